@@ -1,0 +1,62 @@
+# One command for each thing one does here. `make help` lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.set-up
+CODE   := $(wildcard stream tests bench)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup system demo test unit lint format stack-up stack-down schemas lock clean
+
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(STAMP) ## make .venv with the pinned libraries (instant when nothing changed)
+
+$(STAMP): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make setup PYTHON=python3.11" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed: on Debian, apt-get install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+system: setup ## fetch what the machine lacks: Kafka's jars, redis-server, promtool (into the cache, no service is started)
+	@$(BIN)/snapup doctor --install
+
+demo: system ## start everything locally and watch a show
+	$(BIN)/snapup demo
+
+test: system lint ## everything that CI runs
+	$(BIN)/python -m pytest tests
+
+unit: setup ## the fast tests only
+	$(BIN)/python -m pytest tests -m "not integration and not slow"
+
+lint: setup ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict $(CODE)
+
+format: setup ## let ruff format and mend what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+stack-up: system ## start the local Kafka and Redis, and keep them
+	$(BIN)/snapup stack up
+
+stack-down: setup ## stop them
+	$(BIN)/snapup stack down
+
+schemas: setup ## write schemas/ from the Python types
+	$(BIN)/snapup schemas
+
+lock: $(STAMP) ## pin the libraries again, with hashes and without download addresses
+	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile $(LOCK) pyproject.toml --extra dev -o requirements-dev.txt
+	@! grep -nE '^(-i|--index-url|--extra-index-url|-f|--find-links|--trusted-host)|https?://|@ file:' requirements.txt requirements-dev.txt
+
+LOCK = --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+
+clean: ## remove what is made here (not the cache of jars)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

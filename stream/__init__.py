@@ -1,0 +1,1 @@
+"""Snapup: live-commerce signals from Kafka to on-screen overlays via Redis."""

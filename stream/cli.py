@@ -1,0 +1,40 @@
+"""The `snapup` command: mounts the commands, and turns failures that a user can mend into one line."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from stream.errors import SnapupError, explain_os_error
+
+app = typer.Typer(
+    name="snapup",
+    help="Live-commerce signals from Kafka to on-screen overlays: exact and honest.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def snapup() -> None:
+    """Live-commerce signals from Kafka to on-screen overlays: exact and honest."""
+
+
+def main() -> None:
+    """Run the command line; exit with the code of the failure that was met, if any."""
+    try:
+        app()
+    except SnapupError as error:
+        _fail(error)
+    except OSError as error:
+        explained = explain_os_error(error)
+        if explained is None:
+            raise
+        _fail(explained)
+
+
+def _fail(error: SnapupError) -> None:
+    Console(stderr=True, highlight=False).print(error.message, style="red", markup=False, soft_wrap=True)
+    sys.exit(error.exit_code)

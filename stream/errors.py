@@ -1,0 +1,41 @@
+"""The one error that a user sees as a sentence instead of a traceback.
+
+Everything that can go wrong on a user's machine or in their settings is raised as `SnapupError`; `cli.main` prints it in
+red and exits with its code. Any other exception is a bug of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import errno
+
+EXIT_FAILURE = 1
+
+
+class SnapupError(Exception):
+    """A failure that the user can do something about.
+
+    Args:
+        message: one clear line that says what is wrong and what to do.
+        exit_code: what the process exits with; 2 is left to wrong usage, as the command-line parser has it.
+    """
+
+    def __init__(self, message: str, *, exit_code: int = EXIT_FAILURE) -> None:
+        super().__init__(message)
+        self.message = message
+        self.exit_code = exit_code
+
+
+def explain_os_error(error: OSError) -> SnapupError | None:
+    """Turn an operating-system error that a user can mend into a sentence; None when it is not one of those."""
+    where = f": {error.filename}" if error.filename else ""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return SnapupError(
+                f"The disk is full{where}. Free some space, or point SNAPUP_CACHE_DIR and TMPDIR elsewhere."
+            )
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return SnapupError(f"No permission{where}. Choose a folder that this user may write, or change its owner.")
+        case errno.EADDRINUSE:
+            return SnapupError(f"The address is in use{where}. Choose another port, or stop what listens there.")
+        case _:
+            return None
