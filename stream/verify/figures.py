@@ -1,0 +1,73 @@
+"""What a recount says of one room: shapes only, plain numbers, keyed so that two of them can be compared by `==`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec import Struct
+
+# Rates are published over these windows and (None) over the whole session.
+WINDOWS_MS: tuple[int | None, ...] = (60_000, 300_000, 1_800_000, None)
+
+
+class RateKey(NamedTuple):
+    """Which rate: its name, its window (None: the session) and, for money, its currency."""
+
+    name: str
+    window_ms: int | None
+    currency: str | None = None
+
+
+class SaleKey(NamedTuple):
+    """Which ledger: one SKU of one sale."""
+
+    sale_id: str
+    sku_id: str
+
+
+class Fraction(NamedTuple):
+    """A rate as it is published: never divided."""
+
+    num: int
+    den: int
+
+
+class MoneyFigures(Struct, frozen=True):
+    """Minor units of one currency."""
+
+    gmv_placed_minor: int = 0
+    gmv_paid_minor: int = 0
+    gmv_net_minor: int = 0
+
+
+class SaleFigures(Struct, frozen=True, kw_only=True):
+    """One ledger; `offered` and `available` are None until the opening was seen."""
+
+    offered: int | None
+    restocked: int
+    available: int | None
+    held: int
+    sold: int
+    oversold: int
+    released: int
+    over_limit: int
+    carters_without_order: int
+    ends_at_ms: int | None
+    extended: bool
+
+
+class RoomFigures(Struct, frozen=True, kw_only=True):
+    """One room as of one moment."""
+
+    room_id: str
+    as_of_ms: int
+    viewers: int
+    views: int
+    watching_now: int
+    likes: int
+    comments: int
+    cart_adds: int
+    orders: dict[str, int]
+    money: dict[str, MoneyFigures]
+    rates: dict[RateKey, Fraction]
+    sales: dict[SaleKey, SaleFigures]

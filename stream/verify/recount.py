@@ -1,0 +1,141 @@
+"""Records in, figures out: decode, account for every record, let each event count once.
+
+Pure: no clock, no I/O. Feed it the records of each topic partition in log order; how the partitions are interleaved
+does not matter, unless one event id was used in two topics of a room.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct, field
+
+from stream.contract.decode import DeadLetter, Decoder, Limits
+from stream.contract.events import TOPIC_NAMES
+from stream.verify.room_count import Assumptions, RoomCount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from stream.contract.events import RoomEvent
+    from stream.contract.recording import RecordedRecord
+    from stream.verify.figures import RoomFigures
+
+
+class Refusal(NamedTuple):
+    """A record that breaks the contract: where it is and why."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+
+
+class Accounts(Struct):
+    """`received = applied + duplicate + dead_lettered`; `retimed` is a share of `applied`.
+
+    `forgettable`: duplicates that came so late that the worker may rightly have forgotten their id.
+    """
+
+    received: int = 0
+    applied: int = 0
+    duplicate: int = 0
+    dead_lettered: Counter[str] = field(default_factory=Counter)
+    retimed: int = 0
+    forgettable: int = 0
+
+
+class Recount:
+    """Counts records of the input topics by the contract's rules, remembering everything."""
+
+    def __init__(self, assumptions: Assumptions | None = None, limits: Limits | None = None) -> None:
+        self._assumptions = assumptions or Assumptions()
+        self._decoders = {name: Decoder(index, limits or Limits()) for index, name in enumerate(TOPIC_NAMES)}
+        self._rooms: dict[str, RoomCount] = {}
+        self._first_seen_ms: dict[tuple[str, str], int] = {}
+        self.accounts = Accounts()
+        self.refusals: list[Refusal] = []
+
+    def add(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        timestamp_ms: int,
+        *,
+        partition: int = -1,
+        offset: int = -1,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
+        """Count one record. `topic`: logical or full name. `timestamp_ms`: the record's, −1 when it has none."""
+        logical = topic.rpartition(".")[2]
+        self.accounts.received += 1
+        match self._decoders[logical].decode(value, key, timestamp_ms, headers):
+            case DeadLetter(reason=reason):
+                self.accounts.dead_lettered[reason.value] += 1
+                self.refusals.append(Refusal(logical, partition, offset, reason.value))
+            case event:
+                self._count(event, timestamp_ms)
+
+    def add_record(self, record: RecordedRecord) -> None:
+        """Count one record of a recording."""
+        self.add(
+            record.topic,
+            record.value,
+            record.key,
+            record.timestamp,
+            partition=record.partition,
+            offset=record.offset,
+            headers=record.headers,
+        )
+
+    def _count(self, event: RoomEvent, timestamp_ms: int) -> None:
+        effective_ms = self._effective_ms(event.event_time_ms, timestamp_ms)
+        name = (event.room_id, event.event_id)
+        if name in self._first_seen_ms:
+            self.accounts.duplicate += 1
+            if timestamp_ms - self._first_seen_ms[name] > self._assumptions.remember_ids_ms:
+                self.accounts.forgettable += 1
+            return
+        self._first_seen_ms[name] = timestamp_ms
+        room = self._rooms.get(event.room_id)
+        if room is None:
+            room = self._rooms[event.room_id] = RoomCount(event.room_id, self._assumptions)
+        if not room.apply(event, effective_ms):
+            self.accounts.duplicate += 1
+            return
+        self.accounts.applied += 1
+        if effective_ms != event.event_time_ms:
+            self.accounts.retimed += 1
+
+    def _effective_ms(self, event_time_ms: int, append_time_ms: int) -> int:
+        if append_time_ms < 0:
+            return event_time_ms
+        earliest_ms = append_time_ms - self._assumptions.allowed_lateness_ms
+        return min(append_time_ms, max(event_time_ms, earliest_ms))
+
+    def room_ids(self) -> list[str]:
+        """Every room that was heard of, in alphabetical order."""
+        return sorted(self._rooms)
+
+    def room(self, room_id: str, as_of_ms: int) -> RoomFigures:
+        """The figures of one room as of a moment; an unheard-of room has zeros."""
+        room = self._rooms.get(room_id)
+        return (room or RoomCount(room_id, self._assumptions)).figures(as_of_ms)
+
+    def last_second_ms(self, room_id: str) -> int:
+        """When the room was last heard of, to the second; 0: never."""
+        return self._rooms[room_id].last_second_ms() if room_id in self._rooms else 0
+
+    def was_silent_too_long(self, room_id: str) -> bool:
+        """Whether the room's session may have ended and begun anew within these records."""
+        return room_id in self._rooms and self._rooms[room_id].was_silent_too_long()
+
+
+def recount_records(records: Iterable[RecordedRecord], assumptions: Assumptions | None = None) -> Recount:
+    """Count a whole recording."""
+    recount = Recount(assumptions)
+    for record in records:
+        recount.add_record(record)
+    return recount

@@ -1,0 +1,330 @@
+"""One room, counted again: every fact is kept, every figure is worked out from the facts when it is asked for.
+
+The rules are those of `docs/contract.md`, written a second time on purpose. Nothing here is shared with the fold.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+
+from stream.contract.events import (
+    CartAdd,
+    Comment,
+    Enter,
+    Leave,
+    Like,
+    Order,
+    OrderLine,
+    OrderStatus,
+    ProductClick,
+    RoomEvent,
+    SaleClosed,
+    SaleExtended,
+    SaleOpened,
+    SaleRestocked,
+)
+from stream.verify.figures import (
+    WINDOWS_MS,
+    Fraction,
+    MoneyFigures,
+    RateKey,
+    RoomFigures,
+    SaleFigures,
+    SaleKey,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class Assumptions(Struct, frozen=True, kw_only=True):
+    """The settings under which the worker ran; a recount under others answers another question."""
+
+    allowed_lateness_ms: int = 60_000
+    hold_ms: int = 60_000
+    presence_timeout_ms: int = 4 * 3_600_000
+    room_idle_ms: int = 6 * 3_600_000
+    # An id that comes again later than this may have been forgotten by the worker; such cases are counted apart.
+    remember_ids_ms: int = 1_800_000
+
+
+class Facts(Struct):
+    """What happened in one second of effective time; or, added up, in a window or in the whole session."""
+
+    views: int = 0
+    placed: int = 0
+    paid: int = 0
+    paid_minor: Counter[str] = field(default_factory=Counter)
+    viewers: set[str] = field(default_factory=set)
+    clickers: set[str] = field(default_factory=set)
+    carters: set[str] = field(default_factory=set)
+    buyers: set[str] = field(default_factory=set)
+    payers: set[str] = field(default_factory=set)
+    engaged: set[str] = field(default_factory=set)
+
+    def add(self, other: Facts) -> None:
+        """Add what another second holds; people are united, not summed."""
+        self.views += other.views
+        self.placed += other.placed
+        self.paid += other.paid
+        self.paid_minor.update(other.paid_minor)
+        self.viewers |= other.viewers
+        self.clickers |= other.clickers
+        self.carters |= other.carters
+        self.buyers |= other.buyers
+        self.payers |= other.payers
+        self.engaged |= other.engaged
+
+    def rates(self) -> Iterator[tuple[str, str | None, Fraction]]:
+        """Each rate: name, currency, fraction."""
+        yield "watch_to_buy_uv", None, Fraction(len(self.payers), len(self.viewers))
+        yield "click_to_buy_uv", None, Fraction(len(self.payers), len(self.clickers))
+        yield "cart_to_order_uv", None, Fraction(len(self.buyers & self.carters), len(self.carters))
+        yield "orders_per_viewer", None, Fraction(self.placed, len(self.viewers))
+        yield "pay_rate", None, Fraction(self.paid, self.placed)
+        yield "engaged_uv_rate", None, Fraction(len(self.engaged), len(self.viewers))
+        for currency, minor in self.paid_minor.items():
+            yield "gpm_views", currency, Fraction(minor * 1000, self.views)
+
+
+class _OrderFacts(Struct):
+    user_id: str
+    currency: str
+    lines: tuple[OrderLine, ...]
+    statuses: set[OrderStatus] = field(default_factory=set)
+    placed_record_ms: int | None = None  # effective time of the record that said "placed"
+
+    def is_placed(self) -> bool:
+        return bool(self.statuses & {OrderStatus.PLACED, OrderStatus.PAID})
+
+    def is_undone(self) -> bool:
+        return bool(self.statuses & {OrderStatus.CANCELLED, OrderStatus.REFUNDED})
+
+    def is_sold(self) -> bool:
+        return OrderStatus.PAID in self.statuses and not self.is_undone()
+
+    def is_held(self, as_of_ms: int, hold_ms: int) -> bool:
+        if self.is_undone() or OrderStatus.PAID in self.statuses or self.placed_record_ms is None:
+            return False
+        return self.placed_record_ms + hold_ms > as_of_ms
+
+    def amount_minor(self) -> int:
+        return sum(line.amount_minor for line in self.lines)
+
+
+class _SaleFacts(Struct):
+    openings: list[SaleOpened] = field(default_factory=list)
+    restocked: int = 0
+    carters: set[str] = field(default_factory=set)
+
+
+class RoomCount:
+    """All facts of one room. `apply` takes each event once; `figures` answers for any moment from the last event on."""
+
+    def __init__(self, room_id: str, assumptions: Assumptions) -> None:
+        self.room_id = room_id
+        self._assumptions = assumptions
+        self._seconds: dict[int, Facts] = {}
+        self._likes = 0
+        self._comments = 0
+        self._cart_adds = 0
+        self._entered_ms: dict[str, int] = {}
+        self._left_ms: dict[str, int] = {}
+        self._orders: dict[str, _OrderFacts] = {}
+        self._sales: dict[SaleKey, _SaleFacts] = defaultdict(_SaleFacts)
+        self._extended_to_ms: dict[str, int] = {}
+        self._closed_at_ms: dict[str, int] = {}
+
+    # -- facts ------------------------------------------------------------------------------------------------------
+    def apply(self, event: RoomEvent, effective_ms: int) -> bool:
+        """Note one event. False: it says nothing new (a status that the order had reached already)."""
+        second = self._second(effective_ms)
+        match event:
+            case Comment():
+                self._comments += 1
+                second.engaged.add(event.user_id)
+            case Like():
+                self._likes += event.count
+                second.engaged.add(event.user_id)
+            case CartAdd():
+                self._cart_adds += 1
+                second.engaged.add(event.user_id)
+                second.carters.add(event.user_id)
+                if event.sale_id is not None:
+                    self._sales[SaleKey(event.sale_id, event.sku_id)].carters.add(event.user_id)
+            case Enter():
+                second.views += 1
+                second.viewers.add(event.user_id)
+                _note_latest(self._entered_ms, event.session_id or event.user_id, effective_ms)
+            case Leave():
+                _note_latest(self._left_ms, event.session_id or event.user_id, effective_ms)
+            case ProductClick():
+                second.clickers.add(event.user_id)
+            case Order():
+                return self._apply_order(event, effective_ms, second)
+            case _:
+                self._apply_sale(event, effective_ms)
+        return True
+
+    def _apply_order(self, event: Order, effective_ms: int, second: Facts) -> bool:
+        order = self._orders.get(event.order_id)
+        if order is None:
+            order = self._orders[event.order_id] = _OrderFacts(event.user_id, event.currency, event.lines)
+        if event.status in order.statuses:
+            return False
+        was_placed = order.is_placed()
+        order.statuses.add(event.status)
+        if event.status is OrderStatus.PLACED:
+            order.placed_record_ms = effective_ms
+        if order.is_placed() and not was_placed:
+            second.placed += 1
+            second.buyers.add(order.user_id)
+        if event.status is OrderStatus.PAID:
+            second.paid += 1
+            second.payers.add(order.user_id)
+            second.paid_minor[order.currency] += order.amount_minor()
+        return True
+
+    def _apply_sale(self, event: SaleOpened | SaleRestocked | SaleExtended | SaleClosed, effective_ms: int) -> None:
+        match event:
+            case SaleOpened():
+                self._sales[SaleKey(event.sale_id, event.sku_id)].openings.append(event)
+            case SaleRestocked():
+                self._sales[SaleKey(event.sale_id, event.sku_id)].restocked += event.quantity
+            case SaleExtended():
+                _note_latest(self._extended_to_ms, event.sale_id, event.ends_at_ms)
+            case SaleClosed():
+                closed_ms = self._closed_at_ms.get(event.sale_id, effective_ms)
+                self._closed_at_ms[event.sale_id] = min(closed_ms, effective_ms)
+
+    def _second(self, effective_ms: int) -> Facts:
+        return self._seconds.setdefault(effective_ms // 1000, Facts())
+
+    # -- figures ----------------------------------------------------------------------------------------------------
+    def last_second_ms(self) -> int:
+        """Beginning of the last second in which something happened; 0: nothing did."""
+        return max(self._seconds, default=0) * 1000
+
+    def was_silent_too_long(self) -> bool:
+        """Whether the room may have ended and begun anew in between: then its session is not the whole log."""
+        seconds = sorted(self._seconds)
+        gaps = (later - earlier for earlier, later in pairwise(seconds))
+        return max(gaps, default=0) * 1000 >= self._assumptions.room_idle_ms
+
+    def figures(self, as_of_ms: int) -> RoomFigures:
+        """Everything that can be recounted, as of one moment."""
+        session = _united(self._seconds.values())
+        return RoomFigures(
+            room_id=self.room_id,
+            as_of_ms=as_of_ms,
+            viewers=len(session.viewers),
+            views=session.views,
+            watching_now=self._watching(as_of_ms),
+            likes=self._likes,
+            comments=self._comments,
+            cart_adds=self._cart_adds,
+            orders=self._order_totals(),
+            money=self._money(),
+            rates={
+                RateKey(name, window_ms, currency): fraction
+                for window_ms in WINDOWS_MS
+                for name, currency, fraction in self._window(window_ms, as_of_ms).rates()
+            },
+            sales=self._ledgers(as_of_ms),
+        )
+
+    def _window(self, window_ms: int | None, as_of_ms: int) -> Facts:
+        if window_ms is None:
+            return _united(self._seconds.values())
+        last = as_of_ms // 1000
+        first = last - window_ms // 1000 + 1
+        return _united(self._seconds[second] for second in range(first, last + 1) if second in self._seconds)
+
+    def _watching(self, as_of_ms: int) -> int:
+        timeout_ms = self._assumptions.presence_timeout_ms
+        return sum(
+            1
+            for session, entered_ms in self._entered_ms.items()
+            if entered_ms > self._left_ms.get(session, -1) and entered_ms + timeout_ms > as_of_ms
+        )
+
+    def _order_totals(self) -> dict[str, int]:
+        orders = self._orders.values()
+        reached = {status: sum(1 for order in orders if status in order.statuses) for status in OrderStatus}
+        return {
+            "placed": sum(1 for order in orders if order.is_placed()),
+            "paid": reached[OrderStatus.PAID],
+            "cancelled": reached[OrderStatus.CANCELLED],
+            "refunded": reached[OrderStatus.REFUNDED],
+        }
+
+    def _money(self) -> dict[str, MoneyFigures]:
+        placed, paid, net = Counter[str](), Counter[str](), Counter[str]()
+        for order in self._orders.values():
+            amount_minor = order.amount_minor()
+            if order.is_placed():
+                placed[order.currency] += amount_minor
+            if OrderStatus.PAID in order.statuses:
+                paid[order.currency] += amount_minor
+            if order.is_sold():
+                net[order.currency] += amount_minor
+        return {currency: MoneyFigures(placed[currency], paid[currency], net[currency]) for currency in placed}
+
+    def _ledgers(self, as_of_ms: int) -> dict[SaleKey, SaleFigures]:
+        held, sold, released = Counter[SaleKey](), Counter[SaleKey](), Counter[SaleKey]()
+        of_user: dict[SaleKey, Counter[str]] = defaultdict(Counter)
+        keys = set(self._sales)
+        for order in self._orders.values():
+            for line in order.lines:
+                if line.sale_id is None:
+                    continue
+                key = SaleKey(line.sale_id, line.sku_id)
+                keys.add(key)
+                if order.is_sold():
+                    sold[key] += line.quantity
+                elif order.is_held(as_of_ms, self._assumptions.hold_ms):
+                    held[key] += line.quantity
+                elif order.is_placed():
+                    released[key] += line.quantity
+                    continue
+                else:
+                    continue
+                of_user[key][order.user_id] += line.quantity
+        return {key: self._ledger(key, held[key], sold[key], released[key], of_user[key]) for key in keys}
+
+    def _ledger(self, key: SaleKey, held: int, sold: int, released: int, of_user: Counter[str]) -> SaleFigures:
+        sale = self._sales.get(key, _SaleFacts())
+        opened = max(sale.openings, key=lambda event: (event.event_time_ms, event.event_id), default=None)
+        left = None if opened is None else opened.offered + sale.restocked - held - sold
+        limit = None if opened is None else opened.per_user_limit
+        ends_at_ms = None if opened is None else opened.ends_at_ms
+        extended_to_ms = self._extended_to_ms.get(key.sale_id)
+        extended = extended_to_ms is not None and ends_at_ms is not None and extended_to_ms > ends_at_ms
+        return SaleFigures(
+            offered=None if opened is None else opened.offered,
+            restocked=sale.restocked,
+            available=None if left is None else max(0, left),
+            held=held,
+            sold=sold,
+            oversold=0 if left is None else max(0, -left),
+            released=released,
+            over_limit=0 if limit is None else sum(max(0, units - limit) for units in of_user.values()),
+            carters_without_order=len(sale.carters - set(of_user)),
+            ends_at_ms=extended_to_ms if extended else ends_at_ms,
+            extended=extended,
+        )
+
+
+def _united(seconds: Iterable[Facts]) -> Facts:
+    total = Facts()
+    for second in seconds:
+        total.add(second)
+    return total
+
+
+def _note_latest(latest_ms: dict[str, int], key: str, at_ms: int) -> None:
+    latest_ms[key] = max(at_ms, latest_ms.get(key, at_ms))
