@@ -1,7 +1,7 @@
 """The one error that a user sees as a sentence instead of a traceback.
 
-Everything that can go wrong on a user's machine or in their settings is raised as `SnapupError`; `cli.main` prints it in
-red and exits with its code. Any other exception is a bug of ours and keeps its traceback.
+Everything that can go wrong on a user's machine or in their settings is raised as `SnapupError`; `cli.main` prints it
+in red and exits with its code. Any other exception is a bug of ours and keeps its traceback.
 """
 
 from __future__ import annotations

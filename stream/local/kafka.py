@@ -1,0 +1,308 @@
+"""A real Apache Kafka broker (KRaft, one node) on loopback, from verified jars.
+
+Owns one broker's folder, configuration and process. The data outlive a stop, a kill and a restart; the folder belongs
+to whoever gave it. Replicated settings are 1 because this node is alone; nothing else assumes that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import signal
+import subprocess
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from stream.errors import SnapupError
+from stream.local.jars import ensure_jars
+from stream.local.java import find_java
+from stream.local.ports import LOOPBACK, free_ports, is_free, require_free
+from stream.local.process import LOOK_S, ServerProcess, last_lines
+from stream.topics import kafka_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from collections.abc import Mapping
+
+    from stream.local.settings import LocalSettings
+
+FORMAT_TIMEOUT_S = 60.0
+PROBE_TIMEOUT_MS = 2_000
+# With ports of our own choosing, somebody may take one between our look and the broker's bind.
+START_ATTEMPTS = 3
+_TELLING = ("ERROR", "FATAL", "Exception", "Error:", "OutOfMemory")
+_PORT_TAKEN = ("Address already in use", "Address in use")
+_DISK_FULL = "No space left on device"
+
+# Small, quick and quiet: one user, one machine.
+_PROPERTIES: Mapping[str, str] = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "auto.create.topics.enable": "false",
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    # Kafka's own floor is 6 s; fault tests want a dead member noticed sooner.
+    "group.min.session.timeout.ms": "1000",
+    # After a kill the node waits until its former self has timed out; 9 s by default. Not less than this: on a busy
+    # machine a broker that is only slow would be fenced.
+    "broker.session.timeout.ms": "4000",
+    "broker.heartbeat.interval.ms": "1000",
+    # The default reserves 128 MiB of a heap that is bounded to 1 GiB.
+    "log.cleaner.dedupe.buffer.size": "33554432",
+}
+
+
+class KafkaServer:
+    """One broker and its folder.
+
+    Args:
+        folder: its configuration, log and data; created when missing, never removed.
+        settings: heap, Java, cache and deadlines.
+        port: where clients connect; None chooses free ports (and keeps them while the folder lives).
+        tied: whether the broker ends with this process.
+        properties: further broker properties, laid over ours.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: LocalSettings,
+        *,
+        port: int | None = None,
+        tied: bool = True,
+        properties: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.process: ServerProcess | None = None
+        self.port = 0
+        self._settings = settings
+        self._wanted_port = port
+        self._controller_port = 0
+        self._tied = tied
+        self._properties = dict(properties or {})
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """What clients are told."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """The broker's own log; what the Java machine itself says is in `kafka.out` beside it."""
+        return self.folder / "kafka.log"
+
+    def start(self) -> None:
+        """Start the broker and return when it answers.
+
+        Raises:
+            SnapupError: no Java, no jars, port in use, disk full, or no answer within the deadline; nothing runs then.
+        """
+        java = find_java(self._settings.java)
+        jars = ensure_jars(self._settings.cache_dir)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for attempt in range(1, START_ATTEMPTS + 1):
+            self._choose_ports()
+            try:
+                self._launch(java, jars)
+            except _PortTakenError as error:
+                if self._wanted_port is not None or attempt == START_ATTEMPTS:
+                    raise SnapupError(f"Port {self.port} for Kafka is in use: choose another.") from error
+                self.port = 0
+            else:
+                return
+
+    def stop(self) -> None:
+        """End the broker in order; killed when that takes longer than the deadline."""
+        if self.process is not None:
+            self.process.stop(self._settings.stop_timeout_s)
+
+    def kill(self) -> None:
+        """SIGKILL: what a crash of the machine would look like to clients."""
+        if self.process is not None:
+            self.process.kill()
+
+    def pause(self) -> None:
+        """SIGSTOP: the broker hangs, its connections stay open."""
+        if self.process is not None:
+            self.process.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """End a pause."""
+        if self.process is not None:
+            self.process.signal(signal.SIGCONT)
+
+    def restart(self) -> None:
+        """Stop if it runs, and start again on the same ports with the same data."""
+        self.stop()
+        self.start()
+
+    def _choose_ports(self) -> None:
+        """Keep the ports that we have; a fixed client port must be free."""
+        if self.port and is_free(self.port) and is_free(self._controller_port):
+            return
+        if self.port:
+            raise SnapupError(f"Port {self.port} of the local Kafka was taken by another program: end that one.")
+        client, self._controller_port = free_ports(2)
+        self.port = client if self._wanted_port is None else require_free(self._wanted_port, "Kafka")
+
+    def _launch(self, java: str, jars: Path) -> None:
+        configuration = self._configure()
+        classpath = f"{jars}/*"
+        logging = [
+            f"-Dlog4j2.configurationFile={kafka_file('log4j2.properties').as_uri()}",
+            f"-Dsnapup.log.dir={self.folder}",
+        ]
+        if not (self.folder / "data" / "meta.properties").exists():
+            self._format([java, "-Xmx256m", "-XX:TieredStopAtLevel=1", *logging, "-cp", classpath], configuration)
+        self.process = ServerProcess(
+            "Kafka",
+            [
+                java,
+                f"-Xmx{self._settings.kafka_heap_mb}m",
+                "-XX:+UseSerialGC",
+                "-XX:MaxDirectMemorySize=256m",
+                # A broker that cannot get memory must end, not stagger on.
+                "-XX:+ExitOnOutOfMemoryError",
+                *logging,
+                "-cp",
+                classpath,
+                "kafka.Kafka",
+                str(configuration),
+            ],
+            log=self.folder / "kafka.out",
+            cwd=self.folder,
+            tied=self._tied,
+        )
+        try:
+            self._wait_until_it_answers(self.process)
+        except BaseException:
+            self.process.kill()
+            raise
+
+    def _configure(self) -> Path:
+        listeners = f"PLAINTEXT://{LOOPBACK}:{self.port},CONTROLLER://{LOOPBACK}:{self._controller_port}"
+        properties = {
+            **_PROPERTIES,
+            "listeners": listeners,
+            "advertised.listeners": listeners,
+            "controller.quorum.bootstrap.servers": f"{LOOPBACK}:{self._controller_port}",
+            "log.dirs": str(self.folder / "data"),
+            **self._properties,
+        }
+        path = self.folder / "server.properties"
+        path.write_text("".join(f"{key}={value}\n" for key, value in properties.items()), "utf-8")
+        return path
+
+    def _format(self, java: list[str], configuration: Path) -> None:
+        command = [
+            *java,
+            "kafka.tools.StorageTool",
+            "format",
+            "--standalone",
+            "-t",
+            _cluster_id(),
+            "-c",
+            str(configuration),
+        ]
+        try:
+            done = subprocess.run(  # noqa: S603 -- the command is ours
+                command, capture_output=True, text=True, timeout=FORMAT_TIMEOUT_S, check=False, cwd=self.folder
+            )
+        except subprocess.TimeoutExpired:
+            raise SnapupError(
+                f"Kafka's storage was not formatted within {FORMAT_TIMEOUT_S:.0f} s: is the disk slow?"
+            ) from None
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip().splitlines()
+            self._raise_known("\n".join(said))
+            raise SnapupError(f"Kafka's storage cannot be formatted: {said[-1] if said else done.returncode}")
+
+    def _wait_until_it_answers(self, process: ServerProcess) -> None:
+        deadline = time.monotonic() + self._settings.start_timeout_s
+        while not answers(self.bootstrap_servers):
+            if process.exit_code is not None:
+                self._explain_end(process.exit_code)
+            if time.monotonic() > deadline:
+                raise SnapupError(
+                    f"Kafka did not answer within {self._settings.start_timeout_s:.0f} s (SNAPUP_START_TIMEOUT_S): "
+                    f"see {self.log}."
+                )
+            time.sleep(LOOK_S)
+
+    def _explain_end(self, exit_code: int) -> None:
+        """Raise with the most telling lines of the two logs."""
+        said = [line for log in (process_out(self.folder), self.log) for line in last_lines(log, 3, wanted=_TELLING)]
+        self._raise_known("\n".join(last_lines(process_out(self.folder), 50) + last_lines(self.log, 200)))
+        raise SnapupError(f"Kafka ended with code {exit_code} at its start: {' | '.join(said)} (see {self.log})")
+
+    def _raise_known(self, said: str) -> None:
+        if any(words in said for words in _PORT_TAKEN):
+            raise _PortTakenError(said)
+        if _DISK_FULL in said:
+            raise SnapupError(f"The disk is full: Kafka cannot write to {self.folder}. Free some space, or set TMPDIR.")
+
+
+class _PortTakenError(Exception):
+    """Somebody else listens on a port that we had chosen."""
+
+
+def process_out(folder: Path) -> Path:
+    """What the Java machine itself said."""
+    return folder / "kafka.out"
+
+
+def _cluster_id() -> str:
+    """16 random bytes in URL-safe base64 without padding, as Kafka's random-uuid gives; never begins with a dash."""
+    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")).startswith("-"):
+        pass
+    return text
+
+
+def answers(bootstrap_servers: str) -> bool:
+    """Whether a broker answers a metadata request now, knows its controller, and is itself in the list."""
+    # In a thread of its own, so that it may be asked from inside a running event loop too.
+    with ThreadPoolExecutor(1, thread_name_prefix="kafka-probe") as pool:
+        return pool.submit(asyncio.run, _answers(bootstrap_servers)).result()
+
+
+async def _answers(bootstrap_servers: str) -> bool:
+    if not await _accepts(bootstrap_servers):  # else the client would log an error for each early look
+        return False
+    admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=PROBE_TIMEOUT_MS)
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT_MS / 1000):
+            await admin.start()
+            cluster = await admin.describe_cluster()
+    except (KafkaError, TimeoutError, OSError):
+        return False
+    finally:
+        await admin.close()
+    return bool(cluster["brokers"]) and cluster["controller_id"] >= 0
+
+
+async def _accepts(bootstrap_servers: str) -> bool:
+    host, _, port = bootstrap_servers.split(",", maxsplit=1)[0].rpartition(":")
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT_MS / 1000):
+            _reader, writer = await asyncio.open_connection(host, int(port))
+            writer.close()
+            await writer.wait_closed()
+    except (OSError, TimeoutError, ValueError):
+        return False
+    return True

@@ -1,0 +1,180 @@
+"""One server process: started in a session of its own, stopped within a deadline, and told apart from a reused pid.
+
+A *tied* process ends with us, even when we are killed (see `keeper.py`); an untied one outlives us and is found again
+by its `ProcessId`. Both lead a process group of their own, so that Ctrl-C in a terminal reaches us and not them: we
+stop them in our order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from stream.errors import SnapupError, explain_os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_KEEPER = Path(__file__).with_name("keeper.py")
+# How often a condition is looked at again; a server starts or ends in seconds.
+LOOK_S = 0.05
+# A tail is read from the last bytes only: logs may be large.
+_TAIL_BYTES = 64 * 1024
+
+
+class ProcessId(msgspec.Struct, frozen=True):
+    """A process for ever: its number is reused, its number and start time are not.
+
+    `started` is the kernel's start time in clock ticks since boot, 0 where /proc does not exist.
+    """
+
+    pid: int
+    started: int
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessId:
+        """The identity of a process that runs now."""
+        return cls(pid, _start_ticks(pid) or 0)
+
+    def lives(self) -> bool:
+        """Whether this very process still runs (a zombie does not)."""
+        if not Path("/proc/self/stat").exists():
+            return _answers(self.pid)
+        return _start_ticks(self.pid) == self.started
+
+
+def _answers(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _start_ticks(pid: int) -> int | None:
+    """Field 22 of /proc/PID/stat (proc(5)), counted from behind the name, which may hold spaces; None for a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+class ServerProcess:
+    """A running server that we started.
+
+    Args:
+        name: for messages.
+        argv: the command.
+        log: stdout and stderr go here, appended.
+        cwd: the folder that it runs in.
+        env: its whole environment; None takes ours.
+        tied: whether it ends with us.
+
+    Raises:
+        SnapupError: the program cannot be started.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        cwd: Path,
+        env: Mapping[str, str] | None = None,
+        tied: bool = True,
+    ) -> None:
+        self.name = name
+        self.log = log
+        command = [sys.executable, "-I", "-S", str(_KEEPER), str(os.getpid()), *argv] if tied else list(argv)
+        try:
+            with log.open("ab") as out:
+                self._process = subprocess.Popen(  # noqa: S603 -- the command is ours
+                    command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=cwd, env=env, start_new_session=True
+                )
+        except OSError as error:
+            raise explain_os_error(error) or SnapupError(f"{name} cannot be started: {error}.") from error
+        self.id = ProcessId.of(self._process.pid)
+
+    @property
+    def pid(self) -> int:
+        """Of the leader of its process group: the server itself, or its keeper."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; 128 + n when signal n ended it."""
+        code = self._process.poll()
+        return code if code is None or code >= 0 else 128 - code
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the server's whole group; nothing happens when it has ended."""
+        if self.exit_code is None:
+            signal_group(self._process.pid, number)
+
+    def stop(self, timeout_s: float) -> bool:
+        """Ask it to end, and kill it when it does not; True when it ended by itself."""
+        self.signal(signal.SIGCONT)  # a paused process would not hear the next one
+        self.signal(signal.SIGTERM)
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return False
+        return True
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        self.signal(signal.SIGKILL)
+        self._process.wait()
+
+
+def signal_group(pgid: int, number: signal.Signals) -> None:
+    """Signal a process group; silent when it is gone."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pgid, number)
+
+
+def stop_by_id(identity: ProcessId, timeout_s: float) -> bool:
+    """End a process that an earlier command started (not tied): SIGTERM, then SIGKILL; True when there was one."""
+    if not identity.lives():
+        return False
+    signal_group(identity.pid, signal.SIGCONT)
+    signal_group(identity.pid, signal.SIGTERM)
+    if not wait_until(lambda: not identity.lives(), timeout_s):
+        signal_group(identity.pid, signal.SIGKILL)
+        wait_until(lambda: not identity.lives(), timeout_s)
+    return True
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
+    """Wait for a condition; False when the deadline comes first."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(LOOK_S)
+    return True
+
+
+def last_lines(log: Path, count: int, *, wanted: Sequence[str] = ()) -> list[str]:
+    """The last lines of a log; with `wanted`, the last ones that hold one of these words, if there are any."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+            lines = [line for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    except OSError:
+        return []
+    useful = [line for line in lines if any(word in line for word in wanted)]
+    return (useful or lines)[-count:]

@@ -1,0 +1,44 @@
+"""Where the local stack keeps things and how big it may become; read from the environment, once per command."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _xdg(variable: str, fallback: str) -> Path:
+    base = os.environ.get(variable, "")
+    # The XDG specification: a relative path is to be ignored.
+    return (Path(base) if base.startswith("/") else Path.home() / fallback) / "snapup"
+
+
+def _default_cache_dir() -> Path:
+    return _xdg("XDG_CACHE_HOME", ".cache")
+
+
+def _default_state_dir() -> Path:
+    return _xdg("XDG_STATE_HOME", ".local/state")
+
+
+class LocalSettings(BaseSettings):
+    """Settings of the local Kafka and Redis, from SNAPUP_* variables."""
+
+    model_config = SettingsConfigDict(env_prefix="SNAPUP_", frozen=True, extra="ignore")
+
+    cache_dir: Path = Field(default_factory=_default_cache_dir, description="jars and unpacked packages, kept")
+    state_dir: Path = Field(default_factory=_default_state_dir, description="state and data of `snapup stack up`")
+    java: str | None = Field(default=None, description="java program; default: JAVA_HOME's, then the PATH's")
+    redis_server: str | None = Field(
+        default=None, description="redis-server program; default: the PATH's, then the cache's"
+    )
+    kafka_heap_mb: int = Field(default=1024, ge=256, le=65_536, description="-Xmx of the broker")
+    redis_maxmemory_mb: int = Field(default=512, ge=16, le=65_536, description="maxmemory of Redis")
+    start_timeout_s: float = Field(
+        default=90.0, gt=0, le=600, description="a server that does not answer by then has failed"
+    )
+    stop_timeout_s: float = Field(
+        default=30.0, gt=0, le=600, description="a server that has not ended by then is killed"
+    )

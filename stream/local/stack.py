@@ -1,0 +1,161 @@
+"""The local stack: one Kafka, one Redis, and the topics; for demo, tests and bench.
+
+`with local_stack() as stack:` (or `async with`) starts them in a temporary folder and leaves nothing running, however
+the block or the process ends: the servers are tied to this process (see `keeper.py`). `snapup stack up` keeps them
+instead: see `kept.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from stream import topics
+from stream.errors import explain_os_error
+from stream.local.kafka import KafkaServer
+from stream.local.redis import RedisServer
+from stream.local.settings import LocalSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from stream.topics import TimestampType, TopicReport
+
+
+class Stack:
+    """A Kafka and a Redis that belong together; both answer once it has started.
+
+    Args:
+        folder: their files; None makes a temporary one, which goes when the stack stops.
+        settings: where things are kept, how big they may become, deadlines; None reads the environment.
+        tied: whether the servers end with this process.
+        kafka_port: None chooses a free one.
+        redis_port: None chooses a free one.
+        kafka_properties: further broker properties.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        settings: LocalSettings | None = None,
+        *,
+        tied: bool = True,
+        kafka_port: int | None = None,
+        redis_port: int | None = None,
+        kafka_properties: Mapping[str, str] | None = None,
+    ) -> None:
+        self.settings = settings or LocalSettings()
+        self._temporary = folder is None
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="snapup-"))
+        self.kafka = KafkaServer(
+            self.folder / "kafka", self.settings, port=kafka_port, tied=tied, properties=kafka_properties
+        )
+        self.redis = RedisServer(self.folder / "redis", self.settings, port=redis_port, tied=tied)
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Of Kafka: host:port."""
+        return self.kafka.bootstrap_servers
+
+    @property
+    def redis_url(self) -> str:
+        """Of Redis, database 0."""
+        return self.redis.url
+
+    def environment(self) -> dict[str, str]:
+        """What makes every command of ours use this stack."""
+        return {"SNAPUP_BOOTSTRAP_SERVERS": self.bootstrap_servers, "SNAPUP_REDIS_URL": self.redis_url}
+
+    def start(self) -> Self:
+        """Start both servers; when one fails, neither runs afterwards.
+
+        Raises:
+            SnapupError: something is missing, in use, full, or too slow; see the servers.
+        """
+        try:
+            self.redis.start()  # the quicker one: what is missing shows at once
+            self.kafka.start()
+        except OSError as error:
+            self.stop()
+            raise explain_os_error(error) or error from error
+        except BaseException:  # Ctrl-C too
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stop both servers; a temporary folder is removed."""
+        try:
+            self.redis.stop()
+            if self._temporary and self.kafka.process is not None:
+                self.kafka.kill()  # nobody will read its data again: no need to close them in order
+            self.kafka.stop()
+        finally:
+            if self._temporary:
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+    def apply_topics(
+        self,
+        prefix: str = topics.DEFAULT_PREFIX,
+        *,
+        partitions: int | None = None,
+        timestamp_type: TimestampType | None = None,
+    ) -> list[TopicReport]:
+        """Create the declared topics; as `stream.topics.apply`, also from inside a running event loop."""
+        specs = topics.declared(prefix, partitions=partitions, timestamp_type=timestamp_type)
+        with ThreadPoolExecutor(1, thread_name_prefix="topics") as pool:
+            return pool.submit(asyncio.run, topics.apply(self.bootstrap_servers, specs)).result()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        return await asyncio.to_thread(self.start)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.stop)
+
+
+class _StackWithTopics(Stack):
+    """As `Stack`, with the declared topics in place once it has started."""
+
+    def start(self) -> Self:
+        """Start both servers and create the topics; when one fails, none runs afterwards."""
+        super().start()
+        try:
+            self.apply_topics()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+
+def local_stack(
+    data_dir: Path | None = None,
+    *,
+    with_topics: bool = True,
+    settings: LocalSettings | None = None,
+    kafka_properties: Mapping[str, str] | None = None,
+) -> Stack:
+    """A stack for a `with` or `async with` block, tied to this process.
+
+    Args:
+        data_dir: where its files go, and stay; None makes a temporary folder that goes with the block.
+        with_topics: whether to create the declared topics under the default prefix.
+        settings: None reads the environment.
+        kafka_properties: further broker properties.
+    """
+    kind = _StackWithTopics if with_topics else Stack
+    return kind(data_dir, settings, kafka_properties=kafka_properties)

@@ -1,0 +1,320 @@
+"""The topics: one file declares them, `apply` creates what is missing, `check` guards a start.
+
+Owns the reading of `topics.toml` and the comparison with a cluster. It never alters or deletes an existing topic:
+another partition count would move rooms in the middle of their show, another timestamp type would change what an old
+record means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import tomllib
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
+
+from stream.errors import SnapupError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+
+TimestampType = Literal["LogAppendTime", "CreateTime"]
+
+DEFAULT_PREFIX = "live"
+TIMESTAMP_TYPE = "message.timestamp.type"
+# A cluster of three answers in well under a second; 30 s covers a controller election.
+REQUEST_TIMEOUT_MS = 30_000
+# How long new topics may take until every partition has a leader.
+LEADERS_DEADLINE_S = 30.0
+
+_PACKAGE = Path(__file__).resolve().parent
+# In an installed package the files lie inside it, in a checkout beside it.
+_PLACES = (_PACKAGE / "_kafka", _PACKAGE.parent / "deploy" / "kafka")
+
+
+def kafka_file(name: str) -> Path:
+    """Path of one of the files of `deploy/kafka`, in a checkout or in an installed package."""
+    for place in _PLACES:
+        if (place / name).is_file():
+            return place / name
+    raise SnapupError(f"{name} is missing from this installation: install snapup again.")
+
+
+class TopicSpec(msgspec.Struct, frozen=True):
+    """One topic as it shall be; `config` in Kafka's own names and values."""
+
+    name: str
+    kind: Literal["input", "output"]
+    partitions: int
+    replication_factor: int
+    config: dict[str, str]
+
+
+class Status(StrEnum):
+    """What `apply` found or did."""
+
+    CREATED = "created"
+    EXISTS = "exists"
+    DIFFERS = "differs"
+    MISSING = "missing"
+
+
+class TopicReport(msgspec.Struct, frozen=True):
+    """What is true of one topic now; `differences` are sentences, empty unless it differs."""
+
+    name: str
+    status: Status
+    partitions: int
+    differences: tuple[str, ...] = ()
+
+
+class _Defaults(msgspec.Struct, forbid_unknown_fields=True):
+    partitions: int
+    replication_factor: int
+    config: dict[str, str] = {}
+
+
+class _Input(msgspec.Struct, forbid_unknown_fields=True):
+    config: dict[str, str] = {}
+    create_time_config: dict[str, str] = {}
+
+
+class _Topic(msgspec.Struct, forbid_unknown_fields=True):
+    kind: Literal["input", "output"]
+    config: dict[str, str] = {}
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    defaults: _Defaults
+    input: _Input
+    topics: dict[str, _Topic]
+
+
+def declared(
+    prefix: str = DEFAULT_PREFIX,
+    *,
+    partitions: int | None = None,
+    replication_factor: int | None = None,
+    timestamp_type: TimestampType | None = None,
+    path: Path | None = None,
+) -> list[TopicSpec]:
+    """The topics of `topics.toml` under a prefix, in the file's order.
+
+    Args:
+        prefix: put before each name, with a dot.
+        partitions: of every topic; None takes the file's.
+        replication_factor: of every topic; None takes the file's.
+        timestamp_type: of the input topics; None takes the file's.
+        path: another file of the same form.
+
+    Raises:
+        SnapupError: the file cannot be read, or a count is not positive.
+    """
+    file = _read(path or kafka_file("topics.toml"))
+    count = file.defaults.partitions if partitions is None else partitions
+    copies = file.defaults.replication_factor if replication_factor is None else replication_factor
+    if count < 1 or copies < 1:
+        raise SnapupError(f"Partitions ({count}) and replication factor ({copies}) must be at least 1.")
+    input_config = file.input.config
+    if timestamp_type == "CreateTime":
+        input_config = input_config | file.input.create_time_config
+    elif timestamp_type is not None:
+        input_config = input_config | {TIMESTAMP_TYPE: timestamp_type}
+    return [
+        TopicSpec(
+            name=f"{prefix}.{name}",
+            kind=topic.kind,
+            partitions=count,
+            replication_factor=copies,
+            config=file.defaults.config | (input_config if topic.kind == "input" else {}) | topic.config,
+        )
+        for name, topic in file.topics.items()
+    ]
+
+
+def _read(path: Path) -> _File:
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), _File)
+    except FileNotFoundError:
+        raise SnapupError(f"There is no topics file at {path}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise SnapupError(f"{path} is not a topics file: {error}.") from None
+
+
+async def apply(
+    bootstrap_servers: str, specs: Sequence[TopicSpec], *, client_options: Mapping[str, Any] | None = None
+) -> list[TopicReport]:
+    """Create the topics that are missing; say of each whether it was created, exists as declared, or differs.
+
+    Doing it twice changes nothing. A difference in retention or the like is reported only.
+
+    Args:
+        bootstrap_servers: host:port, comma separated.
+        specs: what `declared` gave.
+        client_options: further arguments of aiokafka's client, for TLS and SASL.
+
+    Raises:
+        SnapupError: the cluster does not answer or refuses, or an existing topic has another partition count or another
+            timestamp type; then nothing was created.
+    """
+    async with _admin(bootstrap_servers, client_options) as admin:
+        before = await _compare(admin, specs)
+        _refuse_unmendable(before)
+        missing = [spec for spec, report in zip(specs, before, strict=True) if report.status is Status.MISSING]
+        if missing:
+            await _create(admin, missing)
+            await _wait_for_leaders(admin, missing)
+        created = {spec.name for spec in missing}
+        return [
+            TopicReport(report.name, Status.CREATED, spec.partitions) if report.name in created else report
+            for spec, report in zip(specs, before, strict=True)
+        ]
+
+
+async def compare(
+    bootstrap_servers: str, specs: Sequence[TopicSpec], *, client_options: Mapping[str, Any] | None = None
+) -> list[TopicReport]:
+    """Say of each topic whether it is missing, exists as declared, or differs; changes nothing."""
+    async with _admin(bootstrap_servers, client_options) as admin:
+        return await _compare(admin, specs)
+
+
+async def check(
+    bootstrap_servers: str, topics: Iterable[str], *, client_options: Mapping[str, Any] | None = None
+) -> dict[str, int]:
+    """The partition count of each of these topics (full names), for a worker's start.
+
+    Raises:
+        SnapupError: a topic is missing, or the counts are not all the same: a room's events would then meet in
+            different workers.
+    """
+    wanted = list(topics)
+    async with _admin(bootstrap_servers, client_options) as admin:
+        found = await _partition_counts(admin)
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        raise SnapupError(
+            f"Missing in Kafka: {', '.join(missing)}. Create what is declared with `snapup topics apply`."
+        )
+    counts = {name: found[name] for name in wanted}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{name} has {count}" for name, count in sorted(counts.items()))
+        raise SnapupError(
+            f"All topics must have the same partition count, but {listed}. Stop everything that writes, delete the odd "
+            "ones, and create them with `snapup topics apply`."
+        )
+    return counts
+
+
+@asynccontextmanager
+async def _admin(bootstrap_servers: str, client_options: Mapping[str, Any] | None) -> AsyncIterator[Any]:
+    """A started admin client; what the cluster or the network refuses becomes one sentence."""
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=bootstrap_servers, request_timeout_ms=REQUEST_TIMEOUT_MS, **(client_options or {})
+    )
+    try:
+        await admin.start()
+        yield admin
+    except KafkaConnectionError as error:
+        raise SnapupError(
+            f"Kafka does not answer at {bootstrap_servers} ({error}). Start it (`snapup stack up`), or set "
+            "SNAPUP_BOOTSTRAP_SERVERS."
+        ) from None
+    except KafkaError as error:
+        raise SnapupError(f"Kafka at {bootstrap_servers} refused: {error}.") from None
+    except TimeoutError:
+        raise SnapupError(f"Kafka at {bootstrap_servers} took longer than {REQUEST_TIMEOUT_MS // 1000} s.") from None
+    finally:
+        await admin.close()
+
+
+async def _partition_counts(admin: Any) -> dict[str, int]:
+    # All topics, not the named ones: asking by name would create them where auto.create.topics.enable is left on.
+    return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+
+
+async def _compare(admin: Any, specs: Sequence[TopicSpec]) -> list[TopicReport]:
+    counts = await _partition_counts(admin)
+    configs = await _configs(admin, [spec.name for spec in specs if spec.name in counts])
+    return [_report(spec, counts.get(spec.name), configs.get(spec.name, {})) for spec in specs]
+
+
+def _report(spec: TopicSpec, partitions: int | None, config: Mapping[str, str]) -> TopicReport:
+    if partitions is None:
+        return TopicReport(spec.name, Status.MISSING, 0)
+    differences = []
+    if partitions != spec.partitions:
+        differences.append(f"has {partitions} partitions, declared are {spec.partitions}")
+    differences += [
+        f"{key} is {config.get(key)}, declared is {value}"
+        for key, value in spec.config.items()
+        if config.get(key) != value
+    ]
+    return TopicReport(
+        spec.name, Status.DIFFERS if differences else Status.EXISTS, partitions, differences=tuple(differences)
+    )
+
+
+def _refuse_unmendable(reports: Sequence[TopicReport]) -> None:
+    wrong = [
+        f"{report.name} {difference}"
+        for report in reports
+        for difference in report.differences
+        if "partitions" in difference or difference.startswith(TIMESTAMP_TYPE)
+    ]
+    if wrong:
+        raise SnapupError(
+            f"{'; '.join(wrong)}. This cannot be changed under running shows: ask for what is there (--partitions, "
+            "--timestamp-type), use another --prefix, or delete the topic first."
+        )
+
+
+async def _configs(admin: Any, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    if not names:
+        return {}
+    answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
+    found: dict[str, dict[str, str]] = {}
+    for answer in answers:
+        for code, message, _kind, name, entries in answer.resources:
+            if code:
+                raise for_code(code)(message)
+            found[name] = {entry[0]: entry[1] for entry in entries}
+    return found
+
+
+async def _create(admin: Any, specs: Sequence[TopicSpec]) -> None:
+    answer = await admin.create_topics(
+        [
+            NewTopic(spec.name, spec.partitions, spec.replication_factor, topic_configs=dict(spec.config))
+            for spec in specs
+        ]
+    )
+    for name, code, *message in answer.topic_errors:
+        # Somebody else may have created it meanwhile: two workers of one deployment start together.
+        if code and for_code(code).__name__ != "TopicAlreadyExistsError":
+            raise SnapupError(f"Kafka refused to create {name}: {message[0] if message else for_code(code).__name__}")
+
+
+async def _wait_for_leaders(admin: Any, specs: Sequence[TopicSpec]) -> None:
+    """Return when every new partition has a leader: until then producers and consumers see errors."""
+    wanted = {spec.name: spec.partitions for spec in specs}
+    deadline = time.monotonic() + LEADERS_DEADLINE_S
+    while wanted:
+        for topic in await admin.describe_topics():
+            led = [partition for partition in topic["partitions"] if partition["leader"] >= 0]
+            if len(led) == wanted.get(topic["topic"]):
+                del wanted[topic["topic"]]
+        if not wanted:
+            return
+        if time.monotonic() > deadline:
+            raise SnapupError(
+                f"After {LEADERS_DEADLINE_S:.0f} s no leader for: {', '.join(wanted)}. Look at the brokers."
+            )
+        await asyncio.sleep(0.05)

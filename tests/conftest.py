@@ -1,0 +1,55 @@
+"""What every test may ask for: a real Kafka and Redis, started once, and names of its own on them."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+import redis.asyncio
+
+from stream import topics
+from stream.local.stack import Stack, local_stack
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    from stream.topics import TimestampType
+
+    ApplyTopics = Callable[..., Awaitable[dict[str, int]]]
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """A real Kafka and Redis, shared by the whole session. A test that kills servers starts its own."""
+    with local_stack(with_topics=False) as started:
+        yield started
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A topic prefix that no other test of the session has; good as a key prefix and group name too."""
+    return f"t{next(_numbers)}"
+
+
+@pytest.fixture
+def apply_topics(stack: Stack, topic_prefix: str) -> ApplyTopics:
+    """Creates the declared topics under `topic_prefix`: `await apply_topics(partitions=4)`; full name → partitions."""
+
+    async def apply(partitions: int = 4, timestamp_type: TimestampType | None = None) -> dict[str, int]:
+        specs = topics.declared(topic_prefix, partitions=partitions, timestamp_type=timestamp_type)
+        reports = await topics.apply(stack.bootstrap_servers, specs)
+        return {report.name: report.partitions for report in reports}
+
+    return apply
+
+
+@pytest.fixture
+async def redis_client(stack: Stack) -> AsyncIterator[redis.asyncio.Redis]:
+    """A client of the session's Redis, which is empty when the test begins."""
+    client = redis.asyncio.Redis.from_url(stack.redis_url)
+    await client.flushall()
+    yield client
+    await client.aclose()

@@ -1,0 +1,75 @@
+"""`stream.topics` against a real Kafka."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stream import topics
+from stream.errors import SnapupError
+from stream.topics import Status
+
+if TYPE_CHECKING:
+    from stream.local.stack import Stack
+
+pytestmark = pytest.mark.integration
+
+
+async def test_applying_twice_creates_once_and_then_finds_everything_as_declared(
+    stack: Stack, topic_prefix: str
+) -> None:
+    specs = topics.declared(topic_prefix, partitions=3)
+    first = await topics.apply(stack.bootstrap_servers, specs)
+    second = await topics.apply(stack.bootstrap_servers, specs)
+    assert [report.status for report in first] == [Status.CREATED] * len(specs)
+    assert [(report.status, report.differences) for report in second] == [(Status.EXISTS, ())] * len(specs)
+
+
+async def test_another_partition_count_is_refused_and_nothing_is_created(stack: Stack, topic_prefix: str) -> None:
+    orders = [spec for spec in topics.declared(topic_prefix, partitions=2) if spec.name.endswith(".orders")]
+    await topics.apply(stack.bootstrap_servers, orders)
+    with pytest.raises(SnapupError, match=rf"{topic_prefix}\.orders has 2 partitions, declared are 5.*--partitions"):
+        await topics.apply(stack.bootstrap_servers, topics.declared(topic_prefix, partitions=5))
+    after = await topics.compare(stack.bootstrap_servers, topics.declared(topic_prefix, partitions=2))
+    assert {report.name for report in after if report.status is not Status.MISSING} == {f"{topic_prefix}.orders"}
+
+
+async def test_another_timestamp_type_is_refused(stack: Stack, topic_prefix: str) -> None:
+    await topics.apply(stack.bootstrap_servers, topics.declared(topic_prefix, partitions=1))
+    history = topics.declared(topic_prefix, partitions=1, timestamp_type="CreateTime")
+    with pytest.raises(SnapupError, match=r"message\.timestamp\.type is LogAppendTime, declared is CreateTime"):
+        await topics.apply(stack.bootstrap_servers, history)
+
+
+async def test_another_retention_is_reported_and_left_alone(stack: Stack, topic_prefix: str) -> None:
+    declared = topics.declared(topic_prefix, partitions=1)
+    changed = [
+        topics.TopicSpec(spec.name, spec.kind, 1, 1, spec.config | {"retention.ms": "1000000"})
+        if spec.name.endswith(".journal")
+        else spec
+        for spec in declared
+    ]
+    await topics.apply(stack.bootstrap_servers, changed)
+    reports = {report.name: report for report in await topics.apply(stack.bootstrap_servers, declared)}
+    journal = reports.pop(f"{topic_prefix}.journal")
+    assert journal.status is Status.DIFFERS
+    assert journal.differences == ("retention.ms is 1000000, declared is 1209600000",)
+    assert {report.status for report in reports.values()} == {Status.EXISTS}
+
+
+async def test_check_gives_the_counts_and_names_what_is_missing_or_unequal(stack: Stack, topic_prefix: str) -> None:
+    orders, likes, nothing = (f"{topic_prefix}.{name}" for name in ("orders", "likes", "nothing"))
+    for name, partitions in ((orders, 2), (likes, 3)):
+        specs = [spec for spec in topics.declared(topic_prefix, partitions=partitions) if spec.name == name]
+        await topics.apply(stack.bootstrap_servers, specs)
+    assert await topics.check(stack.bootstrap_servers, [orders]) == {orders: 2}
+    with pytest.raises(SnapupError, match=rf"Missing in Kafka: {nothing}\..*snapup topics apply"):
+        await topics.check(stack.bootstrap_servers, [orders, nothing])
+    with pytest.raises(SnapupError, match=rf"same partition count, but {likes} has 3, {orders} has 2"):
+        await topics.check(stack.bootstrap_servers, [orders, likes])
+
+
+async def test_a_cluster_that_is_not_there_gives_one_clear_sentence() -> None:
+    with pytest.raises(SnapupError, match=r"Kafka does not answer at 127\.0\.0\.1:1 "):
+        await topics.apply("127.0.0.1:1", topics.declared())
