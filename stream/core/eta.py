@@ -45,7 +45,7 @@ MEMORY_ARRIVALS = 20.0
 MEMORY_MIN_BUCKETS = 4
 GROWTH_AHEAD = 0.1
 DECLINE_AHEAD = 0.25
-# Variance of g × (half of the memory) before anything is seen: a factor of e³ over half of the window is not unheard of.
+# Variance of g × (half of the memory) before anything is seen: a factor of e³ over half the window happens.
 GROWTH_PRIOR_SQUARED = 9.0
 DRIFT_AT_ONCE = 0.01
 DRIFT_PER_MEMORY = 0.03
@@ -54,8 +54,7 @@ FEW_ARRIVALS = 4.0
 LOW_Z = 1.4
 HIGH_Z = 1.8
 
-# Mean position of the units in the window: −1 all in its first moment, 1 all in its last. Beyond this the Padé form runs
-# away.
+# Mean position of the units in the window: −1 all in its first moment, 1 all in its last. Beyond, the Padé form fails.
 _POSITION_MAX = 0.95
 _NO_GROWTH = 1e-6
 
@@ -63,7 +62,7 @@ _NO_GROWTH = 1e-6
 def eta_sellout(
     available: int, unit_buckets: Sequence[int], bucket_ms: int, *, last_bucket_ms: int | None = None
 ) -> tuple[int, int] | None:
-    """Return the interval, in ms from now, in which the last unit goes with probability `COVERAGE`; None: nothing to say.
+    """Return the interval, in ms from now, in which the last unit goes with probability `COVERAGE`, if any.
 
     Args:
         available: units left.
