@@ -1,0 +1,132 @@
+"""CloudEvents 1.0 in Kafka's binary mode: its headers carry three of our fields; here they join the body again.
+
+`ce_id` is `event_id`, `ce_type` is `type` (bare, or as `snapup.<type>.v1`), `ce_time` is `event_time_ms`. The body may
+repeat them, and must then agree. Every other attribute is ignored, as an unknown field is. Structured mode is refused:
+its records would need a second schema.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from stream.contract.refusal import DeadLetter, Reason, refuse, violation
+from stream.contract.wire import check_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SPEC_VERSION = "1.0"
+MAJOR_VERSION = 1
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
+_RFC3339 = re.compile(
+    r"(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d+))?(?P<offset>Z|[+-]\d\d:\d\d)",
+    re.ASCII | re.IGNORECASE,
+)
+_fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def type_name(name: str) -> str:
+    """The CloudEvents `type` of one of our types: `snapup.order.v1`."""
+    return f"snapup.{name}.v{MAJOR_VERSION}"
+
+
+def plain_record(value: bytes, headers: Sequence[tuple[str, bytes]]) -> bytes | DeadLetter:
+    """The record as bare JSON: the body with what its `ce_` headers say; the bytes as they are if it is no CloudEvent.
+
+    A content type that is not ours is refused before the body is looked at.
+    """
+    if refused := _check_content_type(headers):
+        return refused
+    spec_version = _header(headers, "ce_specversion")
+    if spec_version is None:
+        return value
+    if refused := check_bytes(value):
+        return refused
+    if spec_version != SPEC_VERSION:
+        return refuse(Reason.SCHEMA_VIOLATION, f"ce_specversion is {spec_version!r}: it must be {SPEC_VERSION!r}", "")
+    return _merged(value, headers)
+
+
+def _check_content_type(headers: Sequence[tuple[str, bytes]]) -> DeadLetter | None:
+    """Refuse what its producer says is no bare JSON event. Without the header, JSON is meant."""
+    said = _header(headers, "content-type")
+    if said is None:
+        return None
+    media_type = said.partition(";")[0].strip().lower()
+    if media_type.startswith("application/cloudevents"):
+        detail = f"CloudEvents structured mode ({media_type}) is not accepted: send binary mode, or bare JSON"
+        return refuse(Reason.SCHEMA_VIOLATION, detail, "")
+    if media_type == "application/json" or media_type.endswith("+json"):
+        return None
+    return refuse(Reason.NOT_JSON, f"content-type is {media_type!r}: it must be application/json or end in +json")
+
+
+def _merged(value: bytes, headers: Sequence[tuple[str, bytes]]) -> bytes | DeadLetter:
+    """The body with the fields that the headers carry, or the first field that disagrees."""
+    try:
+        body = _fields_of(value)
+    except msgspec.ValidationError as not_an_object:
+        return violation(str(not_an_object))
+    for field, said in _attributes(headers):
+        if isinstance(said, DeadLetter):
+            return said
+        if field not in body:
+            body[field] = msgspec.Raw(msgspec.json.encode(said))
+        elif not _is_same(body[field], said):
+            detail = f"the body disagrees with its CloudEvents header, which says {said!r}"
+            return refuse(Reason.SCHEMA_VIOLATION, detail, f"/{field}")
+    return msgspec.json.encode(body)
+
+
+def _attributes(headers: Sequence[tuple[str, bytes]]) -> list[tuple[str, str | int | DeadLetter]]:
+    """Our fields, as far as the headers name them."""
+    found: list[tuple[str, str | int | DeadLetter]] = []
+    if (name := _header(headers, "ce_type")) is not None:
+        found.append(("type", _bare_type(name)))
+    if (event_id := _header(headers, "ce_id")) is not None:
+        found.append(("event_id", event_id))
+    if (time := _header(headers, "ce_time")) is not None:
+        found.append(("event_time_ms", _epoch_ms(time)))
+    return found
+
+
+def _bare_type(name: str) -> str:
+    """`order` of `snapup.order.v1`; any other name as it stands, to be called unknown later."""
+    bare = name.removeprefix("snapup.").removesuffix(f".v{MAJOR_VERSION}")
+    return bare if name == type_name(bare) else name
+
+
+def _epoch_ms(text: str) -> int | DeadLetter:
+    """Milliseconds of an RFC 3339 time; what is finer is cut off."""
+    if match := _RFC3339.fullmatch(text):
+        try:
+            # RFC 3339 lets T and Z be small letters.
+            moment = datetime.fromisoformat((match["second"] + match["offset"]).upper())
+        except ValueError:  # a 13th month, a 61st second
+            pass
+        else:
+            return (moment - _EPOCH) // _SECOND * 1000 + int((match["fraction"] or "")[:3].ljust(3, "0"))
+    detail = f"ce_time is {text!r}: it must be an RFC 3339 time with an offset"
+    return refuse(Reason.SCHEMA_VIOLATION, detail, "/event_time_ms")
+
+
+def _is_same(raw: msgspec.Raw, said: str | int) -> bool:
+    try:
+        return bool(msgspec.json.decode(raw, type=type(said)) == said)
+    except msgspec.ValidationError:
+        return False
+
+
+def _header(headers: Sequence[tuple[str, bytes]], name: str) -> str | None:
+    """The last header of this name, as Kafka's own `lastHeader`. What is not UTF-8 shows replacement characters."""
+    for key, value in reversed(headers):
+        # Kafka allows a header without a value; the client's types do not say so.
+        if key.lower() == name and value is not None:
+            return value.decode(errors="replace")
+    return None

@@ -1,0 +1,176 @@
+"""Stage 1: bytes of a record → an event, or a dead letter that says why not. Total: any bytes have an answer.
+
+The good record pays for one typed msgspec pass and a few cheap tests. Only a refused one is looked at again, in the
+fixed order of `Reason`, so that the reason given does not depend on where in the record msgspec happened to stop.
+
+One exception is let through: RecursionError when the *caller* has all but used up Python's stack. That is broken
+machinery, no fault of the record, and must not become a dead letter.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from stream.contract import cloudevents
+from stream.contract.events import INPUT_TOPICS, MAX_AGE_MS, MAX_AHEAD_MS, MAX_RECORD_BYTES, RoomEvent
+from stream.contract.ids import are_id_chars, id_check, pointer_to_bad_id
+from stream.contract.refusal import DeadLetter, Reason, refuse, violation
+from stream.contract.wire import MAX_DEPTH, check_bytes, is_too_deep, is_utf8
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["DeadLetter", "Decoder", "Limits", "Reason"]
+
+# The least a good record holds besides an unknown field that is nested too deep: a `leave` with ids of one character.
+# One level of nesting takes two bytes, so no good record up to this size need be looked at for depth.
+CANNOT_BE_DEEP_BYTES = 2 * MAX_DEPTH + 72
+
+# Rooms whose key is known to be right. When full it is emptied: a room costs one slower check to be known again.
+MAX_KNOWN_ROOMS = 4_096
+
+_TOPIC_OF_TYPE = {str(kind.__struct_config__.tag): name for name, kinds in INPUT_TOPICS for kind in kinds}
+
+
+class _Head(Struct):
+    """What a refused record says of its type."""
+
+    type: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+# All types, on every topic: a union of one would accept a record without `type`, and a wrong topic has its own reason.
+_event_of = msgspec.json.Decoder(RoomEvent).decode
+_head_of = msgspec.json.Decoder(_Head).decode
+_str_of = msgspec.json.Decoder(str).decode
+
+
+class Limits(Struct, frozen=True):
+    """The limits of the contract; other values are for recordings that never heard of it."""
+
+    max_record_bytes: int = MAX_RECORD_BYTES
+    max_ahead_ms: int = MAX_AHEAD_MS
+    max_age_ms: int = MAX_AGE_MS
+
+
+_CONTRACT_LIMITS = Limits()
+
+
+class Decoder:
+    """Decodes the records of one input topic. All it keeps is which rooms it has seen, and that changes no answer."""
+
+    __slots__ = ("_id_checks", "_max_age_ms", "_max_ahead_ms", "_max_record_bytes", "_rooms", "_topic")
+
+    def __init__(self, topic_index: int, limits: Limits = _CONTRACT_LIMITS) -> None:
+        self._topic, kinds = INPUT_TOPICS[topic_index]
+        self._id_checks = {kind: id_check(kind) for kind in kinds}
+        self._max_record_bytes = limits.max_record_bytes
+        self._max_ahead_ms = limits.max_ahead_ms
+        self._max_age_ms = limits.max_age_ms
+        self._rooms: dict[bytes | None, str] = {}
+
+    def decode(
+        self,
+        value: bytes | None,
+        key: bytes | None,
+        append_time_ms: int,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> RoomEvent | DeadLetter:
+        """One record → its event, or why not.
+
+        Args:
+            value: the record's value; None is a tombstone, which no input topic has.
+            key: the record's key, which must be the `room_id`.
+            append_time_ms: the record's time; negative when it has none, and then the event's own is not compared.
+            headers: the record's headers; only `content-type` and CloudEvents' are looked at.
+        """
+        if value is None or headers or len(value) > self._max_record_bytes:
+            plain = self._plain(value, headers)
+            if isinstance(plain, DeadLetter):
+                return plain
+            value = plain
+        try:
+            event: RoomEvent = _event_of(value)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self._refusal(value)
+        are_ids = self._id_checks.get(type(event))
+        if (
+            are_ids is None
+            or (len(value) > CANNOT_BE_DEEP_BYTES and is_too_deep(value))
+            # msgspec does not look at the bytes of what it skips.
+            or not (value.isascii() or is_utf8(value))
+            or not are_ids(event)
+        ):
+            return self._refusal(value)
+        if self._rooms.get(key) != event.room_id and (refused := self._meet_room(event, key)):
+            return refused
+        if append_time_ms >= 0 and not (
+            -self._max_age_ms <= event.event_time_ms - append_time_ms <= self._max_ahead_ms
+        ):
+            return self._untimely(event.event_time_ms - append_time_ms)
+        return event
+
+    def _plain(self, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> bytes | DeadLetter:
+        """The record as it would be without headers: those of CloudEvents become fields, the others mean nothing."""
+        if value is None:
+            return refuse(Reason.NOT_JSON, "the record has no value (a tombstone)")
+        if len(value) > self._max_record_bytes:
+            detail = f"the record has {len(value)} bytes, the most is {self._max_record_bytes}"
+            return refuse(Reason.TOO_LARGE, detail)
+        return cloudevents.plain_record(value, headers)
+
+    def _meet_room(self, event: RoomEvent, key: bytes | None) -> DeadLetter | None:
+        """Remember that this key is right for this room, or refuse the record."""
+        if not are_id_chars(event.room_id):
+            return _bad_id(event)
+        if key != event.room_id.encode():
+            said = "no key" if key is None else f"the key {key.decode(errors='replace')!r}"
+            return refuse(Reason.KEY_MISMATCH, f"room_id is {event.room_id!r}, but the record has {said}", "/room_id")
+        if len(self._rooms) >= MAX_KNOWN_ROOMS:
+            self._rooms.clear()
+        self._rooms[key] = event.room_id
+        return None
+
+    def _untimely(self, ahead_ms: int) -> DeadLetter:
+        if ahead_ms > 0:
+            detail = f"the event is {ahead_ms} ms ahead of the record's append time, the most is {self._max_ahead_ms}"
+            return refuse(Reason.AHEAD_OF_CLOCK, detail, "/event_time_ms")
+        detail = f"the event is {-ahead_ms} ms older than the record's append time, the most is {self._max_age_ms}"
+        return refuse(Reason.TOO_OLD, detail, "/event_time_ms")
+
+    def _refusal(self, value: bytes) -> DeadLetter:
+        """The first reason, in the order of `Reason`, why these bytes are no event of this topic."""
+        if refused := check_bytes(value) or self._check_type(value):
+            return refused
+        try:
+            event: RoomEvent = _event_of(value)
+        except msgspec.DecodeError as error:
+            return violation(str(error))
+        return _bad_id(event)
+
+    def _check_type(self, value: bytes) -> DeadLetter | None:
+        """The first thing wrong with `type`, which decides what else is looked at. Expects JSON."""
+        try:
+            head = _head_of(value)
+        except msgspec.ValidationError as not_an_object:
+            return violation(str(not_an_object))
+        if isinstance(head.type, msgspec.UnsetType):
+            return refuse(Reason.SCHEMA_VIOLATION, "Object missing required field `type`", "/type")
+        try:
+            name = _str_of(head.type)
+        except msgspec.ValidationError as not_a_string:
+            return refuse(Reason.SCHEMA_VIOLATION, str(not_a_string), "/type")
+        topic = _TOPIC_OF_TYPE.get(name)
+        if topic is None:
+            return refuse(Reason.UNKNOWN_TYPE, f"no event type is called {name[:64]!r}", "/type")
+        if topic != self._topic:
+            detail = f"events of type {name!r} belong on {topic!r}, not on {self._topic!r}"
+            return refuse(Reason.WRONG_TOPIC, detail, "/type")
+        return None
+
+
+def _bad_id(event: RoomEvent) -> DeadLetter:
+    pointer = pointer_to_bad_id(event)
+    return refuse(Reason.SCHEMA_VIOLATION, "an id may hold letters, digits and . _ : - only", pointer)

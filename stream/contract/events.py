@@ -1,0 +1,190 @@
+"""The event types: what live rooms may say. This module is the one source of `schemas/`.
+
+Every event carries `event_id` (the idempotency key), `room_id` (also the Kafka key) and `event_time_ms`
+(UTC epoch milliseconds, the producer's word). Money is an integer in minor units beside an ISO 4217 code.
+Within a major version only optional fields are added; unknown fields are ignored.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+MAX_RECORD_BYTES = 16 * 1024
+MAX_COMMENT_CHARS = 500
+MAX_QUANTITY = 10_000
+MAX_TAPS = 10_000
+MAX_ORDER_LINES = 100
+MAX_AHEAD_MS = 60_000
+MAX_AGE_MS = 7 * 24 * 3_600_000
+# JSON numbers are exact up to 2**53; sums of these must stay inside 64 bits.
+MAX_SAFE_INTEGER = 2**53 - 1
+# 100 lines of this still fit in MAX_SAFE_INTEGER: 9e13 minor units a line.
+MAX_AMOUNT_MINOR = 90_000_000_000_000
+MAX_OFFERED = 1_000_000_000
+
+MAX_ID_CHARS = 64
+
+# For readers of the schemas (ECMA 262, where `$` is the end). Not a msgspec pattern: Python's `$` matches before a last
+# newline too, and a regex call for each id trebles the cost of a decode. `contract.ids` checks the same characters.
+ID_PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
+
+Id = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_ID_CHARS,
+        description="opaque identifier",
+        extra_json_schema={"pattern": ID_PATTERN},
+    ),
+]
+EpochMs = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="UTC epoch milliseconds")]
+Quantity = Annotated[int, Meta(ge=1, le=MAX_QUANTITY, description="units")]
+AmountMinor = Annotated[int, Meta(ge=0, le=MAX_AMOUNT_MINOR, description="minor units of the currency")]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", max_length=3, description="ISO 4217 code")]
+
+
+class OrderStatus(StrEnum):
+    """How far an order has come; `paid` implies that it was placed."""
+
+    PLACED = "placed"
+    PAID = "paid"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+
+
+class Event(Struct, frozen=True, gc=False, kw_only=True, tag_field="type"):
+    """What every event has."""
+
+    event_id: Id
+    room_id: Id
+    event_time_ms: EpochMs
+
+
+class PersonEvent(Event, frozen=True, gc=False, kw_only=True):
+    """An event in which a person acted."""
+
+    user_id: Id
+
+
+class Comment(PersonEvent, frozen=True, gc=False, kw_only=True, tag="comment"):
+    """Somebody wrote a line in the room's chat."""
+
+    text: Annotated[str, Meta(max_length=MAX_COMMENT_CHARS, description="untrusted text")]
+
+
+class Like(PersonEvent, frozen=True, gc=False, kw_only=True, tag="like"):
+    """Taps, batched by the client."""
+
+    count: Annotated[int, Meta(ge=1, le=MAX_TAPS, description="taps in this batch")]
+
+
+class CartAdd(PersonEvent, frozen=True, gc=False, kw_only=True, tag="cart_add"):
+    """Somebody put units of one SKU into the cart."""
+
+    sku_id: Id
+    quantity: Quantity
+    sale_id: Id | None = None
+
+
+class OrderLine(Struct, frozen=True, gc=False, kw_only=True):
+    """One line of an order; `amount_minor` is for the whole line, not for one unit."""
+
+    sku_id: Id
+    quantity: Quantity
+    amount_minor: AmountMinor
+    sale_id: Id | None = None
+
+
+class Order(PersonEvent, frozen=True, gc=False, kw_only=True, tag="order"):
+    """An order reached a status. Repeats of (order_id, status) count once; the lines belong to the order."""
+
+    order_id: Id
+    status: OrderStatus
+    lines: Annotated[tuple[OrderLine, ...], Meta(min_length=1, max_length=MAX_ORDER_LINES)]
+    currency: Currency
+
+
+class Enter(PersonEvent, frozen=True, gc=False, kw_only=True, tag="enter"):
+    """Somebody opened the room: one view. `session_id` tells one person's devices apart (default: the user)."""
+
+    source: Id | None = None
+    session_id: Id | None = None
+
+
+class Leave(PersonEvent, frozen=True, gc=False, kw_only=True, tag="leave"):
+    """Somebody left the room."""
+
+    session_id: Id | None = None
+
+
+class ProductClick(PersonEvent, frozen=True, gc=False, kw_only=True, tag="product_click"):
+    """Somebody opened a product from the room."""
+
+    sku_id: Id | None = None
+    source: Id | None = None
+
+
+class SaleOpened(Event, frozen=True, gc=False, kw_only=True, tag="sale_opened"):
+    """A flash sale of one SKU: `offered` units from `starts_at_ms` to `ends_at_ms`."""
+
+    sale_id: Id
+    sku_id: Id
+    offered: Annotated[int, Meta(ge=0, le=MAX_OFFERED, description="units")]
+    starts_at_ms: EpochMs
+    ends_at_ms: EpochMs | None = None
+    price_minor: AmountMinor | None = None
+    list_price_minor: AmountMinor | None = None
+    currency: Currency | None = None
+    per_user_limit: Quantity | None = None
+    restock_planned_at_ms: EpochMs | None = None
+
+
+class SaleRestocked(Event, frozen=True, gc=False, kw_only=True, tag="sale_restocked"):
+    """More units of one SKU came into a sale."""
+
+    sale_id: Id
+    sku_id: Id
+    quantity: Annotated[int, Meta(ge=1, le=MAX_OFFERED, description="units added")]
+    restock_planned_at_ms: EpochMs | None = None
+
+
+class SaleExtended(Event, frozen=True, gc=False, kw_only=True, tag="sale_extended"):
+    """A sale ends later than was said; applies to every SKU of the sale."""
+
+    sale_id: Id
+    ends_at_ms: EpochMs
+
+
+class SaleClosed(Event, frozen=True, gc=False, kw_only=True, tag="sale_closed"):
+    """A sale was closed by the host; applies to every SKU of the sale."""
+
+    sale_id: Id
+
+
+RoomEvent = (
+    Comment
+    | Like
+    | CartAdd
+    | Order
+    | Enter
+    | Leave
+    | ProductClick
+    | SaleOpened
+    | SaleRestocked
+    | SaleExtended
+    | SaleClosed
+)
+
+# Logical topic → the types it carries. The index in this tuple is the topic's place in every checkpoint: append only.
+INPUT_TOPICS: tuple[tuple[str, tuple[type[Event], ...]], ...] = (
+    ("comments", (Comment,)),
+    ("likes", (Like,)),
+    ("cart-adds", (CartAdd,)),
+    ("orders", (Order,)),
+    ("visits", (Enter, Leave, ProductClick)),
+    ("sales", (SaleOpened, SaleRestocked, SaleExtended, SaleClosed)),
+)
+TOPIC_NAMES: tuple[str, ...] = tuple(name for name, _ in INPUT_TOPICS)

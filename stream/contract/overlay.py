@@ -1,0 +1,214 @@
+"""The overlay document: what Redis holds for each room, one JSON string, written whole.
+
+Everything absolute, nothing derived that a reader could get wrong: rates are numerator and denominator, scarcity is a
+list of claims with their evidence. Shapes only; the rules are in `stream.core`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+SCHEMA = "snapup.overlay.v1"
+
+Method = Literal["exact", "sketch"]
+SaleStatus = Literal["unknown", "scheduled", "open", "ended"]
+Level = Literal["calm", "warming", "brisk", "rush", "snap_up", "last_call", "sold_out", "ended", "unknown"]
+ClaimKind = Literal["stock_left", "bought_recently", "in_carts", "watching_now", "ends_in", "eta_sellout", "sold_out"]
+WithheldReason = Literal[
+    "stale",
+    "sample_too_small",
+    "restock_planned",
+    "above_display_threshold",
+    "suspected_fake_orders",
+    "sale_not_open",
+    "stock_unknown",
+]
+
+
+class Clock(Struct, gc=False):
+    """`source`: "tick" when every input topic was read to its end, "log" in a backlog.
+
+    `lag_ms`: wall clock less `as_of_ms`, at publication.
+    """
+
+    source: Literal["tick", "log"]
+    lag_ms: int
+
+
+class Count(Struct, gc=False, omit_defaults=True):
+    """A distinct count. `error_95`: half width of the 95 % interval as a share of `value`; absent when exact."""
+
+    value: int
+    method: Method
+    error_95: float | None = None
+
+
+class Orders(Struct, gc=False):
+    """Orders that reached each status at least once; a paid order counts as placed too."""
+
+    placed: int
+    paid: int
+    cancelled: int
+    refunded: int
+
+
+class Money(Struct, gc=False):
+    """GMV three ways, minor units of one currency."""
+
+    currency: str
+    gmv_placed_minor: int
+    gmv_paid_minor: int
+    gmv_net_minor: int
+
+
+class Totals(Struct):
+    """The session's totals."""
+
+    viewers: Count
+    views: int
+    watching_now: int
+    likes: int
+    comments: int
+    cart_adds: int
+    orders: Orders
+    money: list[Money]
+
+
+class Rate(Struct, gc=False, omit_defaults=True):
+    """`num` ÷ `den`; `window_ms` null means the whole session."""
+
+    name: str
+    window_ms: int | None
+    num: int
+    den: int
+    as_of_ms: int
+    method: Method
+    error_95: float | None = None
+    currency: str | None = None
+
+
+class Velocity(Struct, gc=False):
+    """Net units committed (placed less released) in the window that ends at `as_of_ms`."""
+
+    units: int
+    window_ms: int
+
+
+class EtaSellout(Struct, gc=False):
+    """Interval in which the last unit goes, from `as_of_ms`, with its stated coverage."""
+
+    low: int
+    high: int
+    coverage: float
+
+
+class Because(Struct, gc=False):
+    """The rule that holds the level up, what it saw, and what it needed."""
+
+    rule: str
+    value: float
+    threshold: float
+
+
+class Urgency(Struct, omit_defaults=True):
+    """A level with its reasons. In the room's head, `sale_id` names the sale that leads."""
+
+    level: Level
+    since_ms: int
+    because: list[Because]
+    sale_id: str | None = None
+
+
+class Sale(Struct):
+    """One SKU of one sale. `offered + restocked + oversold = available + held + sold`, always."""
+
+    sale_id: str
+    sku_id: str
+    status: SaleStatus
+    starts_at_ms: int | None
+    ends_at_ms: int | None
+    extended: bool
+    offered: int | None
+    restocked: int
+    available: int | None
+    held: int
+    sold: int
+    oversold: int
+    over_limit: int
+    released: int
+    sell_through: float | None
+    carters_without_order: Count
+    suspect_units: int
+    velocity: Velocity
+    eta_sellout_ms: EtaSellout | None
+    restock_planned_at_ms: int | None
+    price_minor: int | None
+    list_price_minor: int | None
+    currency: str | None
+    urgency: Urgency
+
+
+class Evidence(Struct, gc=False):
+    """Where in the log the inputs of a claim came from: this room's records in `[first_offset, next_offset)`."""
+
+    topic: str
+    partition: int
+    first_offset: int
+    next_offset: int
+
+
+class Claim(Struct, omit_defaults=True):
+    """Something that may be said on screen until `valid_until_ms`, and what proves it."""
+
+    id: str
+    claim: ClaimKind
+    sale_id: str | None
+    sku_id: str | None
+    value: int | list[int]
+    unit: str
+    window_ms: int | None
+    as_of_ms: int
+    valid_until_ms: int
+    rule: str
+    inputs: dict[str, int | float | None]
+    evidence: list[Evidence]
+
+
+class Withheld(Struct, omit_defaults=True):
+    """A claim that failed its rule, and why."""
+
+    claim: ClaimKind
+    reason: WithheldReason
+    sale_id: str | None = None
+    sku_id: str | None = None
+
+
+class FeedItem(Struct, gc=False, omit_defaults=True):
+    """A recent order for a ticker; `who` never holds more than the first character of the user id."""
+
+    kind: Literal["order"]
+    at_ms: int
+    who: str
+    sku_id: str
+    quantity: int
+
+
+class Overlay(Struct):
+    """The whole snapshot of one room."""
+
+    schema: str
+    room_id: str
+    epoch: int
+    rev: int
+    as_of_ms: int
+    stale_after_ms: int
+    clock: Clock
+    totals: Totals
+    rates: list[Rate]
+    sales: list[Sale]
+    urgency: Urgency
+    claims: list[Claim]
+    withheld: list[Withheld]
+    feed: list[FeedItem]
