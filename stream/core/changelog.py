@@ -1,0 +1,232 @@
+"""How a partition's state lies in the compacted topic `live.checkpoints`: frames, keys, and logs of changes.
+
+Four kinds of record, so that a checkpoint costs what changed and not what a room has become:
+
+    r|<room>                     head: totals, ledgers, urgency; small, written whole when the room changed
+    b|<room>|<kind>|<block>      64 members of a session's distinct count; a full block never changes again; `s` = the
+    sketch d|<n>  i|<n>  o|<n>  p|<n>   segments of change logs (windows, event ids, orders, sessions): appended, then
+    forgotten whole
+                                 by age. Only the open last segment, at most `TAIL_BYTES`, is written again.
+
+Every value is framed: format version, CRC-32 of the rest, MessagePack.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from zlib import crc32
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+FORMAT_VERSION = 1
+# An open segment is written again with each checkpoint until it is this large …
+TAIL_BYTES = 8 * 1024
+# … and one checkpoint's changes are split into records of at most about this size (the topic takes 8 MiB).
+SEGMENT_BYTES = 512 * 1024
+BLOCK_MEMBERS = 64
+# 5 000 ids of 64 characters are 330 KB.
+ENTRY_ITEMS = 5_000
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+class CorruptCheckpointError(Exception):
+    """A record of `live.checkpoints` cannot be read; the message names the key and why."""
+
+
+class Head(msgspec.Struct, array_like=True):
+    """A room's small, absolute part. New fields go to the end, with a default: older records then still decode."""
+
+    born_ms: int
+    touched_ms: int
+    rev: int
+    likes: int
+    comments: int
+    cart_adds: int
+    views: int
+    orders: tuple[int, int, int, int]
+    money: dict[str, list[int]]
+    first_offsets: list[int]
+    first_unit_ms: int
+    bits: list[int]
+    feed: list[tuple[int, str, str, int]]
+    ledgers: list[LedgerHead]
+    terms: dict[str, tuple[int, int]]
+    urgencies: list[tuple[str, str, str, int, int, list[tuple[str, float, float]]]]
+    sales_refused: int
+    last_append_ms: int
+
+
+class LedgerHead(msgspec.Struct, array_like=True):
+    """One ledger without its people.
+
+    Held and sold units by user come back from the orders, carters from their blocks.
+    """
+
+    sale_id: str
+    sku_id: str
+    opened: bytes | None
+    restocked: int
+    restock_planned: tuple[int, int]
+    held: int
+    sold: int
+    released: int
+    over_limit: int
+    recent: dict[int, int]
+    bought: dict[int, list[int]]
+
+
+class WindowEntry(msgspec.Struct, array_like=True):
+    """Absolute values of what changed in one room's windows.
+
+    People → latest bucket by audience, bucket → sum by tally.
+    """
+
+    room_id: str
+    born_ms: int
+    audiences: list[dict[str, int]]
+    tallies: list[dict[int, int]]
+    minor: dict[str, dict[int, int]]
+
+
+class IdsEntry(msgspec.Struct, array_like=True):
+    """Event ids newly remembered in one room."""
+
+    room_id: str
+    born_ms: int
+    generation: int
+    ids: list[str]
+
+
+class OrderEntry(msgspec.Struct, array_like=True):
+    """One order as it is now."""
+
+    room_id: str
+    born_ms: int
+    order_id: str
+    user_id: str
+    currency: str
+    amount_minor: int
+    lines: list[tuple[str, str, int]]
+    mask: int
+    hold_until_ms: int
+    changed_ms: int
+
+
+class PresenceEntry(msgspec.Struct, array_like=True):
+    """Sessions as they are now: (latest enter, latest leave)."""
+
+    room_id: str
+    born_ms: int
+    sessions: dict[str, tuple[int, int]]
+
+
+Entry = WindowEntry | IdsEntry | OrderEntry | PresenceEntry
+E = TypeVar("E", WindowEntry, IdsEntry, OrderEntry, PresenceEntry)
+T = TypeVar("T")
+
+
+def frame(value: Any) -> bytes:
+    """Encode one value with version and checksum."""
+    payload = _encoder.encode(value)
+    return b"%c%b%b" % (FORMAT_VERSION, crc32(payload).to_bytes(4, "big"), payload)
+
+
+def unframe(key: bytes, value: bytes, decoder: msgspec.msgpack.Decoder[T]) -> T:
+    """Decode one value. Raises CorruptCheckpointError on a newer version, a wrong checksum or a wrong shape."""
+    if len(value) < 5 or value[0] != FORMAT_VERSION:  # noqa: PLR2004 — one byte version, four bytes CRC
+        raise CorruptCheckpointError(
+            f"checkpoint record {key!r} has format version {value[:1]!r}, this worker reads {FORMAT_VERSION}: "
+            "run the version that wrote it, or a newer one"
+        )
+    payload = value[5:]
+    if crc32(payload) != int.from_bytes(value[1:5], "big"):
+        raise CorruptCheckpointError(f"checkpoint record {key!r} fails its checksum")
+    try:
+        return decoder.decode(payload)
+    except msgspec.DecodeError as error:
+        raise CorruptCheckpointError(f"checkpoint record {key!r}: {error}") from error
+
+
+class ChangeLog(Generic[E]):
+    """A log of entries in numbered segments; a segment is forgotten whole when its newest entry is old enough.
+
+    `stamp` is what age is measured by: a clock in ms, or a generation.
+    """
+
+    def __init__(self, prefix: bytes, entry_type: type[E]) -> None:
+        self.prefix = prefix
+        self.sealed: deque[tuple[int, int]] = deque()  # (number, newest stamp)
+        self._number = 0
+        self._tail: list[msgspec.Raw] = []
+        self._tail_bytes = 0
+        self._tail_stamp = -1
+        self._tail_changed = False
+        self._out: list[tuple[bytes, bytes | None]] = []
+        self._loaded: dict[int, bytes] = {}
+        self._decoder = msgspec.msgpack.Decoder(tuple[int, list[entry_type]])  # type: ignore[valid-type]
+
+    def append(self, entry: E, stamp: int) -> None:
+        """Add one entry."""
+        raw = msgspec.Raw(_encoder.encode(entry))
+        if self._tail and self._tail_bytes + len(raw) > SEGMENT_BYTES:
+            self._seal()
+        self._tail.append(raw)
+        self._tail_bytes += len(raw)
+        self._tail_stamp = max(self._tail_stamp, stamp)
+        self._tail_changed = True
+
+    def _seal(self) -> None:
+        if self._tail_changed:
+            self._out.append((self._key(self._number), frame((self._tail_stamp, self._tail))))
+        self.sealed.append((self._number, self._tail_stamp))
+        self._number += 1
+        self._tail, self._tail_bytes, self._tail_stamp, self._tail_changed = [], 0, -1, False
+
+    def cut(self, forget_before: int) -> list[tuple[bytes, bytes | None]]:
+        """The records to write: what is new, and tombstones of segments whose newest stamp is below `forget_before`."""
+        if self._tail_changed:
+            if self._tail_bytes >= TAIL_BYTES:
+                self._seal()
+            else:
+                self._out.append((self._key(self._number), frame((self._tail_stamp, self._tail))))
+                self._tail_changed = False
+        out, self._out = self._out, []
+        while self.sealed and self.sealed[0][1] < forget_before:
+            number, _ = self.sealed.popleft()
+            out.append((self._key(number), None))
+        return out
+
+    def seal_tail(self) -> None:
+        """Begin a new segment, so that stamps of two kinds do not share one."""
+        if self._tail:
+            self._seal()
+
+    def _key(self, number: int) -> bytes:
+        return b"%b%d" % (self.prefix, number)
+
+    def load(self, key: bytes, value: bytes | None) -> None:
+        """Take one record of a restore, in log order: the last value of a key holds."""
+        number = int(key[len(self.prefix) :])
+        if value is None:
+            self._loaded.pop(number, None)
+        else:
+            self._loaded[number] = value
+        self._number = max(self._number, number + 1)
+
+    def loaded(self) -> Iterator[E]:
+        """Every entry that was loaded, oldest first. Frees the records."""
+        for number in sorted(self._loaded):
+            stamp, entries = unframe(self._key(number), self._loaded.pop(number), self._decoder)
+            self.sealed.append((number, stamp))
+            yield from entries
+
+
+def pieces(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Split what would make too large an entry."""
+    for start in range(0, len(items), ENTRY_ITEMS):
+        yield items[start : start + ENTRY_ITEMS]

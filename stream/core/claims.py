@@ -1,0 +1,172 @@
+"""What may be said on screen: each claim passes its rule or is withheld with a reason.
+
+A rule's name carries a version (`stock_left/1`): change what it lets through and the version goes up. Every figure a
+rule looked at is in `inputs`, and `evidence` says where in the log those came from, so that anybody can compute it
+again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stream.contract.overlay import Claim, ClaimKind, Evidence, Sale, Withheld, WithheldReason
+
+if TYPE_CHECKING:
+    from stream.core.rules import Rules
+
+COMMENTS, LIKES, CART_ADDS, ORDERS, VISITS, SALES = range(6)
+SOURCES: dict[ClaimKind, tuple[int, ...]] = {
+    "stock_left": (ORDERS, SALES),
+    "sold_out": (ORDERS, SALES),
+    "bought_recently": (ORDERS,),
+    "in_carts": (CART_ADDS, ORDERS),
+    "watching_now": (VISITS,),
+    "ends_in": (SALES,),
+    "eta_sellout": (ORDERS, SALES),
+}
+
+
+class ClaimBook:
+    """Collects the claims of one snapshot."""
+
+    def __init__(self, rules: Rules, evidence: list[Evidence | None], rev: int, as_of_ms: int, *, stale: bool) -> None:
+        self.rules = rules
+        self.rev = rev
+        self.as_of_ms = as_of_ms
+        self.stale = stale
+        self.claims: list[Claim] = []
+        self.withheld: list[Withheld] = []
+        self._evidence = evidence
+
+    def watching(self, watching_now: int) -> None:
+        """`watching_now/1`: open sessions, at least `watching_min`."""
+        if watching_now < self.rules.watching_min:
+            self._withhold("watching_now", None, "sample_too_small")
+        else:
+            self._say("watching_now", None, watching_now, "people", None, {"open_sessions": watching_now})
+
+    def sale(self, sale: Sale, bought_units: int, bought_orders: int) -> None:
+        """Every claim about one SKU of one sale. A sale that has ended claims nothing."""
+        if sale.status == "ended":
+            return
+        not_open: WithheldReason | None = None
+        if sale.status == "unknown":
+            not_open = "stock_unknown"
+        elif sale.status == "scheduled":
+            not_open = "sale_not_open"
+        self._stock(sale, not_open)
+        self._eta(sale, not_open)
+        self._bought(sale, bought_units, bought_orders)
+        self._carts(sale)
+        self._ends(sale, not_open)
+
+    def _stock(self, sale: Sale, not_open: WithheldReason | None) -> None:
+        available = sale.available
+        kind: ClaimKind = "sold_out" if available == 0 else "stock_left"
+        reason = not_open or self._scarcity_reason(sale)
+        if reason is not None or available is None or sale.offered is None:
+            self._withhold(kind, sale, reason or "stock_unknown")
+            return
+        if available > self.rules.stock_left_share_max * (sale.offered + sale.restocked):
+            self._withhold(kind, sale, "above_display_threshold")
+            return
+        inputs: dict[str, int | float | None] = {
+            "offered": sale.offered,
+            "restocked": sale.restocked,
+            "held": sale.held,
+            "sold": sale.sold,
+            "oversold": sale.oversold,
+        }
+        self._say(kind, sale, available, "items", None, inputs)
+
+    def _scarcity_reason(self, sale: Sale) -> WithheldReason | None:
+        """Saying "few left" while more is on its way, or while the orders look fake, would be true and misleading."""
+        planned_ms = sale.restock_planned_at_ms
+        if planned_ms is not None and planned_ms > self.as_of_ms:
+            return "restock_planned"
+        if sale.suspect_units > self.rules.suspect_share_max * (sale.held + sale.sold):
+            return "suspected_fake_orders"
+        return None
+
+    def _eta(self, sale: Sale, not_open: WithheldReason | None) -> None:
+        if sale.available == 0:
+            return
+        reason = not_open or self._scarcity_reason(sale)
+        eta = sale.eta_sellout_ms
+        if reason is None and eta is None:
+            reason = "sample_too_small"
+        if reason is not None or eta is None:
+            self._withhold("eta_sellout", sale, reason or "sample_too_small")
+            return
+        inputs: dict[str, int | float | None] = {
+            "available": sale.available,
+            "units": sale.velocity.units,
+            "coverage": eta.coverage,
+        }
+        self._say("eta_sellout", sale, [eta.low, eta.high], "ms", sale.velocity.window_ms, inputs)
+
+    def _bought(self, sale: Sale, units: int, orders: int) -> None:
+        if orders < self.rules.bought_min_orders or units <= 0:
+            self._withhold("bought_recently", sale, "sample_too_small")
+        else:
+            inputs: dict[str, int | float | None] = {"paid_orders_net": orders, "units_net": units}
+            self._say("bought_recently", sale, units, "items", self.rules.bought_window_ms, inputs)
+
+    def _carts(self, sale: Sale) -> None:
+        people = sale.carters_without_order.value
+        if people < self.rules.in_carts_min:
+            self._withhold("in_carts", sale, "sample_too_small")
+        else:
+            self._say("in_carts", sale, people, "people", None, {"carters_without_order": people})
+
+    def _ends(self, sale: Sale, not_open: WithheldReason | None) -> None:
+        ends_at_ms = sale.ends_at_ms
+        if ends_at_ms is None:
+            return
+        if not_open is not None:
+            self._withhold("ends_in", sale, not_open)
+        elif ends_at_ms - self.as_of_ms > self.rules.ends_in_max_ms:
+            self._withhold("ends_in", sale, "above_display_threshold")
+        else:
+            inputs: dict[str, int | float | None] = {"ends_at_ms": ends_at_ms, "extended": int(sale.extended)}
+            self._say("ends_in", sale, ends_at_ms - self.as_of_ms, "ms", None, inputs)
+
+    def _withhold(self, kind: ClaimKind, sale: Sale | None, reason: WithheldReason) -> None:
+        sale_id, sku_id = (None, None) if sale is None else (sale.sale_id, sale.sku_id)
+        self.withheld.append(Withheld(kind, reason, sale_id, sku_id))
+
+    def _say(
+        self,
+        kind: ClaimKind,
+        sale: Sale | None,
+        value: int | list[int],
+        unit: str,
+        window_ms: int | None,
+        inputs: dict[str, int | float | None],
+    ) -> None:
+        if self.stale:
+            self._withhold(kind, sale, "stale")
+            return
+        sale_id, sku_id = (None, None) if sale is None else (sale.sale_id, sale.sku_id)
+        subject = "" if sale is None else f"{sale_id}:{sku_id}:"
+        valid_until_ms = self.as_of_ms + self.rules.claim_valid_ms
+        # What ends must not be said beyond its end, however long the snapshot is good for.
+        if sale is not None and sale.ends_at_ms is not None:
+            valid_until_ms = min(valid_until_ms, sale.ends_at_ms)
+        evidence = [found for topic in SOURCES[kind] if (found := self._evidence[topic]) is not None]
+        self.claims.append(
+            Claim(
+                f"{kind}:{subject}{self.rev}",
+                kind,
+                sale_id,
+                sku_id,
+                value,
+                unit,
+                window_ms,
+                self.as_of_ms,
+                valid_until_ms,
+                f"{kind}/1",
+                inputs,
+                evidence,
+            )
+        )

@@ -1,0 +1,106 @@
+"""Distinct counts of a session: exact while small, a mergeable sketch beyond.
+
+The sketch is Apache DataSketches HLL with 2**14 registers (Heule, Nunkesser, Hall 2013; Flajolet et al. 2007): relative
+standard error 1.04/sqrt(2**14) = 0.81 %, so 1.65 % at 95 %. Its history-dependent estimator (HIP) would make the figure
+depend on the order of arrival; merging the sketch with itself switches to the composite estimator, which depends on the
+registers alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from datasketches import hll_sketch, hll_union, tgt_hll_type  # type: ignore[attr-defined] — a C++ module without stubs
+
+from stream.contract.overlay import Count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LG_K = 14
+ERROR_95 = 0.0165
+
+
+class Distinct:
+    """A growing set of ids, counted exactly up to `exact_max` members, by a sketch beyond.
+
+    Order of arrival does not matter.
+    """
+
+    __slots__ = ("_estimate", "changed", "exact_max", "members", "saved", "sketch")
+
+    def __init__(self, exact_max: int) -> None:
+        self.exact_max = exact_max
+        # A dictionary for its insertion order: checkpoints write members in blocks that never change once full.
+        self.members: dict[str, None] = {}
+        self.sketch: hll_sketch | None = None
+        self.saved = 0
+        self.changed = False
+        self._estimate: int | None = None
+
+    def add(self, member: str) -> bool:
+        """Add one id. Returns whether it is known to be new (always False once sketched: a sketch cannot tell)."""
+        if self.sketch is not None:
+            self.sketch.update(member)
+            self.changed = True
+            self._estimate = None
+            return False
+        if member in self.members:
+            return False
+        self.members[member] = None
+        self.changed = True
+        if len(self.members) > self.exact_max:
+            self._to_sketch()
+        return True
+
+    def __contains__(self, member: str) -> bool:
+        return member in self.members
+
+    @property
+    def exact(self) -> bool:
+        """Whether the count is exact."""
+        return self.sketch is None
+
+    def count(self) -> int:
+        """The number of distinct ids, estimated once sketched."""
+        if self.sketch is None:
+            return len(self.members)
+        if self._estimate is None:
+            union = hll_union(LG_K)
+            union.update(self.sketch)
+            union.update(self.sketch)
+            self._estimate = round(union.get_estimate())
+        return self._estimate
+
+    def published(self) -> Count:
+        """The count with its method and error bound."""
+        if self.sketch is None:
+            return Count(len(self.members), "exact")
+        return Count(self.count(), "sketch", ERROR_95)
+
+    def restore_members(self, members: Iterable[str]) -> None:
+        """Take back a block of saved members."""
+        if self.sketch is None:
+            self.members.update(dict.fromkeys(members))
+            self.saved = len(self.members)
+
+    def restore_sketch(self, encoded: bytes) -> None:
+        """Take back a saved sketch; it replaces the members."""
+        self.sketch = hll_sketch.deserialize(encoded)
+        self.members = {}
+        self.saved = 0
+        self._estimate = None
+
+    def encoded_sketch(self) -> bytes:
+        """The sketch as bytes; only once sketched."""
+        if self.sketch is None:
+            raise ValueError("an exact count has no sketch")
+        return bytes(self.sketch.serialize_updatable())
+
+    def _to_sketch(self) -> None:
+        sketch = hll_sketch(LG_K, tgt_hll_type.HLL_8)
+        for member in self.members:
+            sketch.update(member)
+        self.sketch = sketch
+        self.members = {}
+        self._estimate = None

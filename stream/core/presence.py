@@ -1,0 +1,81 @@
+"""Who is watching now: sessions that are open, never "the last hour".
+
+A session is open when its latest `enter` is later than its latest `leave` (equal: it left), both by effective time, so
+the order in which they arrive does not matter. A session that has said nothing for `timeout_ms` is taken as gone:
+clients crash without leaving. A closed one is remembered for `closed_ms`, longer than the allowed lateness, so that no
+late `enter` from before can open it again.
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NEVER = -1
+
+
+class Presence:
+    """The sessions of one room."""
+
+    __slots__ = ("_expiry", "changed", "closed_ms", "open_sessions", "sessions", "timeout_ms")
+
+    def __init__(self, timeout_ms: int, closed_ms: int) -> None:
+        self.timeout_ms = timeout_ms
+        self.closed_ms = closed_ms
+        self.sessions: dict[str, tuple[int, int]] = {}  # session → latest (enter, leave)
+        self.open_sessions = 0
+        self.changed: set[str] = set()
+        self._expiry: list[tuple[int, str]] = []  # heap; a session that changed since has a later entry of its own
+
+    def enter(self, session: str, at_ms: int) -> None:
+        """A session was opened."""
+        entered_ms, left_ms = self.sessions.get(session, (NEVER, NEVER))
+        if at_ms > entered_ms:
+            self._put(session, entered_ms > left_ms, at_ms, left_ms)
+
+    def leave(self, session: str, at_ms: int) -> None:
+        """A session was closed."""
+        entered_ms, left_ms = self.sessions.get(session, (NEVER, NEVER))
+        if at_ms > left_ms:
+            self._put(session, entered_ms > left_ms, entered_ms, at_ms)
+
+    def _put(self, session: str, was_open: bool, entered_ms: int, left_ms: int) -> None:  # noqa: FBT001
+        self.sessions[session] = (entered_ms, left_ms)
+        self.open_sessions += (entered_ms > left_ms) - was_open
+        self.changed.add(session)
+        heappush(self._expiry, (self._expires_ms(entered_ms, left_ms), session))
+
+    def _expires_ms(self, entered_ms: int, left_ms: int) -> int:
+        return entered_ms + self.timeout_ms if entered_ms > left_ms else left_ms + self.closed_ms
+
+    def advance(self, clock_ms: int) -> bool:
+        """Drop what timed out. Returns whether the number of open sessions changed."""
+        before = self.open_sessions
+        expiry = self._expiry
+        while expiry and expiry[0][0] < clock_ms:
+            _, session = heappop(expiry)
+            times = self.sessions.get(session)
+            if times is not None and self._expires_ms(*times) < clock_ms:
+                del self.sessions[session]
+                self.changed.discard(session)
+                self.open_sessions -= times[0] > times[1]
+        return self.open_sessions != before
+
+    def take_changed(self) -> dict[str, tuple[int, int]]:
+        """Sessions changed since the last call."""
+        changed = {session: self.sessions[session] for session in sorted(self.changed)}
+        self.changed.clear()
+        return changed
+
+    def restore(self, sessions: Mapping[str, tuple[int, int]]) -> None:
+        """Take back saved sessions; `rebuild` must follow."""
+        self.sessions.update(sessions)
+
+    def rebuild(self) -> None:
+        """The number of open sessions and the order of time-outs anew, after a restore."""
+        self.open_sessions = sum(1 for entered_ms, left_ms in self.sessions.values() if entered_ms > left_ms)
+        self._expiry = [(self._expires_ms(*times), session) for session, times in self.sessions.items()]
+        heapify(self._expiry)

@@ -1,0 +1,440 @@
+"""One room.
+
+Folds one event into totals, windows, people, orders and ledgers. Owns duplicates; no other file decides them.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from heapq import heappush
+from typing import TYPE_CHECKING, ClassVar
+
+from stream.contract.events import (
+    CartAdd,
+    Comment,
+    Enter,
+    Leave,
+    Like,
+    Order,
+    ProductClick,
+    SaleClosed,
+    SaleExtended,
+    SaleOpened,
+    SaleRestocked,
+)
+from stream.contract.overlay import FeedItem
+from stream.core.distinct import Distinct
+from stream.core.presence import Presence
+from stream.core.rates import (
+    AUDIENCES,
+    BUYERS,
+    CARTED_BUYERS,
+    CARTERS,
+    CLICKERS,
+    ENGAGED,
+    PAYERS,
+    VIEWERS,
+)
+from stream.core.stock import (
+    EXPIRED,
+    PAID,
+    PLACED,
+    STATUS_BIT,
+    UNDONE,
+    Ledger,
+    OrderState,
+    SaleTerms,
+    is_held,
+    is_placed,
+    is_released,
+    is_sold,
+)
+from stream.core.time import BUCKET_MS
+from stream.core.windows import Audience, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stream.contract.events import RoomEvent
+    from stream.core.rules import Rules
+    from stream.core.urgency import UrgencyState
+
+SaleKey = tuple[str, str]
+# A late `enter` must find the `leave` that closed its session: lateness plus a minute for what waits in the merge.
+CLOSED_MARGIN_MS = 60_000
+TOPICS = 6
+
+
+class Outcome(IntEnum):
+    """What became of a valid event."""
+
+    APPLIED = 0
+    DUPLICATE = 1
+
+
+class Shared:
+    """What the rooms of one partition share: the clock, and the heap of holds that will run out."""
+
+    __slots__ = ("clock_ms", "holds")
+
+    def __init__(self) -> None:
+        self.clock_ms = -1
+        self.holds: list[tuple[int, str, str]] = []  # heap of (deadline, room id, order id)
+
+
+class Room:
+    """Everything known about one room in one session."""
+
+    __slots__ = (
+        "audiences",
+        "born_ms",
+        "cart_adds",
+        "changed",
+        "changed_orders",
+        "comments",
+        "feed",
+        "first_offsets",
+        "first_unit_ms",
+        "ids",
+        "ids_generation",
+        "ids_previous",
+        "last_append_ms",
+        "ledgers",
+        "likes",
+        "money",
+        "new_ids",
+        "next_due_ms",
+        "order_tally",
+        "orders",
+        "orders_cancelled",
+        "orders_paid",
+        "orders_placed",
+        "orders_refunded",
+        "paid_minor_tallies",
+        "paid_tally",
+        "presence",
+        "published_ms",
+        "records_since",
+        "rev",
+        "room_id",
+        "rules",
+        "sales_refused",
+        "shared",
+        "terms",
+        "touched_ms",
+        "unit_tally",
+        "unpaid",
+        "unsaved",
+        "urgencies",
+        "view_tally",
+        "views",
+    )
+
+    def __init__(self, room_id: str, rules: Rules, shared: Shared, born_ms: int) -> None:
+        self.room_id = room_id
+        self.rules = rules
+        self.shared = shared
+        self.born_ms = born_ms
+        self.likes = self.comments = self.cart_adds = self.views = 0
+        self.orders_placed = self.orders_paid = self.orders_cancelled = self.orders_refunded = 0
+        self.money: dict[str, list[int]] = {}  # currency → [placed, paid, net] minor units
+        self.audiences = [
+            Audience(rules.distinct_exact_max, Distinct(rules.distinct_exact_max)) for _ in range(AUDIENCES)
+        ]
+        self.order_tally, self.paid_tally, self.view_tally, self.unit_tally = Tally(), Tally(), Tally(), Tally()
+        self.first_unit_ms = -1  # when units of a sale first moved: the baseline begins here
+        self.paid_minor_tallies: dict[str, Tally] = {}
+        self.presence = Presence(rules.presence_timeout_ms, rules.allowed_lateness_ms + CLOSED_MARGIN_MS)
+        self.orders: dict[str, OrderState] = {}  # by time of the last change, oldest first
+        self.changed_orders: dict[str, None] = {}
+        self.unpaid: dict[str, int] = {}  # user → orders placed and never paid
+        self.ledgers: dict[SaleKey, Ledger] = {}
+        self.terms: dict[str, SaleTerms] = {}
+        self.urgencies: dict[SaleKey, UrgencyState] = {}
+        self.sales_refused = 0
+        self.feed: list[FeedItem] = []
+        self.first_offsets = [-1] * TOPICS
+        # Duplicates: two generations of event ids; the partition says when a new one begins.
+        self.ids: set[str] = set()
+        self.ids_previous: set[str] = set()
+        self.ids_generation = 0
+        self.new_ids: list[str] = []
+        # Publication and checkpoint.
+        self.rev = 0
+        self.changed = self.unsaved = False
+        self.records_since = 0
+        self.touched_ms = born_ms  # by the partition's clock, so that imported history does not end at once
+        self.last_append_ms = -1
+        self.next_due_ms = self.published_ms = 0
+
+    # -- the fold ---------------------------------------------------------------------------------------------------
+    def fold(self, event: RoomEvent, effective_ms: int) -> Outcome:
+        """Apply one event. Total: any event in any state has an outcome."""
+        event_id = event.event_id
+        if event_id in self.ids or event_id in self.ids_previous:
+            return Outcome.DUPLICATE
+        self.ids.add(event_id)
+        self.new_ids.append(event_id)
+        return self.FOLDS[type(event)](self, event, effective_ms)
+
+    def _like(self, event: Like, at_ms: int) -> Outcome:
+        self.likes += event.count
+        self.audiences[ENGAGED].seen(event.user_id, at_ms // BUCKET_MS)
+        return Outcome.APPLIED
+
+    def _comment(self, event: Comment, at_ms: int) -> Outcome:
+        self.comments += 1
+        self.audiences[ENGAGED].seen(event.user_id, at_ms // BUCKET_MS)
+        return Outcome.APPLIED
+
+    def _cart_add(self, event: CartAdd, at_ms: int) -> Outcome:
+        bucket = at_ms // BUCKET_MS
+        self.cart_adds += 1
+        self.audiences[ENGAGED].seen(event.user_id, bucket)
+        self.audiences[CARTERS].seen(event.user_id, bucket)
+        self._carted_and_bought(event.user_id)
+        if event.sale_id is not None:
+            ledger = self._ledger(event.sale_id, event.sku_id)
+            if ledger is not None:
+                ledger.add_carter(event.user_id)
+        return Outcome.APPLIED
+
+    def _carted_and_bought(self, user_id: str) -> None:
+        """A window holds who did both inside it: whoever's earlier one of the two latest moments is inside."""
+        audiences = self.audiences
+        both = min(audiences[CARTERS].latest(user_id), audiences[BUYERS].latest(user_id))
+        if both >= 0:
+            audiences[CARTED_BUYERS].seen(user_id, both)
+        elif user_id in audiences[CARTERS].session and user_id in audiences[BUYERS].session:
+            audiences[CARTED_BUYERS].session.add(user_id)
+
+    def _enter(self, event: Enter, at_ms: int) -> Outcome:
+        bucket = at_ms // BUCKET_MS
+        self.views += 1
+        self.view_tally.add(bucket, 1)
+        self.audiences[VIEWERS].seen(event.user_id, bucket)
+        self.presence.enter(event.session_id or event.user_id, at_ms)
+        return Outcome.APPLIED
+
+    def _leave(self, event: Leave, at_ms: int) -> Outcome:
+        self.presence.leave(event.session_id or event.user_id, at_ms)
+        return Outcome.APPLIED
+
+    def _click(self, event: ProductClick, at_ms: int) -> Outcome:
+        self.audiences[CLICKERS].seen(event.user_id, at_ms // BUCKET_MS)
+        return Outcome.APPLIED
+
+    # -- orders -----------------------------------------------------------------------------------------------------
+    def _order(self, event: Order, at_ms: int) -> Outcome:
+        bit = STATUS_BIT[event.status]
+        order = self.orders.get(event.order_id)
+        if order is None:
+            order = OrderState.of(event)
+        elif order.mask & bit:
+            return Outcome.DUPLICATE
+        else:
+            del self.orders[event.order_id]
+        self.orders[event.order_id] = order
+        before = order.mask
+        if bit == PLACED and order.lines:
+            order.hold_until_ms = at_ms + self.rules.hold_ms
+            heappush(self.shared.holds, (order.hold_until_ms, self.room_id, event.order_id))
+        self._set_mask(event.order_id, order, before | bit, at_ms)
+        self._count_order(order, before, at_ms)
+        if bit == PAID:
+            self._feed(event, at_ms)
+        return Outcome.APPLIED
+
+    def _count_order(self, order: OrderState, before: int, at_ms: int) -> None:
+        """What only ever happens once an order.
+
+        It was placed, it was paid. At the moment of the record that made it so.
+        """
+        after, bucket = order.mask, at_ms // BUCKET_MS
+        if is_placed(after) and not is_placed(before):
+            self.orders_placed += 1
+            self.order_tally.add(bucket, 1)
+            self.audiences[BUYERS].seen(order.user_id, bucket)
+            self._carted_and_bought(order.user_id)
+        if after & PAID and not before & PAID:
+            self.orders_paid += 1
+            self.paid_tally.add(bucket, 1)
+            self.audiences[PAYERS].seen(order.user_id, bucket)
+            tally = self.paid_minor_tallies.get(order.currency)
+            if tally is None:
+                tally = self.paid_minor_tallies[order.currency] = Tally()
+            tally.add(bucket, order.amount_minor)
+
+    def _set_mask(self, order_id: str, order: OrderState, after: int, at_ms: int) -> None:
+        """Old contribution out, new contribution in: totals, money and stock follow the set of statuses."""
+        before, order.mask = order.mask, after
+        order.changed_ms = self.shared.clock_ms
+        self.changed_orders[order_id] = None
+        gained = after & ~before
+        self.orders_cancelled += bool(gained & 4)
+        self.orders_refunded += bool(gained & 8)
+        money = self.money.get(order.currency)
+        if money is None:
+            money = self.money[order.currency] = [0, 0, 0]
+        amount = order.amount_minor
+        money[0] += amount * (is_placed(after) - is_placed(before))
+        money[1] += amount * (bool(after & PAID) - bool(before & PAID))
+        money[2] += amount * (is_sold(after) - is_sold(before))
+        unpaid = (after & (PLACED | PAID) == PLACED) - (before & (PLACED | PAID) == PLACED)
+        if unpaid:
+            self._count_unpaid(order.user_id, unpaid)
+        if order.lines:
+            self._move_stock(order, before, after, at_ms // BUCKET_MS)
+
+    def _count_unpaid(self, user_id: str, change: int) -> None:
+        """One user with many unpaid orders looks like brushing: from then on their holds feed no claim."""
+        threshold = self.rules.suspect_unpaid_orders
+        count = self.unpaid.get(user_id, 0)
+        after = count + change
+        if after:
+            self.unpaid[user_id] = after
+        else:
+            self.unpaid.pop(user_id, None)
+        if (count >= threshold) != (after >= threshold):
+            sign = 1 if after >= threshold else -1
+            for ledger in self.ledgers.values():
+                ledger.suspect_held += sign * ledger.held_by(user_id)
+
+    def _move_stock(self, order: OrderState, before: int, after: int, bucket: int) -> None:
+        held = is_held(after) - is_held(before)
+        sold = is_sold(after) - is_sold(before)
+        released = is_released(after) - is_released(before)
+        if held + sold:
+            self.unit_tally.add(bucket, (held + sold) * sum(line.quantity for line in order.lines))
+            if self.first_unit_ms < 0 or bucket * BUCKET_MS < self.first_unit_ms:
+                self.first_unit_ms = bucket * BUCKET_MS
+        suspect = self.unpaid.get(order.user_id, 0) >= self.rules.suspect_unpaid_orders
+        for sale_id, sku_id, quantity in order.lines:
+            ledger = self._ledger(sale_id, sku_id)
+            if ledger is None:
+                continue
+            ledger.released += released * quantity
+            ledger.move(order.user_id, held * quantity, sold * quantity, bucket, suspect=suspect)
+
+    def expire_hold(self, order_id: str, hold_until_ms: int) -> bool:
+        """The hold of an order has run out.
+
+        Nothing happens if it was paid or undone. Returns whether anything changed.
+        """
+        order = self.orders.get(order_id)
+        if order is None or order.hold_until_ms != hold_until_ms or order.mask & (EXPIRED | PAID | UNDONE):
+            return False
+        self._set_mask(order_id, order, order.mask | EXPIRED, hold_until_ms)
+        return True
+
+    def forget_orders(self, older_than_ms: int) -> int:
+        """Forget orders that have not changed since `older_than_ms`. Returns how many."""
+        forgotten = []
+        for order_id, order in self.orders.items():
+            if order.changed_ms >= older_than_ms:
+                break
+            forgotten.append(order_id)
+        for order_id in forgotten:
+            order = self.orders.pop(order_id)
+            self.changed_orders.pop(order_id, None)
+            if order.mask & (PLACED | PAID) == PLACED:
+                self._count_unpaid(order.user_id, -1)
+            for sale_id, sku_id, quantity in order.lines:
+                ledger = self.ledgers.get((sale_id, sku_id))
+                if ledger is not None:
+                    ledger.forget(order.user_id, quantity * is_held(order.mask), quantity * is_sold(order.mask))
+        return len(forgotten)
+
+    def _feed(self, event: Order, at_ms: int) -> None:
+        line = event.lines[0]
+        who = event.user_id[:1] + "***"
+        self.feed.append(FeedItem("order", at_ms, who, line.sku_id, line.quantity))
+        if len(self.feed) > self.rules.feed_items:
+            del self.feed[0]
+
+    # -- sales ------------------------------------------------------------------------------------------------------
+    def _ledger(self, sale_id: str, sku_id: str) -> Ledger | None:
+        key = (sale_id, sku_id)
+        ledger = self.ledgers.get(key)
+        if ledger is None:
+            if len(self.ledgers) >= self.rules.sales_per_room_max:
+                self.sales_refused += 1
+                return None
+            ledger = self.ledgers[key] = Ledger(sale_id, sku_id, self.rules.distinct_exact_max)
+        return ledger
+
+    def _terms(self, sale_id: str) -> SaleTerms | None:
+        terms = self.terms.get(sale_id)
+        if terms is None:
+            if len(self.terms) >= self.rules.sales_per_room_max:
+                self.sales_refused += 1
+                return None
+            terms = self.terms[sale_id] = SaleTerms()
+        return terms
+
+    def _sale_opened(self, event: SaleOpened, at_ms: int) -> Outcome:  # noqa: ARG002 — all folds take the same
+        ledger = self._ledger(event.sale_id, event.sku_id)
+        if ledger is not None:
+            ledger.open(event)
+        return Outcome.APPLIED
+
+    def _sale_restocked(self, event: SaleRestocked, at_ms: int) -> Outcome:  # noqa: ARG002
+        ledger = self._ledger(event.sale_id, event.sku_id)
+        if ledger is not None:
+            ledger.restock(event.quantity, event.event_time_ms, event.restock_planned_at_ms)
+        return Outcome.APPLIED
+
+    def _sale_extended(self, event: SaleExtended, at_ms: int) -> Outcome:  # noqa: ARG002
+        terms = self._terms(event.sale_id)
+        if terms is not None:
+            terms.extend(event.ends_at_ms)
+        return Outcome.APPLIED
+
+    def _sale_closed(self, event: SaleClosed, at_ms: int) -> Outcome:
+        terms = self._terms(event.sale_id)
+        if terms is not None:
+            terms.close(at_ms)
+        return Outcome.APPLIED
+
+    # Event type → how it is folded.
+    FOLDS: ClassVar[dict[type, Callable[..., Outcome]]] = {
+        Like: _like,
+        Comment: _comment,
+        CartAdd: _cart_add,
+        Order: _order,
+        Enter: _enter,
+        Leave: _leave,
+        ProductClick: _click,
+        SaleOpened: _sale_opened,
+        SaleRestocked: _sale_restocked,
+        SaleExtended: _sale_extended,
+        SaleClosed: _sale_closed,
+    }
+
+    # -- time -------------------------------------------------------------------------------------------------------
+    def advance(self, clock_ms: int) -> None:
+        """Move every window of this room to the partition's clock."""
+        bucket = clock_ms // BUCKET_MS
+        for audience in self.audiences:
+            audience.advance(bucket)
+        for tally in self.tallies():
+            tally.advance(bucket)
+        self.presence.advance(clock_ms)
+        for ledger in self.ledgers.values():
+            ledger.forget_recent(bucket, self.rules.bought_window_ms)
+
+    def tallies(self) -> list[Tally]:
+        """All of this room's tallies."""
+        return [self.order_tally, self.paid_tally, self.view_tally, self.unit_tally, *self.paid_minor_tallies.values()]
+
+    def begin_ids_generation(self, generation: int) -> int:
+        """Event ids of two generations are remembered. Returns how many were forgotten."""
+        if generation == self.ids_generation + 1:
+            forgotten = len(self.ids_previous)
+            self.ids_previous = self.ids
+        else:
+            forgotten = len(self.ids_previous) + len(self.ids)
+            self.ids_previous = set()
+        self.ids = set()
+        self.ids_generation = generation
+        return forgotten

@@ -1,0 +1,322 @@
+"""A room to its checkpoint records and back.
+
+The room's own file decides nothing about how it is stored; this one decides no rule.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from stream.contract.events import SaleOpened
+from stream.contract.overlay import Because, FeedItem
+from stream.core.changelog import (
+    BLOCK_MEMBERS,
+    Head,
+    IdsEntry,
+    LedgerHead,
+    OrderEntry,
+    PresenceEntry,
+    WindowEntry,
+    frame,
+    pieces,
+    unframe,
+)
+from stream.core.room import Room, Shared
+from stream.core.stock import PAID, PLACED, Ledger, OrderState, SaleLine, SaleTerms, is_held, is_sold
+from stream.core.urgency import UrgencyState
+from stream.core.windows import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stream.core.distinct import Distinct
+    from stream.core.rules import Rules
+
+_opened_encoder = msgspec.msgpack.Encoder()
+_opened_decoder = msgspec.msgpack.Decoder(SaleOpened)
+head_decoder = msgspec.msgpack.Decoder(Head)
+_members_decoder = msgspec.msgpack.Decoder(list[str])
+_sketch_decoder = msgspec.msgpack.Decoder(bytes)
+SKETCH = b"s"
+
+
+def head_key(room_id: str) -> bytes:
+    """Key of a room's head."""
+    return b"r|" + room_id.encode()
+
+
+def head_record(room: Room) -> tuple[bytes, bytes]:
+    """The room's head."""
+    head = Head(
+        room.born_ms,
+        room.touched_ms,
+        room.rev,
+        room.likes,
+        room.comments,
+        room.cart_adds,
+        room.views,
+        (room.orders_placed, room.orders_paid, room.orders_cancelled, room.orders_refunded),
+        room.money,
+        room.first_offsets,
+        room.first_unit_ms,
+        [audience.bits for audience in room.audiences],
+        [(item.at_ms, item.who, item.sku_id, item.quantity) for item in room.feed],
+        [_ledger_head(ledger) for ledger in room.ledgers.values()],
+        {sale_id: (terms.extended_to_ms, terms.closed_at_ms) for sale_id, terms in room.terms.items()},
+        [
+            (
+                *key,
+                urgency.level,
+                urgency.since_ms,
+                urgency.below_since_ms,
+                [(why.rule, why.value, why.threshold) for why in urgency.because],
+            )
+            for key, urgency in room.urgencies.items()
+        ],
+        room.sales_refused,
+        room.last_append_ms,
+    )
+    return head_key(room.room_id), frame(head)
+
+
+def _ledger_head(ledger: Ledger) -> LedgerHead:
+    return LedgerHead(
+        ledger.sale_id,
+        ledger.sku_id,
+        None if ledger.opened is None else _opened_encoder.encode(ledger.opened),
+        ledger.restocked,
+        ledger.restock_planned,
+        ledger.held,
+        ledger.sold,
+        ledger.released,
+        ledger.over_limit,
+        ledger.recent,
+        ledger.bought,
+    )
+
+
+# -- members of distinct counts
+# -----------------------------------------------------------------------------------------
+def _distincts(room: Room) -> Iterator[tuple[bytes, Distinct]]:
+    room_key = b"b|" + room.room_id.encode()
+    for index, audience in enumerate(room.audiences):
+        yield b"%b|a%d|" % (room_key, index), audience.session
+    for ledger in room.ledgers.values():
+        yield b"%b|c,%b,%b|" % (room_key, ledger.sale_id.encode(), ledger.sku_id.encode()), ledger.carters
+
+
+def member_records(room: Room) -> Iterator[tuple[bytes, bytes | None]]:
+    """Blocks of members that are new since the last call: every full one once, the last one until it is full."""
+    for prefix, distinct in _distincts(room):
+        if not distinct.changed:
+            continue
+        distinct.changed = False
+        if distinct.sketch is not None:
+            yield prefix + SKETCH, frame(distinct.encoded_sketch())
+            yield from _block_tombstones(prefix, distinct)
+            distinct.saved = 0
+            continue
+        first = distinct.saved // BLOCK_MEMBERS
+        members = list(distinct.members) if first == 0 else _members_from(distinct, first * BLOCK_MEMBERS)
+        for start in range(0, len(members), BLOCK_MEMBERS):
+            yield prefix + b"%d" % (first + start // BLOCK_MEMBERS), frame(members[start : start + BLOCK_MEMBERS])
+        distinct.saved = len(distinct.members)
+
+
+def _members_from(distinct: Distinct, start: int) -> list[str]:
+    """The members from place `start`: walked from the end, so that the cost follows what is new."""
+    count = len(distinct.members) - start
+    newest = []
+    for member in reversed(distinct.members):
+        if count == 0:
+            break
+        newest.append(member)
+        count -= 1
+    newest.reverse()
+    return newest
+
+
+def _block_tombstones(prefix: bytes, distinct: Distinct) -> Iterator[tuple[bytes, None]]:
+    for block in range(-(-distinct.saved // BLOCK_MEMBERS)):
+        yield prefix + b"%d" % block, None
+
+
+def tombstones(room: Room) -> Iterator[tuple[bytes, None]]:
+    """Everything keyed by a room that has ended."""
+    yield head_key(room.room_id), None
+    for prefix, distinct in _distincts(room):
+        yield from _block_tombstones(prefix, distinct)
+        if distinct.sketch is not None:
+            yield prefix + SKETCH, None
+
+
+# -- change logs
+# --------------------------------------------------------------------------------------------------------
+def window_entries(room: Room) -> Iterator[WindowEntry]:
+    """What changed in the room's windows, split so that no entry grows too large."""
+    audiences = [list(audience.take_changed().items()) for audience in room.audiences]
+    tallies = [tally.take_changed() for tally in (room.order_tally, room.paid_tally, room.view_tally, room.unit_tally)]
+    minor = {
+        currency: buckets for currency, tally in room.paid_minor_tallies.items() if (buckets := tally.take_changed())
+    }
+    longest = max(map(len, audiences))
+    if not longest and not minor and not any(tallies):
+        return
+    none: list[dict[int, int]] = [{} for _ in tallies]
+    split = [list(pieces(people)) for people in audiences]
+    for part in range(max(1, *map(len, split))):
+        people = [dict(parts[part]) if part < len(parts) else {} for parts in split]
+        yield WindowEntry(room.room_id, room.born_ms, people, none if part else tallies, {} if part else minor)
+
+
+def ids_entries(room: Room) -> Iterator[IdsEntry]:
+    """Event ids remembered since the last call."""
+    ids, room.new_ids = room.new_ids, []
+    for part in pieces(ids):
+        yield IdsEntry(room.room_id, room.born_ms, room.ids_generation, list(part))
+
+
+def order_entries(room: Room) -> Iterator[OrderEntry]:
+    """Orders changed since the last call."""
+    changed, room.changed_orders = room.changed_orders, {}
+    for order_id in changed:
+        order = room.orders[order_id]
+        yield OrderEntry(
+            room.room_id,
+            room.born_ms,
+            order_id,
+            order.user_id,
+            order.currency,
+            order.amount_minor,
+            list(order.lines),
+            order.mask,
+            order.hold_until_ms,
+            order.changed_ms,
+        )
+
+
+def presence_entries(room: Room) -> Iterator[PresenceEntry]:
+    """Sessions changed since the last call."""
+    for part in pieces(list(room.presence.take_changed().items())):
+        yield PresenceEntry(room.room_id, room.born_ms, dict(part))
+
+
+# -- restore
+# ------------------------------------------------------------------------------------------------------------
+def room_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Room:
+    """A room from its head; members and change logs follow."""
+    head = unframe(key, value, head_decoder)
+    room = Room(key[2:].decode(), rules, shared, head.born_ms)
+    room.touched_ms, room.rev, room.last_append_ms = head.touched_ms, head.rev, head.last_append_ms
+    room.likes, room.comments, room.cart_adds, room.views = head.likes, head.comments, head.cart_adds, head.views
+    room.orders_placed, room.orders_paid, room.orders_cancelled, room.orders_refunded = head.orders
+    room.money = head.money
+    room.first_offsets = head.first_offsets
+    room.first_unit_ms = head.first_unit_ms
+    room.feed = [FeedItem("order", *item) for item in head.feed]
+    room.sales_refused = head.sales_refused
+    for audience, bits in zip(room.audiences, head.bits, strict=True):
+        audience.bits = bits
+    for ledger_head in head.ledgers:
+        ledger = _ledger_of(ledger_head, rules)
+        room.ledgers[ledger.sale_id, ledger.sku_id] = ledger
+    room.terms = {sale_id: SaleTerms(*terms) for sale_id, terms in head.terms.items()}
+    for sale_id, sku_id, level, since_ms, below_since_ms, because in head.urgencies:
+        urgency = msgspec.convert(
+            {"level": level, "since_ms": since_ms, "below_since_ms": below_since_ms}, UrgencyState
+        )
+        urgency.because = [Because(*why) for why in because]
+        room.urgencies[sale_id, sku_id] = urgency
+    return room
+
+
+def _ledger_of(head: LedgerHead, rules: Rules) -> Ledger:
+    ledger = Ledger(head.sale_id, head.sku_id, rules.distinct_exact_max)
+    if head.opened is not None:
+        ledger.opened = _opened_decoder.decode(head.opened)
+        ledger.limit = ledger.opened.per_user_limit
+    ledger.restocked, ledger.restock_planned = head.restocked, head.restock_planned
+    ledger.held, ledger.sold, ledger.released, ledger.over_limit = head.held, head.sold, head.released, head.over_limit
+    ledger.recent, ledger.bought = head.recent, head.bought
+    return ledger
+
+
+def restore_members(room: Room, key: bytes, value: bytes) -> None:
+    """One block of members, or a sketch. Blocks must come in order of their number."""
+    _, _, kind, block = key.split(b"|")
+    if kind.startswith(b"a"):
+        distinct = room.audiences[int(kind[1:])].session
+    else:
+        _, sale_id, sku_id = kind.decode().split(",")
+        ledger = room.ledgers.get((sale_id, sku_id))
+        if ledger is None:
+            return
+        distinct = ledger.carters
+    if block == SKETCH:
+        distinct.restore_sketch(unframe(key, value, _sketch_decoder))
+    else:
+        members: list[str] = unframe(key, value, _members_decoder)
+        distinct.restore_members(members)
+
+
+def restore_windows(room: Room, entry: WindowEntry) -> None:
+    """What one window entry says."""
+    for audience, people in zip(room.audiences, entry.audiences, strict=True):
+        audience.last.update(people)
+    tallies = (room.order_tally, room.paid_tally, room.view_tally, room.unit_tally)
+    for tally, buckets in zip(tallies, entry.tallies, strict=True):
+        tally.restore(buckets)
+    for currency, buckets in entry.minor.items():
+        room.paid_minor_tallies.setdefault(currency, Tally()).restore(buckets)
+
+
+def restore_order(room: Room, entry: OrderEntry) -> None:
+    """One order as it last was."""
+    room.orders.pop(entry.order_id, None)
+    room.orders[entry.order_id] = OrderState(
+        entry.user_id,
+        entry.currency,
+        entry.amount_minor,
+        tuple(SaleLine(*line) for line in entry.lines),
+        entry.mask,
+        entry.hold_until_ms,
+        entry.changed_ms,
+    )
+
+
+def finish_restore(room: Room, clock_ms: int) -> None:
+    """Everything that is derived: totals of windows, people of ledgers, unpaid orders, open sessions."""
+    bucket = clock_ms // 1_000
+    for order in room.orders.values():
+        if order.mask & (PLACED | PAID) == PLACED:
+            room.unpaid[order.user_id] = room.unpaid.get(order.user_id, 0) + 1
+    for order in room.orders.values():
+        _give_back_units(room, order)
+    for ledger in room.ledgers.values():
+        ledger.carters_with_order = sum(1 for user_id in ledger.users if user_id in ledger.carters)
+    for audience in room.audiences:
+        audience.keep_sample()
+        audience.advance(bucket)
+        audience.rebuild()
+        audience.changed.clear()
+    for tally in room.tallies():
+        tally.advance(bucket)
+        tally.recount()
+    room.presence.rebuild()
+    room.presence.advance(clock_ms)
+
+
+def _give_back_units(room: Room, order: OrderState) -> None:
+    held, sold = is_held(order.mask), is_sold(order.mask)
+    if not (held or sold):
+        return
+    suspect = room.unpaid.get(order.user_id, 0) >= room.rules.suspect_unpaid_orders
+    for sale_id, sku_id, quantity in order.lines:
+        ledger = room.ledgers.get((sale_id, sku_id))
+        if ledger is not None:
+            units = ledger.users.setdefault(order.user_id, [0, 0])
+            units[0] += held * quantity
+            units[1] += sold * quantity
+            ledger.suspect_held += suspect * held * quantity

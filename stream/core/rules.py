@@ -1,0 +1,62 @@
+"""The core's settings: every bound and threshold of a rule, in one frozen place.
+
+Thresholds are products of judgement, not of the data they are tested on; each carries its unit.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+WINDOWS_MS: tuple[int, ...] = (60_000, 300_000, 1_800_000)
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """What the fold and the signals depend on, beside the log. Part of every replay."""
+
+    # Time
+    allowed_lateness_ms: int = 60_000
+    hold_ms: int = 60_000
+    presence_timeout_ms: int = 4 * 3_600_000
+    room_idle_ms: int = 6 * 3_600_000
+
+    # Bounds
+    distinct_exact_max: int = 65_536
+    remember_ids_ms: int = 3_600_000
+    remember_ids_max: int = 1_000_000
+    remember_orders_ms: int = 24 * 3_600_000
+    remember_orders_max: int = 2_000_000
+    rooms_max: int = 50_000
+    sales_per_room_max: int = 500
+    feed_items: int = 8
+
+    # Pace of publication
+    pace_busy_ms: int = 100
+    pace_quiet_ms: int = 1_000
+    refresh_active_ms: int = 1_000
+    refresh_quiet_ms: int = 2_000
+    refresh_idle_ms: int = 5_000
+    idle_after_ms: int = 60_000
+    busy_records: int = 5
+    stale_after_refreshes: int = 3
+    ttl_beyond_stale_ms: int = 7_000
+
+    # Velocity and urgency
+    velocity_window_ms: int = 10_000
+    urgency_fall_after_ms: int = 6_000
+    urgency_fall_factor: float = 0.8
+    velocity_min_units: int = 10
+    baseline_floor_units: float = 2.0
+    demand_min_carters: int = 10
+    last_call_ms: int = 60_000
+
+    # Claims
+    stale_lag_ms: int = 3_000
+    claim_valid_ms: int = 3_000
+    stock_left_share_max: float = 0.2
+    bought_window_ms: int = 300_000
+    bought_min_orders: int = 3
+    in_carts_min: int = 5
+    watching_min: int = 10
+    ends_in_max_ms: int = 3_600_000
+    suspect_unpaid_orders: int = 5
+    suspect_share_max: float = 0.1

@@ -1,0 +1,274 @@
+"""Orders and the flash-sale ledger.
+
+A ledger, not a counter: `offered + restocked = available + held + sold` at every moment.
+
+An order is the set of statuses seen for its id. What it contributes to money and stock is a function of that set alone,
+so a transition is "take the old contribution out, put the new one in": repeating one, or learning them in another
+order, ends the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from stream.contract.events import Order, OrderStatus
+from stream.core.distinct import Distinct
+
+if TYPE_CHECKING:
+    from stream.contract.events import SaleOpened
+
+PLACED, PAID, CANCELLED, REFUNDED, EXPIRED = 1, 2, 4, 8, 16
+STATUS_BIT = {
+    OrderStatus.PLACED: PLACED,
+    OrderStatus.PAID: PAID,
+    OrderStatus.CANCELLED: CANCELLED,
+    OrderStatus.REFUNDED: REFUNDED,
+}
+UNDONE = CANCELLED | REFUNDED
+BOUGHT_BUCKET_MS = 10_000
+RECENT_BUCKETS = 30
+
+
+def is_placed(mask: int) -> bool:
+    """Whether an order counts as placed: a paid one was placed, whether or not we saw it."""
+    return bool(mask & (PLACED | PAID))
+
+
+def is_sold(mask: int) -> bool:
+    """Whether its units are sold: paid and not undone."""
+    return bool(mask & PAID) and not mask & UNDONE
+
+
+def is_held(mask: int) -> bool:
+    """Whether its units are held: placed, not paid, not undone, and the hold has not run out."""
+    return mask & (PLACED | PAID) == PLACED and not mask & (UNDONE | EXPIRED)
+
+
+def is_released(mask: int) -> bool:
+    """Whether its units went back: placed once, and now neither held nor sold."""
+    return is_placed(mask) and not is_held(mask) and not is_sold(mask)
+
+
+class SaleLine(NamedTuple):
+    """The part of an order that touches stock."""
+
+    sale_id: str
+    sku_id: str
+    quantity: int
+
+
+class OrderState:
+    """What is remembered of one order."""
+
+    __slots__ = ("amount_minor", "changed_ms", "currency", "hold_until_ms", "lines", "mask", "user_id")
+
+    def __init__(
+        self,
+        user_id: str,
+        currency: str,
+        amount_minor: int,
+        lines: tuple[SaleLine, ...],
+        mask: int = 0,
+        hold_until_ms: int = 0,
+        changed_ms: int = 0,
+    ) -> None:
+        self.user_id = user_id
+        self.currency = currency
+        self.amount_minor = amount_minor
+        self.lines = lines
+        self.mask = mask
+        self.hold_until_ms = hold_until_ms
+        self.changed_ms = changed_ms
+
+    @classmethod
+    def of(cls, event: Order) -> OrderState:
+        """A new order from the first record seen of it: its lines are the order's lines."""
+        amount_minor = 0
+        lines: tuple[SaleLine, ...] = ()
+        for line in event.lines:
+            amount_minor += line.amount_minor
+            if line.sale_id is not None:
+                lines += (SaleLine(line.sale_id, line.sku_id, line.quantity),)
+        return cls(event.user_id, event.currency, amount_minor, lines)
+
+
+class Ledger:
+    """One SKU of one sale: what was offered, what is held, what is sold, and to whom."""
+
+    __slots__ = (
+        "bought",
+        "carters",
+        "carters_with_order",
+        "held",
+        "limit",
+        "opened",
+        "opened_rank",
+        "over_limit",
+        "recent",
+        "released",
+        "restock_planned",
+        "restocked",
+        "sale_id",
+        "sku_id",
+        "sold",
+        "suspect_held",
+        "users",
+    )
+
+    def __init__(self, sale_id: str, sku_id: str, exact_max: int) -> None:
+        self.sale_id = sale_id
+        self.sku_id = sku_id
+        self.opened: SaleOpened | None = None
+        self.restocked = 0
+        self.restock_planned: tuple[int, int] = (-1, -1)  # (event time that said so, planned moment)
+        self.held = 0
+        self.sold = 0
+        self.released = 0
+        self.over_limit = 0
+        self.suspect_held = 0
+        self.limit: int | None = None
+        self.users: dict[str, list[int]] = {}  # user → [held, sold]
+        self.carters = Distinct(exact_max)
+        self.carters_with_order = 0
+        self.recent: dict[int, int] = {}  # 1 s bucket → net units committed
+        self.bought: dict[int, list[int]] = {}  # 10 s bucket → [net units sold, orders]
+
+    # -- what the host says -----------------------------------------------------------------------------------------
+    def open(self, event: SaleOpened) -> bool:
+        """The terms. Of several, the one said last (event time, then id) holds. Returns whether it did."""
+        if self.opened is not None and _rank(event) <= _rank(self.opened):
+            return False
+        self.opened = event
+        if event.restock_planned_at_ms is not None:
+            self.plan_restock(event.event_time_ms, event.restock_planned_at_ms)
+        self._set_limit(event.per_user_limit)
+        return True
+
+    def restock(self, quantity: int, event_time_ms: int, planned_at_ms: int | None) -> None:
+        """More units; and perhaps the moment of the next ones. A restock fulfils the plan made before it."""
+        self.restocked += quantity
+        self.plan_restock(event_time_ms, -1 if planned_at_ms is None else planned_at_ms)
+
+    def plan_restock(self, event_time_ms: int, planned_at_ms: int) -> None:
+        """The latest word about the next restock holds."""
+        self.restock_planned = max(self.restock_planned, (event_time_ms, planned_at_ms))
+
+    def _set_limit(self, limit: int | None) -> None:
+        self.limit = limit
+        self.over_limit = sum(self._over(held + sold) for held, sold in self.users.values())
+
+    def _over(self, units: int) -> int:
+        return 0 if self.limit is None or units <= self.limit else units - self.limit
+
+    # -- what orders do ---------------------------------------------------------------------------------------------
+    def move(self, user_id: str, held: int, sold: int, bucket: int, *, suspect: bool) -> None:
+        """Change one user's held and sold units; `bucket` is the second in which it happened.
+
+        Units of a user whose orders look fake still count here, but not in the velocity.
+        """
+        self.held += held
+        self.sold += sold
+        if suspect:
+            self.suspect_held += held
+        units = self.users.get(user_id)
+        if units is None:
+            units = self.users[user_id] = [0, 0]
+        before = units[0] + units[1]
+        units[0] += held
+        units[1] += sold
+        after = units[0] + units[1]
+        if self.limit is not None:
+            self.over_limit += self._over(after) - self._over(before)
+        if (before > 0) != (after > 0) and user_id in self.carters:
+            self.carters_with_order += 1 if after > 0 else -1
+        if not (units[0] or units[1]):
+            del self.users[user_id]
+        net = held + sold
+        if net and not suspect:
+            self.recent[bucket] = self.recent.get(bucket, 0) + net
+        if sold:
+            bought = self.bought.setdefault(bucket * 1_000 // BOUGHT_BUCKET_MS, [0, 0])
+            bought[0] += sold
+            bought[1] += 1 if sold > 0 else -1
+
+    def add_carter(self, user_id: str) -> None:
+        """Somebody put this SKU of this sale into the cart."""
+        if self.carters.add(user_id) and user_id in self.users:
+            self.carters_with_order += 1
+
+    def forget(self, user_id: str, held: int, sold: int) -> None:
+        """An order fell out of memory: its units stay in the ledger, the user is no longer tied to them."""
+        units = self.users.get(user_id)
+        if units is None:
+            return
+        units[0] -= held
+        units[1] -= sold
+        if units[0] <= 0 and units[1] <= 0:
+            del self.users[user_id]
+            if user_id in self.carters:
+                self.carters_with_order -= 1
+
+    def held_by(self, user_id: str) -> int:
+        """Units that one user holds."""
+        units = self.users.get(user_id)
+        return units[0] if units is not None else 0
+
+    def forget_recent(self, as_of_bucket: int, bought_window_ms: int) -> None:
+        """Drop what is older than every window of this ledger."""
+        oldest = as_of_bucket - RECENT_BUCKETS
+        if self.recent and min(self.recent) < oldest:
+            self.recent = {bucket: net for bucket, net in self.recent.items() if bucket >= oldest}
+        oldest = (as_of_bucket * 1_000 - bought_window_ms) // BOUGHT_BUCKET_MS
+        if self.bought and min(self.bought) < oldest:
+            self.bought = {bucket: pair for bucket, pair in self.bought.items() if bucket >= oldest}
+
+    # -- what is read -----------------------------------------------------------------------------------------------
+    @property
+    def offered(self) -> int | None:
+        """Units offered at the opening; None before it was seen."""
+        return None if self.opened is None else self.opened.offered
+
+    @property
+    def available(self) -> int | None:
+        """Units left by the ledger; negative when more was committed than there is; None before the sale was opened."""
+        return None if self.opened is None else self.opened.offered + self.restocked - self.held - self.sold
+
+    @property
+    def carters_without_order(self) -> int:
+        """Distinct people who carted this and hold or bought none of it. Once sketched: a lower bound."""
+        if self.carters.exact:
+            return len(self.carters.members) - self.carters_with_order
+        return max(0, self.carters.count() - len(self.users))
+
+    def velocity_units(self, as_of_bucket: int, window_ms: int) -> int:
+        """Net units committed in the last `window_ms`, this second included."""
+        recent = self.recent
+        return sum(recent.get(as_of_bucket - age, 0) for age in range(window_ms // 1_000)) if recent else 0
+
+    def bought_recently(self, as_of_ms: int, window_ms: int) -> tuple[int, int]:
+        """Units sold and orders paid, net of what was undone, in the last `window_ms` (10 s hops)."""
+        first = (as_of_ms - window_ms) // BOUGHT_BUCKET_MS + 1
+        pairs = [pair for bucket, pair in self.bought.items() if bucket >= first]
+        return sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
+
+
+def _rank(event: SaleOpened) -> tuple[int, str]:
+    return event.event_time_ms, event.event_id
+
+
+class SaleTerms:
+    """What holds for a whole sale, whatever the SKU: extensions and the close. Order of arrival does not matter."""
+
+    __slots__ = ("closed_at_ms", "extended_to_ms")
+
+    def __init__(self, extended_to_ms: int = -1, closed_at_ms: int = -1) -> None:
+        self.extended_to_ms = extended_to_ms
+        self.closed_at_ms = closed_at_ms
+
+    def extend(self, ends_at_ms: int) -> None:
+        """The furthest end that was announced holds."""
+        self.extended_to_ms = max(self.extended_to_ms, ends_at_ms)
+
+    def close(self, at_ms: int) -> None:
+        """The first close holds."""
+        self.closed_at_ms = at_ms if self.closed_at_ms < 0 else min(self.closed_at_ms, at_ms)

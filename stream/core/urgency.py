@@ -1,0 +1,154 @@
+"""Urgency levels: evidence or silence. A level rises at once and falls late, so that it does not flicker.
+
+Each rule looks at one figure of the ledger and names the level that the figure supports; the highest one holds. `BANDS`
+is the rule book: thresholds are the product's judgement (there is no public standard), each documented in
+docs/signals.md. To fall, the rules must support less than the present level, with thresholds lowered by
+`urgency_fall_factor`, for `urgency_fall_after_ms` without a break; then the level goes to what they support.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from stream.contract.overlay import Because, Level, Urgency
+
+if TYPE_CHECKING:
+    from stream.core.rules import Rules
+
+RAMP: tuple[Level, ...] = ("calm", "warming", "brisk", "rush", "snap_up", "last_call")
+_RANK: dict[Level, int] = {level: rank for rank, level in enumerate(RAMP)}
+# Which of a room's sales leads: a live level beats sold out, which beats ended, which beats not knowing.
+_LEAD: dict[Level, int] = {**_RANK, "sold_out": -1, "ended": -2, "unknown": -3}
+
+# rule → (threshold, level) from low to high. `eta_below` and `time_left_below` compare downwards.
+VELOCITY_BANDS: tuple[tuple[float, Level], ...] = ((1.5, "warming"), (2.5, "brisk"), (4.0, "rush"), (8.0, "snap_up"))
+DEMAND_BANDS: tuple[tuple[float, Level], ...] = ((0.25, "warming"), (0.5, "brisk"), (1.0, "rush"), (2.0, "snap_up"))
+ETA_BANDS_S: tuple[tuple[float, Level], ...] = (
+    (300.0, "brisk"),
+    (120.0, "rush"),
+    (60.0, "snap_up"),
+    (10.0, "last_call"),
+)
+
+
+class SaleFigures(Struct, gc=False):
+    """What the rules look at, all as of one moment. Times in ms; None = unknown or below its minimum sample."""
+
+    status: str
+    sold_out: bool
+    velocity_ratio: float | None
+    demand_ratio: float | None
+    eta_s: float | None
+    time_left_ms: int | None
+
+
+class UrgencyState(Struct):
+    """The memory of one level: what it is, since when, and since when the rules support less (−1: they do not)."""
+
+    level: Level = "unknown"
+    since_ms: int = 0
+    below_since_ms: int = -1
+    because: list[Because] = []
+
+    def update(self, figures: SaleFigures, now_ms: int, rules: Rules) -> None:
+        """Move the level as of `now_ms`."""
+        fixed = _fixed_level(figures)
+        if fixed is not None:
+            self._set(fixed, now_ms, [])
+            return
+        level, because = supported(figures, rules, 1.0)
+        if self.level not in _RANK or _RANK[level] >= _RANK[self.level]:
+            self.below_since_ms = -1
+            self._set(level, now_ms, because)
+            return
+        lenient, lenient_because = supported(figures, rules, rules.urgency_fall_factor)
+        if _RANK[lenient] >= _RANK[self.level]:
+            self.below_since_ms = -1
+            self.because = [reason for reason in lenient_because if reason.rule] or self.because
+            return
+        if self.below_since_ms < 0:
+            self.below_since_ms = now_ms
+        elif now_ms - self.below_since_ms >= rules.urgency_fall_after_ms:
+            self.below_since_ms = -1
+            self._set(level, now_ms, because)
+
+    def _set(self, level: Level, now_ms: int, because: list[Because]) -> None:
+        if level != self.level:
+            self.level = level
+            self.since_ms = now_ms
+        self.because = because
+
+    def published(self, sale_id: str | None = None) -> Urgency:
+        """As the overlay shows it."""
+        return Urgency(self.level, self.since_ms, self.because, sale_id)
+
+
+def _fixed_level(figures: SaleFigures) -> Level | None:
+    if figures.status == "ended":
+        return "ended"
+    if figures.status != "open":
+        return "unknown"
+    return "sold_out" if figures.sold_out else None
+
+
+def supported(figures: SaleFigures, rules: Rules, factor: float) -> tuple[Level, list[Because]]:
+    """The highest level that the figures support, with the rules that do.
+
+    `factor` < 1 makes every threshold easier to meet.
+    """
+    votes: list[tuple[int, Because]] = []
+    _vote_up(votes, "velocity_over_baseline", figures.velocity_ratio, VELOCITY_BANDS, factor)
+    _vote_up(votes, "carters_over_available", figures.demand_ratio, DEMAND_BANDS, factor)
+    _vote_down(votes, "eta_below_s", figures.eta_s, ETA_BANDS_S, factor)
+    time_left_ms = figures.time_left_ms
+    # The end of a sale makes a last call only while something is selling: a dead sale has no rush to announce.
+    if time_left_ms is not None and time_left_ms <= rules.last_call_ms and figures.velocity_ratio is not None:
+        reason = Because("time_left_below_s", round(time_left_ms / 1_000, 1), rules.last_call_ms / 1_000)
+        votes.append((_RANK["last_call"], reason))
+    if not votes:
+        return "calm", []
+    top = max(rank for rank, _ in votes)
+    return RAMP[top], [because for rank, because in votes if rank == top]
+
+
+def _vote_up(
+    votes: list[tuple[int, Because]],
+    rule: str,
+    value: float | None,
+    bands: tuple[tuple[float, Level], ...],
+    factor: float,
+) -> None:
+    if value is None:
+        return
+    for threshold, level in reversed(bands):
+        if value >= threshold * factor:
+            votes.append((_RANK[level], Because(rule, round(value, 2), threshold)))
+            return
+
+
+def _vote_down(
+    votes: list[tuple[int, Because]],
+    rule: str,
+    value: float | None,
+    bands: tuple[tuple[float, Level], ...],
+    factor: float,
+) -> None:
+    if value is None:
+        return
+    for threshold, level in reversed(bands):
+        if value <= threshold / factor:
+            votes.append((_RANK[level], Because(rule, round(value, 1), threshold)))
+            return
+
+
+def leading(levels: dict[tuple[str, str], UrgencyState]) -> tuple[tuple[str, str] | None, UrgencyState]:
+    """The sale that leads the room's urgency.
+
+    The highest level, of equals the one that has it longest, then by name.
+    """
+    if not levels:
+        return None, UrgencyState()
+    lead = min(levels, key=lambda key: (-_LEAD[levels[key].level], levels[key].since_ms, key))
+    return lead, levels[lead]

@@ -1,0 +1,224 @@
+"""Hopping windows over whole-second buckets, as of the partition's clock: sums (`Tally`), distinct people (`Audience`).
+
+Both keep one running total per window and move its left edge as the clock moves, so that reading costs nothing and
+adding costs the same in a room with ten people and with a million. A person is in a window when the *latest* second in
+which they were seen is in it: the window ends now, so one number per person serves all windows, exactly.
+
+Beyond `sample_max` people an audience keeps a sample: those whose hash ends in `bits` zero bits (adaptive sampling,
+Flajolet 1990); the count is then the sample's count times 2**bits, with relative standard error sqrt((1 − 2**−bits) /
+sample count).
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from stream.contract.overlay import Count
+from stream.core.rules import WINDOWS_MS
+from stream.core.time import BUCKET_MS, first_bucket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from stream.core.distinct import Distinct
+
+WINDOW_BUCKETS = tuple(window_ms // BUCKET_MS for window_ms in WINDOWS_MS)
+LONGEST_BUCKETS = WINDOW_BUCKETS[-1]
+SWEEP_SLACK = 64
+Z_95 = 1.96
+
+
+class Edges:
+    """Left edges of the three windows and the running totals behind them. Shared by tallies and audiences."""
+
+    __slots__ = ("as_of", "counts", "edge_0", "edge_1", "edge_2", "total_0", "total_1", "total_2")
+
+    def __init__(self) -> None:
+        self.as_of = -1
+        self.edge_0 = self.edge_1 = self.edge_2 = 0
+        self.total_0 = self.total_1 = self.total_2 = 0
+        self.counts: dict[int, int] = {}
+
+    def advance(self, as_of_bucket: int) -> None:
+        """Move the windows so that they end with `as_of_bucket`. Never back."""
+        if as_of_bucket <= self.as_of:
+            return
+        self.as_of = as_of_bucket
+        counts = self.counts
+        edge_0, edge_1, edge_2 = (first_bucket(as_of_bucket, window_ms) for window_ms in WINDOWS_MS)
+        if counts:
+            self.total_0 -= _leaving(counts, self.edge_0, edge_0)
+            self.total_1 -= _leaving(counts, self.edge_1, edge_1)
+            self.total_2 -= _leaving(counts, self.edge_2, edge_2)
+            self._forget(edge_2)
+        self.edge_0, self.edge_1, self.edge_2 = edge_0, edge_1, edge_2
+
+    def _forget(self, edge: int) -> None:
+        counts = self.counts
+        if edge - self.edge_2 < len(counts):
+            for bucket in range(self.edge_2, edge):
+                counts.pop(bucket, None)
+        else:
+            for bucket in [bucket for bucket in counts if bucket < edge]:
+                del counts[bucket]
+
+    def recount(self) -> None:
+        """Totals anew from the buckets, after a restore."""
+        items = self.counts.items()
+        self.total_0 = sum(n for bucket, n in items if bucket >= self.edge_0)
+        self.total_1 = sum(n for bucket, n in items if bucket >= self.edge_1)
+        self.total_2 = sum(n for bucket, n in items if bucket >= self.edge_2)
+
+    def total(self, window: int) -> int:
+        """The running total of window 0, 1 or 2 of `WINDOWS_MS`."""
+        return (self.total_0, self.total_1, self.total_2)[window]
+
+
+def _leaving(counts: Mapping[int, int], old_edge: int, new_edge: int) -> int:
+    if new_edge - old_edge < len(counts):
+        return sum(counts.get(bucket, 0) for bucket in range(old_edge, new_edge))
+    return sum(n for bucket, n in counts.items() if old_edge <= bucket < new_edge)
+
+
+class Tally(Edges):
+    """A sum per window: orders, views, minor units."""
+
+    __slots__ = ("changed",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changed: set[int] = set()
+
+    def add(self, bucket: int, amount: int) -> None:
+        """Add `amount` in a bucket; a bucket older than the longest window counts nowhere."""
+        if bucket < self.edge_2:
+            return
+        self.counts[bucket] = self.counts.get(bucket, 0) + amount
+        self.changed.add(bucket)
+        self.total_2 += amount
+        if bucket >= self.edge_1:
+            self.total_1 += amount
+        if bucket >= self.edge_0:
+            self.total_0 += amount
+
+    def take_changed(self) -> dict[int, int]:
+        """Buckets changed since the last call, with their absolute values."""
+        counts = self.counts
+        changed = {bucket: counts[bucket] for bucket in sorted(self.changed) if bucket in counts}
+        self.changed.clear()
+        return changed
+
+    def restore(self, buckets: Mapping[int, int]) -> None:
+        """Take back saved buckets; `recount` must follow."""
+        self.counts.update(buckets)
+
+
+class Audience(Edges):
+    """Distinct people per window, and of the whole session."""
+
+    __slots__ = ("bits", "changed", "last", "sample_max", "session")
+
+    def __init__(self, sample_max: int, session: Distinct) -> None:
+        super().__init__()
+        self.session = session
+        self.sample_max = sample_max
+        self.bits = 0
+        self.last: dict[str, int] = {}
+        self.changed: dict[str, int] = {}
+
+    def seen(self, person: str, bucket: int) -> int:  # noqa: C901, PLR0912 — the hottest path: calls cost more than they tell
+        """Somebody was seen in `bucket`. Returns the latest bucket in which they were seen (−1: not kept)."""
+        last = self.last.get(person, -1)
+        if bucket <= last:
+            return last
+        if last < 0:
+            self.session.add(person)
+            if self.bits and not _sampled(person, self.bits):
+                return -1
+        edge_2 = self.edge_2
+        if bucket < edge_2:
+            return last
+        counts = self.counts
+        if last >= edge_2:
+            left = counts[last] - 1
+            if left:
+                counts[last] = left
+            else:
+                del counts[last]
+            if last < self.edge_0 <= bucket:
+                self.total_0 += 1
+            if last < self.edge_1 <= bucket:
+                self.total_1 += 1
+        else:
+            self.total_2 += 1
+            if bucket >= self.edge_1:
+                self.total_1 += 1
+            if bucket >= self.edge_0:
+                self.total_0 += 1
+        counts[bucket] = counts.get(bucket, 0) + 1
+        self.last[person] = self.changed[person] = bucket
+        if len(self.last) > self.sample_max:
+            self._shrink()
+        return bucket
+
+    def latest(self, person: str) -> int:
+        """The latest bucket in which somebody was seen, −1 when it is outside every window."""
+        last = self.last.get(person, -1)
+        return last if last >= self.edge_2 else -1
+
+    def count(self, window: int) -> Count:
+        """Distinct people in window 0, 1 or 2."""
+        kept = self.total(window)
+        if not self.bits:
+            return Count(kept, "exact")
+        return Count(kept << self.bits, "sketch", round(Z_95 * sqrt((1 - 0.5**self.bits) / max(kept, 1)), 4))
+
+    def advance(self, as_of_bucket: int) -> None:
+        """Move the windows; now and then drop the people who are in none (amortised: one visit for each one added)."""
+        super().advance(as_of_bucket)
+        if len(self.last) > 2 * self.total_2 + SWEEP_SLACK:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        self.last = {person: bucket for person, bucket in self.last.items() if bucket >= self.edge_2}
+
+    def _shrink(self) -> None:
+        self._sweep()
+        while len(self.last) > self.sample_max:
+            self.bits += 1
+            self.last = {person: bucket for person, bucket in self.last.items() if _sampled(person, self.bits)}
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        """Bucket counts and totals anew from the people kept."""
+        self.counts = {}
+        for bucket in self.last.values():
+            if bucket >= self.edge_2:
+                self.counts[bucket] = self.counts.get(bucket, 0) + 1
+        self.recount()
+
+    def take_changed(self) -> dict[str, int]:
+        """People seen since the last call, with the latest bucket of each."""
+        changed, self.changed = self.changed, {}
+        return changed
+
+    def restore(self, people: Mapping[str, int], bits: int) -> None:
+        """Take back saved people; `rebuild` must follow."""
+        self.last.update(people)
+        self.bits = bits
+
+    def keep_sample(self) -> None:
+        """After a restore: drop who is not in the sample."""
+        if self.bits:
+            self.last = {person: bucket for person, bucket in self.last.items() if _sampled(person, self.bits)}
+
+    def people(self) -> Iterable[str]:
+        """Everybody kept."""
+        return self.last
+
+
+def _sampled(person: str, bits: int) -> bool:
+    """Whether the top `bits` bits of a mixed 32-bit hash are zero: the same answer in every process and run."""
+    return (crc32(person.encode()) * 0x9E3779B1 & 0xFFFFFFFF) >> (32 - bits) == 0

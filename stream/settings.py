@@ -1,0 +1,99 @@
+"""Every setting of every command: from the environment (`SNAPUP_…`) or a flag, checked once, passed on explicitly.
+
+`snapup doctor` and docs/operations.md list them from this one table.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stream.core.rules import Rules
+from stream.errors import SnapupError
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Ms = Annotated[int, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """What a Snapup process needs to know."""
+
+    model_config = SettingsConfigDict(env_prefix="SNAPUP_", frozen=True, extra="forbid")
+
+    # Where
+    bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port, comma separated")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis that overlays read")
+    topic_prefix: str = Field("live", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="prefix of topics and Redis keys")
+    group: str = Field("snapup", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="consumer group")
+    member_name: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9._-]{1,64}$", description="static membership: unique and stable, e.g. the pod's name"
+    )
+
+    # Time
+    clock: Literal["wall", "log"] = Field("wall", description="what moves a silent room: the wall clock, or nothing")
+    allowed_lateness_ms: int = Field(60_000, ge=0, le=3_600_000, description="how far back a late event still counts")
+    hold_ms: int = Field(60_000, ge=1_000, le=86_400_000, description="how long an unpaid order holds its units")
+    room_idle_ms: int = Field(6 * 3_600_000, ge=60_000, description="a room silent for longer ends its session")
+
+    # Pace
+    fetch_wait_ms: int = Field(25, ge=0, le=1_000, description="wait before a fetch when the last one was small")
+    publish_interval_ms: int = Field(100, ge=20, le=5_000, description="at most one document per room in this time")
+    checkpoint_interval_ms: int = Field(1_000, ge=100, le=60_000, description="between two checkpoints of a partition")
+
+    # Bounds
+    slice_records: int = Field(5_000, ge=1, le=100_000, description="records handed to the fold at once")
+    max_queued_records: int = Field(50_000, ge=1_000, description="records of one topic partition that may wait")
+    fetch_max_bytes: int = Field(1 << 20, ge=1 << 14, description="one fetch of one topic partition")
+    redis_batch_rooms: int = Field(200, ge=1, le=10_000, description="documents in one pipeline")
+    redis_timeout_ms: int = Field(500, ge=10, le=60_000, description="one round trip to Redis")
+    distinct_exact_max: int = Field(65_536, ge=64, le=10_000_000, description="members counted exactly, then a sketch")
+    remember_ids_ms: int = Field(3_600_000, ge=10_000, description="event ids are remembered half to all of this")
+    remember_ids_max: int = Field(1_000_000, ge=1_000, description="event ids remembered per partition")
+    remember_orders_ms: int = Field(86_400_000, ge=60_000, description="orders are remembered after their last change")
+    remember_orders_max: int = Field(2_000_000, ge=1_000, description="orders remembered per partition")
+    rooms_max: int = Field(50_000, ge=1, description="rooms per partition")
+    sales_per_room_max: int = Field(500, ge=1, description="sale and SKU pairs per room")
+
+    # Kafka group
+    session_timeout_ms: int = Field(6_000, ge=6_000, le=300_000, description="a silent member is out after this")
+    heartbeat_interval_ms: int = Field(1_000, ge=100, description="must be well below the session time-out")
+    rebalance_timeout_ms: int = Field(10_000, ge=1_000, description="how long a rebalance waits for members")
+
+    # Operation
+    metrics_host: str = Field("127.0.0.1", description="/metrics, /healthz, /readyz")
+    metrics_port: Port = Field(9464, description="0: any free port")
+    stop_timeout_ms: Ms = Field(8_000, description="from SIGTERM to a hard exit")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is written")
+
+    def rules(self) -> Rules:
+        """The part of the settings that the pure core depends on."""
+        return Rules(
+            allowed_lateness_ms=self.allowed_lateness_ms,
+            hold_ms=self.hold_ms,
+            room_idle_ms=self.room_idle_ms,
+            pace_busy_ms=self.publish_interval_ms,
+            distinct_exact_max=self.distinct_exact_max,
+            remember_ids_ms=self.remember_ids_ms,
+            remember_ids_max=self.remember_ids_max,
+            remember_orders_ms=self.remember_orders_ms,
+            remember_orders_max=self.remember_orders_max,
+            rooms_max=self.rooms_max,
+            sales_per_room_max=self.sales_per_room_max,
+        )
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Settings from the environment, with flags that are not None on top.
+
+    Raises SnapupError naming each bad setting, its value and what is allowed.
+    """
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        problems = "; ".join(
+            f"SNAPUP_{'_'.join(map(str, problem['loc'])).upper()}={problem['input']!r}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise SnapupError(f"bad settings: {problems}") from None
