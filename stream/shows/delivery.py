@@ -1,0 +1,162 @@
+"""From planned events to deliveries: network latency, events held back, deliveries repeated, a client that replays.
+
+Works on a stream and remembers only what is still on its way, so that a show of twelve million events stays small.
+Whether event number n is held back or repeated is a hash of (seed, n): the same in every run, and countable without
+delivering.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+import msgspec
+from msgspec import Struct, structs
+
+from stream.contract.events import INPUT_TOPICS, Event, SaleExtended, SaleOpened, SaleRestocked
+from stream.shows.show import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+# From the client's tap to the broker, when nothing goes wrong (assumed).
+LATENCY_MS = 20
+# Nothing is disturbed in the last seconds, so that the show ends when it says.
+UNDISTURBED_TAIL_MS = 5_000
+
+_TOPIC_OF = {kind: name for name, kinds in INPUT_TOPICS for kind in kinds}
+_encode = msgspec.json.Encoder().encode
+
+
+class Replay(Struct, frozen=True, kw_only=True):
+    """A client loses its connection and, back again, sends `count` of its events a second time under their old ids."""
+
+    count: int
+    first_ms: int
+    lost_ms: int
+    back_ms: int
+    gap_ms: int = 1
+
+
+class Disturbance(Struct, frozen=True, kw_only=True):
+    """What goes wrong between client and broker. Shares are per ten thousand events; ranges are [least, most) in ms."""
+
+    seed: int
+    duration_ms: int
+    repeated_per_10k: int
+    held_back_per_10k: int
+    repeat_after_ms: tuple[int, int] = (50, 3_000)
+    held_back_ms: tuple[int, int] = (300, 4_000)
+    replay: Replay | None = None
+
+    def _roll(self, purpose: str, number: int, sides: int) -> int:
+        return crc32(b"%d/%d/%s" % (self.seed, number, purpose.encode())) % sides
+
+    def _spared(self, at_ms: int) -> bool:
+        return at_ms >= self.duration_ms - UNDISTURBED_TAIL_MS
+
+    def delay_ms(self, number: int, at_ms: int) -> int:
+        """How long event `number` is held back; 0 for most."""
+        if self._spared(at_ms) or self._roll("late", number, 10_000) >= self.held_back_per_10k:
+            return 0
+        least, most = self.held_back_ms
+        return least + self._roll("how-late", number, most - least)
+
+    def repeat_ms(self, number: int, at_ms: int) -> int:
+        """How long after its first delivery event `number` is delivered again; 0 for most: it is not."""
+        if self._spared(at_ms) or self._roll("again", number, 10_000) >= self.repeated_per_10k:
+            return 0
+        least, most = self.repeat_after_ms
+        return least + self._roll("when-again", number, most - least)
+
+    def replayed(self, number: int, at_ms: int) -> bool:
+        """Whether event `number` was sent by the client that will replay; it serves one in twenty-five."""
+        replay = self.replay
+        return (
+            replay is not None and replay.first_ms <= at_ms < replay.lost_ms and self._roll("client", number, 25) == 0
+        )
+
+
+class Disturbed(Struct, frozen=True):
+    """How many deliveries a disturbance adds or moves."""
+
+    redelivered: int
+    replayed: int
+    out_of_order: int
+
+
+def count_disturbed(events: Iterable[Event], held_back_ms: Mapping[str, int], disturbance: Disturbance) -> Disturbed:
+    """What `deliver` will do to these events."""
+    redelivered = out_of_order = replayable = 0
+    for number, event in enumerate(events):
+        at_ms = event.event_time_ms
+        redelivered += disturbance.repeat_ms(number, at_ms) > 0
+        out_of_order += disturbance.delay_ms(number, at_ms) > 0 or event.event_id in held_back_ms
+        replayable += disturbance.replayed(number, at_ms)
+    wanted = disturbance.replay.count if disturbance.replay else 0
+    return Disturbed(redelivered, min(wanted, replayable), out_of_order)
+
+
+def deliver(
+    events: Iterable[Event], held_back_ms: Mapping[str, int], disturbance: Disturbance, t0_ms: int
+) -> Iterator[Delivery]:
+    """The events, in order of event time, as deliveries in order of sending.
+
+    Args:
+        events: ordered by time, which counts from the show's beginning.
+        held_back_ms: by event id, for events that the scenario wants to come late.
+        disturbance: what else goes wrong.
+        t0_ms: the show's beginning, UTC epoch milliseconds.
+    """
+    on_the_way: list[tuple[int, int, Delivery]] = []  # ordered by moment of sending, then by age
+    kept: list[Delivery] = []
+    pushed = 0
+    for number, event in enumerate(events):
+        at_ms = event.event_time_ms
+        while on_the_way and on_the_way[0][0] < at_ms + LATENCY_MS:
+            yield heappop(on_the_way)[2]
+        delay_ms = held_back_ms.get(event.event_id) or disturbance.delay_ms(number, at_ms)
+        first = _delivery(event, at_ms + LATENCY_MS + delay_ms, t0_ms)
+        heappush(on_the_way, (first.send_ms, pushed, first))
+        pushed += 1
+        repeat_ms = disturbance.repeat_ms(number, at_ms)
+        if repeat_ms:
+            heappush(on_the_way, (first.send_ms + repeat_ms, pushed, first._replace(send_ms=first.send_ms + repeat_ms)))
+            pushed += 1
+        replay = disturbance.replay
+        if replay is not None and len(kept) < replay.count and disturbance.replayed(number, at_ms):
+            again = first._replace(send_ms=replay.back_ms + len(kept) * replay.gap_ms)
+            kept.append(again)
+            heappush(on_the_way, (again.send_ms, pushed, again))
+            pushed += 1
+    while on_the_way:
+        yield heappop(on_the_way)[2]
+
+
+def _delivery(event: Event, send_ms: int, t0_ms: int) -> Delivery:
+    dated = _dated(event, t0_ms)
+    return Delivery(
+        send_ms, _TOPIC_OF[type(event)], event.room_id.encode(), _encode(dated), event.event_id, dated.event_time_ms
+    )
+
+
+def _dated(event: Event, t0_ms: int) -> Event:
+    """The event with its times moved from show time to UTC."""
+    at_ms = event.event_time_ms + t0_ms
+    match event:
+        case SaleOpened(starts_at_ms=starts, ends_at_ms=ends, restock_planned_at_ms=restock):
+            return structs.replace(
+                event,
+                event_time_ms=at_ms,
+                starts_at_ms=starts + t0_ms,
+                ends_at_ms=None if ends is None else ends + t0_ms,
+                restock_planned_at_ms=None if restock is None else restock + t0_ms,
+            )
+        case SaleRestocked(restock_planned_at_ms=restock):
+            planned_ms = None if restock is None else restock + t0_ms
+            return structs.replace(event, event_time_ms=at_ms, restock_planned_at_ms=planned_ms)
+        case SaleExtended(ends_at_ms=ends_at_ms):
+            return structs.replace(event, event_time_ms=at_ms, ends_at_ms=ends_at_ms + t0_ms)
+        case _:
+            return structs.replace(event, event_time_ms=at_ms)
