@@ -7,6 +7,9 @@ import sys
 import typer
 from rich.console import Console
 
+from stream.commands.doctor import doctor
+from stream.commands.stack import stack_app
+from stream.commands.topics import topics_app
 from stream.errors import SnapupError, explain_os_error
 
 app = typer.Typer(
@@ -20,6 +23,11 @@ app = typer.Typer(
 @app.callback()
 def snapup() -> None:
     """Live-commerce signals from Kafka to on-screen overlays: exact and honest."""
+
+
+app.command()(doctor)
+app.add_typer(stack_app)
+app.add_typer(topics_app)
 
 
 def main() -> None:

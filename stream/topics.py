@@ -263,15 +263,15 @@ def _report(spec: TopicSpec, partitions: int | None, config: Mapping[str, str]) 
 
 
 def _refuse_unmendable(reports: Sequence[TopicReport]) -> None:
-    wrong = [
-        f"{report.name} {difference}"
-        for report in reports
-        for difference in report.differences
-        if "partitions" in difference or difference.startswith(TIMESTAMP_TYPE)
-    ]
+    wrong: dict[str, list[str]] = {}
+    for report in reports:
+        for difference in report.differences:
+            if "partitions" in difference or difference.startswith(TIMESTAMP_TYPE):
+                wrong.setdefault(difference, []).append(report.name)
     if wrong:
+        listed = "; ".join(f"{', '.join(names)}: {difference}" for difference, names in wrong.items())
         raise SnapupError(
-            f"{'; '.join(wrong)}. This cannot be changed under running shows: ask for what is there (--partitions, "
+            f"{listed}. This cannot be changed under running shows: ask for what is there (--partitions, "
             "--timestamp-type), use another --prefix, or delete the topic first."
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -93,15 +94,20 @@ def _fetch(folder: Path) -> None:
         # A copy of the pom: an installed package may lie where we cannot write, and Maven may want to.
         pom = Path(shutil.copy(kafka_file("pom.xml"), temporary))
         log = Path(temporary) / "maven.log"
-        _run_maven(
-            [maven, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={target}"], log
-        )
+        options = ["-q", "-B", "-f", str(pom), f"-DoutputDirectory={target}", *_repository(Path(temporary))]
+        _run_maven([maven, *options, "dependency:copy-dependencies"], log)
         if wrong := differences(target):
             raise SnapupError(
                 f"Maven fetched jars that are not the listed ones ({_brief(wrong)}): nothing was kept. If "
                 "deploy/kafka/pom.xml was changed on purpose, write deploy/kafka/jars.sha256 again."
             )
         target.rename(folder)
+
+
+def _repository(temporary: Path) -> list[str]:
+    """Maven keeps what it fetches in the user's home; where it could not, it gets a folder that goes afterwards."""
+    home = Path(pwd.getpwuid(os.getuid()).pw_dir)  # what Java calls user.home, whatever HOME says
+    return [] if os.access(home, os.W_OK) else [f"-Dmaven.repo.local={temporary / 'repository'}"]
 
 
 def _run_maven(command: list[str], log: Path) -> None:

@@ -26,8 +26,8 @@ from stream.local.process import LOOK_S, ServerProcess, last_lines
 from stream.topics import kafka_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Mapping
+    from pathlib import Path
 
     from stream.local.settings import LocalSettings
 
@@ -75,7 +75,6 @@ class KafkaServer:
         folder: its configuration, log and data; created when missing, never removed.
         settings: heap, Java, cache and deadlines.
         port: where clients connect; None chooses free ports (and keeps them while the folder lives).
-        tied: whether the broker ends with this process.
         properties: further broker properties, laid over ours.
     """
 
@@ -85,7 +84,6 @@ class KafkaServer:
         settings: LocalSettings,
         *,
         port: int | None = None,
-        tied: bool = True,
         properties: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
@@ -94,7 +92,6 @@ class KafkaServer:
         self._settings = settings
         self._wanted_port = port
         self._controller_port = 0
-        self._tied = tied
         self._properties = dict(properties or {})
 
     @property
@@ -187,7 +184,6 @@ class KafkaServer:
             ],
             log=self.folder / "kafka.out",
             cwd=self.folder,
-            tied=self._tied,
         )
         try:
             self._wait_until_it_answers(self.process)

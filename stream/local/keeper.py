@@ -3,6 +3,8 @@
 A program of its own, not imported: `python -I -S keeper.py PARENT_PID COMMAND...`. It needs nothing but the standard
 library, so that it starts in a few milliseconds. It watches its parent; a parent killed by SIGKILL leaves no server
 behind. On Linux the server is also tied to the keeper itself (PR_SET_PDEATHSIG): killing only the keeper ends it too.
+
+SIGUSR1 releases the pair: from then on the parent may go (`snapup stack up`).
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import ctypes
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 
@@ -27,21 +30,38 @@ def _tie_to_keeper() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def _wait(parent: int, child: subprocess.Popen[bytes]) -> bool:
+class _Release:
+    """Set by SIGUSR1; `wakes` becomes readable then, so that a wait ends."""
+
+    def __init__(self) -> None:
+        self.given = False
+        self.wakes, self._writes = socket.socketpair()
+        self._writes.setblocking(False)
+        signal.set_wakeup_fd(self._writes.fileno())
+        signal.signal(signal.SIGUSR1, self._give)
+
+    def _give(self, *_: object) -> None:
+        self.given = True
+
+
+def _wait(parent: int, child: subprocess.Popen[bytes], release: _Release) -> bool:
     """Wait for one of the two to end; True when the child did."""
-    try:
-        watched = {os.pidfd_open(pid): pid for pid in (parent, child.pid)}
-    except (AttributeError, OSError):  # no pidfd here, or the parent is gone already
-        watched = {}
     poll = select.poll()
-    for descriptor in watched:
-        poll.register(descriptor, select.POLLIN)
-    while True:
-        if child.poll() is not None:
-            return True
-        if os.getppid() != parent:
+    poll.register(release.wakes, select.POLLIN)
+    step_ms = None
+    try:
+        for pid in (parent, child.pid):
+            poll.register(os.pidfd_open(pid), select.POLLIN)
+    except (AttributeError, OSError):  # no pidfd here, or the parent is gone already
+        step_ms = POLL_MS
+    while child.poll() is None:
+        if release.given:
+            child.wait()
+        elif os.getppid() != parent:
             return False
-        poll.poll(None if watched else POLL_MS)
+        elif (release.wakes.fileno(), select.POLLIN) in poll.poll(step_ms):
+            release.wakes.recv(64)
+    return True
 
 
 def main() -> int:
@@ -51,10 +71,11 @@ def main() -> int:
     # A handler, not SIG_IGN: an ignored signal would stay ignored in the server.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
+    release = _Release()
     if os.getppid() != parent:
         return PARENT_GONE
     child = subprocess.Popen(sys.argv[2:], preexec_fn=_tie_to_keeper)  # noqa: S603, PLW1509 -- this process has one thread
-    if not _wait(parent, child):
+    if not _wait(parent, child, release):
         child.kill()
         child.wait()
         return PARENT_GONE

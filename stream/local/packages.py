@@ -24,10 +24,22 @@ if TYPE_CHECKING:
 
 APT_TIMEOUT_S = 300.0
 
-# program → (package that holds it, where it lies in there)
-PACKAGES = {
-    "redis-server": ("redis-server", "usr/bin/redis-server"),
-    "promtool": ("prometheus", "usr/bin/promtool"),
+
+class Source(msgspec.Struct, frozen=True):
+    """Where a program comes from.
+
+    `files` of these `packages` are kept, the program first; `libraries`: it needs the libraries that apt would install too.
+    """
+
+    packages: tuple[str, ...]
+    files: tuple[str, ...]
+    libraries: bool
+
+
+SOURCES = {
+    # In Debian redis-server is a link to a file of redis-tools, which may be installed without it.
+    "redis-server": Source(("redis-server", "redis-tools"), ("usr/bin/redis-server", "usr/bin/redis-check-rdb"), True),
+    "promtool": Source(("prometheus",), ("usr/bin/promtool",), libraries=False),
 }
 
 
@@ -53,7 +65,7 @@ def find_program(name: str, cache_dir: Path, configured: str | None = None) -> P
     if found := shutil.which(name):
         return Program(Path(found))
     root = _unpacked(cache_dir, name)
-    path = root / PACKAGES[name][1]
+    path = root / SOURCES[name].files[0]
     if not path.exists():
         return None
     multiarch = sysconfig.get_config_var("MULTIARCH") or ""
@@ -68,18 +80,19 @@ def install_program(name: str, cache_dir: Path) -> Program:
     """
     if found := find_program(name, cache_dir):
         return found
-    package = PACKAGES[name][0]
+    source = SOURCES[name]
     if not all(shutil.which(tool) for tool in ("apt-get", "dpkg-deb")):
-        raise SnapupError(f"{name} is missing and this machine has no apt: install {package} by its own means.")
+        raise SnapupError(f"{name} is missing and this machine has no apt: install it by the system's own means.")
     cache_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache_dir, prefix="packages-") as temporary:
-        _fetch_and_unpack(package, Path(temporary))
+        _fetch_and_unpack(source, Path(temporary))
+        _keep(source, Path(temporary))
         target = _unpacked(cache_dir, name)
         shutil.rmtree(target, ignore_errors=True)
-        (Path(temporary) / "root").rename(target)
+        (Path(temporary) / "kept").rename(target)
     program = find_program(name, cache_dir)
     if program is None:
-        raise SnapupError(f"The package {package} does not hold {name}: install {name} by hand.")
+        raise SnapupError(f"The package {source.packages[0]} does not hold {name}: install it by hand.")
     return program
 
 
@@ -87,21 +100,34 @@ def _unpacked(cache_dir: Path, name: str) -> Path:
     return cache_dir / f"program-{name}"
 
 
-def _fetch_and_unpack(package: str, work: Path) -> None:
+def _fetch_and_unpack(source: Source, work: Path) -> None:
     """Into work/root. The machine's package lists are used; where there are none, lists of our own are fetched."""
+    simulate = ["--simulate", "--no-install-recommends", "install", *source.packages]
     options: list[str] = []
-    if _apt(["apt-get", "--simulate", "install", package], work) is None:
+    package = source.packages[0]
+    if (plan := _apt(["apt-get", *simulate], work)) is None:
         options = _own_lists(work)
         _require(_apt(["apt-get", *options, "update"], work), package, work)
-    plan = _require(
-        _apt(["apt-get", *options, "--simulate", "--no-install-recommends", "install", package], work), package, work
-    )
-    wanted = {line.split()[1] for line in plan.splitlines() if line.startswith("Inst ")} | {package}
+        plan = _require(_apt(["apt-get", *options, *simulate], work), package, work)
+    wanted = set(source.packages)
+    if source.libraries:
+        # What apt would install: exactly what this machine lacks.
+        wanted |= {line.split()[1] for line in plan.splitlines() if line.startswith("Inst ")}
     downloads = work / "downloads"
     downloads.mkdir()
     _require(_apt(["apt-get", *options, "download", *sorted(wanted)], work, cwd=downloads), package, work)
     for archive in sorted(downloads.glob("*.deb")):
         _require(_apt(["dpkg-deb", "--extract", str(archive), str(work / "root")], work), package, work)
+
+
+def _keep(source: Source, work: Path) -> None:
+    """Move the wanted files and the libraries from work/root to work/kept: a package may hold ten times as much."""
+    root, kept = work / "root", work / "kept"
+    folders = ("usr/lib", "lib") if source.libraries else ()
+    for name in (*source.files, *folders):
+        if (root / name).is_symlink() or (root / name).exists():
+            (kept / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).rename(kept / name)
 
 
 def _own_lists(work: Path) -> list[str]:

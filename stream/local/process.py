@@ -1,14 +1,15 @@
 """One server process: started in a session of its own, stopped within a deadline, and told apart from a reused pid.
 
-A *tied* process ends with us, even when we are killed (see `keeper.py`); an untied one outlives us and is found again
-by its `ProcessId`. Both lead a process group of their own, so that Ctrl-C in a terminal reaches us and not them: we
-stop them in our order.
+It ends with us, even when we are killed (see `keeper.py`), until it is *released*: then it outlives us, and is found
+again by its `ProcessId`. It leads a process group of its own, so that Ctrl-C in a terminal reaches us and not it: we
+stop it in our order.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ _KEEPER = Path(__file__).with_name("keeper.py")
 LOOK_S = 0.05
 # A tail is read from the last bytes only: logs may be large.
 _TAIL_BYTES = 64 * 1024
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class ProcessId(msgspec.Struct, frozen=True):
@@ -79,7 +81,6 @@ class ServerProcess:
         log: stdout and stderr go here, appended.
         cwd: the folder that it runs in.
         env: its whole environment; None takes ours.
-        tied: whether it ends with us.
 
     Raises:
         SnapupError: the program cannot be started.
@@ -93,11 +94,10 @@ class ServerProcess:
         log: Path,
         cwd: Path,
         env: Mapping[str, str] | None = None,
-        tied: bool = True,
     ) -> None:
         self.name = name
         self.log = log
-        command = [sys.executable, "-I", "-S", str(_KEEPER), str(os.getpid()), *argv] if tied else list(argv)
+        command = [sys.executable, "-I", "-S", str(_KEEPER), str(os.getpid()), *argv]
         try:
             with log.open("ab") as out:
                 self._process = subprocess.Popen(  # noqa: S603 -- the command is ours
@@ -109,7 +109,7 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
-        """Of the leader of its process group: the server itself, or its keeper."""
+        """Of its keeper, which leads its process group."""
         return self._process.pid
 
     @property
@@ -122,6 +122,11 @@ class ServerProcess:
         """Send a signal to the server's whole group; nothing happens when it has ended."""
         if self.exit_code is None:
             signal_group(self._process.pid, number)
+
+    def release(self) -> None:
+        """From now on it does not end with us."""
+        if self.exit_code is None:
+            os.kill(self._process.pid, signal.SIGUSR1)
 
     def stop(self, timeout_s: float) -> bool:
         """Ask it to end, and kill it when it does not; True when it ended by itself."""
@@ -147,7 +152,7 @@ def signal_group(pgid: int, number: signal.Signals) -> None:
 
 
 def stop_by_id(identity: ProcessId, timeout_s: float) -> bool:
-    """End a process that an earlier command started (not tied): SIGTERM, then SIGKILL; True when there was one."""
+    """End a process that an earlier command started and released: SIGTERM, then SIGKILL; True when there was one."""
     if not identity.lives():
         return False
     signal_group(identity.pid, signal.SIGCONT)
@@ -173,8 +178,9 @@ def last_lines(log: Path, count: int, *, wanted: Sequence[str] = ()) -> list[str
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-            lines = [line for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
+            text = _COLOURS.sub("", file.read().decode("utf-8", "replace"))
     except OSError:
         return []
+    lines = [line for line in text.splitlines() if line.strip()]
     useful = [line for line in lines if any(word in line for word in wanted)]
     return (useful or lines)[-count:]

@@ -17,6 +17,7 @@ from stream.local.process import LOOK_S, ServerProcess, last_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
+
     from stream.local.settings import LocalSettings
 
 OLDEST_REDIS = (6, 2)
@@ -32,16 +33,14 @@ class RedisServer:
         folder: its log; created when missing, never removed.
         settings: program, memory and deadlines.
         port: None chooses a free one (and keeps it).
-        tied: whether it ends with this process.
     """
 
-    def __init__(self, folder: Path, settings: LocalSettings, *, port: int | None = None, tied: bool = True) -> None:
+    def __init__(self, folder: Path, settings: LocalSettings, *, port: int | None = None) -> None:
         self.folder = folder
         self.process: ServerProcess | None = None
         self.port = 0
         self._settings = settings
         self._wanted_port = port
-        self._tied = tied
 
     @property
     def url(self) -> str:
@@ -121,7 +120,6 @@ class RedisServer:
             log=self.log,
             cwd=self.folder,
             env=program.environment(),
-            tied=self._tied,
         )
         try:
             self._wait_until_it_answers(self.process)

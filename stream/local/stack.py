@@ -1,7 +1,7 @@
 """The local stack: one Kafka, one Redis, and the topics; for demo, tests and bench.
 
 `with local_stack() as stack:` (or `async with`) starts them in a temporary folder and leaves nothing running, however
-the block or the process ends: the servers are tied to this process (see `keeper.py`). `snapup stack up` keeps them
+the block or the process ends: the servers end with this process (see `keeper.py`). `snapup stack up` keeps them
 instead: see `kept.py`.
 """
 
@@ -33,7 +33,6 @@ class Stack:
     Args:
         folder: their files; None makes a temporary one, which goes when the stack stops.
         settings: where things are kept, how big they may become, deadlines; None reads the environment.
-        tied: whether the servers end with this process.
         kafka_port: None chooses a free one.
         redis_port: None chooses a free one.
         kafka_properties: further broker properties.
@@ -44,7 +43,6 @@ class Stack:
         folder: Path | None = None,
         settings: LocalSettings | None = None,
         *,
-        tied: bool = True,
         kafka_port: int | None = None,
         redis_port: int | None = None,
         kafka_properties: Mapping[str, str] | None = None,
@@ -52,10 +50,8 @@ class Stack:
         self.settings = settings or LocalSettings()
         self._temporary = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="snapup-"))
-        self.kafka = KafkaServer(
-            self.folder / "kafka", self.settings, port=kafka_port, tied=tied, properties=kafka_properties
-        )
-        self.redis = RedisServer(self.folder / "redis", self.settings, port=redis_port, tied=tied)
+        self.kafka = KafkaServer(self.folder / "kafka", self.settings, port=kafka_port, properties=kafka_properties)
+        self.redis = RedisServer(self.folder / "redis", self.settings, port=redis_port)
 
     @property
     def bootstrap_servers(self) -> str:
@@ -98,6 +94,12 @@ class Stack:
         finally:
             if self._temporary:
                 shutil.rmtree(self.folder, ignore_errors=True)
+
+    def release(self) -> None:
+        """From now on the servers do not end with this process; whoever does this has noted their ids."""
+        for server in (self.kafka, self.redis):
+            if server.process is not None:
+                server.process.release()
 
     def apply_topics(
         self,

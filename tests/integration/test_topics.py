@@ -29,7 +29,7 @@ async def test_applying_twice_creates_once_and_then_finds_everything_as_declared
 async def test_another_partition_count_is_refused_and_nothing_is_created(stack: Stack, topic_prefix: str) -> None:
     orders = [spec for spec in topics.declared(topic_prefix, partitions=2) if spec.name.endswith(".orders")]
     await topics.apply(stack.bootstrap_servers, orders)
-    with pytest.raises(SnapupError, match=rf"{topic_prefix}\.orders has 2 partitions, declared are 5.*--partitions"):
+    with pytest.raises(SnapupError, match=rf"{topic_prefix}\.orders: has 2 partitions, declared are 5.*--partitions"):
         await topics.apply(stack.bootstrap_servers, topics.declared(topic_prefix, partitions=5))
     after = await topics.compare(stack.bootstrap_servers, topics.declared(topic_prefix, partitions=2))
     assert {report.name for report in after if report.status is not Status.MISSING} == {f"{topic_prefix}.orders"}

@@ -1,0 +1,48 @@
+"""`snapup doctor`: what this machine lacks, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from stream.errors import EXIT_FAILURE
+from stream.local import doctor as examination
+from stream.local.doctor import Finding
+from stream.local.settings import LocalSettings
+
+
+def doctor(
+    *,
+    install: Annotated[
+        bool,
+        typer.Option("--install", help="Fetch what is missing into the cache: Kafka's jars, redis-server, promtool."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array instead of lines.")] = False,
+) -> None:
+    """Check this machine; exit code 1 when something required is missing."""
+    settings = LocalSettings()
+    if install:
+        talk = Console(stderr=True, highlight=False)
+        for missed in examination.install(settings, lambda step: talk.print(f"{step}...")):
+            talk.print(f"{missed.name}: {missed.remedy}", style="red" if missed.required else "yellow", markup=False)
+    findings = examination.examine(settings)
+    if as_json:
+        typer.echo(msgspec.json.encode(findings))
+    else:
+        _show(findings)
+    if any(finding.required and not finding.ok for finding in findings):
+        raise typer.Exit(EXIT_FAILURE)
+
+
+def _show(findings: list[Finding]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        word = "[green]ok      [/]" if finding.ok else "[red]missing [/]" if finding.required else "[yellow]optional[/]"
+        console.print(f"{word} {finding.name:{width}}  {escape(finding.detail)}")
+        if not finding.ok:
+            console.print(f"         {'':{width}}  → {escape(finding.remedy)}")

@@ -1,0 +1,243 @@
+"""What this machine has and lacks for running Snapup locally: each finding says what to do.
+
+Looks only; `install` is the one function here that changes something, and only inside the cache folder.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import redis
+import redis.exceptions
+
+from stream.errors import SnapupError
+from stream.local import jars, kafka
+from stream.local.java import find_java, java_version
+from stream.local.packages import find_program, install_program
+from stream.local.redis import find_redis_server, redis_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stream.local.settings import LocalSettings
+
+OLDEST_PYTHON = (3, 11)
+# One show of a few million events and its checkpoints.
+DATA_BYTES = 2 * 1024**3
+# The jars, twice while they are fetched, and two unpacked packages.
+CACHE_BYTES = 512 * 1024**2
+_ASK_TIMEOUT_S = 15.0
+# The pure-Python twins behave differently: see the worker.
+_COMPILED = ("faust._cython.streams", "faust.transport._cython.conductor")
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One line of the report.
+
+    `remedy` says what to do, empty when all is well; what is not `required` may stay missing.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+    required: bool = True
+
+
+def examine(settings: LocalSettings) -> list[Finding]:
+    """Every check, in the order in which a newcomer would mend them."""
+    checks: list[Callable[[LocalSettings], Finding | None]] = [
+        _python,
+        _faust,
+        _java,
+        _maven,
+        _cache,
+        _kafka_jars,
+        _redis_server,
+        _data_space,
+        _promtool,
+        _docker,
+        _configured_kafka,
+        _configured_redis,
+    ]
+    return [finding for check in checks if (finding := check(settings)) is not None]
+
+
+def install(settings: LocalSettings, say: Callable[[str], None]) -> list[Finding]:
+    """Fetch Kafka's jars, redis-server and promtool into the cache where they are missing; what could not be had.
+
+    Args:
+        settings: says where the cache lies.
+        say: is told of each step before it begins.
+    """
+    missed: list[Finding] = []
+
+    def attempt(name: str, step: Callable[[], object], *, required: bool) -> None:
+        try:
+            step()
+        except SnapupError as error:
+            missed.append(Finding(name, ok=False, detail="not fetched", remedy=error.message, required=required))
+
+    if not jars.jars_dir(settings.cache_dir).is_dir():
+        say(f"Fetching the jars of Kafka {jars.kafka_version()} with Maven")
+    attempt("Kafka jars", lambda: jars.ensure_jars(settings.cache_dir), required=True)
+    for program, configured, required in (("redis-server", settings.redis_server, True), ("promtool", None, False)):
+        if find_program(program, settings.cache_dir, configured) is None:
+            say(f"Fetching {program} from its Debian package (nothing is installed, no service starts)")
+            attempt(program, lambda name=program: install_program(name, settings.cache_dir), required=required)  # type: ignore[misc]
+    return missed
+
+
+def _python(_: LocalSettings) -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding(
+        "Python",
+        ok=sys.version_info >= OLDEST_PYTHON,
+        detail=version,
+        remedy="Install Python 3.11 or newer, then: make setup PYTHON=python3.11",
+    )
+
+
+def _faust(_: LocalSettings) -> Finding:
+    try:
+        for module in _COMPILED:
+            importlib.import_module(module)
+    except ImportError as error:
+        return Finding(
+            "Faust's compiled parts",
+            ok=False,
+            detail=str(error),
+            remedy="Install faust-streaming from a wheel or with a C compiler, and unset NO_CYTHON: make clean setup",
+        )
+    return Finding("Faust's compiled parts", ok=True, detail="loaded")
+
+
+def _java(settings: LocalSettings) -> Finding:
+    return _asked("Java", lambda: f"{java_version(find_java(settings.java))} ({find_java(settings.java)})")
+
+
+def _maven(settings: LocalSettings) -> Finding:
+    found = shutil.which("mvn")
+    fetched = jars.jars_dir(settings.cache_dir).is_dir()
+    detail = found or ("not needed any more: the jars are there" if fetched else "missing")
+    return Finding("Maven", ok=bool(found) or fetched, detail=detail, remedy="On Debian: apt-get install maven")
+
+
+def _cache(settings: LocalSettings) -> Finding:
+    try:
+        settings.cache_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.cache_dir):
+            pass
+    except OSError as error:
+        return Finding(
+            "cache folder", ok=False, detail=str(error), remedy="Point SNAPUP_CACHE_DIR at a folder that you may write."
+        )
+    fetched = jars.jars_dir(settings.cache_dir).is_dir()
+    return _space("cache folder", settings.cache_dir, 0 if fetched else CACHE_BYTES, "SNAPUP_CACHE_DIR")
+
+
+def _kafka_jars(settings: LocalSettings) -> Finding:
+    folder = jars.jars_dir(settings.cache_dir)
+    if not folder.is_dir():
+        return Finding("Kafka jars", ok=False, detail="not fetched yet", remedy="snapup doctor --install")
+    if wrong := jars.differences(folder):
+        return Finding(
+            "Kafka jars", ok=False, detail=wrong[0], remedy=f"Delete {folder}, then: snapup doctor --install"
+        )
+    return Finding("Kafka jars", ok=True, detail=f"{jars.kafka_version()}, checksums right")
+
+
+def _redis_server(settings: LocalSettings) -> Finding:
+    def ask() -> str:
+        program = find_redis_server(settings)
+        return f"{'.'.join(map(str, redis_version(program)))} ({program.path})"
+
+    return _asked("redis-server", ask)
+
+
+def _data_space(_: LocalSettings) -> Finding:
+    return _space("room for data", Path(tempfile.gettempdir()), DATA_BYTES, "TMPDIR")
+
+
+def _promtool(settings: LocalSettings) -> Finding:
+    program = find_program("promtool", settings.cache_dir)
+    return Finding(
+        "promtool",
+        ok=program is not None,
+        detail=str(program.path) if program else "missing: alert rules are not checked",
+        remedy="snapup doctor --install",
+        required=False,
+    )
+
+
+def _docker(_: LocalSettings) -> Finding:
+    remedy = "Only needed for docker-compose.yml; the local stack does without."
+    found = shutil.which("docker")
+    if found is None:
+        return Finding("Docker", ok=False, detail="missing", remedy=remedy, required=False)
+    try:
+        done = subprocess.run(  # noqa: S603 -- the program was found on the PATH
+            [found, "version", "--format", "{{.Server.Version}}"],
+            capture_output=True,
+            text=True,
+            timeout=_ASK_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Finding("Docker", ok=False, detail=str(error), remedy=remedy, required=False)
+    runs = done.returncode == 0
+    detail = done.stdout.strip() if runs else "installed, but its daemon does not answer"
+    return Finding("Docker", ok=runs, detail=detail, remedy=remedy, required=False)
+
+
+def _configured_kafka(_: LocalSettings) -> Finding | None:
+    servers = os.environ.get("SNAPUP_BOOTSTRAP_SERVERS")
+    if not servers:
+        return None
+    well = kafka.answers(servers)
+    return Finding(
+        "configured Kafka",
+        ok=well,
+        detail=f"{servers} {'answers' if well else 'does not answer'}",
+        remedy="Start it, or correct SNAPUP_BOOTSTRAP_SERVERS (`snapup stack env`).",
+    )
+
+
+def _configured_redis(_: LocalSettings) -> Finding | None:
+    url = os.environ.get("SNAPUP_REDIS_URL")
+    if not url:
+        return None
+    remedy = "Start it, or correct SNAPUP_REDIS_URL (`snapup stack env`)."
+    try:
+        with redis.Redis.from_url(url, socket_timeout=_ASK_TIMEOUT_S, socket_connect_timeout=_ASK_TIMEOUT_S) as client:
+            client.ping()
+    except (redis.exceptions.RedisError, ValueError, OSError) as error:
+        # The URL itself stays out of the report: it may hold a password.
+        return Finding("configured Redis", ok=False, detail=str(error), remedy=remedy)
+    return Finding("configured Redis", ok=True, detail="answers", remedy=remedy)
+
+
+def _asked(name: str, ask: Callable[[], str]) -> Finding:
+    """A finding from a function that says what it found, or raises what to do."""
+    try:
+        return Finding(name, ok=True, detail=ask())
+    except SnapupError as error:
+        return Finding(name, ok=False, detail="missing", remedy=error.message)
+
+
+def _space(name: str, folder: Path, wanted_bytes: int, variable: str) -> Finding:
+    free = shutil.disk_usage(folder).free
+    return Finding(
+        name,
+        ok=free >= wanted_bytes,
+        detail=f"{folder}, {free / 1024**3:.1f} GiB free",
+        remedy=f"Free {wanted_bytes / 1024**3:.1f} GiB there, or point {variable} elsewhere.",
+    )

@@ -1,0 +1,230 @@
+"""The stack that `snapup stack up` keeps: noted in a state file, ended by `snapup stack down`, and by nobody else.
+
+The state file holds each server's process number and start time, so that `down` ends exactly what `up` started, also when
+the numbers have been given to other programs since. After `down` it stays: its ports are taken again where they are free.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from stream import topics
+from stream.errors import SnapupError
+from stream.local import kafka, redis
+from stream.local.ports import LOOPBACK, is_free
+from stream.local.process import ProcessId, stop_by_id
+from stream.local.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stream.local.settings import LocalSettings
+    from stream.topics import TimestampType
+
+STATE_VERSION = 1
+
+
+class KeptServer(msgspec.Struct, frozen=True):
+    """One server of the kept stack; the process is its keeper, which leads its group."""
+
+    port: int
+    process: ProcessId
+    log: str
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What the state file says."""
+
+    version: int
+    started_at_ms: int
+    folder: str
+    kafka: KeptServer
+    redis: KeptServer
+
+    def environment(self) -> dict[str, str]:
+        """What makes every command of ours use this stack."""
+        return {
+            "SNAPUP_BOOTSTRAP_SERVERS": f"{LOOPBACK}:{self.kafka.port}",
+            "SNAPUP_REDIS_URL": f"redis://{LOOPBACK}:{self.redis.port}/0",
+        }
+
+    def running(self) -> list[str]:
+        """Names of the servers whose process lives."""
+        return [name for name, server in (("Kafka", self.kafka), ("Redis", self.redis)) if server.process.lives()]
+
+
+class Health(msgspec.Struct, frozen=True):
+    """One server now: whether its process lives, and whether it answers."""
+
+    name: str
+    port: int
+    pid: int
+    lives: bool
+    answers: bool
+    log: str
+
+    @property
+    def healthy(self) -> bool:
+        """Both."""
+        return self.lives and self.answers
+
+
+def data_dir(settings: LocalSettings) -> Path:
+    """Where the kept stack's files lie unless told otherwise."""
+    return settings.state_dir / "stack"
+
+
+def read_state(settings: LocalSettings) -> Kept | None:
+    """What was last kept, running or not; None when nothing ever was.
+
+    Raises:
+        SnapupError: the file is damaged, or of another version.
+    """
+    path = _state_file(settings)
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=Kept)
+    except FileNotFoundError:
+        return None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SnapupError(
+            f"{path} is damaged ({error}): delete it, and end its servers by hand if any still run."
+        ) from None
+    if kept.version != STATE_VERSION:
+        raise SnapupError(f"{path} was written by another version of snapup: end that stack with it first.")
+    return kept
+
+
+def up(
+    settings: LocalSettings,
+    *,
+    kafka_port: int | None = None,
+    redis_port: int | None = None,
+    folder: Path | None = None,
+    prefix: str = topics.DEFAULT_PREFIX,
+    partitions: int | None = None,
+    timestamp_type: TimestampType | None = None,
+) -> Kept:
+    """Start a stack that stays, with its topics.
+
+    Raises:
+        SnapupError: one is up already, or it cannot be started; nothing of it runs then.
+    """
+    with _alone(settings):
+        before = read_state(settings)
+        if before is not None and (running := before.running()):
+            raise SnapupError(
+                f"A local stack is up already ({' and '.join(running)} in {before.folder}): use it (`snapup stack env`), "
+                "or end it with `snapup stack down`."
+            )
+        home = (folder or data_dir(settings)).resolve()
+        if before is not None and before.folder == str(home):
+            kafka_port = kafka_port or _again(before.kafka.port)
+            redis_port = redis_port or _again(before.redis.port)
+        stack = Stack(home, settings, kafka_port=kafka_port, redis_port=redis_port)
+        stack.start()
+        try:
+            stack.apply_topics(prefix, partitions=partitions, timestamp_type=timestamp_type)
+            kept = _noted(stack)
+            _write_state(settings, kept)
+        except BaseException:
+            stack.stop()
+            raise
+        # Only now: had we been killed before, the servers would have gone with us.
+        stack.release()
+        return kept
+
+
+def down(settings: LocalSettings, *, wipe: bool = False) -> list[str]:
+    """End the kept stack; names of the servers that still ran.
+
+    Args:
+        settings: says where the state file lies.
+        wipe: also delete the stack's data.
+    """
+    with _alone(settings):
+        kept = read_state(settings)
+        if kept is None:
+            return []
+        ended = [
+            name
+            for name, server in (("Kafka", kept.kafka), ("Redis", kept.redis))
+            if stop_by_id(server.process, settings.stop_timeout_s)
+        ]
+        if wipe:
+            _wipe(Path(kept.folder))
+        return ended
+
+
+def health(kept: Kept) -> list[Health]:
+    """Ask both servers."""
+    return [
+        Health(
+            name=name,
+            port=server.port,
+            pid=server.process.pid,
+            lives=server.process.lives(),
+            answers=answers,
+            log=server.log,
+        )
+        for name, server, answers in (
+            ("Kafka", kept.kafka, kafka.answers(f"{LOOPBACK}:{kept.kafka.port}")),
+            ("Redis", kept.redis, redis.answers(LOOPBACK, kept.redis.port)),
+        )
+    ]
+
+
+def _again(port: int) -> int | None:
+    return port if is_free(port) else None
+
+
+def _noted(stack: Stack) -> Kept:
+    def server(of: kafka.KafkaServer | redis.RedisServer) -> KeptServer:
+        if of.process is None:
+            raise AssertionError("a stack that has started has its processes")
+        return KeptServer(of.port, of.process.id, str(of.log))
+
+    return Kept(
+        version=STATE_VERSION,
+        started_at_ms=time.time_ns() // 1_000_000,
+        folder=str(stack.folder),
+        kafka=server(stack.kafka),
+        redis=server(stack.redis),
+    )
+
+
+def _wipe(folder: Path) -> None:
+    """Only what a stack makes in its folder: the folder may be the user's own."""
+    for name in ("kafka", "redis"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _state_file(settings: LocalSettings) -> Path:
+    return settings.state_dir / "stack.json"
+
+
+def _write_state(settings: LocalSettings, kept: Kept) -> None:
+    """Whole or not at all."""
+    path = _state_file(settings)
+    beside = path.with_suffix(".new")
+    beside.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n")
+    beside.replace(path)
+
+
+@contextmanager
+def _alone(settings: LocalSettings) -> Iterator[None]:
+    """One `up` or `down` at a time; a second one is told so instead of waiting."""
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(settings.state_dir / "stack.lock", os.O_RDWR | os.O_CREAT, 0o600), "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SnapupError("Another `snapup stack` command is at work: wait for it.") from None
+        yield
