@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from datasketches import hll_sketch, hll_union, tgt_hll_type  # type: ignore[attr-defined] — a C++ module without stubs
+from datasketches import hll_sketch, hll_union, tgt_hll_type  # type: ignore[attr-defined] # no stubs
 
 from stream.contract.overlay import Count
 

@@ -55,10 +55,10 @@ class Presence:
         """Drop what timed out. Returns whether the number of open sessions changed."""
         before = self.open_sessions
         expiry = self._expiry
-        while expiry and expiry[0][0] < clock_ms:
+        while expiry and expiry[0][0] <= clock_ms:
             _, session = heappop(expiry)
             times = self.sessions.get(session)
-            if times is not None and self._expires_ms(*times) < clock_ms:
+            if times is not None and self._expires_ms(*times) <= clock_ms:
                 del self.sessions[session]
                 self.changed.discard(session)
                 self.open_sessions -= times[0] > times[1]
