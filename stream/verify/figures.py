@@ -43,6 +43,7 @@ class MoneyFigures(Struct, frozen=True):
 class SaleFigures(Struct, frozen=True, kw_only=True):
     """One ledger; `offered` and `available` are None until the opening was seen."""
 
+    status: str
     offered: int | None
     restocked: int
     available: int | None

@@ -249,7 +249,7 @@ class RoomCount:
         return sum(
             1
             for session, entered_ms in self._entered_ms.items()
-            if entered_ms > self._left_ms.get(session, -1) and entered_ms + timeout_ms > as_of_ms
+            if entered_ms > self._left_ms.get(session, -1) and entered_ms + timeout_ms >= as_of_ms
         )
 
     def _order_totals(self) -> dict[str, int]:
@@ -294,17 +294,17 @@ class RoomCount:
                 else:
                     continue
                 of_user[key][order.user_id] += line.quantity
-        return {key: self._ledger(key, held[key], sold[key], released[key], of_user[key]) for key in keys}
+        return {key: self._ledger(key, (held[key], sold[key], released[key]), of_user[key], as_of_ms) for key in keys}
 
-    def _ledger(self, key: SaleKey, held: int, sold: int, released: int, of_user: Counter[str]) -> SaleFigures:
+    def _ledger(self, key: SaleKey, units: tuple[int, int, int], of_user: Counter[str], as_of_ms: int) -> SaleFigures:
+        held, sold, released = units
         sale = self._sales.get(key, _SaleFacts())
         opened = max(sale.openings, key=lambda event: (event.event_time_ms, event.event_id), default=None)
         left = None if opened is None else opened.offered + sale.restocked - held - sold
         limit = None if opened is None else opened.per_user_limit
-        ends_at_ms = None if opened is None else opened.ends_at_ms
-        extended_to_ms = self._extended_to_ms.get(key.sale_id)
-        extended = extended_to_ms is not None and ends_at_ms is not None and extended_to_ms > ends_at_ms
+        status, ends_at_ms, extended = self._terms(key.sale_id, opened, as_of_ms)
         return SaleFigures(
+            status=status,
             offered=None if opened is None else opened.offered,
             restocked=sale.restocked,
             available=None if left is None else max(0, left),
@@ -312,11 +312,26 @@ class RoomCount:
             sold=sold,
             oversold=0 if left is None else max(0, -left),
             released=released,
-            over_limit=0 if limit is None else sum(max(0, units - limit) for units in of_user.values()),
+            over_limit=0 if limit is None else sum(max(0, bought - limit) for bought in of_user.values()),
             carters_without_order=len(sale.carters - set(of_user)),
-            ends_at_ms=extended_to_ms if extended else ends_at_ms,
+            ends_at_ms=ends_at_ms,
             extended=extended,
         )
+
+    def _terms(self, sale_id: str, opened: SaleOpened | None, as_of_ms: int) -> tuple[str, int | None, bool]:
+        """Status, end and whether it was extended. An extension that shortens is none; a close ends a sale for good."""
+        if opened is None:
+            return "unknown", None, False
+        ends_at_ms, extended_to_ms = opened.ends_at_ms, self._extended_to_ms.get(sale_id, 0)
+        extended = ends_at_ms is not None and extended_to_ms > ends_at_ms
+        if extended:
+            ends_at_ms = extended_to_ms
+        closed_at_ms = self._closed_at_ms.get(sale_id)
+        if closed_at_ms is not None and closed_at_ms <= as_of_ms:
+            return "ended", closed_at_ms if ends_at_ms is None else min(closed_at_ms, ends_at_ms), extended
+        if ends_at_ms is not None and ends_at_ms <= as_of_ms:
+            return "ended", ends_at_ms, extended
+        return "scheduled" if as_of_ms < opened.starts_at_ms else "open", ends_at_ms, extended
 
 
 def _united(seconds: Iterable[Facts]) -> Facts:

@@ -1,0 +1,148 @@
+"""A recount beside the document that an overlay reads: every figure, one by one.
+
+Exact figures must be equal. A figure published as a sketch states an error that holds in 95 of 100 cases; here it fails
+beyond twice that, which honest sketches reach once in ten thousand cases.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from stream.verify.figures import Fraction, MoneyFigures, RateKey, RoomFigures, SaleFigures, SaleKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stream.contract.overlay import Claim, Count, Overlay, Sale
+
+TOLERATED_ERRORS = 2.0
+
+_TOTALS = ("views", "watching_now", "likes", "comments", "cart_adds")
+_LEDGER = (
+    "status",
+    "offered",
+    "restocked",
+    "available",
+    "held",
+    "sold",
+    "oversold",
+    "released",
+    "over_limit",
+    "ends_at_ms",
+    "extended",
+)
+# What a claim's value must be, where it is a figure that is recounted.
+_CLAIMED = {"stock_left": "available", "sold_out": "available", "in_carts": "carters_without_order"}
+
+
+class Figure(Struct, frozen=True):
+    """One figure, twice. `error_95` is the published one's stated relative error; None when it must be exact."""
+
+    name: str
+    recounted: int | str | bool | float | None
+    published: int | str | bool | float | None
+    error_95: float | None = None
+
+    @property
+    def agrees(self) -> bool:
+        """Equal, or within what the sketch may be off."""
+        if self.error_95 is None or self.recounted == self.published:
+            return self.recounted == self.published
+        if not isinstance(self.recounted, int | float) or not isinstance(self.published, int | float):
+            return False
+        return abs(self.published - self.recounted) <= TOLERATED_ERRORS * self.error_95 * max(abs(self.recounted), 1e-9)
+
+
+def compare(recounted: RoomFigures, overlay: Overlay) -> list[Figure]:
+    """All figures of one room. `recounted` must be of the document's room and `as_of_ms`."""
+    figures = list(_totals(recounted, overlay))
+    figures += _money(recounted, overlay)
+    figures += _rates(recounted, overlay)
+    figures += _sales(recounted, overlay)
+    figures += (figure for claim in overlay.claims if (figure := _claim(recounted, claim)) is not None)
+    return figures
+
+
+def _totals(recounted: RoomFigures, overlay: Overlay) -> Iterator[Figure]:
+    totals = overlay.totals
+    yield _count("viewers", recounted.viewers, totals.viewers)
+    for name in _TOTALS:
+        yield Figure(name, getattr(recounted, name), getattr(totals, name))
+    for status, count in recounted.orders.items():
+        yield Figure(f"orders.{status}", count, getattr(totals.orders, status))
+
+
+def _money(recounted: RoomFigures, overlay: Overlay) -> Iterator[Figure]:
+    published = {money.currency: money for money in overlay.totals.money}
+    for currency in sorted(recounted.money.keys() | published.keys()):
+        ours, theirs = recounted.money.get(currency, MoneyFigures()), published.get(currency)
+        for name in MoneyFigures.__struct_fields__:
+            # A currency in which no money moved may be listed with zeros or not at all.
+            yield Figure(f"{name}.{currency}", getattr(ours, name), getattr(theirs, name) if theirs else 0)
+
+
+def _rates(recounted: RoomFigures, overlay: Overlay) -> Iterator[Figure]:
+    published = {RateKey(rate.name, rate.window_ms, rate.currency): rate for rate in overlay.rates}
+    for key in sorted(recounted.rates.keys() | published.keys(), key=str):
+        name = f"{key.name}/{'session' if key.window_ms is None else f'{key.window_ms // 1000} s'}"
+        name = name if key.currency is None else f"{name}.{key.currency}"
+        ours, rate = recounted.rates.get(key), published.get(key)
+        if ours is None and rate is not None and key.currency is not None and not rate.num:
+            continue  # no money moved in this currency and window: both say so, one of them in silence
+        if ours is None or rate is None:
+            yield Figure(name, _written(ours), None if rate is None else f"{rate.num}/{rate.den}")
+        elif rate.method == "exact":
+            yield Figure(name, _written(ours), f"{rate.num}/{rate.den}")
+        else:
+            yield Figure(name, _quotient(ours), _quotient(Fraction(rate.num, rate.den)), rate.error_95 or 0.0)
+        if rate is not None and rate.as_of_ms != overlay.as_of_ms:
+            yield Figure(f"{name} as_of_ms", overlay.as_of_ms, rate.as_of_ms)
+
+
+def _written(fraction: Fraction | None) -> str | None:
+    return None if fraction is None else f"{fraction.num}/{fraction.den}"
+
+
+def _quotient(fraction: Fraction) -> float:
+    return fraction.num / fraction.den if fraction.den else 0.0
+
+
+def _sales(recounted: RoomFigures, overlay: Overlay) -> Iterator[Figure]:
+    published = {SaleKey(sale.sale_id, sale.sku_id): sale for sale in overlay.sales}
+    for key in sorted(recounted.sales.keys() | published.keys()):
+        where = f"{key.sale_id}/{key.sku_id}"
+        ours, theirs = recounted.sales.get(key), published.get(key)
+        if ours is None or theirs is None:
+            yield Figure(where, "known" if ours else "unknown", "known" if theirs else "unknown")
+            continue
+        yield from _sale(where, ours, theirs)
+
+
+def _sale(where: str, ours: SaleFigures, theirs: Sale) -> Iterator[Figure]:
+    for name in _LEDGER:
+        yield Figure(f"{where} {name}", getattr(ours, name), getattr(theirs, name))
+    yield _count(f"{where} carters_without_order", ours.carters_without_order, theirs.carters_without_order)
+    if theirs.offered is not None and theirs.available is not None:
+        offered = theirs.offered + theirs.restocked + theirs.oversold
+        yield Figure(f"{where} ledger adds up", offered, theirs.available + theirs.held + theirs.sold)
+
+
+def _claim(recounted: RoomFigures, claim: Claim) -> Figure | None:
+    """A number that is said on screen must be the number of the ledger."""
+    if claim.claim == "watching_now":
+        return Figure("claim watching_now", recounted.watching_now, _one(claim))
+    name = _CLAIMED.get(claim.claim)
+    if name is None or claim.sale_id is None or claim.sku_id is None:
+        return None
+    sale = recounted.sales.get(SaleKey(claim.sale_id, claim.sku_id))
+    return Figure(f"claim {claim.claim}", None if sale is None else getattr(sale, name), _one(claim))
+
+
+def _one(claim: Claim) -> int | None:
+    return claim.value if isinstance(claim.value, int) else None
+
+
+def _count(name: str, recounted: int, published: Count) -> Figure:
+    return Figure(name, recounted, published.value, None if published.method == "exact" else published.error_95 or 0.0)
