@@ -40,10 +40,22 @@ Id = Annotated[
         extra_json_schema={"pattern": ID_PATTERN},
     ),
 ]
+EventId = Annotated[Id, Meta(description="idempotency key: a second record with it, in the same room, is a duplicate")]
+RoomId = Annotated[Id, Meta(description="the room; also the Kafka key of the record")]
+UserId = Annotated[Id, Meta(description="who acted: a pseudonym, stable for the session at least")]
+SessionId = Annotated[Id, Meta(description="tells one user's devices apart; default: the user")]
+SkuId = Annotated[Id, Meta(description="the product variant")]
+SaleId = Annotated[Id, Meta(description="the flash sale; without it no sale's stock is touched")]
+OrderId = Annotated[Id, Meta(description="the order; its statuses and lines are remembered under it")]
+Source = Annotated[Id, Meta(description="where the visitor came from, in the platform's own words")]
 EpochMs = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="UTC epoch milliseconds")]
+EventTimeMs = Annotated[EpochMs, Meta(description="when it happened, UTC epoch milliseconds")]
 Quantity = Annotated[int, Meta(ge=1, le=MAX_QUANTITY, description="units")]
 AmountMinor = Annotated[int, Meta(ge=0, le=MAX_AMOUNT_MINOR, description="minor units of the currency")]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", max_length=3, description="ISO 4217 code")]
+RestockPlannedAtMs = Annotated[
+    EpochMs, Meta(description="when more units are planned to come: until then no scarcity is claimed")
+]
 
 
 class OrderStatus(StrEnum):
@@ -58,21 +70,21 @@ class OrderStatus(StrEnum):
 class Event(Struct, frozen=True, gc=False, kw_only=True, tag_field="type"):
     """What every event has."""
 
-    event_id: Id
-    room_id: Id
-    event_time_ms: EpochMs
+    event_id: EventId
+    room_id: RoomId
+    event_time_ms: EventTimeMs
 
 
 class PersonEvent(Event, frozen=True, gc=False, kw_only=True):
     """An event in which a person acted."""
 
-    user_id: Id
+    user_id: UserId
 
 
 class Comment(PersonEvent, frozen=True, gc=False, kw_only=True, tag="comment"):
     """Somebody wrote a line in the room's chat."""
 
-    text: Annotated[str, Meta(max_length=MAX_COMMENT_CHARS, description="untrusted text")]
+    text: Annotated[str, Meta(max_length=MAX_COMMENT_CHARS, description="what was written; untrusted")]
 
 
 class Like(PersonEvent, frozen=True, gc=False, kw_only=True, tag="like"):
@@ -84,84 +96,87 @@ class Like(PersonEvent, frozen=True, gc=False, kw_only=True, tag="like"):
 class CartAdd(PersonEvent, frozen=True, gc=False, kw_only=True, tag="cart_add"):
     """Somebody put units of one SKU into the cart."""
 
-    sku_id: Id
+    sku_id: SkuId
     quantity: Quantity
-    sale_id: Id | None = None
+    sale_id: SaleId | None = None
 
 
 class OrderLine(Struct, frozen=True, gc=False, kw_only=True):
     """One line of an order; `amount_minor` is for the whole line, not for one unit."""
 
-    sku_id: Id
+    sku_id: SkuId
     quantity: Quantity
-    amount_minor: AmountMinor
-    sale_id: Id | None = None
+    amount_minor: Annotated[AmountMinor, Meta(description="the whole line's amount, minor units of the currency")]
+    sale_id: SaleId | None = None
 
 
 class Order(PersonEvent, frozen=True, gc=False, kw_only=True, tag="order"):
-    """An order reached a status. Repeats of (order_id, status) count once; the lines belong to the order."""
+    """A whole order reached a status. Repeats of (order_id, status) count once; the first record fixes its lines."""
 
-    order_id: Id
-    status: OrderStatus
-    lines: Annotated[tuple[OrderLine, ...], Meta(min_length=1, max_length=MAX_ORDER_LINES)]
+    order_id: OrderId
+    status: Annotated[OrderStatus, Meta(description="what the whole order has come to")]
+    lines: Annotated[
+        tuple[OrderLine, ...],
+        Meta(min_length=1, max_length=MAX_ORDER_LINES, description="what was ordered; the same in each of its records"),
+    ]
     currency: Currency
 
 
 class Enter(PersonEvent, frozen=True, gc=False, kw_only=True, tag="enter"):
-    """Somebody opened the room: one view. `session_id` tells one person's devices apart (default: the user)."""
+    """Somebody opened the room: one view."""
 
-    source: Id | None = None
-    session_id: Id | None = None
+    source: Source | None = None
+    session_id: SessionId | None = None
 
 
 class Leave(PersonEvent, frozen=True, gc=False, kw_only=True, tag="leave"):
     """Somebody left the room."""
 
-    session_id: Id | None = None
+    session_id: SessionId | None = None
 
 
 class ProductClick(PersonEvent, frozen=True, gc=False, kw_only=True, tag="product_click"):
     """Somebody opened a product from the room."""
 
-    sku_id: Id | None = None
-    source: Id | None = None
+    sku_id: SkuId | None = None
+    source: Source | None = None
 
 
 class SaleOpened(Event, frozen=True, gc=False, kw_only=True, tag="sale_opened"):
     """A flash sale of one SKU: `offered` units from `starts_at_ms` to `ends_at_ms`."""
 
-    sale_id: Id
-    sku_id: Id
-    offered: Annotated[int, Meta(ge=0, le=MAX_OFFERED, description="units")]
-    starts_at_ms: EpochMs
-    ends_at_ms: EpochMs | None = None
-    price_minor: AmountMinor | None = None
-    list_price_minor: AmountMinor | None = None
-    currency: Currency | None = None
-    per_user_limit: Quantity | None = None
-    restock_planned_at_ms: EpochMs | None = None
+    sale_id: Annotated[Id, Meta(description="the flash sale; one sale may cover several SKUs, an event for each")]
+    sku_id: SkuId
+    offered: Annotated[int, Meta(ge=0, le=MAX_OFFERED, description="units for sale at the start")]
+    starts_at_ms: Annotated[EpochMs, Meta(description="start of the sale, UTC epoch milliseconds")]
+    ends_at_ms: Annotated[EpochMs, Meta(description="end of the sale; without it, until it is closed")] | None = None
+    price_minor: Annotated[AmountMinor, Meta(description="price of a unit in this sale, minor units")] | None = None
+    list_price_minor: Annotated[AmountMinor, Meta(description="price of a unit otherwise, minor units")] | None = None
+    currency: Annotated[Currency, Meta(description="ISO 4217 code of the prices")] | None = None
+    per_user_limit: Annotated[Quantity, Meta(description="units that one user may order in this sale")] | None = None
+    restock_planned_at_ms: RestockPlannedAtMs | None = None
 
 
 class SaleRestocked(Event, frozen=True, gc=False, kw_only=True, tag="sale_restocked"):
     """More units of one SKU came into a sale."""
 
-    sale_id: Id
-    sku_id: Id
+    sale_id: Annotated[Id, Meta(description="the flash sale")]
+    sku_id: SkuId
     quantity: Annotated[int, Meta(ge=1, le=MAX_OFFERED, description="units added")]
-    restock_planned_at_ms: EpochMs | None = None
+    restock_planned_at_ms: RestockPlannedAtMs | None = None
 
 
 class SaleExtended(Event, frozen=True, gc=False, kw_only=True, tag="sale_extended"):
     """A sale ends later than was said; applies to every SKU of the sale."""
 
-    sale_id: Id
-    ends_at_ms: EpochMs
+    sale_id: Annotated[Id, Meta(description="the flash sale")]
+    ends_at_ms: Annotated[EpochMs, Meta(description="the new end; an end earlier than one said before changes nothing")]
 
 
 class SaleClosed(Event, frozen=True, gc=False, kw_only=True, tag="sale_closed"):
     """A sale was closed by the host; applies to every SKU of the sale."""
 
-    sale_id: Id
+    sale_id: Annotated[Id, Meta(description="the flash sale")]
 
 
 RoomEvent = (

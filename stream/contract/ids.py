@@ -82,15 +82,27 @@ def _id_fields(struct: type[Struct]) -> tuple[tuple[str, ...], tuple[tuple[str, 
     assert isinstance(shape, inspect.StructType)  # noqa: S101 - ours to guarantee
     ids = tuple(field.encode_name for field in shape.fields if _is_id_type(field.type))
     nested = tuple(
-        (field.encode_name, field.type.item_type.cls)
+        (field.encode_name, items)
         for field in shape.fields
-        if isinstance(field.type, inspect.VarTupleType) and isinstance(field.type.item_type, inspect.StructType)
+        if (items := _struct_of_items(_without_metadata(field.type))) is not None
     )
     return ids, nested
 
 
 def _is_id_type(shape: inspect.Type) -> bool:
     """Whether a field is an `Id`, or an `Id` that may be null."""
-    if isinstance(shape, inspect.UnionType):
-        return any(_is_id_type(member) for member in shape.types)
-    return isinstance(shape, inspect.Metadata) and (shape.extra_json_schema or {}).get("pattern") == ID_PATTERN
+    if isinstance(shape, inspect.Metadata) and (shape.extra_json_schema or {}).get("pattern") == ID_PATTERN:
+        return True
+    bare = _without_metadata(shape)
+    return isinstance(bare, inspect.UnionType) and any(_is_id_type(member) for member in bare.types)
+
+
+def _struct_of_items(shape: inspect.Type) -> type[Struct] | None:
+    """The struct that an array holds, None for whatever is no array of structs."""
+    if isinstance(shape, inspect.VarTupleType) and isinstance(shape.item_type, inspect.StructType):
+        return shape.item_type.cls
+    return None
+
+
+def _without_metadata(shape: inspect.Type) -> inspect.Type:
+    return shape.type if isinstance(shape, inspect.Metadata) else shape
