@@ -1,0 +1,52 @@
+"""What a show must add up to, as tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Column, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stream.shows.show import Expected, ExpectedRoom
+
+
+def expected_tables(expected: Expected) -> Iterator[Table]:
+    """One table for the deliveries, one for each room."""
+    table = Table("deliveries", Column("count", justify="right"), title="The show")
+    table.add_row("in all", _number(expected.deliveries))
+    table.add_row("events that count", _number(expected.applied))
+    table.add_row("delivered again", _number(expected.redelivered))
+    table.add_row("replayed by a client", _number(expected.replayed))
+    table.add_row("statuses said twice", _number(expected.repeated_statuses))
+    table.add_row("out of order", _number(expected.out_of_order))
+    yield table
+    for room in expected.rooms:
+        yield _room_table(room)
+
+
+def _room_table(room: ExpectedRoom) -> Table:
+    table = Table("figure", Column("at the end", justify="right"), title=f"Room {room.room_id}")
+    for name in ("viewers", "views", "watching_now", "likes", "comments", "cart_adds"):
+        table.add_row(name, _number(getattr(room, name)))
+    for status in ("placed", "paid", "cancelled", "refunded"):
+        table.add_row(f"orders {status}", _number(getattr(room, f"orders_{status}")))
+    for money in room.money:
+        table.add_section()
+        for name in ("gmv_placed_minor", "gmv_paid_minor", "gmv_net_minor"):
+            table.add_row(f"{name} {money.currency}", _number(getattr(money, name)))
+    for sale in room.sales:
+        table.add_section()
+        for name in sale.__struct_fields__[2:]:
+            table.add_row(f"{sale.sale_id} {name}", _number(getattr(sale, name)))
+    table.add_section()
+    for rate in room.rates:
+        share = f"{100 * rate.num / rate.den:.2f} %" if rate.den and rate.currency is None else ""
+        name = rate.name if rate.currency is None else f"{rate.name} {rate.currency}"
+        table.add_row(name, f"{_number(rate.num)} / {_number(rate.den)}  {share:>8}")
+    return table
+
+
+def _number(value: int) -> str:
+    return f"{value:,}".replace(",", " ")

@@ -1,0 +1,236 @@
+"""Plays a show: to Kafka in real time, at N times its speed or as fast as it goes; or into a recording.
+
+Record timestamps are the show's own: its beginning plus the moment of sending. At real time that is the wall clock;
+played faster it runs ahead of it, so the topics must take the producer's word (`CreateTime`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack, asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from msgspec import Struct
+
+from stream import topics
+from stream.contract.recording import RecordedRecord, RecordingWriter
+from stream.errors import SnapupError
+from stream.topics import TIMESTAMP_TYPE, Status
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from stream.shows.show import Delivery, Show
+
+# Sent and not yet acknowledged: some seconds of a rush, and the most that a broken connection keeps waiting.
+MAX_IN_FLIGHT = 20_000
+# Sending without a pause would leave the producer's own tasks no time.
+YIELD_EVERY = 100
+SLEEP_FROM_S = 0.002
+REPORT_EVERY_S = 0.2
+# After Ctrl-C: how long what was sent may take to be acknowledged.
+DRAIN_S = 10.0
+
+
+class Played(Struct):
+    """How far a show has come. `acknowledged` is what the broker has confirmed; `behind_s`: how late sending runs."""
+
+    sent: int = 0
+    acknowledged: int = 0
+    show_ms: int = 0
+    behind_s: float = 0.0
+    interrupted: bool = False
+
+
+class _Acks:
+    """Counts acknowledgements, bounds what is in flight, and keeps the journal."""
+
+    def __init__(self, played: Played, journal: BinaryIO | None) -> None:
+        self._played = played
+        self._journal = journal
+        self._room = asyncio.Event()
+        self.error: BaseException | None = None
+
+    async def wait_for_room(self) -> None:
+        while self._played.sent - self._played.acknowledged >= MAX_IN_FLIGHT and self.error is None:
+            self._room.clear()
+            await self._room.wait()
+        if self.error is not None:
+            raise SnapupError(f"Kafka did not take the show: {self.error}.") from self.error
+
+    def watch(self, future: asyncio.Future[Any], event_id: str) -> None:
+        def done(acknowledged: asyncio.Future[Any]) -> None:
+            self._room.set()
+            if acknowledged.cancelled():
+                return
+            self.error = self.error or acknowledged.exception()
+            if self.error is None:
+                self._played.acknowledged += 1
+                if self._journal is not None:
+                    self._journal.write(_journal_line(acknowledged.result(), event_id))
+
+        future.add_done_callback(done)
+
+
+def _journal_line(metadata: Any, event_id: str) -> bytes:
+    line = {
+        "topic": metadata.topic,
+        "partition": metadata.partition,
+        "offset": metadata.offset,
+        "event_id": event_id,
+    }
+    return msgspec.json.encode(line) + b"\n"
+
+
+async def play_to_kafka(
+    show: Show,
+    bootstrap_servers: str,
+    prefix: str,
+    *,
+    t0_ms: int,
+    speed: float | None,
+    journal: Path | None = None,
+    report: Callable[[Played], None] = lambda _: None,
+) -> Played:
+    """Send a show.
+
+    Args:
+        show: what to send.
+        bootstrap_servers: host:port, comma separated.
+        prefix: of the topics.
+        t0_ms: the show's beginning, UTC epoch milliseconds.
+        speed: times its own speed; None as fast as the broker takes it.
+        journal: a file for one line per acknowledged record: topic, partition, offset, event_id.
+        report: is told now and then how far the show has come.
+
+    Returns:
+        How far it came; when cancelled (Ctrl-C), what was acknowledged until then, with `interrupted`.
+
+    Raises:
+        SnapupError: Kafka does not answer, refuses, or its topics cannot take this speed.
+    """
+    if speed != 1:
+        await _require_create_time(bootstrap_servers, prefix)
+    played = Played()
+    with ExitStack() as files:
+        acks = _Acks(played, None if journal is None else files.enter_context(journal.open("wb")))
+        async with _producer(bootstrap_servers) as producer:
+            try:
+                await _send_all(show, producer, prefix, t0_ms, speed, played, acks, report)
+            except asyncio.CancelledError:
+                played.interrupted = True
+                if task := asyncio.current_task():
+                    task.uncancel()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(producer.flush(), DRAIN_S if played.interrupted else None)
+            if not played.interrupted:
+                await acks.wait_for_room()  # raises what failed meanwhile
+    report(played)
+    return played
+
+
+async def _send_all(
+    show: Show,
+    producer: AIOKafkaProducer,
+    prefix: str,
+    t0_ms: int,
+    speed: float | None,
+    played: Played,
+    acks: _Acks,
+    report: Callable[[Played], None],
+) -> None:
+    now = asyncio.get_running_loop().time
+    began = reported = now()
+    for delivery in show.deliveries(t0_ms):
+        if speed is not None:
+            played.behind_s = now() - began - delivery.send_ms / 1000 / speed
+            if played.behind_s < -SLEEP_FROM_S:
+                await asyncio.sleep(-played.behind_s)
+        if played.sent % YIELD_EVERY == 0:
+            await asyncio.sleep(0)
+            if now() - reported >= REPORT_EVERY_S:
+                reported = now()
+                report(played)
+        await acks.wait_for_room()
+        acks.watch(await _send(producer, prefix, delivery, t0_ms), delivery.event_id)
+        played.sent += 1
+        played.show_ms = delivery.send_ms
+
+
+async def _send(producer: AIOKafkaProducer, prefix: str, delivery: Delivery, t0_ms: int) -> asyncio.Future[Any]:
+    try:
+        sent: asyncio.Future[Any] = await producer.send(
+            f"{prefix}.{delivery.topic}",
+            value=delivery.value,
+            key=delivery.key,
+            timestamp_ms=t0_ms + delivery.send_ms,
+        )
+    except KafkaError as error:
+        raise SnapupError(f"Kafka does not take records of {prefix}.{delivery.topic}: {error}.") from error
+    return sent
+
+
+@asynccontextmanager
+async def _producer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap_servers,
+        enable_idempotence=True,  # nothing twice, nothing out of order by our own retries; implies acks=all
+        linger_ms=5,
+        max_batch_size=256 * 1024,
+    )
+    try:
+        await producer.start()
+    except (KafkaError, OSError) as error:
+        await producer.stop()
+        raise SnapupError(
+            f"Kafka does not answer at {bootstrap_servers} ({error}). Start it (`snapup stack up`), or set "
+            "SNAPUP_BOOTSTRAP_SERVERS."
+        ) from error
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+async def _require_create_time(bootstrap_servers: str, prefix: str) -> None:
+    specs = [spec for spec in topics.declared(prefix, timestamp_type="CreateTime") if spec.kind == "input"]
+    for found in await topics.compare(bootstrap_servers, specs):
+        if found.status is Status.MISSING:
+            raise SnapupError(
+                f"The topic {found.name} is missing. Create it: snapup topics apply --timestamp-type CreateTime."
+            )
+        if any(difference.startswith(TIMESTAMP_TYPE) for difference in found.differences):
+            raise SnapupError(
+                f"The topic {found.name} stamps records with the broker's clock, so a show can only be played at its "
+                "own speed (--speed 1); for another one make topics with `snapup topics apply --timestamp-type "
+                "CreateTime --prefix PREFIX` and play into those."
+            )
+
+
+def play_to_file(show: Show, path: Path, *, t0_ms: int, report: Callable[[Played], None] = lambda _: None) -> Played:
+    """Write a show into a recording, whole; Ctrl-C leaves what was written, which is a recording too."""
+    played = Played()
+    with RecordingWriter(path) as writer:
+        try:
+            for delivery in show.deliveries(t0_ms):
+                writer.write(
+                    RecordedRecord(
+                        topic=delivery.topic,
+                        timestamp=t0_ms + delivery.send_ms,
+                        value=delivery.value,
+                        key=delivery.key,
+                    )
+                )
+                played.sent = played.acknowledged = writer.records
+                played.show_ms = delivery.send_ms
+                if played.sent % 10_000 == 0:
+                    report(played)
+        except KeyboardInterrupt:
+            played.interrupted = True
+    report(played)
+    return played
