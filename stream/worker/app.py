@@ -1,0 +1,282 @@
+"""Wiring and life of the worker: settings in, exit code out. Everything is passed on explicitly; nothing is global.
+
+Faust gives the group: membership, assignment, rebalance callbacks, streams and agents. Its settings below are those
+that the fault tests were run with (docs/exactness.md); there is no Table, no ack, no commit and no web server of
+Faust's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import threading
+from typing import TYPE_CHECKING, Any, cast
+
+import faust
+import structlog
+
+from stream.contract.events import TOPIC_NAMES
+from stream.core.partition import PartitionFold
+from stream.worker import health, preflight
+from stream.worker.checkpoint import OutputTopics
+from stream.worker.fold_agent import FoldLoop
+from stream.worker.logs import configure_logging
+from stream.worker.metrics import Metrics, now_ms
+from stream.worker.overlay_store import OverlayStore
+from stream.worker.owner import Home
+from stream.worker.owners import Owners
+from stream.worker.projection import Projection
+from stream.worker.saving import run_checkpoints
+from stream.worker.tasks import Exit, FatalError, Tasks, end_process
+from stream.worker.transport import BatchConsumer, BatchTransport, CopartitionedAssignor, PassSchema, check_versions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from faust.types import TP
+
+    from stream.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+# Slices, not records: what one agent's queue may hold.
+STREAM_BUFFER_SLICES = 16
+# Records taken over from the fetcher at once, in slices.
+DRAIN_SLICES = 4
+# Must be at least the session time-out (Faust checks), and bounds one answer of the broker.
+REQUEST_OVER_SESSION_MS = 9_000
+# Of the time to stop, what the last checkpoints may take.
+HAND_OVER_S = 2.0
+FLUSH_S = 0.5
+
+
+class Worker:
+    """One worker process, wired."""
+
+    def __init__(self, settings: Settings, partitions: int, *, accept_data_loss: bool) -> None:
+        self.settings = settings
+        self.topics = input_topics(settings.topic_prefix)
+        wall_clock = settings.clock == "wall"
+        rules = settings.rules()
+        self.home = Home(
+            bootstrap_servers=settings.bootstrap_servers,
+            id_prefix=f"{settings.group}-{settings.topic_prefix}",
+            who=f"{settings.member_name or socket.gethostname()}:{os.getpid()}",
+            topics=self.topics,
+            outputs=OutputTopics.of(settings.topic_prefix),
+            partitions=partitions,
+            max_queued_records=settings.max_queued_records,
+            accept_data_loss=accept_data_loss,
+            make_fold=lambda partition: PartitionFold(partition, rules, self.topics),
+        )
+        self.tasks = Tasks()
+        self.metrics = Metrics(self.topics, observe_latency=wall_clock)
+        self.pulse = health.Pulse()
+        self.owners = Owners(
+            self.home,
+            lambda: cast("BatchConsumer", self.app.consumer),
+            self.tasks,
+            self.metrics,
+            slice_records=settings.slice_records,
+        )
+        self.fold_loop = FoldLoop(self.owners, wall_clock=wall_clock, now_ms=now_ms)
+        self.store = OverlayStore(settings.redis_url, settings.topic_prefix, settings.redis_timeout_ms)
+        self.projection = Projection(
+            self.store,
+            self.owners,
+            self.metrics,
+            interval_ms=settings.publish_interval_ms,
+            batch_rooms=settings.redis_batch_rooms,
+            wall_clock=wall_clock,
+            now_ms=now_ms,
+        )
+        self.health = health.Health(self.owners, self.metrics, self.pulse, lambda: self.projection.answers)
+        self.app = self._app()
+
+    # -- Faust ---------------------------------------------------------------------------------------------------------
+
+    def _app(self) -> faust.App:
+        app = build_app(self.settings)
+        app.transport = BatchTransport(
+            app,
+            self.owners,
+            self.topics,
+            fetch_wait_ms=self.settings.fetch_wait_ms,
+            drain_records=DRAIN_SLICES * self.settings.slice_records,
+            polled=self.pulse.polled,
+        )
+        # acks=False: Faust keeps no offsets of these topics, so none of its ack, gap and commit code runs.
+        inputs = app.topic(*self.topics, schema=PassSchema(key_serializer="raw", value_serializer="raw"), acks=False)
+        app.agent(inputs, name="fold", concurrency=1)(self._fold)
+        # Faust holds its receivers weakly unless told otherwise.
+        app.on_partitions_revoked.connect(cast("Any", self._on_revoked), weak=False)
+        app.on_partitions_assigned.connect(cast("Any", self._on_assigned), weak=False)
+        return app
+
+    async def _fold(self, stream: Any) -> None:
+        """The agent. An exception that left this loop would be swallowed by Faust's supervisor, the slice lost."""
+        async for piece in stream:
+            try:
+                await self.fold_loop.handle(piece)
+            except Exception as error:  # noqa: BLE001
+                end_process(Exit.FOLD_FAILED, "the fold failed", partition=piece.partition, exc_info=error)
+
+    async def _on_revoked(self, _app: Any, revoked: set[TP], **_more: Any) -> None:
+        del revoked  # an eager rebalance revokes everything
+        with ends_the_process():
+            await self.owners.on_revoked()
+
+    async def _on_assigned(self, _app: Any, assigned: set[TP], **_more: Any) -> None:
+        with ends_the_process():
+            await self.owners.on_assigned(assigned, self.app.consumer_generation_id)
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    async def run(self, stop: asyncio.Event) -> Exit | None:
+        """Work until told to stop; None, or why the process ends otherwise."""
+        for work, name in (
+            (self.fold_loop.run_ticks(), "ticks"),
+            (run_checkpoints(self.owners, self.app, self.settings.checkpoint_interval_ms), "checkpoints"),
+            (self.projection.run_collect(), "collect documents"),
+            (self.projection.run_write(), "write documents"),
+            (self.health.run_watch(), "watch"),
+        ):
+            self.tasks.spawn(work, name)
+        faust_runs = asyncio.create_task(self._run_faust(), name="faust")
+        asked = asyncio.create_task(stop.wait(), name="stop")
+        await asyncio.wait({faust_runs, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if not stop.is_set():
+            error = faust_runs.exception() or self.app.crash_reason
+            log.critical("the consumer ended", error=repr(error))
+            return Exit.CONSUMER_FAILED
+        await self._stop()
+        asked.cancel()
+        faust_runs.cancel()
+        return None
+
+    async def _run_faust(self) -> None:
+        await self.app.start()
+        await self.app.wait_until_stopped()
+
+    async def _stop(self) -> None:
+        """Save, let go, leave the group. What is not done by the time limit is left to the next owner."""
+        log.info("stopping")
+        for owner in self.owners.live():
+            await self.projection.collect(owner)
+        await self.projection.flush(FLUSH_S)
+        saved = await self.owners.hand_over(HAND_OVER_S)
+        log.info("handed over", saved=saved)
+        await self.app.stop()
+        await self.tasks.close(FLUSH_S)
+        with contextlib.suppress(OSError):
+            await self.store.close()
+
+
+def input_topics(prefix: str) -> tuple[str, ...]:
+    """Full names, in the order of the contract."""
+    return tuple(f"{prefix}.{name}" for name in TOPIC_NAMES)
+
+
+class FaustApp(faust.App):
+    """Faust's app without its data folder: there is no Table, so nothing is ever written to disk."""
+
+    mundane_level = "debug"
+
+    async def on_first_start(self) -> None:
+        """Nothing to create."""
+
+
+def build_app(settings: Settings) -> faust.App:
+    """The Faust app with the settings that exactness was shown with; without transport, agents and signals."""
+    session_s = settings.session_timeout_ms / 1000
+    app = FaustApp(
+        settings.group,
+        broker=[f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")],
+        store="memory://",
+        autodiscover=False,
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        processing_guarantee="at_least_once",
+        # 1, only to make Faust use the assignor: there is no Table that could have a stand-by.
+        PartitionAssignor=CopartitionedAssignor,
+        table_standby_replicas=1,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=STREAM_BUFFER_SLICES,
+        stream_recovery_delay=0.0,
+        broker_session_timeout=session_s,
+        broker_heartbeat_interval=settings.heartbeat_interval_ms / 1000,
+        broker_rebalance_timeout=settings.rebalance_timeout_ms / 1000,
+        broker_request_timeout=session_s + REQUEST_OVER_SESSION_MS / 1000,
+        broker_max_poll_interval=300.0,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=settings.fetch_max_bytes,
+        consumer_group_instance_id=settings.member_name,
+        worker_redirect_stdouts=False,
+    )
+    app.in_worker = True
+    return app
+
+
+@contextlib.contextmanager
+def ends_the_process() -> Iterator[None]:
+    """A rebalance handler that fails leaves this process in a state that nobody has thought of."""
+    try:
+        yield
+    except FatalError as error:
+        end_process(error.code, error.message)
+    except Exception as error:  # noqa: BLE001
+        end_process(Exit.HELPER_FAILED, "a rebalance handler failed", exc_info=error)
+
+
+@contextlib.asynccontextmanager
+async def stop_signals(stop_timeout_ms: int) -> AsyncIterator[asyncio.Event]:
+    """An event that SIGTERM or SIGINT sets; from then on the process ends within the time, whatever hangs.
+
+    A second signal ends it at once. Faust's own stop was seen to hang when the broker was away.
+    """
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+
+    def asked() -> None:
+        if stop.is_set():
+            end_process(Exit.SLOW_STOP, "asked to stop twice")
+        stop.set()
+        late = threading.Timer(stop_timeout_ms / 1000, end_process, (Exit.SLOW_STOP, "stopping took too long"))
+        late.daemon = True
+        late.start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def run_worker(settings: Settings, *, accept_data_loss: bool = False) -> int:
+    """Check, wire, work, stop. Returns the exit code.
+
+    Raises:
+        SnapupError: something is not as it must be before the start.
+    """
+    check_versions()
+    configure_logging(settings.log_level, group=settings.group, member=settings.member_name or str(os.getpid()))
+    async with stop_signals(settings.stop_timeout_ms) as stop:
+        topics = input_topics(settings.topic_prefix)
+        partitions = await preflight.check_kafka(
+            settings.bootstrap_servers, topics, OutputTopics.of(settings.topic_prefix)
+        )
+        worker = Worker(settings, partitions, accept_data_loss=accept_data_loss)
+        served = await health.serve(worker.health, settings.metrics_host, settings.metrics_port)
+        try:
+            log.info("worker started", partitions=partitions, metrics=[str(site.name) for site in served.sites])
+            ended = await worker.run(stop)
+        finally:
+            await served.cleanup()
+        log.info("worker stopped", exit_code=int(ended or 0))
+        return int(ended or 0)

@@ -1,0 +1,114 @@
+"""The loop of the fold: slice → owner → merge → fold → clock. No rule lives here, only the order of things.
+
+Between two awaits a partition's state, offsets and clock move together; after each await the owner may be gone, so
+the token is looked at again. What was taken from the merge and not folded by then is not lost: the next seek begins
+at the fold's own positions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from stream.worker.ownership import Phase, Slice, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from stream.core.merge import Record
+    from stream.worker.owner import Owner
+    from stream.worker.owners import Owners
+
+# Fold this long in one piece; then heartbeats, /healthz and Redis get their turn.
+TURN_S = 0.02
+# Looked at the time this often: some 5 ms of folding.
+PIECE_RECORDS = 500
+# Refused records wait in memory for the next checkpoint; a flood of them has one made at once.
+REFUSED_MAX = 5_000
+TICK_S = 0.1
+
+
+class FoldLoop:
+    """Folds what owners accept, and moves their clocks.
+
+    Args:
+        owners: the partitions of this process.
+        wall_clock: move the clock with the wall's when all topics are read to their end; else with the log alone.
+        now_ms: the wall clock.
+    """
+
+    def __init__(self, owners: Owners, *, wall_clock: bool, now_ms: Callable[[], int]) -> None:
+        self._owners = owners
+        self._wall_clock = wall_clock
+        self._now_ms = now_ms
+        self._turn_ends = 0.0
+
+    async def handle(self, piece: Slice) -> None:
+        """Fold one slice, and whatever waited for it."""
+        owner = self._owners.get(piece.partition)
+        if owner is None:
+            self._owners.count_stale()
+            return
+        match owner.ownership.accept(piece):
+            case Verdict.STALE:
+                self._owners.count_stale()
+            case Verdict.GAP:
+                self._owners.heal(
+                    owner, f"slice begins after {piece.prev}, {piece.records[0].offset} is its first offset"
+                )
+            case Verdict.FOLD:
+                owner.merge.offer(piece.topic_index, piece.records)
+                await self._pump(owner)
+
+    async def run_ticks(self) -> None:
+        """Let silent partitions move, for as long as the process runs."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            for owner in self._owners.live():
+                await self._pump(owner)
+
+    async def _pump(self, owner: Owner) -> None:
+        if owner.pumping:
+            return
+        owner.pumping = True
+        try:
+            await self._fold_what_may(owner)
+        finally:
+            owner.pumping = False
+
+    async def _fold_what_may(self, owner: Owner) -> None:
+        token = owner.ownership.token
+        self._mark_log_ends(owner)
+        while owner.phase is Phase.LIVE and (taken := owner.merge.take()) is not None:
+            topic_index, records = taken
+            for start in range(0, len(records), PIECE_RECORDS):
+                owner.fold.fold(topic_index, _piece(records, start))
+                if time.monotonic() > self._turn_ends:
+                    await self._give_turn(owner)
+                    if owner.ownership.token != token:
+                        return
+            self._advance(owner)
+            self._mark_log_ends(owner)
+        if owner.phase is Phase.LIVE:
+            self._advance(owner)
+
+    async def _give_turn(self, owner: Owner) -> None:
+        if len(owner.fold.refused) > REFUSED_MAX:
+            await self._owners.checkpoint(owner)
+        await asyncio.sleep(0)
+        self._turn_ends = time.monotonic() + TURN_S
+
+    def _mark_log_ends(self, owner: Owner) -> None:
+        now_ms = self._now_ms()
+        for topic_index in range(len(owner.home.topics)):
+            owner.merge.set_log_end(topic_index, owner.ownership.at_log_end(topic_index, now_ms))
+
+    def _advance(self, owner: Owner) -> None:
+        clock_ms, source = owner.merge.clock_ms(self._now_ms() if self._wall_clock else None)
+        if clock_ms >= 0:
+            owner.fold.advance(clock_ms, source)
+
+
+def _piece(records: Sequence[Record], start: int) -> Sequence[Record]:
+    return records if len(records) <= PIECE_RECORDS else records[start : start + PIECE_RECORDS]

@@ -1,0 +1,256 @@
+"""What SREs see: every figure of the worker, on its own registry. Labels come from enums and topics, never from rooms.
+
+`received = applied + duplicate + dead_lettered` holds in every scrape: the fold counts in plain integers, and all of
+them are read in one step of the event loop, between two folds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from platform import python_version
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+from prometheus_client.gc_collector import GCCollector
+
+from stream.worker.ownership import Phase
+
+if TYPE_CHECKING:
+    from stream.core.partition import Published
+    from stream.worker.checkpoint import Written
+    from stream.worker.owner import Acquired, Owner
+
+# Append → visible: the promise is under a quarter of a second, so the steps are finest there.
+VISIBLE_STEPS_S = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 300)
+WRITE_STEPS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 8)
+RESTORE_STEPS_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120)
+SIZE_STEPS = (1e3, 1e4, 1e5, 1e6, 4e6, 1e7, 4e7, 1e8)
+COUNT_STEPS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
+OUTCOMES = ("applied", "duplicate", "dead_lettered")
+
+
+class Metrics:
+    """The registry and what is in it. `sync` brings it up to date before a scrape.
+
+    Args:
+        topics: full names of the input topics, in the order of the contract.
+        observe_latency: only where the record timestamps are of the wall clock.
+    """
+
+    def __init__(self, topics: Sequence[str], *, observe_latency: bool) -> None:
+        registry = self.registry = CollectorRegistry()
+        self._topics = tuple(topics)
+        self._observe_latency = observe_latency
+        self._seen: dict[Owner, dict[tuple[str, ...], int]] = {}
+        self._age_partitions: set[int] = set()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(name, text, labels, registry=registry)
+
+        def histogram(name: str, text: str, steps: Sequence[float]) -> Histogram:
+            return Histogram(name, text, buckets=steps, registry=registry)
+
+        # -- the fold
+        self._received = counter("stream_received_total", "Records read from the input topics.", "topic")
+        self._events = counter("stream_events_total", "What became of them.", "topic", "outcome")
+        self._dead = counter("stream_dead_letters_total", "Records refused, by the first reason that holds.", "reason")
+        self._retimed = counter("stream_retimed_total", "Applied events that count at another time than they claim.")
+        self._withheld = counter("stream_withheld_claims_total", "Claims kept off the screen.", "claim", "reason")
+        self._forgotten = counter(
+            "stream_ids_forgotten_total", "Event ids forgotten before their time, for want of room."
+        )
+        self._orders_forgotten = counter(
+            "stream_orders_forgotten_total", "Orders forgotten: too old, or beyond the bound."
+        )
+        self._holds_expired = counter("stream_holds_expired_total", "Holds that ran out unpaid.")
+        self._ended = counter("stream_rooms_ended_total", "Rooms ended: silent for long, or beyond the bound.", "cause")
+        self._oversold = gauge(
+            "stream_oversold_units", "Units sold or held beyond what was offered, over all sales here."
+        )
+        self._rooms = gauge("stream_rooms", "Rooms in memory.")
+        self._ids = gauge("stream_remembered_ids", "Event ids in memory.")
+        self._queued = gauge("stream_queued_records", "Records fetched that wait for topics with backlog.")
+        self._lag = gauge(
+            "stream_consumer_lag_records", "Records between the fold and the log's end.", "topic", "partition"
+        )
+        self.visible = histogram(
+            "stream_visible_latency_seconds",
+            "From the newest event's append time to its document's acceptance by Redis.",
+            VISIBLE_STEPS_S,
+        )
+        for topic in self._topics:
+            self._received.labels(topic)
+            for outcome in OUTCOMES:
+                self._events.labels(topic, outcome)
+
+        # -- ownership
+        self._owned = gauge(
+            "stream_owned_partitions", "Partitions of this process, by how far their owner has come.", "phase"
+        )
+        self._assigned = gauge("stream_assigned_partitions", "Partitions that the group gave to this process.")
+        self.takeovers = counter("stream_takeovers_total", "Partitions taken over.")
+        self.fenced = counter("stream_fenced_total", "Owners ended because a later one had fenced them off.")
+        self.lost_owners = counter("stream_lost_total", "Owners ended by any error, fenced or not.")
+        self.stale_slices = counter(
+            "stream_stale_slices_total", "Slices dropped because their owner was gone; they are read anew."
+        )
+        self.reseeks = counter("stream_reseeks_total", "Seeks because a slice went missing between fetch and fold.")
+        self.restore_s = histogram("stream_restore_seconds", "Reading a partition's state back.", RESTORE_STEPS_S)
+        self.restore_records = histogram("stream_restore_records", "State records read back.", COUNT_STEPS)
+
+        # -- checkpoints
+        self._age = gauge(
+            "stream_checkpoint_age_seconds", "Since the last save, or since there was nothing to save.", "partition"
+        )
+        self.checkpoint_s = histogram("stream_checkpoint_seconds", "One checkpoint transaction.", WRITE_STEPS_S)
+        self.checkpoint_bytes = histogram("stream_checkpoint_bytes", "Bytes of one checkpoint transaction.", SIZE_STEPS)
+        self.checkpoint_records = histogram(
+            "stream_checkpoint_records", "Records of one checkpoint transaction.", COUNT_STEPS
+        )
+
+        # -- Redis
+        writes = counter(
+            "stream_redis_writes_total", "Documents sent to Redis; refused: a later owner had written.", "result"
+        )
+        self.redis_writes = {result: writes.labels(result) for result in ("accepted", "refused", "failed")}
+        self.reprojections = counter("stream_reprojections_total", "Times that every document was written anew.")
+        self.redis_up = gauge("stream_redis_up", "Redis answered the last time.")
+
+        # -- the process
+        self.loop_lag_s = histogram(
+            "stream_loop_lag_seconds",
+            "How late the event loop is.",
+            (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+        )
+        self.rebalancing = gauge("stream_rebalancing", "In the middle of a rebalance.")
+        Info("stream_build", "What runs.", registry=registry).info(build_info())
+        ProcessCollector(registry=registry)
+        GCCollector(registry=registry)
+
+    # -- told as it happens --------------------------------------------------------------------------------------------
+
+    def taken_over(self, acquired: Acquired) -> None:
+        """A partition was taken over."""
+        self.takeovers.inc()
+        self.restore_s.observe(acquired.restore_s)
+        self.restore_records.observe(acquired.records)
+
+    def lost(self, error: BaseException) -> None:
+        """An owner ended by an error."""
+        self.lost_owners.inc()
+        if type(error).__name__ in FENCED_ERRORS:
+            self.fenced.inc()
+
+    def checkpointed(self, written: Written, seconds: float) -> None:
+        """A transaction was committed."""
+        self.checkpoint_s.observe(seconds)
+        self.checkpoint_bytes.observe(written.bytes)
+        self.checkpoint_records.observe(written.records)
+
+    def written(self, owner: Owner, published: Published, now_ms: int) -> None:
+        """Redis accepted a document. Only what it shows for the first time has a latency."""
+        self.redis_writes["accepted"].inc()
+        if published.append_ms > owner.shown_ms.get(published.room_id, -1):
+            owner.shown_ms[published.room_id] = published.append_ms
+            if self._observe_latency:
+                self.visible.observe(max(0, now_ms - published.append_ms) / 1000)
+
+    # -- read before a scrape ------------------------------------------------------------------------------------------
+
+    def sync(self, owners: Iterable[Owner], assigned: int) -> None:
+        """Bring everything up to date. One step: nothing is folded in between."""
+        owners = list(owners)
+        for owner in owners:
+            self.harvest(owner)
+            for index, topic in enumerate(self._topics):
+                lag = owner.ownership.lag_records(index, owner.fold.positions[index])
+                if lag is not None:
+                    self._lag.labels(topic, str(owner.partition)).set(lag)
+            self._age.labels(str(owner.partition)).set(time.monotonic() - owner.saved_at)
+        self._forget_partitions({owner.partition for owner in owners})
+        for phase in (Phase.ACQUIRING, Phase.READY, Phase.LIVE):
+            self._owned.labels(phase.value).set(sum(owner.phase is phase for owner in owners))
+        self._assigned.set(assigned)
+        self._queued.set(sum(owner.merge.queued_records() for owner in owners))
+        self._rooms.set(sum(len(owner.fold.rooms) for owner in owners))
+        self._ids.set(sum(owner.fold.remembered_ids() for owner in owners))
+        self._oversold.set(sum(owner.fold.oversold_units() for owner in owners))
+
+    def harvest(self, owner: Owner) -> None:
+        """Add what an owner's fold has counted since the last time."""
+        seen = self._seen.setdefault(owner, {})
+        for key, value in self._counts(owner):
+            added = value - seen.get(key, 0)
+            if added:
+                seen[key] = value
+                self._child(key).inc(added)
+
+    def forget(self, owner: Owner) -> None:
+        """The owner is gone; its counts stay."""
+        self._seen.pop(owner, None)
+
+    def _counts(self, owner: Owner) -> Iterable[tuple[tuple[str, ...], int]]:
+        counters = owner.fold.counters
+        for index, topic in enumerate(self._topics):
+            yield ("received", topic), counters.received[index]
+            for outcome in OUTCOMES:
+                yield ("events", topic, outcome), getattr(counters, outcome)[index]
+        for reason, count in counters.dead_letters.items():
+            yield ("dead", str(reason)), count
+        for (claim, why), count in counters.withheld.items():
+            yield ("withheld", str(claim), str(why)), count
+        yield ("retimed",), counters.retimed
+        yield ("forgotten",), counters.ids_forgotten
+        yield ("orders_forgotten",), counters.orders_forgotten
+        yield ("holds_expired",), counters.holds_expired
+        yield ("ended", "idle"), counters.rooms_ended
+        yield ("ended", "evicted"), counters.rooms_evicted
+
+    def _child(self, key: tuple[str, ...]) -> Any:
+        kinds: dict[str, Counter] = {
+            "received": self._received,
+            "events": self._events,
+            "dead": self._dead,
+            "withheld": self._withheld,
+            "retimed": self._retimed,
+            "forgotten": self._forgotten,
+            "orders_forgotten": self._orders_forgotten,
+            "holds_expired": self._holds_expired,
+            "ended": self._ended,
+        }
+        counter, labels = kinds[key[0]], key[1:]
+        return counter.labels(*labels) if labels else counter
+
+    def _forget_partitions(self, owned: set[int]) -> None:
+        """A partition that went elsewhere must not leave its last lag standing here."""
+        for partition in self._age_partitions - owned:
+            self._age.remove(str(partition))
+            self._lag.remove_by_labels({"partition": str(partition)})
+        self._age_partitions = owned
+
+
+# aiokafka's names for "a later owner has the transactional id".
+FENCED_ERRORS = frozenset({"ProducerFenced", "InvalidProducerEpoch", "InvalidProducerIdMapping"})
+
+NowMs = Callable[[], int]
+
+
+def now_ms() -> int:
+    """The wall clock."""
+    return time.time_ns() // 1_000_000
+
+
+def build_info() -> dict[str, str]:
+    """Versions of what runs."""
+    found = {"python": python_version()}
+    for name in ("snapup", "faust-streaming", "aiokafka"):
+        try:
+            found[name.replace("-", "_")] = version(name)
+        except PackageNotFoundError:
+            found[name.replace("-", "_")] = "unknown"
+    return found

@@ -1,0 +1,290 @@
+"""One partition in this process: its fold, its merge of topics, its transactional producer, and who may use them.
+
+Everything that changes state is synchronous, so state and offsets never part. What is saved is cut in one step and
+written after it; what cannot be proven to be ours is dropped, never repaired.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+
+from stream.core.changelog import CorruptCheckpointError
+from stream.core.merge import TopicMerge
+from stream.core.partition import PartitionFold
+from stream.worker.checkpoint import (
+    CHECKPOINT_VERSION,
+    CheckpointWriter,
+    Contents,
+    Meta,
+    OutputTopics,
+    Written,
+    check_sizes,
+)
+from stream.worker.dead_letters import dead_letter
+from stream.worker.ownership import Ownership, Phase
+from stream.worker.restore import Restored, restore, start_positions
+from stream.worker.tasks import Exit, FatalError
+
+if TYPE_CHECKING:
+    from stream.core.partition import Published
+    from stream.worker.transport import LogEnds
+
+# One look at the ends of the logs.
+ENDS_WAIT_S = 8.0
+
+
+class LostError(Exception):
+    """This owner may not go on: it was fenced off, or cannot prove that it was not."""
+
+
+class Home(Struct, frozen=True, kw_only=True):
+    """What all owners of a process share.
+
+    Attributes:
+        bootstrap_servers: of Kafka.
+        id_prefix: of the transactional ids; the partition follows. The same over restarts, or nothing is fenced.
+        who: this process, for people who read a checkpoint.
+        topics: full names of the input topics, in the order of the contract.
+        outputs: the topics that checkpoints write.
+        partitions: how many each topic has.
+        max_queued_records: per topic, what may wait in the merge.
+        accept_data_loss: go on where records are missing instead of ending the process.
+        make_fold: the state of a partition, empty.
+    """
+
+    bootstrap_servers: str
+    id_prefix: str
+    who: str
+    topics: tuple[str, ...]
+    outputs: OutputTopics
+    partitions: int
+    max_queued_records: int
+    accept_data_loss: bool
+    make_fold: Callable[[int], PartitionFold]
+
+
+class AskLogEnds(Protocol):
+    """Where the logs of a partition begin and end."""
+
+    def __call__(self, partition: int) -> Awaitable[LogEnds]:
+        """Ask the broker."""
+        ...
+
+
+class Acquired(Struct, frozen=True):
+    """How a take-over went."""
+
+    records: int
+    bytes: int
+    fence_s: float
+    restore_s: float
+    claim_s: float
+
+
+class Owner:
+    """The present owner of one partition.
+
+    Attributes:
+        ownership: phase, token and the hand-over of slices.
+        fold: the state; its `positions` say what it reflects.
+        merge: slices that wait for their turn.
+        epoch: this owner's number; later owners have greater ones.
+        saved: positions of the last committed checkpoint.
+        saved_at: monotonic seconds of it, or of the last moment when there was nothing to save.
+        outbox: the newest document of each room that Redis has not accepted yet.
+        shown_ms: per room, the append time of the newest record that was shown; what the state held at the take-over
+        counts
+            as shown by an earlier owner.
+        reproject: publish every room anew, changed or not.
+        pumping: a task folds this partition now; no other may.
+    """
+
+    def __init__(self, home: Home, partition: int) -> None:
+        self.home = home
+        self.partition = partition
+        self.ownership = Ownership(partition, len(home.topics))
+        self.fold = home.make_fold(partition)
+        self.merge = TopicMerge(len(home.topics), home.max_queued_records)
+        self.epoch = 0
+        self.saved: tuple[int, ...] = ()
+        self.saved_at = time.monotonic()
+        self.outbox: dict[str, Published] = {}
+        self.shown_ms: dict[str, int] = {}
+        self.reproject = True
+        self.pumping = False
+        self.lock = asyncio.Lock()  # one transaction at a time
+        self.writer: CheckpointWriter | None = None
+        self._seq = 0
+        self._clock_ms = -1
+        self._replay_to: list[int] | None = None
+
+    @property
+    def phase(self) -> Phase:
+        """How far this owner has come."""
+        return self.ownership.phase
+
+    @property
+    def gone(self) -> bool:
+        """Whether this owner has ended."""
+        return self.ownership.phase is Phase.GONE
+
+    # -- acquire -------------------------------------------------------------------------------------------------------
+
+    async def acquire(self, log_ends: AskLogEnds) -> Acquired:
+        """Fence off older owners, restore, claim. Afterwards the owner is READY.
+
+        Raises:
+            FatalError: the checkpoint or the logs are not what they should be.
+            LostError: somebody else wrote meanwhile, or the partition went away.
+        """
+        home, partition = self.home, self.partition
+        begun = time.perf_counter()
+        self.writer = CheckpointWriter(home.bootstrap_servers, f"{home.id_prefix}-{partition}", home.outputs, partition)
+        await self.writer.fence()
+        fenced = time.perf_counter()
+        restored = await restore(home.bootstrap_servers, home.outputs.checkpoints, partition, self._load)
+        read = time.perf_counter()
+        # Asked after the fence: everything that the old owner may have published of lies before these ends.
+        ends = await asyncio.wait_for(_ask(log_ends(partition)), ENDS_WAIT_S)
+        self._adopt(restored, ends)
+        await self._claim(restored.end_offset)
+        self._replay_to = list(ends.end)
+        if not self.ownership.restored():
+            raise LostError("the partition went away while it was being acquired")
+        claimed = time.perf_counter()
+        return Acquired(restored.records, restored.bytes, fenced - begun, read - fenced, claimed - read)
+
+    def _load(self, key: bytes, value: bytes | None) -> None:
+        if self.phase is Phase.GONE:
+            raise LostError("the partition went away while it was being restored")
+        self.fold.load(key, value)
+
+    def _adopt(self, restored: Restored, ends: LogEnds) -> None:
+        home, meta = self.home, restored.meta
+        if meta is None and restored.records:
+            raise LostError(f"{restored.records} state records but no meta record")
+        positions = start_positions(
+            meta, home.topics, self.partition, home.partitions, ends, accept_data_loss=home.accept_data_loss
+        )
+        self.epoch = (meta.epoch if meta else 0) + 1
+        self._clock_ms = meta.clock_ms if meta else -1
+        self._load_finished(positions)
+        self.shown_ms = {room_id: room.last_append_ms for room_id, room in self.fold.rooms.items()}
+
+    def _load_finished(self, positions: list[int]) -> None:
+        try:
+            self.fold.loaded(positions, self._clock_ms)
+        except CorruptCheckpointError as error:
+            raise FatalError(
+                Exit.FOREIGN_CHECKPOINT,
+                f"{self.home.outputs.checkpoints}, partition {self.partition}, cannot be read ({error}): run the "
+                "Snapup that wrote it, or use another topic prefix.",
+            ) from error
+
+    async def _claim(self, end_offset: int) -> None:
+        """Our first write: makes the epoch durable before anything is folded, and proves that nobody else wrote."""
+        self.saved = tuple(self.fold.positions)
+        written = await self._writer().write(Contents(self._meta(self.saved, claim=True)))
+        if written.first_offset != end_offset:
+            raise LostError(f"the claim landed at {written.first_offset}, the state was read to {end_offset} only")
+        self.saved_at = time.monotonic()
+
+    def _writer(self) -> CheckpointWriter:
+        if self.writer is None:
+            raise LostError("the partition went away")
+        return self.writer
+
+    def _meta(self, positions: tuple[int, ...], *, claim: bool = False) -> Meta:
+        self._seq += 1
+        return Meta(
+            version=CHECKPOINT_VERSION,
+            epoch=self.epoch,
+            seq=self._seq,
+            owner=self.home.who,
+            claim=claim,
+            positions=dict(zip(self.home.topics, positions, strict=True)),
+            clock_ms=self._clock_ms,
+            partitions=self.home.partitions,
+        )
+
+    # -- save ----------------------------------------------------------------------------------------------------------
+
+    async def checkpoint(self) -> Written | None:
+        """Save what changed; None if there was nothing. Whatever is raised, this owner is to be given up."""
+        async with self.lock:
+            if self.phase not in (Phase.READY, Phase.LIVE) or self.writer is None:
+                return None
+            contents = self._cut()
+            written = None
+            if contents is not None:
+                written = await self.writer.write(check_sizes(contents, f"partition {self.partition}"))
+                self.saved = tuple(contents.meta.positions.values())
+            self.saved_at = time.monotonic()
+            return written
+
+    def _cut(self) -> Contents | None:
+        """State, offsets, refusals and signals of one moment. No await in here, nor between here and the write."""
+        cut = self.fold.cut(self.epoch)
+        if not (cut.records or cut.refused or cut.signals) and cut.positions == self.saved:
+            return None
+        self._clock_ms = cut.clock_ms
+        topics = self.home.topics
+        return Contents(
+            self._meta(cut.positions),
+            state=cut.records,
+            dead_letters=[dead_letter(each, topics[each.topic_index], self.partition) for each in cut.refused],
+            signals={each.room_id: each.document for each in cut.signals},
+        )
+
+    # -- publish -------------------------------------------------------------------------------------------------------
+
+    def collect(self, wall_ms: int | None, limit: int) -> int:
+        """Put the documents of the rooms that are due into the outbox; how many."""
+        if not self._caught_up():
+            return 0
+        everything, self.reproject = self.reproject, False
+        published = self.fold.publish(wall_ms, self.epoch, everything=everything, limit=limit)
+        for each in published:
+            self.outbox[each.room_id] = each
+        return len(published)
+
+    def _caught_up(self) -> bool:
+        """Whether the replay has passed what existed at the claim.
+
+        The old owner published ahead of its checkpoints: before that, the screen would count backwards.
+        """
+        if self._replay_to is None:
+            return True
+        for index, end in enumerate(self._replay_to):
+            folded_to = self.fold.positions[index]
+            if folded_to >= self.ownership.accepted_to[index]:
+                folded_to = max(folded_to, self.ownership.read_to(index))
+            if folded_to < end:
+                return False
+        self._replay_to = None
+        return True
+
+    # -- rebalance -----------------------------------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Stop folding; state, epoch and producer stay."""
+        self.ownership.pause()
+        self.merge.clear()
+
+    def close(self) -> CheckpointWriter | None:
+        """Drop everything; the producer is the caller's to stop."""
+        self.ownership.end()
+        self.merge.clear()
+        self.fold = self.home.make_fold(self.partition)
+        self.outbox, self.shown_ms = {}, {}
+        writer, self.writer = self.writer, None
+        return writer
+
+
+async def _ask(work: Awaitable[LogEnds]) -> LogEnds:
+    return await work

@@ -1,0 +1,318 @@
+"""The partitions of this process, and what a rebalance does to them.
+
+Faust tells two things, revoked and assigned; the whole group waits for both answers, so both are short. A take-over
+is a task of its own: during `assigned` no heartbeat runs, and a long answer would throw this member out, for ever
+again.
+
+State is kept over a rebalance only if nobody else can have owned the partition in between, that is, if not one
+generation was missed. Correctness does not rest on it: an owner that kept too much is fenced off at its next
+checkpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+from faust.types import TP
+
+from stream.worker.owner import Home, LostError, Owner
+from stream.worker.ownership import Drained, Phase, RewoundError, Slice
+from stream.worker.tasks import Exit, FatalError, Tasks, within
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+
+    from stream.worker.metrics import Metrics
+    from stream.worker.transport import LogEnds
+
+log = structlog.get_logger(__name__)
+
+# The whole group waits for the slowest member's hand-over; without it the next owner replays a second.
+REVOKE_WAIT_S = 3.0
+HEARTBEAT_WAIT_S = 5.0
+SEEK_RETRY_S = 0.5
+# A take-over that failed is tried again after 0.5, 1, 2, ... 8 s.
+RETRY_FIRST_S = 0.5
+RETRY_MAX_S = 8.0
+# Restores share the broker and this event loop.
+TAKE_OVERS_AT_ONCE = 4
+
+
+class GroupConsumer(Protocol):
+    """What owners need of the group's consumer."""
+
+    def seek_fenced(self, partition: int, positions: Sequence[int], token: int) -> Awaitable[None]:
+        """Seek all topics of a partition and stamp the token on what is fetched from there."""
+        ...
+
+    def heartbeat_now(self) -> Awaitable[bool]:
+        """Whether the group still knows this member."""
+        ...
+
+    def log_ends(self, partition: int) -> Awaitable[LogEnds]:
+        """Where the logs of a partition begin and end."""
+        ...
+
+
+class Owners:
+    """All owners of this process.
+
+    Args:
+        home: what they share.
+        consumer: the group's consumer, asked for when needed: Faust makes it late.
+        tasks: where take-overs run.
+        metrics: what to count in.
+        slice_records: most records of one slice.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        consumer: Callable[[], GroupConsumer],
+        tasks: Tasks,
+        metrics: Metrics,
+        *,
+        slice_records: int,
+    ) -> None:
+        self._home = home
+        self._consumer = consumer
+        self._tasks = tasks
+        self._metrics = metrics
+        self._slice_records = slice_records
+        self._owners: dict[int, Owner] = {}
+        self._failures: Counter[int] = Counter()
+        self._generation = -1
+        self._acquiring = asyncio.Semaphore(TAKE_OVERS_AT_ONCE)
+        self.assigned: frozenset[int] = frozenset()
+        self.rebalancing_since: float | None = time.monotonic()
+        self.stopping = False
+
+    # -- look ----------------------------------------------------------------------------------------------------------
+
+    def get(self, partition: int) -> Owner | None:
+        """The owner of a partition, whatever its phase."""
+        return self._owners.get(partition)
+
+    def all(self) -> list[Owner]:
+        """Every owner of this process."""
+        return list(self._owners.values())
+
+    def live(self) -> list[Owner]:
+        """Those that fold now."""
+        return [owner for owner in self._owners.values() if owner.phase is Phase.LIVE]
+
+    @property
+    def rebalancing(self) -> bool:
+        """Between revoked and assigned, and before the first assignment."""
+        return self.rebalancing_since is not None
+
+    # -- the transport's desk ------------------------------------------------------------------------------------------
+
+    def wanted(self) -> set[TP]:
+        """What to fetch now: the topics of live partitions, without those whose queues are full."""
+        wanted: set[TP] = set()
+        for owner in self._owners.values():
+            if owner.phase is not Phase.LIVE:
+                continue
+            full = owner.merge.full_topics()
+            for index, topic in enumerate(self._home.topics):
+                if index not in full:
+                    wanted.add(TP(topic, owner.partition))
+        return wanted
+
+    def cut(self, drained: Iterable[Drained]) -> Iterator[Slice]:
+        """The slices of a drain, of owners that are still the ones who wanted it."""
+        for drain in drained:
+            owner = self._owners.get(drain.partition)
+            if owner is None:
+                continue
+            if drain.records and drain.token != owner.ownership.token:
+                self._metrics.stale_slices.inc()
+            try:
+                yield from owner.ownership.cut(drain, self._slice_records)
+            except RewoundError as error:
+                self.heal(owner, str(error))
+
+    def count_stale(self) -> None:
+        """A slice came of which the owner is gone."""
+        self._metrics.stale_slices.inc()
+
+    # -- rebalance -----------------------------------------------------------------------------------------------------
+
+    async def on_revoked(self) -> None:
+        """Stop folding and save. Owners stay in memory: an eager rebalance mostly gives us the same partitions back."""
+        self.rebalancing_since = time.monotonic()
+        owners = self.all()
+        for owner in owners:
+            owner.pause()
+        log.info("partitions revoked", partitions=sorted(self._owners))
+        await self._checkpoint_all(owners, REVOKE_WAIT_S)
+
+    async def on_assigned(self, assigned: Iterable[TP], generation: int) -> None:
+        """Drop what is no longer ours, go on with what is, take over the rest."""
+        partitions = self._copartitioned(assigned)
+        missed = generation != self._generation + 1
+        kept = frozenset() if missed else partitions & self._owners.keys()
+        for partition in set(self._owners) - kept:
+            self._drop(self._owners[partition])
+        self._generation = generation
+        self.assigned, self.rebalancing_since = partitions, None
+        log.info("partitions assigned", partitions=sorted(partitions), kept=sorted(kept), generation=generation)
+        for partition in sorted(partitions):
+            owner = self._owners.get(partition)
+            if owner is None:
+                self._take(partition)
+            elif owner.phase is Phase.READY:  # one that is still acquiring goes live by itself
+                self._tasks.spawn(self._go_live(owner), f"go live {partition}")
+
+    def _copartitioned(self, assigned: Iterable[TP]) -> frozenset[int]:
+        """The partitions of an assignment. Each must come with all topics, or half of a room would be folded here."""
+        topics_of: dict[int, set[str]] = defaultdict(set)
+        for tp in assigned:
+            if tp.topic in self._home.topics:
+                topics_of[tp.partition].add(tp.topic)
+        for partition, topics in sorted(topics_of.items()):
+            missing = sorted(set(self._home.topics) - topics)
+            if missing:
+                raise FatalError(
+                    Exit.NOT_COPARTITIONED,
+                    f"Partition {partition} was assigned without its topic {missing[0]}: workers of this group "
+                    "subscribe to different topics, or use another assignor. Stop all of them, then start one version.",
+                )
+        return frozenset(topics_of)
+
+    # -- take over -----------------------------------------------------------------------------------------------------
+
+    def _take(self, partition: int, delay_s: float = 0.0) -> None:
+        owner = self._owners[partition] = Owner(self._home, partition)
+        self._tasks.spawn(self._take_over(owner, delay_s), f"take over {partition}")
+
+    async def _take_over(self, owner: Owner, delay_s: float) -> None:
+        if delay_s:
+            await asyncio.sleep(delay_s)
+        try:
+            async with self._acquiring:
+                await self._check_member()
+                if owner.gone:
+                    return
+                acquired = await owner.acquire(self._consumer().log_ends)
+        except FatalError:
+            raise
+        except Exception as error:  # noqa: BLE001 — whatever it was, the partition is taken over anew
+            self._lost(owner, error)
+            return
+        self._failures.pop(owner.partition, None)
+        self._metrics.taken_over(acquired)
+        log.info(
+            "partition taken over",
+            partition=owner.partition,
+            epoch=owner.epoch,
+            records=acquired.records,
+            fence_ms=round(acquired.fence_s * 1e3),
+            restore_ms=round(acquired.restore_s * 1e3),
+            claim_ms=round(acquired.claim_s * 1e3),
+            positions=list(owner.saved),
+        )
+        await self._go_live(owner)
+
+    async def _check_member(self) -> None:
+        """A member that slept and does not know yet that it is out would fence off the rightful owner."""
+        if not await within(_ask(self._consumer().heartbeat_now()), HEARTBEAT_WAIT_S):
+            raise LostError("the group does not know this member any more")
+
+    async def _go_live(self, owner: Owner) -> None:
+        """Seek to where the state ends. Refused in the middle of a rebalance; then the next assignment tries again."""
+        while owner.phase is Phase.READY and not self.rebalancing and not self.stopping:
+            token = owner.ownership.seeking(owner.fold.positions)
+            try:
+                await self._consumer().seek_fenced(owner.partition, owner.ownership.accepted_to, token)
+            except Exception as error:  # noqa: BLE001 — not assigned any more, or the consumer stops
+                log.info("seek refused", partition=owner.partition, error=repr(error))
+                await asyncio.sleep(SEEK_RETRY_S)
+                if owner.ownership.token != token:  # somebody else is at it
+                    return
+                continue
+            if owner.ownership.went_live(token):
+                log.info("partition live", partition=owner.partition, epoch=owner.epoch)
+            return
+
+    def heal(self, owner: Owner, why: str) -> None:
+        """A slice is missing between fetch and fold: forget what is on its way and seek anew."""
+        if owner.phase is not Phase.LIVE:
+            return
+        self._metrics.reseeks.inc()
+        log.info("seeking again", partition=owner.partition, why=why)
+        owner.pause()
+        self._tasks.spawn(self._go_live(owner), f"heal {owner.partition}")
+
+    # -- save ----------------------------------------------------------------------------------------------------------
+
+    async def checkpoint(self, owner: Owner) -> None:
+        """Save one partition; a failure of any kind ends its owner."""
+        begun = time.perf_counter()
+        try:
+            written = await owner.checkpoint()
+        except (FatalError, asyncio.CancelledError) as error:
+            self._lost(owner, error)
+            raise
+        except Exception as error:  # noqa: BLE001 — fenced, timed out, refused: we cannot know what was written
+            self._lost(owner, error)
+            return
+        if written is not None:
+            self._metrics.checkpointed(written, time.perf_counter() - begun)
+
+    def spawn_checkpoint(self, owner: Owner) -> asyncio.Task[None]:
+        """Save one partition beside everything else."""
+        return self._tasks.spawn(self.checkpoint(owner), f"save {owner.partition}")
+
+    async def _checkpoint_all(self, owners: Iterable[Owner], timeout_s: float) -> bool:
+        """Save all; True when all of it was done in time."""
+        tasks = [self.spawn_checkpoint(owner) for owner in owners]
+        if not tasks:
+            return True
+        _done, pending = await asyncio.wait(tasks, timeout=timeout_s)
+        return not pending
+
+    def _lost(self, owner: Owner, error: BaseException) -> None:
+        """The owner may not go on. If the group still says that the partition is ours, take it over anew."""
+        partition = owner.partition
+        if owner.phase is Phase.GONE:
+            return
+        self._failures[partition] += 1
+        delay_s = min(RETRY_FIRST_S * 2 ** min(self._failures[partition] - 1, 10), RETRY_MAX_S)
+        log.warning("partition lost", partition=partition, phase=owner.phase, epoch=owner.epoch, error=repr(error))
+        self._metrics.lost(error)
+        mine = self._owners.get(partition) is owner
+        self._drop(owner)
+        if mine and partition in self.assigned and not self.stopping:
+            self._take(partition, delay_s)
+
+    def _drop(self, owner: Owner) -> None:
+        self._metrics.harvest(owner)
+        self._metrics.forget(owner)
+        if self._owners.get(owner.partition) is owner:
+            del self._owners[owner.partition]
+        writer = owner.close()
+        if writer is not None:
+            self._tasks.spawn(writer.stop(), f"stop producer {owner.partition}")
+
+    # -- stop ----------------------------------------------------------------------------------------------------------
+
+    async def hand_over(self, timeout_s: float) -> bool:
+        """Save everything and let go; True when all was saved in time."""
+        self.stopping = True
+        owners = self.all()
+        for owner in owners:
+            owner.pause()
+        saved = await self._checkpoint_all(owners, timeout_s)
+        for owner in owners:
+            self._drop(owner)
+        return saved
+
+
+async def _ask(work: Awaitable[bool]) -> bool:
+    return await work

@@ -1,0 +1,77 @@
+"""What is checked before a worker joins its group: a clear line now is better than a rebalance for everybody later."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
+
+from stream import topics
+from stream.errors import SnapupError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from stream.worker.checkpoint import OutputTopics
+
+log = structlog.get_logger(__name__)
+
+CLEANUP_POLICY = "cleanup.policy"
+TIMESTAMP_TYPE = "message.timestamp.type"
+
+
+async def check_kafka(bootstrap_servers: str, inputs: Sequence[str], outputs: OutputTopics) -> int:
+    """How many partitions the topics have, when all is as it must be.
+
+    Raises:
+        SnapupError: Kafka does not answer, a topic is missing, counts differ, or the checkpoint topic forgets.
+    """
+    names = [*inputs, outputs.checkpoints, outputs.dead_letters, outputs.signals]
+    counts = await topics.check(bootstrap_servers, names)
+    configs = await _configs(bootstrap_servers, [*inputs, outputs.checkpoints])
+    check_policies(configs, inputs, outputs.checkpoints)
+    return counts[outputs.checkpoints]
+
+
+def check_policies(configs: Mapping[str, Mapping[str, str]], inputs: Sequence[str], checkpoints: str) -> None:
+    """Refuse a checkpoint topic that deletes, and warn of input topics whose timestamps are the producers' word.
+
+    Raises:
+        SnapupError: the cleanup policy is not `compact` alone.
+    """
+    policy = configs.get(checkpoints, {}).get(CLEANUP_POLICY, "compact")
+    if policy != "compact":
+        raise SnapupError(
+            f"{checkpoints} has {CLEANUP_POLICY}={policy}: saved state would be deleted by age. Set it to compact, as "
+            "`snapup topics apply` does for a new topic."
+        )
+    created = [name for name in inputs if configs.get(name, {}).get(TIMESTAMP_TYPE) == "CreateTime"]
+    if created:
+        log.warning(
+            "record timestamps are the producers' word (CreateTime): right for imports and replays, not for live shows",
+            topics=created,
+        )
+
+
+async def _configs(bootstrap_servers: str, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The settings of topics; empty when this principal may not ask, for nothing else depends on it."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    found: dict[str, dict[str, str]] = {}
+    try:
+        await admin.start()
+        answers: list[Any] = await admin.describe_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+        )
+    except KafkaError as error:
+        log.warning("topic settings could not be read", error=repr(error))
+        return {}
+    finally:
+        await admin.close()
+    for answer in answers:
+        for code, _message, _kind, name, entries in answer.resources:
+            if not code:
+                found[name] = {entry[0]: entry[1] for entry in entries}
+    return found

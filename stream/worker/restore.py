@@ -1,0 +1,143 @@
+"""Reading a checkpoint back: the state records of one partition, the last meta record, and where to go on.
+
+Reads `checkpoints` with `read_committed` from its beginning to its end. What a dead owner left open was aborted when
+it was fenced off, so the end is the last committed record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from msgspec import Struct
+
+from stream.worker.checkpoint import META_KEY, Meta, decode_meta
+from stream.worker.tasks import Exit, FatalError, within
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stream.worker.transport import LogEnds
+
+# 60 000 to 150 000 records/s were measured; no progress at all for this long means that the broker is gone.
+STALL_S = 30.0
+FETCH_BYTES = 16 * 1024 * 1024
+# Load this long at most before the event loop gets its turn: heartbeats of other partitions and /healthz wait for it.
+TURN_S = 0.02
+
+Load = Callable[[bytes, bytes | None], None]
+
+
+class Restored(Struct, frozen=True):
+    """What the log held. `end_offset`: where the next record must land if nobody else has written."""
+
+    meta: Meta | None
+    end_offset: int
+    records: int
+    bytes: int
+
+
+class RestoreStalledError(Exception):
+    """The broker answered nothing for too long."""
+
+
+async def restore(bootstrap_servers: str, topic: str, partition: int, load: Load) -> Restored:
+    """Feed every state record of the partition to `load`, in log order.
+
+    Raises:
+        FatalError: the checkpoint is of a newer version.
+        RestoreStalledError: no progress.
+    """
+    tp = TopicPartition(topic, partition)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers,
+        group_id=None,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=100,
+        max_partition_fetch_bytes=FETCH_BYTES,
+        fetch_max_bytes=FETCH_BYTES,
+    )
+    try:
+        await asyncio.wait_for(consumer.start(), STALL_S)
+        consumer.assign([tp])
+        await consumer.seek_to_beginning(tp)
+        end_offset = (await asyncio.wait_for(consumer.end_offsets([tp]), STALL_S))[tp]
+        return await _read(consumer, tp, end_offset, load)
+    finally:
+        await within(consumer.stop(), STALL_S)
+
+
+async def _read(consumer: AIOKafkaConsumer, tp: TopicPartition, end_offset: int, load: Load) -> Restored:
+    where = f"{tp.topic}, partition {tp.partition},"
+    meta: Meta | None = None
+    records = size = 0
+    progress_at = turn_at = time.monotonic()
+    position = -1
+    while (at := await asyncio.wait_for(consumer.position(tp), STALL_S)) < end_offset:
+        now = time.monotonic()
+        if at != position:
+            position, progress_at = at, now
+        elif now - progress_at > STALL_S:
+            raise RestoreStalledError(f"{where} stands still at {at} of {end_offset}")
+        fetched = await consumer.getmany(tp, timeout_ms=200)
+        for record in fetched.get(tp, ()):
+            records += 1
+            size += len(record.key or b"") + len(record.value or b"")
+            if record.key == META_KEY:
+                meta = None if record.value is None else decode_meta(record.value, where)
+            else:
+                load(record.key or b"", record.value)
+            if time.monotonic() - turn_at > TURN_S:
+                await asyncio.sleep(0)
+                turn_at = time.monotonic()
+    return Restored(meta, end_offset, records, size)
+
+
+def start_positions(
+    meta: Meta | None,
+    topics: Sequence[str],
+    partition: int,
+    partitions: int,
+    ends: LogEnds,
+    *,
+    accept_data_loss: bool,
+) -> list[int]:
+    """Per topic, the next offset to fold.
+
+    The consumer's own offset reset would hide either trouble below by jumping; here both are errors, because records
+    that were never folded are gone, or because the saved offsets speak of another log.
+
+    Raises:
+        FatalError: see above; not with `accept_data_loss`, which goes on at the nearest offset that exists.
+    """
+    if meta is None:
+        return list(ends.begin)
+    if meta.partitions != partitions:
+        raise FatalError(
+            Exit.FOREIGN_CHECKPOINT,
+            f"The topics have {partitions} partitions, but the checkpoint of partition {partition} was made with "
+            f"{meta.partitions}: rooms would be in other partitions than their state. Use another topic prefix.",
+        )
+    positions = []
+    for topic, begin, end in zip(topics, ends.begin, ends.end, strict=True):
+        saved = meta.positions.get(topic, begin)  # a topic that is new since then is read whole
+        if saved < begin and not accept_data_loss:
+            raise FatalError(
+                Exit.DATA_LOSS, _loss(topic, partition, f"begins at {begin}, {begin - saved} records after")
+            )
+        if saved > end and not accept_data_loss:
+            raise FatalError(Exit.DATA_LOSS, _loss(topic, partition, f"ends at {end}, {saved - end} records before"))
+        positions.append(min(max(saved, begin), end))
+    return positions
+
+
+def _loss(topic: str, partition: int, what: str) -> str:
+    return (
+        f"DATA LOSS: {topic}, partition {partition}, {what} the last saved offset. Records were deleted before they "
+        "were folded, or the topic was made anew. Restore them, or start once with --accept-data-loss to go on without."
+    )

@@ -1,0 +1,99 @@
+"""Helper tasks, and the ways in which the process ends on purpose.
+
+A helper task that dies silently is worse than a crash: the worker would fold on without checkpoints. So the first
+exception of any helper ends the process, hard: what it had not saved is folded again by the next owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from enum import IntEnum
+from typing import Any, NoReturn
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+class Exit(IntEnum):
+    """Exit codes of the worker beyond 0 (asked to stop) and 1 (could not start); see docs/exactness.md."""
+
+    NOT_COPARTITIONED = 70
+    FOLD_FAILED = 71
+    HELPER_FAILED = 72
+    DATA_LOSS = 73
+    FOREIGN_CHECKPOINT = 74
+    CONSUMER_FAILED = 75
+    STALLED = 76
+    SLOW_STOP = 77
+
+
+EndProcess = Callable[[Exit, str], NoReturn]
+
+
+def end_process(code: Exit, reason: str, **fields: Any) -> NoReturn:
+    """Say why, and leave at once, without any clean-up that could hang or write."""
+    log.critical(reason, exit_code=int(code), **fields)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(int(code))
+
+
+class FatalError(Exception):
+    """This process may not go on, and trying again would not help: it ends with the code and the sentence."""
+
+    def __init__(self, code: Exit, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Tasks:
+    """The helper tasks of this process.
+
+    Args:
+        end: called with the exit code and the reason when a task fails; never returns in production.
+    """
+
+    def __init__(self, end: Callable[..., Any] = end_process) -> None:
+        self._end = end
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Run beside everything else; an exception of it ends the process."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, FatalError):
+            self._end(error.code, error.message)
+        elif error is not None:
+            self._end(Exit.HELPER_FAILED, "a helper task failed", task=task.get_name(), exc_info=error)
+
+    async def close(self, timeout_s: float) -> None:
+        """Cancel what still runs, and wait a bounded time for it."""
+        tasks = set(self._running) - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout_s)
+
+
+async def within(work: Coroutine[Any, Any, Any], timeout_s: float) -> Any:
+    """The result, or None if it failed or took too long: for tidying up, where both are the same to us."""
+    try:
+        return await asyncio.wait_for(work, timeout_s)
+    except Exception as error:  # noqa: BLE001 — whatever it was, nothing depends on it
+        log.debug("tidying up failed", error=repr(error))
+        return None

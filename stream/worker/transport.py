@@ -1,0 +1,332 @@
+# ruff: noqa: SLF001 — private parts are what this module is about
+"""Faust's consumer, handing out whole fetched slices: the one module that touches private parts of Faust and aiokafka.
+
+It was written against the exact versions asserted below. What is overridden, and why:
+
+- `Consumer.getmany`: yields one item per slice of a LIVE partition instead of one per record (a hundred times cheaper).
+- `Consumer.perform_seek`: nothing. Faust would seek to the group's offsets after each rebalance; ours are in the
+  checkpoint.
+- the consumer thread's fetch waits, which Faust fixes at 1.5 s: a seek during a waiting fetch would stand still that
+  long.
+- the assignor: Faust's own, which keeps partition p of all topics together; without a Table it would use round robin.
+
+Topics are declared with `acks=False`, so none of Faust's ack, gap and commit code runs. What must happen in the
+consumer's own thread (seek, heartbeat, end offsets) runs on that thread's loop directly: Faust's method queue has two
+workers, and `getmany` sits in one of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
+
+import aiokafka
+import faust
+from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+from faust.assignor.partition_assignor import PartitionAssignor
+from faust.serializers.schemas import Schema
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+from faust.transport.drivers.aiokafka import Consumer as FaustConsumer
+from faust.transport.drivers.aiokafka import Transport as FaustTransport
+from faust.types import TP
+from faust.types.tuples import ConsumerMessage
+
+from stream.errors import SnapupError
+from stream.worker.ownership import Drained, Slice
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+
+FAUST_VERSION = "0.15.3"
+AIOKAFKA_VERSION = "0.14.0"
+
+# How long a drain waits for the first record: bounds how late a newly live partition is looked at.
+DRAIN_WAIT_S = 0.2
+# The broker holds an empty fetch this long. A fetch in flight keeps its node's other partitions waiting, so keep it
+# short.
+FETCH_MAX_WAIT_MS = 250
+# One answer of one broker, over all its partitions: with the records of the drain before, what fetching may hold at
+# most.
+FETCH_ANSWER_MAX_BYTES = 16 * 1024 * 1024
+# Nothing to fetch (no partition is live, or all of them are full): look again after this long.
+NOTHING_WANTED_S = 0.02
+# A drain with fewer records than this, and no backlog behind it, is worth waiting a little before the next.
+SMALL_DRAIN_RECORDS = 1_000
+
+T = TypeVar("T")
+
+
+def check_versions() -> None:
+    """Refuse to run on other versions than these private parts were read in.
+
+    Raises:
+        SnapupError: another version, or a build without the compiled parts, whose pure Python twins behave differently.
+    """
+    for name, found, wanted in (
+        ("faust-streaming", faust.__version__, FAUST_VERSION),
+        ("aiokafka", aiokafka.__version__, AIOKAFKA_VERSION),
+    ):
+        if found != wanted:
+            raise SnapupError(
+                f"This worker needs {name} {wanted}, but {found} is installed: install the pinned versions."
+            )
+    for module in ("faust._cython.streams", "faust.transport._cython.conductor"):
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            raise SnapupError(
+                f"faust-streaming was installed without its compiled part {module}: install it from a wheel."
+            ) from None
+
+
+class LogEnds(NamedTuple):
+    """Where the log of each input topic begins and ends, in topic order."""
+
+    begin: list[int]
+    end: list[int]
+
+
+class SliceDesk(Protocol):
+    """Who says what to fetch, and takes what was fetched. Called in the main thread only."""
+
+    def wanted(self) -> set[TP]:
+        """The topic partitions to fetch now."""
+        ...
+
+    def cut(self, drained: Iterable[Drained]) -> Iterable[Slice]:
+        """The slices to hand out, of one drain."""
+        ...
+
+
+class FetchPace:
+    """Whether to wait before the next fetch.
+
+    Hundreds of tiny slices a second cost a third of a core; in a backlog every wait is lost.
+    """
+
+    def __init__(self, wait_s: float) -> None:
+        self._wait_s = wait_s
+        self.next_wait_s = 0.0
+
+    def drained(self, drains: Sequence[Drained]) -> None:
+        """Look at what the last fetch gave."""
+        records = sum(len(drain.records) for drain in drains)
+        backlog = any(
+            drain.position is None or drain.end_offset is None or drain.position < drain.end_offset for drain in drains
+        )
+        self.next_wait_s = 0.0 if backlog or records >= SMALL_DRAIN_RECORDS else self._wait_s
+
+
+class BatchConsumerThread(AIOKafkaConsumerThread):
+    """Faust's consumer thread with short fetch waits and bounded answers."""
+
+    mundane_level = "debug"
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        consumer._fetch_max_bytes = FETCH_ANSWER_MAX_BYTES
+        return consumer
+
+
+class BatchConsumer(FaustConsumer):
+    """Hands an agent whole slices, and only of partitions that their owner wants."""
+
+    mundane_level = "debug"
+    transport: BatchTransport
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Touched in the consumer's thread only: what is drained and the token it gets are of one moment.
+        self._stamps: dict[TopicPartition, int] = {}
+        self._pace = FetchPace(self.transport.fetch_wait_s)
+
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def perform_seek(self) -> None:
+        """Nothing: Faust would go to the group's offsets after every rebalance, but they are hints; owners seek."""
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109, ARG002 — Faust's
+        """One fetch: yields a message per slice, whose value is the slice."""
+        await self._flow()
+        desk = self.transport.desk
+        wanted = desk.wanted()
+        self.transport.polled()
+        if not wanted:  # an empty set would mean "all partitions" to aiokafka
+            await self.sleep(NOTHING_WANTED_S)
+            return
+        if self._pace.next_wait_s:
+            await asyncio.sleep(self._pace.next_wait_s)
+        drains = await self._on_thread(self._drain(wanted))
+        # A slice yielded while the flow is stopped is lost: the delivery is cancelled, and the streams' queues are
+        # cleared before the flow resumes. What slips through all the same is seen by `Ownership.accept`.
+        await self._flow()
+        self._pace.drained(drains)
+        for piece in desk.cut(drains):
+            yield self._message(piece)
+
+    async def _flow(self) -> None:
+        if not self.flow_active:
+            await self.wait(cast("Any", self.can_resume_flow))
+
+    def _kafka(self) -> Any:
+        """The consumer of aiokafka; to be touched in its own thread."""
+        return self._thread._ensure_consumer()
+
+    async def _drain(self, wanted: set[TP]) -> list[Drained]:
+        """In the consumer's thread: take what was fetched, and look how far the log reaches."""
+        consumer = self._kafka()
+        fetcher = consumer._fetcher
+        if consumer._closed or fetcher._closed:
+            raise self.consumer_stopped_errors[0]
+        with fetcher._subscriptions.fetch_context():
+            fetched = await fetcher.fetched_records(
+                wanted, timeout=DRAIN_WAIT_S, max_records=self.transport.drain_records
+            )
+        # No await from here on: the tokens and positions belong to these records.
+        return [self._drained(consumer, TopicPartition(*tp), fetched) for tp in wanted]
+
+    def _drained(self, consumer: Any, tp: TopicPartition, fetched: Mapping[TopicPartition, Sequence[Any]]) -> Drained:
+        state: Any = None
+        if consumer._subscription.is_assigned(tp):
+            state = consumer._subscription.subscription.assignment.state_value(tp)
+        known = state is not None and state.has_valid_position
+        return Drained(
+            topic_index=self.transport.topic_index[tp.topic],
+            partition=tp.partition,
+            token=self._stamps.get(tp),
+            records=fetched.get(tp, ()),
+            position=state.position if known else None,
+            end_offset=state.highwater if known else None,
+            polled_at_ms=(state.timestamp or 0) if known else 0,
+        )
+
+    def _message(self, piece: Slice) -> tuple[TP, ConsumerMessage]:
+        last = piece.records[-1]
+        tp = TP(self.transport.topics[piece.topic_index], piece.partition)
+        # Faust drops what lies at or before its read offset; a re-read after a seek does, rightly.
+        self._read_offset[tp] = None
+        message = ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            last.timestamp / 1000.0,
+            0,
+            None,
+            None,
+            cast("Any", piece),
+            None,
+            0,
+            len(piece.records),
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+        return tp, message
+
+    # -- for owners, from the main thread ------------------------------------------------------------------------------
+
+    async def _on_thread(self, work: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._thread.thread_loop))
+
+    async def seek_fenced(self, partition: int, positions: Sequence[int], token: int) -> None:
+        """Seek all topics of a partition, and stamp the token on whatever is drained from there.
+
+        Raises:
+            IllegalStateError: the partition is not, or no longer, assigned.
+        """
+        at = {TopicPartition(topic, partition): position for topic, position in self._pairs(positions)}
+
+        async def seek() -> None:
+            consumer = self._kafka()
+            for tp, position in at.items():
+                consumer.seek(tp, position)
+                self._stamps[tp] = token
+
+        await self._on_thread(seek())
+
+    async def heartbeat_now(self) -> bool:
+        """Ask the group whether this process is still a member; a refusal makes aiokafka join anew at once."""
+
+        async def beat() -> bool:
+            coordinator = self._kafka()._coordinator
+            return bool(coordinator.member_id and coordinator.generation > 0 and await coordinator._do_heartbeat())
+
+        return await self._on_thread(beat())
+
+    async def log_ends(self, partition: int) -> LogEnds:
+        """Ask the broker where the logs of a partition begin and end."""
+        tps = [TopicPartition(topic, partition) for topic in self.transport.topics]
+
+        async def ask() -> LogEnds:
+            consumer = self._kafka()
+            begin, end = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
+            return LogEnds([begin[tp] for tp in tps], [end[tp] for tp in tps])
+
+        return await self._on_thread(ask())
+
+    async def commit_hint(self, saved: Mapping[int, Sequence[int]]) -> None:
+        """Commit the saved offsets to the group: for lag monitors, nothing here reads them."""
+        offsets = {
+            TopicPartition(topic, partition): OffsetAndMetadata(position, "")
+            for partition, positions in saved.items()
+            for topic, position in self._pairs(positions)
+        }
+        if offsets:
+            await self._on_thread(self._kafka().commit(offsets))
+
+    def _pairs(self, positions: Sequence[int]) -> Iterable[tuple[str, int]]:
+        return zip(self.transport.topics, positions, strict=True)
+
+
+class BatchTransport(FaustTransport):
+    """Makes the consumer, and carries what it needs to know.
+
+    Args:
+        app: the Faust app.
+        desk: says what to fetch.
+        topics: full names, in the order of the contract.
+        fetch_wait_ms: pause before a fetch when there is little to do.
+        drain_records: most records taken over from the fetcher at once.
+        polled: called at every look at the fetcher, for the liveness check.
+    """
+
+    Consumer = BatchConsumer
+
+    def __init__(
+        self,
+        app: faust.App,
+        desk: SliceDesk,
+        topics: Sequence[str],
+        *,
+        fetch_wait_ms: int,
+        drain_records: int,
+        polled: Callable[[], None],
+    ) -> None:
+        super().__init__(app.conf.broker, app)
+        self.desk = desk
+        self.topics = tuple(topics)
+        self.topic_index = {name: index for index, name in enumerate(topics)}
+        self.fetch_wait_s = fetch_wait_ms / 1000
+        self.drain_records = drain_records
+        self.polled = polled
+
+
+class PassSchema(Schema[Any, Any]):
+    """Hands the slice through: decoding is the core's."""
+
+    def loads_key(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> None:
+        """There is no key: a slice has many."""
+
+    def loads_value(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:  # noqa: ARG002
+        """The slice itself."""
+        return message.value
+
+
+class CopartitionedAssignor(PartitionAssignor):
+    """Faust's sticky assignor, which keeps partition p of all topics on one worker, without stand-bys."""
+
+    def __init__(self, app: Any, replicas: int = 0) -> None:
+        super().__init__(app, replicas=replicas)
