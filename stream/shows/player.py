@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack, asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from msgspec import Struct
@@ -18,17 +17,15 @@ from msgspec import Struct
 from stream import topics
 from stream.contract.recording import RecordedRecord, RecordingWriter
 from stream.errors import SnapupError
+from stream.shows.sender import BatchSender
 from stream.topics import TIMESTAMP_TYPE, Status
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
-    from typing import BinaryIO
 
     from stream.shows.show import Delivery, Show
 
-# Sent and not yet acknowledged: some seconds of a rush, and the most that a broken connection keeps waiting.
-MAX_IN_FLIGHT = 20_000
 # Sending without a pause would leave the producer's own tasks no time.
 YIELD_EVERY = 100
 SLEEP_FROM_S = 0.002
@@ -45,46 +42,6 @@ class Played(Struct):
     show_ms: int = 0
     behind_s: float = 0.0
     interrupted: bool = False
-
-
-class _Acks:
-    """Counts acknowledgements, bounds what is in flight, and keeps the journal."""
-
-    def __init__(self, played: Played, journal: BinaryIO | None) -> None:
-        self._played = played
-        self._journal = journal
-        self._room = asyncio.Event()
-        self.error: BaseException | None = None
-
-    async def wait_for_room(self) -> None:
-        while self._played.sent - self._played.acknowledged >= MAX_IN_FLIGHT and self.error is None:
-            self._room.clear()
-            await self._room.wait()
-        if self.error is not None:
-            raise SnapupError(f"Kafka did not take the show: {self.error}.") from self.error
-
-    def watch(self, future: asyncio.Future[Any], event_id: str) -> None:
-        def done(acknowledged: asyncio.Future[Any]) -> None:
-            self._room.set()
-            if acknowledged.cancelled():
-                return
-            self.error = self.error or acknowledged.exception()
-            if self.error is None:
-                self._played.acknowledged += 1
-                if self._journal is not None:
-                    self._journal.write(_journal_line(acknowledged.result(), event_id))
-
-        future.add_done_callback(done)
-
-
-def _journal_line(metadata: Any, event_id: str) -> bytes:
-    line = {
-        "topic": metadata.topic,
-        "partition": metadata.partition,
-        "offset": metadata.offset,
-        "event_id": event_id,
-    }
-    return msgspec.json.encode(line) + b"\n"
 
 
 async def play_to_kafka(
@@ -118,61 +75,51 @@ async def play_to_kafka(
         await _require_create_time(bootstrap_servers, prefix)
     played = Played()
     with ExitStack() as files:
-        acks = _Acks(played, None if journal is None else files.enter_context(journal.open("wb")))
+        journal_file = None if journal is None else files.enter_context(journal.open("wb"))
         async with _producer(bootstrap_servers) as producer:
+            sender = BatchSender(producer, prefix, t0_ms, journal_file)
             try:
-                await _send_all(show, producer, prefix, t0_ms, speed, played, acks, report)
+                await _send_all(show.deliveries(t0_ms), sender, speed, played, report)
             except asyncio.CancelledError:
                 played.interrupted = True
                 if task := asyncio.current_task():
                     task.uncancel()
             with suppress(TimeoutError):
-                await asyncio.wait_for(producer.flush(), DRAIN_S if played.interrupted else None)
+                await sender.drain(DRAIN_S if played.interrupted else None)
+            _note_progress(played, sender)
             if not played.interrupted:
-                await acks.wait_for_room()  # raises what failed meanwhile
+                sender.check()
     report(played)
     return played
 
 
 async def _send_all(
-    show: Show,
-    producer: AIOKafkaProducer,
-    prefix: str,
-    t0_ms: int,
+    deliveries: Iterator[Delivery],
+    sender: BatchSender,
     speed: float | None,
     played: Played,
-    acks: _Acks,
     report: Callable[[Played], None],
 ) -> None:
     now = asyncio.get_running_loop().time
     began = reported = now()
-    for delivery in show.deliveries(t0_ms):
+    for delivery in deliveries:
         if speed is not None:
             played.behind_s = now() - began - delivery.send_ms / 1000 / speed
             if played.behind_s < -SLEEP_FROM_S:
+                await sender.ship()
                 await asyncio.sleep(-played.behind_s)
-        if played.sent % YIELD_EVERY == 0:
+        if sender.sent % YIELD_EVERY == 0:
             await asyncio.sleep(0)
             if now() - reported >= REPORT_EVERY_S:
                 reported = now()
+                _note_progress(played, sender)
                 report(played)
-        await acks.wait_for_room()
-        acks.watch(await _send(producer, prefix, delivery, t0_ms), delivery.event_id)
-        played.sent += 1
+        await sender.add(delivery)
         played.show_ms = delivery.send_ms
 
 
-async def _send(producer: AIOKafkaProducer, prefix: str, delivery: Delivery, t0_ms: int) -> asyncio.Future[Any]:
-    try:
-        sent: asyncio.Future[Any] = await producer.send(
-            f"{prefix}.{delivery.topic}",
-            value=delivery.value,
-            key=delivery.key,
-            timestamp_ms=t0_ms + delivery.send_ms,
-        )
-    except KafkaError as error:
-        raise SnapupError(f"Kafka does not take records of {prefix}.{delivery.topic}: {error}.") from error
-    return sent
+def _note_progress(played: Played, sender: BatchSender) -> None:
+    played.sent, played.acknowledged = sender.sent, sender.acknowledged
 
 
 @asynccontextmanager
@@ -180,7 +127,6 @@ async def _producer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap_servers,
         enable_idempotence=True,  # nothing twice, nothing out of order by our own retries; implies acks=all
-        linger_ms=5,
         max_batch_size=256 * 1024,
     )
     try:

@@ -1,0 +1,154 @@
+"""Sends deliveries to Kafka in batches of our own making: a record costs a fifth of what `producer.send` takes.
+
+Owns what is in flight: at most one open batch for each topic partition, a bounded number of records not acknowledged,
+and the journal of what was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
+
+from stream.errors import SnapupError
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from aiokafka import AIOKafkaProducer
+
+    from stream.shows.show import Delivery
+
+# Sent and not yet acknowledged: some seconds of a rush, and the most that a broken connection keeps waiting.
+MAX_IN_FLIGHT = 20_000
+# An open batch is shipped after this, full or not: what a show sends is visible a moment later.
+LINGER_S = 0.01
+
+
+class BatchSender:
+    """Takes deliveries one by one. `sent`, `acknowledged`: records.
+
+    Args:
+        producer: started, idempotent.
+        prefix: of the topics.
+        t0_ms: the show's beginning; record timestamps are this plus the moment of sending.
+        journal: gets one line for each acknowledged record, or None.
+    """
+
+    def __init__(self, producer: AIOKafkaProducer, prefix: str, t0_ms: int, journal: BinaryIO | None = None) -> None:
+        self._producer = producer
+        self._prefix = prefix
+        self._t0_ms = t0_ms
+        self._journal = journal
+        self._partitioner = DefaultPartitioner()
+        self._partitions: dict[tuple[str, bytes], int] = {}
+        self._open: dict[tuple[str, int], tuple[Any, list[str]]] = {}
+        self._room = asyncio.Event()
+        self._error: BaseException | None = None
+        self._now = asyncio.get_running_loop().time
+        self._shipped_s = self._now()
+        self.sent = 0
+        self.acknowledged = 0
+
+    async def add(self, delivery: Delivery) -> None:
+        """Put one delivery into its batch; ships what has waited long enough.
+
+        Raises:
+            SnapupError: Kafka does not take it, or did not take an earlier one.
+        """
+        partition = self._partitions.get((delivery.topic, delivery.key))
+        if partition is None:
+            partition = await self._partition(delivery.topic, delivery.key)
+        where = delivery.topic, partition
+        if where not in self._open:
+            self._open[where] = self._producer.create_batch(), []
+        if not self._append(where, delivery):
+            await self._ship(where)
+            self._open[where] = self._producer.create_batch(), []
+            if not self._append(where, delivery):
+                raise SnapupError(f"A record of {len(delivery.value)} bytes does not fit into a batch.")
+        self.sent += 1
+        if self._now() - self._shipped_s >= LINGER_S:
+            await self.ship()
+
+    def _append(self, where: tuple[str, int], delivery: Delivery) -> bool:
+        batch, event_ids = self._open[where]
+        timestamp_ms = self._t0_ms + delivery.send_ms
+        if batch.append(timestamp=timestamp_ms, key=delivery.key, value=delivery.value) is None:
+            return False
+        event_ids.append(delivery.event_id)
+        return True
+
+    async def _partition(self, topic: str, key: bytes) -> int:
+        """Kafka's default: murmur2 of the key, so that every client agrees."""
+        try:
+            partitions = sorted(await self._producer.partitions_for(f"{self._prefix}.{topic}"))
+        except KafkaError as error:
+            raise SnapupError(
+                f"The topic {self._prefix}.{topic} is not there: {error}. `snapup topics apply`."
+            ) from error
+        found: int = self._partitioner(key, partitions, partitions)
+        self._partitions[topic, key] = found
+        return found
+
+    async def ship(self) -> None:
+        """Send every open batch, and wait while too much is in flight."""
+        for where in list(self._open):
+            await self._ship(where)
+        self._shipped_s = self._now()
+        while self.sent - self.acknowledged >= MAX_IN_FLIGHT and self._error is None:
+            self._room.clear()
+            await self._room.wait()
+        self.check()
+
+    async def _ship(self, where: tuple[str, int]) -> None:
+        batch, event_ids = self._open.pop(where)
+        if not event_ids:
+            return
+        topic, partition = where
+        batch.close()
+        try:
+            future = await self._producer.send_batch(batch, f"{self._prefix}.{topic}", partition=partition)
+        except KafkaError as error:
+            raise SnapupError(f"Kafka does not take records of {self._prefix}.{topic}: {error}.") from error
+
+        def done(acknowledged: asyncio.Future[Any]) -> None:
+            self._room.set()
+            if acknowledged.cancelled():
+                return
+            failure = acknowledged.exception()
+            self._error = self._error or failure
+            if failure is None:
+                self.acknowledged += len(event_ids)
+                self._note(acknowledged.result(), event_ids)
+
+        future.add_done_callback(done)
+
+    def _note(self, metadata: Any, event_ids: list[str]) -> None:
+        if self._journal is None:
+            return
+        for offset, event_id in enumerate(event_ids, start=metadata.offset):
+            line = {
+                "topic": metadata.topic,
+                "partition": metadata.partition,
+                "offset": offset,
+                "event_id": event_id,
+            }
+            self._journal.write(msgspec.json.encode(line) + b"\n")
+
+    async def drain(self, timeout_s: float | None = None) -> None:
+        """Ship what is open and wait until all is acknowledged or has failed; at most `timeout_s`."""
+        async with asyncio.timeout(timeout_s):
+            await self.ship()
+            await self._producer.flush()
+            while self.acknowledged < self.sent and self._error is None:
+                self._room.clear()  # set by the futures' callbacks, which run in the loop's next turn
+                await self._room.wait()
+
+    def check(self) -> None:
+        """Raise what went wrong with earlier records, if anything did."""
+        if self._error is not None:
+            raise SnapupError(f"Kafka did not take the show: {self._error}.") from self._error
