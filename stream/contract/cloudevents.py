@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SPEC_VERSION = "1.0"
 MAJOR_VERSION = 1
 
+_HEADERS = frozenset({"content-type", "ce_specversion", "ce_id", "ce_type", "ce_time"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 _RFC3339 = re.compile(
@@ -41,21 +42,25 @@ def plain_record(value: bytes, headers: Sequence[tuple[str, bytes]]) -> bytes | 
 
     A content type that is not ours is refused before the body is looked at.
     """
-    if refused := _check_content_type(headers):
+    # Kafka allows a header without a value; the client's types do not say so. Of a repeated header the last counts.
+    said = {name: text for key, text in headers if (name := key.lower()) in _HEADERS and text is not None}
+    if not said:
+        return value
+    attributes = {name: text.decode(errors="replace") for name, text in said.items()}
+    if refused := _check_content_type(attributes.get("content-type")):
         return refused
-    spec_version = _header(headers, "ce_specversion")
+    spec_version = attributes.get("ce_specversion")
     if spec_version is None:
         return value
     if refused := check_bytes(value):
         return refused
     if spec_version != SPEC_VERSION:
         return refuse(Reason.SCHEMA_VIOLATION, f"ce_specversion is {spec_version!r}: it must be {SPEC_VERSION!r}", "")
-    return _merged(value, headers)
+    return _merged(value, attributes)
 
 
-def _check_content_type(headers: Sequence[tuple[str, bytes]]) -> DeadLetter | None:
+def _check_content_type(said: str | None) -> DeadLetter | None:
     """Refuse what its producer says is no bare JSON event. Without the header, JSON is meant."""
-    said = _header(headers, "content-type")
     if said is None:
         return None
     media_type = said.partition(";")[0].strip().lower()
@@ -67,13 +72,13 @@ def _check_content_type(headers: Sequence[tuple[str, bytes]]) -> DeadLetter | No
     return refuse(Reason.NOT_JSON, f"content-type is {media_type!r}: it must be application/json or end in +json")
 
 
-def _merged(value: bytes, headers: Sequence[tuple[str, bytes]]) -> bytes | DeadLetter:
+def _merged(value: bytes, attributes: dict[str, str]) -> bytes | DeadLetter:
     """The body with the fields that the headers carry, or the first field that disagrees."""
     try:
         body = _fields_of(value)
     except msgspec.ValidationError as not_an_object:
         return violation(str(not_an_object))
-    for field, said in _attributes(headers):
+    for field, said in _fields(attributes):
         if isinstance(said, DeadLetter):
             return said
         if field not in body:
@@ -84,15 +89,15 @@ def _merged(value: bytes, headers: Sequence[tuple[str, bytes]]) -> bytes | DeadL
     return msgspec.json.encode(body)
 
 
-def _attributes(headers: Sequence[tuple[str, bytes]]) -> list[tuple[str, str | int | DeadLetter]]:
-    """Our fields, as far as the headers name them."""
+def _fields(attributes: dict[str, str]) -> list[tuple[str, str | int | DeadLetter]]:
+    """Our fields, as far as the attributes name them."""
     found: list[tuple[str, str | int | DeadLetter]] = []
-    if (name := _header(headers, "ce_type")) is not None:
-        found.append(("type", _bare_type(name)))
-    if (event_id := _header(headers, "ce_id")) is not None:
-        found.append(("event_id", event_id))
-    if (time := _header(headers, "ce_time")) is not None:
-        found.append(("event_time_ms", _epoch_ms(time)))
+    if "ce_type" in attributes:
+        found.append(("type", _bare_type(attributes["ce_type"])))
+    if "ce_id" in attributes:
+        found.append(("event_id", attributes["ce_id"]))
+    if "ce_time" in attributes:
+        found.append(("event_time_ms", _epoch_ms(attributes["ce_time"])))
     return found
 
 
@@ -121,12 +126,3 @@ def _is_same(raw: msgspec.Raw, said: str | int) -> bool:
         return bool(msgspec.json.decode(raw, type=type(said)) == said)
     except msgspec.ValidationError:
         return False
-
-
-def _header(headers: Sequence[tuple[str, bytes]], name: str) -> str | None:
-    """The last header of this name, as Kafka's own `lastHeader`. What is not UTF-8 shows replacement characters."""
-    for key, value in reversed(headers):
-        # Kafka allows a header without a value; the client's types do not say so.
-        if key.lower() == name and value is not None:
-            return value.decode(errors="replace")
-    return None

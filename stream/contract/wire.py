@@ -33,10 +33,16 @@ def is_utf8(value: bytes) -> bool:
 
 def is_too_deep(value: bytes) -> bool:
     """Whether brackets outside strings nest deeper than MAX_DEPTH; defined for broken JSON too."""
-    if value.count(b"[") + value.count(b"{") <= MAX_DEPTH:
+    brackets = value.translate(None, _NOT_BRACKETS)
+    if len(brackets) <= MAX_DEPTH or brackets.count(b"[") + brackets.count(b"{") <= MAX_DEPTH:
         return False
+    # Without a backslash every second piece between quotes is a string: ten times as fast as the expression.
+    outside = _STRING.sub(b"", value) if b"\\" in value else b"".join(value.split(b'"')[::2])
+    brackets = outside.translate(None, _NOT_BRACKETS)
+    if not brackets.replace(b"{}", b"").replace(b"[]", b"").replace(b"{}", b""):
+        return False  # nothing but objects in arrays in an object: an order of many lines
     depth = 0
-    for byte in _STRING.sub(b"", value).translate(None, _NOT_BRACKETS):
+    for byte in brackets:
         depth = max(depth + _STEP[byte], 0)
         if depth > MAX_DEPTH:
             return True
