@@ -1,0 +1,224 @@
+"""`snapup import taobao|uci FILE`: recorded shopping → events, into Kafka or into a recording."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from stream.contract.ids import is_id
+from stream.contract.recording import RecordingWriter
+from stream.errors import SnapupError
+from stream.sources.accounts import Accounts
+from stream.sources.intake import SendOrder, records_of
+from stream.sources.kafka import check_topics, deliver
+from stream.sources.local_time import DateOrder, time_zone
+from stream.sources.rows import RowReader
+from stream.sources.taobao import taobao_events
+from stream.sources.uci import uci_events
+from stream.topics import DEFAULT_PREFIX
+from stream.view.accounts import accounts_view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from stream.contract.events import Event
+    from stream.contract.recording import RecordedRecord
+    from stream.sources.rows import Row
+
+import_app = typer.Typer(
+    name="import",
+    no_args_is_help=True,
+    help="""Turn other people's recordings into events, each row accounted for.
+
+    Every record carries its event's own time. A worker that follows the wall clock would end such a room at once, as its
+    last event is long ago: run the worker with --clock log, or write a recording and use `snapup replay`.""",
+)
+
+KAFKA = "kafka"
+RECORDING_SUFFIXES = (".ndjson", ".ndjson.gz")
+
+File = Annotated[Path, typer.Argument(help="CSV, or CSV packed as .gz.")]
+Room = Annotated[str, typer.Option(help="The room of all events.")]
+To = Annotated[str, typer.Option(help="`kafka`, or a recording to write: FILE.ndjson or FILE.ndjson.gz.")]
+Order = Annotated[
+    SendOrder,
+    typer.Option(help="`time`: nothing is sent until the whole file was read and sorted. `file`: as the rows come."),
+]
+Encoding = Annotated[str, typer.Option(help="Of the file, e.g. utf-8, latin-1, gb18030.")]
+Report = Annotated[Path | None, typer.Option(help="Write every refused and noted row to this file, as NDJSON.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a recording that is there.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with code 3 when a row was refused.")]
+Bootstrap = Annotated[str, typer.Option(envvar="SNAPUP_BOOTSTRAP_SERVERS", help="host:port, comma separated.")]
+Prefix = Annotated[str, typer.Option(envvar="SNAPUP_TOPIC_PREFIX", help="Of the topics.")]
+
+_DEFAULT_BOOTSTRAP = "127.0.0.1:9092"
+_EXIT_ROWS_REFUSED = 3
+
+
+@import_app.command()
+def taobao(
+    file: File,
+    *,
+    room: Room,
+    to: To,
+    order: Order = SendOrder.TIME,
+    encoding: Encoding = "utf-8",
+    report: Report = None,
+    overwrite: Overwrite = False,
+    strict: Strict = False,
+    bootstrap_servers: Bootstrap = _DEFAULT_BOOTSTRAP,
+    prefix: Prefix = DEFAULT_PREFIX,
+) -> None:
+    """Alibaba UserBehavior: pv → product_click, cart → cart_add, buy → paid order, fav → like."""
+    accounts, latest_ms = Accounts(), _latest_ms(to)
+    _import(
+        file,
+        lambda rows: taobao_events(rows, room, accounts, latest_ms),
+        accounts,
+        _Target(to, bootstrap_servers, prefix, overwrite=overwrite),
+        room=room,
+        order=order,
+        encoding=encoding,
+        report=report,
+    )
+    _judge(accounts, strict=strict)
+
+
+@import_app.command()
+def uci(
+    file: File,
+    *,
+    room: Room,
+    to: To,
+    timezone: Annotated[str, typer.Option(help="Of the times in the file.")] = "Europe/London",
+    dates: Annotated[DateOrder, typer.Option(help="2010-12-31, 12/31/2010 or 31/12/2010.")] = DateOrder.ISO,
+    order: Order = SendOrder.TIME,
+    encoding: Encoding = "utf-8",
+    report: Report = None,
+    overwrite: Overwrite = False,
+    strict: Strict = False,
+    bootstrap_servers: Bootstrap = _DEFAULT_BOOTSTRAP,
+    prefix: Prefix = DEFAULT_PREFIX,
+) -> None:
+    """UCI Online Retail: invoice → paid order, C-invoice → refunded order, money in pence."""
+    accounts, latest_ms, zone = Accounts(), _latest_ms(to), time_zone(timezone)
+    _import(
+        file,
+        lambda rows: uci_events(rows, room, accounts, latest_ms, zone, dates),
+        accounts,
+        _Target(to, bootstrap_servers, prefix, overwrite=overwrite),
+        room=room,
+        order=order,
+        encoding=encoding,
+        report=report,
+    )
+    _judge(accounts, strict=strict)
+
+
+class _Target:
+    """Where the records go. Checked before anything is read."""
+
+    def __init__(self, to: str, bootstrap_servers: str, prefix: str, *, overwrite: bool) -> None:
+        self.name = to
+        self._bootstrap_servers = bootstrap_servers
+        self._prefix = prefix
+        self._path = None if to == KAFKA else Path(to)
+        if self._path is None:
+            self.name = f"Kafka at {bootstrap_servers}, topics {prefix}.*"
+            return
+        if not to.endswith(RECORDING_SUFFIXES):
+            raise SnapupError(f"--to takes `kafka` or a file named {' or '.join(RECORDING_SUFFIXES)}, not {to!r}.")
+        if self._path.exists() and not overwrite:
+            raise SnapupError(f"{to} is there already: choose another name, or say --overwrite.")
+        if not self._path.parent.is_dir():
+            raise SnapupError(f"There is no folder {self._path.parent}.")
+
+    def deliver(self, records: Iterable[RecordedRecord]) -> int:
+        """Deliver all; returns how many arrived for certain."""
+        if self._path is None:
+            return asyncio.run(self._to_kafka(records))
+        # Whole or not at all: a reader never meets half a recording under the final name.
+        part = self._path.with_name(f".{self._path.name}.part{'.gz' if self._path.suffix == '.gz' else ''}")
+        try:
+            with RecordingWriter(part) as writer:
+                for record in records:
+                    writer.write(record)
+            part.replace(self._path)
+        finally:
+            part.unlink(missing_ok=True)
+        return writer.records
+
+    async def _to_kafka(self, records: Iterable[RecordedRecord]) -> int:
+        await check_topics(self._bootstrap_servers, self._prefix)
+        return await deliver(records, self._bootstrap_servers, self._prefix)
+
+
+def _import(
+    file: Path,
+    events_of: Callable[[Iterable[Row]], Iterator[Event]],
+    accounts: Accounts,
+    target: _Target,
+    *,
+    room: str,
+    order: SendOrder,
+    encoding: str,
+    report: Path | None,
+) -> None:
+    """Read, convert, deliver, and print the books."""
+    if not is_id(room):
+        raise SnapupError(f"{room!r} is no room id: 1 to 64 letters, digits and . _ : - are.")
+    talk = Console(stderr=True, highlight=False)
+    with ExitStack() as stack:
+        reader = RowReader(file, accounts, encoding)
+        if report is not None:
+            accounts.report_to(stack.enter_context(_open_report(report)))
+        rows = stack.enter_context(_shown(reader, talk))
+        delivered = target.deliver(records_of(events_of(rows), room, order))
+    if not accounts.rows:
+        raise SnapupError(f"{file} has no rows.")
+    talk.print(accounts_view(accounts, file.name, target.name, delivered, report))
+    assert not accounts.unaccounted(), "a row of the file is in no account"  # noqa: S101 - the invariant of this package
+    assert delivered == accounts.events, "an event was neither delivered nor reported"  # noqa: S101
+
+
+@contextmanager
+def _shown(reader: RowReader, talk: Console) -> Iterator[Iterator[Row]]:
+    """The rows, with a bar of the bytes read on a terminal."""
+    columns = (TextColumn("reading"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=talk, transient=True, disable=not talk.is_terminal) as progress:
+        task = progress.add_task("", total=reader.size_bytes)
+
+        def rows() -> Iterator[Row]:
+            for row in reader:
+                if row.line % 1000 == 0:
+                    progress.update(task, completed=reader.read_bytes)
+                yield row
+            progress.update(task, completed=reader.size_bytes)
+
+        yield rows()
+
+
+def _latest_ms(to: str) -> int | None:
+    """Kafka refuses records whose time is still to come; a recording does not know what time it is."""
+    return time.time_ns() // 1_000_000 if to == KAFKA else None
+
+
+def _open_report(path: Path) -> BinaryIO:
+    try:
+        return cast("BinaryIO", path.open("wb"))
+    except (FileNotFoundError, IsADirectoryError):
+        raise SnapupError(f"The report cannot be written to {path}: no such folder, or it is one.") from None
+
+
+def _judge(accounts: Accounts, *, strict: bool) -> None:
+    if not accounts.events:
+        raise SnapupError("No row could be used.")
+    if strict and accounts.refused:
+        raise typer.Exit(_EXIT_ROWS_REFUSED)

@@ -1,0 +1,292 @@
+"""UCI Online Retail I and II: invoice lines of a wholesaler, local time of the United Kingdom, prices in pounds.
+
+Neighbouring rows of one invoice and customer are one `order` event with a line for each row, in pence:
+
+- an invoice of digits was sold at the till: status `paid`; its order id is the invoice number. More than 100 lines do
+  not fit into an event: the rest goes on as a further order, `536544.2`, `536544.3`: more orders than invoices, but
+  money and units are exact. The suffix goes on when an invoice comes back later in the file;
+- a C-invoice takes goods back: status `refunded` under its own number, for the data never say which sale it undoes. So
+  it counts in refunds, and moves no money and no stock;
+- an A-invoice corrects the books: refused. So are quantities below zero outside C-invoices (write-offs), and 0.
+
+A row's amount is quantity × price, computed in decimals and rounded half to even when it has a fraction of a penny. A
+price of 0 is a gift and stays. The customer `17850.0` is `17850`; a missing one is `guest:<invoice>`. Repeated lines
+are legitimate and kept. An order counts at the time of its first row.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from stream.contract.events import MAX_AMOUNT_MINOR, MAX_ORDER_LINES, MAX_QUANTITY, Order, OrderLine, OrderStatus
+from stream.errors import SnapupError
+from stream.sources.accounts import Accounts, Note, Refused, RefusedRowError
+from stream.sources.ids import encode_id, fits, row_id
+from stream.sources.local_time import DateOrder, LocalTime, parse_local
+from stream.sources.rows import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from zoneinfo import ZoneInfo
+
+
+SOURCE = "uci"
+CURRENCY = "GBP"
+# One row of more becomes more lines than an order may have.
+MAX_ROW_QUANTITY = MAX_QUANTITY * MAX_ORDER_LINES
+
+# What we read of it → how the two editions of the data set call it, without spaces and in lower case.
+_COLUMNS = {
+    "invoice": ("invoiceno", "invoice"),
+    "sku": ("stockcode",),
+    "quantity": ("quantity",),
+    "time": ("invoicedate",),
+    "price": ("unitprice", "price"),
+    "customer": ("customerid",),
+}
+_INVOICE = re.compile(r"([A-Za-z]?)(\d{1,20})", re.ASCII)
+_QUANTITY = re.compile(r"-?\d{1,15}", re.ASCII)
+_PRICE = re.compile(r"-?\d{0,12}(\.\d{1,9})?", re.ASCII)
+_CUSTOMER = re.compile(r"(\d+)\.0", re.ASCII)
+_PENNY = Decimal(1)
+
+
+class _Columns(Struct, frozen=True):
+    """Where the columns are, and how many there are."""
+
+    invoice: int
+    sku: int
+    quantity: int
+    time: int
+    price: int
+    customer: int
+    count: int
+
+
+class _Line(Struct, frozen=True):
+    """A row that can be used. `quantity` is without its sign."""
+
+    row: Row
+    invoice: str
+    status: OrderStatus
+    user_id: str
+    sku_id: str
+    quantity: int
+    price: Decimal
+    time: LocalTime
+
+
+def uci_events(
+    rows: Iterable[Row], room_id: str, accounts: Accounts, latest_ms: int | None, zone: ZoneInfo, dates: DateOrder
+) -> Iterator[Order]:
+    """The orders of the rows, in the order of the rows; what cannot be used goes to the accounts.
+
+    Args:
+        rows: of the file, its header first.
+        room_id: the room of all events.
+        accounts: the books.
+        latest_ms: rows later than this are refused; None takes all.
+        zone: of the times.
+        dates: how the times are written.
+
+    Raises:
+        SnapupError: the header is not this data set's.
+    """
+    every = iter(rows)
+    header = next(every, None)
+    if header is None:
+        return
+    accounts.rows -= 1
+    columns = _columns(header)
+    orders = _Orders(room_id, accounts)
+    for row in every:
+        try:
+            line = _line(row, columns, latest_ms, zone, dates)
+        except RefusedRowError as refused:
+            # What is wrong with a row that the file's end cut through is that.
+            reason = Refused.CUT_OFF if row.torn else refused.reason
+            accounts.refuse(row.line, reason, refused.detail, row.text)
+        else:
+            yield from orders.add(line)
+    yield from orders.finish()
+
+
+def _columns(header: Row) -> _Columns:
+    names = [field.strip().lower().replace(" ", "") for field in header.fields]
+    found = {
+        wanted: next((names.index(alias) for alias in aliases if alias in names), -1)
+        for wanted, aliases in _COLUMNS.items()
+    }
+    missing = [aliases[0] for wanted, aliases in _COLUMNS.items() if found[wanted] < 0]
+    if missing:
+        hint = " Its columns seem to be parted by semicolons: commas are expected." if ";" in header.text else ""
+        raise SnapupError(
+            f"Not an Online Retail file: its header (line {header.line}) lacks {', '.join(missing)}; it begins with "
+            f"{header.text[:80]!r}.{hint}"
+        )
+    return _Columns(**found, count=len(names))
+
+
+def _line(row: Row, columns: _Columns, latest_ms: int | None, zone: ZoneInfo, dates: DateOrder) -> _Line:
+    fields = [field.strip() for field in row.fields]
+    if len(fields) != columns.count:
+        raise RefusedRowError(Refused.COLUMN_COUNT, f"{len(fields)} columns, the header has {columns.count}")
+    invoice = fields[columns.invoice]
+    status = _status(invoice)
+    quantity = _quantity(fields[columns.quantity], status)
+    user_id = _user_id(fields[columns.customer], invoice)
+    sku_id = encode_id(fields[columns.sku])
+    if not fits(user_id) or not fits(sku_id):
+        reason = Refused.ID_TOO_LONG if sku_id else Refused.MISSING_ID
+        raise RefusedRowError(reason, f"stock code {fields[columns.sku]!r}, customer {fields[columns.customer]!r}")
+    price = _price(fields[columns.price])
+    if price * quantity > MAX_AMOUNT_MINOR:
+        raise RefusedRowError(Refused.AMOUNT_TOO_LARGE, f"{quantity} × {price / 100}")
+    time = _time(fields[columns.time], latest_ms, zone, dates)
+    return _Line(row, invoice, status, user_id, sku_id, quantity, price, time)
+
+
+def _status(invoice: str) -> OrderStatus:
+    found = _INVOICE.fullmatch(invoice)
+    match found and found[1].upper():
+        case "":
+            return OrderStatus.PAID
+        case "C":
+            return OrderStatus.REFUNDED
+        case "A":
+            raise RefusedRowError(Refused.ACCOUNTING_ENTRY, f"invoice {invoice!r}")
+        case _:
+            raise RefusedRowError(Refused.UNKNOWN_INVOICE_KIND, f"invoice {invoice!r}")
+
+
+def _quantity(text: str, status: OrderStatus) -> int:
+    if not _QUANTITY.fullmatch(text):
+        raise RefusedRowError(Refused.BAD_QUANTITY, repr(text))
+    quantity = int(text)
+    if not quantity:
+        raise RefusedRowError(Refused.ZERO_QUANTITY, text)
+    if status is OrderStatus.REFUNDED:
+        if quantity > 0:
+            raise RefusedRowError(Refused.POSITIVE_CANCELLATION, text)
+        quantity = -quantity
+    elif quantity < 0:
+        raise RefusedRowError(Refused.NEGATIVE_QUANTITY, text)
+    if quantity > MAX_ROW_QUANTITY:
+        raise RefusedRowError(Refused.QUANTITY_TOO_LARGE, text)
+    return quantity
+
+
+def _user_id(customer: str, invoice: str) -> str:
+    if not customer:
+        # A colon that no two hex digits of a forbidden byte follow: no customer's id can be taken for a guest's.
+        return f"guest:{invoice}"
+    number = _CUSTOMER.fullmatch(customer)
+    return encode_id(number[1] if number else customer)
+
+
+def _price(text: str) -> Decimal:
+    """The price of one unit in pence, with its fractions."""
+    if not _PRICE.fullmatch(text) or not any(map(str.isdigit, text)):
+        raise RefusedRowError(Refused.BAD_PRICE, repr(text))
+    if text.startswith("-") and Decimal(text):
+        raise RefusedRowError(Refused.NEGATIVE_PRICE, text)
+    return abs(Decimal(text)) * 100
+
+
+def _time(text: str, latest_ms: int | None, zone: ZoneInfo, dates: DateOrder) -> LocalTime:
+    try:
+        time = parse_local(text, dates, zone)
+    except ValueError as error:
+        raise RefusedRowError(Refused.BAD_TIME, str(error)) from None
+    if time.epoch_ms < 0:
+        raise RefusedRowError(Refused.TIME_OUT_OF_RANGE, f"{text} is before 1970")
+    if latest_ms is not None and time.epoch_ms > latest_ms:
+        raise RefusedRowError(Refused.IN_THE_FUTURE, text)
+    return time
+
+
+class _Orders:
+    """Gathers the lines of neighbouring rows into orders. Holds the lines of one order, and which invoices were."""
+
+    def __init__(self, room_id: str, accounts: Accounts) -> None:
+        self._room_id = room_id
+        self._accounts = accounts
+        self._first: _Line | None = None
+        self._lines: list[OrderLine] = []
+        self._rows = 0
+        self._parts: dict[str, int] = {}
+
+    def add(self, line: _Line) -> Iterator[Order]:
+        """Take a row; gives the orders that are complete with it."""
+        first = self._first
+        if first is None or (line.invoice, line.user_id) != (first.invoice, first.user_id):
+            yield from self.finish()
+            self._begin(line)
+        self._rows += 1
+        for order_line in self._order_lines(line):
+            if len(self._lines) == MAX_ORDER_LINES:
+                yield self._order()
+                self._accounts.remark("Invoices of more than 100 lines go on as further orders (suffix .2, .3, ...).")
+            self._lines.append(order_line)
+
+    def finish(self) -> Iterator[Order]:
+        """The last order, if any."""
+        if self._lines:
+            yield self._order()
+        self._first = None
+
+    def _begin(self, line: _Line) -> None:
+        self._first = line
+        number = line.row.line
+        if line.invoice in self._parts:
+            self._accounts.remark("Invoices that come back, or under another customer, go on likewise.")
+        if line.user_id.startswith("guest:"):
+            self._accounts.note(number, Note.GUEST, line.user_id)
+        if line.time.note is not None:
+            self._accounts.note(number, line.time.note, f"{line.time.epoch_ms} ms")
+
+    def _order_lines(self, line: _Line) -> Sequence[OrderLine]:
+        """One line; several when there are more units than a line may have. Their amounts add up to the row's."""
+        number = line.row.line
+        total = _pence(line.price * line.quantity)
+        if total != line.price * line.quantity:
+            self._accounts.note(number, Note.AMOUNT_ROUNDED, f"{line.quantity} × {line.price / 100} is {total} pence")
+        if ":" in line.sku_id:
+            self._accounts.note(number, Note.ID_ENCODED, line.sku_id)
+        if line.quantity <= MAX_QUANTITY:
+            return (OrderLine(sku_id=line.sku_id, quantity=line.quantity, amount_minor=total),)
+        self._accounts.note(number, Note.QUANTITY_SPLIT, f"{line.quantity} units")
+        lines, before = [], 0
+        while before < line.quantity:
+            upto = min(before + MAX_QUANTITY, line.quantity)
+            amount = _pence(line.price * upto) - _pence(line.price * before)
+            lines.append(OrderLine(sku_id=line.sku_id, quantity=upto - before, amount_minor=amount))
+            before = upto
+        return lines
+
+    def _order(self) -> Order:
+        first = self._first
+        assert first is not None  # noqa: S101 - lines are gathered after a row began the order
+        part = self._parts[first.invoice] = self._parts.get(first.invoice, 0) + 1
+        order_id = first.invoice if part == 1 else f"{first.invoice}.{part}"
+        order = Order(
+            event_id=row_id(SOURCE, first.row.line, [order_id, *first.row.fields]),
+            room_id=self._room_id,
+            event_time_ms=first.time.epoch_ms,
+            user_id=first.user_id,
+            order_id=order_id,
+            status=first.status,
+            lines=tuple(self._lines),
+            currency=CURRENCY,
+        )
+        self._accounts.emitted("order", order.event_time_ms, self._rows)
+        self._lines, self._rows = [], 0
+        return order
+
+
+def _pence(amount: Decimal) -> int:
+    return int(amount.quantize(_PENNY, ROUND_HALF_EVEN))

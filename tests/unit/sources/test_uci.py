@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stream.contract.events import Order, OrderStatus
+from stream.errors import SnapupError
+from stream.sources.accounts import Accounts, Note, Refused
+from stream.sources.local_time import DateOrder, time_zone
+from stream.sources.rows import Row
+from stream.sources.uci import uci_events
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
+LONDON = time_zone("Europe/London")
+
+
+def line(
+    invoice: str = "536365",
+    sku: str = "85123A",
+    quantity: object = 6,
+    price: str = "2.55",
+    customer: str = "17850.0",
+    time: str = "2010-12-01 08:26:00",
+) -> str:
+    return f"{invoice},{sku},THING,{quantity},{time},{price},{customer},United Kingdom"
+
+
+def orders(
+    *lines: str, header: str = HEADER, torn: bool = False, latest_ms: int | None = None
+) -> tuple[list[Order], Accounts]:
+    fields = list(csv.reader(io.StringIO("\n".join([header, *lines]))))
+    rows: Sequence[Row] = [
+        Row(number, row, torn=torn and number == len(fields)) for number, row in enumerate(fields, start=1)
+    ]
+    accounts = Accounts()
+    accounts.rows = len(rows)
+    found = list(uci_events(rows, "shop", accounts, latest_ms, LONDON, DateOrder.ISO))
+    assert accounts.rows == len(lines)
+    assert accounts.unaccounted() == 0
+    assert accounts.events == len(found)
+    return found, accounts
+
+
+def test_the_rows_of_an_invoice_are_one_paid_order() -> None:
+    found, accounts = orders(line(), line(sku="71053", price="3.39"), line(invoice="536366"))
+    first, second = found
+    assert (first.order_id, first.user_id, first.status, first.currency) == ("536365", "17850", OrderStatus.PAID, "GBP")
+    assert [(item.sku_id, item.quantity, item.amount_minor) for item in first.lines] == [
+        ("85123A", 6, 1530),
+        ("71053", 6, 2034),
+    ]
+    assert first.event_time_ms == 1291191960000
+    assert second.order_id == "536366"
+    assert (accounts.rows, accounts.events, accounts.merged) == (3, 2, 1)
+
+
+def test_repeated_lines_are_kept() -> None:
+    found, _ = orders(line(), line())
+    assert len(found[0].lines) == 2
+
+
+def test_a_c_invoice_is_a_refund_under_its_own_number() -> None:
+    found, _ = orders(line(invoice="C536379", quantity=-2))
+    assert (found[0].order_id, found[0].status) == ("C536379", OrderStatus.REFUNDED)
+    assert (found[0].lines[0].quantity, found[0].lines[0].amount_minor) == (2, 510)
+
+
+def test_a_missing_customer_is_a_guest_of_the_invoice() -> None:
+    found, accounts = orders(line(customer=""), line(customer=""), line(invoice="536367", customer=""))
+    assert [order.user_id for order in found] == ["guest:536365", "guest:536367"]
+    assert accounts.notes == {Note.GUEST: 2}
+
+
+def test_more_than_100_lines_go_on_as_further_orders() -> None:
+    found, accounts = orders(*(line(sku=str(number), quantity=1, price="0.01") for number in range(250)))
+    assert [order.order_id for order in found] == ["536365", "536365.2", "536365.3"]
+    assert [len(order.lines) for order in found] == [100, 100, 50]
+    assert len({order.event_id for order in found}) == 3
+    assert sum(item.amount_minor for order in found for item in order.lines) == 250
+    assert (accounts.events, accounts.merged) == (3, 247)
+    assert any("more than 100 lines" in remark for remark in accounts.remarks)
+
+
+def test_exactly_100_lines_are_one_order() -> None:
+    found, accounts = orders(*(line() for _ in range(100)))
+    assert len(found) == 1
+    assert not accounts.remarks
+
+
+def test_an_invoice_that_comes_back_is_not_taken_for_a_duplicate() -> None:
+    found, accounts = orders(line(), line(invoice="536366"), line(sku="x"), line(customer="5", sku="y"))
+    assert [order.order_id for order in found] == ["536365", "536366", "536365.2", "536365.3"]
+    assert accounts.remarks.total() == 2
+
+
+def test_more_than_10_000_units_become_several_lines_of_the_same_amount() -> None:
+    found, accounts = orders(line(quantity=25_001, price="0.333"))
+    assert [item.quantity for item in found[0].lines] == [10_000, 10_000, 5_001]
+    assert sum(item.amount_minor for item in found[0].lines) == round(25_001 * 33.3)
+    assert accounts.notes[Note.QUANTITY_SPLIT] == 1
+
+
+@pytest.mark.parametrize(
+    ("price", "quantity", "pence"),
+    [("0.005", 1, 0), ("0.015", 1, 2), ("0.025", 1, 2), ("0.1", 3, 30), ("1.10", 3, 330), ("0", 5, 0), (".5", 1, 50)],
+)
+def test_amounts_are_exact_decimals_rounded_half_to_even(price: str, quantity: int, pence: int) -> None:
+    found, _ = orders(line(price=price, quantity=quantity))
+    assert found[0].lines[0].amount_minor == pence
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (line(quantity=0), Refused.ZERO_QUANTITY),
+        (line(quantity=-3), Refused.NEGATIVE_QUANTITY),
+        (line(quantity="1.5"), Refused.BAD_QUANTITY),
+        (line(quantity="1_0"), Refused.BAD_QUANTITY),
+        (line(quantity="٣"), Refused.BAD_QUANTITY),
+        (line(quantity=1_000_001), Refused.QUANTITY_TOO_LARGE),
+        (line(invoice="C1", quantity=3), Refused.POSITIVE_CANCELLATION),
+        (line(invoice="A563185", quantity=1, price="11062.06"), Refused.ACCOUNTING_ENTRY),
+        (line(invoice="X1"), Refused.UNKNOWN_INVOICE_KIND),
+        (line(invoice=""), Refused.UNKNOWN_INVOICE_KIND),
+        (line(price="-1.5"), Refused.NEGATIVE_PRICE),
+        (line(price="NaN"), Refused.BAD_PRICE),
+        (line(price="1e3"), Refused.BAD_PRICE),
+        (line(price=""), Refused.BAD_PRICE),
+        (line(price="-"), Refused.BAD_PRICE),
+        (line(price="999999999999", quantity=1_000_000), Refused.AMOUNT_TOO_LARGE),
+        (line(time="12/1/2010 8:26"), Refused.BAD_TIME),
+        (line(time="1969-12-31 08:26:00"), Refused.TIME_OUT_OF_RANGE),
+        (line(sku=""), Refused.MISSING_ID),
+        (line(sku="x" * 65), Refused.ID_TOO_LONG),
+        ("536365,85123A,THING", Refused.COLUMN_COUNT),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_refused_and_its_invoice_goes_on(bad: str, reason: Refused) -> None:
+    found, accounts = orders(line(), bad, line(sku="after"))
+    assert accounts.refused == {reason: 1}
+    assert accounts.first_refused == {reason: 3}
+    assert [[item.sku_id for item in order.lines] for order in found] == [["85123A", "after"]]
+
+
+def test_a_negative_zero_price_is_a_gift() -> None:
+    assert orders(line(price="-0.0"))[0][0].lines[0].amount_minor == 0
+
+
+def test_a_row_cut_by_the_end_of_the_file_is_called_so() -> None:
+    assert orders(line(), "536365,85123A,TH", torn=True)[1].refused == {Refused.CUT_OFF: 1}
+    assert orders(line(), line(), torn=True)[1].refused == {}
+
+
+def test_odd_stock_codes_are_encoded_and_noted() -> None:
+    found, accounts = orders(line(sku="BANK CHARGES"))
+    assert found[0].lines[0].sku_id == "BANK:20CHARGES"
+    assert accounts.notes == {Note.ID_ENCODED: 1}
+
+
+def test_the_hours_of_clock_changes_are_noted() -> None:
+    assert orders(line(time="2011-10-30 01:30:00"))[1].notes == {Note.AMBIGUOUS_TIME: 1}
+    assert orders(line(time="2011-03-27 01:30:00"))[1].notes == {Note.NONEXISTENT_TIME: 1}
+
+
+def test_times_still_to_come_are_refused_for_kafka() -> None:
+    assert orders(line(), latest_ms=1_000)[1].refused == {Refused.IN_THE_FUTURE: 1}
+
+
+def test_the_second_edition_and_another_order_of_columns_are_read() -> None:
+    header = "Customer ID,Price,InvoiceDate,Quantity,StockCode,Invoice"
+    found, _ = orders("17850,2.55,2010-12-01 08:26:00,6,85123A,536365", header=header)
+    assert (found[0].order_id, found[0].lines[0].amount_minor) == ("536365", 1530)
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("InvoiceNo,StockCode,Quantity,InvoiceDate,CustomerID", "lacks unitprice"),
+        (HEADER.replace(",", ";"), "semicolons"),
+        (line(), "lacks invoiceno"),
+    ],
+)
+def test_another_kind_of_file_is_one_clear_line(header: str, says: str) -> None:
+    with pytest.raises(SnapupError, match=says):
+        orders(line(), header=header)
