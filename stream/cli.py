@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from stream.commands.doctor import doctor
+from stream.commands.import_ import import_app
 from stream.commands.stack import stack_app
 from stream.commands.topics import topics_app
 from stream.errors import SnapupError, explain_os_error
@@ -26,6 +27,7 @@ def snapup() -> None:
 
 
 app.command()(doctor)
+app.add_typer(import_app)
 app.add_typer(stack_app)
 app.add_typer(topics_app)
 

@@ -37,7 +37,7 @@ import_app = typer.Typer(
     no_args_is_help=True,
     help="""Turn other people's recordings into events, each row accounted for.
 
-    Every record carries its event's own time. A worker that follows the wall clock would end such a room at once, as its
+    Every record carries its event's own time. A worker that follows the wall clock would end such a room at once: its
     last event is long ago: run the worker with --clock log, or write a recording and use `snapup replay`.""",
 )
 
