@@ -123,6 +123,9 @@ class PartitionFold:
         """Fold one contiguous piece of one topic. Total: bad records wait in `refused`, nothing raises."""
         if not records:
             return
+        if self.shared.clock_ms < 0:
+            # Before anything is known the first record says what time it is: rooms and orders must not be born at −1.
+            self.shared.clock_ms = max(records[0].timestamp, 0)
         decode = self._decoders[topic_index].decode
         lateness_ms = self.rules.allowed_lateness_ms
         rooms = self.rooms

@@ -113,3 +113,12 @@ def test_the_ledger_balances_at_every_moment(seed: int) -> None:
                 assert sum(sold for _, sold in ledger.users.values()) == ledger.sold
                 if ledger.available is not None:
                     assert ledger.offered + ledger.restocked == ledger.available + ledger.held + ledger.sold
+
+
+def test_a_room_that_begins_before_the_clock_is_known_does_not_end_at_once() -> None:
+    log = random_log(5, rooms=1)
+    fold = new_fold()
+    fold.fold(1, log[1])
+    fold.advance(END_MS, "tick")
+    assert len(fold.publish(END_MS, 1)) == 1
+    assert fold.counters.rooms_ended == 0

@@ -225,6 +225,7 @@ def figures_of(overlay: Overlay) -> RoomFigures:
                 carters_without_order=sale.carters_without_order.value,
                 ends_at_ms=sale.ends_at_ms,
                 extended=sale.extended,
+                status=sale.status,
             )
             for sale in overlay.sales
         },
