@@ -36,7 +36,7 @@ def topic_prefix() -> str:
 
 @pytest.fixture
 def apply_topics(stack: Stack, topic_prefix: str) -> ApplyTopics:
-    """Creates the declared topics under `topic_prefix`: `await apply_topics(partitions=4)`; full name → partitions."""
+    """A function that creates the declared topics under this test's prefix; awaited, it gives name → partitions."""
 
     async def apply(partitions: int = 4, timestamp_type: TimestampType | None = None) -> dict[str, int]:
         specs = topics.declared(topic_prefix, partitions=partitions, timestamp_type=timestamp_type)

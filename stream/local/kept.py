@@ -1,7 +1,8 @@
 """The stack that `snapup stack up` keeps: noted in a state file, ended by `snapup stack down`, and by nobody else.
 
-The state file holds each server's process number and start time, so that `down` ends exactly what `up` started, also when
-the numbers have been given to other programs since. After `down` it stays: its ports are taken again where they are free.
+The state file holds each server's process number and start time, so that `down` ends exactly what `up` started, also
+when the numbers have been given to other programs since. After `down` it stays: its ports are taken again where they
+are free.
 """
 
 from __future__ import annotations
@@ -121,8 +122,8 @@ def up(
         before = read_state(settings)
         if before is not None and (running := before.running()):
             raise SnapupError(
-                f"A local stack is up already ({' and '.join(running)} in {before.folder}): use it (`snapup stack env`), "
-                "or end it with `snapup stack down`."
+                f"A local stack is up already ({' and '.join(running)} in {before.folder}): use it "
+                "(`snapup stack env`), or end it with `snapup stack down`."
             )
         home = (folder or data_dir(settings)).resolve()
         if before is not None and before.folder == str(home):

@@ -28,7 +28,7 @@ APT_TIMEOUT_S = 300.0
 class Source(msgspec.Struct, frozen=True):
     """Where a program comes from.
 
-    `files` of these `packages` are kept, the program first; `libraries`: it needs the libraries that apt would install too.
+    `files` of these `packages` are kept, the program first; `libraries`: it needs those that apt would install too.
     """
 
     packages: tuple[str, ...]

@@ -124,9 +124,11 @@ class ServerProcess:
             signal_group(self._process.pid, number)
 
     def release(self) -> None:
-        """From now on it does not end with us."""
+        """From now on it does not end with us, and is no longer ours to wait for: this object is done."""
         if self.exit_code is None:
             os.kill(self._process.pid, signal.SIGUSR1)
+            # Else Python warns, rightly for any other process, that we forgot one which still runs.
+            self._process.returncode = 0
 
     def stop(self, timeout_s: float) -> bool:
         """Ask it to end, and kill it when it does not; True when it ended by itself."""

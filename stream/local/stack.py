@@ -8,15 +8,20 @@ instead: see `kept.py`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import msgspec
+
 from stream import topics
 from stream.errors import explain_os_error
 from stream.local.kafka import KafkaServer
+from stream.local.process import ProcessId
 from stream.local.redis import RedisServer
 from stream.local.settings import LocalSettings
 
@@ -25,6 +30,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from stream.topics import TimestampType, TopicReport
+
+# A temporary folder's name begins so, and holds a file of that name that says whose it is.
+_PREFIX = "snapup-"
+_OWNER = "owner.json"
 
 
 class Stack:
@@ -49,7 +58,7 @@ class Stack:
     ) -> None:
         self.settings = settings or LocalSettings()
         self._temporary = folder is None
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="snapup-"))
+        self.folder = folder or _temporary_folder()
         self.kafka = KafkaServer(self.folder / "kafka", self.settings, port=kafka_port, properties=kafka_properties)
         self.redis = RedisServer(self.folder / "redis", self.settings, port=redis_port)
 
@@ -128,6 +137,17 @@ class Stack:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await asyncio.to_thread(self.stop)
+
+
+def _temporary_folder() -> Path:
+    """A new folder that notes its owner; those whose owner was killed before it could remove them go now."""
+    for note in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_OWNER}"):
+        with contextlib.suppress(OSError, msgspec.DecodeError):  # another user's, or just being written or removed
+            if not msgspec.json.decode(note.read_bytes(), type=ProcessId).lives():
+                shutil.rmtree(note.parent, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    (folder / _OWNER).write_bytes(msgspec.json.encode(ProcessId.of(os.getpid())))
+    return folder
 
 
 class _StackWithTopics(Stack):

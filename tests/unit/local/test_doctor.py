@@ -1,0 +1,72 @@
+"""Each thing that is missing is a line that says what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stream.local import doctor
+from stream.local.ports import LOOPBACK, free_ports
+from stream.local.settings import LocalSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stream.local.doctor import Finding
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalSettings:
+    """A machine with Python and nothing else."""
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    for variable in ("JAVA_HOME", "SNAPUP_BOOTSTRAP_SERVERS", "SNAPUP_REDIS_URL"):
+        monkeypatch.delenv(variable, raising=False)
+    return LocalSettings(cache_dir=tmp_path / "cache", java=None, redis_server=None)
+
+
+def _findings(settings: LocalSettings) -> dict[str, Finding]:
+    return {finding.name: finding for finding in doctor.examine(settings)}
+
+
+def test_on_a_bare_machine_everything_missing_is_named_with_a_remedy(bare: LocalSettings) -> None:
+    findings = _findings(bare)
+    missing = {name for name, finding in findings.items() if not finding.ok}
+    assert missing == {"Java", "Maven", "Kafka jars", "redis-server", "promtool", "Docker"}
+    assert all(findings[name].remedy for name in missing)
+    assert {name for name in missing if not findings[name].required} == {"promtool", "Docker"}
+
+
+def test_a_cache_that_cannot_be_written_is_named(bare: LocalSettings, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    finding = _findings(bare.model_copy(update={"cache_dir": tmp_path / "file"}))["cache folder"]
+    assert not finding.ok
+    assert "SNAPUP_CACHE_DIR" in finding.remedy
+
+
+def test_too_little_room_is_told(bare: LocalSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "DATA_BYTES", 2**80)
+    finding = _findings(bare)["room for data"]
+    assert not finding.ok
+    assert "TMPDIR" in finding.remedy
+
+
+def test_configured_servers_that_do_not_answer_are_told_without_the_password(
+    bare: LocalSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_ports(1)[0]
+    monkeypatch.setenv("SNAPUP_BOOTSTRAP_SERVERS", f"{LOOPBACK}:{port}")
+    monkeypatch.setenv("SNAPUP_REDIS_URL", f"redis://:hunter2@{LOOPBACK}:{port}/0")
+    findings = _findings(bare)
+    assert not findings["configured Kafka"].ok
+    assert not findings["configured Redis"].ok
+    assert "hunter2" not in str(findings)
+
+
+def test_installing_without_maven_and_apt_says_what_could_not_be_had(bare: LocalSettings) -> None:
+    steps: list[str] = []
+    missed = {finding.name: finding for finding in doctor.install(bare, steps.append)}
+    assert set(missed) == {"Kafka jars", "redis-server", "promtool"}
+    assert len(steps) == 3
+    assert "Maven is missing" in missed["Kafka jars"].remedy
+    assert not missed["promtool"].required

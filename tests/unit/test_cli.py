@@ -1,0 +1,44 @@
+"""How `snapup` ends: one line and a code for what a user can mend, a traceback for our bugs."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from stream import cli
+from stream.errors import SnapupError
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, error: Exception) -> int:
+    def fails() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fails)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_a_failure_is_one_line_on_stderr_and_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = "Java is missing [really]: " + "install it " * 40
+    assert _run(monkeypatch, SnapupError(long, exit_code=3)) == 3
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", long + "\n")
+
+
+def test_a_full_disk_is_one_line_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(monkeypatch, OSError(errno.ENOSPC, "No space left on device", "/data/log")) == 1
+    assert capsys.readouterr().err.startswith("The disk is full: /data/log")
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(cli, "app", fails)
+    with pytest.raises(OSError, match="Input/output error"):
+        cli.main()
