@@ -123,7 +123,8 @@ def status_of(ledger: Ledger, room: Room, now_ms: int) -> tuple[SaleStatus, int 
     if terms is not None and ends_at_ms is not None and terms.extended_to_ms > ends_at_ms:
         ends_at_ms, extended = terms.extended_to_ms, True
     if terms is not None and 0 <= terms.closed_at_ms <= now_ms:
-        return "ended", ends_at_ms, extended
+        closed_ms = terms.closed_at_ms
+        return "ended", closed_ms if ends_at_ms is None else min(closed_ms, ends_at_ms), extended
     if ends_at_ms is not None and now_ms >= ends_at_ms:
         return "ended", ends_at_ms, extended
     return ("scheduled" if now_ms < opened.starts_at_ms else "open"), ends_at_ms, extended
