@@ -7,6 +7,7 @@ does not matter, unless one event id was used in two topics of a room.
 from __future__ import annotations
 
 from collections import Counter
+from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct, field
@@ -24,12 +25,19 @@ if TYPE_CHECKING:
 
 
 class Refusal(NamedTuple):
-    """A record that breaks the contract: where it is and why."""
+    """A record that breaks the contract: where it is, why it is refused, and what it held (see `digest`)."""
 
     topic: str
     partition: int
     offset: int
     reason: str
+    digest: str
+
+
+def digest(key: bytes | None, value: bytes | None) -> str:
+    """Stands for a record's key and value; a missing one is not an empty one."""
+    parts = (b"-" if part is None else b"%d:%s" % (len(part), part) for part in (key, value))
+    return sha256(b"".join(parts)).hexdigest()[:16]
 
 
 class Accounts(Struct):
@@ -74,7 +82,7 @@ class Recount:
         match self._decoders[logical].decode(value, key, timestamp_ms, headers):
             case DeadLetter(reason=reason):
                 self.accounts.dead_lettered[reason.value] += 1
-                self.refusals.append(Refusal(logical, partition, offset, reason.value))
+                self.refusals.append(Refusal(logical, partition, offset, reason.value, digest(key, value)))
             case event:
                 self._count(event, timestamp_ms)
 
