@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +15,10 @@ from stream.local.process import ProcessId, ServerProcess, last_lines, stop_by_i
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 DEADLINE_S = 20.0
+WATCH_S = 0.5
 SERVER = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(600)"
 PARENT = """
 import pathlib, sys, time
@@ -105,17 +106,11 @@ def test_a_released_server_outlives_its_parent_and_is_ended_by_its_id(tmp_path: 
     itself, keeper = _pid_in(tmp_path / "pid"), _pid_in(tmp_path / "keeper")
     parent.kill()
     parent.wait()
-    # The keeper has seen its parent go by the time that it has been given another one.
-    assert wait_until(lambda: _parent_of(keeper.pid) != parent.pid, DEADLINE_S)
-    assert itself.lives()
-    assert keeper.lives()
+    # An unreleased server is gone in milliseconds, see above; that nothing happens can only be watched for a while.
+    assert not wait_until(lambda: not (itself.lives() and keeper.lives()), WATCH_S)
     assert stop_by_id(keeper, DEADLINE_S) is True
     assert _gone(itself, keeper)
     assert stop_by_id(keeper, DEADLINE_S) is False
-
-
-def _parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[1])
 
 
 def test_a_number_that_was_given_to_another_process_is_not_taken_for_ours() -> None:
