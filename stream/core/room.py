@@ -202,6 +202,7 @@ class Room:
     def _carted_and_bought(self, user_id: str) -> None:
         """A window holds who did both inside it: whoever's earlier one of the two latest moments is inside."""
         audiences = self.audiences
+        audiences[CARTED_BUYERS].thin(max(audiences[CARTERS].bits, audiences[BUYERS].bits))
         both = min(audiences[CARTERS].latest(user_id), audiences[BUYERS].latest(user_id))
         if both >= 0:
             audiences[CARTED_BUYERS].seen(user_id, both)

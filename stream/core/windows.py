@@ -20,7 +20,7 @@ from stream.core.rules import WINDOWS_MS
 from stream.core.time import BUCKET_MS, first_bucket
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from stream.core.distinct import Distinct
 
@@ -214,9 +214,12 @@ class Audience(Edges):
         if self.bits:
             self.last = {person: bucket for person, bucket in self.last.items() if _sampled(person, self.bits)}
 
-    def people(self) -> Iterable[str]:
-        """Everybody kept."""
-        return self.last
+    def thin(self, bits: int) -> None:
+        """Keep no larger sample than an audience that this one is a part of: both then stand for the same people."""
+        if bits > self.bits:
+            self.bits = bits
+            self.keep_sample()
+            self.rebuild()
 
 
 def _sampled(person: str, bits: int) -> bool:
