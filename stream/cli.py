@@ -9,8 +9,12 @@ from rich.console import Console
 
 from stream.commands.doctor import doctor
 from stream.commands.import_ import import_app
+from stream.commands.recount import recount
+from stream.commands.schemas import schemas_app
+from stream.commands.simulate import simulate
 from stream.commands.stack import stack_app
 from stream.commands.topics import topics_app
+from stream.commands.worker import worker
 from stream.errors import SnapupError, explain_os_error
 
 app = typer.Typer(
@@ -28,8 +32,12 @@ def snapup() -> None:
 
 app.command()(doctor)
 app.add_typer(import_app)
+app.command()(recount)
+app.command()(simulate)
+app.add_typer(schemas_app)
 app.add_typer(stack_app)
 app.add_typer(topics_app)
+app.command()(worker)
 
 
 def main() -> None:

@@ -147,6 +147,10 @@ class TopicMerge:
         """Topics that hold enough: do not fetch them now."""
         return frozenset(i for i, topic in enumerate(self._topics) if topic.queued >= self.max_queued_records)
 
+    def empty_topics(self) -> frozenset[int]:
+        """Topics of which nothing waits: the fold may need these to go on."""
+        return frozenset(i for i, topic in enumerate(self._topics) if not topic.queue)
+
     def queued_records(self) -> int:
         """Records waiting here."""
         return sum(topic.queued for topic in self._topics)

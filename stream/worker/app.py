@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ import threading
 from typing import TYPE_CHECKING, Any, cast
 
 import faust
+import prometheus_client
 import structlog
 
 from stream.contract.events import TOPIC_NAMES
@@ -31,7 +33,14 @@ from stream.worker.owners import Owners
 from stream.worker.projection import Projection
 from stream.worker.saving import run_checkpoints
 from stream.worker.tasks import Exit, FatalError, Tasks, end_process
-from stream.worker.transport import BatchConsumer, BatchTransport, CopartitionedAssignor, PassSchema, check_versions
+from stream.worker.transport import (
+    BatchConsumer,
+    BatchTransport,
+    CopartitionedAssignor,
+    PassSchema,
+    check_versions,
+    use_raw_records,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -48,6 +57,8 @@ STREAM_BUFFER_SLICES = 16
 DRAIN_SLICES = 4
 # Must be at least the session time-out (Faust checks), and bounds one answer of the broker.
 REQUEST_OVER_SESSION_MS = 9_000
+# Records and events are no cycles: look for garbage once in a hundred thousand new objects, not in seven hundred.
+GC_THRESHOLDS = (100_000, 20, 20)
 # Of the time to stop, what the last checkpoints may take.
 HAND_OVER_S = 2.0
 FLUSH_S = 0.5
@@ -265,6 +276,9 @@ async def run_worker(settings: Settings, *, accept_data_loss: bool = False) -> i
         SnapupError: something is not as it must be before the start.
     """
     check_versions()
+    use_raw_records()
+    gc.set_threshold(*GC_THRESHOLDS)
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
     configure_logging(settings.log_level, group=settings.group, member=settings.member_name or str(os.getpid()))
     async with stop_signals(settings.stop_timeout_ms) as stop:
         topics = input_topics(settings.topic_prefix)

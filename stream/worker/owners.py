@@ -38,6 +38,8 @@ SEEK_RETRY_S = 0.5
 # A take-over that failed is tried again after 0.5, 1, 2, ... 8 s.
 RETRY_FIRST_S = 0.5
 RETRY_MAX_S = 8.0
+# Over all partitions, at most this many full queues' worth of records may wait for topics with backlog.
+QUEUES_MAX = 4
 # Restores share the broker and this event loop.
 TAKE_OVERS_AT_ONCE = 4
 
@@ -86,6 +88,7 @@ class Owners:
         self._owners: dict[int, Owner] = {}
         self._failures: Counter[int] = Counter()
         self._generation = -1
+        self._all_topics = frozenset(range(len(home.topics)))
         self._acquiring = asyncio.Semaphore(TAKE_OVERS_AT_ONCE)
         self.assigned: frozenset[int] = frozenset()
         self.rebalancing_since: float | None = time.monotonic()
@@ -114,14 +117,13 @@ class Owners:
 
     def wanted(self) -> set[TP]:
         """What to fetch now: the topics of live partitions, without those whose queues are full."""
+        live = self.live()
+        crowded = sum(owner.merge.queued_records() for owner in live) > QUEUES_MAX * self._home.max_queued_records
         wanted: set[TP] = set()
-        for owner in self._owners.values():
-            if owner.phase is not Phase.LIVE:
-                continue
-            full = owner.merge.full_topics()
-            for index, topic in enumerate(self._home.topics):
-                if index not in full:
-                    wanted.add(TP(topic, owner.partition))
+        for owner in live:
+            # Crowded: only what the folds may be waiting for, so that memory is bounded and nothing stands still.
+            topics = owner.merge.empty_topics() if crowded else self._all_topics - owner.merge.full_topics()
+            wanted.update(TP(self._home.topics[index], owner.partition) for index in topics)
         return wanted
 
     def cut(self, drained: Iterable[Drained]) -> Iterator[Slice]:
