@@ -1,0 +1,111 @@
+"""`snapup schemas write|check`: the published contract, made from the Python types, held against what is committed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from stream.contract import publish
+from stream.contract.compatibility import Direction, incompatibilities
+from stream.contract.schema import OVERLAY_SCHEMA_FILE
+from stream.errors import SnapupError
+
+SCHEMAS = "schemas"
+GUIDE = Path("docs/contract.md")
+MAX_LISTED = 20
+
+schemas_app = typer.Typer(name="schemas", help="Write or check the published contract.", no_args_is_help=True)
+
+Root = Annotated[Path, typer.Option(help="The checkout: where schemas/ and docs/ are.")]
+
+
+@schemas_app.command()
+def write(
+    root: Root = Path(),
+    *,
+    allow_breaking: Annotated[
+        bool, typer.Option("--allow-breaking", help="Write even what breaks the contract: before a release only.")
+    ] = False,
+) -> None:
+    """Write schemas/ and the tables of docs/contract.md from the Python types."""
+    if not allow_breaking:
+        _refuse_breaking(root / SCHEMAS)
+    wanted = _wanted(root)
+    changed = 0
+    for path, text in wanted.items():
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            changed += 1
+    stale = _stale(root, wanted)
+    for path in stale:
+        path.unlink()
+    Console().print(f"{len(wanted)} files, {changed} written, {len(stale)} removed.")
+
+
+@schemas_app.command()
+def check(
+    root: Root = Path(),
+    against: Annotated[
+        Path | None,
+        typer.Option(help="A folder with the schemas of an earlier version, to be compatible with as well."),
+    ] = None,
+) -> None:
+    """Refuse an incompatible change within a major version, and files that are not what the Python types say."""
+    for folder in (root / SCHEMAS, against):
+        if folder is not None:
+            _refuse_breaking(folder)
+    wanted = _wanted(root)
+    wrong = [f"{path}: missing" for path in wanted if not path.is_file()]
+    wrong += [
+        f"{path}: differs"
+        for path, text in wanted.items()
+        if path.is_file() and path.read_text(encoding="utf-8") != text
+    ]
+    wrong += [f"{path}: not part of the contract" for path in _stale(root, wanted)]
+    if wrong:
+        raise SnapupError(_listed("The published contract is out of date: run `snapup schemas write`.", wrong))
+    Console().print(f"{len(wanted)} files as they should be.")
+
+
+def _wanted(root: Path) -> dict[Path, str]:
+    """Every generated file with its text; the guide too, where there is one."""
+    wanted = {root / SCHEMAS / path: text for path, text in publish.files().items()}
+    guide = root / GUIDE
+    if guide.is_file():
+        wanted[guide] = publish.filled(guide.read_text(encoding="utf-8"))
+    return wanted
+
+
+def _stale(root: Path, wanted: dict[Path, str]) -> list[Path]:
+    """Files that look generated and no longer are."""
+    folder = root / SCHEMAS
+    there = [*folder.glob("*.schema.json"), *folder.glob("examples/*/*.json")]
+    return sorted(path for path in there if path not in wanted)
+
+
+def _refuse_breaking(folder: Path) -> None:
+    """Compare the schemas in a folder with those of the Python types; a type that is gone breaks the contract too."""
+    new = publish.schemas()
+    found = []
+    for path in sorted(folder.glob("*.schema.json")):
+        if path.name not in new:
+            found.append(f"{path.name}: the whole type is gone")
+            continue
+        try:
+            old = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise SnapupError(f"{path} is not JSON ({error}): restore it from version control.") from error
+        direction = Direction.READ_BY_OTHERS if path.name == OVERLAY_SCHEMA_FILE else Direction.READ_BY_US
+        found += [f"{path.name}{place}" for place in incompatibilities(old, new[path.name], direction)]
+    if found:
+        raise SnapupError(_listed("This breaks the contract within its major version:", found))
+
+
+def _listed(head: str, lines: list[str]) -> str:
+    more = [f"and {len(lines) - MAX_LISTED} more"] if len(lines) > MAX_LISTED else []
+    return "\n".join([head, *lines[:MAX_LISTED], *more])

@@ -1,0 +1,202 @@
+"""The AsyncAPI 3.0 document: every public topic, who writes it, its key, its messages.
+
+Payloads are references to the schema files beside it. The checkpoints and the journal are private to the worker and
+left out: their form may change with any release.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from stream.contract import cloudevents
+from stream.contract.events import ID_PATTERN, INPUT_TOPICS, MAX_ID_CHARS, MAX_RECORD_BYTES
+from stream.contract.refusal import Reason
+from stream.contract.schema import MAJOR_VERSION, OVERLAY_SCHEMA_FILE, event_schema, event_schema_file, type_name
+
+ASYNCAPI_FILE = "asyncapi.yaml"
+KAFKA_BINDING = "0.5.0"
+
+Node = dict[str, Any]
+
+_ROOM_KEY: Node = {
+    "type": "string",
+    "description": "The room_id, UTF-8. Partitioner: Kafka's default (murmur2 of the key).",
+    "pattern": ID_PATTERN,
+    "maxLength": MAX_ID_CHARS,
+}
+_PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
+# Words that some YAML readers take for something other than text.
+_NOT_PLAIN = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+
+
+def document() -> Node:
+    """The whole document."""
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Snapup",
+            "version": f"{MAJOR_VERSION}.0.0",
+            "description": (
+                "Live-commerce signals from Kafka to on-screen overlays. Operations are named from Snapup's side: it"
+                " receives what platforms send to the input topics. Every input topic has the same number of"
+                f" partitions, its key is the room_id, a record has at most {MAX_RECORD_BYTES} bytes. Unknown fields"
+                " are ignored."
+            ),
+        },
+        "defaultContentType": "application/json",
+        "channels": {
+            **{topic: _input_channel(topic) for topic, _ in INPUT_TOPICS},
+            "dead-letters": _channel(
+                "dead-letters",
+                "Records that break the contract, whole, with the reason. Same partition number.",
+                ["dead_letter"],
+            ),
+            "signals": _channel(
+                "signals", "The overlay document of every room that changed, at each checkpoint.", ["overlay"]
+            ),
+        },
+        "operations": {
+            **{f"receive_{_identifier(topic)}": _operation("receive", topic) for topic, _ in INPUT_TOPICS},
+            "send_dead_letters": _operation("send", "dead-letters"),
+            "send_signals": _operation("send", "signals"),
+        },
+        "components": {
+            "messages": {
+                **{type_name(kind): _event_message(type_name(kind)) for _, kinds in INPUT_TOPICS for kind in kinds},
+                "dead_letter": _dead_letter_message(),
+                "overlay": _overlay_message(),
+            },
+            "parameters": {"prefix": {"description": "The topic prefix of the installation.", "default": "live"}},
+        },
+    }
+
+
+def _input_channel(topic: str) -> Node:
+    kinds = dict(INPUT_TOPICS)[topic]
+    names = [type_name(kind) for kind in kinds]
+    return _channel(topic, f"Events of type {', '.join(names)}.", names)
+
+
+def _channel(topic: str, description: str, messages: list[str]) -> Node:
+    return {
+        "address": f"{{prefix}}.{topic}",
+        "description": description,
+        "parameters": {"prefix": {"$ref": "#/components/parameters/prefix"}},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+        "bindings": {"kafka": {"bindingVersion": KAFKA_BINDING}},
+    }
+
+
+def _operation(action: str, topic: str) -> Node:
+    return {"action": action, "channel": {"$ref": f"#/channels/{topic}"}}
+
+
+def _event_message(name: str) -> Node:
+    schema = event_schema(name)
+    return {
+        "name": name,
+        "title": schema["title"],
+        "summary": schema["description"],
+        "contentType": "application/json",
+        "headers": _cloudevents_headers(name),
+        "payload": {"$ref": f"./{event_schema_file(name)}"},
+        "bindings": _key_binding(),
+    }
+
+
+def _cloudevents_headers(name: str) -> Node:
+    """None is required: without `ce_specversion` the record is bare JSON."""
+    return {
+        "type": "object",
+        "description": "Optional: CloudEvents 1.0, binary mode. The body may leave out what the headers say.",
+        "properties": {
+            "content-type": {"type": "string", "description": "application/json, or a type that ends in +json"},
+            "ce_specversion": {"const": cloudevents.SPEC_VERSION},
+            "ce_id": {"type": "string", "description": "event_id"},
+            "ce_type": {"enum": [cloudevents.type_name(name), name], "description": "type"},
+            "ce_time": {"type": "string", "format": "date-time", "description": "event_time_ms"},
+            "ce_source": {"type": "string", "description": "not looked at"},
+        },
+    }
+
+
+def _dead_letter_message() -> Node:
+    texts = {
+        "dl-detail": "what was wrong, in words; at most 200 characters",
+        "dl-pointer": "JSON pointer (RFC 6901) of the value at fault; absent when no one value is",
+        "dl-topic": "the topic that the record was on",
+        "dl-partition": "its partition, decimal",
+        "dl-offset": "its offset, decimal",
+        "dl-append-time-ms": "its record timestamp, UTC epoch milliseconds, decimal",
+    }
+    return {
+        "name": "dead_letter",
+        "title": "dead letter",
+        "summary": "A refused record: its key, value and headers as they were, and these headers beside them.",
+        "contentType": "application/octet-stream",
+        "headers": {
+            "type": "object",
+            "required": ["dl-reason", *(name for name in texts if name != "dl-pointer")],
+            "properties": {
+                "dl-reason": {"enum": [str(reason) for reason in Reason], "description": "why it was refused"},
+                **{name: {"type": "string", "description": text} for name, text in texts.items()},
+            },
+        },
+        "payload": {"description": "The bytes of the refused record, whatever they are."},
+        "bindings": {
+            "kafka": {
+                "key": {"description": "The key of the refused record, whatever it was."},
+                "bindingVersion": KAFKA_BINDING,
+            }
+        },
+    }
+
+
+def _overlay_message() -> Node:
+    return {
+        "name": "overlay",
+        "title": "overlay document",
+        "summary": "The snapshot of one room, the same document that Redis holds.",
+        "contentType": "application/json",
+        "payload": {"$ref": f"./{OVERLAY_SCHEMA_FILE}"},
+        "bindings": _key_binding(),
+    }
+
+
+def _key_binding() -> Node:
+    return {"kafka": {"key": _ROOM_KEY, "bindingVersion": KAFKA_BINDING}}
+
+
+def _identifier(topic: str) -> str:
+    return topic.replace("-", "_")
+
+
+def to_yaml(node: Any) -> str:
+    """YAML in block style, for what JSON can say. Text is always quoted as in JSON, which YAML reads the same."""
+    return "\n".join(_lines(node)) + "\n"
+
+
+def _lines(node: Any) -> list[str]:
+    if isinstance(node, dict) and node:
+        return [line for key, value in node.items() for line in _entry(_key(key) + ":", value, "  ")]
+    if isinstance(node, list) and node:
+        return [line for item in node for line in _item(item)]
+    return [json.dumps(node, ensure_ascii=False)]
+
+
+def _entry(head: str, value: Any, indent: str) -> list[str]:
+    lines = _lines(value)
+    if isinstance(value, dict | list) and value:
+        return [head, *(indent + line for line in lines)]
+    return [f"{head} {lines[0]}"]
+
+
+def _item(value: Any) -> list[str]:
+    first, *rest = _lines(value)
+    return ["- " + first, *("  " + line for line in rest)]
+
+
+def _key(key: str) -> str:
+    return key if _PLAIN_KEY.fullmatch(key) and key.lower() not in _NOT_PLAIN else json.dumps(key, ensure_ascii=False)

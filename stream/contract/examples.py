@@ -1,0 +1,319 @@
+"""The examples that are published in `schemas/examples/`: records that are read, and records that are refused.
+
+A valid example is the record's value. An invalid one is a whole record (topic, key, append time, headers, value) with
+the reason and the JSON pointer that it must be refused with. Each type has one for each reason, and one for each kind
+of limit that its schema has. Tests hold them against the decoder and against the schemas.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from copy import deepcopy
+from typing import Any, NamedTuple
+
+import msgspec
+
+from stream.contract.events import (
+    MAX_AGE_MS,
+    MAX_AHEAD_MS,
+    MAX_AMOUNT_MINOR,
+    MAX_COMMENT_CHARS,
+    MAX_ID_CHARS,
+    MAX_OFFERED,
+    MAX_ORDER_LINES,
+    MAX_QUANTITY,
+    MAX_RECORD_BYTES,
+    MAX_SAFE_INTEGER,
+    MAX_TAPS,
+)
+from stream.contract.refusal import Reason
+from stream.contract.schema import event_types
+from stream.contract.wire import MAX_DEPTH
+
+Json = dict[str, Any]
+
+NOW_MS = 1_507_636_800_123
+ROOM = "viya-2017"
+
+_LINES = [
+    {"sku_id": "sku-881", "quantity": 2, "amount_minor": 39_800, "sale_id": "coat-drop"},
+    {"sku_id": "sku-12", "quantity": 1, "amount_minor": 0},
+]
+_EVENT = {"event_id": "01JD8Q5W4Z3V9T7KX2M6YB1C0N", "room_id": ROOM, "event_time_ms": NOW_MS}
+_PERSON = {**_EVENT, "user_id": "u-1204118"}
+_SALE = {**_EVENT, "sale_id": "coat-drop"}
+_ORDER = {**_PERSON, "order_id": "o-31544", "status": "placed", "lines": _LINES, "currency": "CNY"}
+
+# Every field of every type.
+FULL: dict[str, Json] = {
+    "comment": {**_PERSON, "text": "is there a size M left?"},
+    "like": {**_PERSON, "count": 12},
+    "cart_add": {**_PERSON, "sku_id": "sku-881", "quantity": 1, "sale_id": "coat-drop"},
+    "order": _ORDER,
+    "enter": {**_PERSON, "source": "feed", "session_id": "s-77"},
+    "leave": {**_PERSON, "session_id": "s-77"},
+    "product_click": {**_PERSON, "sku_id": "sku-881", "source": "shelf"},
+    "sale_opened": {
+        **_SALE,
+        "sku_id": "sku-881",
+        "offered": 5_000,
+        "starts_at_ms": NOW_MS + 60_000,
+        "ends_at_ms": NOW_MS + 360_000,
+        "price_minor": 19_900,
+        "list_price_minor": 39_900,
+        "currency": "CNY",
+        "per_user_limit": 2,
+        "restock_planned_at_ms": NOW_MS + 180_000,
+    },
+    "sale_restocked": {**_SALE, "sku_id": "sku-881", "quantity": 500, "restock_planned_at_ms": NOW_MS + 90_000},
+    "sale_extended": {**_SALE, "ends_at_ms": NOW_MS + 660_000},
+    "sale_closed": _SALE,
+}
+
+_LONG_ID = "Az09._:-" * (MAX_ID_CHARS // 8)
+_LONGEST_LINE = {"sku_id": "s", "quantity": MAX_QUANTITY, "amount_minor": MAX_AMOUNT_MINOR}
+
+# What else is worth showing as good: type → case → the fields that differ from the full example.
+_GOOD: dict[str, dict[str, Json]] = {
+    "comment": {
+        "unicode": {"text": "这件外套还有 M 码吗?\N{SMILING FACE WITH HEART-SHAPED EYES} e\N{COMBINING ACUTE ACCENT}"},
+        "empty": {"text": ""},
+        "longest": {"text": "\N{FIRE}" * MAX_COMMENT_CHARS},
+        "control-characters": {"text": 'a\x00b\n\t"\\'},
+    },
+    "like": {"most-taps": {"count": MAX_TAPS}, "longest-ids": {"event_id": _LONG_ID, "user_id": _LONG_ID}},
+    "cart_add": {"greatest-quantity": {"quantity": MAX_QUANTITY}},
+    "order": {
+        "paid": {"event_id": "01JD8Q60A3R5N8W2E4T6Y8U1P9", "status": "paid"},
+        "cancelled": {"event_id": "01JD8Q6F2K7M3B5V9C1X4Z6L8J", "status": "cancelled"},
+        "refunded": {"event_id": "01JD8Q6T8H4G2F6D1S3A5P7O9I", "status": "refunded"},
+        "most-lines": {"lines": [_LONGEST_LINE] * MAX_ORDER_LINES},
+    },
+    "enter": {"earliest-time": {"event_time_ms": 0}, "latest-time": {"event_time_ms": MAX_SAFE_INTEGER}},
+    "sale_opened": {"nothing-offered": {"offered": 0}, "most-offered": {"offered": MAX_OFFERED}},
+    "sale_restocked": {"most-units": {"quantity": MAX_OFFERED}},
+}
+
+# What breaks the schema: type → case → (pointer, value); the value ABSENT removes the field.
+ABSENT = object()
+_BAD: dict[str, dict[str, tuple[str, Any]]] = {
+    "comment": {
+        "text-too-long": ("/text", "x" * (MAX_COMMENT_CHARS + 1)),
+        "text-too-long-in-characters": ("/text", "\N{FIRE}" * (MAX_COMMENT_CHARS + 1)),
+        "text-missing": ("/text", ABSENT),
+        "text-null": ("/text", None),
+        "type-missing": ("/type", ABSENT),
+        "type-null": ("/type", None),
+        "type-number": ("/type", 1),
+    },
+    "like": {
+        "count-zero": ("/count", 0),
+        "count-too-many": ("/count", MAX_TAPS + 1),
+        "count-fraction": ("/count", 1.5),
+        "count-written-as-float": ("/count", 3.0),
+        "count-text": ("/count", "3"),
+        "count-true": ("/count", True),
+        "event-time-negative": ("/event_time_ms", -1),
+        "event-time-too-great": ("/event_time_ms", MAX_SAFE_INTEGER + 1),
+        "event-time-text": ("/event_time_ms", "2017-10-10T12:00:00Z"),
+        "user-missing": ("/user_id", ABSENT),
+        "user-empty": ("/user_id", ""),
+        "user-number": ("/user_id", 1_204_118),
+        "user-with-newline": ("/user_id", "u-1\n"),
+        "event-id-too-long": ("/event_id", "x" * (MAX_ID_CHARS + 1)),
+        "event-id-missing": ("/event_id", ABSENT),
+        "room-with-space": ("/room_id", "viya 2017"),
+        "room-not-ascii": ("/room_id", "薇娅"),
+    },
+    "cart_add": {
+        "quantity-zero": ("/quantity", 0),
+        "quantity-too-many": ("/quantity", MAX_QUANTITY + 1),
+        "sku-missing": ("/sku_id", ABSENT),
+        "sale-with-slash": ("/sale_id", "coat/drop"),
+    },
+    "order": {
+        "lines-empty": ("/lines", []),
+        "lines-too-many": ("/lines", [_LINES[1]] * (MAX_ORDER_LINES + 1)),
+        "status-unknown": ("/status", "shipped"),
+        "currency-small-letters": ("/currency", "cny"),
+        "order-id-missing": ("/order_id", ABSENT),
+        "line-sku-missing": ("/lines/1/sku_id", ABSENT),
+        "line-sku-with-newline": ("/lines/1/sku_id", "sku-12\n"),
+        "line-quantity-zero": ("/lines/0/quantity", 0),
+        "line-amount-negative": ("/lines/0/amount_minor", -1),
+        "line-amount-fraction": ("/lines/0/amount_minor", 398.5),
+        "line-amount-too-great": ("/lines/1/amount_minor", MAX_AMOUNT_MINOR + 1),
+    },
+    "enter": {"source-with-space": ("/source", "the feed"), "session-number": ("/session_id", 77)},
+    "leave": {"user-missing": ("/user_id", ABSENT)},
+    "product_click": {"sku-empty": ("/sku_id", "")},
+    "sale_opened": {
+        "offered-negative": ("/offered", -1),
+        "offered-too-many": ("/offered", MAX_OFFERED + 1),
+        "start-missing": ("/starts_at_ms", ABSENT),
+        "limit-zero": ("/per_user_limit", 0),
+        "price-negative": ("/price_minor", -1),
+        "currency-symbol": ("/currency", "¥"),
+    },
+    "sale_restocked": {"quantity-zero": ("/quantity", 0), "quantity-too-many": ("/quantity", MAX_OFFERED + 1)},
+    "sale_extended": {"end-missing": ("/ends_at_ms", ABSENT), "end-null": ("/ends_at_ms", None)},
+    "sale_closed": {"sale-missing": ("/sale_id", ABSENT)},
+}
+
+
+class Invalid(NamedTuple):
+    """A record that must be refused, and as what."""
+
+    reason: Reason
+    pointer: str | None
+    topic: str
+    value: bytes
+    key: str | None = ROOM
+    append_time_ms: int = NOW_MS
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def document(self) -> Json:
+        """As published: the value as JSON when its compact form is these bytes, else in base64."""
+        return {
+            "reason": str(self.reason),
+            "pointer": self.pointer,
+            "topic": self.topic,
+            "key": self.key,
+            "append_time_ms": self.append_time_ms,
+            **({"headers": dict(self.headers)} if self.headers else {}),
+            **_published_value(self.value),
+        }
+
+
+def valid() -> dict[str, Json]:
+    """File name → a record's value that is read."""
+    found: dict[str, Json] = {}
+    for name, (_, kind) in event_types().items():
+        full = {"type": name, **FULL[name]}
+        required = {"type", *(field.encode_name for field in msgspec.structs.fields(kind) if field.required)}
+        least = {key: value for key, value in full.items() if key in required}
+        nulls = {key: None for key in full if key not in required}
+        cases = {
+            "full": full,
+            "unknown-fields": {**full, "client": {"app": "直播", "build": 91, "flags": [True, None, 0.5]}},
+            **({"minimal": least, "nulls": {**full, **nulls}} if nulls else {}),
+            **{case: {**full, **change} for case, change in _GOOD.get(name, {}).items()},
+        }
+        found |= {f"{name}--{case}.json": record for case, record in cases.items()}
+    return found
+
+
+def invalid() -> dict[str, Invalid]:
+    """File name → a record that is refused."""
+    found: dict[str, Invalid] = {}
+    for name in event_types():
+        cases = _refused_for_any_type(name)
+        cases += [(case, _violation(name, pointer, value)) for case, (pointer, value) in _BAD[name].items()]
+        if name == "comment":
+            cases += _refused_otherwise()
+        found |= {f"{record.reason}--{name}--{case}.json": record for case, record in cases}
+    return found | {f"{record.reason}--order--{case}.json": record for case, record in _refused_cloudevents()}
+
+
+def cloudevent() -> Json:
+    """A good record in CloudEvents' binary mode: the three fields that stand in headers are left out of the body."""
+    in_headers = ("type", "event_id", "event_time_ms")
+    order = {"type": "order", **FULL["order"]}
+    return {
+        "topic": "orders",
+        "key": ROOM,
+        "append_time_ms": NOW_MS,
+        "headers": {
+            "content-type": "application/json",
+            "ce_specversion": "1.0",
+            "ce_id": order["event_id"],
+            "ce_source": "/shop/orders",
+            "ce_type": "snapup.order.v1",
+            "ce_time": "2017-10-10T12:00:00.123Z",
+        },
+        "value": {key: value for key, value in order.items() if key not in in_headers},
+    }
+
+
+def _refused_for_any_type(name: str) -> list[tuple[str, Invalid]]:
+    """One for each reason that has nothing to do with the fields of the type."""
+    topic, _ = event_types()[name]
+    other = "likes" if topic != "likes" else "comments"
+    good = {"type": name, **FULL[name]}
+    value = _encode(good)
+    deep = value[:-1] + b',"client":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}"
+    padding = MAX_RECORD_BYTES + 1 - len(_encode({**good, "client": ""}))
+    time = "/event_time_ms"
+    return [
+        ("cut-off", Invalid(Reason.NOT_JSON, None, topic, value[:-20])),
+        ("latin-1", Invalid(Reason.NOT_UTF8, None, topic, value[:-1] + b',"client":"caf\xe9"}')),
+        ("one-level-too-many", Invalid(Reason.NESTED_TOO_DEEP, None, topic, deep)),
+        ("one-byte-too-many", Invalid(Reason.TOO_LARGE, None, topic, _encode({**good, "client": "x" * padding}))),
+        ("capital-letters", Invalid(Reason.UNKNOWN_TYPE, "/type", topic, _encode({**good, "type": name.upper()}))),
+        (f"on-{other}", Invalid(Reason.WRONG_TOPIC, "/type", other, value)),
+        ("no-key", Invalid(Reason.KEY_MISMATCH, "/room_id", topic, value, None)),
+        ("a-millisecond", Invalid(Reason.AHEAD_OF_CLOCK, time, topic, value, ROOM, NOW_MS - MAX_AHEAD_MS - 1)),
+        ("a-millisecond", Invalid(Reason.TOO_OLD, time, topic, value, ROOM, NOW_MS + MAX_AGE_MS + 1)),
+    ]
+
+
+def _refused_otherwise() -> list[tuple[str, Invalid]]:
+    """More ways to meet those reasons, shown on one type."""
+    topic, value = "comments", _encode({"type": "comment", **FULL["comment"]})
+    root = Invalid(Reason.SCHEMA_VIOLATION, "", topic, b"[]")
+    return [
+        ("another-room", Invalid(Reason.KEY_MISMATCH, "/room_id", topic, value, "viya-2018")),
+        ("empty", Invalid(Reason.NOT_JSON, None, topic, b"")),
+        ("byte-order-mark", Invalid(Reason.NOT_JSON, None, topic, b"\xef\xbb\xbf" + value)),
+        ("not-a-number", Invalid(Reason.NOT_JSON, None, topic, value[:-1] + b',"client":NaN}')),
+        ("two-in-one", Invalid(Reason.NOT_JSON, None, topic, value + b"\n" + value)),
+        ("lone-surrogate", Invalid(Reason.NOT_UTF8, None, topic, value[:-1] + rb',"client":"\ud83d"}')),
+        ("array", root),
+        ("null", root._replace(value=b"null")),
+        ("misspelt", Invalid(Reason.UNKNOWN_TYPE, "/type", topic, value.replace(b'"comment"', b'"coment"', 1))),
+    ]
+
+
+def _refused_cloudevents() -> list[tuple[str, Invalid]]:
+    good = cloudevent()
+    body = good["value"]
+
+    def refused(reason: Reason, pointer: str | None, value: Json = body, **headers: str) -> Invalid:
+        said = good["headers"] | {name.replace("content_type", "content-type"): text for name, text in headers.items()}
+        return Invalid(reason, pointer, "orders", _encode(value), ROOM, NOW_MS, tuple(said.items()))
+
+    violation = Reason.SCHEMA_VIOLATION
+    return [
+        ("cloudevent-structured-mode", refused(violation, "", content_type="application/cloudevents+json")),
+        ("cloudevent-old-version", refused(violation, "", ce_specversion="0.3")),
+        ("cloudevent-time-without-offset", refused(violation, "/event_time_ms", ce_time="2017-10-10T12:00:00")),
+        ("cloudevent-body-disagrees", refused(violation, "/event_id", {**body, "event_id": "another"})),
+        ("cloudevent-next-version", refused(Reason.UNKNOWN_TYPE, "/type", ce_type="snapup.order.v2")),
+        ("cloudevent-avro", refused(Reason.NOT_JSON, None, content_type="application/avro")),
+    ]
+
+
+def _violation(name: str, pointer: str, value: Any) -> Invalid:
+    topic, _ = event_types()[name]
+    record: Json = deepcopy({"type": name, **FULL[name]})
+    *path, last = pointer[1:].split("/")
+    target: Any = record
+    for step in path:
+        target = target[int(step) if step.isdigit() else step]
+    if value is ABSENT:
+        del target[last]
+    else:
+        target[last] = value
+    return Invalid(Reason.SCHEMA_VIOLATION, pointer, topic, _encode(record), str(record["room_id"]))
+
+
+def _published_value(value: bytes) -> Json:
+    try:
+        parsed = msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {"value_base64": b64encode(value).decode()}
+    return {"value": parsed} if _encode(parsed) == value else {"value_base64": b64encode(value).decode()}
+
+
+def _encode(record: Any) -> bytes:
+    return msgspec.json.encode(record)

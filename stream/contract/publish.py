@@ -1,0 +1,104 @@
+"""What is published of the contract: the files of `schemas/`, and the tables and examples inside `docs/contract.md`.
+
+Pure: text in, text out. Everything is made from the Python types, in an order that depends on nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from stream.contract import asyncapi, examples
+from stream.contract.schema import (
+    OVERLAY_SCHEMA_FILE,
+    Schema,
+    event_schema,
+    event_schema_file,
+    event_types,
+    overlay_schema,
+)
+
+# In the guide: `<!-- fields: order -->`, `<!-- fields: order.lines -->` or `<!-- example: valid/order--full.json -->`,
+# what is filled in, `<!-- end -->`.
+_BLOCK = re.compile(r"(?P<begin><!-- (?P<kind>fields|example): (?P<of>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+
+
+def schemas() -> dict[str, Schema]:
+    """The schemas by file name."""
+    full = {name: [{"type": name, **examples.FULL[name]}] for name in event_types()}
+    return {event_schema_file(name): event_schema(name, full[name]) for name in event_types()} | {
+        OVERLAY_SCHEMA_FILE: overlay_schema()
+    }
+
+
+def files() -> dict[str, str]:
+    """Every file of `schemas/`: path inside it → text."""
+    documents: dict[str, Any] = dict(schemas())
+    documents |= {f"examples/valid/{name}": record for name, record in examples.valid().items()}
+    documents |= {f"examples/invalid/{name}": record.document() for name, record in examples.invalid().items()}
+    documents["examples/cloudevents/order--binary-mode.json"] = examples.cloudevent()
+    found = {path: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for path, document in documents.items()}
+    return found | {asyncapi.ASYNCAPI_FILE: asyncapi.to_yaml(asyncapi.document())}
+
+
+def filled(guide: str) -> str:
+    """The guide with its blocks made anew. A block that asks for what does not exist is a KeyError."""
+    published = files()
+
+    def fill(block: re.Match[str]) -> str:
+        if block["kind"] == "fields":
+            body = _field_table(block["of"])
+        else:
+            body = f"```json\n{published['examples/' + block['of']]}```\n"
+        return block["begin"] + body + block["end"]
+
+    return _BLOCK.sub(fill, guide)
+
+
+def _field_table(of: str) -> str:
+    """The fields of an event type, or (`order.lines`) of the items of one of its arrays."""
+    name, _, array = of.partition(".")
+    schema = event_schema(name)
+    node = schema
+    if array:
+        node = schema["$defs"][schema["properties"][array]["items"]["$ref"].removeprefix("#/$defs/")]
+    rows = ["| field | required | value | meaning |", "|---|---|---|---|"]
+    for field, rule in node["properties"].items():
+        required = "yes" if field in node["required"] else ""
+        meaning = rule.get("description", "what kind of event this is" if field == "type" else "")
+        rows.append(f"| `{field}` | {required} | {_values(rule, schema)} | {meaning} |")
+    return "\n".join(rows) + "\n"
+
+
+def _values(rule: Schema, root: Schema) -> str:
+    """What a field may hold, in a few words."""
+    if "anyOf" in rule:
+        return " or ".join(_values(option, root) for option in rule["anyOf"])
+    if rule.get("$ref") == "#/$defs/Id":
+        return "id"
+    if "$ref" in rule:
+        return _values(root["$defs"][rule["$ref"].removeprefix("#/$defs/")], root)
+    if "const" in rule or "enum" in rule:
+        return ", ".join(f"`{word}`" for word in rule.get("enum", [rule.get("const")]))
+    return _range(rule)
+
+
+def _range(rule: Schema) -> str:
+    match rule["type"]:
+        case "integer":
+            text = f"integer {_number(rule['minimum'])} … {_number(rule['maximum'])}"
+        case "array":
+            text = f"array of {rule['minItems']} … {rule['maxItems']}"
+        case "string" if "pattern" in rule:
+            text = f"`{rule['pattern']}`"
+        case "string":
+            text = f"text of at most {_number(rule['maxLength'])} characters"
+        case other:
+            text = str(other)
+    return text
+
+
+def _number(number: int) -> str:
+    """Digits in groups; the greatest safe integer by its formula."""
+    return "2^53 − 1" if number == 2**53 - 1 else f"{number:,}".replace(",", "\N{NO-BREAK SPACE}")

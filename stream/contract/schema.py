@@ -1,0 +1,110 @@
+"""JSON Schema 2020-12 of every event type and of the overlay document, made from the Python types.
+
+Each schema is one self-contained file. It uses only keywords that every validator knows, and regular expressions that
+mean the same in ECMA 262, Python, Go and Rust. What a schema cannot say (record size, key, times, UTF-8) is in
+`docs/contract.md`, and `decode` checks it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import msgspec
+
+from stream.contract.events import ID_PATTERN, INPUT_TOPICS, MAX_ID_CHARS, Event
+from stream.contract.overlay import SCHEMA, Overlay
+
+MAJOR_VERSION = 1
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+Schema = dict[str, Any]
+
+# `$` alone would do in ECMA 262; Python's also matches before a last newline. `not` says the same without an anchor.
+_ID: Schema = {
+    "description": "An opaque identifier.",
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAX_ID_CHARS,
+    "pattern": ID_PATTERN,
+    "not": {"type": "string", "pattern": "[^A-Za-z0-9._:-]"},
+}
+
+
+def type_name(kind: type[Event]) -> str:
+    """The wire name of an event type: what stands in `type`."""
+    return str(kind.__struct_config__.tag)
+
+
+def event_types() -> dict[str, tuple[str, type[Event]]]:
+    """Every event type by its wire name, with the topic it belongs on, in the order of the topics."""
+    return {type_name(kind): (topic, kind) for topic, kinds in INPUT_TOPICS for kind in kinds}
+
+
+def event_schema_file(name: str) -> str:
+    """Where the schema of an event type is kept, inside `schemas/`."""
+    return f"{name}.v{MAJOR_VERSION}.schema.json"
+
+
+OVERLAY_SCHEMA_FILE = f"overlay.v{MAJOR_VERSION}.schema.json"
+
+
+def event_schema(name: str, examples: list[Any] | None = None) -> Schema:
+    """The schema of one event type. Fields that it does not know are allowed, and ignored."""
+    topic, kind = event_types()[name]
+    schema = _self_contained(kind, f"urn:snapup:event:{name}:v{MAJOR_VERSION}", name)
+    schema["description"] += f" Topic: {topic}; key: room_id."
+    if examples:
+        schema["examples"] = examples
+    return schema
+
+
+def overlay_schema() -> Schema:
+    """The schema of the overlay document. Readers must ignore fields and words that they do not know."""
+    schema = _self_contained(Overlay, f"urn:snapup:overlay:v{MAJOR_VERSION}", "overlay")
+    schema["properties"]["schema"] = {"type": "string", "const": SCHEMA}
+    return schema
+
+
+def _self_contained(kind: type, schema_id: str, title: str) -> Schema:
+    (_,), components = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
+    used: set[str] = set()
+    schemas = {name: _tidy(component, used) for name, component in components.items()}
+    root = schemas.pop(kind.__name__)
+    defs = ({"Id": _ID} if "Id" in used else {}) | dict(sorted(schemas.items()))
+    return {
+        "$schema": DIALECT,
+        "$id": schema_id,
+        **root,
+        "title": title,
+        **({"$defs": defs} if defs else {}),
+    }
+
+
+def _tidy(node: Any, used: set[str]) -> Any:
+    """What msgspec says, in the form that is published: ids by reference, one sentence a field, objects open."""
+    if isinstance(node, list):
+        return [_tidy(item, used) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("pattern") == ID_PATTERN:
+        used.add("Id")
+        return {"$ref": "#/$defs/Id", "description": node["description"]}
+    tidy = {key: _tidy(value, used) for key, value in node.items()}
+    if "description" in tidy:
+        tidy["description"] = " ".join(inspect.cleandoc(tidy["description"]).split())
+    if tidy.get("type") == "object" and "properties" in tidy:
+        tidy["additionalProperties"] = True
+    if len(tidy.get("enum", ())) == 1:
+        tidy["const"] = tidy.pop("enum")[0]
+    if all(isinstance(word, str) for word in tidy.get("enum", [tidy.get("const")])):
+        tidy = {"type": "string", **tidy}
+    return _with_description_outside(tidy)
+
+
+def _with_description_outside(node: Schema) -> Schema:
+    """A field that may be null: its description belongs to the field, not to one of the alternatives."""
+    described = [option for option in node.get("anyOf", ()) if "description" in option]
+    if len(described) == 1 and "description" not in node:
+        return {"description": described[0].pop("description"), **node}
+    return node
