@@ -9,6 +9,8 @@ import pytest
 import redis.asyncio
 
 from stream import topics
+from stream.local.packages import Program, find_program
+from stream.local.settings import LocalSettings
 from stream.local.stack import Stack, local_stack
 
 if TYPE_CHECKING:
@@ -53,3 +55,12 @@ async def redis_client(stack: Stack) -> AsyncIterator[redis.asyncio.Redis]:
     await client.flushall()
     yield client
     await client.aclose()
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Program:
+    """Prometheus' own checker of rules; a machine without it is told what was not checked."""
+    found = find_program("promtool", LocalSettings().cache_dir)
+    if found is None:
+        pytest.skip("promtool is MISSING: Prometheus rules were NOT checked. `snapup doctor --install` fetches it.")
+    return found

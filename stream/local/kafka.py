@@ -127,7 +127,7 @@ class KafkaServer:
     def stop(self) -> None:
         """End the broker in order; killed when that takes longer than the deadline."""
         if self.process is not None:
-            self.process.stop(self._settings.stop_timeout_s)
+            self.process.stop(self._settings.server_stop_timeout_s)
 
     def kill(self) -> None:
         """SIGKILL: what a crash of the machine would look like to clients."""
@@ -230,14 +230,14 @@ class KafkaServer:
             raise SnapupError(f"Kafka's storage cannot be formatted: {said[-1] if said else done.returncode}")
 
     def _wait_until_it_answers(self, process: ServerProcess) -> None:
-        deadline = time.monotonic() + self._settings.start_timeout_s
+        deadline = time.monotonic() + self._settings.server_start_timeout_s
         while not answers(self.bootstrap_servers):
             if process.exit_code is not None:
                 self._explain_end(process.exit_code)
             if time.monotonic() > deadline:
                 raise SnapupError(
-                    f"Kafka did not answer within {self._settings.start_timeout_s:.0f} s (SNAPUP_START_TIMEOUT_S): "
-                    f"see {self.log}."
+                    f"Kafka did not answer within {self._settings.server_start_timeout_s:.0f} s: see {self.log}; "
+                    "on a slow machine, raise SNAPUP_SERVER_START_TIMEOUT_S."
                 )
             time.sleep(LOOK_S)
 

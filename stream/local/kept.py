@@ -157,7 +157,7 @@ def down(settings: LocalSettings, *, wipe: bool = False) -> list[str]:
         ended = [
             name
             for name, server in (("Kafka", kept.kafka), ("Redis", kept.redis))
-            if stop_by_id(server.process, settings.stop_timeout_s)
+            if stop_by_id(server.process, settings.server_stop_timeout_s)
         ]
         if wipe:
             _wipe(Path(kept.folder))

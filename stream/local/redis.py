@@ -74,7 +74,7 @@ class RedisServer:
     def stop(self) -> None:
         """End Redis in order; killed when that takes longer than the deadline."""
         if self.process is not None:
-            self.process.stop(self._settings.stop_timeout_s)
+            self.process.stop(self._settings.server_stop_timeout_s)
 
     def kill(self) -> None:
         """SIGKILL: its memory is lost, as in a crash."""
@@ -128,7 +128,7 @@ class RedisServer:
             raise
 
     def _wait_until_it_answers(self, process: ServerProcess) -> None:
-        deadline = time.monotonic() + self._settings.start_timeout_s
+        deadline = time.monotonic() + self._settings.server_start_timeout_s
         while not answers(LOOPBACK, self.port):
             if process.exit_code is not None:
                 said = " | ".join(last_lines(self.log, 3))
@@ -137,7 +137,7 @@ class RedisServer:
                 raise SnapupError(f"Redis ended with code {process.exit_code} at its start: {said} (see {self.log})")
             if time.monotonic() > deadline:
                 raise SnapupError(
-                    f"Redis did not answer within {self._settings.start_timeout_s:.0f} s: see {self.log}."
+                    f"Redis did not answer within {self._settings.server_start_timeout_s:.0f} s: see {self.log}."
                 )
             time.sleep(LOOK_S)
 

@@ -36,9 +36,9 @@ class LocalSettings(BaseSettings):
     )
     kafka_heap_mb: int = Field(default=1024, ge=256, le=65_536, description="-Xmx of the broker")
     redis_maxmemory_mb: int = Field(default=512, ge=16, le=65_536, description="maxmemory of Redis")
-    start_timeout_s: float = Field(
+    server_start_timeout_s: float = Field(
         default=90.0, gt=0, le=600, description="a server that does not answer by then has failed"
     )
-    stop_timeout_s: float = Field(
+    server_stop_timeout_s: float = Field(
         default=30.0, gt=0, le=600, description="a server that has not ended by then is killed"
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
 from stream import topics
+from stream.cli import app
 from stream.errors import SnapupError
 from stream.topics import Status
 
@@ -73,3 +75,17 @@ async def test_check_gives_the_counts_and_names_what_is_missing_or_unequal(stack
 async def test_a_cluster_that_is_not_there_gives_one_clear_sentence() -> None:
     with pytest.raises(SnapupError, match=r"Kafka does not answer at 127\.0\.0\.1:1 "):
         await topics.apply("127.0.0.1:1", topics.declared())
+
+
+def test_the_commands_apply_then_list_then_find_what_differs(stack: Stack, topic_prefix: str) -> None:
+    common = ["--bootstrap-servers", stack.bootstrap_servers, "--prefix", topic_prefix]
+    missing = CliRunner().invoke(app, ["topics", "list", *common])
+    assert str(missing.exception).startswith(f"Not as declared: {topic_prefix}.comments")
+    applied = CliRunner().invoke(app, ["topics", "apply", *common, "--partitions", "2"])
+    assert (applied.exit_code, applied.stdout.count("created")) == (0, 10)
+    checked = CliRunner().invoke(app, ["topics", "check", *common])
+    assert checked.stdout == f"10 topics under '{topic_prefix}', each with 2 partitions.\n"
+    listed = CliRunner().invoke(app, ["topics", "list", *common, "--partitions", "2"])
+    assert (listed.exit_code, listed.stdout.count("exists")) == (0, 10)
+    refused = CliRunner().invoke(app, ["topics", "apply", *common, "--partitions", "3"])
+    assert "has 2 partitions, declared are 3" in str(refused.exception)
