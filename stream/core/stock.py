@@ -57,6 +57,14 @@ class SaleLine(NamedTuple):
     quantity: int
 
 
+def _merged(lines: tuple[SaleLine, ...]) -> tuple[SaleLine, ...]:
+    """One line for each SKU of each sale: a ledger must see an order once, however it is written down."""
+    units: dict[tuple[str, str], int] = {}
+    for sale_id, sku_id, quantity in lines:
+        units[sale_id, sku_id] = units.get((sale_id, sku_id), 0) + quantity
+    return tuple(SaleLine(*key, quantity) for key, quantity in units.items())
+
+
 class OrderState:
     """What is remembered of one order."""
 
@@ -89,6 +97,8 @@ class OrderState:
             amount_minor += line.amount_minor
             if line.sale_id is not None:
                 lines += (SaleLine(line.sale_id, line.sku_id, line.quantity),)
+        if len(lines) > 1:
+            lines = _merged(lines)
         return cls(event.user_id, event.currency, amount_minor, lines)
 
 
@@ -136,11 +146,12 @@ class Ledger:
     # -- what the host says -----------------------------------------------------------------------------------------
     def open(self, event: SaleOpened) -> bool:
         """The terms. Of several, the one said last (event time, then id) holds. Returns whether it did."""
+        # A plan is a word about the next restock, not a term: it counts whichever opening said it.
+        if event.restock_planned_at_ms is not None:
+            self.plan_restock(event.event_time_ms, event.restock_planned_at_ms)
         if self.opened is not None and _rank(event) <= _rank(self.opened):
             return False
         self.opened = event
-        if event.restock_planned_at_ms is not None:
-            self.plan_restock(event.event_time_ms, event.restock_planned_at_ms)
         self._set_limit(event.per_user_limit)
         return True
 
