@@ -84,7 +84,9 @@ def _wanted(root: Path) -> dict[Path, str]:
 def _stale(root: Path, wanted: dict[Path, str]) -> list[Path]:
     """Files that look generated and no longer are."""
     folder = root / SCHEMAS
-    there = [*folder.glob("*.schema.json"), *folder.glob("examples/*/*.json")]
+    # The overlay's examples are written by hand: what is true in them no type can say.
+    made = ("*.schema.json", *(f"examples/{kind}/*.json" for kind in ("valid", "invalid", "cloudevents")))
+    there = [path for pattern in made for path in folder.glob(pattern)]
     return sorted(path for path in there if path not in wanted)
 
 

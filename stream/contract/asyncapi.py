@@ -174,7 +174,7 @@ def _identifier(topic: str) -> str:
 
 
 def to_yaml(node: Any) -> str:
-    """YAML in block style, for what JSON can say. Text is always quoted as in JSON, which YAML reads the same."""
+    """YAML in block style, for what JSON can say in printable text: quoted as in JSON, which YAML reads the same."""
     return "\n".join(_lines(node)) + "\n"
 
 
