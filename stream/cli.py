@@ -7,9 +7,11 @@ import sys
 import typer
 from rich.console import Console
 
+from stream.commands.demo import demo
 from stream.commands.doctor import doctor
 from stream.commands.import_ import import_app
 from stream.commands.recount import recount
+from stream.commands.replay import replay
 from stream.commands.schemas import schemas_app
 from stream.commands.simulate import simulate
 from stream.commands.stack import stack_app
@@ -30,9 +32,11 @@ def snapup() -> None:
     """Live-commerce signals from Kafka to on-screen overlays: exact and honest."""
 
 
+app.command()(demo)
 app.command()(doctor)
 app.add_typer(import_app)
 app.command()(recount)
+app.command()(replay)
 app.command()(simulate)
 app.add_typer(schemas_app)
 app.add_typer(stack_app)

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from stream.errors import SnapupError
+from stream.topics import check
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -49,8 +50,10 @@ async def log_reader(
     """A reader at the beginning of these topics.
 
     Raises:
-        SnapupError: Kafka does not answer, or a topic is missing.
+        SnapupError: Kafka does not answer, or a topic is missing or has another partition count.
     """
+    counts = await check(bootstrap_servers, topics)
+    partitions = [TopicPartition(topic, number) for topic in topics for number in range(counts[topic])]
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap_servers,
         group_id=None,
@@ -61,15 +64,6 @@ async def log_reader(
     )
     try:
         await consumer.start()
-        known = await consumer.topics()
-        missing = [topic for topic in topics if topic not in known]
-        if missing:
-            raise SnapupError(f"Missing in Kafka: {', '.join(missing)}. Is the prefix right?")
-        partitions = [
-            TopicPartition(topic, number)
-            for topic in topics
-            for number in sorted(consumer.partitions_for_topic(topic) or ())
-        ]
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         yield LogReader(consumer, partitions)

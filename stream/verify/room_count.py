@@ -202,7 +202,11 @@ class RoomCount:
                 self._closed_at_ms[event.sale_id] = min(closed_ms, effective_ms)
 
     def _second(self, effective_ms: int) -> Facts:
-        return self._seconds.setdefault(effective_ms // 1000, Facts())
+        number = effective_ms // 1000
+        second = self._seconds.get(number)
+        if second is None:
+            second = self._seconds[number] = Facts()
+        return second
 
     # -- figures ----------------------------------------------------------------------------------------------------
     def last_second_ms(self) -> int:

@@ -1,0 +1,229 @@
+"""`snapup demo`: Kafka, Redis, a worker and a show, all started here; ends with a verdict, and with nothing running."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from prometheus_client.parser import text_string_to_metric_families
+from redis.asyncio import Redis
+from rich.console import Console
+
+from stream.commands.demo_view import DemoView, Outcome, WorkerFigures, show_outcome
+from stream.commands.recount import assumptions_of, where_of
+from stream.contract.overlay import Overlay
+from stream.errors import EXIT_FAILURE, SnapupError
+from stream.local.ports import free_ports
+from stream.local.process import ServerProcess, last_lines
+from stream.local.stack import local_stack
+from stream.settings import load_settings
+from stream.shows.outcome import figures_planned, unmet
+from stream.shows.show import Expected
+from stream.verify.audit import audit
+from stream.verify.latency import LatencyProbe, quiet_room
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from stream.local.stack import Stack
+    from stream.settings import Settings
+
+SHOW = "snap-up"
+PARTITIONS = 12
+READY_DEADLINE_S = 90.0
+CATCH_UP_DEADLINE_S = 60.0
+LOOK_EVERY_S = 0.25
+STOP_S = 12.0
+# The installed `snapup` may not be on the PATH; its code is.
+_SNAPUP = (sys.executable, "-c", "from stream.cli import main; main()")
+
+_overlay_of = msgspec.json.Decoder(Overlay).decode
+
+
+class _Told(msgspec.Struct):
+    """What `simulate --json` ends with."""
+
+    expected: Expected
+
+
+def demo(
+    *,
+    speed: Annotated[float, typer.Option(min=0.1, max=20, help="Times the show's own speed.")] = 3.0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed is another show.")] = 1,
+) -> None:
+    """Watch a flash sale on this machine: 240 000 events in under a minute, then counted again by somebody else.
+
+    Starts its own Kafka, Redis and worker, and ends them. Exit code 1 when a single unit is not where it must be.
+    """
+    console = Console(highlight=False)
+    with DemoView(console) as view, ExitStack() as running:
+        view.step("Starting Kafka and Redis...")
+        stack = running.enter_context(local_stack(with_topics=False))
+        # Played faster than life, a show's time runs ahead of the broker's clock: the topics take the producer's word.
+        stack.apply_topics(partitions=PARTITIONS, timestamp_type="CreateTime")
+        outcome = asyncio.run(_Demo(stack, view, speed, seed).run())
+    show_outcome(outcome, console)
+    typer.echo(outcome.verdict.line)
+    if not outcome.holds:
+        raise typer.Exit(EXIT_FAILURE)
+
+
+class _Demo:
+    """One run, on a stack that is up."""
+
+    def __init__(self, stack: Stack, view: DemoView, speed: float, seed: int) -> None:
+        self._stack = stack
+        self._view = view
+        self._speed = speed
+        self._seed = seed
+        self._settings: Settings = load_settings(
+            bootstrap_servers=stack.bootstrap_servers, redis_url=stack.redis_url, topic_prefix="live"
+        )
+        self._port = free_ports(1)[0]
+        self._probe = LatencyProbe(where_of(self._settings), quiet_room(PARTITIONS, [SHOW]))
+
+    async def run(self) -> Outcome:
+        """Worker, show, verdict; every process that was started is ended, however this ends."""
+        self._view.step("Starting a worker...")
+        worker = self._start("worker", ["worker"])
+        try:
+            await self._until_ready(worker)
+            self._view.step("The show begins...")
+            expected = await self._play(worker)
+            return await self._judge(expected)
+        finally:
+            await asyncio.to_thread(worker.stop, STOP_S)
+
+    def _start(self, name: str, arguments: Sequence[str]) -> ServerProcess:
+        environment = {
+            **os.environ,
+            **self._stack.environment(),
+            "SNAPUP_TOPIC_PREFIX": self._settings.topic_prefix,
+            "SNAPUP_METRICS_HOST": "127.0.0.1",
+            "SNAPUP_METRICS_PORT": str(self._port),
+        }
+        folder = self._stack.folder
+        return ServerProcess(name, [*_SNAPUP, *arguments], log=folder / f"{name}.log", cwd=folder, env=environment)
+
+    async def _until_ready(self, worker: ServerProcess) -> None:
+        try:
+            async with asyncio.timeout(READY_DEADLINE_S):
+                while not await asyncio.to_thread(self._is_ready):
+                    if worker.exit_code is not None:
+                        raise SnapupError(f"The worker ended with code {worker.exit_code}: {_tail(worker.log)}")
+                    await asyncio.sleep(LOOK_EVERY_S)
+        except TimeoutError:
+            raise SnapupError(f"No worker was ready after {READY_DEADLINE_S:.0f} s: {_tail(worker.log)}") from None
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/readyz", timeout=2) as answer:
+                return bool(answer.status == 200)  # noqa: PLR2004 - HTTP's OK
+        except (urllib.error.URLError, OSError):
+            return False
+
+    async def _play(self, worker: ServerProcess) -> Expected:
+        """Play the show in a process of its own, and watch its room until it ends."""
+        arguments = ["simulate", SHOW, "--seed", str(self._seed), "--speed", str(self._speed), "--json"]
+        probing = asyncio.create_task(self._probe.run(), name="probe")
+        show = self._start("simulate", arguments)
+        redis = Redis.from_url(self._settings.redis_url)
+        try:
+            while show.exit_code is None:
+                if worker.exit_code is not None:
+                    raise SnapupError(f"The worker ended with code {worker.exit_code}: {_tail(worker.log)}")
+                if probing.done():
+                    probing.result()
+                await self._look(redis)
+                await asyncio.sleep(LOOK_EVERY_S)
+        finally:
+            await asyncio.to_thread(show.stop, STOP_S)
+            probing.cancel()
+            await asyncio.gather(probing, return_exceptions=True)
+            await redis.aclose()
+        if show.exit_code:
+            raise SnapupError(f"The show ended with code {show.exit_code}: {_tail(show.log)}")
+        return _told(show.log)
+
+    async def _look(self, redis: Redis) -> None:
+        document = await redis.get(_document_key(self._settings, SHOW))
+        if document is None:
+            return
+        overlay = _overlay_of(document)
+        opened_ms = min((sale.starts_at_ms or 0 for sale in overlay.sales), default=0)
+        since_s = (overlay.as_of_ms - opened_ms) / 1000 if opened_ms else 0.0
+        self._view.show(overlay, since_s, self._probe.samples_ms)
+
+    async def _judge(self, expected: Expected) -> Outcome:
+        self._view.step("Counting the log again...")
+        where, report = where_of(self._settings), _waiting(self._view)
+        verdict = await audit(where, assumptions_of(self._settings), deadline_s=CATCH_UP_DEADLINE_S, report=report)
+        redis = Redis.from_url(self._settings.redis_url)
+        missed: list[str] = []
+        for room in expected.rooms:
+            document = await redis.get(_document_key(self._settings, room.room_id))
+            missed += ["no document"] if document is None else unmet(room, _overlay_of(document))
+        await redis.aclose()
+        return Outcome(
+            verdict=verdict,
+            planned=sum(figures_planned(room) for room in expected.rooms),
+            unmet=missed,
+            worker=await asyncio.to_thread(self._worker_figures),
+            latencies_ms=self._probe.samples_ms,
+            lost_probes=self._probe.lost,
+        )
+
+    def _worker_figures(self) -> WorkerFigures:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        found: dict[str, float] = {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                outcome = sample.labels.get("outcome")
+                name = sample.name if outcome is None else f"{sample.name} {outcome}"
+                found[name] = found.get(name, 0.0) + sample.value
+        checkpoints = int(found["stream_checkpoint_seconds_count"])
+        return WorkerFigures(
+            received=int(found["stream_received_total"]),
+            applied=int(found["stream_events_total applied"]),
+            duplicate=int(found["stream_events_total duplicate"]),
+            dead_lettered=int(found["stream_events_total dead_lettered"]),
+            checkpoints=checkpoints,
+            checkpoint_ms_mean=1000 * found["stream_checkpoint_seconds_sum"] / max(1, checkpoints),
+            oversold_units=int(found["stream_oversold_units"]),
+        )
+
+
+def _document_key(settings: Settings, room_id: str) -> str:
+    return f"{settings.topic_prefix}:v1:{{room:{room_id}}}:overlay"
+
+
+def _told(log: Path) -> Expected:
+    """The JSON line among what the show said."""
+    for line in reversed(log.read_text("utf-8").splitlines()):
+        if line.startswith("{"):
+            return msgspec.json.decode(line, type=_Told).expected
+    raise SnapupError(f"The show did not say what it must add up to: {_tail(log)}")
+
+
+def _waiting(view: DemoView) -> Callable[[str], None]:
+    said: list[str] = []
+
+    def report(text: str) -> None:
+        if not said or said[-1] != text:
+            said[:] = [text]
+            view.step(f"Waiting for the worker: {text}")
+
+    return report
+
+
+def _tail(log: Path) -> str:
+    return " | ".join(last_lines(log, 3, wanted=("critical", "error", "Error"))) or f"see {log}"

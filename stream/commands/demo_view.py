@@ -1,0 +1,181 @@
+"""What `snapup demo` shows: the room while the show plays, a line now and then without a terminal, the verdict."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from rich.console import Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.text import Text
+
+from stream.commands.recount import show_verdict
+from stream.verify.audit import Verdict
+from stream.verify.latency import quantile
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from rich.console import Console, RenderableType
+
+    from stream.contract.overlay import Overlay
+
+LINE_EVERY_S = 5.0
+REFRESH_PER_S = 4
+BAR_CELLS = 50
+# What the product promises from append to screen.
+PROMISED_MS = 250
+
+
+class WorkerFigures(Struct, frozen=True):
+    """What the worker says of itself on /metrics."""
+
+    received: int
+    applied: int
+    duplicate: int
+    dead_lettered: int
+    checkpoints: int
+    checkpoint_ms_mean: float
+    oversold_units: int
+
+    @property
+    def balanced(self) -> bool:
+        """Every record is accounted for."""
+        return self.received == self.applied + self.duplicate + self.dead_lettered
+
+
+class Outcome(Struct, kw_only=True):
+    """Everything that the demo ends with."""
+
+    verdict: Verdict
+    planned: int
+    unmet: list[str]
+    worker: WorkerFigures
+    latencies_ms: list[float] = field(default_factory=list)
+    lost_probes: int = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything that was promised exactly is so."""
+        return not self.verdict.differences and not self.unmet and self.worker.balanced and not self.lost_probes
+
+
+class DemoView:
+    """Shows how far things are. On a terminal in place, elsewhere line by line."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, refresh_per_second=REFRESH_PER_S, transient=True)
+        self._last_line_s = 0.0
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def step(self, text: str) -> None:
+        """Something else begins."""
+        if self._console.is_terminal:
+            self._live.update(Text(text, style="bold"))
+        else:
+            self._console.print(text)
+
+    def show(self, overlay: Overlay, played_s: float, latencies_ms: list[float]) -> None:
+        """The room as its document has it now."""
+        if self._console.is_terminal:
+            self._live.update(_screen(overlay, played_s, latencies_ms))
+        elif time.monotonic() - self._last_line_s >= LINE_EVERY_S:
+            self._last_line_s = time.monotonic()
+            self._console.print(_line(overlay, played_s, latencies_ms))
+
+
+def _screen(overlay: Overlay, played_s: float, latencies_ms: list[float]) -> RenderableType:
+    foot = f"{played_s:.0f} s of the show   {latency_text(latencies_ms)}"
+    return Group(_room(overlay), Text(foot, style="dim"))
+
+
+def _room(overlay: Overlay) -> RenderableType:
+    totals = overlay.totals
+    lines = [
+        Text(
+            f"{totals.viewers.value} viewers   {totals.watching_now} watching now   {totals.likes} likes   "
+            f"{totals.cart_adds} cart-adds   {totals.orders.placed} orders, {totals.orders.paid} paid"
+        )
+    ]
+    for sale in overlay.sales:
+        total = (sale.offered or 0) + sale.restocked
+        taken = 0 if not total else BAR_CELLS * (sale.held + sale.sold) // total
+        lines += [
+            Text.assemble(
+                f"{sale.sale_id}  ", ("█" * taken + "░" * (BAR_CELLS - taken), "magenta"), f"  {sale.available} left"
+            ),
+            Text(
+                f"{total} offered = {sale.available} available + {sale.held} held + {sale.sold} sold; "
+                f"{sale.velocity.units} units in {sale.velocity.window_ms // 1000} s; {sale.urgency.level}"
+            ),
+        ]
+    lines += [Text(f"{rate.name} {rate.num} / {rate.den}") for rate in overlay.rates if rate.window_ms is None]
+    said = ", ".join(f"{claim.claim} {claim.value}" for claim in overlay.claims)
+    withheld = ", ".join(f"{each.claim} ({each.reason})" for each in overlay.withheld)
+    lines += [Text(f"may be said: {said or 'nothing'}", "green"), Text(f"withheld: {withheld or 'nothing'}", "dim")]
+    return Panel(Group(*lines), title=f"{overlay.room_id}  {overlay.urgency.level}", expand=False)
+
+
+def _line(overlay: Overlay, played_s: float, latencies_ms: list[float]) -> str:
+    totals = overlay.totals
+    sales = [
+        f"{sale.sale_id} {sale.status}, {sale.available} of {(sale.offered or 0) + sale.restocked} left, "
+        f"{sale.urgency.level}"
+        for sale in overlay.sales
+    ]
+    counts = f"{totals.viewers.value} viewers, {totals.orders.placed} orders, {totals.likes} likes"
+    return "; ".join([f"{played_s:4.0f} s  {counts}", *sales, latency_text(latencies_ms)])
+
+
+def latency_text(latencies_ms: list[float]) -> str:
+    """Half and nearly all of the probes were visible within."""
+    if not latencies_ms:
+        return "no probe visible yet"
+    half, most = quantile(latencies_ms, 0.5), quantile(latencies_ms, 0.99)
+    return f"sent to visible: p50 {half:.0f} ms, p99 {most:.0f} ms ({len(latencies_ms)} probes)"
+
+
+def show_outcome(outcome: Outcome, console: Console) -> None:
+    """The end of the demo, for people."""
+    show_verdict(outcome.verdict, console, every_figure=False)
+    worker = outcome.worker
+    lines = [
+        _mark(not outcome.verdict.differences, "recount", f"{_compared(outcome)} figures in Redis, each as recounted"),
+        _mark(not outcome.unmet, "plan", f"{outcome.planned} figures of the scenario's plan, each as planned"),
+        _mark(
+            worker.balanced,
+            "accounts",
+            f"{worker.received} records = {worker.applied} applied + {worker.duplicate} duplicates "
+            f"+ {worker.dead_lettered} dead letters",
+        ),
+        _mark(not outcome.lost_probes, "probes", latency_text(outcome.latencies_ms)),
+        Text(
+            f"  checkpoints: {worker.checkpoints} transactions, {worker.checkpoint_ms_mean:.0f} ms each; "
+            f"oversold: {worker.oversold_units}"
+        ),
+    ]
+    if outcome.latencies_ms and quantile(outcome.latencies_ms, 0.99) > PROMISED_MS:
+        lines.append(Text(f"  p99 is above {PROMISED_MS} ms: this machine is busy with everything at once", "yellow"))
+    lines += [Text(f"  {text}", "red") for text in outcome.unmet]
+    console.print(Panel(Group(*lines), title="The verdict", expand=False))
+
+
+def _compared(outcome: Outcome) -> int:
+    return sum(len(room.figures) for room in outcome.verdict.rooms)
+
+
+def _mark(holds: bool, name: str, text: str) -> Text:  # noqa: FBT001 - reads better at its only callers
+    return Text.assemble(("✓ " if holds else "✗ ", "green" if holds else "bold red"), f"{name}: {text}")

@@ -1,0 +1,69 @@
+"""A room's document beside what the scenario's plan says it must end with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stream.contract.overlay import Overlay
+    from stream.shows.show import ExpectedRoom
+
+_TOTALS = ("views", "watching_now", "likes", "comments", "cart_adds")
+_STATUSES = ("placed", "paid", "cancelled", "refunded")
+_MONEY = ("gmv_placed_minor", "gmv_paid_minor", "gmv_net_minor")
+_LEDGER = ("offered", "restocked", "available", "held", "sold", "oversold", "released", "over_limit")
+
+
+def unmet(expected: ExpectedRoom, overlay: Overlay) -> list[str]:
+    """Each figure of the plan that the document does not show; empty when the show came out as planned."""
+    planned, shown = dict(_planned(expected)), dict(_shown(overlay))
+    return [
+        f"{name}: planned {value}, shown {shown.get(name)}"
+        for name, value in planned.items()
+        if shown.get(name) != value
+    ]
+
+
+def figures_planned(expected: ExpectedRoom) -> int:
+    """How many figures `unmet` looks at."""
+    return len(dict(_planned(expected)))
+
+
+def _planned(expected: ExpectedRoom) -> Iterator[tuple[str, tuple[int, ...] | int | None]]:
+    yield "viewers", expected.viewers
+    for name in _TOTALS:
+        yield name, getattr(expected, name)
+    for status in _STATUSES:
+        yield f"orders {status}", getattr(expected, f"orders_{status}")
+    for money in expected.money:
+        for name in _MONEY:
+            yield f"{name} {money.currency}", getattr(money, name)
+    for rate in expected.rates:
+        yield _rate_name(rate.name, rate.currency), (rate.num, rate.den)
+    for sale in expected.sales:
+        for name in _LEDGER:
+            yield f"{sale.sale_id}/{sale.sku_id} {name}", getattr(sale, name)
+
+
+def _shown(overlay: Overlay) -> Iterator[tuple[str, tuple[int, ...] | int | None]]:
+    totals = overlay.totals
+    yield "viewers", totals.viewers.value
+    for name in _TOTALS:
+        yield name, getattr(totals, name)
+    for status in _STATUSES:
+        yield f"orders {status}", getattr(totals.orders, status)
+    for money in totals.money:
+        for name in _MONEY:
+            yield f"{name} {money.currency}", getattr(money, name)
+    for rate in overlay.rates:
+        if rate.window_ms is None:
+            yield _rate_name(rate.name, rate.currency), (rate.num, rate.den)
+    for sale in overlay.sales:
+        for name in _LEDGER:
+            yield f"{sale.sale_id}/{sale.sku_id} {name}", getattr(sale, name)
+
+
+def _rate_name(name: str, currency: str | None) -> str:
+    return name if currency is None else f"{name} {currency}"
