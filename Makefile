@@ -53,7 +53,7 @@ stack-down: setup ## stop them
 	$(BIN)/snapup stack down
 
 schemas: setup ## write schemas/ from the Python types
-	$(BIN)/snapup schemas
+	$(BIN)/snapup schemas write
 
 lock: $(STAMP) ## pin the libraries again, with hashes and without download addresses
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.txt

@@ -7,6 +7,10 @@ in red and exits with its code. Any other exception is a bug of ours and keeps i
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 EXIT_FAILURE = 1
 
@@ -39,3 +43,12 @@ def explain_os_error(error: OSError) -> SnapupError | None:
             return SnapupError(f"The address is in use{where}. Choose another port, or stop what listens there.")
         case _:
             return None
+
+
+def bad_settings(error: ValidationError) -> SnapupError:
+    """Turn what the environment or a flag got wrong into a sentence: each setting, its value, what is allowed."""
+    problems = "; ".join(
+        f"SNAPUP_{'_'.join(map(str, problem['loc'])).upper()}={problem['input']!r}: {problem['msg']}"
+        for problem in error.errors()
+    )
+    return SnapupError(f"Bad settings: {problems}")

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stream.core.rules import Rules
-from stream.errors import SnapupError
+from stream.errors import bad_settings
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Ms = Annotated[int, Field(gt=0)]
@@ -92,8 +92,4 @@ def load_settings(**flags: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
-        problems = "; ".join(
-            f"SNAPUP_{'_'.join(map(str, problem['loc'])).upper()}={problem['input']!r}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        raise SnapupError(f"bad settings: {problems}") from None
+        raise bad_settings(error) from None

@@ -12,7 +12,7 @@ from rich.markup import escape
 from stream.errors import EXIT_FAILURE
 from stream.local import doctor as examination
 from stream.local.doctor import Finding
-from stream.local.settings import LocalSettings
+from stream.local.settings import load_local_settings
 
 
 def doctor(
@@ -24,7 +24,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array instead of lines.")] = False,
 ) -> None:
     """Check this machine; exit code 1 when something required is missing."""
-    settings = LocalSettings()
+    settings = load_local_settings()
     if install:
         talk = Console(stderr=True, highlight=False)
         for missed in examination.install(settings, lambda step: talk.print(f"{step}...")):

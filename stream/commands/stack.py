@@ -16,7 +16,7 @@ from rich.table import Column, Table
 from stream import topics
 from stream.errors import SnapupError
 from stream.local import kept
-from stream.local.settings import LocalSettings
+from stream.local.settings import load_local_settings
 from stream.topics import TimestampType
 
 stack_app = typer.Typer(
@@ -43,7 +43,7 @@ def up(
     """Start Kafka and Redis, create the topics, and print what to export."""
     with _talk.status("Starting Kafka and Redis (the first time also fetches Kafka's jars)..."):
         started = kept.up(
-            LocalSettings(),
+            load_local_settings(),
             kafka_port=kafka_port,
             redis_port=redis_port,
             folder=data_dir,
@@ -60,7 +60,7 @@ def down(
     *, wipe: Annotated[bool, typer.Option("--wipe", help="Delete the stack's topics and logs too.")] = False
 ) -> None:
     """End exactly the servers that `up` started."""
-    ended = kept.down(LocalSettings(), wipe=wipe)
+    ended = kept.down(load_local_settings(), wipe=wipe)
     _talk.print(f"Ended: {' and '.join(ended)}." if ended else "No local stack was up.")
     if wipe:
         _talk.print("Its data are deleted.")
@@ -69,7 +69,7 @@ def down(
 @stack_app.command()
 def status() -> None:
     """Show each server's health; exit code 1 unless all are well."""
-    state = kept.read_state(LocalSettings())
+    state = kept.read_state(load_local_settings())
     if state is None or not state.running():
         raise SnapupError("No local stack is up: start one with `snapup stack up`.")
     table = Table("server", "address", "process", "answers", Column("log", overflow="fold"))
@@ -87,7 +87,7 @@ def status() -> None:
 @stack_app.command()
 def env() -> None:
     """Print what to export to use the stack that is up."""
-    state = kept.read_state(LocalSettings())
+    state = kept.read_state(load_local_settings())
     if state is None or not state.running():
         raise SnapupError("No local stack is up: start one with `snapup stack up`.")
     _print_environment(state)

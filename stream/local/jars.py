@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from stream.errors import SnapupError
 from stream.local.process import last_lines
+from stream.local.settings import make_folder
 from stream.topics import kafka_file
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def ensure_jars(cache_dir: Path) -> Path:
     """
     folder = jars_dir(cache_dir)
     if not folder.is_dir():
-        cache_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(cache_dir, "SNAPUP_CACHE_DIR")
         with _locked(cache_dir / "kafka.lock"):
             if not folder.is_dir():
                 _fetch(folder)

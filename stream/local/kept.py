@@ -22,6 +22,7 @@ from stream.errors import SnapupError
 from stream.local import kafka, redis
 from stream.local.ports import LOOPBACK, is_free
 from stream.local.process import ProcessId, stop_by_id
+from stream.local.settings import make_folder
 from stream.local.stack import Stack
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def _write_state(settings: LocalSettings, kept: Kept) -> None:
 @contextmanager
 def _alone(settings: LocalSettings) -> Iterator[None]:
     """One `up` or `down` at a time; a second one is told so instead of waiting."""
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.state_dir, "SNAPUP_STATE_DIR")
     with os.fdopen(os.open(settings.state_dir / "stack.lock", os.O_RDWR | os.O_CREAT, 0o600), "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -18,6 +18,7 @@ import msgspec
 
 from stream.errors import SnapupError
 from stream.local.process import last_lines
+from stream.local.settings import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +84,7 @@ def install_program(name: str, cache_dir: Path) -> Program:
     source = SOURCES[name]
     if not all(shutil.which(tool) for tool in ("apt-get", "dpkg-deb")):
         raise SnapupError(f"{name} is missing and this machine has no apt: install it by the system's own means.")
-    cache_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(cache_dir, "SNAPUP_CACHE_DIR")
     with tempfile.TemporaryDirectory(dir=cache_dir, prefix="packages-") as temporary:
         _fetch_and_unpack(source, Path(temporary))
         _keep(source, Path(temporary))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stream.errors import SnapupError, bad_settings
 
 
 def _xdg(variable: str, fallback: str) -> Path:
@@ -42,3 +45,31 @@ class LocalSettings(BaseSettings):
     server_stop_timeout_s: float = Field(
         default=30.0, gt=0, le=600, description="a server that has not ended by then is killed"
     )
+
+    @field_validator("cache_dir", "state_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        """Servers run in folders of their own: a relative path would mean another one there."""
+        return value.expanduser().absolute()
+
+
+def load_local_settings(**values: Any) -> LocalSettings:
+    """The settings from the environment, with these laid over.
+
+    Raises:
+        SnapupError: names each bad setting, its value and what is allowed.
+    """
+    try:
+        return LocalSettings(**values)
+    except ValidationError as error:
+        raise bad_settings(error) from None
+
+
+def make_folder(folder: Path, variable: str) -> None:
+    """Make one of these folders where it is missing; `variable` is what to set when that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SnapupError(
+            f"{folder} cannot be made ({error.strerror}): point {variable} at a folder of yours."
+        ) from None

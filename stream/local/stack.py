@@ -23,12 +23,13 @@ from stream.errors import explain_os_error
 from stream.local.kafka import KafkaServer
 from stream.local.process import ProcessId
 from stream.local.redis import RedisServer
-from stream.local.settings import LocalSettings
+from stream.local.settings import load_local_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+    from stream.local.settings import LocalSettings
     from stream.topics import TimestampType, TopicReport
 
 # A temporary folder's name begins so, and holds a file of that name that says whose it is.
@@ -56,9 +57,9 @@ class Stack:
         redis_port: int | None = None,
         kafka_properties: Mapping[str, str] | None = None,
     ) -> None:
-        self.settings = settings or LocalSettings()
+        self.settings = settings or load_local_settings()
         self._temporary = folder is None
-        self.folder = folder or _temporary_folder()
+        self.folder = _temporary_folder() if folder is None else folder.absolute()
         self.kafka = KafkaServer(self.folder / "kafka", self.settings, port=kafka_port, properties=kafka_properties)
         self.redis = RedisServer(self.folder / "redis", self.settings, port=redis_port)
 

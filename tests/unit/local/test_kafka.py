@@ -57,7 +57,7 @@ def test_storage_that_cannot_be_formatted_is_told_with_the_reason(tmp_path: Path
 
 def test_a_broker_that_never_answers_is_ended_at_the_deadline(tmp_path: Path, settings: LocalSettings) -> None:
     _java(tmp_path)
-    server = KafkaServer(tmp_path / "kafka", settings.model_copy(update={"start_timeout_s": 0.2}))
+    server = KafkaServer(tmp_path / "kafka", settings.model_copy(update={"server_start_timeout_s": 0.2}))
     with pytest.raises(SnapupError, match="Kafka did not answer within 0 s"):
         server.start()
     assert server.process is not None
