@@ -94,7 +94,7 @@ class DemoView:
             self._live.update(_screen(overlay, played_s, latencies_ms))
         elif time.monotonic() - self._last_line_s >= LINE_EVERY_S:
             self._last_line_s = time.monotonic()
-            self._console.print(_line(overlay, played_s, latencies_ms))
+            self._console.print(_line(overlay, played_s, latencies_ms), soft_wrap=True)
 
 
 def _screen(overlay: Overlay, played_s: float, latencies_ms: list[float]) -> RenderableType:

@@ -6,9 +6,11 @@ their holds are released after 60 s; one restock of 500. All other figures and a
 The platform that takes the orders keeps its stock right: it accepts an order only for units that are there, and offers
 units again once their hold has run out or their order was cancelled.
 
-    0 s   people come                     65 s   restock of 500, gone in some 10 s
+    0 s   people come                     70 s   restock of 500, gone in some 10 s
     15 s  the sale opens                  75 s   the first unpaid holds run out; their units are bought one by one
-    55 s  the last unit is taken         118 s   nobody buys any more;   140 s  the last hold runs out;   150 s  end
+    55 s  the last unit is taken         118 s   nobody buys any more
+    62 s  the first regret it, and       140 s   the last hold runs out
+          cancel                         150 s   end
 """
 
 from __future__ import annotations
@@ -34,10 +36,11 @@ LIKES, COMMENTS, EXTRA_CLICKS, SCARF_ORDERS, USD_ORDERS = 60_000, 15_000, 22_000
 
 DURATION_MS = 150_000
 ANNOUNCED_MS, OPENS_MS, SELL_OUT_MS, ENDS_MS = 4_000, 15_000, 40_000, 600_000
-RESTOCK_MS, RESTOCK_RUSH_MS = 65_000, 9_000
+RESTOCK_MS, RESTOCK_RUSH_MS = 70_000, 9_000
 LAST_UNPAID_MS = 80_000  # holds placed until here have run out at 140 s, ten seconds before the end
 LAST_BUYER_MS = 118_000
-CANCELLED_UNITS_BACK_MS, CANCEL_CYCLE_MS = 66_000, 10_000
+# Longer than a delivery is held back: units are offered again only when everybody knows that they are free.
+REGRET_MS, CANCEL_CYCLE_MS, REFUNDS_FROM_MS = 62_000, 5_000, 100_000
 
 UNPAID_SHARE, CANCELLED_SHARE, REFUNDED_ORDERS = 0.085, 0.02, 30
 CARTED_FIRST_SHARE, CLICKED_FIRST_SHARE = 0.92, 0.97
@@ -220,9 +223,9 @@ def _order(plan: RoomPlan, buyers: _Buyers, purchase: _Purchase, rng: Random) ->
         plan.order(person.user_id, lines, "CNY", placed_ms=placed_ms)
         return [placed_ms + HOLD_MS + rng.randrange(500, 1_500)] * quantity
     if roll > 1 - CANCELLED_SHARE:
-        overtaken = buyers.overtaken()
+        overtaken = placed_ms > REGRET_MS and buyers.overtaken()
         cancelled_ms = _cancelled_order(plan, person, lines, (placed_ms, paid_ms), rng, overtaken=overtaken)
-        return [max(cancelled_ms + CANCEL_CYCLE_MS, CANCELLED_UNITS_BACK_MS)] * quantity
+        return [cancelled_ms + CANCEL_CYCLE_MS] * quantity
     refunded = placed_ms < 90_000 and rng.random() < 0.02 and buyers.refunded()
     plan.order(
         person.user_id,
@@ -230,7 +233,7 @@ def _order(plan: RoomPlan, buyers: _Buyers, purchase: _Purchase, rng: Random) ->
         "CNY",
         placed_ms=placed_ms,
         paid_ms=paid_ms,
-        refunded_ms=paid_ms + rng.randrange(8_000, 30_000) if refunded else None,
+        refunded_ms=max(paid_ms, REFUNDS_FROM_MS) + rng.randrange(2_000, 30_000) if refunded else None,
         repeat_paid_ms=paid_ms + rng.randrange(1, 5_000) if rng.random() < 0.02 and buyers.pays_twice() else None,
     )
     return []
@@ -239,17 +242,17 @@ def _order(plan: RoomPlan, buyers: _Buyers, purchase: _Purchase, rng: Random) ->
 def _cancelled_order(
     plan: RoomPlan, person: _Person, lines: list[OrderLine], moments: tuple[int, int], rng: Random, *, overtaken: bool
 ) -> int:
-    """An order that is cancelled, half of the time before it was paid; returns when."""
+    """An order that is cancelled, half of the time before it was paid, but not during the rush; returns when."""
     placed_ms, paid_ms = moments
     order = partial(plan.order, person.user_id, lines, "CNY", placed_ms=placed_ms)
     if overtaken:
         cancelled_ms = placed_ms + 1_500
         order(cancelled_ms=cancelled_ms, placed_held_back_ms=rng.randrange(3_000, 4_000))
     elif rng.random() < 0.5:
-        cancelled_ms = placed_ms + rng.randrange(2_000, 20_000)
+        cancelled_ms = max(placed_ms, REGRET_MS) + rng.randrange(100, 12_000)
         order(cancelled_ms=cancelled_ms)
     else:
-        cancelled_ms = paid_ms + rng.randrange(1_000, 5_000)
+        cancelled_ms = max(paid_ms, REGRET_MS) + rng.randrange(100, 12_000)
         order(paid_ms=paid_ms, cancelled_ms=cancelled_ms)
     return cancelled_ms
 

@@ -187,6 +187,20 @@ def test_snap_up_is_sold_out_some_40_s_after_the_opening_while_rush_feeds_rush(s
     assert thirds[0] < thirds[1] < thirds[2] > thirds[3]
 
 
+def test_snap_up_shows_sold_out_between_the_rush_and_the_first_regrets() -> None:
+    recount, looked = Recount(), []
+    moments = iter([snap_up.OPENS_MS + snap_up.SELL_OUT_MS + 4_500, snap_up.REGRET_MS, snap_up.DURATION_MS])
+    look_ms = next(moments)
+    for delivery in delivered("snap-up", 1):
+        if delivery.send_ms >= look_ms:
+            looked.append(recount.room("snap-up", T0_MS + look_ms).sales[SaleKey(snap_up.SALE, snap_up.COAT)])
+            look_ms = next(moments)
+            if look_ms == snap_up.DURATION_MS:
+                break
+        recount.add(delivery.topic, delivery.value, delivery.key, T0_MS + delivery.send_ms)
+    assert [(sale.available, sale.held + sale.sold, sale.oversold) for sale in looked] == [(0, 5_000, 0)] * 2
+
+
 @pytest.mark.parametrize("seed", SNAP_UP_SEEDS)
 def test_the_platform_of_snap_up_never_takes_an_order_for_units_that_are_not_there(seed: int) -> None:
     undone = {o.order_id: o for o in orders(seed) if o.status in {OrderStatus.CANCELLED, OrderStatus.REFUNDED}}
