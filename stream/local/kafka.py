@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import shutil
 import signal
 import subprocess
 import time
@@ -22,7 +23,7 @@ from stream.errors import SnapupError
 from stream.local.jars import ensure_jars
 from stream.local.java import find_java
 from stream.local.ports import LOOPBACK, free_ports, is_free, require_free
-from stream.local.process import LOOK_S, ServerProcess, last_lines
+from stream.local.process import LOOK_S, ServerProcess, last_lines, log_size, wait_until
 from stream.topics import kafka_file
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ START_ATTEMPTS = 3
 _TELLING = ("ERROR", "FATAL", "Exception", "Error:", "OutOfMemory")
 _PORT_TAKEN = ("Address already in use", "Address in use")
 _DISK_FULL = "No space left on device"
+_DISK_FULL_BYTES = 1024**2
 
 # Small, quick and quiet: one user, one machine.
 _PROPERTIES: Mapping[str, str] = {
@@ -93,6 +95,8 @@ class KafkaServer:
         self._wanted_port = port
         self._controller_port = 0
         self._properties = dict(properties or {})
+        self._out = folder / "kafka.out"
+        self._said_before: dict[Path, int] = {}
 
     @property
     def bootstrap_servers(self) -> str:
@@ -167,6 +171,8 @@ class KafkaServer:
         ]
         if not (self.folder / "data" / "meta.properties").exists():
             self._format([java, "-Xmx256m", "-XX:TieredStopAtLevel=1", *logging, "-cp", classpath], configuration)
+        # What earlier starts said must not be taken for what this one says.
+        self._said_before = {log: log_size(log) for log in (self._out, self.log)}
         self.process = ServerProcess(
             "Kafka",
             [
@@ -182,7 +188,7 @@ class KafkaServer:
                 "kafka.Kafka",
                 str(configuration),
             ],
-            log=self.folder / "kafka.out",
+            log=self._out,
             cwd=self.folder,
         )
         try:
@@ -233,7 +239,7 @@ class KafkaServer:
         deadline = time.monotonic() + self._settings.server_start_timeout_s
         while not answers(self.bootstrap_servers):
             if process.exit_code is not None:
-                self._explain_end(process.exit_code)
+                self.raise_if_ended()
             if time.monotonic() > deadline:
                 raise SnapupError(
                     f"Kafka did not answer within {self._settings.server_start_timeout_s:.0f} s: see {self.log}; "
@@ -241,11 +247,17 @@ class KafkaServer:
                 )
             time.sleep(LOOK_S)
 
-    def _explain_end(self, exit_code: int) -> None:
-        """Raise with the most telling lines of the two logs."""
-        said = [line for log in (process_out(self.folder), self.log) for line in last_lines(log, 3, wanted=_TELLING)]
-        self._raise_known("\n".join(last_lines(process_out(self.folder), 50) + last_lines(self.log, 200)))
-        raise SnapupError(f"Kafka ended with code {exit_code} at its start: {' | '.join(said)} (see {self.log})")
+    def raise_if_ended(self, within_s: float = 0.0) -> None:
+        """Raise with the most telling lines of the two logs when the broker has ended, or ends within this time."""
+        process = self.process
+        if process is None or not wait_until(lambda: process.exit_code is not None, within_s):
+            return
+        logs = [(log, self._said_before.get(log, 0)) for log in (self._out, self.log)]
+        self._raise_known("\n".join(line for log, since in logs for line in last_lines(log, 200, since=since)))
+        if shutil.disk_usage(self.folder).free < _DISK_FULL_BYTES:  # so full that it could not even log it
+            self._raise_known(_DISK_FULL)
+        said = " | ".join(line for log, since in logs for line in last_lines(log, 3, wanted=_TELLING, since=since))
+        raise SnapupError(f"Kafka ended with code {process.exit_code}: {said} (see {self.log})")
 
     def _raise_known(self, said: str) -> None:
         if any(words in said for words in _PORT_TAKEN):
@@ -256,11 +268,6 @@ class KafkaServer:
 
 class _PortTakenError(Exception):
     """Somebody else listens on a port that we had chosen."""
-
-
-def process_out(folder: Path) -> Path:
-    """What the Java machine itself said."""
-    return folder / "kafka.out"
 
 
 def _cluster_id() -> str:

@@ -175,11 +175,24 @@ def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
     return True
 
 
-def last_lines(log: Path, count: int, *, wanted: Sequence[str] = ()) -> list[str]:
-    """The last lines of a log; with `wanted`, the last ones that hold one of these words, if there are any."""
+def log_size(log: Path) -> int:
+    """Bytes in a log now, 0 when there is none: what `last_lines` may begin from."""
+    try:
+        return log.stat().st_size
+    except OSError:
+        return 0
+
+
+def last_lines(log: Path, count: int, *, wanted: Sequence[str] = (), since: int = 0) -> list[str]:
+    """The last lines of a log, written after its first `since` bytes.
+
+    With `wanted`, the last ones that hold one of these words, if there are any.
+    """
+    size = log_size(log)
+    begin = since if since <= size else 0  # smaller than it was: the log has been rolled
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+            file.seek(max(begin, size - _TAIL_BYTES))
             text = _COLOURS.sub("", file.read().decode("utf-8", "replace"))
     except OSError:
         return []

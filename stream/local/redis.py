@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from stream.errors import SnapupError
 from stream.local.packages import Program, find_program
 from stream.local.ports import LOOPBACK, free_ports, is_free, require_free
-from stream.local.process import LOOK_S, ServerProcess, last_lines
+from stream.local.process import LOOK_S, ServerProcess, last_lines, log_size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +41,7 @@ class RedisServer:
         self.port = 0
         self._settings = settings
         self._wanted_port = port
+        self._said_before = 0
 
     @property
     def url(self) -> str:
@@ -114,6 +115,7 @@ class RedisServer:
             "maxmemory-policy": "volatile-ttl",
             "dir": str(self.folder),
         }
+        self._said_before = log_size(self.log)
         self.process = ServerProcess(
             "Redis",
             [str(program.path), *(word for key, value in options.items() for word in (f"--{key}", value))],
@@ -131,7 +133,7 @@ class RedisServer:
         deadline = time.monotonic() + self._settings.server_start_timeout_s
         while not answers(LOOPBACK, self.port):
             if process.exit_code is not None:
-                said = " | ".join(last_lines(self.log, 3))
+                said = " | ".join(last_lines(self.log, 3, since=self._said_before))
                 if "Address already in use" in said:
                     raise _PortTakenError(said)
                 raise SnapupError(f"Redis ended with code {process.exit_code} at its start: {said} (see {self.log})")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from stream import topics
-from stream.errors import explain_os_error
+from stream.errors import SnapupError, explain_os_error
 from stream.local.kafka import KafkaServer
 from stream.local.process import ProcessId
 from stream.local.redis import RedisServer
@@ -120,8 +120,13 @@ class Stack:
     ) -> list[TopicReport]:
         """Create the declared topics; as `stream.topics.apply`, also from inside a running event loop."""
         specs = topics.declared(prefix, partitions=partitions, timestamp_type=timestamp_type)
-        with ThreadPoolExecutor(1, thread_name_prefix="topics") as pool:
-            return pool.submit(asyncio.run, topics.apply(self.bootstrap_servers, specs)).result()
+        try:
+            with ThreadPoolExecutor(1, thread_name_prefix="topics") as pool:
+                return pool.submit(asyncio.run, topics.apply(self.bootstrap_servers, specs)).result()
+        except SnapupError:
+            # A broker that ended meanwhile (a full disk) knows better why than its client does.
+            self.kafka.raise_if_ended(within_s=2.0)
+            raise
 
     def __enter__(self) -> Self:
         return self.start()

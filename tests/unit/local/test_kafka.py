@@ -39,7 +39,7 @@ def _java(folder: Path, *, formats: str = "exit 0", runs: str = "sleep 600") -> 
 
 def test_a_broker_that_ends_at_its_start_is_quoted_from_its_log(tmp_path: Path, settings: LocalSettings) -> None:
     _java(tmp_path, runs="echo INFO begins; echo 'ERROR Invalid config'; echo INFO ends; exit 1")
-    with pytest.raises(SnapupError, match=r"Kafka ended with code 1 at its start: ERROR Invalid config \(see "):
+    with pytest.raises(SnapupError, match=r"Kafka ended with code 1: ERROR Invalid config \(see "):
         KafkaServer(tmp_path / "kafka", settings).start()
 
 
@@ -78,6 +78,16 @@ def test_a_port_lost_to_somebody_quicker_is_replaced_by_another(tmp_path: Path, 
         KafkaServer(tmp_path / "kafka", settings).start()
     tried = (tmp_path / "kafka" / "ports").read_text("ascii").splitlines()
     assert len(set(tried)) == len(tried) == kafka.START_ATTEMPTS
+
+
+def test_what_an_earlier_start_said_is_not_taken_for_this_one(tmp_path: Path, settings: LocalSettings) -> None:
+    server = KafkaServer(tmp_path / "kafka", settings)
+    _java(tmp_path, runs="echo 'java.io.IOException: No space left on device'; exit 1")
+    with pytest.raises(SnapupError, match="The disk is full"):
+        server.start()
+    _java(tmp_path, runs="echo 'ERROR Invalid config'; exit 1")
+    with pytest.raises(SnapupError, match="ended with code 1: ERROR Invalid config"):
+        server.start()
 
 
 def test_nothing_that_listens_is_no_kafka_and_neither_is_a_silent_listener() -> None:
