@@ -27,6 +27,9 @@ PIECE_RECORDS = 500
 # Refused records wait in memory for the next checkpoint; a flood of them has one made at once.
 REFUSED_MAX = 5_000
 TICK_S = 0.1
+# A slice that was handed out and has not come while the agent was idle for this long is lost. Without this, the last
+# slice before a silence would be missed only when the topic's next record comes.
+LOST_AFTER_S = 1.0
 
 
 class FoldLoop:
@@ -43,9 +46,18 @@ class FoldLoop:
         self._wall_clock = wall_clock
         self._now_ms = now_ms
         self._turn_ends = 0.0
+        self._handling = False
+        self._awaited: dict[Owner, tuple[tuple[int, ...], float]] = {}
 
     async def handle(self, piece: Slice) -> None:
         """Fold one slice, and whatever waited for it."""
+        self._handling = True
+        try:
+            await self._handle(piece)
+        finally:
+            self._handling = False
+
+    async def _handle(self, piece: Slice) -> None:
         owner = self._owners.get(piece.partition)
         if owner is None:
             self._owners.count_stale()
@@ -67,6 +79,22 @@ class FoldLoop:
             await asyncio.sleep(TICK_S)
             for owner in self._owners.live():
                 await self._pump(owner)
+            self.look_for_lost_slices(time.monotonic())
+
+    def look_for_lost_slices(self, now_s: float) -> None:
+        """Seek anew where slices were handed out that never came: Faust clears its queues when a rebalance ends."""
+        awaited: dict[Owner, tuple[tuple[int, ...], float]] = {}
+        for owner in self._owners.live():
+            slices = owner.ownership.on_their_way()
+            if slices is None or self._handling:
+                continue
+            before, since = self._awaited.get(owner, (slices, now_s))
+            if before != slices:
+                since = now_s
+            awaited[owner] = (slices, since)
+            if now_s - since > LOST_AFTER_S:
+                self._owners.heal(owner, "slices were handed out and never came")
+        self._awaited = awaited
 
     async def _pump(self, owner: Owner) -> None:
         if owner.pumping:

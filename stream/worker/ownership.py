@@ -177,6 +177,12 @@ class Ownership:
         self.accepted_to[piece.topic_index] = piece.next_offset
         return Verdict.FOLD
 
+    def on_their_way(self) -> tuple[int, ...] | None:
+        """What identifies the slices that were handed out and not accepted yet; None when there are none."""
+        if self.phase is not Phase.LIVE or self._handed_to == self.accepted_to:
+            return None
+        return (self.token, *self._handed_to, *self.accepted_to)
+
     # -- how far the log reaches ---------------------------------------------------------------------------------------
 
     def read_to(self, topic_index: int) -> int:

@@ -1,0 +1,166 @@
+"""One partition's owner: what it saves, when it may publish, and that it drops everything when it ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from stream.core.changelog import CorruptCheckpointError
+from stream.worker.checkpoint import CHECKPOINT_VERSION, Meta
+from stream.worker.owner import LostError, Owner
+from stream.worker.ownership import Phase
+from stream.worker.restore import Restored
+from stream.worker.tasks import Exit, FatalError
+from stream.worker.transport import LogEnds
+from tests.unit.worker.helpers import LIKES, NOW_MS, TOPICS, Fetched, like, live_owner, make_home, twin_of
+
+ZEROS = [0] * len(TOPICS)
+
+
+def fold(owner: Owner, *records: Fetched) -> None:
+    owner.fold.fold(LIKES, records)
+    owner.fold.advance(NOW_MS, "tick")
+
+
+async def test_state_positions_refusals_and_signals_are_saved_in_one_transaction() -> None:
+    owner = live_owner()
+    fold(owner, like(0), Fetched(1, b"not json"))
+    written = await owner.checkpoint()
+    (contents,) = twin_of(owner).written
+    assert written is not None
+    assert contents.meta.positions == dict(zip(TOPICS, owner.fold.positions, strict=True))
+    assert contents.meta.positions["live.likes"] == 2
+    assert (contents.meta.epoch, contents.meta.claim, contents.meta.clock_ms) == (1, False, NOW_MS)
+    assert any(key.startswith(b"r|") for key, _ in contents.state)
+    assert [dict(letter.headers)["dl-offset"] for letter in contents.dead_letters] == [b"1"]
+    assert list(contents.signals) == ["room-1"]
+
+
+async def test_what_was_saved_is_not_saved_again() -> None:
+    owner = live_owner()
+    fold(owner, like(0))
+    await owner.checkpoint()
+    assert await owner.checkpoint() is None
+    assert len(twin_of(owner).written) == 1
+
+
+async def test_positions_are_saved_even_if_all_records_were_duplicates() -> None:
+    owner = live_owner()
+    fold(owner, like(0))
+    await owner.checkpoint()
+    fold(owner, like(0)._replace(offset=1))
+    await owner.checkpoint()
+    assert [contents.meta.positions["live.likes"] for contents in twin_of(owner).written] == [1, 2]
+    assert [contents.meta.seq for contents in twin_of(owner).written] == [1, 2]
+
+
+async def test_a_failed_transaction_is_not_remembered_as_saved() -> None:
+    owner = live_owner()
+    fold(owner, like(0))
+    twin_of(owner).fail = OSError("broker away")
+    with pytest.raises(OSError, match="broker away"):
+        await owner.checkpoint()
+    assert owner.saved == tuple(ZEROS)
+
+
+async def test_an_owner_that_ended_saves_nothing() -> None:
+    owner = live_owner()
+    writer = twin_of(owner)
+    fold(owner, like(0))
+    assert owner.close() is writer
+    assert await owner.checkpoint() is None
+    assert writer.written == []
+    assert owner.fold.rooms == {}
+    assert owner.phase is Phase.GONE
+
+
+async def test_a_paused_owner_still_saves_what_it_had_folded() -> None:
+    owner = live_owner()
+    fold(owner, like(0))
+    owner.pause()
+    await owner.checkpoint()
+    assert twin_of(owner).written[0].meta.positions["live.likes"] == 1
+
+
+# -- publishing ---------------------------------------------------------------------------------------------------------
+
+
+def test_documents_are_held_back_until_the_replay_has_passed_what_existed_at_the_claim() -> None:
+    owner = live_owner()
+    owner._replay_to = [2 if index == LIKES else 0 for index in range(len(TOPICS))]
+    fold(owner, like(0))
+    assert owner.collect(NOW_MS, 100) == 0
+    fold(owner, like(1))
+    assert owner.collect(NOW_MS, 100) == 1
+    assert list(owner.outbox) == ["room-1"]
+
+
+def test_the_first_documents_after_a_take_over_are_of_all_rooms() -> None:
+    owner = live_owner()
+    fold(owner, *(like(offset, room=f"room-{offset}") for offset in range(5)))
+    assert owner.collect(NOW_MS, 2) == 2
+    assert owner.collect(NOW_MS, 100) == 3
+    assert owner.collect(NOW_MS, 100) == 0
+    owner.reproject = True
+    assert owner.collect(NOW_MS, 100) == 5
+
+
+# -- taking over --------------------------------------------------------------------------------------------------------
+
+
+def meta(positions: dict[str, int]) -> Meta:
+    return Meta(
+        version=CHECKPOINT_VERSION,
+        epoch=8,
+        seq=3,
+        owner="other",
+        claim=False,
+        positions=positions,
+        clock_ms=NOW_MS,
+        partitions=4,
+    )
+
+
+def test_a_take_over_goes_on_where_the_checkpoint_ends_with_the_next_epoch() -> None:
+    before = live_owner()
+    fold(before, like(0, taps=5))
+    after = Owner(make_home(), 0)
+    for key, value in before.fold.cut(1).records:
+        after._load(key, value)
+    saved = dict(zip(TOPICS, before.fold.positions, strict=True))
+    after._adopt(Restored(meta(saved), 9, 1, 1), LogEnds(ZEROS, [10] * len(TOPICS)))
+    assert after.epoch == 9
+    assert after.fold.positions == before.fold.positions
+    assert after.fold.rooms["room-1"].likes == 5
+    assert after.shown_ms == {"room-1": NOW_MS}
+
+
+def test_state_without_a_meta_record_is_not_taken_for_an_empty_checkpoint() -> None:
+    with pytest.raises(LostError, match="no meta record"):
+        Owner(make_home(), 0)._adopt(Restored(None, 9, 4, 100), LogEnds(ZEROS, ZEROS))
+
+
+async def test_a_claim_that_lands_elsewhere_shows_that_somebody_else_wrote() -> None:
+    owner = live_owner()
+    await owner._claim(0)
+    assert twin_of(owner).written[0].meta.claim
+    with pytest.raises(LostError, match="landed at 1, the state was read to 5"):
+        await owner._claim(5)
+
+
+def test_a_state_record_that_cannot_be_read_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner(make_home(), 0)
+
+    def broken(*_args: object) -> None:
+        raise CorruptCheckpointError("r|room-1: bad checksum")
+
+    monkeypatch.setattr(owner.fold, "loaded", broken)
+    with pytest.raises(FatalError, match="cannot be read") as caught:
+        owner._adopt(Restored(None, 0, 0, 0), LogEnds(ZEROS, ZEROS))
+    assert caught.value.code is Exit.FOREIGN_CHECKPOINT
+
+
+def test_loading_ends_when_the_partition_goes_away() -> None:
+    owner = Owner(make_home(), 0)
+    owner.close()
+    with pytest.raises(LostError):
+        owner._load(b"r|room-1", b"")

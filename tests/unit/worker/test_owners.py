@@ -1,0 +1,281 @@
+"""What a rebalance does to the partitions of a process: kept, dropped, taken over, and never half of one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from faust.types import TP
+
+from stream.worker import owners as owners_module
+from stream.worker.owner import Acquired, Owner
+from stream.worker.owners import Owners
+from stream.worker.ownership import Phase
+from stream.worker.tasks import Exit, FatalError
+from tests.unit.worker.helpers import LIKES, TOPICS, WriterTwin, drain, fetched, like, live_owner, make_home, twin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from stream.worker.metrics import Metrics
+    from stream.worker.tasks import Tasks
+    from tests.unit.worker.helpers import Ends
+
+
+class ConsumerTwin:
+    """The group's consumer: remembers seeks, knows whether this member is still known."""
+
+    def __init__(self) -> None:
+        self.seeks: list[tuple[int, tuple[int, ...]]] = []
+        self.refuse_seeks = 0
+        self.member = True
+
+    async def seek_fenced(self, partition: int, positions: Sequence[int], _token: int) -> None:
+        if self.refuse_seeks:
+            self.refuse_seeks -= 1
+            raise RuntimeError("not assigned")
+        self.seeks.append((partition, tuple(positions)))
+
+    async def heartbeat_now(self) -> bool:
+        return self.member
+
+    async def log_ends(self, _partition: int) -> Any:
+        raise NotImplementedError
+
+
+class Group:
+    """Owners whose take-overs need no Kafka."""
+
+    def __init__(self, tasks: Tasks, metrics: Metrics) -> None:
+        self.consumer = ConsumerTwin()
+        self.tasks = tasks
+        self.home = make_home()
+        self.owners = Owners(self.home, lambda: self.consumer, tasks, metrics, slice_records=100)
+        self.acquired: list[int] = []
+        self.fail_once: dict[int, Exception] = {}
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.generation = 0
+
+    async def acquire(self, owner: Owner, _log_ends: Any) -> Acquired:
+        self.acquired.append(owner.partition)
+        await self.gate.wait()
+        if error := self.fail_once.pop(owner.partition, None):
+            raise error
+        owner.writer = WriterTwin()  # type: ignore[assignment]
+        owner.fold.loaded([0] * len(TOPICS), -1)
+        if not owner.ownership.restored():
+            raise RuntimeError("went away")
+        return Acquired(0, 0, 0.0, 0.0, 0.0)
+
+    async def assign(self, *partitions: int, generation: int | None = None) -> None:
+        self.generation = self.generation + 1 if generation is None else generation
+        await self.owners.on_assigned(assignment(partitions), self.generation)
+
+    async def until_live(self, *partitions: int) -> None:
+        async def wait() -> None:
+            while {owner.partition for owner in self.owners.live()} != set(partitions):
+                await asyncio.sleep(0)
+
+        await asyncio.wait_for(wait(), 5)
+
+
+@pytest.fixture
+def group(tasks: Tasks, metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> Group:
+    made = Group(tasks, metrics)
+
+    async def acquire(owner: Owner, log_ends: Any) -> Acquired:
+        return await made.acquire(owner, log_ends)
+
+    monkeypatch.setattr(Owner, "acquire", acquire)
+    monkeypatch.setattr(owners_module, "RETRY_FIRST_S", 0.0)
+    monkeypatch.setattr(owners_module, "SEEK_RETRY_S", 0.0)
+    return made
+
+
+def assignment(partitions: Iterable[int]) -> set[TP]:
+    return {TP(topic, partition) for partition in partitions for topic in TOPICS}
+
+
+async def test_an_assignment_is_taken_over_and_goes_live(group: Group) -> None:
+    assert group.owners.rebalancing
+    await group.assign(0, 2)
+    assert not group.owners.rebalancing
+    await group.until_live(0, 2)
+    assert sorted(partition for partition, _ in group.consumer.seeks) == [0, 2]
+    assert group.owners.wanted() == assignment([0, 2])
+
+
+async def test_a_partition_without_one_of_its_topics_ends_the_process_and_names_it(group: Group) -> None:
+    split = assignment([0, 1]) - {TP("live.orders", 1)}
+    with pytest.raises(FatalError, match=r"Partition 1 was assigned without its topic live\.orders") as caught:
+        await group.owners.on_assigned(split, 1)
+    assert caught.value.code is Exit.NOT_COPARTITIONED
+    assert group.acquired == []
+
+
+async def test_a_rebalance_stops_the_fold_saves_and_keeps_what_stays(group: Group) -> None:
+    await group.assign(0, 1)
+    await group.until_live(0, 1)
+    kept = group.owners.get(0)
+    assert kept is not None
+    kept.fold.fold(LIKES, [like(0, taps=3)])
+    await group.owners.on_revoked()
+    assert group.owners.rebalancing
+    assert group.owners.wanted() == set()
+    assert twin_of(kept).written[0].meta.positions["live.likes"] == 1
+    await group.assign(0)
+    await group.until_live(0)
+    assert group.owners.get(0) is kept
+    assert group.owners.get(1) is None
+    assert group.acquired == [0, 1]
+    assert group.consumer.seeks[-1] == (0, tuple(kept.fold.positions))
+
+
+async def test_state_is_dropped_when_a_generation_was_missed(group: Group) -> None:
+    await group.assign(0)
+    await group.until_live(0)
+    before = group.owners.get(0)
+    assert before is not None
+    await group.owners.on_revoked()
+    await group.assign(0, generation=group.generation + 2)
+    await group.until_live(0)
+    assert group.owners.get(0) is not before
+    assert before.phase is Phase.GONE
+    assert group.acquired == [0, 0]
+
+
+async def test_a_fenced_owner_drops_everything_and_takes_over_anew(group: Group, metrics: Metrics) -> None:
+    await group.assign(0)
+    await group.until_live(0)
+    before = group.owners.get(0)
+    assert before is not None
+    writer = twin_of(before)
+    before.fold.fold(LIKES, [like(0)])
+    writer.fail = type("ProducerFenced", (Exception,), {})()
+    await group.owners.checkpoint(before)
+    await group.until_live(0)
+    assert before.phase is Phase.GONE
+    assert before.fold.rooms == {}
+    assert writer.stopped
+    assert group.acquired == [0, 0]
+    assert metrics.registry.get_sample_value("stream_fenced_total") == 1
+
+
+async def test_a_member_that_is_out_of_the_group_takes_nothing_over(group: Group) -> None:
+    group.consumer.member = False
+    await group.assign(0)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert group.acquired == []
+    group.consumer.member = True
+    await group.until_live(0)
+    assert group.acquired == [0]
+
+
+async def test_a_take_over_that_failed_is_tried_again(group: Group) -> None:
+    group.fail_once[0] = OSError("broker away")
+    await group.assign(0)
+    await group.until_live(0)
+    assert group.acquired == [0, 0]
+
+
+async def test_a_partition_that_leaves_while_it_is_acquired_is_let_go(group: Group, ends: Ends) -> None:
+    group.gate.clear()
+    await group.assign(0, 1)
+    while len(group.acquired) < 2:
+        await asyncio.sleep(0)
+    await group.owners.on_revoked()
+    await group.assign(1)
+    group.gate.set()
+    await group.until_live(1)
+    assert group.owners.get(0) is None
+    assert group.acquired == [0, 1]
+    assert ends.calls == []
+
+
+async def test_a_fatal_error_of_a_take_over_ends_the_process(group: Group, ends: Ends) -> None:
+    group.fail_once[0] = FatalError(Exit.DATA_LOSS, "records are gone")
+    await group.assign(0)
+    while not ends.calls:
+        await asyncio.sleep(0)
+    assert ends.calls == [(Exit.DATA_LOSS, "records are gone")]
+
+
+async def test_a_refused_seek_is_tried_again(group: Group) -> None:
+    group.consumer.refuse_seeks = 3
+    await group.assign(0)
+    await group.until_live(0)
+    assert group.consumer.seeks == [(0, (0,) * len(TOPICS))]
+
+
+async def test_healing_seeks_to_where_the_fold_stands(group: Group) -> None:
+    await group.assign(0)
+    await group.until_live(0)
+    owner = group.owners.get(0)
+    assert owner is not None
+    owner.fold.fold(LIKES, [like(0)])
+    group.owners.heal(owner, "a test")
+    assert group.owners.wanted() == set()
+    await group.until_live(0)
+    assert group.consumer.seeks[-1] == (0, tuple(owner.fold.positions))
+
+
+async def test_slices_are_cut_only_of_owners_that_wanted_them(group: Group) -> None:
+    await group.assign(0)
+    await group.until_live(0)
+    owner = group.owners.get(0)
+    assert owner is not None
+    stranger = live_owner(3)
+    drains = [drain(owner, LIKES, [like(0)]), drain(stranger, LIKES, [like(0)])]
+    assert [piece.partition for piece in group.owners.cut(drains)] == [0]
+
+
+async def test_full_topics_are_not_fetched_and_when_all_is_crowded_only_what_folds_wait_for(group: Group) -> None:
+    await group.assign(0, 1)
+    await group.until_live(0, 1)
+    first, second = group.owners.get(0), group.owners.get(1)
+    assert first is not None
+    assert second is not None
+    first.merge.offer(LIKES, [like(offset) for offset in range(1_000)])
+    assert group.owners.wanted() == assignment([0, 1]) - {TP(TOPICS[LIKES], 0)}
+    second.merge.offer(0, [like(offset) for offset in range(3_100)])
+    second.merge.offer(1, [like(0)])
+    assert group.owners.wanted() == assignment([0, 1]) - {TP(TOPICS[LIKES], 0), TP(TOPICS[0], 1), TP(TOPICS[1], 1)}
+
+
+async def test_handing_over_saves_all_and_takes_nothing_new(group: Group) -> None:
+    await group.assign(0, 1)
+    await group.until_live(0, 1)
+    owners = group.owners.all()
+    writers = [twin_of(owner) for owner in owners]
+    for owner in owners:
+        owner.fold.fold(LIKES, [like(0)])
+    assert await group.owners.hand_over(5.0)
+    assert [len(writer.written) for writer in writers] == [1, 1]
+    assert group.owners.all() == []
+    assert group.owners.stopping
+
+
+async def test_a_hand_over_that_takes_too_long_says_so(group: Group) -> None:
+    await group.assign(0)
+    await group.until_live(0)
+    (owner,) = group.owners.all()
+    async with owner.lock:
+        assert not await group.owners.hand_over(0.001)
+
+
+async def test_what_was_counted_by_an_owner_that_is_gone_stays_counted(group: Group, metrics: Metrics) -> None:
+    await group.assign(0)
+    await group.until_live(0)
+    (owner,) = group.owners.all()
+    fetched(owner, LIKES, [])
+    owner.fold.fold(LIKES, [like(0), like(0)])
+    await group.owners.on_revoked()
+    await group.assign()
+    metrics.sync(group.owners.all(), 0)
+    value = metrics.registry.get_sample_value
+    assert value("stream_received_total", {"topic": "live.likes"}) == 2
+    assert value("stream_events_total", {"topic": "live.likes", "outcome": "applied"}) == 1
+    assert value("stream_events_total", {"topic": "live.likes", "outcome": "duplicate"}) == 1

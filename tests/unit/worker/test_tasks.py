@@ -1,0 +1,62 @@
+"""A helper that fails ends the process; one that is cancelled does not."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from stream.worker.tasks import Exit, FatalError, Tasks, within
+
+
+class Ends:
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def __call__(self, code: Exit, reason: str, **_fields: Any) -> None:
+        self.calls.append((code, reason))
+
+
+async def settle(task: asyncio.Task[Any]) -> None:
+    await asyncio.wait({task})
+    await asyncio.sleep(0)
+
+
+async def test_the_exception_of_a_helper_ends_the_process() -> None:
+    ends = Ends()
+
+    async def broken() -> None:
+        raise TypeError("a bug")
+
+    await settle(Tasks(ends).spawn(broken(), "statistics"))
+    assert ends.calls == [(Exit.HELPER_FAILED, "a helper task failed")]
+
+
+async def test_a_fatal_error_ends_the_process_with_its_own_code_and_sentence() -> None:
+    ends = Ends()
+
+    async def loss() -> None:
+        raise FatalError(Exit.DATA_LOSS, "records are gone")
+
+    await settle(Tasks(ends).spawn(loss(), "take over 1"))
+    assert ends.calls == [(Exit.DATA_LOSS, "records are gone")]
+
+
+async def test_closing_cancels_what_runs_and_is_no_failure() -> None:
+    ends = Ends()
+    tasks = Tasks(ends)
+    task = tasks.spawn(asyncio.sleep(3_600), "for ever")
+    await tasks.close(1.0)
+    assert task.cancelled()
+    assert ends.calls == []
+
+
+async def test_tidying_up_never_raises_and_never_takes_longer_than_it_may() -> None:
+    async def broken() -> None:
+        raise OSError
+
+    async def gives() -> int:
+        return 7
+
+    assert await within(broken(), 1.0) is None
+    assert await within(asyncio.sleep(3_600), 0.001) is None
+    assert await within(gives(), 1.0) == 7
