@@ -1,0 +1,44 @@
+"""What the worker's registry declares, whether or not anything was counted yet."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from prometheus_client.metrics import MetricWrapperBase
+
+from stream.worker.metrics import Metrics
+
+_SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "info": ("_info",)}
+
+
+class Family(NamedTuple):
+    """One metric. `name` is what is scraped; a histogram's without its suffix."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    text: str
+
+    def series(self) -> set[str]:
+        """The names that a query may use."""
+        return {self.name + suffix for suffix in _SUFFIXES["histogram"]} if self.kind == "histogram" else {self.name}
+
+
+def declared() -> list[Family]:
+    """Our own metrics in the order of their declaration, then those of the process and of Python's collector."""
+    registry = Metrics(("live.comments",), observe_latency=True).registry
+    own, others = [], []
+    collectors: list[Any] = list(registry._collector_to_names)
+    for collector in collectors:
+        if isinstance(collector, MetricWrapperBase):
+            own.append(_family(collector._name, collector._type or "", collector._labelnames, collector._documentation))
+        else:
+            for metric in collector.collect():
+                labels = tuple(metric.samples[0].labels) if metric.samples else ()
+                others.append(_family(metric.name, metric.type, labels, metric.documentation))
+    return own + others
+
+
+def _family(name: str, kind: str, labels: tuple[str, ...], text: str) -> Family:
+    suffixes = _SUFFIXES.get(kind, ("",))
+    return Family(name if kind == "histogram" else name + suffixes[0], kind, tuple(labels), text)
