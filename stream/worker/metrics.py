@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 from prometheus_client.gc_collector import GCCollector
 
+from stream.contract.refusal import Reason
 from stream.worker.ownership import Phase
 
 if TYPE_CHECKING:
@@ -87,6 +88,9 @@ class Metrics:
             self._received.labels(topic)
             for outcome in OUTCOMES:
                 self._events.labels(topic, outcome)
+        # There from the beginning at 0: `increase` would not see the first of a series that begins at 1.
+        for reason in Reason:
+            self._dead.labels(reason.value)
 
         # -- ownership
         self._owned = gauge(
