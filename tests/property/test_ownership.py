@@ -1,4 +1,4 @@
-"""Whatever happens to slices between fetch and fold, each record is folded once and in order, and in the end all are."""
+"""Whatever happens to slices between fetch and fold, each record is folded once, in order, and in the end all are."""
 
 from __future__ import annotations
 

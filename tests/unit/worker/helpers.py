@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import asyncio
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 
@@ -14,7 +15,7 @@ from stream.worker.owner import Home, Owner
 from stream.worker.ownership import Drained, Slice
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from stream.worker.tasks import Exit
 
@@ -102,8 +103,7 @@ def live_owner(partition: int = 0, home: Home | None = None) -> Owner:
 
 
 def twin_of(owner: Owner) -> WriterTwin:
-    assert isinstance(owner.writer, WriterTwin)
-    return owner.writer
+    return cast("WriterTwin", owner.writer)
 
 
 def drain(
@@ -131,6 +131,16 @@ def all_at_end(owner: Owner, *, besides: int, polled_at_ms: int = NOW_MS) -> Non
     for index in range(len(TOPICS)):
         if index != besides:
             list(owner.ownership.cut(drain(owner, index, [], polled_at_ms=polled_at_ms), 100))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let other tasks run until the condition holds, 5 s at most."""
+
+    async def wait() -> None:
+        while not condition():  # noqa: ASYNC110 — turns of the loop, no time
+            await asyncio.sleep(0)
+
+    await asyncio.wait_for(wait(), 5)
 
 
 class Ends:

@@ -66,7 +66,8 @@ async def test_an_owner_that_ended_saves_nothing() -> None:
     owner = live_owner()
     writer = twin_of(owner)
     fold(owner, like(0))
-    assert owner.close() is writer
+    closed: object = owner.close()
+    assert closed is writer
     assert await owner.checkpoint() is None
     assert writer.written == []
     assert owner.fold.rooms == {}
@@ -81,7 +82,7 @@ async def test_a_paused_owner_still_saves_what_it_had_folded() -> None:
     assert twin_of(owner).written[0].meta.positions["live.likes"] == 1
 
 
-# -- publishing ---------------------------------------------------------------------------------------------------------
+# -- publishing --------------------------------------------------------------------------------------------------------
 
 
 def test_documents_are_held_back_until_the_replay_has_passed_what_existed_at_the_claim() -> None:
@@ -104,7 +105,7 @@ def test_the_first_documents_after_a_take_over_are_of_all_rooms() -> None:
     assert owner.collect(NOW_MS, 100) == 5
 
 
-# -- taking over --------------------------------------------------------------------------------------------------------
+# -- taking over -------------------------------------------------------------------------------------------------------
 
 
 def meta(positions: dict[str, int]) -> Meta:

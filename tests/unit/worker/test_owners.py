@@ -13,7 +13,18 @@ from stream.worker.owner import Acquired, Owner
 from stream.worker.owners import Owners
 from stream.worker.ownership import Phase
 from stream.worker.tasks import Exit, FatalError
-from tests.unit.worker.helpers import LIKES, TOPICS, WriterTwin, drain, fetched, like, live_owner, make_home, twin_of
+from tests.unit.worker.helpers import (
+    LIKES,
+    TOPICS,
+    WriterTwin,
+    drain,
+    fetched,
+    like,
+    live_owner,
+    make_home,
+    twin_of,
+    until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -74,11 +85,7 @@ class Group:
         await self.owners.on_assigned(assignment(partitions), self.generation)
 
     async def until_live(self, *partitions: int) -> None:
-        async def wait() -> None:
-            while {owner.partition for owner in self.owners.live()} != set(partitions):
-                await asyncio.sleep(0)
-
-        await asyncio.wait_for(wait(), 5)
+        await until(lambda: {owner.partition for owner in self.owners.live()} == set(partitions))
 
 
 @pytest.fixture
@@ -99,9 +106,10 @@ def assignment(partitions: Iterable[int]) -> set[TP]:
 
 
 async def test_an_assignment_is_taken_over_and_goes_live(group: Group) -> None:
-    assert group.owners.rebalancing
+    rebalancing = [group.owners.rebalancing]
     await group.assign(0, 2)
-    assert not group.owners.rebalancing
+    rebalancing.append(group.owners.rebalancing)
+    assert rebalancing == [True, False]
     await group.until_live(0, 2)
     assert sorted(partition for partition, _ in group.consumer.seeks) == [0, 2]
     assert group.owners.wanted() == assignment([0, 2])
@@ -184,8 +192,7 @@ async def test_a_take_over_that_failed_is_tried_again(group: Group) -> None:
 async def test_a_partition_that_leaves_while_it_is_acquired_is_let_go(group: Group, ends: Ends) -> None:
     group.gate.clear()
     await group.assign(0, 1)
-    while len(group.acquired) < 2:
-        await asyncio.sleep(0)
+    await until(lambda: len(group.acquired) == 2)
     await group.owners.on_revoked()
     await group.assign(1)
     group.gate.set()
@@ -198,8 +205,7 @@ async def test_a_partition_that_leaves_while_it_is_acquired_is_let_go(group: Gro
 async def test_a_fatal_error_of_a_take_over_ends_the_process(group: Group, ends: Ends) -> None:
     group.fail_once[0] = FatalError(Exit.DATA_LOSS, "records are gone")
     await group.assign(0)
-    while not ends.calls:
-        await asyncio.sleep(0)
+    await until(lambda: bool(ends.calls))
     assert ends.calls == [(Exit.DATA_LOSS, "records are gone")]
 
 

@@ -26,7 +26,9 @@ def live(positions: tuple[int, ...] = (10, 20)) -> Ownership:
     return ownership
 
 
-def drained(ownership: Ownership, *offsets: int, topic: int = 0, position: int | None = None, end: int = 100) -> Drained:
+def drained(
+    ownership: Ownership, *offsets: int, topic: int = 0, position: int | None = None, end: int = 100
+) -> Drained:
     return Drained(
         topic_index=topic,
         partition=3,
@@ -44,13 +46,14 @@ def cut(ownership: Ownership, drain: Drained, size: int = 100) -> list[Slice]:
 
 def test_an_owner_lives_after_restore_and_seek_only() -> None:
     ownership = Ownership(0, 1)
-    assert ownership.phase is Phase.ACQUIRING
+    phases = [ownership.phase]
     assert ownership.restored()
-    assert ownership.phase is Phase.READY
+    phases.append(ownership.phase)
     token = ownership.seeking([0])
-    assert ownership.phase is Phase.READY
+    phases.append(ownership.phase)
     assert ownership.went_live(token)
-    assert ownership.phase is Phase.LIVE
+    phases.append(ownership.phase)
+    assert phases == [Phase.ACQUIRING, Phase.READY, Phase.READY, Phase.LIVE]
 
 
 def test_an_owner_that_ended_while_it_was_acquiring_never_becomes_ready() -> None:

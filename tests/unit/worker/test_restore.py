@@ -42,7 +42,9 @@ def test_a_topic_that_is_new_since_the_checkpoint_is_read_whole() -> None:
 
 
 def test_records_that_were_deleted_before_they_were_folded_end_the_process() -> None:
-    with pytest.raises(FatalError, match=r"DATA LOSS: live\.orders, partition 2, begins at 11, 1 records after") as caught:
+    with pytest.raises(
+        FatalError, match=r"DATA LOSS: live\.orders, partition 2, begins at 11, 1 records after"
+    ) as caught:
         positions(meta({"live.likes": 7, "live.orders": 10}), [0, 11], [50, 60])
     assert caught.value.code is Exit.DATA_LOSS
 

@@ -1,0 +1,228 @@
+"""Documents reach Redis in order of version; a Redis that is away or wiped costs freshness and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+
+from stream.worker import projection as projection_module
+from stream.worker.overlay_store import Answer
+from stream.worker.ownership import Phase
+from stream.worker.projection import Projection
+from tests.unit.worker.helpers import LIKES, NOW_MS, like, live_owner, until
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stream.core.partition import Published
+    from stream.worker.metrics import Metrics
+    from stream.worker.owner import Owner
+
+
+class StoreTwin:
+    """Redis as the script sees it: one version per room, compared and set."""
+
+    def __init__(self) -> None:
+        self.versions: dict[str, tuple[int, int]] = {}
+        self.batches: list[list[str]] = []
+        self.away = False
+        self.odd_rooms: set[str] = set()
+
+    async def ping(self) -> None:
+        if self.away:
+            raise RedisConnectionError("refused")
+
+    async def write(self, epoch: int, documents: Sequence[Published]) -> list[Answer | RedisError]:
+        await self.ping()
+        self.batches.append([each.room_id for each in documents])
+        return [self._write(epoch, each) for each in documents]
+
+    def _write(self, epoch: int, each: Published) -> Answer | RedisError:
+        if each.room_id in self.odd_rooms:
+            return ResponseError("WRONGTYPE")
+        held = self.versions.get(each.room_id)
+        if held is not None and held[0] > epoch:
+            return Answer.STALE_EPOCH
+        if held is not None and held >= (epoch, each.rev):
+            return Answer.NOT_NEWER
+        self.versions[each.room_id] = (epoch, each.rev)
+        return Answer.WRITTEN if held else Answer.WRITTEN_NEW
+
+    async def known(self, room_ids: Sequence[str]) -> bool:
+        await self.ping()
+        return all(room_id in self.versions for room_id in room_ids)
+
+
+class OwnersTwin:
+    def __init__(self, *owners: Owner) -> None:
+        self.owners = list(owners)
+
+    def all(self) -> list[Owner]:
+        return self.owners
+
+    def live(self) -> list[Owner]:
+        return [owner for owner in self.owners if owner.phase is Phase.LIVE]
+
+
+class Scene:
+    def __init__(self, metrics: Metrics, rooms: int = 3) -> None:
+        self.owner = live_owner()
+        self.store = StoreTwin()
+        self.metrics = metrics
+        self.now_ms = NOW_MS
+        self.projection = Projection(
+            cast("Any", self.store),
+            cast("Any", OwnersTwin(self.owner)),
+            metrics,
+            interval_ms=1,
+            batch_rooms=2,
+            wall_clock=True,
+            now_ms=lambda: self.now_ms,
+        )
+        self.projection.answers = True
+        self.fold(*(like(offset, room=f"room-{offset}") for offset in range(rooms)))
+
+    def fold(self, *records: Any) -> None:
+        self.owner.fold.fold(LIKES, records)
+        self.owner.fold.advance(self.now_ms, "tick")
+
+    async def round(self) -> None:
+        await self.projection.collect(self.owner)
+        await self.projection._write_all()
+
+    def count(self, result: str) -> float:
+        return self.metrics.registry.get_sample_value("stream_redis_writes_total", {"result": result}) or 0.0
+
+    def reprojections(self) -> float:
+        return self.metrics.registry.get_sample_value("stream_reprojections_total") or 0.0
+
+
+@pytest.fixture
+def scene(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    monkeypatch.setattr(projection_module, "AWAY_RETRY_S", 0.0)
+    return Scene(metrics)
+
+
+async def test_documents_are_written_in_bounded_pipelines(scene: Scene) -> None:
+    await scene.round()
+    assert [len(batch) for batch in scene.store.batches] == [2, 1]
+    assert sorted(scene.store.versions) == ["room-0", "room-1", "room-2"]
+    assert scene.count("accepted") == 3
+    assert scene.owner.outbox == {}
+
+
+async def test_only_what_changed_is_written_again(scene: Scene) -> None:
+    await scene.round()
+    scene.now_ms += 1_000
+    scene.fold(like(3, room="room-1"))
+    scene.store.batches.clear()
+    await scene.round()
+    assert scene.store.batches == [["room-1"]]
+
+
+async def test_a_write_of_an_owner_that_was_succeeded_is_refused_and_counted(scene: Scene) -> None:
+    scene.store.versions["room-1"] = (2, 1)
+    await scene.round()
+    assert scene.store.versions["room-1"] == (2, 1)
+    assert scene.count("refused") == 1
+    assert scene.count("accepted") == 2
+
+
+async def test_a_wiped_redis_is_whole_again_after_the_next_write(scene: Scene) -> None:
+    await scene.round()
+    scene.store.versions.clear()
+    scene.now_ms += 1_000
+    scene.fold(like(3, room="room-1"))
+    await scene.round()
+    assert scene.reprojections() == 1
+    await scene.round()
+    assert sorted(scene.store.versions) == ["room-0", "room-1", "room-2"]
+
+
+async def test_a_wiped_redis_is_noticed_in_silence_too(scene: Scene) -> None:
+    await scene.round()
+    scene.store.versions.clear()
+    scene.projection._wrote_at = 0.0
+    await scene.projection._probe()
+    await scene.round()
+    assert sorted(scene.store.versions) == ["room-0", "room-1", "room-2"]
+
+
+async def test_new_rooms_are_no_wipe(scene: Scene) -> None:
+    await scene.round()
+    scene.fold(like(3, room="room-new"))
+    await scene.round()
+    assert scene.reprojections() == 0
+
+
+async def test_a_redis_that_evicts_keys_does_not_keep_us_busy_with_nothing_else(scene: Scene) -> None:
+    await scene.round()
+    for _ in range(3):
+        scene.store.versions.clear()
+        scene.now_ms += 1_000
+        scene.fold(like(10 + scene.now_ms % 1_000, room="room-1"))
+        await scene.round()
+    assert scene.reprojections() == 1
+
+
+async def test_one_odd_key_stops_no_other_room(scene: Scene) -> None:
+    scene.store.odd_rooms.add("room-1")
+    await scene.round()
+    assert sorted(scene.store.versions) == ["room-0", "room-2"]
+    assert scene.count("failed") == 1
+
+
+async def test_a_redis_that_refuses_everything_is_away(scene: Scene) -> None:
+    scene.store.odd_rooms |= {"room-0", "room-1", "room-2"}
+    with pytest.raises(ResponseError):
+        await scene.round()
+
+
+async def test_while_redis_is_away_nothing_is_queued_and_afterwards_the_newest_is_written(scene: Scene) -> None:
+    scene.store.away = True
+    writing = asyncio.create_task(scene.projection.run_write())
+    scene.projection._work.set()
+    await until(lambda: scene.projection.answers is False)
+    for offset in range(3, 50):
+        scene.now_ms += 1_000
+        scene.fold(like(offset, room="room-1"))
+        await scene.projection.collect(scene.owner)
+        assert scene.owner.outbox == {}
+    scene.store.away = False
+    await until(lambda: scene.projection.answers is True)
+    await scene.projection.collect(scene.owner)
+    await until(lambda: len(scene.store.versions) == 3)
+    writing.cancel()
+    assert scene.store.versions["room-1"][1] == max(rev for _, rev in scene.store.versions.values())
+
+
+async def test_with_the_logs_clock_documents_are_written_again_before_they_run_out(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projection_module, "LOG_REFRESH_S", 0.0)
+    scene.projection._wall_clock = False
+    collecting = asyncio.create_task(scene.projection.run_collect())
+    await until(lambda: len(scene.owner.outbox) == 3)
+    first = scene.owner.outbox["room-0"].rev
+    await until(lambda: scene.owner.outbox["room-0"].rev > first)
+    collecting.cancel()
+
+
+async def test_the_last_documents_are_written_at_the_end_but_not_to_a_redis_that_is_away(scene: Scene) -> None:
+    await scene.projection.collect(scene.owner)
+    await scene.projection.flush(1.0)
+    assert len(scene.store.versions) == 3
+    scene.projection.answers = False
+    scene.store.away = True
+    await scene.projection.flush(1.0)
+
+
+async def test_a_redis_that_goes_away_during_the_last_writes_does_not_stop_the_stop(scene: Scene) -> None:
+    await scene.projection.collect(scene.owner)
+    scene.store.away = True
+    await scene.projection.flush(1.0)
+    assert scene.count("failed") == 2
