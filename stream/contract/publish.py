@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from stream.contract import asyncapi, examples
+from stream.contract.events import PersonEvent
 from stream.contract.schema import (
     OVERLAY_SCHEMA_FILE,
     Schema,
@@ -19,8 +20,8 @@ from stream.contract.schema import (
     overlay_schema,
 )
 
-# In the guide: `<!-- fields: order -->`, `<!-- fields: order.lines -->` or `<!-- example: valid/order--full.json -->`,
-# what is filled in, `<!-- end -->`.
+# In the guide: `<!-- fields: all -->`, `<!-- fields: order -->`, `<!-- fields: order.lines -->`, or
+# `<!-- example: valid/order--full.json -->`; what is filled in; `<!-- end -->`.
 _BLOCK = re.compile(r"(?P<begin><!-- (?P<kind>fields|example): (?P<of>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
 
@@ -57,17 +58,21 @@ def filled(guide: str) -> str:
 
 
 def _field_table(of: str) -> str:
-    """The fields of an event type, or (`order.lines`) of the items of one of its arrays."""
+    """The fields that all types have; or those that a type has besides; or (`order.lines`) the items of an array."""
+    common = {"type", *PersonEvent.__struct_fields__}
     name, _, array = of.partition(".")
-    schema = event_schema(name)
+    schema = event_schema("like" if of == "all" else name)
     node = schema
     if array:
         node = schema["$defs"][schema["properties"][array]["items"]["$ref"].removeprefix("#/$defs/")]
     rows = ["| field | required | value | meaning |", "|---|---|---|---|"]
     for field, rule in node["properties"].items():
+        if not array and (field in common) != (of == "all"):
+            continue
         required = "yes" if field in node["required"] else ""
-        meaning = rule.get("description", "what kind of event this is" if field == "type" else "")
-        rows.append(f"| `{field}` | {required} | {_values(rule, schema)} | {meaning} |")
+        meaning = rule.get("description", "what kind of event this is; the heading of its section")
+        values = "name of the type" if field == "type" else _values(rule, schema)
+        rows.append(f"| `{field}` | {required} | {values} | {meaning} |")
     return "\n".join(rows) + "\n"
 
 

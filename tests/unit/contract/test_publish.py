@@ -17,6 +17,14 @@ def test_a_table_of_fields_is_filled_in() -> None:
     assert "old" not in lines
 
 
+def test_what_all_types_have_is_said_once() -> None:
+    common = filled("<!-- fields: all -->\n<!-- end -->")
+    names = [line.split("`")[1] for line in common.splitlines() if line.startswith("| `")]
+    assert names == ["type", "event_id", "room_id", "event_time_ms", "user_id"]
+    own = filled("<!-- fields: sale_closed -->\n<!-- end -->")
+    assert [line.split("`")[1] for line in own.splitlines() if line.startswith("| `")] == ["sale_id"]
+
+
 def test_a_field_that_may_be_null_and_one_of_a_line_are_described() -> None:
     table = filled("<!-- fields: order.lines -->\n<!-- end -->")
     assert "| `sale_id` |  | id or null | the flash sale; without it no sale's stock is touched |" in table
