@@ -63,7 +63,7 @@ class Metrics:
         self._retimed = counter("stream_retimed_total", "Applied events that count at another time than they claim.")
         self._withheld = counter("stream_withheld_claims_total", "Claims kept off the screen.", "claim", "reason")
         self._forgotten = counter(
-            "stream_ids_forgotten_total", "Event ids forgotten before their time, for want of room."
+            "stream_ids_forgotten_total", "Event ids forgotten: by age, or before their time for want of room."
         )
         self._orders_forgotten = counter(
             "stream_orders_forgotten_total", "Orders forgotten: too old, or beyond the bound."
