@@ -45,7 +45,7 @@ RoomId = Annotated[Id, Meta(description="the room; also the Kafka key of the rec
 UserId = Annotated[Id, Meta(description="who acted: a pseudonym, stable for the session at least")]
 SessionId = Annotated[Id, Meta(description="tells one user's devices apart; default: the user")]
 SkuId = Annotated[Id, Meta(description="the product variant")]
-SaleId = Annotated[Id, Meta(description="the flash sale; without it no sale's stock is touched")]
+SaleId = Annotated[Id, Meta(description="the flash sale that it is part of, if any")]
 OrderId = Annotated[Id, Meta(description="the order; its statuses and lines are remembered under it")]
 Source = Annotated[Id, Meta(description="where the visitor came from, in the platform's own words")]
 EpochMs = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="UTC epoch milliseconds")]

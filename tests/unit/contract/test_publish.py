@@ -27,7 +27,7 @@ def test_what_all_types_have_is_said_once() -> None:
 
 def test_a_field_that_may_be_null_and_one_of_a_line_are_described() -> None:
     table = filled("<!-- fields: order.lines -->\n<!-- end -->")
-    assert "| `sale_id` |  | id or null | the flash sale; without it no sale's stock is touched |" in table
+    assert "| `sale_id` |  | id or null | the flash sale that it is part of, if any |" in table
     assert "| `status` | yes | `cancelled`, `paid`, `placed`, `refunded` |" in filled(
         "<!-- fields: order -->\n<!-- end -->"
     )
