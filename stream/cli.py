@@ -16,6 +16,7 @@ from stream.commands.schemas import schemas_app
 from stream.commands.simulate import simulate
 from stream.commands.stack import stack_app
 from stream.commands.topics import topics_app
+from stream.commands.watch import watch
 from stream.commands.worker import worker
 from stream.errors import SnapupError, explain_os_error
 
@@ -41,6 +42,7 @@ app.command()(simulate)
 app.add_typer(schemas_app)
 app.add_typer(stack_app)
 app.add_typer(topics_app)
+app.command()(watch)
 app.command()(worker)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
@@ -12,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from stream.commands.whole_file import check_target, written_whole
 from stream.contract.ids import is_id
 from stream.contract.recording import RecordingWriter
 from stream.errors import SnapupError
@@ -123,41 +125,34 @@ def uci(
 
 
 class _Target:
-    """Where the records go. Checked before anything is read."""
+    """Where the records go."""
 
     def __init__(self, to: str, bootstrap_servers: str, prefix: str, *, overwrite: bool) -> None:
         self.name = to
         self._bootstrap_servers = bootstrap_servers
         self._prefix = prefix
         self._path = None if to == KAFKA else Path(to)
+        self._overwrite = overwrite
+
+    def check(self) -> None:
+        """Whether anything can be delivered there, before anything is read."""
+        to = self.name
         if self._path is None:
-            self.name = f"Kafka at {bootstrap_servers}, topics {prefix}.*"
+            self.name = f"Kafka at {self._bootstrap_servers}, topics {self._prefix}.*"
+            asyncio.run(check_topics(self._bootstrap_servers, self._prefix))
             return
         if not to.endswith(RECORDING_SUFFIXES):
             raise SnapupError(f"--to takes `kafka` or a file named {' or '.join(RECORDING_SUFFIXES)}, not {to!r}.")
-        if self._path.exists() and not overwrite:
-            raise SnapupError(f"{to} is there already: choose another name, or say --overwrite.")
-        if not self._path.parent.is_dir():
-            raise SnapupError(f"There is no folder {self._path.parent}.")
+        check_target(self._path, overwrite=self._overwrite)
 
     def deliver(self, records: Iterable[RecordedRecord]) -> int:
         """Deliver all; returns how many arrived for certain."""
         if self._path is None:
-            return asyncio.run(self._to_kafka(records))
-        # Whole or not at all: a reader never meets half a recording under the final name.
-        part = self._path.with_name(f".{self._path.name}.part{'.gz' if self._path.suffix == '.gz' else ''}")
-        try:
-            with RecordingWriter(part) as writer:
-                for record in records:
-                    writer.write(record)
-            part.replace(self._path)
-        finally:
-            part.unlink(missing_ok=True)
+            return asyncio.run(deliver(records, self._bootstrap_servers, self._prefix))
+        with written_whole(self._path) as part, RecordingWriter(part) as writer:
+            for record in records:
+                writer.write(record)
         return writer.records
-
-    async def _to_kafka(self, records: Iterable[RecordedRecord]) -> int:
-        await check_topics(self._bootstrap_servers, self._prefix)
-        return await deliver(records, self._bootstrap_servers, self._prefix)
 
 
 def _import(
@@ -175,12 +170,17 @@ def _import(
     if not is_id(room):
         raise SnapupError(f"{room!r} is no room id: 1 to 64 letters, digits and . _ : - are.")
     talk = Console(stderr=True, highlight=False)
+    target.check()
     with ExitStack() as stack:
         reader = RowReader(file, accounts, encoding)
+        stack.callback(reader.close)
         if report is not None:
             accounts.report_to(stack.enter_context(_open_report(report)))
         rows = stack.enter_context(_shown(reader, talk))
-        delivered = target.deliver(records_of(events_of(rows), room, order))
+        records = records_of(events_of(rows), room, order)
+        # Nothing to deliver must not become an empty recording.
+        first = next(records, None)
+        delivered = 0 if first is None else target.deliver(chain([first], records))
     if not accounts.rows:
         raise SnapupError(f"{file} has no rows.")
     talk.print(accounts_view(accounts, file.name, target.name, delivered, report))

@@ -55,6 +55,10 @@ class RowReader:
         self._file = _open(path)
         self.size_bytes = path.stat().st_size
 
+    def close(self) -> None:
+        """Let the file go, read or not."""
+        self._file.close()
+
     @property
     def read_bytes(self) -> int:
         """How far the file has been read, of `size_bytes`."""

@@ -80,8 +80,9 @@ def _head(overlay: Overlay, strings: Strings, width: int, now_ms: int) -> Render
     head.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     head.add_column(justify="right", no_wrap=True)
     name = Text(clean(overlay.room_id, 64), style="bold")
-    name.append("  ")
-    name.append_text(level_text(overlay.urgency.level, strings))
+    if overlay.sales:
+        name.append("  ")
+        name.append_text(level_text(overlay.urgency.level, strings))
     if overlay.urgency.sale_id is not None:
         name.append(f" ({clean(overlay.urgency.sale_id, 64)})", style="not bold")
     fresh = strings.as_of.format(time=utc_time(overlay.as_of_ms))

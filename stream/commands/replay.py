@@ -1,0 +1,164 @@
+"""`snapup replay FILE`: what a recording comes to, or what it would have come to under other rules."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from stream.commands.whole_file import check_target, written_whole
+from stream.contract.events import MAX_OFFERED
+from stream.contract.ids import is_id
+from stream.errors import SnapupError
+from stream.settings import load_settings
+from stream.sources.replay import MIN_EVERY_MS, Replay, Survey, recorded, survey
+from stream.view.replay import books_view, rooms_view
+from stream.view.terminal import render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from stream.contract.overlay import Overlay
+    from stream.contract.recording import RecordedRecord
+    from stream.core.partition import Published
+
+# Without a terminal the summary has a width of its own: it must not depend on where it is written.
+PLAIN_WIDTH = 100
+STDOUT = "-"
+
+_talk = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="A recording: NDJSON, also packed as .gz.")],
+    *,
+    signals: Annotated[
+        str | None, typer.Option(help="Write every document to this file as NDJSON (.gz packs it); - for stdout.")
+    ] = None,
+    every_ms: Annotated[int, typer.Option(min=MIN_EVERY_MS, help="Log time between two ticks of the clock.")] = 1_000,
+    settle_ms: Annotated[int, typer.Option(min=0, help="Log time that passes after the last record.")] = 0,
+    room: Annotated[str | None, typer.Option(help="Show this room whole.")] = None,
+    hold_ms: Annotated[
+        int | None, typer.Option(min=1_000, help="What if unpaid orders held their units so long.")
+    ] = None,
+    allowed_lateness_ms: Annotated[
+        int | None, typer.Option(min=0, help="What if late events counted so far back.")
+    ] = None,
+    offered: Annotated[
+        list[str] | None, typer.Option(metavar="SALE=N", help="What if the sale had opened with N units. Repeatable.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The last document of each room as NDJSON, no summary.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a signals file that is there.")] = False,
+    topic_prefix: Annotated[str | None, typer.Option(help="Of the topics, for the evidence of claims.")] = None,
+) -> None:
+    """Fold a recording as a worker would have, and print what it came to. The same file gives the same bytes."""
+    if as_json and signals == STDOUT:
+        raise SnapupError("--json and --signals - both want stdout: choose one.")
+    offers = dict(_offer(text) for text in offered or ())
+    settings = load_settings(hold_ms=hold_ms, allowed_lateness_ms=allowed_lateness_ms, topic_prefix=topic_prefix)
+    with _bar("checking") as step:
+        found = survey(file, step)
+    _check(file, found, offers)
+    with ExitStack() as stack:
+        emit = stack.enter_context(_signals(signals, overwrite=overwrite))
+        step = stack.enter_context(_bar("folding", found.records))
+        job = Replay(settings.rules(), settings.topic_prefix, every_ms, emit)
+        job.run(_counted(recorded(file, in_order=found.sorted, offered=offers), step), settle_ms)
+    if found.cut_off:
+        _talk.print(
+            f"The end of {file} is cut off: {found.records} whole records were read.", style="yellow", markup=False
+        )
+    _tell(job, room, as_json=as_json, summary=signals != STDOUT)
+
+
+def _offer(text: str) -> tuple[str, int]:
+    sale_id, _, units = text.rpartition("=")
+    if not is_id(sale_id) or not units.isdecimal() or not units.isascii() or int(units) > MAX_OFFERED:
+        raise SnapupError(f"--offered {text}: say SALE=N, with N from 0 to {MAX_OFFERED}.")
+    return sale_id, int(units)
+
+
+def _check(file: Path, found: Survey, offers: dict[str, int]) -> None:
+    if not found.records:
+        raise SnapupError(f"{file} holds no records.")
+    if unknown := sorted(offers.keys() - found.opened):
+        opened = ", ".join(sorted(found.opened)[:10]) or "none"
+        raise SnapupError(f"No sale {', '.join(unknown)} opens in {file}; these do: {opened}.")
+
+
+def _tell(job: Replay, room: str | None, *, as_json: bool, summary: bool) -> None:
+    overlays = job.overlays()
+    chosen = [overlay for overlay in overlays if room in (None, overlay.room_id)]
+    if room is not None and not chosen:
+        raise SnapupError(f"No room {room!r} in this recording; there are {len(overlays)}.")
+    if as_json:
+        for overlay in chosen:
+            sys.stdout.buffer.write(msgspec.json.encode(overlay) + b"\n")
+        return
+    if summary:
+        _summarise(job, chosen, whole=room is not None)
+
+
+def _summarise(job: Replay, overlays: list[Overlay], *, whole: bool) -> None:
+    out = Console(highlight=False)
+    width = out.width if out.is_terminal else PLAIN_WIDTH
+    out = Console(highlight=False, width=width)
+    out.print(books_view(job.books(), job.refused))
+    out.print()
+    if whole or len(overlays) == 1:
+        out.print(render(overlays[0], width=width))
+    else:
+        out.print(rooms_view(overlays))
+
+
+@contextmanager
+def _signals(target: str | None, *, overwrite: bool) -> Iterator[Callable[[Published], None]]:
+    """Where documents go: nowhere, stdout, or a file that is written whole."""
+    if target is None:
+        yield lambda _: None
+        return
+    if target == STDOUT:
+        yield lambda published: _write(sys.stdout.buffer, published)
+        return
+    path = Path(target)
+    check_target(path, overwrite=overwrite)
+    with written_whole(path) as part, part.open("wb") as raw:
+        file = raw if path.suffix != ".gz" else gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0)
+        with file:
+            yield lambda published: _write(cast("BinaryIO", file), published)
+
+
+def _write(file: BinaryIO, published: Published) -> None:
+    file.write(published.document + b"\n")
+
+
+@contextmanager
+def _bar(what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
+    """A bar on a terminal, nothing elsewhere; the step is cheap to call for each record."""
+    columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TextColumn("{task.completed:,} records"))
+    with Progress(*columns, console=_talk, transient=True, disable=not _talk.is_terminal) as progress:
+        task = progress.add_task("", total=total)
+        seen = 0
+
+        def step() -> None:
+            nonlocal seen
+            seen += 1
+            if seen % 5_000 == 0:
+                progress.update(task, completed=seen)
+
+        yield step
+
+
+def _counted(records: Iterator[RecordedRecord], step: Callable[[], None]) -> Iterator[RecordedRecord]:
+    for record in records:
+        step()
+        yield record

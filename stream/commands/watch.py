@@ -1,0 +1,186 @@
+"""`snapup watch ROOM`: one room as the overlays see it, live in a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from stream.contract.ids import is_id
+from stream.errors import SnapupError
+from stream.settings import load_settings
+from stream.sources.overlays import OverlayReader, Sight, State
+from stream.view.line import overlay_line
+from stream.view.strings import LANGUAGES
+from stream.view.terminal import render
+from stream.view.words import clean
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+REFRESH_PER_S = 4
+# Without a terminal: at most one line in this time, so that a log stays readable.
+LINE_EVERY_S = 1.0
+LANGUAGE_HELP = f"One of: {', '.join(LANGUAGES)}."
+
+
+def watch(
+    room: Annotated[str, typer.Argument(help="The room's id.")],
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Print what is there now and exit; 1 when nothing is.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Each document as it is, one line each.")] = False,
+    lang: Annotated[str, typer.Option(help=LANGUAGE_HELP)] = "en",
+    redis_url: Annotated[str | None, typer.Option(help="Redis that overlays read.")] = None,
+    topic_prefix: Annotated[str | None, typer.Option(help="Of the keys.")] = None,
+) -> None:
+    """Show a room live: stock, urgency, rates, claims, and how old all that is. Ends with Ctrl-C."""
+    if not is_id(room):
+        raise SnapupError(f"{room!r} is no room id: 1 to 64 letters, digits and . _ : - are.")
+    if lang not in LANGUAGES:
+        raise SnapupError(f"--lang {lang}: there is {', '.join(LANGUAGES)}.")
+    settings = load_settings(redis_url=redis_url, topic_prefix=topic_prefix)
+    reader = OverlayReader(settings.redis_url, settings.topic_prefix, room, settings.redis_timeout_ms)
+    shown = _Screen(room, settings.redis_url, lang, as_json=as_json)
+    try:
+        asyncio.run(_once(reader, shown) if once else _watch(reader, shown))
+    except KeyboardInterrupt:
+        pass
+    except BrokenPipeError:
+        # Whoever read us has seen enough. Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+async def _once(reader: OverlayReader, shown: _Screen) -> None:
+    try:
+        sight = await reader.look()
+    finally:
+        await reader.close()
+    if sight.state is not State.LIVE:
+        raise SnapupError(shown.words(sight))
+    shown.take(sight)
+    shown.print_whole()
+
+
+async def _watch(reader: OverlayReader, shown: _Screen) -> None:
+    following = asyncio.create_task(_follow(reader, shown))
+    try:
+        if shown.is_live:
+            with Live(shown, console=shown.console, auto_refresh=False, screen=False) as live:
+                while not following.done():
+                    live.refresh()
+                    await asyncio.sleep(1 / REFRESH_PER_S)
+        await following
+    finally:
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError, BrokenPipeError):
+            await following
+        await reader.close()
+
+
+async def _follow(reader: OverlayReader, shown: _Screen) -> None:
+    async for sight in reader.sights():
+        shown.take(sight)
+        if not shown.is_live:
+            shown.print_news()
+
+
+class _Screen:
+    """The newest sight, drawn when asked. Between two sights ages run on, by this machine's clock set by Redis'."""
+
+    def __init__(self, room: str, redis_url: str, lang: str, *, as_json: bool) -> None:
+        self.console = Console(highlight=False)
+        self.is_live = self.console.is_terminal and not as_json
+        self._room = room
+        self._redis = redis_url.rpartition("@")[2].removeprefix("redis://")  # never a password on a screen
+        self._lang = lang
+        self._as_json = as_json
+        self._sight = Sight(State.CONNECTING)
+        self._last: Sight | None = None
+        self._ahead_ms = 0
+        self._printed: tuple[State, int, int, bool] | None = None
+        self._printed_at = 0.0
+
+    def take(self, sight: Sight) -> None:
+        """A new sight."""
+        self._sight = sight
+        if sight.now_ms:
+            self._ahead_ms = sight.now_ms - _wall_ms()
+        if sight.overlay is not None:
+            self._last = sight
+
+    def __rich__(self) -> RenderableType:
+        """The view: the newest document there was, and what is the matter when it is not the present one."""
+        state = Text()
+        if self._sight.state is not State.LIVE:
+            state = Text(self.words(self._sight), style="bold #fbbf24")
+        if self._last is None or self._last.overlay is None or self._sight.state is State.GONE:
+            return state
+        whole = render(self._last.overlay, width=self.console.width, lang=self._lang, now_ms=self._now_ms())
+        return whole if self._sight.state is State.LIVE else Group(state, whole)
+
+    def print_whole(self) -> None:
+        """The present document, once."""
+        if self._as_json:
+            self._print_raw()
+        elif self._sight.overlay is not None:
+            overlay = self._sight.overlay
+            if self.console.is_terminal:
+                self.console.print(self)
+            else:
+                print(overlay_line(overlay, lang=self._lang, now_ms=self._now_ms()), flush=True)  # noqa: T201
+
+    def print_news(self) -> None:
+        """A line when something changed: each document as JSON; else a state at once, figures now and then."""
+        sight = self._sight
+        overlay = sight.overlay
+        news = (sight.state, 0, 0, False)
+        if overlay is not None:
+            stale = not self._as_json and self._now_ms() > overlay.stale_after_ms
+            news = (sight.state, overlay.epoch, overlay.rev, stale)
+        if news == self._printed:
+            return
+        same_state = self._printed is not None and self._printed[0] is sight.state
+        if not self._as_json and same_state and time.monotonic() - self._printed_at < LINE_EVERY_S:
+            return
+        self._printed, self._printed_at = news, time.monotonic()
+        if overlay is None:
+            print(self.words(sight), file=sys.stderr, flush=True)  # noqa: T201
+        elif self._as_json:
+            self._print_raw()
+        else:
+            print(overlay_line(overlay, lang=self._lang, now_ms=self._now_ms()), flush=True)  # noqa: T201
+
+    def words(self, sight: Sight) -> str:
+        """What a state means, and what to do."""
+        match sight.state:
+            case State.CONNECTING:
+                return f"Connecting to Redis at {self._redis}..."
+            case State.AWAY:
+                return f"Redis at {self._redis} does not answer ({clean(sight.detail)}): trying again."
+            case State.WAITING:
+                return f"No room {self._room!r} in Redis at {self._redis} yet: waiting for a worker to publish it."
+            case State.GONE:
+                return f"The document of {self._room!r} ran out: no worker publishes it now. Waiting."
+            case State.UNREADABLE:
+                return f"What is in Redis for {self._room!r} is no overlay document ({clean(sight.detail)})."
+            case State.LIVE:
+                return f"{self._room!r} is live."
+
+    def _print_raw(self) -> None:
+        sys.stdout.buffer.write(self._sight.raw + b"\n")
+        sys.stdout.buffer.flush()
+
+    def _now_ms(self) -> int:
+        return _wall_ms() + self._ahead_ms
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,37 @@
+"""Files that are written whole or not at all: a reader never meets half of one under its final name."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from stream.errors import SnapupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Whether a file may be written there.
+
+    Raises:
+        SnapupError: it is there already, or its folder is not.
+    """
+    if path.is_dir():
+        raise SnapupError(f"{path} is a folder, a file is needed.")
+    if path.exists() and not overwrite:
+        raise SnapupError(f"{path} is there already: choose another name, or say --overwrite.")
+    if not path.parent.is_dir():
+        raise SnapupError(f"There is no folder {path.parent}.")
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A path beside the final one to write to; renamed when all went well, removed when not. Keeps the suffix."""
+    part = path.with_name(f".{path.name}.part{path.suffix}")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

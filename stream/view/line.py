@@ -1,0 +1,41 @@
+"""An overlay document in one plain line, for logs and pipes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stream.view.sale_view import utc_time
+from stream.view.strings import EN, LANGUAGES
+from stream.view.words import clean, duration, grouped
+
+if TYPE_CHECKING:
+    from stream.contract.overlay import Overlay, Sale
+
+
+def overlay_line(overlay: Overlay, *, lang: str = "en", now_ms: int | None = None) -> str:
+    """Moment, revision, people, orders, then each sale; begins with STALE when it is."""
+    strings = LANGUAGES.get(lang, EN)
+    totals = overlay.totals
+    parts = [
+        f"{utc_time(overlay.as_of_ms, millis=True)} {clean(overlay.room_id, 64)} rev {overlay.epoch}.{overlay.rev}",
+        f"{grouped(totals.watching_now)} {strings.watching}",
+        strings.orders.format(
+            placed=grouped(totals.orders.placed),
+            paid=grouped(totals.orders.paid),
+            cancelled=grouped(totals.orders.cancelled),
+            refunded=grouped(totals.orders.refunded),
+        ),
+        *(_sale(sale, lang) for sale in overlay.sales),
+    ]
+    line = " | ".join(parts)
+    if now_ms is None or now_ms <= overlay.stale_after_ms:
+        return line
+    return f"STALE {duration(now_ms - overlay.as_of_ms)} | {line}"
+
+
+def _sale(sale: Sale, lang: str) -> str:
+    strings = LANGUAGES.get(lang, EN)
+    left = "?" if sale.available is None else grouped(sale.available)
+    said = f"{clean(sale.sale_id, 64)}/{clean(sale.sku_id, 64)}: {strings.levels[sale.urgency.level]}, {left} "
+    said += f"{strings.left}, {grouped(sale.held)} {strings.held}, {grouped(sale.sold)} {strings.sold}"
+    return f"{said}, {strings.oversold.format(n=grouped(sale.oversold))}" if sale.oversold else said
