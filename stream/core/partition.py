@@ -99,6 +99,7 @@ class PartitionFold:
         ]
         self._unsaved: dict[str, Room] = {}
         self._ended: list[Room] = []
+        self._touched: dict[str, Room] = {}  # by the piece that is being folded
         self._due: list[
             tuple[int, str]
         ] = []  # heap of (wall ms, room id); a room's own next_due_ms says which entry is valid
@@ -129,7 +130,8 @@ class PartitionFold:
         decode = self._decoders[topic_index].decode
         lateness_ms = self.rules.allowed_lateness_ms
         rooms = self.rooms
-        touched: dict[str, Room] = {}
+        touched = self._touched
+        touched.clear()
         duplicates = refused = retimed = 0
         for record in records:
             append_ms = record.timestamp
@@ -162,6 +164,7 @@ class PartitionFold:
         counters.duplicate[topic_index] += duplicates
         counters.applied[topic_index] += received - refused - duplicates
         counters.retimed += retimed
+        self._note_changes()
         self._ids_in_generation += received - refused
         self._expire_holds()
 
@@ -174,6 +177,10 @@ class PartitionFold:
 
         Make the room, remember where its evidence begins, note that it changes.
         """
+        if room is not None and self._is_over(room):
+            self._end(room)
+            self.counters.rooms_ended += 1
+            room = None
         if room is None:
             room = self._new_room(room_id)
         if room.first_offsets[topic_index] < 0:
@@ -181,8 +188,11 @@ class PartitionFold:
         if room.ids_generation != self._ids_generation:
             self.counters.ids_forgotten += room.begin_ids_generation(self._ids_generation)
         room.touched_ms = self.shared.clock_ms
-        self._changed(room)
         return room
+
+    def _is_over(self, room: Room) -> bool:
+        """Whether a session has ended by its silence. What comes later begins a new one, published meanwhile or not."""
+        return self.clock_ms - room.touched_ms > self.rules.room_idle_ms
 
     def _new_room(self, room_id: str) -> Room:
         if len(self.rooms) >= self.rules.rooms_max:
@@ -205,13 +215,20 @@ class PartitionFold:
     def _end(self, room: Room) -> None:
         del self.rooms[room.room_id]
         self._unsaved.pop(room.room_id, None)
+        self._touched.pop(room.room_id, None)
         self._ended.append(room)
+
+    def _note_changes(self) -> None:
+        """The rooms of the piece just folded are to be saved, and published at their pace."""
+        for room in self._touched.values():
+            self._changed(room)
 
     def _changed(self, room: Room) -> None:
         self._unsaved[room.room_id] = room
-        if not room.changed:
+        due_ms = room.published_ms + self._pace_ms(room)
+        if not room.changed or due_ms < room.next_due_ms:  # the second: it has become busy meanwhile
             room.changed = True
-            self._schedule(room, room.published_ms + self._pace_ms(room))
+            self._schedule(room, due_ms)
 
     def _pace_ms(self, room: Room) -> int:
         """At most one document each 100 ms; a room with neither a sale nor traffic waits longer."""
@@ -270,7 +287,7 @@ class PartitionFold:
             due_ms, room_id = heappop(due)
             if (room := self.rooms.get(room_id)) is None or room.next_due_ms != due_ms:
                 continue  # an entry that a later one replaced
-            if self.clock_ms - room.touched_ms > self.rules.room_idle_ms:
+            if self._is_over(room):
                 self._end(room)
                 self.counters.rooms_ended += 1
                 continue
@@ -283,6 +300,8 @@ class PartitionFold:
         room.records_since = 0
         room.published_ms = now_ms
         document = self._document(room, wall_ms, epoch)
+        if room.unsaved:
+            self._unsaved[room.room_id] = room  # its urgency moved: after a restart it must not rise again
         self._schedule(room, now_ms + self._refresh_ms(room))
         self.counters.snapshots += 1
         for withheld in document.withheld:
@@ -355,6 +374,7 @@ class PartitionFold:
                 self._presence_log.append(presence_entry, clock_ms)
             records.extend(roomstate.member_records(room))
             records.append(roomstate.head_record(room))
+            room.unsaved = False
         self._unsaved = {}
         self._forget(clock_ms)
         records += self._windows_log.cut(clock_ms - 1_800_000 - 2 * self.rules.allowed_lateness_ms)
@@ -374,8 +394,7 @@ class PartitionFold:
                 orders += len(room.orders)
         while orders > self.rules.remember_orders_max:
             room = max(self.rooms.values(), key=lambda room: (len(room.orders), room.room_id))
-            order_ids = list(room.orders)[: max(1, len(room.orders) // 4)]
-            forgotten = room.forget_orders(room.orders[order_ids[-1]].changed_ms + 1)
+            forgotten = room.forget_oldest_orders(max(1, len(room.orders) // 4))
             self.counters.orders_forgotten += forgotten
             orders -= forgotten
 
@@ -435,8 +454,10 @@ class PartitionFold:
         for window_entry in self._windows_log.loaded():
             if room := of(window_entry):
                 roomstate.restore_windows(room, window_entry)
+        # A segment is forgotten when all of it is old: what the owner before us had forgotten may still lie in one.
+        oldest_ms = self.clock_ms - self.rules.remember_orders_ms
         for order_entry in self._orders_log.loaded():
-            if room := of(order_entry):
+            if order_entry.changed_ms >= oldest_ms and (room := of(order_entry)):
                 roomstate.restore_order(room, order_entry)
         for presence_entry in self._presence_log.loaded():
             if room := of(presence_entry):

@@ -33,7 +33,7 @@ def all_rates(room: Room, as_of_ms: int) -> list[Rate]:
             room.order_tally.total(window),
             room.paid_tally.total(window),
             room.view_tally.total(window),
-            {currency: tally.total(window) for currency, tally in room.paid_minor_tallies.items()},
+            {currency: _paid_minor(room, currency, window) for currency in room.money},
         )
         _append_rates(rates, window_ms, as_of_ms, people, additive)
     people = [audience.session.published() for audience in room.audiences]
@@ -43,6 +43,12 @@ def all_rates(room: Room, as_of_ms: int) -> list[Rate]:
     )
     _append_rates(rates, None, as_of_ms, people, additive)
     return rates
+
+
+def _paid_minor(room: Room, currency: str, window: int) -> int:
+    """The room's currencies are those of its money: a currency stays when its payments leave the windows."""
+    tally = room.paid_minor_tallies.get(currency)
+    return 0 if tally is None else tally.total(window)
 
 
 class _Additive:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 from heapq import heappush
+from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 
 from stream.contract.events import (
@@ -270,6 +271,7 @@ class Room:
         """Old contribution out, new contribution in: totals, money and stock follow the set of statuses."""
         before, order.mask = order.mask, after
         order.changed_ms = self.shared.clock_ms
+        self.changed_orders.pop(order_id, None)
         self.changed_orders[order_id] = None
         gained = after & ~before
         self.orders_cancelled += bool(gained & 4)
@@ -325,6 +327,9 @@ class Room:
         order = self.orders.get(order_id)
         if order is None or order.hold_until_ms != hold_until_ms or order.mask & (EXPIRED | PAID | UNDONE):
             return False
+        # Last again: orders lie in the order of their last change, here and in the checkpoint.
+        del self.orders[order_id]
+        self.orders[order_id] = order
         self._set_mask(order_id, order, order.mask | EXPIRED, hold_until_ms)
         return True
 
@@ -335,7 +340,14 @@ class Room:
             if order.changed_ms >= older_than_ms:
                 break
             forgotten.append(order_id)
-        for order_id in forgotten:
+        return self._forget_orders(forgotten)
+
+    def forget_oldest_orders(self, count: int) -> int:
+        """Forget that many orders, those first that have not changed for longest. Returns how many."""
+        return self._forget_orders(list(islice(self.orders, count)))
+
+    def _forget_orders(self, order_ids: list[str]) -> int:
+        for order_id in order_ids:
             order = self.orders.pop(order_id)
             self.changed_orders.pop(order_id, None)
             if order.mask & (PLACED | PAID) == PLACED:
@@ -344,7 +356,7 @@ class Room:
                 ledger = self.ledgers.get((sale_id, sku_id))
                 if ledger is not None:
                     ledger.forget(order.user_id, quantity * is_held(order.mask), quantity * is_sold(order.mask))
-        return len(forgotten)
+        return len(order_ids)
 
     def _feed(self, event: Order, at_ms: int) -> None:
         line = event.lines[0]

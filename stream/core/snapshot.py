@@ -142,18 +142,16 @@ def _sale(room: Room, ledger: Ledger, now_ms: int, baseline: float | None) -> Sa
     urgency = room.urgencies.get((ledger.sale_id, ledger.sku_id))
     if urgency is None:
         urgency = room.urgencies[ledger.sale_id, ledger.sku_id] = UrgencyState(since_ms=now_ms)
-    urgency.update(
-        SaleFigures(
-            status,
-            available == 0,
-            _velocity_ratio(room, velocity, baseline),
-            carters / available if available and carters >= rules.demand_min_carters else None,
-            None if eta is None else (eta.low + eta.high) / 2_000,
-            None if ends_at_ms is None else ends_at_ms - now_ms,
-        ),
-        now_ms,
-        rules,
+    figures = SaleFigures(
+        status,
+        available == 0,
+        _velocity_ratio(room, velocity, baseline),
+        carters / available if available and carters >= rules.demand_min_carters else None,
+        None if eta is None else (eta.low + eta.high) / 2_000,
+        None if ends_at_ms is None else ends_at_ms - now_ms,
     )
+    if urgency.update(figures, now_ms, rules):
+        room.unsaved = True
     total = None if opened is None else opened.offered + ledger.restocked
     return Sale(
         ledger.sale_id,

@@ -52,8 +52,13 @@ class UrgencyState(Struct):
     below_since_ms: int = -1
     because: list[Because] = []
 
-    def update(self, figures: SaleFigures, now_ms: int, rules: Rules) -> None:
-        """Move the level as of `now_ms`."""
+    def update(self, figures: SaleFigures, now_ms: int, rules: Rules) -> bool:
+        """Move the level as of `now_ms`. Returns whether anything changed that has to be remembered."""
+        before = self.level, self.since_ms, self.below_since_ms, self.because
+        self._move(figures, now_ms, rules)
+        return before != (self.level, self.since_ms, self.below_since_ms, self.because)
+
+    def _move(self, figures: SaleFigures, now_ms: int, rules: Rules) -> None:
         fixed = _fixed_level(figures)
         if fixed is not None:
             self._set(fixed, now_ms, [])
@@ -66,7 +71,7 @@ class UrgencyState(Struct):
         lenient, lenient_because = supported(figures, rules, rules.urgency_fall_factor)
         if _RANK[lenient] >= _RANK[self.level]:
             self.below_since_ms = -1
-            self.because = [reason for reason in lenient_because if reason.rule] or self.because
+            self.because = lenient_because or self.because
             return
         if self.below_since_ms < 0:
             self.below_since_ms = now_ms

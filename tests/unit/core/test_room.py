@@ -1,0 +1,407 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stream.contract.events import INPUT_TOPICS
+from stream.core.rates import BUYERS, CARTERS, CLICKERS, ENGAGED, PAYERS, VIEWERS
+from stream.core.room import TOPICS, Outcome, Room
+from stream.core.rules import Rules
+from tests.support.events import (
+    T0_S,
+    at,
+    cart,
+    click,
+    closed,
+    comment,
+    enter,
+    extended,
+    fold_at_own_time,
+    leave,
+    like,
+    line,
+    new_room,
+    opened,
+    order,
+    restocked,
+)
+
+if TYPE_CHECKING:
+    from stream.contract.events import RoomEvent
+
+
+def people(room: Room) -> dict[str, set[str]]:
+    names = {
+        "viewers": VIEWERS,
+        "clickers": CLICKERS,
+        "carters": CARTERS,
+        "buyers": BUYERS,
+        "payers": PAYERS,
+        "engaged": ENGAGED,
+    }
+    return {name: found for name, index in names.items() if (found := set(room.audiences[index].session.members))}
+
+
+# -- each event --------------------------------------------------------------------------------------------------------
+def test_every_event_type_of_the_contract_has_a_fold() -> None:
+    assert set(Room.FOLDS) == {kind for _, kinds in INPUT_TOPICS for kind in kinds}
+    assert len(INPUT_TOPICS) == TOPICS
+
+
+def test_likes_are_summed_by_taps_and_engage() -> None:
+    room = new_room()
+    fold_at_own_time(room, like("a", 30), like("a", 12))
+    assert room.likes == 42
+    assert people(room) == {"engaged": {"a"}}
+
+
+def test_a_comment_counts_and_engages() -> None:
+    room = new_room()
+    fold_at_own_time(room, comment("a"), comment("a"))
+    assert room.comments == 2
+    assert people(room) == {"engaged": {"a"}}
+
+
+def test_a_cart_add_counts_once_whatever_its_quantity_and_reaches_its_ledger() -> None:
+    room = new_room()
+    fold_at_own_time(room, cart("a"), cart("b", None))
+    assert room.cart_adds == 2
+    assert people(room) == {"engaged": {"a", "b"}, "carters": {"a", "b"}}
+    assert list(room.ledgers) == [("s1", "k1")]
+    assert list(room.ledgers["s1", "k1"].carters.members) == ["a"]
+
+
+def test_every_enter_is_a_view_and_opens_a_session() -> None:
+    room = new_room()
+    fold_at_own_time(room, enter("a"), enter("a", "phone"), enter("b"), enter("b"))
+    assert (room.views, room.presence.open_sessions) == (4, 3)
+    assert people(room) == {"viewers": {"a", "b"}}
+    fold_at_own_time(room, leave("a", "phone", s=1), leave("b", s=1), leave("stranger", s=1))
+    assert (room.views, room.presence.open_sessions) == (4, 1)
+
+
+def test_a_click_makes_a_clicker_and_no_viewer() -> None:
+    room = new_room()
+    fold_at_own_time(room, click("a"))
+    assert people(room) == {"clickers": {"a"}}
+
+
+def test_buyers_placed_and_payers_paid() -> None:
+    room = new_room()
+    fold_at_own_time(room, order("placed", "o1", "a"), order("paid", "o2", "b"), order("cancelled", "o3", "c"))
+    assert people(room) == {"buyers": {"a", "b"}, "payers": {"b"}}
+    assert (room.orders_placed, room.orders_paid, room.orders_cancelled, room.orders_refunded) == (2, 1, 1, 0)
+
+
+def test_events_count_at_their_effective_time_not_their_own() -> None:
+    room = new_room()
+    for event in (enter("a", s=-500), order("paid", s=-500), like("b", s=-500)):
+        room.fold(event, at(0))
+    bucket = at(0) // 1_000
+    assert room.view_tally.counts == room.order_tally.counts == room.paid_tally.counts == {bucket: 1}
+    assert room.paid_minor_tallies["CNY"].counts == {bucket: 100}
+    assert [audience.latest("a") for audience in room.audiences[:1]] == [bucket]
+    assert room.audiences[ENGAGED].latest("b") == bucket
+    assert room.presence.sessions == {"a": (at(0), -1)}
+
+
+def test_what_the_host_says_reaches_ledger_and_terms() -> None:
+    room = new_room()
+    fold_at_own_time(room, opened(10), restocked(5), extended(900), closed(s=20))
+    ledger, terms = room.ledgers["s1", "k1"], room.terms["s1"]
+    assert (ledger.offered, ledger.restocked) == (10, 5)
+    assert (terms.extended_to_ms, terms.closed_at_ms) == (at(900), at(20))
+
+
+def test_a_close_holds_from_its_effective_time() -> None:
+    room = new_room()
+    room.fold(closed(s=-500), at(3))
+    assert room.terms["s1"].closed_at_ms == at(3)
+
+
+# -- duplicates --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "event",
+    [
+        like(),
+        comment(),
+        cart(),
+        enter(),
+        leave(),
+        click(),
+        order("paid"),
+        opened(),
+        restocked(),
+        extended(900),
+        closed(),
+    ],
+)
+def test_an_event_folded_twice_is_once(event: RoomEvent) -> None:
+    once, twice = new_room(), new_room()
+    assert once.fold(event, at(0)) is Outcome.APPLIED
+    assert twice.fold(event, at(0)) is Outcome.APPLIED
+    assert twice.fold(event, at(9)) is Outcome.DUPLICATE
+    for name in ("likes", "comments", "cart_adds", "views", "orders_placed", "orders_paid", "money", "new_ids"):
+        assert getattr(once, name) == getattr(twice, name)
+    assert once.presence.sessions == twice.presence.sessions
+    assert [ledger.restocked for ledger in once.ledgers.values()] == [
+        ledger.restocked for ledger in twice.ledgers.values()
+    ]
+
+
+def test_a_remembered_id_is_a_duplicate_whatever_it_says() -> None:
+    room = new_room()
+    fold_at_own_time(room, like(event_id="e"))
+    assert room.fold(order("paid", event_id="e"), at(0)) is Outcome.DUPLICATE
+    assert room.orders == {}
+
+
+def test_a_status_seen_before_is_a_duplicate_under_any_id() -> None:
+    room = new_room()
+    assert room.fold(order("paid"), at(0)) is Outcome.APPLIED
+    assert room.fold(order("paid"), at(1)) is Outcome.DUPLICATE
+    assert room.fold(order("placed"), at(2)) is Outcome.APPLIED
+    assert room.fold(order("placed"), at(3)) is Outcome.DUPLICATE
+    assert room.orders["o1"].hold_until_ms == at(2) + room.rules.hold_ms
+
+
+def test_ids_are_remembered_for_two_generations() -> None:
+    room = new_room()
+    fold_at_own_time(room, like(event_id="e1"))
+    assert room.begin_ids_generation(1) == 0
+    fold_at_own_time(room, like(event_id="e2"))
+    assert room.fold(like(event_id="e1"), at(0)) is Outcome.DUPLICATE
+    assert room.begin_ids_generation(2) == 1
+    assert room.fold(like(event_id="e2"), at(0)) is Outcome.DUPLICATE
+    assert room.fold(like(event_id="e1"), at(0)) is Outcome.APPLIED
+    assert room.ids_generation == 2
+
+
+def test_a_room_that_slept_through_a_generation_forgets_both() -> None:
+    room = new_room()
+    fold_at_own_time(room, like(event_id="e1"))
+    room.begin_ids_generation(1)
+    fold_at_own_time(room, like(event_id="e2"), like(event_id="e3"))
+    assert room.begin_ids_generation(3) == 3
+    assert (room.ids, room.ids_previous) == (set(), set())
+
+
+# -- money -------------------------------------------------------------------------------------------------------------
+def test_money_is_kept_three_ways_for_each_currency() -> None:
+    room = new_room()
+    fold_at_own_time(
+        room,
+        order("placed", "o1", amount=100),
+        order("paid", "o1", amount=100),
+        order("placed", "o2", amount=70),
+        order("paid", "o3", amount=50),
+        order("refunded", "o3", amount=50),
+        order("paid", "o4", amount=7, currency="EUR"),
+        order("cancelled", "o5", amount=9, currency="USD"),
+    )
+    assert room.money == {"CNY": [220, 150, 100], "EUR": [7, 7, 7], "USD": [0, 0, 0]}
+
+
+# -- orders that look fake ---------------------------------------------------------------------------------------------
+def suspects(room: Room) -> int:
+    return room.ledgers["s1", "k1"].suspect_held
+
+
+def test_from_the_fifth_unpaid_order_on_all_holds_of_a_user_are_suspect() -> None:
+    room = new_room()
+    for number in range(4):
+        fold_at_own_time(room, order("placed", f"o{number}", units=2))
+    assert suspects(room) == 0
+    fold_at_own_time(room, order("placed", "o4", units=2))
+    assert suspects(room) == 10
+    fold_at_own_time(room, order("placed", "o5", units=1), order("placed", "x", "honest", 4))
+    assert suspects(room) == 11
+
+
+def test_paying_one_lifts_the_suspicion_from_all_and_the_next_unpaid_one_brings_it_back() -> None:
+    room = new_room()
+    for number in range(5):
+        fold_at_own_time(room, order("placed", f"o{number}", units=2))
+    fold_at_own_time(room, order("paid", "o0", units=2))
+    assert suspects(room) == 0
+    fold_at_own_time(room, order("placed", "o5", units=2))
+    assert suspects(room) == 10
+
+
+def test_a_cancelled_order_was_never_paid_and_an_order_paid_first_never_unpaid() -> None:
+    room = new_room()
+    for number in range(5):
+        fold_at_own_time(room, order("paid", f"p{number}"), order("placed", f"p{number}"))
+    assert room.unpaid == {}
+    for number in range(4):
+        fold_at_own_time(room, order("placed", f"o{number}"), order("cancelled", f"o{number}"))
+    assert room.unpaid == {"u1": 4}
+    fold_at_own_time(room, order("placed", "o4", units=3))
+    assert suspects(room) == 3
+
+
+def test_suspect_holds_that_run_out_are_no_longer_held_and_the_user_stays_suspect() -> None:
+    room = new_room()
+    for number in range(5):
+        fold_at_own_time(room, order("placed", f"o{number}", units=2))
+    for number in range(5):
+        assert room.expire_hold(f"o{number}", at(60))
+    assert suspects(room) == 0
+    fold_at_own_time(room, order("placed", "o5", units=3))
+    assert suspects(room) == 3
+
+
+def test_the_velocity_ignores_what_suspects_order() -> None:
+    room = new_room()
+    for number in range(4):
+        fold_at_own_time(room, order("placed", f"o{number}"))
+    ledger = room.ledgers["s1", "k1"]
+    assert ledger.velocity_units(T0_S, 10_000) == 4
+    for number in range(4, 30):
+        fold_at_own_time(room, order("placed", f"o{number}"))
+    assert ledger.velocity_units(T0_S, 10_000) == 4
+    assert ledger.held == 30
+
+
+def test_every_ledger_of_a_user_is_suspect() -> None:
+    room = new_room()
+    for number in range(5):
+        fold_at_own_time(room, order("placed", f"o{number}", sku=f"k{number % 2}"))
+    assert {key: ledger.suspect_held for key, ledger in room.ledgers.items()} == {("s1", "k0"): 3, ("s1", "k1"): 2}
+
+
+# -- the room's own pace -----------------------------------------------------------------------------------------------
+def test_units_of_all_sales_make_the_room_s_pace_from_the_first_on() -> None:
+    room = new_room()
+    assert room.first_unit_ms == -1
+    fold_at_own_time(room, order("placed", lines=[line(2), line(3, "s2"), line(9, None)], s=5.5))
+    fold_at_own_time(room, order("placed", "o2", s=3.2), order("paid", "o2", s=9))
+    assert room.unit_tally.counts == {T0_S + 5: 5, T0_S + 3: 1}
+    assert room.first_unit_ms == at(3)
+    fold_at_own_time(room, order("cancelled", s=7))
+    assert room.unit_tally.counts[T0_S + 7] == -5
+
+
+# -- feed --------------------------------------------------------------------------------------------------------------
+def test_the_feed_shows_the_latest_payments_and_no_more_of_a_person_than_a_letter() -> None:
+    room = new_room(Rules(feed_items=2))
+    fold_at_own_time(room, order("placed", "o0"))
+    for number in range(1, 4):
+        fold_at_own_time(room, order("paid", f"o{number}", f"{number}-user", units=number, s=number))
+    assert [(item.at_ms, item.who, item.sku_id, item.quantity) for item in room.feed] == [
+        (at(2), "2***", "k1", 2),
+        (at(3), "3***", "k1", 3),
+    ]
+
+
+# -- bounds ------------------------------------------------------------------------------------------------------------
+def test_beyond_the_bound_on_sales_nothing_new_is_kept_and_it_is_counted() -> None:
+    room = new_room(Rules(sales_per_room_max=2))
+    fold_at_own_time(room, opened(sku="k1"), cart(sku="k2"))
+    assert room.sales_refused == 0
+    for event in (opened(sku="k3"), restocked(sku="k3"), cart(sku="k3"), order("placed", sku="k3")):
+        assert room.fold(event, at(0)) is Outcome.APPLIED
+    assert room.sales_refused == 4
+    assert list(room.ledgers) == [("s1", "k1"), ("s1", "k2")]
+    assert room.money == {"CNY": [100, 0, 0]}
+    fold_at_own_time(room, order("placed", "o2", sku="k1"))
+    assert room.ledgers["s1", "k1"].held == 1
+
+
+def test_beyond_the_bound_no_terms_are_kept_either() -> None:
+    room = new_room(Rules(sales_per_room_max=1))
+    fold_at_own_time(room, extended(900, "s1"), closed("s1", s=5))
+    assert room.sales_refused == 0
+    fold_at_own_time(room, extended(900, "s2"), closed("s2"))
+    assert room.sales_refused == 2
+    assert list(room.terms) == ["s1"]
+
+
+def orders_at(room: Room, *seconds: float) -> None:
+    for number, s in enumerate(seconds):
+        room.shared.clock_ms = at(s)
+        fold_at_own_time(room, order("placed", f"o{number}", f"u{number}", s=s))
+
+
+def test_orders_are_forgotten_by_the_time_of_their_last_change() -> None:
+    room = new_room()
+    orders_at(room, 0, 1, 2)
+    room.shared.clock_ms = at(3)
+    fold_at_own_time(room, order("paid", "o0", "u0", s=3))
+    assert room.forget_orders(at(1)) == 0
+    assert room.forget_orders(at(2)) == 1
+    assert list(room.orders) == ["o2", "o0"]
+    assert room.forget_orders(at(3)) == 1
+    assert room.forget_orders(at(3) + 1) == 1
+    assert room.orders == {}
+
+
+def test_a_hold_that_ran_out_is_a_change() -> None:
+    room = new_room()
+    orders_at(room, 0, 1)
+    room.shared.clock_ms = at(60)
+    assert room.expire_hold("o0", at(60))
+    assert list(room.orders) == ["o1", "o0"]
+    assert list(room.changed_orders) == ["o1", "o0"]
+    assert room.forget_orders(at(60)) == 1
+    assert list(room.orders) == ["o0"]
+
+
+def test_orders_are_forgotten_by_number_oldest_first() -> None:
+    room = new_room()
+    orders_at(room, 0, 1, 1, 1)
+    room.shared.clock_ms = at(60)
+    room.expire_hold("o0", at(60))
+    assert room.forget_oldest_orders(2) == 2
+    assert list(room.orders) == ["o3", "o0"]
+    assert list(room.changed_orders) == ["o3", "o0"]
+    assert room.forget_oldest_orders(5) == 2
+
+
+def test_a_forgotten_order_leaves_totals_and_ledger_as_they_are() -> None:
+    room = new_room()
+    fold_at_own_time(room, opened(10), cart("u0"))
+    orders_at(room, 0)
+    fold_at_own_time(room, order("paid", "o0", "u0"))
+    room.forget_orders(at(1))
+    ledger = room.ledgers["s1", "k1"]
+    assert (ledger.sold, ledger.available, ledger.users) == (1, 9, {})
+    assert room.money == {"CNY": [100, 100, 100]}
+    assert ledger.carters_without_order == 1
+
+
+def test_an_unpaid_order_that_is_forgotten_no_longer_speaks_against_its_user() -> None:
+    room = new_room()
+    for number in range(5):
+        fold_at_own_time(room, order("placed", f"o{number}"))
+    assert suspects(room) == 5
+    room.forget_oldest_orders(1)
+    assert room.unpaid == {"u1": 4}
+    assert suspects(room) == 0
+
+
+# -- time --------------------------------------------------------------------------------------------------------------
+def test_advancing_moves_every_window_of_a_room() -> None:
+    room = new_room()
+    fold_at_own_time(
+        room,
+        opened(),
+        enter("a"),
+        like("a"),
+        cart("a"),
+        click("a"),
+        order("paid", user="a"),
+        order("paid", "o2", currency="EUR"),
+    )
+    room.advance(at(59))
+    assert all(audience.count(0).value for audience in room.audiences)
+    assert all(tally.total(0) for tally in room.tallies())
+    assert len(room.tallies()) == 6
+    room.advance(at(60))
+    assert not any(audience.count(0).value for audience in room.audiences)
+    assert not any(tally.total(0) for tally in room.tallies())
+    assert room.presence.open_sessions == 1
+    room.advance(at(0) + room.rules.presence_timeout_ms)
+    assert room.presence.open_sessions == 0
+    assert (room.ledgers["s1", "k1"].recent, room.ledgers["s1", "k1"].bought) == ({}, {})
