@@ -1,0 +1,136 @@
+"""`snapup watch` and its reader on a real Redis that comes and goes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from stream.cli import app
+from stream.contract.events import Like
+from stream.contract.recording import RecordedRecord
+from stream.core.rules import Rules
+from stream.errors import SnapupError
+from stream.local.redis import RedisServer
+from stream.local.settings import LocalSettings
+from stream.sources.overlays import OverlayReader, Sight, State
+from stream.sources.replay import Replay
+from stream.worker.overlay_store import OverlayStore, room_key
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    import redis.asyncio
+
+    from stream.core.partition import Published
+    from stream.local.stack import Stack
+
+pytestmark = pytest.mark.integration
+
+DEADLINE_S = 20.0
+
+
+def documents(revisions: int) -> list[Published]:
+    """Documents of one room, as the core makes them."""
+    found: list[Published] = []
+    likes = [
+        Like(event_id=f"l{n}", room_id="room-1", event_time_ms=1_700_000_000_000 + 2_000 * n, user_id="u", count=1)
+        for n in range(revisions)
+    ]
+    Replay(Rules(), "live", 1_000, found.append).run(
+        RecordedRecord(topic="likes", timestamp=like.event_time_ms, value=msgspec.json.encode(like), key=b"room-1")
+        for like in likes
+    )
+    return found
+
+
+async def until(sights: AsyncIterator[Sight], state: State, rev: int = 0) -> Sight:
+    async with asyncio.timeout(DEADLINE_S):
+        async for sight in sights:
+            if sight.state is state and (sight.overlay is None or sight.overlay.rev >= rev):
+                return sight
+    raise AssertionError
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path / "redis", LocalSettings())
+    server.start()
+    yield server
+    server.stop()
+
+
+async def test_a_reader_waits_for_a_room_follows_it_and_says_when_it_is_gone(
+    stack: Stack, topic_prefix: str, redis_client: redis.asyncio.Redis
+) -> None:
+    reader = OverlayReader(stack.redis_url, topic_prefix, "room-1", 500)
+    store = OverlayStore(stack.redis_url, topic_prefix, 500)
+    sights = reader.sights()
+    await until(sights, State.WAITING)
+    first, second, *_ = documents(3)
+    await store.write(1, [first])
+    live = await until(sights, State.LIVE)
+    assert live.raw == first.document
+    assert live.now_ms > 1_700_000_000_000
+    await store.write(1, [second])
+    assert (await until(sights, State.LIVE, second.rev)).raw == second.document
+    await redis_client.set(room_key(topic_prefix, "room-1", "overlay"), b"{}")
+    assert (await until(sights, State.UNREADABLE)).detail
+    await redis_client.delete(room_key(topic_prefix, "room-1", "overlay"))
+    await until(sights, State.GONE)
+    await reader.close()
+    await store.close()
+
+
+async def test_a_reader_outlives_its_redis(own_redis: RedisServer) -> None:
+    reader = OverlayReader(own_redis.url, "live", "room-1", 500)
+    sights = reader.sights()
+    store = OverlayStore(own_redis.url, "live", 500)
+    first, second, *_ = documents(3)
+    await store.write(1, [first])
+    await until(sights, State.LIVE)
+    await asyncio.to_thread(own_redis.kill)
+    assert (await until(sights, State.AWAY)).detail
+    await asyncio.to_thread(own_redis.restart)
+    await until(sights, State.GONE)
+    await store.close()
+    store = OverlayStore(own_redis.url, "live", 500)
+    await store.write(2, [second])
+    assert (await until(sights, State.LIVE)).raw == second.document
+    await reader.close()
+    await store.close()
+
+
+async def test_watch_once_prints_a_room_or_says_that_there_is_none(stack: Stack, topic_prefix: str) -> None:
+    words = ["watch", "room-1", "--once", "--redis-url", stack.redis_url, "--topic-prefix", topic_prefix]
+    nothing = await asyncio.to_thread(CliRunner().invoke, app, words)
+    assert isinstance(nothing.exception, SnapupError)
+    assert "waiting for a worker" in nothing.exception.message
+
+    document = documents(1)[-1]
+    store = OverlayStore(stack.redis_url, topic_prefix, 500)
+    await store.write(1, [document])
+    await store.close()
+    line = await asyncio.to_thread(CliRunner().invoke, app, words)
+    # The document is of 2023, and now is later.
+    assert line.output.startswith("STALE ")
+    assert f"room-1 rev 1.{document.rev} |" in line.output
+    raw = await asyncio.to_thread(CliRunner().invoke, app, [*words, "--json"])
+    assert raw.stdout_bytes == document.document + b"\n"
+
+
+def test_watch_refuses_what_cannot_be_meant() -> None:
+    for words, says in (
+        (["watch", "no room"], "no room id"),
+        (["watch", "room", "--lang", "tlh"], "there is en"),
+        (["watch", "room", "--once", "--redis-url", "http://x"], "redis://"),
+        (["watch", "room", "--once", "--redis-url", "redis://:secret@127.0.0.1:1"], "127.0.0.1:1 does not answer"),
+    ):
+        result = CliRunner().invoke(app, words)
+        assert isinstance(result.exception, SnapupError)
+        assert says in result.exception.message
+        assert "secret" not in result.exception.message
