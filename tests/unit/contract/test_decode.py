@@ -158,10 +158,10 @@ def test_what_is_no_json_is_called_so(value: bytes | None) -> None:
     [
         b"\xff",
         b"\x80{}",
-        comment_of('"x"').replace(b"x", b"\xff"),
-        comment_of('"x"').replace(b"x", b"\xed\xa0\x80"),  # a surrogate, encoded
-        comment_of('"x"').replace(b"x", b"\xc0\x80"),  # an overlong NUL
-        comment_of('"x"').replace(b"x", b"\xf4\x90\x80\x80"),  # beyond U+10FFFF
+        comment_of('"@"').replace(b"@", b"\xff"),
+        comment_of('"@"').replace(b"@", b"\xed\xa0\x80"),  # a surrogate, encoded
+        comment_of('"@"').replace(b"@", b"\xc0\x80"),  # an overlong NUL
+        comment_of('"@"').replace(b"@", b"\xf4\x90\x80\x80"),  # beyond U+10FFFF
         like_with(b'"\xff"'),  # msgspec alone would skip these two
         like_with(b'{"\xff":1}'),
         comment_of(r'"\ud800"'),
@@ -195,6 +195,12 @@ def test_a_record_of_the_greatest_size_is_read_and_one_byte_more_is_not() -> Non
     padding = MAX_RECORD_BYTES - len(like_with(b'""'))
     assert isinstance(decoded(like_with(b'"' + b"x" * padding + b'"')), Like)
     assert said(decoded(like_with(b'"' + b"x" * (padding + 1) + b'"'))) == ("too_large", None)
+
+
+def test_a_record_with_headers_has_the_same_greatest_size() -> None:
+    value = like_with(b'"' + b"x" * (MAX_RECORD_BYTES - len(like_with(b'""'))) + b'"')
+    decoder = Decoder(TOPIC_NAMES.index("likes"))
+    assert isinstance(decoder.decode(value, b"room-1", NOW_MS, [("traceparent", b"00")]), Like)
 
 
 def test_size_is_looked_at_before_anything_else() -> None:
