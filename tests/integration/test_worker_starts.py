@@ -1,0 +1,91 @@
+"""A worker that cannot start, or must not go on, says in one line why, and what to do."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from stream.local.ports import free_ports
+from tests.integration.worker_process import (
+    apply_topic,
+    delete_records,
+    delete_topic,
+    send,
+    send_raw,
+    shop_events,
+)
+
+if TYPE_CHECKING:
+    from stream.local.stack import Stack
+    from tests.integration.conftest import StartWorker
+
+pytestmark = pytest.mark.integration
+
+
+async def test_without_kafka_it_says_what_to_do(start_worker: StartWorker) -> None:
+    (port,) = free_ports(1)
+    worker = start_worker("--bootstrap-servers", f"127.0.0.1:{port}")
+    assert await worker.exit_code() == 1
+    assert f"Kafka does not answer at 127.0.0.1:{port}" in worker.text()
+    assert "snapup stack up" in worker.text()
+    assert "Traceback" not in worker.text()
+
+
+async def test_missing_topics_are_named(start_worker: StartWorker, topic_prefix: str) -> None:
+    worker = start_worker()
+    assert await worker.exit_code() == 1
+    assert f"{topic_prefix}.comments" in worker.text()
+    assert "snapup topics apply" in worker.text()
+
+
+async def test_topics_of_different_partition_counts_are_named(
+    stack: Stack, topic_prefix: str, apply_topics: Any, start_worker: StartWorker
+) -> None:
+    await apply_topics(partitions=2)
+    await delete_topic(stack, f"{topic_prefix}.orders")
+    await apply_topic(stack, topic_prefix, "orders", partitions=3)
+    worker = start_worker()
+    assert await worker.exit_code() == 1
+    assert f"{topic_prefix}.orders has 3" in worker.text()
+
+
+async def test_a_port_in_use_is_named(apply_topics: Any, start_worker: StartWorker) -> None:
+    await apply_topics(partitions=1)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        worker = start_worker("--metrics-port", str(port))
+        assert await worker.exit_code() == 1
+    assert f"Port {port} on 127.0.0.1 is in use" in worker.text()
+    assert "Traceback" not in worker.text()
+
+
+async def test_records_that_were_deleted_before_they_were_folded_end_the_process(
+    stack: Stack, topic_prefix: str, apply_topics: Any, start_worker: StartWorker
+) -> None:
+    await apply_topics(partitions=1)
+    first = start_worker()
+    await first.until_ready(1)
+    await send(stack, topic_prefix, shop_events(100, seed=10))
+    await first.until_counted("stream_received_total", 102)
+    assert first.terminate() == 0
+    await send(stack, topic_prefix, shop_events(100, seed=11))
+    await delete_records(stack, f"{topic_prefix}.orders")
+    second = start_worker()
+    assert await second.exit_code() == 73
+    assert f"DATA LOSS: {topic_prefix}.orders, partition 0" in second.text()
+    third = start_worker("--accept-data-loss")
+    await third.until_ready(1)
+    await third.until_counted("stream_received_total", 50)
+    assert third.terminate() == 0
+
+
+async def test_a_checkpoint_of_a_newer_version_is_refused(
+    stack: Stack, topic_prefix: str, apply_topics: Any, start_worker: StartWorker
+) -> None:
+    await apply_topics(partitions=1)
+    await send_raw(stack, f"{topic_prefix}.checkpoints", b"m", b'{"version":99}')
+    worker = start_worker()
+    assert await worker.exit_code() == 74
+    assert "checkpoint of version 99, this worker knows 1" in worker.text()
