@@ -113,7 +113,7 @@ class _Screen:
         self._sight = sight
         if sight.now_ms:
             self._ahead_ms = sight.now_ms - _wall_ms()
-        if sight.overlay is not None:
+        if sight.overlay is not None or sight.state is State.GONE:
             self._last = sight
 
     def __rich__(self) -> RenderableType:
@@ -121,7 +121,7 @@ class _Screen:
         state = Text()
         if self._sight.state is not State.LIVE:
             state = Text(self.words(self._sight), style="bold #fbbf24")
-        if self._last is None or self._last.overlay is None or self._sight.state is State.GONE:
+        if self._last is None or self._last.overlay is None:
             return state
         whole = render(self._last.overlay, width=self.console.width, lang=self._lang, now_ms=self._now_ms())
         return whole if self._sight.state is State.LIVE else Group(state, whole)

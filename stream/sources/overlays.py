@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 LOOK_EVERY_S = 1.0
-RETRY_FIRST_S, RETRY_MOST_S = 0.25, 4.0
+RETRY_FIRST_S, RETRY_MOST_S = 0.25, 2.0
 
 _decode = msgspec.json.Decoder(Overlay).decode
 
