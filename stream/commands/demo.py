@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import urllib.error
 import urllib.request
@@ -63,6 +64,8 @@ def demo(
 
     Starts its own Kafka, Redis and worker, and ends them. Exit code 1 when a single unit is not where it must be.
     """
+    # Asked to end from outside is as good as Ctrl-C: everything that was started is ended in order.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(highlight=False)
     with DemoView(console) as view, ExitStack() as running:
         view.step("Starting Kafka and Redis...")
@@ -157,10 +160,7 @@ class _Demo:
         document = await redis.get(_document_key(self._settings, SHOW))
         if document is None:
             return
-        overlay = _overlay_of(document)
-        opened_ms = min((sale.starts_at_ms or 0 for sale in overlay.sales), default=0)
-        since_s = (overlay.as_of_ms - opened_ms) / 1000 if opened_ms else 0.0
-        self._view.show(overlay, since_s, self._probe.samples_ms)
+        self._view.show(_overlay_of(document), self._probe.samples_ms)
 
     async def _judge(self, expected: Expected) -> Outcome:
         self._view.step("Counting the log again...")

@@ -14,18 +14,19 @@ from rich.text import Text
 from stream.commands.recount import show_verdict
 from stream.verify.audit import Verdict
 from stream.verify.latency import quantile
+from stream.view.line import overlay_line
+from stream.view.terminal import render
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
     from stream.contract.overlay import Overlay
 
 LINE_EVERY_S = 5.0
 REFRESH_PER_S = 4
-BAR_CELLS = 50
 # What the product promises from append to screen.
 PROMISED_MS = 250
 
@@ -88,56 +89,16 @@ class DemoView:
         else:
             self._console.print(text)
 
-    def show(self, overlay: Overlay, played_s: float, latencies_ms: list[float]) -> None:
-        """The room as its document has it now."""
+    def show(self, overlay: Overlay, latencies_ms: list[float]) -> None:
+        """The room as its document has it; "now" is the document's moment: a show played fast is ahead of the wall."""
         if self._console.is_terminal:
-            self._live.update(_screen(overlay, played_s, latencies_ms))
+            latency = Text(latency_text(latencies_ms), style="dim")
+            # First what a low window would cut off.
+            self._live.update(Group(latency, render(overlay, width=self._console.width)))
         elif time.monotonic() - self._last_line_s >= LINE_EVERY_S:
             self._last_line_s = time.monotonic()
-            self._console.print(_line(overlay, played_s, latencies_ms), soft_wrap=True)
-
-
-def _screen(overlay: Overlay, played_s: float, latencies_ms: list[float]) -> RenderableType:
-    foot = f"{played_s:.0f} s of the show   {latency_text(latencies_ms)}"
-    return Group(_room(overlay), Text(foot, style="dim"))
-
-
-def _room(overlay: Overlay) -> RenderableType:
-    totals = overlay.totals
-    lines = [
-        Text(
-            f"{totals.viewers.value} viewers   {totals.watching_now} watching now   {totals.likes} likes   "
-            f"{totals.cart_adds} cart-adds   {totals.orders.placed} orders, {totals.orders.paid} paid"
-        )
-    ]
-    for sale in overlay.sales:
-        total = (sale.offered or 0) + sale.restocked
-        taken = 0 if not total else BAR_CELLS * (sale.held + sale.sold) // total
-        lines += [
-            Text.assemble(
-                f"{sale.sale_id}  ", ("█" * taken + "░" * (BAR_CELLS - taken), "magenta"), f"  {sale.available} left"
-            ),
-            Text(
-                f"{total} offered = {sale.available} available + {sale.held} held + {sale.sold} sold; "
-                f"{sale.velocity.units} units in {sale.velocity.window_ms // 1000} s; {sale.urgency.level}"
-            ),
-        ]
-    lines += [Text(f"{rate.name} {rate.num} / {rate.den}") for rate in overlay.rates if rate.window_ms is None]
-    said = ", ".join(f"{claim.claim} {claim.value}" for claim in overlay.claims)
-    withheld = ", ".join(f"{each.claim} ({each.reason})" for each in overlay.withheld)
-    lines += [Text(f"may be said: {said or 'nothing'}", "green"), Text(f"withheld: {withheld or 'nothing'}", "dim")]
-    return Panel(Group(*lines), title=f"{overlay.room_id}  {overlay.urgency.level}", expand=False)
-
-
-def _line(overlay: Overlay, played_s: float, latencies_ms: list[float]) -> str:
-    totals = overlay.totals
-    sales = [
-        f"{sale.sale_id} {sale.status}, {sale.available} of {(sale.offered or 0) + sale.restocked} left, "
-        f"{sale.urgency.level}"
-        for sale in overlay.sales
-    ]
-    counts = f"{totals.viewers.value} viewers, {totals.orders.placed} orders, {totals.likes} likes"
-    return "; ".join([f"{played_s:4.0f} s  {counts}", *sales, latency_text(latencies_ms)])
+            line = overlay_line(overlay, now_ms=overlay.as_of_ms)
+            self._console.print(f"{line}; {latency_text(latencies_ms)}", soft_wrap=True, markup=False)
 
 
 def latency_text(latencies_ms: list[float]) -> str:

@@ -133,6 +133,13 @@ def test_a_leave_that_arrives_before_its_enter_still_closes_the_session(log: Log
     assert log.room(T + 30).watching_now == 0
 
 
+def test_the_latest_enter_and_leave_count_whichever_arrives_last(log: Log) -> None:
+    log.add("enter", T + 30, user_id="u1")
+    log.add("leave", T + 20, append_ms=T + 40, user_id="u1")
+    log.add("enter", T, append_ms=T + 50, user_id="u1")
+    assert log.room(T + 60).watching_now == 1
+
+
 def test_a_session_that_says_nothing_is_gone_after_the_timeout() -> None:
     log = Log(presence_timeout_ms=1_000)
     log.add("enter", T, user_id="u1")
@@ -252,10 +259,12 @@ def test_before_the_opening_is_seen_stock_is_unknown_and_orders_wait(log: Log) -
     assert (after.status, after.offered, after.restocked, after.available) == ("open", 10, 5, 13)
 
 
-def test_the_opening_said_last_holds_whichever_arrives_first(log: Log) -> None:
-    log.opened(T + 5, offered=20, event_id="b")
-    log.opened(T + 5, offered=30, event_id="a")
-    log.opened(T, offered=40)
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0)])
+def test_the_opening_said_last_holds_whichever_arrives_first(log: Log, order: tuple[int, ...]) -> None:
+    openings = [(T + 5, 20, "b"), (T + 5, 30, "a"), (T, 40, "c")]
+    for number in order:
+        at_ms, offered, event_id = openings[number]
+        log.opened(at_ms, append_ms=T + 9, offered=offered, event_id=event_id)
     assert log.sale(T + 10).offered == 20
 
 
@@ -293,6 +302,9 @@ def test_a_sale_is_scheduled_open_extended_closed(log: Log) -> None:
         "ended",
         T + 120,
     )
+    log.add("sale_closed", T + 130, sale_id="drop")  # the first close holds
+    log.add("sale_closed", T + 110, append_ms=T + 140, sale_id="drop")
+    assert (log.sale(T + 109).status, log.sale(T + 110).ends_at_ms) == ("open", T + 110)
 
 
 def test_carters_without_order_are_those_who_have_none_of_it(log: Log) -> None:

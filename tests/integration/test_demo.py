@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+# A show of 150 s at 6 times its speed, servers, worker and recount: some 50 s alone on two cores.
+DEADLINE_S = 300.0
+STOP_DEADLINE_S = 60.0
+
+
+class Demo:
+    """A running `snapup demo` whose output goes into a file, and whose temporary files into a folder of its own."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        self.output = folder / "out"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SNAPUP_")}
+        command = [sys.executable, "-c", "from stream.cli import main; main()", "demo", *arguments]
+        with self.output.open("wb") as out:
+            self.process = subprocess.Popen(
+                command,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**environment, "TMPDIR": str(self.temporary)},
+                start_new_session=True,
+            )
+
+    def said(self) -> str:
+        return self.output.read_text("utf-8")
+
+    def children(self) -> list[str]:
+        """Command lines of the servers that belong to this demo: each has a keeper that names its owner."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = path.read_bytes().decode("utf-8", "replace").split("\0")
+            except OSError:
+                continue
+            if str(self.process.pid) in words and any(word.endswith("keeper.py") for word in words):
+                found.append(" ".join(words))
+        return found
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
+    started: list[Demo] = []
+
+    def begin(*arguments: str) -> Demo:
+        started.append(Demo(tmp_path, *arguments))
+        return started[-1]
+
+    yield begin
+    for demo in started:
+        if demo.process.poll() is None:
+            demo.process.kill()
+        demo.process.wait()
+
+
+def wait_for(condition: Callable[[], bool], deadline_s: float) -> bool:
+    end = time.monotonic() + deadline_s
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def test_the_demo_ends_with_every_figure_as_recounted_and_as_planned(start: Callable[..., Demo]) -> None:
+    demo = start("--speed", "6", "--seed", "4")
+    assert wait_for(lambda: demo.process.poll() is not None, DEADLINE_S), demo.said()
+    said = demo.said()
+    assert demo.process.returncode == 0, said
+    assert said.rstrip().endswith("ALL-ACCEPTED-COUNTED-ONCE")
+    assert said.count("✓") == 4
+    assert "✗" not in said
+    assert "coat-drop" in said  # the room was shown while it happened
+    assert demo.children() == []
+    assert list(demo.temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_leaves_nothing_running_and_no_files(
+    start: Callable[..., Demo], number: signal.Signals
+) -> None:
+    demo = start()
+    assert wait_for(lambda: "sent to visible" in demo.said(), DEADLINE_S), demo.said()
+    assert len(demo.children()) == 4  # Kafka, Redis, worker, show
+    demo.process.send_signal(number)
+    assert wait_for(lambda: demo.process.poll() is not None, STOP_DEADLINE_S), demo.said()
+    assert demo.process.returncode != 0
+    assert "Traceback" not in demo.said()
+    assert demo.children() == []
+    assert list(demo.temporary.iterdir()) == []
