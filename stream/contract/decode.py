@@ -164,7 +164,7 @@ class Decoder:
             return refuse(Reason.SCHEMA_VIOLATION, str(not_a_string), "/type")
         topic = _TOPIC_OF_TYPE.get(name)
         if topic is None:
-            return refuse(Reason.UNKNOWN_TYPE, f"no event type is called {name[:64]!r}", "/type")
+            return refuse(Reason.UNKNOWN_TYPE, f"no event type is called {name!r}", "/type")
         if topic != self._topic:
             detail = f"events of type {name!r} belong on {topic!r}, not on {self._topic!r}"
             return refuse(Reason.WRONG_TOPIC, detail, "/type")

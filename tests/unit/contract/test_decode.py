@@ -402,6 +402,14 @@ def test_a_key_that_is_not_the_room_is_refused(key: bytes | None) -> None:
         assert isinstance(decoder.decode(value, b"room-1", NOW_MS), Like)
 
 
+def test_the_key_of_another_room_that_is_known_is_refused() -> None:
+    decoder = Decoder(TOPIC_NAMES.index("likes"))
+    for room in ("room-1", "room-2"):
+        value = msgspec.json.encode({**LIKE, "room_id": room})
+        assert isinstance(decoder.decode(value, room.encode(), NOW_MS), Like)
+    assert said(decoder.decode(msgspec.json.encode(LIKE), b"room-2", NOW_MS)) == ("key_mismatch", "/room_id")
+
+
 def test_a_decoder_forgets_rooms_before_they_are_too_many() -> None:
     decoder = Decoder(TOPIC_NAMES.index("likes"))
     for number in range(2 * MAX_KNOWN_ROOMS + 1):

@@ -7,6 +7,7 @@ from stream.contract.wire import MAX_DEPTH, check_bytes, is_too_deep, is_utf8
 
 def test_the_depth_limit_is_exact() -> None:
     assert not is_too_deep(b"[" * MAX_DEPTH)
+    assert not is_too_deep(b"[]" * 3 + b"[" * MAX_DEPTH)  # more brackets than levels
     assert is_too_deep(b"[" * (MAX_DEPTH + 1))
     assert is_too_deep(b"[{" * MAX_DEPTH)
 
