@@ -2,9 +2,9 @@
 
     python bench/checkpoint.py [ORDERS]
 
-One room, one sale; each second 1 000 orders are placed by new people who entered just before. "whole" is the size of all
-of the room's state records, which is what a checkpoint without change logs would write each time. Prints a table and
-writes bench/out/checkpoint.json. One process, CPU time.
+One room, one sale; each second 1 000 orders are placed by new people who entered just before. "whole" is the size of
+all state records of the room: what each checkpoint would write without change logs. Prints a table and writes
+bench/out/checkpoint.json. One process, CPU time.
 """
 
 from __future__ import annotations
