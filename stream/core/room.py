@@ -37,18 +37,18 @@ from stream.core.rates import (
     VIEWERS,
 )
 from stream.core.stock import (
+    CANCELLED,
     EXPIRED,
     PAID,
     PLACED,
+    REFUNDED,
+    STANDINGS,
     STATUS_BIT,
     UNDONE,
     Ledger,
     OrderState,
     SaleTerms,
-    is_held,
-    is_placed,
-    is_released,
-    is_sold,
+    Standing,
 )
 from stream.core.time import BUCKET_MS
 from stream.core.windows import Audience, Tally
@@ -253,7 +253,7 @@ class Room:
         It was placed, it was paid. At the moment of the record that made it so.
         """
         after, bucket = order.mask, at_ms // BUCKET_MS
-        if is_placed(after) and not is_placed(before):
+        if STANDINGS[after].placed > STANDINGS[before].placed:
             self.orders_placed += 1
             self.order_tally.add(bucket, 1)
             self.audiences[BUYERS].seen(order.user_id, bucket)
@@ -274,20 +274,20 @@ class Room:
         self.changed_orders.pop(order_id, None)
         self.changed_orders[order_id] = None
         gained = after & ~before
-        self.orders_cancelled += bool(gained & 4)
-        self.orders_refunded += bool(gained & 8)
+        self.orders_cancelled += gained & CANCELLED > 0
+        self.orders_refunded += gained & REFUNDED > 0
         money = self.money.get(order.currency)
         if money is None:
             money = self.money[order.currency] = [0, 0, 0]
         amount = order.amount_minor
-        money[0] += amount * (is_placed(after) - is_placed(before))
-        money[1] += amount * (bool(after & PAID) - bool(before & PAID))
-        money[2] += amount * (is_sold(after) - is_sold(before))
-        unpaid = (after & (PLACED | PAID) == PLACED) - (before & (PLACED | PAID) == PLACED)
-        if unpaid:
-            self._count_unpaid(order.user_id, unpaid)
+        was, now = STANDINGS[before], STANDINGS[after]
+        money[0] += amount * (now.placed - was.placed)
+        money[1] += amount * (now.paid - was.paid)
+        money[2] += amount * (now.sold - was.sold)
+        if now.unpaid != was.unpaid:
+            self._count_unpaid(order.user_id, now.unpaid - was.unpaid)
         if order.lines:
-            self._move_stock(order, before, after, at_ms // BUCKET_MS)
+            self._move_stock(order, was, now, at_ms // BUCKET_MS)
 
     def _count_unpaid(self, user_id: str, change: int) -> None:
         """One user with many unpaid orders looks like brushing: from then on their holds feed no claim."""
@@ -303,10 +303,8 @@ class Room:
             for ledger in self.ledgers.values():
                 ledger.suspect_held += sign * ledger.held_by(user_id)
 
-    def _move_stock(self, order: OrderState, before: int, after: int, bucket: int) -> None:
-        held = is_held(after) - is_held(before)
-        sold = is_sold(after) - is_sold(before)
-        released = is_released(after) - is_released(before)
+    def _move_stock(self, order: OrderState, was: Standing, now: Standing, bucket: int) -> None:
+        held, sold, released = now.held - was.held, now.sold - was.sold, now.released - was.released
         if held + sold:
             self.unit_tally.add(bucket, (held + sold) * sum(line.quantity for line in order.lines))
             if self.first_unit_ms < 0 or bucket * BUCKET_MS < self.first_unit_ms:
@@ -350,12 +348,13 @@ class Room:
         for order_id in order_ids:
             order = self.orders.pop(order_id)
             self.changed_orders.pop(order_id, None)
-            if order.mask & (PLACED | PAID) == PLACED:
+            standing = STANDINGS[order.mask]
+            if standing.unpaid:
                 self._count_unpaid(order.user_id, -1)
             for sale_id, sku_id, quantity in order.lines:
                 ledger = self.ledgers.get((sale_id, sku_id))
                 if ledger is not None:
-                    ledger.forget(order.user_id, quantity * is_held(order.mask), quantity * is_sold(order.mask))
+                    ledger.forget(order.user_id, quantity * standing.held, quantity * standing.sold)
         return len(order_ids)
 
     def _feed(self, event: Order, at_ms: int) -> None:

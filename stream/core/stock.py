@@ -49,6 +49,31 @@ def is_released(mask: int) -> bool:
     return is_placed(mask) and not is_held(mask) and not is_sold(mask)
 
 
+class Standing(NamedTuple):
+    """What an order contributes, as 0 or 1 of each: a function of its set of statuses alone."""
+
+    placed: int
+    paid: int
+    unpaid: int
+    held: int
+    sold: int
+    released: int
+
+
+# By set of statuses, for all 32 of them: an order's transition asks twice.
+STANDINGS = tuple(
+    Standing(
+        placed=int(is_placed(mask)),
+        paid=int(bool(mask & PAID)),
+        unpaid=int(mask & (PLACED | PAID) == PLACED),
+        held=int(is_held(mask)),
+        sold=int(is_sold(mask)),
+        released=int(is_released(mask)),
+    )
+    for mask in range(2 * EXPIRED)
+)
+
+
 class SaleLine(NamedTuple):
     """The part of an order that touches stock."""
 
