@@ -46,7 +46,7 @@ def at(seconds: float) -> int:
 
 def new_id() -> str:
     """An event id that no other event has."""
-    return f"e{next(_numbers)}"
+    return f"auto-{next(_numbers)}"
 
 
 def comment(user: str = "u1", *, room: str = "r1", s: float = 0, event_id: str = "") -> Comment:

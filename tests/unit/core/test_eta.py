@@ -73,6 +73,14 @@ def test_a_bucket_that_has_only_begun_is_not_a_lull() -> None:
     assert middle(as_begun) == pytest.approx(middle(eta_sellout(20, STEADY, 1000)), rel=0.1)
 
 
+def test_a_bucket_that_has_only_begun_is_no_burst() -> None:
+    begun = eta_sellout(500, [100] * 29 + [1], 1000, last_bucket_ms=10)
+    full = eta_sellout(500, [100] * 29, 1000)
+    assert begun is not None
+    assert full is not None
+    assert begun[1] / begun[0] == pytest.approx(full[1] / full[0], rel=0.05)
+
+
 def test_a_rush_that_rises_ends_sooner_and_one_that_decays_later() -> None:
     rising = list(range(1, 31))
     assert middle(eta_sellout(200, rising, 1000)) < middle(eta_sellout(200, [15, 16] * 15, 1000))

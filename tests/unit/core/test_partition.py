@@ -1,0 +1,817 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from stream.contract.events import TOPIC_NAMES
+from stream.contract.overlay import Overlay
+from stream.core.changelog import CorruptCheckpointError
+from stream.core.partition import PartitionFold
+from stream.core.rates import VIEWERS
+from stream.core.rules import Rules
+from stream.core.time import effective_time_ms
+from tests.support.events import (
+    Log,
+    at,
+    cart,
+    click,
+    closed,
+    comment,
+    enter,
+    extended,
+    leave,
+    like,
+    opened,
+    order,
+    restocked,
+)
+from tests.support.rooms import COMMENTS, LIKES, ORDERS, TOPICS, VISITS, Rec, restarted
+
+if TYPE_CHECKING:
+    from stream.core.partition import Cut, Published
+
+Saved = dict[bytes, bytes | None]  # the compacted topic
+RULES = Rules()
+IDLE_S = RULES.room_idle_ms // 1_000
+HALF_REMEMBER_S = RULES.remember_ids_ms // 2_000
+
+
+def publish(log: Log, s: float, *, everything: bool = False, limit: int | None = None) -> list[Published]:
+    return log.fold.publish(at(s), 1, everything=everything, limit=limit)
+
+
+def rooms_of(published: list[Published]) -> list[str]:
+    return [each.room_id for each in published]
+
+
+def document_of(published: Published) -> Overlay:
+    return msgspec.json.decode(published.document, type=Overlay)
+
+
+def sums(log: Log) -> tuple[int, int, int, int]:
+    """Received, applied, duplicate, dead-lettered."""
+    counters = log.fold.counters
+    assert counters.received == [
+        sum(parts) for parts in zip(counters.applied, counters.duplicate, counters.dead_lettered, strict=True)
+    ]
+    return sum(counters.received), sum(counters.applied), sum(counters.duplicate), sum(counters.dead_lettered)
+
+
+# -- fold --------------------------------------------------------------------------------------------------------------
+def test_positions_are_behind_the_last_record_folded_whatever_became_of_it() -> None:
+    fold = PartitionFold(0, RULES, TOPICS)
+    fold.fold(LIKES, [])
+    assert fold.positions == [0] * 6
+    fold.fold(LIKES, [Rec(b"broken", b"r1", 41, at(0))])
+    fold.fold(ORDERS, [Rec(b"broken", b"r1", 7, at(0)), Rec(b"broken", b"r1", 9, at(0))])
+    assert fold.positions == [0, 42, 0, 10, 0, 0]
+
+
+def test_every_record_is_applied_a_duplicate_or_a_dead_letter_by_topic() -> None:
+    log = Log()
+    log.add(like(event_id="e1"), like(event_id="e1"), comment(), order("paid"), order("paid"))
+    log.fold.fold(LIKES, [Rec(b"{", b"r1", 2, at(0))])
+    counters = log.fold.counters
+    assert counters.received == [1, 3, 0, 2, 0, 0]
+    assert counters.applied == [1, 1, 0, 1, 0, 0]
+    assert counters.duplicate == [0, 1, 0, 1, 0, 0]
+    assert counters.dead_lettered == [0, 1, 0, 0, 0, 0]
+    assert counters.dead_letters == {"not_json": 1}
+    assert sums(log) == (6, 3, 2, 1)
+
+
+def test_a_poisoned_record_leaves_its_neighbours_untouched_and_waits_whole() -> None:
+    with_poison, without = Log(), Log()
+    good = [like("a", 3), like("b", 4), like("a", 5, room="r2")]
+    pieces = [with_poison.record(event)[1] for event in good]
+    poison = Rec(b'{"type":"like"', b"r1", 1, at(0), (("k", b"v"),))
+    with_poison.fold.fold(LIKES, [pieces[0], poison, *pieces[1:]])
+    without.fold.fold(LIKES, pieces)
+    (refused,) = with_poison.fold.refused
+    assert (refused.topic_index, refused.offset, refused.record) == (LIKES, 1, poison)
+    assert refused.letter.reason == "not_json"
+    for log in (with_poison, without):
+        log.tick(1)
+    for room in ("r1", "r2"):
+        assert with_poison.overlay(room) == without.overlay(room)
+
+
+def test_a_poisoned_record_alone_makes_no_room() -> None:
+    log = Log()
+    log.fold.fold(LIKES, [Rec(b"{}", b"r1", 0, at(0))])
+    assert log.fold.rooms == {}
+
+
+@pytest.mark.parametrize("event_s", [-90, -60.001, -60, -59.999, -0.001, 0, 0.001, 59])
+@pytest.mark.parametrize("append_ms", [at(0), -1])
+def test_an_event_counts_at_its_effective_time_and_is_retimed_if_that_is_not_its_own(
+    event_s: float, append_ms: int
+) -> None:
+    log = Log()
+    _, record = log.record(order("paid", s=event_s))
+    log.fold.fold(ORDERS, [record._replace(timestamp=append_ms)])
+    expected = effective_time_ms(at(event_s), append_ms, RULES.allowed_lateness_ms)
+    room = log.fold.rooms["r1"]
+    assert [item.at_ms for item in room.feed] == [expected]
+    assert log.fold.counters.retimed == (expected != at(event_s))
+    assert room.last_append_ms == append_ms
+
+
+def test_a_room_knows_its_newest_record_and_the_first_of_each_topic() -> None:
+    log = Log()
+    log.add(like(room="r2"), like(), like(), like(), comment(), append_s=5)
+    log.add(like(), append_s=3)
+    room = log.fold.rooms["r1"]
+    assert room.first_offsets == [0, 1, -1, -1, -1, -1]
+    assert room.last_append_ms == at(5)
+
+
+def test_ids_of_different_rooms_never_meet() -> None:
+    log = Log()
+    log.add(like("a", 1, event_id="e"), like("a", 2, room="r2", event_id="e"))
+    log.add(order("paid", amount=5), order("paid", amount=7, room="r2"))
+    log.tick(1)
+    assert (log.overlay("r1").totals.likes, log.overlay("r2").totals.likes) == (1, 2)
+    assert [log.overlay(room).totals.orders.paid for room in ("r1", "r2")] == [1, 1]
+    assert sums(log) == (4, 4, 0, 0)
+
+
+def test_the_first_record_says_what_time_it_is_until_the_clock_is_known() -> None:
+    log = Log()
+    assert log.fold.clock_ms == -1
+    log.add(order("placed", s=4), append_s=5)
+    assert log.fold.clock_ms == at(5)
+    assert log.fold.rooms["r1"].born_ms == at(5)
+    log.add(like(s=9))
+    assert log.fold.clock_ms == at(5)
+    log.fold.cut(1)
+    assert list(log.fold.rooms["r1"].orders) == ["o1"]
+
+
+# -- time --------------------------------------------------------------------------------------------------------------
+def test_the_clock_never_goes_back_and_its_source_is_the_latest() -> None:
+    log = Log()
+    log.fold.advance(at(10), "tick")
+    log.fold.advance(at(5), "log")
+    assert log.fold.clock_ms == at(10)
+    assert log.fold.clock_source == "log"
+
+
+def test_a_hold_runs_out_with_the_clock_at_its_moment_and_not_before() -> None:
+    log = Log()
+    log.add(opened(10), order("placed", units=3))
+    log.tick(59.999)
+    assert log.overlay().sales[0].held == 3
+    log.tick(60)
+    assert (log.overlay().sales[0].held, log.overlay().sales[0].released) == (0, 3)
+    assert log.fold.counters.holds_expired == 1
+    assert log.fold.shared.holds == []
+
+
+def test_a_hold_that_is_already_over_when_it_is_folded_runs_out_at_once() -> None:
+    log = Log()
+    log.tick(100)
+    log.add(opened(10), order("placed", s=40), append_s=100)
+    assert log.overlay().sales[0].held == 0
+    log.add(order("placed", "o2", s=40.001), append_s=100)
+    assert log.overlay().sales[0].held == 1
+
+
+def test_a_hold_runs_from_the_order_s_placing_not_from_its_first_record() -> None:
+    log = Log()
+    log.add(opened(10), order("cancelled", "o1", s=0), order("placed", "o2", s=30), order("placed", "o1", s=50))
+    log.tick(89.999)
+    assert log.overlay().sales[0].held == 1
+    log.tick(90)
+    assert log.overlay().sales[0].held == 0
+    assert log.fold.counters.holds_expired == 1
+
+
+def test_a_hold_that_runs_out_is_published_and_saved() -> None:
+    log = Log()
+    log.add(opened(10), order("placed"))
+    log.tick(1)
+    publish(log, 1)
+    log.fold.cut(1)
+    log.tick(60)
+    assert rooms_of(publish(log, 60)) == ["r1"]
+    cut = log.fold.cut(1)
+    assert [key for key, value in cut.records if key.startswith(b"r|")] == [b"r|r1"]
+    assert rooms_of(cut.signals) == ["r1"]
+
+
+# -- duplicates --------------------------------------------------------------------------------------------------------
+def duplicates_after(log: Log, event_id: str) -> bool:
+    before = sums(log)[2]
+    log.add(like(event_id=event_id))
+    return sums(log)[2] > before
+
+
+def test_an_id_is_remembered_for_at_least_half_the_time_and_at_most_all_of_it() -> None:
+    for age_s, remembered in ((HALF_REMEMBER_S, True), (2 * HALF_REMEMBER_S - 1, True), (2 * HALF_REMEMBER_S, False)):
+        log = Log()
+        log.tick(0)
+        log.add(like(event_id="e1"))
+        log.tick(HALF_REMEMBER_S if age_s >= HALF_REMEMBER_S else 0)
+        log.add(comment())
+        log.tick(age_s)
+        assert duplicates_after(log, "e1") == remembered, age_s
+
+
+def test_a_generation_ends_after_half_the_time_and_not_before() -> None:
+    log = Log()
+    log.tick(0)
+    log.add(like(event_id="e1"))
+    log.tick(HALF_REMEMBER_S - 0.001)
+    log.add(like())
+    assert log.fold.rooms["r1"].ids_generation == 0
+    log.tick(HALF_REMEMBER_S)
+    log.add(like())
+    assert log.fold.rooms["r1"].ids_generation == 1
+    log.tick(2 * HALF_REMEMBER_S - 0.001)
+    log.add(like())
+    assert log.fold.rooms["r1"].ids_generation == 1
+
+
+def test_beyond_the_bound_ids_are_forgotten_by_number_and_counted() -> None:
+    log = Log(Rules(remember_ids_max=20))
+    log.tick(0)
+    for number in range(9):
+        log.add(like(event_id=f"a{number}"))
+    log.tick(1)
+    log.add(like(event_id="a9"))
+    assert log.fold.rooms["r1"].ids_generation == 0
+    log.tick(2)
+    for number in range(10):
+        log.add(like(event_id=f"b{number}"))
+    assert log.fold.remembered_ids() == 20
+    assert duplicates_after(log, "a0")
+    log.tick(3)
+    assert not duplicates_after(log, "a0")
+    assert log.fold.counters.ids_forgotten == 10
+    assert log.fold.remembered_ids() == 11
+    assert duplicates_after(log, "b9")
+
+
+def test_ids_of_all_rooms_of_a_partition_count_against_the_bound() -> None:
+    log = Log(Rules(remember_ids_max=20))
+    log.tick(0)
+    for number in range(60):
+        log.add(like(event_id=f"e{number}", room=f"r{number % 6}"))
+        log.tick(number + 1)
+    # Two generations of ten, and one piece that may go over.
+    assert log.fold.remembered_ids() <= 22
+    assert log.fold.counters.ids_forgotten == 60 - log.fold.remembered_ids()
+
+
+# -- publication -------------------------------------------------------------------------------------------------------
+def test_a_new_room_is_published_at_once() -> None:
+    log = Log()
+    log.add(like())
+    log.tick(0)
+    assert rooms_of(publish(log, 0)) == ["r1"]
+    assert publish(log, 0) == []
+
+
+def quiet_room_published_at(s: float) -> Log:
+    log = Log()
+    log.add(like())
+    log.tick(s)
+    assert rooms_of(publish(log, s)) == ["r1"]
+    return log
+
+
+def first_due(log: Log, from_s: float, until_s: float) -> float:
+    """When the room is published next, in steps of 10 ms of the wall clock."""
+    for step in range(round((until_s - from_s) * 100) + 1):
+        if publish(log, from_s + step / 100):
+            return step / 100
+    raise AssertionError("nothing was published")
+
+
+def test_a_quiet_room_that_changes_is_published_a_second_after_the_last_time() -> None:
+    log = quiet_room_published_at(0)
+    log.add(like())
+    assert first_due(log, 0, 5) == 1.0
+
+
+def test_a_room_with_a_sale_that_changes_is_published_after_a_tenth_of_a_second() -> None:
+    log = quiet_room_published_at(0)
+    log.add(opened())
+    assert first_due(log, 0, 5) == 0.1
+
+
+@pytest.mark.parametrize(("records", "pace_s"), [(RULES.busy_records - 1, 1.0), (RULES.busy_records, 0.1)])
+def test_a_room_with_traffic_is_published_after_a_tenth_of_a_second(records: int, pace_s: float) -> None:
+    log = quiet_room_published_at(0)
+    for _ in range(records):
+        log.add(like())
+    assert first_due(log, 0, 5) == pace_s
+
+
+def test_traffic_counts_within_a_piece_and_anew_after_each_document() -> None:
+    log = quiet_room_published_at(0)
+    log.add_slice(*(like() for _ in range(RULES.busy_records)))
+    assert first_due(log, 0, 5) == 0.1
+    log.add(like())
+    assert first_due(log, 0.1, 5) == 1.0
+
+
+def test_a_silent_room_is_published_again_to_move() -> None:
+    log = quiet_room_published_at(0)
+    assert first_due(log, 0, 9) == RULES.refresh_quiet_ms / 1_000
+    log.add(opened())
+    log.tick(2.1)
+    publish(log, 2.1)
+    assert first_due(log, 2.1, 9) == RULES.refresh_active_ms / 1_000
+
+
+@pytest.mark.parametrize(("silent_s", "refresh_ms"), [(60, RULES.refresh_quiet_ms), (60.001, RULES.refresh_idle_ms)])
+def test_a_room_that_is_idle_moves_more_slowly(silent_s: float, refresh_ms: int) -> None:
+    log = quiet_room_published_at(0)
+    log.tick(silent_s)
+    publish(log, silent_s)
+    assert first_due(log, silent_s, silent_s + 9) == refresh_ms / 1_000
+
+
+def test_a_document_is_good_for_three_refreshes_and_its_key_for_some_seconds_more() -> None:
+    log = Log()
+    log.add(like(), opened(room="r2"))
+    log.tick(5)
+    for published in publish(log, 6):
+        refresh_ms = {"r1": 2_000, "r2": 1_000}[published.room_id]
+        document = document_of(published)
+        assert document.stale_after_ms == at(5) + 3 * refresh_ms
+        assert published.ttl_ms == 3 * refresh_ms + RULES.ttl_beyond_stale_ms
+
+
+def test_documents_follow_the_contract_and_revisions_only_rise() -> None:
+    log = Log()
+    revisions = []
+    for s in range(30):
+        log.add(enter(f"u{s}", s=s), opened(room="r2", s=s), order("paid", f"o{s}", room="r2", s=s))
+        log.tick(s)
+        for published in publish(log, s):
+            document = document_of(published)
+            assert (document.room_id, document.rev, document.epoch) == (published.room_id, published.rev, 1)
+            assert (document.as_of_ms, document.clock.source, document.clock.lag_ms) == (at(s), "tick", 0)
+            if published.room_id == "r2":
+                revisions.append(published.rev)
+    assert revisions == list(range(1, 31))
+    assert log.fold.counters.snapshots == 60
+
+
+def test_a_look_at_a_room_uses_up_no_revision() -> None:
+    log = quiet_room_published_at(0)
+    assert [log.overlay().rev, log.overlay().rev] == [1, 1]
+    assert log.fold.overlay("nowhere") is None
+
+
+def test_a_document_carries_the_append_time_of_its_newest_record() -> None:
+    log = Log()
+    log.add(like(), append_s=3)
+    log.tick(9)
+    assert publish(log, 9)[0].append_ms == at(3)
+
+
+def test_the_lag_is_what_the_wall_clock_is_ahead_and_none_without_one() -> None:
+    log = Log()
+    log.add(like())
+    log.tick(5)
+    (published,) = publish(log, 7.5)
+    assert document_of(published).clock.lag_ms == 2_500
+    (replayed,) = log.fold.publish(None, 1, everything=True)
+    assert document_of(replayed).clock.lag_ms == 0
+
+
+def test_without_a_wall_clock_the_partition_s_own_sets_the_pace() -> None:
+    log = Log()
+    log.add(like())
+    log.tick(0)
+    assert len(log.fold.publish(None, 1)) == 1
+    log.add(like())
+    log.tick(0.999)
+    assert log.fold.publish(None, 1) == []
+    log.tick(1)
+    assert len(log.fold.publish(None, 1)) == 1
+
+
+def test_a_limit_leaves_the_rest_due() -> None:
+    log = Log()
+    log.add(*(like(room=f"r{number}") for number in range(5)))
+    log.tick(0)
+    assert rooms_of(publish(log, 0, limit=2)) == ["r0", "r1"]
+    assert rooms_of(publish(log, 0, limit=2)) == ["r2", "r3"]
+    assert rooms_of(publish(log, 0, limit=2)) == ["r4"]
+    assert publish(log, 0, limit=2) == []
+
+
+def test_everything_is_everything_once() -> None:
+    log = Log()
+    log.add(*(like(room=f"r{number}") for number in range(3)))
+    log.tick(0)
+    publish(log, 0)
+    assert publish(log, 0.01) == []
+    assert rooms_of(publish(log, 0.01, everything=True)) == ["r0", "r1", "r2"]
+    assert publish(log, 0.01) == []
+    assert rooms_of(publish(log, 0.02, everything=True, limit=1)) == ["r0"]
+    assert rooms_of(publish(log, 0.02)) == ["r1", "r2"]
+
+
+def test_what_is_withheld_is_counted_by_claim_and_reason() -> None:
+    log = Log()
+    log.add(opened())
+    log.tick(0)
+    publish(log, 0)
+    publish(log, 1)
+    assert log.fold.counters.withheld["watching_now", "sample_too_small"] == 2
+    assert log.fold.counters.withheld["stock_left", "above_display_threshold"] == 2
+
+
+def test_more_sold_than_offered_is_summed_over_all_rooms() -> None:
+    log = Log()
+    assert log.fold.oversold_units() == 0
+    log.add(opened(2), order("paid", units=5), opened(9, sku="k2"), order("placed", room="r2", units=40))
+    log.add(opened(1, room="r3"), order("placed", room="r3", units=3, s=0))
+    assert log.fold.oversold_units() == 5
+
+
+# -- rooms begin and end -----------------------------------------------------------------------------------------------
+def test_a_room_that_was_silent_for_long_ends_and_all_its_keys_go() -> None:
+    log = Log()
+    log.add(enter(), cart(), order("paid"), opened())
+    log.tick(0)
+    written = {key for key, _ in log.fold.cut(1).records if key[:2] in (b"r|", b"b|")}
+    log.tick(IDLE_S)
+    publish(log, IDLE_S)
+    assert list(log.fold.rooms) == ["r1"]
+    log.fold.cut(1)
+    log.tick(IDLE_S + 0.001)
+    assert publish(log, IDLE_S + 9) == []
+    assert log.fold.rooms == {}
+    assert log.fold.counters.rooms_ended == 1
+    cut = log.fold.cut(1)
+    assert {key for key, value in cut.records if value is None} == written
+    assert [key for key, value in cut.records if value is not None] == []
+    assert cut.signals == []
+
+
+def test_a_room_that_ended_begins_anew_with_the_next_event() -> None:
+    log = Log()
+    log.add(enter("a"), like(event_id="e1"))
+    log.tick(0)
+    log.fold.cut(1)
+    log.tick(IDLE_S + 1)
+    publish(log, IDLE_S + 1)
+    log.add(like("b", 7, s=IDLE_S + 1, event_id="e1"))
+    totals = log.overlay().totals
+    assert (totals.views, totals.likes, totals.watching_now) == (0, 7, 0)
+    assert log.fold.rooms["r1"].born_ms == at(IDLE_S + 1)
+    keys = [key for key, _ in log.fold.cut(1).records if key == b"r|r1"]
+    assert keys == [b"r|r1"] * 2  # the old one's end, the new one's head
+
+
+@pytest.mark.parametrize(("silent_s", "likes"), [(IDLE_S, 8), (IDLE_S + 0.001, 7)])
+def test_a_session_ends_by_its_silence_even_if_nothing_was_published_meanwhile(silent_s: float, likes: int) -> None:
+    log = Log()
+    log.add(like("a", 1))
+    log.tick(0)
+    log.tick(silent_s)
+    log.add(like("a", 7, s=silent_s))
+    assert log.overlay().totals.likes == likes
+    assert log.fold.counters.rooms_ended == (likes == 7)
+
+
+def test_a_restored_room_does_not_inherit_from_the_session_before() -> None:
+    log, saved = Log(), Saved()
+    log.add(enter("a"), order("placed", "old"), like(event_id="e1"))
+    log.tick(0)
+    restarted(log.fold, saved)
+    log.tick(IDLE_S + 1)
+    log.add(enter("b", s=IDLE_S + 1))
+    again = restarted(log.fold, saved)
+    room = again.rooms["r1"]
+    assert (room.views, list(room.orders), room.ids) == (1, [], log.fold.rooms["r1"].ids)
+    assert list(room.audiences[VIEWERS].last) == ["b"]
+    assert list(room.presence.sessions) == ["b"]
+
+
+def test_beyond_the_bound_the_room_that_was_silent_longest_makes_room() -> None:
+    log = Log(Rules(rooms_max=3))
+    for number in range(3):
+        log.tick(number)
+        log.add(like(room=f"r{number}"))
+    log.tick(5)
+    log.add(like(room="r0"))
+    log.add(like(room="r9"))
+    assert set(log.fold.rooms) == {"r0", "r2", "r9"}
+    assert log.fold.counters.rooms_evicted == 1
+    assert log.fold.counters.rooms_ended == 0
+    assert (b"r|r1", None) in log.fold.cut(1).records
+
+
+def test_a_hundredth_of_the_rooms_goes_at_once() -> None:
+    log = Log(Rules(rooms_max=300))
+    for number in range(301):
+        log.tick(number)
+        log.add(like(room=f"r{number}"))
+    assert len(log.fold.rooms) == 298
+    assert {f"r{number}" for number in range(3)} & set(log.fold.rooms) == set()
+    assert log.fold.counters.rooms_evicted == 3
+
+
+def test_a_room_that_made_room_within_a_piece_begins_anew_in_it() -> None:
+    log = Log(Rules(rooms_max=2))
+    log.tick(0)
+    log.add_slice(like(room="a"), like(room="b"), like(room="c"), like("u", 5, room="a"))
+    assert set(log.fold.rooms) == {"a", "c"}
+    assert log.fold.rooms["a"].likes == 5
+    published = publish(log, 0)
+    assert sorted(rooms_of(published)) == ["a", "c"]
+    cut = log.fold.cut(1)
+    assert sorted(rooms_of(cut.signals)) == ["a", "c"]
+    final = dict(cut.records)
+    assert final[b"r|b"] is None
+    assert final[b"r|a"] is not None
+
+
+# -- orders are forgotten ----------------------------------------------------------------------------------------------
+def test_orders_are_forgotten_by_time_and_counted() -> None:
+    log = Log(Rules(room_idle_ms=10**12))
+    day_s = RULES.remember_orders_ms // 1_000
+    log.tick(0)
+    log.add(opened(10), order("paid", "o1"))
+    log.tick(day_s)
+    log.fold.cut(1)
+    log.add(order("paid", "o1", s=day_s))
+    assert sums(log)[2] == 1
+    log.tick(day_s + 0.001)
+    log.fold.cut(1)
+    assert log.fold.counters.orders_forgotten == 1
+    log.add(order("paid", "o1", s=day_s))
+    assert sums(log)[2] == 1
+
+
+def test_beyond_the_bound_the_oldest_quarter_of_the_room_with_most_orders_is_forgotten() -> None:
+    log = Log(Rules(remember_orders_max=10))
+    log.tick(0)
+    log.add(opened(100), *(order("placed", f"o{number}", f"u{number}") for number in range(8)))
+    log.add(order("placed", "x1", room="r2"), order("placed", "x2", room="r2"))
+    log.fold.cut(1)
+    assert log.fold.counters.orders_forgotten == 0
+    log.add(order("placed", "o8", "u8"))
+    log.fold.cut(1)
+    assert list(log.fold.rooms["r1"].orders) == [f"o{number}" for number in range(2, 9)]
+    assert len(log.fold.rooms["r2"].orders) == 2
+    assert log.fold.counters.orders_forgotten == 2
+    assert log.overlay().sales[0].available == 91
+
+
+def test_forgetting_by_number_comes_to_an_end_even_when_holds_have_run_out_meanwhile() -> None:
+    log = Log(Rules(remember_orders_max=4))
+    log.tick(0)
+    for number in range(4):
+        log.add(order("placed", f"o{number}", f"u{number}", s=number))
+    log.tick(60)  # the first one's hold is over: it is now the one that changed last
+    log.add(order("placed", "o4", "u4", s=60))
+    log.fold.cut(1)
+    assert list(log.fold.rooms["r1"].orders) == ["o2", "o3", "o0", "o4"]
+
+
+def test_many_orders_too_many_are_forgotten_in_one_cut() -> None:
+    log = Log(Rules(remember_orders_max=2))
+    log.tick(0)
+    log.add(*(order("placed", f"o{number}", f"u{number}") for number in range(40)))
+    log.fold.cut(1)
+    assert list(log.fold.rooms["r1"].orders) == ["o38", "o39"]
+
+
+# -- checkpoint --------------------------------------------------------------------------------------------------------
+def every_kind(log: Log, s: float = 0) -> None:
+    log.add(
+        opened(10, s=s),
+        restocked(s=s),
+        extended(900, s=s),
+        enter(s=s),
+        leave("u2", s=s),
+        click(s=s),
+        cart(s=s),
+        order("placed", s=s),
+        comment(s=s),
+        like(s=s),
+        closed("s2", s=s),
+    )
+
+
+def kinds(cut: Cut) -> set[bytes]:
+    return {key[:2] for key, _ in cut.records}
+
+
+def test_a_cut_takes_records_positions_clock_and_refusals_of_one_moment() -> None:
+    log = Log()
+    every_kind(log)
+    log.fold.fold(LIKES, [Rec(b"{", b"r1", 1, at(0))])
+    log.tick(7)
+    refused = list(log.fold.refused)
+    cut = log.fold.cut(5)
+    assert kinds(cut) == {b"r|", b"b|", b"d|", b"i|", b"o|", b"p|"}
+    assert cut.positions == tuple(log.fold.positions) == (1, 2, 1, 1, 3, 4)
+    assert cut.clock_ms == at(7)
+    assert cut.refused == refused
+    assert len(cut.refused) == 1
+    assert log.fold.refused == []
+    (signal,) = cut.signals
+    document = document_of(signal)
+    assert (document.epoch, document.as_of_ms, document.clock.lag_ms, document.rev) == (5, at(7), 0, 0)
+
+
+def test_a_cut_holds_what_changed_since_the_last_one_only() -> None:
+    log = Log()
+    every_kind(log)
+    log.add(like(room="r2"))
+    log.tick(1)
+    log.fold.cut(1)
+    empty = log.fold.cut(1)
+    assert (empty.records, empty.refused, empty.signals) == ([], [], [])
+    log.add(like("u9", s=1))
+    cut = log.fold.cut(1)
+    assert {key for key, _ in cut.records} == {b"r|r1", b"b|r1|a4|0", b"d|0", b"i|0"}
+    assert rooms_of(cut.signals) == ["r1"]
+
+
+def test_urgency_that_moved_in_a_silent_room_is_saved_with_it() -> None:
+    log, saved = Log(), Saved()
+    log.add(opened(1_000), order("paid", units=40))
+    log.tick(0)
+    publish(log, 0)
+    restarted(log.fold, saved)
+    for s in range(1, 30):
+        log.tick(s)
+        publish(log, s)
+        if s % 5 == 0:
+            restarted(log.fold, saved)
+    straight, again = log.fold.overlay("r1"), restarted(log.fold, saved).overlay("r1")
+    assert straight is not None
+    assert again is not None
+    assert straight.urgency.level == "calm"
+    assert straight.urgency == again.urgency
+
+
+def test_a_silent_room_whose_urgency_stays_is_not_saved_again() -> None:
+    log = Log()
+    log.add(opened(1_000))
+    log.tick(0)
+    publish(log, 0)
+    log.fold.cut(1)
+    log.tick(1)
+    assert rooms_of(publish(log, 1)) == ["r1"]
+    assert log.fold.cut(1).records == []
+
+
+def test_unknown_kinds_of_records_are_passed_over() -> None:
+    fold = PartitionFold(0, RULES, TOPICS)
+    fold.load(b"m", b"whatever")
+    fold.load(b"z|9", b"whatever")
+    fold.loaded([1, 2, 3, 4, 5, 6], at(3))
+    assert (fold.positions, fold.clock_ms, fold.rooms) == ([1, 2, 3, 4, 5, 6], at(3), {})
+
+
+@pytest.mark.parametrize("kind", [b"r|", b"b|", b"d|", b"i|", b"o|", b"p|"])
+@pytest.mark.parametrize("damage", ["a newer version", "a flipped bit", "cut off"])
+def test_a_checkpoint_that_cannot_be_read_is_refused_with_the_key_named(kind: bytes, damage: str) -> None:
+    log = Log()
+    every_kind(log)
+    fold = PartitionFold(0, RULES, TOPICS)
+    broken = b""
+    for key, value in log.fold.cut(1).records:
+        assert value is not None
+        if key.startswith(kind) and not broken:
+            broken = key
+            if damage == "a newer version":
+                value = b"\x02" + value[1:]  # noqa: PLW2901
+            elif damage == "a flipped bit":
+                value = value[:-1] + bytes([value[-1] ^ 1])  # noqa: PLW2901
+            else:
+                value = value[:-1]  # noqa: PLW2901
+        fold.load(key, value)
+    with pytest.raises(CorruptCheckpointError) as raised:
+        fold.loaded([0] * 6, at(0))
+    assert repr(broken) in str(raised.value)
+
+
+def test_a_tombstone_in_the_checkpoint_takes_its_record_away() -> None:
+    log = Log()
+    every_kind(log)
+    log.add(like(room="r2"))
+    fold = PartitionFold(0, RULES, TOPICS)
+    for key, value in log.fold.cut(1).records:
+        fold.load(key, value)
+    for key in (b"r|r1", b"b|r2|a4|0", b"r|never-there"):
+        fold.load(key, None)
+    fold.loaded([0] * 6, at(0))
+    assert list(fold.rooms) == ["r2"]
+    assert fold.rooms["r2"].audiences[4].session.count() == 0
+
+
+def test_a_restored_partition_has_its_holds_in_the_order_in_which_they_run_out() -> None:
+    log, saved = Log(), Saved()
+    log.tick(0)
+    log.add(opened(100))
+    for number, s in enumerate((9, 3, 7, 1)):
+        log.add(order("placed", f"o{number}", f"u{number}", s=s))
+    log.add(order("paid", "o3", "u3", s=9))
+    log.tick(9)
+    again = restarted(log.fold, saved)
+    assert sorted(again.shared.holds) == [(at(63), "r1", "o1"), (at(67), "r1", "o2"), (at(69), "r1", "o0")]
+    held = []
+    for clock_s in (62.999, 63, 67, 69):
+        again.advance(at(clock_s), "tick")
+        overlay = again.overlay("r1")
+        assert overlay is not None
+        held.append(overlay.sales[0].held)
+    assert held == [3, 2, 1, 0]
+
+
+def test_a_restored_partition_publishes_all_its_rooms_at_once() -> None:
+    log, saved = Log(), Saved()
+    log.add(like(), like(room="r2"))
+    log.tick(0)
+    publish(log, 0)
+    again = restarted(log.fold, saved)
+    published = again.publish(at(0), 2)
+    assert [(each.room_id, each.rev) for each in published] == [("r1", 2), ("r2", 2)]
+
+
+def test_a_restored_partition_remembers_ids_of_both_generations_and_no_older_ones() -> None:
+    log, saved = Log(), Saved()
+    fold = log.fold
+    for generation in range(3):
+        log.tick(generation * HALF_REMEMBER_S)
+        log.add(like(event_id=f"g{generation}"), like(event_id=f"h{generation}", room="r2"))
+        fold = restarted(log.fold, saved)
+    assert fold.rooms["r1"].ids == {"g2"}
+    assert fold.rooms["r1"].ids_previous == {"g1"}
+    assert fold.rooms["r2"].ids_previous == {"h1"}
+    assert fold.remembered_ids() == 4
+
+
+def test_a_restored_partition_counts_its_remembered_ids_against_the_bound() -> None:
+    rules = Rules(remember_ids_max=20)
+    log, saved = Log(rules), Saved()
+    log.tick(0)
+    for number in range(9):
+        log.add(like(event_id=f"e{number}"))
+    again = Log(rules, restarted(log.fold, saved, rules))
+    again.add(like(event_id="e9"))
+    again.tick(1)
+    again.add(like())
+    assert again.fold.rooms["r1"].ids_generation == 1
+
+
+def test_a_restored_partition_does_not_remember_orders_that_were_forgotten() -> None:
+    rules = Rules(room_idle_ms=10**12)
+    day_s = RULES.remember_orders_ms // 1_000
+    log, saved = Log(rules), Saved()
+    log.tick(0)
+    log.add(order("placed", "old"))
+    log.tick(60)  # the hold runs out: the last change
+    restarted(log.fold, saved, rules)
+    log.tick(65)
+    log.add(order("placed", "new", "u2", s=65))
+    log.tick(day_s + 62)
+    again = restarted(log.fold, saved, rules)
+    assert list(log.fold.rooms["r1"].orders) == list(again.rooms["r1"].orders) == ["new"]
+    assert again.rooms["r1"].unpaid == log.fold.rooms["r1"].unpaid == {"u2": 1}
+
+
+def test_change_logs_are_forgotten_when_nothing_in_them_can_count_any_more() -> None:
+    """A room that goes on for two days: what is kept of windows, ids, orders and sessions stops growing."""
+    log, saved, sizes = Log(), Saved(), []
+    text = "u" * 50
+    for hour in range(56):
+        s = hour * 3_600
+        log.tick(s)
+        for number in range(15):
+            user = f"{text}{number:02}"
+            log.add(
+                enter(user, f"{text}{hour:02}{number:02}", s=s),
+                order("paid", f"{text}{hour:02}{number:02}", user, s=s),
+                like(user, s=s, event_id=f"{text}{hour:02}{number:02}"),
+            )
+        saved |= dict(log.fold.cut(1).records)
+        sizes.append(
+            {kind: sum(len(value or b"") for key, value in saved.items() if key[:2] == kind) for kind in KINDS}
+        )
+    for kind in KINDS:
+        assert sizes[-1][kind] <= 1.2 * sizes[28][kind] + 10_000, kind
+        assert sum(each[kind] for each in sizes) > 50_000, kind
+
+
+KINDS = (b"d|", b"i|", b"o|", b"p|")
+
+
+def test_names_of_topics_are_those_of_the_contract_in_its_order() -> None:
+    assert tuple(name.removeprefix("live.") for name in TOPICS) == TOPIC_NAMES
+    assert (COMMENTS, VISITS) == (0, 4)
