@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -73,15 +72,14 @@ async def test_a_redis_that_hangs_delays_neither_fold_nor_checkpoint(own_stack: 
     await asyncio.to_thread(own_stack.apply_topics, PREFIX, partitions=2)
     with WorkerProcess(tmp_path / "worker.log", own_stack, PREFIX) as worker:
         await worker.until_ready(2)
-        assert own_stack.redis.process is not None
-        os.kill(own_stack.redis.process.pid, signal.SIGSTOP)
+        own_stack.redis.pause()
         try:
             await worker.until_readiness(lambda body: body["missing"] == ["Redis does not answer"])
             await send(own_stack, PREFIX, shop_events(1_000, seed=24))
             await worker.until_counted("stream_received_total", 1_020)
             await worker.until_counted("stream_checkpoint_seconds_count", 2)
         finally:
-            os.kill(own_stack.redis.process.pid, signal.SIGCONT)
+            own_stack.redis.resume()
         await worker.until_ready(2)
         await assert_exact(own_stack, PREFIX, worker)
 
