@@ -50,7 +50,7 @@ class WorkerProcess:
             "SNAPUP_TOPIC_PREFIX": prefix,
             "SNAPUP_GROUP": prefix,
             "SNAPUP_METRICS_PORT": "0",
-            **{f"SNAPUP_{name.upper()}": value for name, value in variables.items()},
+            **{name if name.isupper() else f"SNAPUP_{name.upper()}": value for name, value in variables.items()},
         }
         command = [sys.executable, "-c", START, "worker", *flags]
         self.process = subprocess.Popen(command, env=environment, stdout=self._out, stderr=subprocess.STDOUT)
