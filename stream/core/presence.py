@@ -27,7 +27,7 @@ class Presence:
         self.closed_ms = closed_ms
         self.sessions: dict[str, tuple[int, int]] = {}  # session → latest (enter, leave)
         self.open_sessions = 0
-        self.changed: set[str] = set()
+        self.changed: dict[str, tuple[int, int]] = {}
         self._expiry: list[tuple[int, str]] = []  # heap; a session that changed since has a later entry of its own
 
     def enter(self, session: str, at_ms: int) -> None:
@@ -43,9 +43,8 @@ class Presence:
             self._put(session, entered_ms > left_ms, entered_ms, at_ms)
 
     def _put(self, session: str, was_open: bool, entered_ms: int, left_ms: int) -> None:  # noqa: FBT001
-        self.sessions[session] = (entered_ms, left_ms)
+        self.sessions[session] = self.changed[session] = (entered_ms, left_ms)
         self.open_sessions += (entered_ms > left_ms) - was_open
-        self.changed.add(session)
         heappush(self._expiry, (self._expires_ms(entered_ms, left_ms), session))
 
     def _expires_ms(self, entered_ms: int, left_ms: int) -> int:
@@ -59,15 +58,14 @@ class Presence:
             _, session = heappop(expiry)
             times = self.sessions.get(session)
             if times is not None and self._expires_ms(*times) <= clock_ms:
+                # Not out of `changed`: what was saved of it may still say that it is open.
                 del self.sessions[session]
-                self.changed.discard(session)
                 self.open_sessions -= times[0] > times[1]
         return self.open_sessions != before
 
     def take_changed(self) -> dict[str, tuple[int, int]]:
-        """Sessions changed since the last call."""
-        changed = {session: self.sessions[session] for session in sorted(self.changed)}
-        self.changed.clear()
+        """Sessions changed since the last call, those that are over as they last were."""
+        changed, self.changed = self.changed, {}
         return changed
 
     def restore(self, sessions: Mapping[str, tuple[int, int]]) -> None:
