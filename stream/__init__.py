@@ -1,1 +1,15 @@
-"""Snapup: live-commerce signals from Kafka to on-screen overlays via Redis."""
+"""Snapup: live-commerce signals from Kafka to on-screen overlays via Redis: exact and honest.
+
+The map, in the order in which the data flow. `cli.py` mounts `commands/` (thin: parse, build, run), which read
+`settings.py` once and pass it on. `contract/` is what goes in and comes out: `events.py` (the one source of schemas/),
+`decode.py` (bytes → event or dead letter), `overlay.py` (the document in Redis), `recording.py` (records in a file).
+`core/` is pure, with no clock and no I/O: `merge.py` reads a partition's topics as one log, `partition.py` folds its
+slices, `room.py` one event into one room, with a rule book each in `time`, `windows`, `distinct`, `presence`, `stock`,
+`rates`, `eta`, `urgency` and `claims`; `snapshot.py` makes the document, `roomstate.py` and `changelog.py` the
+checkpoint. `worker/` alone knows Faust: `app.py` wires, `transport.py` hands out whole slices, `owners.py` and
+`owner.py` say who may fold which partition, `checkpoint.py` saves state and offsets in one transaction, `projection.py`
+writes to Redis. Beside it, none of it needed by the worker: `sources/` (other people's rows, recordings and the
+documents in Redis), `shows/` (seeded simulations with known totals), `verify/` (the independent recount: it
+shares nothing with core and worker), `view/` (documents in a terminal), `local/` and `topics.py` (a real Kafka and Redis on this
+machine, and the declared topics). Imports point one way: commands → the rest → core → contract.
+"""

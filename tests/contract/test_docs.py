@@ -21,6 +21,7 @@ from stream.core.rules import Rules
 from stream.core.urgency import DEMAND_BANDS, ETA_BANDS_S, RAMP, VELOCITY_BANDS
 from stream.local.settings import LocalSettings
 from stream.settings import Settings, load_settings
+from stream.shows import build_show
 from stream.topics import declared as declared_topics
 from stream.worker.tasks import Exit
 from tests.support.doc_tables import OPERATIONS, marked, rows_of, tables
@@ -57,6 +58,25 @@ def test_each_setting_of_the_core_is_a_rule() -> None:
         setting = {new: old for old, new in renamed.items()}.get(name, name)
         if setting in Settings.model_fields:
             assert getattr(settings.rules(), name) == getattr(settings, setting)
+
+
+# -- README.md
+def test_figures_of_the_tour_are_those_of_the_show() -> None:
+    expected = build_show("snap-up", 1, None).expected
+    (room,), text = expected.rooms, TEXTS["README.md"]
+    (sale,) = room.sales
+    figures = {
+        "deliveries": expected.deliveries,
+        "viewers": room.viewers,
+        "orders placed": room.orders_placed,
+        "paid": room.orders_paid,
+        "coats": sale.offered + sale.restocked,
+        "sold": sale.sold,
+        "left": sale.available,
+        "deliveries that say nothing new": expected.deliveries - expected.applied,
+    }
+    told = " ".join(text.split())
+    assert [name for name, count in figures.items() if f"{count:,} {name}".replace(",", " ") not in told] == []
 
 
 # -- docs/signals.md
