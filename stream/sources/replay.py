@@ -1,10 +1,10 @@
 """A recording → the core, at the pace of its own log: no Kafka, no Redis, no clock but the recording's.
 
 Records of one topic and partition keep their order; over topics and partitions they are folded in the order of append
-times (a time that goes back counts as the latest one before it). The clock ticks every `every_ms` of log time for all
-partitions at once, as the wall clock does over topics that are read to their end. Through a silence it ticks for
-`SILENCE_MS`, long enough for holds and short windows, and then leaps. The same recording and the same rules give the
-same documents, byte for byte.
+times, second by second (a time that goes back counts as the latest one before it). The clock ticks every `every_ms` of
+log time for all partitions at once, as the wall clock does over topics that are read to their end. Through a silence it
+ticks for `SILENCE_MS`, long enough for holds and short windows, and then leaps. The same recording and the same rules
+give the same documents, byte for byte.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from msgspec import Struct
 from stream.contract.events import TOPIC_NAMES, SaleOpened
 from stream.contract.recording import RecordedRecord, decode_record, encode_record, read_recording
 from stream.core.partition import PartitionFold
+from stream.core.time import BUCKET_MS
 from stream.sources.timeline import in_time_order
 
 if TYPE_CHECKING:
@@ -30,14 +31,15 @@ if TYPE_CHECKING:
 
 MIN_EVERY_MS = 50
 SILENCE_MS = 120_000
-# As many records are handed to the fold at once, at most.
-SLICE_RECORDS = 500
+# Records of one second that wait at most before they are folded.
+MAX_QUEUED = 20_000
 # A worker cuts each second; what a cut gives is dropped here, and what it forgets is the same at ten.
 CUT_EVERY_MS = 10_000
 EPOCH = 1
 SHOWN_REFUSED = 20
 
 _SALES = TOPIC_NAMES.index("sales")
+_TOPIC_INDEX = {name: index for index, name in enumerate(TOPIC_NAMES)}
 _sale_decoder = msgspec.json.Decoder(SaleOpened)
 _encoder = msgspec.json.Encoder()
 
@@ -133,7 +135,9 @@ class Replay:
         self._every_ms = max(every_ms, MIN_EVERY_MS)
         self._emit = emit
         self._folds: dict[int, PartitionFold] = {}
-        self._slice: list[RecordedRecord] = []
+        self._queues: dict[tuple[int, int], list[RecordedRecord]] = {}
+        self._queued = 0
+        self._second = -1
         self._now_ms = -1
         self._cut_ms = -1
         self.refused: list[Refused] = []
@@ -222,22 +226,26 @@ class Replay:
             fold.refused = []
 
     def _take(self, record: RecordedRecord) -> None:
-        first = self._slice[0] if self._slice else record
-        other = (first.topic, first.partition) != (record.topic, record.partition)
-        if other or len(self._slice) >= SLICE_RECORDS:
+        """Queue a record with those of its topic and its second: as a worker's merge of the topics does."""
+        second = record.timestamp // BUCKET_MS
+        if second > self._second or self._queued >= MAX_QUEUED:
             self._fold()
-        self._slice.append(record)
+            self._second = second
+        self._queues.setdefault((max(record.partition, 0), _TOPIC_INDEX[record.topic]), []).append(record)
+        self._queued += 1
 
     def _fold(self) -> None:
-        records, self._slice = self._slice, []
-        if not records:
-            return
-        partition = max(records[0].partition, 0)
-        fold = self._folds.get(partition)
-        if fold is None:
-            fold = self._folds[partition] = PartitionFold(partition, self._rules, self._topics)
-        topic = TOPIC_NAMES.index(records[0].topic)
-        fold.fold(topic, _with_offsets(records, fold.positions[topic]))
+        """Fold what is queued, topic by topic."""
+        queues, self._queues, self._queued = self._queues, {}, 0
+        for (partition, topic), records in sorted(queues.items(), key=_place):
+            fold = self._folds.get(partition)
+            if fold is None:
+                fold = self._folds[partition] = PartitionFold(partition, self._rules, self._topics)
+            fold.fold(topic, _with_offsets(records, fold.positions[topic]))
+
+
+def _place(queue: tuple[tuple[int, int], list[RecordedRecord]]) -> tuple[int, int]:
+    return queue[0]
 
 
 def _with_offsets(records: Sequence[RecordedRecord], position: int) -> Sequence[RecordedRecord]:
