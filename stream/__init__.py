@@ -9,7 +9,7 @@ slices, `room.py` one event into one room, with a rule book each in `time`, `win
 checkpoint. `worker/` alone knows Faust: `app.py` wires, `transport.py` hands out whole slices, `owners.py` and
 `owner.py` say who may fold which partition, `checkpoint.py` saves state and offsets in one transaction, `projection.py`
 writes to Redis. Beside it, none of it needed by the worker: `sources/` (other people's rows, recordings and the
-documents in Redis), `shows/` (seeded simulations with known totals), `verify/` (the independent recount: it
-shares nothing with core and worker), `view/` (documents in a terminal), `local/` and `topics.py` (a real Kafka and Redis on this
-machine, and the declared topics). Imports point one way: commands → the rest → core → contract.
+documents in Redis), `shows/` (seeded simulations with known totals), `verify/` (the independent recount: it shares
+nothing with core and worker), `view/` (documents in a terminal), `local/` and `topics.py` (a real Kafka and Redis on
+this machine, and the declared topics). Imports point one way: commands → the rest → core → contract.
 """
