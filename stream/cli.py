@@ -13,8 +13,10 @@ from stream.commands.import_ import import_app
 from stream.commands.recount import recount
 from stream.commands.replay import replay
 from stream.commands.schemas import schemas_app
+from stream.commands.serve import serve
 from stream.commands.simulate import simulate
 from stream.commands.stack import stack_app
+from stream.commands.token import token
 from stream.commands.topics import topics_app
 from stream.commands.watch import watch
 from stream.commands.worker import worker
@@ -40,7 +42,9 @@ app.command()(recount)
 app.command()(replay)
 app.command()(simulate)
 app.add_typer(schemas_app)
+app.command()(serve)
 app.add_typer(stack_app)
+app.command()(token)
 app.add_typer(topics_app)
 app.command()(watch)
 app.command()(worker)

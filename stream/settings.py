@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stream.core.rules import Rules
@@ -60,6 +60,20 @@ class Settings(BaseSettings):
     session_timeout_ms: int = Field(6_000, ge=6_000, le=300_000, description="a silent member is out after this")
     heartbeat_interval_ms: int = Field(1_000, ge=100, description="must be well below the session time-out")
     rebalance_timeout_ms: int = Field(10_000, ge=1_000, description="how long a rebalance waits for members")
+
+    # Read server
+    serve_host: str = Field("127.0.0.1", description="the read server; elsewhere than on loopback it needs a secret")
+    serve_port: Port = Field(8080, description="0: any free port")
+    token_secret: SecretStr | None = Field(
+        None, description="signs read tokens, at least 32 characters; with commas: the first signs, all are accepted"
+    )
+    serve_cors_origins: str = Field("", description="origins whose pages may read, comma separated; *: all")
+    serve_trusted_proxies: str = Field("", description="networks whose X-Forwarded-For is believed, comma separated")
+    serve_streams_max: int = Field(5_000, ge=1, le=100_000, description="event streams of one process")
+    serve_streams_per_address: int = Field(200, ge=1, le=100_000, description="event streams of one client address")
+    serve_requests_per_s: int = Field(50, ge=1, le=100_000, description="API requests of one client address")
+    serve_ping_ms: int = Field(15_000, ge=100, le=300_000, description="a stream silent for this gets a comment")
+    serve_slow_client_ms: int = Field(10_000, ge=100, le=300_000, description="a stream that takes nothing is dropped")
 
     # Operation
     metrics_host: str = Field("127.0.0.1", description="/metrics, /healthz, /readyz")

@@ -1,0 +1,261 @@
+"""Puts the server together, runs it until it is told to stop, and stops it in order."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import resource
+import signal
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+from aiohttp import web
+
+from stream.errors import SnapupError
+from stream.serve.connection import Gate, connection_factory
+from stream.serve.fanout import Fanout
+from stream.serve.feed import Feed
+from stream.serve.limits import RateLimit, Slots, parse_networks
+from stream.serve.metrics import Metrics
+from stream.serve.problems import ProblemError, plain_problem, response
+from stream.serve.rooms import RoomIndex
+from stream.serve.routes import Routes
+from stream.serve.security import Access, Cors, is_loopback, parse_origins, security_headers
+from stream.serve.tokens import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from stream.settings import Settings
+
+log = structlog.get_logger(__name__)
+_Value = TypeVar("_Value")
+
+WATCH_LOOP_S = 0.25
+# Streams end at once; this is for what else was being answered.
+LAST_ANSWERS_S = 1.0
+# Connections beside streams: pages, polls, and readers between two streams.
+CONNECTIONS_PER_STREAM = 2
+SPARE_CONNECTIONS = 64
+# Beside connections: Redis, files, the loop's own.
+SPARE_FILES = 64
+
+
+class Server:
+    """One read server. `start`, then `wait`; `close` in any case.
+
+    Args:
+        settings: of the process.
+
+    Raises:
+        SnapupError: settings that do not fit together.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.metrics = Metrics()
+        tokens = _tokens(settings)
+        if tokens is None and not is_loopback(settings.serve_host):
+            raise SnapupError(
+                f"Without SNAPUP_TOKEN_SECRET everybody could read every room on {settings.serve_host}: set it (at "
+                "least 32 random characters), or listen on 127.0.0.1."
+            )
+        self.feed = Feed(settings.redis_url, settings.topic_prefix, settings.redis_timeout_ms, self.metrics)
+        self.fanout = Fanout(
+            self.feed, self.metrics, ping_ms=settings.serve_ping_ms, slow_ms=settings.serve_slow_client_ms
+        )
+        self.rooms = RoomIndex(self.feed.redis, settings.topic_prefix, lambda: time.time_ns() // 1_000_000)
+        self._access = Access(tokens)
+        self._cors = Cors(_checked("SNAPUP_SERVE_CORS_ORIGINS", parse_origins, settings.serve_cors_origins))
+        trusted = _checked("SNAPUP_SERVE_TRUSTED_PROXIES", parse_networks, settings.serve_trusted_proxies)
+        total, per_address = settings.serve_streams_max, settings.serve_streams_per_address
+        self._connections = Slots(
+            CONNECTIONS_PER_STREAM * total + SPARE_CONNECTIONS, CONNECTIONS_PER_STREAM * per_address + SPARE_CONNECTIONS
+        )
+        self._gate = Gate(self._connections, trusted, self.metrics)
+        self.routes = Routes(
+            feed=self.feed,
+            fanout=self.fanout,
+            rooms=self.rooms,
+            access=self._access,
+            streams=Slots(total, per_address),
+            requests=RateLimit(settings.serve_requests_per_s),
+            metrics=self.metrics,
+        )
+        # A reader who leaves ends his handler.
+        self._runner = web.AppRunner(
+            self.app(),
+            handle_signals=False,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=LAST_ANSWERS_S,
+        )
+        self._listening: asyncio.Server | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.port = 0
+
+    def app(self) -> web.Application:
+        """The routes, and what goes around each of them."""
+        app = web.Application(middlewares=[self._around], client_max_size=1 << 16)
+        for route in self.routes.table():
+            app.router.add_get(route.path, route.handler, allow_head=route.allow_head)
+        app.on_response_prepare.append(self._add_headers)
+        return app
+
+    # -- run -----------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen and follow Redis; readers may come before Redis answers.
+
+        Raises:
+            SnapupError: the address cannot be listened on.
+        """
+        loop = asyncio.get_running_loop()
+        await self._runner.setup()
+        server = self._runner.server
+        assert server is not None  # noqa: S101 -- set up above
+        host, port = self._settings.serve_host, self._settings.serve_port
+        try:
+            self._listening = await loop.create_server(
+                connection_factory(self._gate, server, loop), host, port, backlog=1024
+            )
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise SnapupError(
+                    f"Port {port} on {host} is in use: choose another with --port or SNAPUP_SERVE_PORT."
+                ) from None
+            raise SnapupError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from None
+        self.port = self._listening.sockets[0].getsockname()[1]
+        for work in (self.feed.run(), self.fanout.run(), self.rooms.run(), self._watch_loop()):
+            self._tasks.append(loop.create_task(work))
+        log.info("listening", host=host, port=self.port, tokens=self._settings.token_secret is not None)
+
+    async def wait(self, stop: asyncio.Event) -> None:
+        """Until `stop`; whatever ends one of our own tasks is a bug, and is raised here."""
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait([stopped, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        for task in self._tasks:
+            if task.done():
+                task.result()
+
+    async def close(self) -> None:
+        """No new readers, an end to all streams, then the connections to Redis."""
+        self.routes.stopping = True
+        if self._listening is not None:
+            self._listening.close()
+        await self.fanout.stop()
+        await self._runner.cleanup()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.feed.close()
+
+    async def _watch_loop(self) -> None:
+        while True:
+            begun = time.monotonic()
+            await asyncio.sleep(WATCH_LOOP_S)
+            self.metrics.loop_lag_s.observe(max(0.0, time.monotonic() - begun - WATCH_LOOP_S))
+
+    # -- around each request -------------------------------------------------------------------------------------------
+
+    @web.middleware
+    async def _around(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        request["address"] = self._gate.address_of(request)
+        route = request.match_info.route.resource
+        name = route.canonical if route is not None else "none"
+        status = 0
+        try:
+            answer = await self._answer(request, handler)
+            status = answer.status
+        finally:
+            self.metrics.requests.labels(name, str(status or "left")).inc()
+        return answer
+
+    async def _answer(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        try:
+            self._access.check_host(request)
+            if (preflight := self._cors.preflight(request)) is not None:
+                return preflight
+            return await handler(request)
+        except ProblemError as error:
+            return response(error.problem, error.headers)
+        except web.HTTPException as error:
+            kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
+            return response(plain_problem(error.status), kept)
+        except Exception:
+            log.exception("a request failed", path=request.path[:200])
+            return response(plain_problem(500))
+
+    async def _add_headers(self, request: web.Request, answer: web.StreamResponse) -> None:
+        is_page = answer.content_type == "text/html"
+        for name, value in security_headers(page=is_page):
+            answer.headers[name] = value
+        for name, value in self._cors.headers(request).items():
+            if name == "Vary" and name in answer.headers:
+                value = f"{answer.headers[name]}, {value}"  # noqa: PLW2901 -- one header of both
+            answer.headers[name] = value
+        if request.path.startswith("/v1/"):
+            answer.headers["Snapup-Time-Ms"] = str(time.time_ns() // 1_000_000)
+
+
+async def run_server(settings: Settings, announce: Callable[[Server], None] = lambda _server: None) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        settings: of the process.
+        announce: called once it listens.
+
+    Raises:
+        SnapupError: it cannot start.
+    """
+    _allow_files(CONNECTIONS_PER_STREAM * settings.serve_streams_max + SPARE_CONNECTIONS + SPARE_FILES)
+    server = Server(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await server.start()
+        announce(server)
+        await server.wait(stop)
+    finally:
+        log.info("stopping", streams=len(server.fanout))
+        await asyncio.wait_for(server.close(), settings.stop_timeout_ms / 1000)
+    log.info("stopped")
+
+
+def _tokens(settings: Settings) -> Tokens | None:
+    secret = settings.token_secret
+    return None if secret is None else tokens_of(secret.get_secret_value())
+
+
+def tokens_of(secret: str) -> Tokens:
+    """Tokens of the setting: one secret, or several with commas, the first of which signs.
+
+    Raises:
+        SnapupError: one is too short.
+    """
+    return _checked("SNAPUP_TOKEN_SECRET", lambda text: Tokens([part.strip() for part in text.split(",")]), secret)
+
+
+def _checked(variable: str, parse: Callable[[str], _Value], text: str) -> _Value:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise SnapupError(f"{variable}: {error}.") from None
+
+
+def _allow_files(wanted: int) -> None:
+    """Every stream is an open file; the usual soft limit of 1 024 is for other programs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most < wanted:
+        log.warning("fewer streams than allowed will fit: raise the limit of open files", files=most, wanted=wanted)

@@ -1,0 +1,201 @@
+"""A document as it came from Redis: checked as far as this server relies on it, and otherwise passed on as it is.
+
+Only the fields below are looked at. A later worker may add fields and words that this server has never heard of.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+
+from stream.contract.overlay import SCHEMA
+
+# 500 sales of a room take about 400 kB; what is far beyond that is not one of ours.
+MAX_DOCUMENT_BYTES = 4 << 20
+
+
+class State(StrEnum):
+    """What can be said of a room now."""
+
+    LIVE = "live"
+    STALE = "stale"  # there is a document, and it is past its `stale_after_ms`
+    MISSING = "missing"  # Redis answers, and holds none
+    UNREADABLE = "unreadable"  # what it holds is no document that we know
+    REDIS_AWAY = "redis_away"  # nobody knows; what was known last is passed on until it is stale
+
+
+class _Value(Struct):
+    value: int
+
+
+class _Orders(Struct):
+    placed: int
+    paid: int
+
+
+class _Totals(Struct):
+    viewers: _Value
+    watching_now: int
+    orders: _Orders
+
+
+class _Clock(Struct):
+    lag_ms: int
+
+
+class _Urgency(Struct):
+    level: str
+    since_ms: int
+
+
+class _Sale(Struct):
+    oversold: int
+
+
+class _Counted(Struct):
+    """An object of which only that it is there matters."""
+
+
+class _Head(Struct):
+    """What this server itself reads of an overlay; see `stream.contract.overlay.Overlay`."""
+
+    schema: str
+    room_id: str
+    epoch: int
+    rev: int
+    as_of_ms: int
+    stale_after_ms: int
+    clock: _Clock
+    totals: _Totals
+    sales: list[_Sale]
+    urgency: _Urgency
+    claims: list[_Counted]
+    withheld: list[_Counted]
+
+
+class _Named(Struct):
+    schema: str
+
+
+class Summary(Struct, frozen=True):
+    """One room in the list of rooms. `oversold` is summed over its sales."""
+
+    room_id: str
+    epoch: int
+    rev: int
+    as_of_ms: int
+    stale_after_ms: int
+    state: State
+    level: str
+    level_since_ms: int
+    watching_now: int
+    viewers: int
+    orders_placed: int
+    orders_paid: int
+    sales: int
+    oversold: int
+    claims: int
+    withheld: int
+
+
+class Document(Struct, frozen=True):
+    """A readable document. `raw` is one line of JSON; `published_ms` is the wall clock of the worker that made it."""
+
+    raw: bytes
+    room_id: str
+    epoch: int
+    rev: int
+    as_of_ms: int
+    stale_after_ms: int
+    published_ms: int
+    head: _Head
+
+    @property
+    def etag(self) -> str:
+        """Epoch and revision: what a reader names to say which document it has."""
+        return f"{self.epoch}-{self.rev}"
+
+    def summary(self, now_ms: int) -> Summary:
+        """The room in a few figures."""
+        head = self.head
+        return Summary(
+            room_id=self.room_id,
+            epoch=self.epoch,
+            rev=self.rev,
+            as_of_ms=self.as_of_ms,
+            stale_after_ms=self.stale_after_ms,
+            state=State.STALE if now_ms > self.stale_after_ms else State.LIVE,
+            level=head.urgency.level,
+            level_since_ms=head.urgency.since_ms,
+            watching_now=head.totals.watching_now,
+            viewers=head.totals.viewers.value,
+            orders_placed=head.totals.orders.placed,
+            orders_paid=head.totals.orders.paid,
+            sales=len(head.sales),
+            oversold=sum(sale.oversold for sale in head.sales),
+            claims=len(head.claims),
+            withheld=len(head.withheld),
+        )
+
+
+class Unreadable(Struct, frozen=True):
+    """What is under the key is no document; `detail` says why, in words for an operator."""
+
+    detail: str
+
+
+_decode_head = msgspec.json.Decoder(_Head).decode
+_decode_named = msgspec.json.Decoder(_Named).decode
+
+
+def read_document(room_id: str, raw: bytes) -> Document | Unreadable:
+    """Look at what Redis holds for a room. Total: any bytes give an answer."""
+    if len(raw) > MAX_DOCUMENT_BYTES:
+        return Unreadable(f"{len(raw)} bytes are more than any document has")
+    try:
+        raw.decode()  # msgspec does not look into strings that it skips
+        schema = _decode_named(raw).schema
+        if schema != SCHEMA:
+            return Unreadable(f"its schema is {schema[:64]!r}, this server reads {SCHEMA!r}")
+        head = _decode_head(raw)
+        line = _one_line(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Unreadable(f"not a document: {str(error).splitlines()[0][:200]}")
+    if head.room_id != room_id:
+        return Unreadable("it is the document of another room")
+    published_ms = head.as_of_ms + head.clock.lag_ms
+    return Document(line, room_id, head.epoch, head.rev, head.as_of_ms, head.stale_after_ms, published_ms, head)
+
+
+def _one_line(raw: bytes) -> bytes:
+    """The same JSON without line breaks, which would end a line of an event stream."""
+    if b"\n" not in raw and b"\r" not in raw:
+        return raw
+    # Decoded strictly: what is left can hold no bare line break, inside strings or out.
+    return msgspec.json.encode(msgspec.json.decode(raw))
+
+
+class Sight(Struct, frozen=True):
+    """What one look at Redis found; `found` is None where nothing is."""
+
+    found: Document | Unreadable | None
+
+    @property
+    def document(self) -> Document | None:
+        """The document, if there is a readable one."""
+        return self.found if isinstance(self.found, Document) else None
+
+    def state(self, now_ms: int) -> State:
+        """What this says of the room at a moment, Redis being there."""
+        match self.found:
+            case None:
+                return State.MISSING
+            case Unreadable():
+                return State.UNREADABLE
+            case document:
+                return State.STALE if now_ms > document.stale_after_ms else State.LIVE
+
+
+NOTHING = Sight(None)

@@ -1,0 +1,203 @@
+"""What is known of rooms → their streams: newest only, in turns, so that no room and no reader holds up another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from typing import TYPE_CHECKING
+
+from stream.serve.documents import State
+from stream.serve.events import PING, Frame, Stream, View, retry_frame, snapshot_frame, view_of
+
+if TYPE_CHECKING:
+    from stream.serve.feed import Feed, Room
+    from stream.serve.metrics import DropReason, Metrics
+
+# Streams written to before the loop gets its turn: about two milliseconds.
+TURN_STREAMS = 100
+TICK_S = 0.05
+# Pings, expired tokens and the states that change by time alone are looked after this often.
+TEND_EVERY_S = 0.25
+# A frame carries the server's clock: one that is older is made anew.
+FRAME_MAX_AGE_MS = 20
+# When the server stops, its readers come back at different times; the slowest within the time a page promises.
+STOP_RETRY_MS = (500, 3_000)
+
+
+class Fanout:
+    """The streams of this process.
+
+    Args:
+        feed: what is known.
+        metrics: what to count in.
+        ping_ms: a stream that was silent for so long gets a comment.
+        slow_ms: a stream that takes nothing for so long is dropped.
+    """
+
+    def __init__(self, feed: Feed, metrics: Metrics, *, ping_ms: int, slow_ms: int) -> None:
+        self._feed = feed
+        self._metrics = metrics
+        self._ping_s = ping_ms / 1000
+        self._slow_s = slow_ms / 1000
+        self._streams: dict[Room, set[Stream]] = {}
+        self._behind: set[Stream] = set()
+        self._changed: dict[Room, None] = {}
+        self._shown: dict[Room, View] = {}
+        self._frames: dict[Room, tuple[View, int, Frame]] = {}
+        self._news = asyncio.Event()
+        self._written = 0
+        feed.on_news = self.news
+
+    def __len__(self) -> int:
+        """How many streams there are."""
+        return sum(map(len, self._streams.values()))
+
+    # -- streams come and go -------------------------------------------------------------------------------------------
+
+    def open(self, stream: Stream, last_event_id: str) -> None:
+        """Show the stream its room, unless the reader has just that, and from then on its changes."""
+        self._streams.setdefault(stream.room, set()).add(stream)
+        self._metrics.streams.inc()
+        view = self._view(stream.room)
+        if last_event_id and view.event_id == last_event_id:
+            stream.view = view
+        else:
+            self._send(stream, view, self._frame(stream.room, view), time.monotonic())
+
+    def close(self, stream: Stream) -> None:
+        """The stream is gone."""
+        streams = self._streams.get(stream.room)
+        if streams is None or stream not in streams:
+            return
+        streams.discard(stream)
+        self._behind.discard(stream)
+        self._metrics.streams.dec()
+        if not streams:
+            for table in (self._streams, self._changed, self._shown, self._frames):
+                table.pop(stream.room, None)
+
+    def news(self, room: Room) -> None:
+        """Something new may be known of a room."""
+        self._changed[room] = None
+        self._news.set()
+
+    async def stop(self) -> None:
+        """Tell every reader to come back elsewhere, and end the streams."""
+        now_s = time.monotonic()
+        for streams in list(self._streams.values()):
+            for stream in list(streams):
+                stream.write(retry_frame(random.randint(*STOP_RETRY_MS)), now_s)  # noqa: S311 -- spreads load
+                self._end(stream, "server_stopping")
+            await asyncio.sleep(0)
+
+    # -- the work ------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Pass on what is new, for as long as the process runs."""
+        tended_at = 0.0
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), TICK_S)
+            self._news.clear()
+            changed, self._changed = self._changed, {}
+            for room in changed:
+                await self._deliver(room)
+            self._catch_up()
+            if time.monotonic() - tended_at > TEND_EVERY_S:
+                self._tend()
+                tended_at = time.monotonic()
+
+    async def _deliver(self, room: Room) -> None:
+        """To all streams of a room, a number of them at a time; whatever is newest at their turn."""
+        before = self._shown.get(room)
+        streams = list(self._streams.get(room, ()))
+        if not streams:
+            return
+        for start in range(0, len(streams), TURN_STREAMS):
+            turn = streams[start : start + TURN_STREAMS]
+            self._written += len(turn)
+            if self._written >= TURN_STREAMS:
+                self._written = 0
+                await asyncio.sleep(0)
+            view = self._view(room)
+            frame = self._frame(room, view)
+            now_s = time.monotonic()
+            for stream in turn:
+                if stream.view != view and not stream.done.is_set():
+                    self._send(stream, view, frame, now_s)
+        shown = self._view(room)
+        if room in self._streams:
+            self._shown[room] = shown
+        self._observe(room, before, shown)
+
+    def _observe(self, room: Room, before: View | None, shown: View) -> None:
+        """Only what replaced another live document was waited for: the first may be old already."""
+        document = self._feed.document(room)
+        if document is None or before is None or before == shown:
+            return
+        if before.state is State.LIVE is shown.state:
+            self._metrics.delivery_s.observe(max(0, _now_ms() - document.published_ms) / 1000)
+
+    def _send(self, stream: Stream, view: View, frame: Frame, now_s: float) -> None:
+        if stream.write(frame, now_s):
+            stream.view = view
+            self._behind.discard(stream)
+            self._metrics.sent.inc()
+        else:
+            self._metrics.coalesced.inc()
+            self._behind.add(stream)
+
+    def _catch_up(self) -> None:
+        """Streams in which something waited: the newest now, or an end to it."""
+        now_s = time.monotonic()
+        for stream in list(self._behind):
+            if not stream.is_blocked(now_s):
+                self._behind.discard(stream)
+                view = self._view(stream.room)
+                if stream.view != view:
+                    self._send(stream, view, self._frame(stream.room, view), now_s)
+            elif now_s - (stream.behind_since or now_s) > self._slow_s:
+                self._end(stream, "slow")
+
+    def _tend(self) -> None:
+        now_s, wall_s = time.monotonic(), time.time()
+        for room, streams in self._streams.items():
+            shown = self._shown.get(room)
+            if shown is None or shown != self._view(room):
+                self.news(room)
+            for stream in streams:
+                if stream.expires_s is not None and wall_s >= stream.expires_s:
+                    self._end(stream, "token_expired")
+                elif now_s - stream.wrote_at >= self._ping_s and not stream.write(PING, now_s):
+                    self._behind.add(stream)
+        self._metrics.rooms.set(len(self._feed.rooms))
+
+    def _end(self, stream: Stream, reason: DropReason) -> None:
+        if stream.done.is_set():
+            return
+        self._metrics.dropped[reason].inc()
+        self._behind.discard(stream)
+        if reason == "slow":
+            stream.drop()
+        stream.done.set()
+
+    # -- what to show --------------------------------------------------------------------------------------------------
+
+    def _view(self, room: Room) -> View:
+        return view_of(self._feed.state(room, _now_ms()), room.sight)
+
+    def _frame(self, room: Room, view: View) -> Frame:
+        now_ms = _now_ms()
+        held = self._frames.get(room)
+        if held is not None and held[0] == view and 0 <= now_ms - held[1] <= FRAME_MAX_AGE_MS:
+            return held[2]
+        frame = snapshot_frame(view, self._feed.document(room), now_ms)
+        if room in self._streams:
+            self._frames[room] = (view, now_ms, frame)
+        return frame
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

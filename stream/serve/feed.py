@@ -1,0 +1,375 @@
+"""Redis → what is known of each room that somebody here watches, or asks for once.
+
+One subscription for the whole process carries the nudges of the watched rooms; one pipeline at a time fetches the
+documents that are due: nudged (at most ten times a second a room), asked for, or not looked at for a second, because
+nudges can be lost and keys can vanish in silence. Nothing is queued: what is fetched is always the newest.
+
+Away: a round trip failed twice. It lasts until every watched room has been fetched anew, so that nothing old passes for
+new when Redis comes back empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from stream.errors import SnapupError
+from stream.serve.documents import NOTHING, Document, Sight, State, Unreadable, read_document
+from stream.worker.overlay_store import room_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from stream.serve.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+PACE_S = 0.1
+LOOK_EVERY_S = 1.0
+BATCH_ROOMS = 100
+AWAY_RETRY_S = 0.5
+SUBSCRIBE_RETRY_S = 0.5
+# A room that nobody watches any more is followed for a little longer: pages reload, connections break and come back.
+LINGER_S = 10.0
+# Our own nudge comes back to us through Redis; silence means that the subscription is dead, whatever TCP says.
+PULSE_EVERY_S = 2.0
+PULSE_SILENT_S = 6.0
+# Requests that wait for a look at once; more than that are turned away.
+MAX_ASKED = 5_000
+AWAY_ERRORS = (RedisError, OSError, TimeoutError)
+
+
+class RedisAwayError(Exception):
+    """Redis does not answer, so nobody knows."""
+
+
+class Room:
+    """A room that is followed.
+
+    Attributes:
+        room_id: of the room.
+        sight: the last look; None before the first.
+        watchers: how many streams show it.
+        fetched_at: monotonic time of the last look.
+        known: set once there is something to say, be it that Redis is away.
+    """
+
+    __slots__ = ("fetched_at", "known", "room_id", "sight", "unwatched_at", "watchers")
+
+    def __init__(self, room_id: str) -> None:
+        self.room_id = room_id
+        self.sight: Sight | None = None
+        self.watchers = 0
+        self.fetched_at = 0.0
+        self.unwatched_at = 0.0
+        self.known = asyncio.Event()
+
+
+class Feed:
+    """Follows Redis. `run` has to be running for anything to happen.
+
+    Args:
+        url: of Redis.
+        prefix: of the keys.
+        timeout_ms: of one round trip.
+        metrics: what to count in.
+
+    Attributes:
+        redis: the client, for whoever else reads.
+        away: Redis did not answer the last time; None before the first time.
+        rooms: those that are followed now.
+        on_news: called with a room of which something new may be known.
+    """
+
+    def __init__(self, url: str, prefix: str, timeout_ms: int, metrics: Metrics) -> None:
+        self._prefix = prefix
+        self._metrics = metrics
+        try:
+            self.redis = Redis.from_url(
+                url,
+                socket_timeout=timeout_ms / 1000,
+                socket_connect_timeout=timeout_ms / 1000,
+                retry=Retry(NoBackoff(), 0),
+            )
+        except ValueError as error:
+            raise SnapupError(f"{url!r} is not the address of a Redis ({error}): redis://host:port/0 is.") from None
+        self.away: bool | None = None
+        self.rooms: dict[str, Room] = {}
+        self.on_news: Callable[[Room], None] = lambda _room: None
+        self._due: dict[str, float] = {}
+        self._asked: dict[str, asyncio.Future[Sight]] = {}
+        self._work = asyncio.Event()
+        self._nudges: Any = None
+        self._pulse_channel = f"{prefix}:v1:serve:{uuid.uuid4().hex}"
+        self._pulse_heard_at = 0.0
+        self._channels: dict[bytes, str] = {}
+
+    # -- for the rest of the server ------------------------------------------------------------------------------------
+
+    def watch(self, room_id: str) -> Room:
+        """Follow a room until `unwatch`; counted."""
+        room = self.rooms.get(room_id)
+        if room is None:
+            room = self.rooms[room_id] = Room(room_id)
+            self._channels[self._key(room_id, "rev").encode()] = room_id
+            self._make_due(room_id, 0.0)
+            if self.away:
+                room.known.set()
+        room.watchers += 1
+        return room
+
+    def unwatch(self, room: Room) -> None:
+        """One watcher less."""
+        room.watchers -= 1
+        room.unwatched_at = time.monotonic()
+
+    def state(self, room: Room, now_ms: int) -> State:
+        """What can be said of a followed room now."""
+        if self.away or room.sight is None:
+            return State.REDIS_AWAY
+        return room.sight.state(now_ms)
+
+    async def look(self, room_id: str) -> Sight:
+        """What Redis holds of a room now; from memory when it was fetched within the pace.
+
+        Raises:
+            RedisAwayError: nobody knows.
+        """
+        if self.away:
+            raise RedisAwayError
+        room = self.rooms.get(room_id)
+        if room is not None and room.sight is not None and time.monotonic() - room.fetched_at < PACE_S:
+            return room.sight
+        asked = self._asked.get(room_id)
+        if asked is None:
+            if len(self._asked) >= MAX_ASKED:
+                raise RedisAwayError
+            asked = self._asked[room_id] = asyncio.get_running_loop().create_future()
+            self._work.set()
+        # Several requests wait for the same look; one that gives up must not take it from the others.
+        return await asyncio.shield(asked)
+
+    def document(self, room: Room) -> Document | None:
+        """The last readable document of a followed room."""
+        return room.sight.document if room.sight is not None else None
+
+    # -- following -----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Follow Redis for as long as the process runs."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._run_nudges())
+            tasks.create_task(self._run_fetch())
+            tasks.create_task(self._run_looks())
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        for asked in self._take_asked():
+            asked.cancel()
+        await self.redis.aclose()
+
+    async def _run_looks(self) -> None:
+        """Each second: rooms that were not looked at, and rooms that nobody watches any more."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S / 4)
+            now_s = time.monotonic()
+            for room in list(self.rooms.values()):
+                if not room.watchers and now_s - room.unwatched_at > LINGER_S:
+                    await self._forget(room)
+                elif now_s - room.fetched_at >= LOOK_EVERY_S:
+                    self._make_due(room.room_id, 0.0)
+
+    async def _forget(self, room: Room) -> None:
+        channel = self._key(room.room_id, "rev")
+        del self.rooms[room.room_id]
+        self._due.pop(room.room_id, None)
+        self._channels.pop(channel.encode(), None)
+        if self._nudges is not None:
+            with contextlib.suppress(*AWAY_ERRORS):  # whoever listens will notice
+                await self._nudges.unsubscribe(channel)
+
+    def _make_due(self, room_id: str, at_s: float) -> None:
+        self._due[room_id] = min(at_s, self._due.get(room_id, at_s))
+        self._work.set()
+
+    # -- nudges --------------------------------------------------------------------------------------------------------
+
+    async def _run_nudges(self) -> None:
+        while True:
+            try:
+                async with self.redis.pubsub(ignore_subscribe_messages=True) as nudges:
+                    await self._listen(nudges)
+            except AWAY_ERRORS as error:
+                log.info("subscribing again", error=repr(error))
+            finally:
+                self._nudges = None
+            await asyncio.sleep(SUBSCRIBE_RETRY_S)
+
+    async def _listen(self, nudges: Any) -> None:
+        await nudges.subscribe(self._pulse_channel)
+        if channels := [channel.decode() for channel in self._channels]:
+            await nudges.subscribe(*channels)
+        self._nudges = nudges
+        for room_id in self.rooms:  # what was nudged before was not heard
+            self._make_due(room_id, 0.0)
+        pulse = self._pulse_channel.encode()
+        heard_at = time.monotonic()
+        while time.monotonic() - heard_at < PULSE_SILENT_S:
+            message = await nudges.get_message(timeout=PULSE_EVERY_S)
+            if message is None:
+                continue
+            if message["channel"] == pulse:
+                heard_at = time.monotonic()
+            elif (nudged := self._channels.get(message["channel"])) is not None:
+                self._metrics.nudges.inc()
+                self._make_due(nudged, self.rooms[nudged].fetched_at + PACE_S)
+        raise TimeoutError("our own nudges do not come back")
+
+    async def _subscribe(self, room_ids: Iterable[str]) -> None:
+        """Before the first look at a room: what changes after the look is then heard of."""
+        new = [self._key(room_id, "rev") for room_id in room_ids]
+        if new and self._nudges is not None:
+            await self._nudges.subscribe(*new)
+
+    # -- documents -----------------------------------------------------------------------------------------------------
+
+    async def _run_fetch(self) -> None:
+        pulse_at = 0.0
+        while True:
+            due = await self._wait_for_due()
+            pulse = self.away is not False or time.monotonic() - pulse_at > PULSE_EVERY_S
+            if pulse:
+                pulse_at = time.monotonic()
+            try:
+                await self._fetch_all(due, pulse=pulse)
+            except AWAY_ERRORS as error:
+                self._went_away(error)
+                await asyncio.sleep(AWAY_RETRY_S)
+
+    async def _wait_for_due(self) -> list[str]:
+        """Rooms to fetch now; empty when there was nothing to do for a while."""
+        if self.away is not False:
+            return list(self.rooms)
+        deadline_s = time.monotonic() + LOOK_EVERY_S
+        while True:
+            self._work.clear()
+            now_s = time.monotonic()
+            due = [room_id for room_id, at_s in self._due.items() if at_s <= now_s]
+            if due or self._asked or now_s >= deadline_s:
+                return due
+            next_s = min([deadline_s, *self._due.values()])
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._work.wait(), next_s - now_s)
+
+    async def _fetch_all(self, due: list[str], *, pulse: bool) -> None:
+        asked = list(self._asked)
+        wanted = list(dict.fromkeys([*asked, *due]))
+        await self._subscribe(room_id for room_id in due if (room := self.rooms.get(room_id)) and room.sight is None)
+        if pulse:
+            await self._twice(lambda: self.redis.publish(self._pulse_channel, b""))
+        found: list[Room] = []
+        for start in range(0, len(wanted), BATCH_ROOMS):
+            batch = wanted[start : start + BATCH_ROOMS]
+            begun = time.monotonic()
+            raws = await self._twice(lambda batch=batch: self._get(batch))  # type: ignore[misc]
+            self._metrics.fetch_s.observe(time.monotonic() - begun)
+            found += self._take(batch, raws, begun)
+            if not self.away:
+                self._tell(found)
+                found = []
+        if self.away is not False:
+            self._came_back()
+            found = list(self.rooms.values())
+        self._tell(found)
+
+    async def _twice(self, ask: Callable[[], Any]) -> Any:
+        """A connection that was kept open may have died meanwhile: that alone does not mean that Redis is away."""
+        try:
+            return await ask()
+        except AWAY_ERRORS:
+            if self.away:
+                raise
+        return await ask()
+
+    async def _get(self, room_ids: list[str]) -> list[Any]:
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for room_id in room_ids:  # one by one: in a cluster they lie in different slots
+                pipe.get(self._key(room_id, "overlay"))
+            return list(await pipe.execute(raise_on_error=False))
+
+    def _take(self, room_ids: list[str], raws: list[Any], begun_s: float) -> list[Room]:
+        """Note what was found; those rooms of which something new is known."""
+        if raws and all(isinstance(raw, RedisError) for raw in raws) and not _is_wrong_type(raws[0]):
+            raise raws[0]  # Redis itself refuses: loading, no permission
+        changed = []
+        for room_id, raw in zip(room_ids, raws, strict=True):
+            room = self.rooms.get(room_id)
+            sight = self._sight(room_id, raw, room)
+            if (asked := self._asked.pop(room_id, None)) is not None and not asked.done():
+                asked.set_result(sight)
+            if room is None:
+                continue
+            self._due.pop(room_id, None)
+            room.fetched_at = begun_s
+            if room.sight is None or sight is not room.sight:
+                room.sight = sight
+                changed.append(room)
+        return changed
+
+    def _sight(self, room_id: str, raw: Any, room: Room | None) -> Sight:
+        if raw is None:
+            return NOTHING
+        if isinstance(raw, RedisError):
+            return Sight(Unreadable("something else than a string lies under the key"))
+        held = None if room is None or room.sight is None else room.sight.found
+        if room is not None and isinstance(held, Document) and held.raw == raw and room.sight is not None:
+            return room.sight
+        found = read_document(room_id, raw)
+        if isinstance(found, Unreadable):
+            self._metrics.unreadable.inc()
+        return Sight(found)
+
+    def _tell(self, rooms: list[Room]) -> None:
+        for room in rooms:
+            room.known.set()
+            self.on_news(room)
+
+    # -- away and back -------------------------------------------------------------------------------------------------
+
+    def _went_away(self, error: BaseException) -> None:
+        for asked in self._take_asked():
+            if not asked.done():
+                asked.set_exception(RedisAwayError())
+                asked.exception()  # whoever asked may be gone: then nobody else would look at it
+        if self.away is True:
+            return
+        log.warning("Redis does not answer; readers are told", error=repr(error))
+        self.away = True
+        self._metrics.redis_up.set(0)
+        self._tell(list(self.rooms.values()))
+
+    def _came_back(self) -> None:
+        if self.away:
+            log.info("Redis answers")
+        self.away = False
+        self._metrics.redis_up.set(1)
+
+    def _take_asked(self) -> list[asyncio.Future[Sight]]:
+        asked, self._asked = list(self._asked.values()), {}
+        return asked
+
+    def _key(self, room_id: str, what: str) -> str:
+        return room_key(self._prefix, room_id, what)
+
+
+def _is_wrong_type(error: RedisError) -> bool:
+    return "WRONGTYPE" in str(error)

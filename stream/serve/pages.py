@@ -1,0 +1,124 @@
+"""The pages and what they load: files of this package's `static` folder, revalidated at each use."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import mimetypes
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiohttp import ETag
+
+STATIC = Path(__file__).parent / "static"
+# Path → file. A page decides in the browser what to show of the room in its address.
+PAGES: Mapping[str, str] = {
+    "/overlay": "overlay.html",
+    "/builder": "builder.html",
+    "/console": "rooms.html",
+    "/console/{room}": "console.html",
+}
+TYPES = {
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".css": "text/css",
+    ".html": "text/html",
+    ".svg": "image/svg+xml",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
+    ".json": "application/json",
+    ".LICENSE": "text/plain",
+}
+GZIP_MIN_BYTES = 1_000
+# Plain names, no hidden file, no step upwards.
+_NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*")
+
+
+class _File(Struct, frozen=True):
+    mtime_ns: int
+    size: int
+    content_type: str
+    tag: str
+    body: bytes
+    packed: bytes | None
+
+
+class StaticFiles:
+    """The files, kept in memory; read again when one has changed.
+
+    Args:
+        folder: where they lie. Their number is that of the package, so the memory is bounded.
+    """
+
+    def __init__(self, folder: Path = STATIC) -> None:
+        self._folder = folder
+        self._files: dict[str, _File] = {}
+
+    async def answer(self, request: web.Request, name: str) -> web.Response:
+        """The file, or 304 if the reader has it.
+
+        Raises:
+            HTTPNotFound: there is none of that name.
+        """
+        found = await asyncio.get_running_loop().run_in_executor(None, self._find, name)
+        if found is None:
+            raise web.HTTPNotFound
+        headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+        packed = found.packed if _accepts_gzip(request) else None
+        tag = found.tag if packed is None else f"{found.tag}-gz"
+        if is_held(request, tag):
+            return web.Response(status=304, headers={**headers, "ETag": f'"{tag}"'})
+        if packed is not None:
+            headers["Content-Encoding"] = "gzip"
+        return web.Response(
+            body=found.body if packed is None else packed,
+            headers={**headers, "ETag": f'"{tag}"', "Content-Type": found.content_type},
+        )
+
+    def _find(self, name: str) -> _File | None:
+        if _NAME.fullmatch(name) is None:
+            return None
+        path = self._folder / name
+        try:
+            status = path.stat()
+            held = self._files.get(name)
+            if held is not None and (held.mtime_ns, held.size) == (status.st_mtime_ns, status.st_size):
+                return held
+            body = path.read_bytes()
+        except (OSError, ValueError):
+            self._files.pop(name, None)
+            return None
+        kind = TYPES.get(path.suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+        is_text = kind.startswith("text/") or kind in ("application/json", "image/svg+xml")
+        file = _File(
+            status.st_mtime_ns,
+            status.st_size,
+            f"{kind}; charset=utf-8" if kind.startswith("text/") else kind,
+            hashlib.sha256(body).hexdigest()[:20],
+            body,
+            gzip.compress(body, mtime=0) if is_text and len(body) >= GZIP_MIN_BYTES else None,
+        )
+        self._files[name] = file
+        return file
+
+
+def is_held(request: web.Request, tag: str) -> bool:
+    """Whether the reader already has what this entity tag names."""
+    held: tuple[ETag, ...] = request.if_none_match or ()
+    return any(each.value in (tag, "*") for each in held)
+
+
+def _accepts_gzip(request: web.Request) -> bool:
+    for part in request.headers.get("Accept-Encoding", "").lower().split(","):
+        coding, _, weight = part.partition(";")
+        if coding.strip() == "gzip" and not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight):
+            return True
+    return False

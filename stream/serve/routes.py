@@ -1,0 +1,293 @@
+"""The answers: one function for each address, and the table that says which."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import msgspec
+from aiohttp import web
+from prometheus_client.exposition import choose_encoder
+
+from stream.contract.ids import is_id
+from stream.serve.documents import Document, State, Unreadable
+from stream.serve.events import RETRY_MS, Stream, retry_frame
+from stream.serve.feed import RedisAwayError
+from stream.serve.openapi import openapi_document
+from stream.serve.pages import PAGES, StaticFiles, is_held
+from stream.serve.problems import Kind, ProblemError
+from stream.serve.rooms import SORTS, Sort
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from stream.serve.fanout import Fanout
+    from stream.serve.feed import Feed
+    from stream.serve.limits import RateLimit, Slots
+    from stream.serve.metrics import Metrics
+    from stream.serve.rooms import RoomIndex
+    from stream.serve.security import Access
+
+MAX_QUERY_CHARS = 64
+DEFAULT_ROOMS, MAX_LISTED_ROOMS = 100, 1_000
+# The first look takes one round trip to Redis, at worst two time-outs of it.
+FIRST_LOOK_S = 3.0
+RETRY_AFTER_S = 1.0
+# Asked for while the streams still come back after a restart.
+FULL_RETRY_AFTER_S = 5.0
+
+
+class Route(NamedTuple):
+    """One address. `operation` is its name in the OpenAPI document; None: a page, which is not described there."""
+
+    path: str
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    operation: str | None = None
+    allow_head: bool = True
+
+
+class Routes:
+    """All that a request may ask for, and what the answers are made of.
+
+    Attributes:
+        stopping: no new streams: this process is about to end.
+    """
+
+    def __init__(
+        self,
+        *,
+        feed: Feed,
+        fanout: Fanout,
+        rooms: RoomIndex,
+        access: Access,
+        streams: Slots,
+        requests: RateLimit,
+        metrics: Metrics,
+    ) -> None:
+        self._feed = feed
+        self._fanout = fanout
+        self._rooms = rooms
+        self._access = access
+        self._streams = streams
+        self._requests = requests
+        self._metrics = metrics
+        self._static = StaticFiles()
+        self._openapi = msgspec.json.encode(openapi_document())
+        self.stopping = False
+
+    def table(self) -> list[Route]:
+        """Every address that is answered."""
+        return [
+            Route("/v1/rooms", self.room_list, "listRooms"),
+            Route("/v1/rooms/{room}", self.room, "getRoom"),
+            # A HEAD of an endless answer means nothing.
+            Route("/v1/rooms/{room}/events", self.events, "streamRoom", allow_head=False),
+            Route("/v1/time", self.time, "getTime"),
+            Route("/openapi.json", self.openapi, "getOpenapi"),
+            Route("/healthz", self.healthz, "getHealth"),
+            Route("/readyz", self.readyz, "getReadiness"),
+            Route("/metrics", self.metrics, "getMetrics"),
+            *(Route(path, self.page) for path in PAGES),
+            Route("/static/{name:.+}", self.static),
+            Route("/", self.top),
+        ]
+
+    # -- rooms ---------------------------------------------------------------------------------------------------------
+
+    async def room(self, request: web.Request) -> web.StreamResponse:
+        """The document of a room, as Redis has it."""
+        room_id = _room_id(request)
+        self._access.check(request, room_id)
+        self._count(request)
+        document = await self._document(room_id)
+        state = State.STALE if _now_ms() > document.stale_after_ms else State.LIVE
+        headers = {"ETag": f'"{document.etag}"', "Cache-Control": "no-cache", "Snapup-State": state.value}
+        if is_held(request, document.etag):
+            return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return web.Response(body=document.raw, content_type="application/json", headers=headers)
+
+    async def _document(self, room_id: str) -> Document:
+        try:
+            sight = await asyncio.wait_for(self._feed.look(room_id), FIRST_LOOK_S)
+        except (RedisAwayError, TimeoutError):
+            raise _redis_away() from None
+        match sight.found:
+            case None:
+                raise ProblemError(Kind.ROOM_MISSING, "nobody publishes this room now", retry_after_s=RETRY_AFTER_S)
+            case Unreadable(detail=detail):
+                raise ProblemError(Kind.DOCUMENT_UNREADABLE, detail)
+            case document:
+                return document
+
+    async def room_list(self, request: web.Request) -> web.StreamResponse:
+        """Rooms by search, the busiest first."""
+        self._access.check(request)
+        self._count(request)
+        query = request.query.get("q", "")
+        if len(query) > MAX_QUERY_CHARS:
+            raise _bad_parameter("q", f"at most {MAX_QUERY_CHARS} characters")
+        sort = request.query.get("sort", SORTS[0])
+        if sort not in SORTS:
+            raise _bad_parameter("sort", f"one of {', '.join(SORTS)}")
+        limit = _whole_number(request, "limit", DEFAULT_ROOMS, 1, MAX_LISTED_ROOMS)
+        try:
+            found = await self._rooms.search(query, limit, cast("Sort", sort))
+        except RedisAwayError:
+            raise _redis_away() from None
+        return _json(msgspec.json.encode(found))
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """The event stream of a room, until the reader leaves or is dropped."""
+        room_id = _room_id(request)
+        claims = self._access.check(request, room_id)
+        self._count(request)
+        address = request["address"]
+        self._require_slot(address)
+        self._streams.take(address)
+        try:
+            return await self._stream(request, room_id, None if claims is None else float(claims.exp))
+        finally:
+            self._streams.give_back(address)
+
+    def _require_slot(self, address: str) -> None:
+        if self.stopping:
+            raise ProblemError(Kind.STOPPING, "connect again", retry_after_s=RETRY_AFTER_S)
+        if self._streams.is_full():
+            self._metrics.refused["total_streams"].inc()
+            raise ProblemError(Kind.FULL, "all streams are taken", retry_after_s=FULL_RETRY_AFTER_S)
+        if self._streams.is_full_for(address):
+            self._metrics.refused["address_streams"].inc()
+            most = self._streams.per_address
+            raise ProblemError(
+                Kind.TOO_MANY_STREAMS, f"at most {most} from one address", retry_after_s=FULL_RETRY_AFTER_S
+            )
+
+    async def _stream(self, request: web.Request, room_id: str, expires_s: float | None) -> web.StreamResponse:
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/event-stream; charset=utf-8",
+                "Cache-Control": "no-store",
+                "X-Accel-Buffering": "no",  # nginx would hold it back
+            }
+        )
+        await response.prepare(request)
+        transport = request.transport
+        if transport is None:  # left already
+            return response
+        room = self._feed.watch(room_id)
+        stream = Stream(
+            transport, room, chunked=response.headers.get("Transfer-Encoding") == "chunked", expires_s=expires_s
+        )
+        try:
+            stream.write(retry_frame(RETRY_MS), time.monotonic())
+            await asyncio.wait_for(room.known.wait(), FIRST_LOOK_S)
+        except TimeoutError:
+            pass  # then it is told so
+        try:
+            if not self.stopping:
+                self._fanout.open(stream, request.headers.get("Last-Event-ID", ""))
+                await stream.done.wait()
+        finally:
+            self._fanout.close(stream)
+            self._feed.unwatch(room)
+        return response
+
+    def _count(self, request: web.Request) -> None:
+        """Count the request against its address.
+
+        Raises:
+            ProblemError: that had too many.
+        """
+        wait_s = self._requests.wait_s(request["address"], time.monotonic())
+        if wait_s:
+            self._metrics.refused["address_requests"].inc()
+            raise ProblemError(Kind.TOO_MANY_REQUESTS, "slow down", retry_after_s=wait_s)
+
+    # -- small ones ----------------------------------------------------------------------------------------------------
+
+    async def time(self, request: web.Request) -> web.StreamResponse:
+        """This server's clock."""
+        self._count(request)
+        return _json(b'{"now_ms":%d}' % _now_ms())
+
+    async def openapi(self, request: web.Request) -> web.StreamResponse:
+        """The description of all this."""
+        self._count(request)
+        return web.Response(
+            body=self._openapi, content_type="application/json", headers={"Cache-Control": "max-age=300"}
+        )
+
+    async def healthz(self, _request: web.Request) -> web.StreamResponse:
+        """200 while the loop answers."""
+        return _json(b'{"alive":true,"problems":[]}')
+
+    async def readyz(self, _request: web.Request) -> web.StreamResponse:
+        """200 while this replica should be given readers; else what is missing."""
+        missing = []
+        if self.stopping:
+            missing.append("stopping")
+        if self._feed.away is not False:
+            missing.append("Redis does not answer")
+        body = msgspec.json.encode({"ready": not missing, "missing": missing})
+        return _json(body, HTTPStatus.SERVICE_UNAVAILABLE if missing else HTTPStatus.OK)
+
+    async def metrics(self, request: web.Request) -> web.StreamResponse:
+        """Figures for Prometheus; where tokens are needed, with one for all rooms."""
+        self._access.check(request)
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(self._metrics.registry), headers={"Content-Type": content_type})
+
+    # -- pages ---------------------------------------------------------------------------------------------------------
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        """An HTML page."""
+        resource: Any = request.match_info.route.resource
+        return await self._static.answer(request, PAGES[resource.canonical])
+
+    async def static(self, request: web.Request) -> web.StreamResponse:
+        """What a page loads."""
+        return await self._static.answer(request, request.match_info["name"])
+
+    async def top(self, _request: web.Request) -> web.StreamResponse:
+        """The rooms."""
+        return web.Response(status=HTTPStatus.FOUND, headers={"Location": "/console"})
+
+
+def _room_id(request: web.Request) -> str:
+    room_id = request.match_info["room"]
+    if not _is_id(room_id):
+        raise ProblemError(Kind.BAD_ROOM_ID, "1 to 64 letters, digits and . _ : - are a room id", parameter="room")
+    return room_id
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and is_id(text)
+
+
+def _whole_number(request: web.Request, name: str, default: int, least: int, most: int) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and least <= int(text) <= most):
+        raise _bad_parameter(name, f"a whole number from {least} to {most}")
+    return int(text)
+
+
+def _bad_parameter(name: str, allowed: str) -> ProblemError:
+    return ProblemError(Kind.BAD_PARAMETER, f"{name}: {allowed}", parameter=name)
+
+
+def _redis_away() -> ProblemError:
+    return ProblemError(Kind.REDIS_AWAY, "what this server knows may be old", retry_after_s=RETRY_AFTER_S)
+
+
+def _json(body: bytes, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+    return web.Response(
+        body=body, status=status, content_type="application/json", headers={"Cache-Control": "no-store"}
+    )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

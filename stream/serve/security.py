@@ -1,0 +1,164 @@
+"""Who may ask, from where, and what a browser may do with the answer: tokens, hosts, CORS, headers."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import time
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs, web
+
+from stream.serve.problems import Kind, ProblemError
+from stream.serve.tokens import ALL_ROOMS, Claims, TokenError, Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Pages: scripts and styles from here only, nothing inline, framed by our own builder only.
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+    "connect-src 'self'; frame-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
+)
+# Everything else is data: whoever opens it in a browser sees text, not a page.
+DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    # A token may stand in the address of a page.
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Server": "snapup",
+}
+CORS_ALLOW = "Authorization, If-None-Match, Last-Event-ID, Cache-Control"
+CORS_EXPOSE = "ETag, Retry-After, Snapup-Time-Ms, Snapup-State"
+CORS_METHODS = "GET, HEAD"
+CORS_MAX_AGE_S = 600
+# Only what may be wanted elsewhere: the data, and the module that reads it.
+CORS_PATHS = ("/v1/", "/openapi.json", "/static/")
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
+
+
+def parse_origins(text: str) -> frozenset[str]:
+    """The allow-list: origins, comma separated; `*` lets every page read, `null` those opened from a file.
+
+    Raises:
+        ValueError: one of them is no origin.
+    """
+    origins = {part.strip().rstrip("/") for part in text.split(",") if part.strip()}
+    for origin in origins - {"*", "null"}:
+        if _ORIGIN.fullmatch(origin) is None:
+            raise ValueError(f"{origin!r} is no origin: https://overlays.example is one")
+    return frozenset(origins)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on can be reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Access:
+    """Decides about reading.
+
+    Args:
+        tokens: None: no secret is set, so everybody on this machine may read everything.
+    """
+
+    def __init__(self, tokens: Tokens | None) -> None:
+        self._tokens = tokens
+
+    def check(self, request: web.Request, room_id: str = ALL_ROOMS) -> Claims | None:
+        """The claims that let this request read the room; None where none are needed.
+
+        Raises:
+            ProblemError: it may not.
+        """
+        if self._tokens is None:
+            return None
+        token = _token_of(request)
+        if not token:
+            raise ProblemError(
+                Kind.TOKEN_MISSING,
+                "send `Authorization: Bearer …`, or `token=…` in the query; `snapup token` makes one",
+            )
+        try:
+            claims = self._tokens.read(token, time.time())
+        except TokenError as error:
+            raise ProblemError(Kind.TOKEN_REFUSED, str(error)) from None
+        if not claims.allows(room_id):
+            needed = "all rooms" if room_id == ALL_ROOMS else "this room"
+            raise ProblemError(Kind.TOKEN_OTHER_ROOM, f"a token for {needed} is needed")
+        return claims
+
+    def check_host(self, request: web.Request) -> None:
+        """Without tokens, answer to this machine's own names only: a foreign name that leads here is another site's.
+
+        Raises:
+            ProblemError: the request is for another host.
+        """
+        if self._tokens is not None:
+            return
+        name = re.sub(r":\d*\Z", "", request.headers.get(hdrs.HOST, "localhost")).lower()
+        if name not in LOOPBACK_NAMES:
+            raise ProblemError(
+                Kind.FOREIGN_HOST, "without a token secret this server answers to localhost and 127.0.0.1 only"
+            )
+
+
+def _token_of(request: web.Request) -> str:
+    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return request.query.get("token", "")
+
+
+def security_headers(*, page: bool) -> Iterable[tuple[str, str]]:
+    """For every answer."""
+    yield from SECURITY_HEADERS.items()
+    yield "Content-Security-Policy", PAGE_POLICY if page else DATA_POLICY
+    yield "X-Frame-Options", "SAMEORIGIN" if page else "DENY"
+
+
+class Cors:
+    """Which pages of other origins may read.
+
+    Args:
+        origins: the allow-list.
+    """
+
+    def __init__(self, origins: frozenset[str]) -> None:
+        self._origins = origins
+
+    def headers(self, request: web.BaseRequest) -> dict[str, str]:
+        """What to say to this request's origin; nothing where it is not on the list."""
+        if not request.path.startswith(CORS_PATHS):
+            return {}
+        if "*" in self._origins:
+            return {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": CORS_EXPOSE}
+        headers = {"Vary": "Origin"} if self._origins else {}
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is not None and origin in self._origins:
+            headers |= {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": CORS_EXPOSE}
+        return headers
+
+    def preflight(self, request: web.Request) -> web.Response | None:
+        """The answer to a preflight, None if this is none or of an origin that is not on the list."""
+        if request.method != hdrs.METH_OPTIONS or hdrs.ACCESS_CONTROL_REQUEST_METHOD not in request.headers:
+            return None
+        if "Access-Control-Allow-Origin" not in self.headers(request):
+            return None
+        return web.Response(
+            status=204,
+            headers={
+                "Access-Control-Allow-Methods": CORS_METHODS,
+                "Access-Control-Allow-Headers": CORS_ALLOW,
+                "Access-Control-Max-Age": str(CORS_MAX_AGE_S),
+            },
+        )
