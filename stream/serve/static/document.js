@@ -1,0 +1,89 @@
+// Whether a value is a whole overlay document (`snapup.overlay.v1`). What is torn is not shown in part.
+
+const MAX_ITEMS = 5_000;
+
+const int = Number.isSafeInteger;
+const num = Number.isFinite;
+const str = (value) => typeof value === "string";
+const bool = (value) => typeof value === "boolean";
+const maybe = (test) => (value) => value === null || value === undefined || test(value);
+const list = (test) => (value) => Array.isArray(value) && value.length <= MAX_ITEMS && value.every(test);
+const shape = (fields) => (value) =>
+  typeof value === "object" && value !== null && Object.entries(fields).every(([name, test]) => test(value[name]));
+const record = (test) => (value) =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && Object.values(value).every(test);
+
+const count = shape({ value: int, method: str, error_95: maybe(num) });
+const urgency = shape({
+  level: str,
+  since_ms: int,
+  because: list(shape({ rule: str, value: num, threshold: num })),
+  sale_id: maybe(str),
+});
+const sale = shape({
+  sale_id: str,
+  sku_id: str,
+  status: str,
+  starts_at_ms: maybe(int),
+  ends_at_ms: maybe(int),
+  extended: bool,
+  offered: maybe(int),
+  restocked: int,
+  available: maybe(int),
+  held: int,
+  sold: int,
+  oversold: int,
+  over_limit: int,
+  released: int,
+  carters_without_order: count,
+  suspect_units: int,
+  velocity: shape({ units: int, window_ms: int }),
+  eta_sellout_ms: maybe(shape({ low: int, high: int, coverage: num })),
+  restock_planned_at_ms: maybe(int),
+  price_minor: maybe(int),
+  currency: maybe(str),
+  urgency,
+});
+const claim = shape({
+  id: str,
+  claim: str,
+  sale_id: maybe(str),
+  sku_id: maybe(str),
+  value: (value) => int(value) || (list(int)(value) && value.length === 2),
+  unit: str,
+  window_ms: maybe(int),
+  as_of_ms: int,
+  valid_until_ms: int,
+  rule: str,
+  inputs: record(maybe(num)),
+  evidence: list(shape({ topic: str, partition: int, first_offset: int, next_offset: int })),
+});
+
+/** @type {(value: unknown) => boolean} */
+export const isOverlay = shape({
+  schema: (value) => value === "snapup.overlay.v1",
+  room_id: str,
+  epoch: int,
+  rev: int,
+  as_of_ms: int,
+  stale_after_ms: int,
+  clock: shape({ source: str, lag_ms: int }),
+  totals: shape({
+    viewers: count,
+    views: int,
+    watching_now: int,
+    likes: int,
+    comments: int,
+    cart_adds: int,
+    orders: shape({ placed: int, paid: int, cancelled: int, refunded: int }),
+    money: list(shape({ currency: str, gmv_placed_minor: int, gmv_paid_minor: int, gmv_net_minor: int })),
+  }),
+  rates: list(
+    shape({ name: str, window_ms: maybe(int), num: int, den: int, as_of_ms: int, method: str, error_95: maybe(num) }),
+  ),
+  sales: list(sale),
+  urgency,
+  claims: list(claim),
+  withheld: list(shape({ claim: str, reason: str, sale_id: maybe(str), sku_id: maybe(str) })),
+  feed: list(shape({ kind: str, at_ms: int, who: str, sku_id: str, quantity: int })),
+});

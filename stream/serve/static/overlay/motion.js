@@ -1,0 +1,68 @@
+// Movement that tells of a change and stops. Nothing here runs again by itself.
+
+const ROLL_MS = 250;
+const PULSE_MS = 500;
+
+const reduced = matchMedia("(prefers-reduced-motion: reduce)");
+let off = false;
+
+/** `motion=off` in the address: cuts instead of movement, whatever the system says. */
+export function turnMotionOff() {
+  off = true;
+  document.documentElement.dataset.motion = "off";
+}
+
+export function moves() {
+  return !off && !reduced.matches;
+}
+
+/** Come in, 200 ms. */
+export function arrive(element) {
+  if (moves()) element.animate([{ opacity: 0 }, { opacity: 1 }], { duration: 200, easing: "ease-out" });
+}
+
+/** One pulse; not again while it lasts, so never more than twice a second. */
+export function pulse(element) {
+  if (!moves() || element.getAnimations().length) return;
+  element.animate([{ scale: 1 }, { scale: 1.08, offset: 0.35 }, { scale: 1 }], { duration: PULSE_MS, easing: "ease-out" });
+}
+
+/** A line takes another one's place. */
+export function slideIn(element) {
+  if (!moves()) return;
+  element.animate(
+    [
+      { opacity: 0, translate: "0 45%" },
+      { opacity: 1, translate: "0 0" },
+    ],
+    { duration: ROLL_MS, easing: "ease-out" },
+  );
+}
+
+/**
+ * A figure whose digits roll when they change. What stands there is always the true figure: only its place moves.
+ *
+ * @param {HTMLElement} element  holds one span a character
+ * @param {string} text
+ * @param {"up"|"down"|null} direction  null: no roll (the first time, or another subject)
+ */
+export function roll(element, text, direction) {
+  const before = element.textContent;
+  if (before === text) return;
+  const chars = Array.from(text);
+  while (element.children.length > chars.length) element.firstElementChild.remove();
+  while (element.children.length < chars.length) element.prepend(document.createElement("span"));
+  // Compared from the end: that is where digits keep their places.
+  const old = Array.from(before.padStart(chars.length, " ")).slice(-chars.length);
+  chars.forEach((char, place) => {
+    const digit = element.children[place];
+    if (digit.textContent === char) return;
+    digit.textContent = char;
+    if (direction === null || !moves() || old[place] === char || digit.getAnimations().length) return;
+    const from = direction === "up" ? "0 40%" : "0 -40%";
+    digit.animate([{ translate: from, opacity: 0.2 }, { translate: "0 0", opacity: 1 }], {
+      duration: ROLL_MS,
+      easing: "ease-out",
+    });
+  });
+}

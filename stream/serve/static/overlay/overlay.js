@@ -1,0 +1,88 @@
+// The overlay page: reads the address, makes the widgets, and lets them look again whenever something may have changed.
+
+import { languageOf, LANGUAGES } from "../language.js";
+import { SnapupRoom } from "../snapup-room.js";
+import { h } from "../dom.js";
+import { adoptCustomCss } from "./custom-css.js";
+import { turnMotionOff } from "./motion.js";
+import { paramsOf, PLACES } from "./params.js";
+import { SampleRoom } from "./sample.js";
+import { BadgeWidget } from "./widgets/badge.js";
+import { CountdownWidget } from "./widgets/countdown.js";
+import { BoughtWidget, CartsWidget, EtaWidget, WatchingWidget } from "./widgets/figures.js";
+import { GoalWidget } from "./widgets/goal.js";
+import { PulseWidget } from "./widgets/pulse.js";
+import { StockWidget } from "./widgets/stock.js";
+import { TickerWidget } from "./widgets/ticker.js";
+import { TopWidget } from "./widgets/top.js";
+
+const WIDGETS = {
+  badge: BadgeWidget,
+  countdown: CountdownWidget,
+  watching: WatchingWidget,
+  pulse: PulseWidget,
+  ticker: TickerWidget,
+  stock: StockWidget,
+  bought: BoughtWidget,
+  carts: CartsWidget,
+  eta: EtaWidget,
+  goal: GoalWidget,
+  top: TopWidget,
+};
+for (const [name, widget] of Object.entries(WIDGETS)) customElements.define(`snapup-${name}`, widget);
+
+adoptCustomCss();
+const params = paramsOf(new URLSearchParams(location.search));
+const lang = languageOf(params.lang);
+const strings = LANGUAGES[lang];
+const root = document.documentElement;
+root.lang = lang;
+root.dir = params.dir || strings.dir;
+// The layout may be mirrored; a sentence keeps the direction of its language.
+root.style.setProperty("--snapup-words", strings.dir);
+root.dataset.theme = params.theme;
+root.style.setProperty("--snapup-scale", String(params.scale));
+if (params.motion === "off") turnMotionOff();
+document.title = strings.overlay.title;
+
+const stage = document.querySelector("main");
+if (params.room || params.sample) show();
+else stage.append(h("p.mistake", {}, strings.overlay.noRoom));
+
+function show() {
+  const room = params.sample ? new SampleRoom() : new SnapupRoom({ room: params.room, token: params.token });
+  const context = { room, params, strings, lang };
+  const widgets = params.widgets.map(({ name, place }) => {
+    const widget = document.createElement(`snapup-${name}`);
+    widget.hidden = true;
+    widget.context = context;
+    return { widget, place };
+  });
+  if (widgets.length === 1) {
+    stage.dataset.alone = params.widgets[0].name;
+    stage.append(widgets[0].widget);
+  } else {
+    for (const place of PLACES) {
+      const here = widgets.filter((each) => each.place === place).map(({ widget }) => widget);
+      if (here.length) stage.append(h(`div.place.${place}`, {}, ...here));
+    }
+  }
+  if (params.sample) stage.append(h("p.sample", {}, strings.overlay.sample));
+
+  let timer = 0;
+  let asked = false;
+  // No animation frame is asked for: when nothing changes, nothing is drawn.
+  const look = () => {
+    asked = false;
+    clearTimeout(timer);
+    let nextMs = Infinity;
+    for (const { widget } of widgets) nextMs = Math.min(nextMs, widget.update());
+    if (nextMs < Infinity && !document.hidden) timer = setTimeout(look, Math.min(nextMs, 2 ** 31 - 1));
+  };
+  room.addEventListener("change", () => {
+    if (asked) return;
+    asked = true;
+    queueMicrotask(look);
+  });
+  room.start();
+}

@@ -1,0 +1,96 @@
+// What the address of the overlay page may say. The table in docs/overlays.md is compared with this one by a test.
+
+import { clean } from "../text.js";
+import { RAMP } from "./subject.js";
+
+/** Where each widget stands unless the address says `widget@place`. */
+export const HOMES = {
+  badge: "top-start",
+  countdown: "top-start",
+  watching: "top-end",
+  pulse: "top-end",
+  goal: "top",
+  top: "bottom-end",
+  ticker: "bottom-start",
+  bought: "bottom-start",
+  carts: "bottom-start",
+  eta: "bottom-start",
+  stock: "bottom-start",
+};
+export const PLACES = ["top-start", "top", "top-end", "bottom-start", "bottom", "bottom-end"];
+
+/** Name → default, as it would stand in the address. */
+export const DEFAULTS = {
+  room: "",
+  token: "",
+  widgets: "badge,countdown,watching,pulse,ticker,stock",
+  sale: "",
+  sku: "",
+  names: "",
+  goal: "",
+  goal_label: "",
+  min_level: "calm",
+  lang: "",
+  theme: "dark",
+  scale: "1",
+  motion: "auto",
+  dir: "",
+  sample: "",
+};
+
+const GOALS = ["orders_paid", "orders_placed", "likes", "comments", "viewers", "gmv_paid", "gmv_net"];
+const NAMES_MAX = 200;
+
+/** @param {URLSearchParams} query */
+export function paramsOf(query) {
+  const text = (name) => query.get(name) ?? DEFAULTS[name];
+  const oneOf = (name, values) => (values.includes(text(name)) ? text(name) : DEFAULTS[name]);
+  const scale = Number(text("scale"));
+  return {
+    room: text("room"),
+    token: text("token"),
+    widgets: widgetsOf(text("widgets")),
+    sale: text("sale"),
+    sku: text("sku"),
+    names: namesOf(text("names")),
+    goal: goalOf(text("goal")),
+    goal_label: clean(text("goal_label"), 40),
+    min_level: oneOf("min_level", RAMP),
+    lang: text("lang"),
+    theme: oneOf("theme", ["dark", "light"]),
+    scale: scale > 0 ? Math.min(Math.max(scale, 0.5), 3) : 1,
+    motion: oneOf("motion", ["auto", "off"]),
+    dir: oneOf("dir", ["ltr", "rtl"]),
+    sample: text("sample") === "1",
+  };
+}
+
+/** `stock,countdown@top` → [{name, place}]: each widget once, names that nobody knows left out. */
+function widgetsOf(text) {
+  const chosen = new Map();
+  for (const part of text.split(",").slice(0, 40)) {
+    const [name, place] = part.trim().split("@");
+    if (Object.hasOwn(HOMES, name) && !chosen.has(name)) chosen.set(name, PLACES.includes(place) ? place : HOMES[name]);
+  }
+  return [...chosen].map(([name, place]) => ({ name, place }));
+}
+
+/** `sku-881:Wool coat,sku-412:Scarf` → id → name. */
+function namesOf(text) {
+  const names = new Map();
+  for (const part of text.split(/[,，]/).slice(0, NAMES_MAX)) {
+    const at = part.search(/:(?!.*:)|：/);
+    if (at > 0) names.set(part.slice(0, at).trim(), part.slice(at + 1).trim());
+  }
+  return names;
+}
+
+/** `500`, `likes:100000`, `gmv_paid:CNY:100000` → what is counted and up to where; null: no goal. */
+function goalOf(text) {
+  const parts = text.split(":").map((part) => part.trim());
+  const target = Number(parts.pop());
+  const [of = "orders_paid", currency = ""] = parts;
+  const isMoney = of.startsWith("gmv_");
+  if (!(target > 0) || !GOALS.includes(of) || isMoney !== /^[A-Z]{3}$/.test(currency)) return null;
+  return { of, currency, target };
+}

@@ -1,0 +1,94 @@
+// How long to a sale's start, or to its end, by the server's clock. The end is what an `ends_in` claim allows; the start
+// is the announced one of a sale that is scheduled.
+
+import { foreign, h, setText } from "../../dom.js";
+import { countdown, countdownChangesIn } from "../../text.js";
+import { pulse } from "../motion.js";
+import { claimOf, isWanted, nameOf } from "../subject.js";
+import { Widget } from "../widget.js";
+
+/** How long "started" and "ended" stand. */
+const AFTER_MS = 10_000;
+/** A start further off is a date, not a countdown. */
+const AHEAD_MAX_MS = 24 * 3_600_000;
+
+export class CountdownWidget extends Widget {
+  #parts;
+
+  view() {
+    const end = this.#end();
+    return end ?? this.#start();
+  }
+
+  #end() {
+    const { room } = this.context;
+    const claim = claimOf(this.context, "ends_in");
+    if (claim !== null) return this.#of("endsIn", claim, claim.inputs.ends_at_ms, claim.inputs.extended === 1);
+    const now = room.now();
+    const sale = room.overlay?.sales.find(
+      (each) =>
+        isWanted(each, this.context.params) &&
+        (each.status === "open" || each.status === "ended") &&
+        each.ends_at_ms !== null &&
+        now >= each.ends_at_ms &&
+        now < each.ends_at_ms + AFTER_MS,
+    );
+    return sale === undefined ? null : this.#of("endsIn", sale, sale.ends_at_ms, sale.extended);
+  }
+
+  #start() {
+    const { room, params } = this.context;
+    const now = room.now();
+    const scheduled = (room.overlay?.sales ?? [])
+      .filter(
+        (sale) =>
+          isWanted(sale, params) &&
+          (sale.status === "scheduled" || sale.status === "open") &&
+          sale.starts_at_ms !== null &&
+          sale.starts_at_ms - now <= AHEAD_MAX_MS &&
+          now < sale.starts_at_ms + AFTER_MS,
+      )
+      .sort((a, b) => a.starts_at_ms - b.starts_at_ms);
+    return scheduled.length ? this.#of("startsIn", scheduled[0], scheduled[0].starts_at_ms, false) : null;
+  }
+
+  #of(kind, { sale_id, sku_id }, atMs, extended) {
+    const { room, params, strings } = this.context;
+    const leftMs = atMs - room.now();
+    const over = leftMs <= 0;
+    const words = strings.overlay;
+    return {
+      key: `${kind} ${sale_id} ${sku_id} ${over}`,
+      atMs,
+      name: nameOf(sku_id, params),
+      label: over ? "" : words[kind],
+      time: over ? (kind === "endsIn" ? words.ended : words.started) : countdown(leftMs, strings),
+      extended: extended && !over,
+      last: !over && leftMs <= 10_000,
+    };
+  }
+
+  build() {
+    const name = h("span.name");
+    const label = h("span.unit");
+    const time = h("span.figure.time", { role: "timer" });
+    const chip = h("span.chip", { hidden: true }, this.context.strings.overlay.extended);
+    this.append(h("div.plate", {}, h("div.head", {}, name, chip), h("div.says", {}, label, time)));
+    this.#parts = { name, label, time, chip };
+  }
+
+  paint(view, before) {
+    const { name, label, time, chip } = this.#parts;
+    setText(label, view.label);
+    if (before?.name !== view.name) name.replaceChildren(foreign(view.name));
+    setText(time, view.time);
+    this.toggleAttribute("data-last", view.last);
+    chip.hidden = !view.extended;
+    if (before !== null && view.atMs > before.atMs) pulse(chip.hidden ? this : chip);
+  }
+
+  changesIn(view) {
+    const now = this.context.room.now();
+    return view.label ? countdownChangesIn(view.atMs - now) : view.atMs + AFTER_MS - now;
+  }
+}

@@ -1,0 +1,80 @@
+// "N left" of one SKU in one sale, with how much of it is sold and held. Says what `stock_left` or `sold_out` allows.
+
+import { foreign, h, setText } from "../../dom.js";
+import { fill, grouped, pieces, share } from "../../text.js";
+import { roll, slideIn } from "../motion.js";
+import { claimOf, nameOf } from "../subject.js";
+import { Widget } from "../widget.js";
+
+const CORRECTION_MS = 2_500;
+
+export class StockWidget extends Widget {
+  #parts;
+  #correction = 0;
+
+  view() {
+    const claim = claimOf(this.context, "stock_left", "sold_out");
+    if (claim === null) return null;
+    const { offered, restocked, held, sold } = claim.inputs;
+    const total = offered + restocked;
+    return {
+      key: `${claim.claim === "sold_out"} ${claim.sale_id} ${claim.sku_id}`,
+      name: nameOf(claim.sku_id, this.context.params),
+      soldOut: claim.claim === "sold_out",
+      left: claim.value,
+      sold: total > 0 ? Math.min(sold / total, 1) : 0,
+      held: total > 0 ? Math.min(held / total, 1 - Math.min(sold / total, 1)) : 0,
+      share: total > 0 && claim.claim === "stock_left" ? share(Math.min(sold, total), total) : "",
+    };
+  }
+
+  build(view) {
+    const { strings } = this.context;
+    const figure = h("span.figure");
+    const says = view.soldOut ? [h("span.figure", {}, strings.overlay.soldOut)] : said(strings.overlay.left, figure);
+    const name = h("span.name");
+    const sellThrough = h("span.aside");
+    const correction = h("span.correction", { hidden: true });
+    const sold = h("span.sold");
+    const held = h("span.held");
+    const bar = h("div.bar", { "aria-hidden": "true" }, sold, held);
+    this.append(
+      h(
+        "div.plate",
+        {},
+        h("div.head", {}, name, sellThrough),
+        h("div.says", {}, ...says, correction),
+        bar,
+      ),
+    );
+    this.#parts = { figure, name, sellThrough, correction, sold, held };
+  }
+
+  paint(view, before) {
+    const { figure, name, sellThrough, correction, sold, held } = this.#parts;
+    name.replaceChildren(foreign(view.name));
+    setText(sellThrough, view.share ? fill(this.context.strings.overlay.sellThrough, { share: view.share }) : "");
+    sold.style.inlineSize = `${(view.sold * 100).toFixed(2)}%`;
+    held.style.inlineSize = `${(view.held * 100).toFixed(2)}%`;
+    const more = before === null ? 0 : view.left - before.left;
+    roll(figure, grouped(view.left), before === null ? null : more > 0 ? "up" : "down");
+    // Stock that comes back (a cancel, a hold that ran out, a restock) is told as such, not slipped in.
+    if (more > 0) {
+      setText(correction, `+${grouped(more)}`);
+      correction.hidden = false;
+      slideIn(correction);
+      clearTimeout(this.#correction);
+      this.#correction = setTimeout(() => (correction.hidden = true), CORRECTION_MS);
+    }
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    clearTimeout(this.#correction);
+  }
+}
+
+/** A sentence with a figure in it: the figure large, the words small beside it. */
+export function said(text, figure, name = "n") {
+  return pieces(text, { [name]: figure }).map((piece) => (typeof piece === "string" ? h("span.unit", {}, piece.trim()) : piece));
+}

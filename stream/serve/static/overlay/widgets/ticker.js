@@ -1,0 +1,69 @@
+// "Someone bought …": the newest paid order, long enough to be read, and only while it is news. Never a full name: the
+// document holds the first character and no more.
+
+import { foreign, h } from "../../dom.js";
+import { clean, grouped, pieces } from "../../text.js";
+import { icon } from "../icons.js";
+import { slideIn } from "../motion.js";
+import { nameOf } from "../subject.js";
+import { Widget } from "../widget.js";
+
+/** Long enough to read one line. */
+const STANDS_MS = 1_500;
+/** An older order is no news. */
+const NEWS_MS = 15_000;
+
+export class TickerWidget extends Widget {
+  #line;
+  #item = null;
+  #sinceMs = -Infinity;
+
+  view() {
+    const { room, params } = this.context;
+    const now = room.now();
+    const news = (room.overlay?.feed ?? []).filter((item) => item.kind === "order" && now - item.at_ms < NEWS_MS);
+    const newest = news.find((item) => !params.sku || item.sku_id === params.sku) ?? null;
+    const shown = this.#item !== null && now - this.#item.at_ms < NEWS_MS && room.overlay !== null ? this.#item : null;
+    if (shown === null || (newest !== null && now - this.#sinceMs >= STANDS_MS && !same(newest, shown))) {
+      this.#item = newest;
+      this.#sinceMs = now;
+    }
+    if (this.#item === null) return null;
+    const { who, sku_id, quantity, at_ms } = this.#item;
+    return { key: "feed", who: masked(who), sku: nameOf(sku_id, params), n: quantity, at_ms };
+  }
+
+  build() {
+    this.#line = h("span.line");
+    this.append(h("div.plate.row", {}, icon("bag"), this.#line));
+  }
+
+  paint(view, before) {
+    const { strings } = this.context;
+    const text = view.n > 1 ? strings.overlay.boughtMany : strings.overlay.bought;
+    this.#line.replaceChildren(
+      ...pieces(text, {
+        who: h("span.who", {}, foreign(view.who)),
+        sku: h("b", {}, foreign(view.sku)),
+        n: h("b", {}, grouped(view.n)),
+      }),
+    );
+    if (before !== null) slideIn(this.#line);
+  }
+
+  changesIn(view) {
+    const now = this.context.room.now();
+    const newest = this.context.room.overlay?.feed.find((item) => item.kind === "order");
+    const turn = newest !== undefined && !same(newest, this.#item) ? this.#sinceMs + STANDS_MS - now : Infinity;
+    return Math.max(1, Math.min(turn, view.at_ms + NEWS_MS - now));
+  }
+}
+
+/** Whatever a document holds, a screen shows one character of a person and three stars. */
+function masked(who) {
+  return `${clean(Array.from(who.slice(0, 8)).slice(0, 1).join(""), 1)}***`;
+}
+
+function same(a, b) {
+  return b !== null && a.at_ms === b.at_ms && a.who === b.who && a.sku_id === b.sku_id && a.quantity === b.quantity;
+}

@@ -1,0 +1,144 @@
+// Figures and untrusted text for people. Owns what foreign text may do on a page: nothing but be read.
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+// Controls, format characters (they turn the direction of writing, or have no width), private and unassigned ones,
+// separators of lines, enclosing marks, fillers that are blank though they count as letters, and tags.
+const STEERS = /[\p{C}\p{Zl}\p{Zp}\p{Me}\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\u2800]/gu;
+// Variation selectors show nothing by themselves; without one a character has its ordinary look.
+const SELECTORS = /[\ufe00-\ufe0f\u180b-\u180f\u{e0100}-\u{e01ef}]/gu;
+// Two marks on a letter are a language, more are a tower over other people's lines.
+const TOWER = /(\p{Mn}{2})\p{Mn}+/gu;
+
+/** Text that cannot steer a page: what has no look of its own becomes `·`, and the length is bounded. */
+export function clean(text, maxChars = 80) {
+  if (typeof text !== "string") return "";
+  // Cut first: a text of a million characters costs no more than a short one.
+  const chars = Array.from(text.slice(0, maxChars * 4 + 4));
+  const cut = chars.length > maxChars ? [...chars.slice(0, maxChars - 1), "…"] : chars;
+  return cut.join("").replace(SELECTORS, "").replace(STEERS, "·").replace(TOWER, "$1");
+}
+
+/** 12345 → `12,345`. */
+export function grouped(number) {
+  return Math.trunc(number).toString().replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+}
+
+/** Shortened by the reader's habit and rounded down: `12.3 万`, `123K`. Below ten thousand: the number itself. */
+export function compact(number, strings) {
+  if (number < 10_000) return grouped(number);
+  for (const [size, unit] of strings.sizes) {
+    if (number < size) continue;
+    const whole = Math.floor(number / size);
+    const digits = Math.max(0, 3 - String(whole).length);
+    const rest = String(Math.floor(((number % size) * 10 ** digits) / size)).padStart(digits, "0");
+    return `${grouped(whole)}${digits && Number(rest) ? `.${rest.replace(/0+$/, "")}` : ""}${unit}`;
+  }
+  return grouped(number);
+}
+
+/** Time left, rounded down as people read clocks: `4:12`, `1:04:12`, `3 d 4 h`; tenths (`9.8`) in the last ten seconds. */
+export function countdown(ms, strings) {
+  const left = Math.max(ms, 0);
+  if (left < 10 * SECOND_MS) return (Math.floor(left / 100) / 10).toFixed(1);
+  return clockOf(left, strings);
+}
+
+/** How long until what `countdown` says is another thing: the page sleeps that long. */
+export function countdownChangesIn(ms) {
+  if (ms <= 0) return Infinity;
+  const step = ms <= 10 * SECOND_MS ? 100 : SECOND_MS;
+  return (ms % step) + 1;
+}
+
+function clockOf(ms, strings) {
+  const seconds = Math.floor(ms / SECOND_MS);
+  const two = (value) => String(value).padStart(2, "0");
+  if (ms >= 2 * DAY_MS) {
+    return fill(strings.days, { d: Math.floor(ms / DAY_MS), h: Math.floor((ms % DAY_MS) / HOUR_MS) });
+  }
+  const minutes = Math.floor(seconds / 60);
+  if (ms < HOUR_MS) return `${minutes}:${two(seconds % 60)}`;
+  return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(seconds % 60)}`;
+}
+
+/** A span, rounded down: `0.4 s`, `42 s`, `4:12`, `1:04:12`. */
+export function duration(ms, strings) {
+  const left = Math.max(ms, 0);
+  if (left < 10 * SECOND_MS) return fill(strings.seconds, { n: (Math.floor(left / 100) / 10).toFixed(1) });
+  if (left < MINUTE_MS) return fill(strings.seconds, { n: Math.floor(left / SECOND_MS) });
+  return clockOf(left, strings);
+}
+
+/** A window: `5 min`, `10 s`. */
+export function windowOf(ms, strings) {
+  if (ms === null || ms === undefined) return strings.session;
+  return ms % MINUTE_MS === 0 ? fill(strings.minutes, { n: ms / MINUTE_MS }) : fill(strings.seconds, { n: ms / 1000 });
+}
+
+/** An interval in one unit, rounded outwards so that it promises no less: `1.4–2.6 s`, `14–59 s`, `2–5 min`. */
+export function span(lowMs, highMs, strings) {
+  const of = (unit, size, digits = 0) =>
+    fill(unit, {
+      n: `${(Math.floor((lowMs * 10 ** digits) / size) / 10 ** digits).toFixed(digits)}–${(
+        Math.ceil((highMs * 10 ** digits) / size) /
+        10 ** digits
+      ).toFixed(digits)}`,
+    });
+  if (highMs < 10 * SECOND_MS) return of(strings.seconds, SECOND_MS, 1);
+  if (highMs < 2 * MINUTE_MS) return of(strings.seconds, SECOND_MS);
+  if (highMs < 2 * HOUR_MS) return of(strings.minutes, MINUTE_MS);
+  return of(strings.hours, HOUR_MS);
+}
+
+/** A share in per cent, rounded down: 100 % is all of it and nothing less; a small one keeps two digits that count. */
+export function share(num, den) {
+  if (!(den > 0)) return "–";
+  const percent = (100 * num) / den;
+  if (percent >= 1 || num <= 0) return `${(Math.floor(percent * 10 + 1e-9) / 10).toFixed(1)} %`;
+  const digits = Math.min(6, 1 - Math.floor(Math.log10(percent)));
+  return `${(Math.floor(percent * 10 ** digits + 1e-9) / 10 ** digits).toFixed(digits)} %`;
+}
+
+// ISO 4217: minor units that are not hundredths.
+const WHOLE = new Set("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(" "));
+const THOUSANDTHS = new Set("BHD IQD JOD KWD LYD OMR TND".split(" "));
+
+/** How many minor units make one of the currency. */
+export function minorUnits(currency) {
+  return WHOLE.has(currency) ? 1 : THOUSANDTHS.has(currency) ? 1000 : 100;
+}
+
+/** Minor units → `1,234.50`, without the currency. */
+export function amount(minor, currency) {
+  const units = minorUnits(currency);
+  const whole = Math.floor(Math.abs(minor) / units);
+  const digits = String(units).length - 1;
+  const rest = digits ? `.${String(Math.abs(minor) % units).padStart(digits, "0")}` : "";
+  return `${minor < 0 ? "−" : ""}${grouped(whole)}${rest}`;
+}
+
+/** The time of day by this computer's zone: `20:15:03`. */
+export function timeOfDay(epochMs, seconds = true) {
+  const moment = new Date(epochMs);
+  if (Number.isNaN(moment.getTime())) return "–";
+  const two = (value) => String(value).padStart(2, "0");
+  const text = `${two(moment.getHours())}:${two(moment.getMinutes())}`;
+  return seconds ? `${text}:${two(moment.getSeconds())}` : text;
+}
+
+/** `{name}` in a text → its value. */
+export function fill(text, values) {
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+}
+
+/** A text with `{name}` in it → pieces for a page: strings, and for each name what `values` holds (a node, or text). */
+export function pieces(text, values) {
+  return text
+    .split(/(\{\w+\})/)
+    .filter(Boolean)
+    .map((piece) => values[/^\{(\w+)\}$/.exec(piece)?.[1]] ?? piece);
+}
