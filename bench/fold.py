@@ -1,8 +1,8 @@
 """The pure core alone: µs per event of decode + fold + publish + cut, on the realistic mix. No Kafka, no Redis.
 
-    python bench/fold.py [EVENTS]
+    python -m bench.fold [EVENTS]
 
-70 % likes, 15 % comments, 10 % cart-adds, 5 % orders over 50 rooms (zipf), sent at 100 000 events per second of log time.
+The mix of `bench/mix.py`, at 100 000 events per second of log time.
 Prints a table and writes bench/out/fold.json. One process, CPU time.
 """
 
@@ -12,19 +12,16 @@ import json
 import platform
 import sys
 import time
-from itertools import accumulate
+from collections import Counter
 from pathlib import Path
-from random import Random
 from typing import NamedTuple
 
-import msgspec
-
+from bench.mix import draw
 from stream.contract.events import TOPIC_NAMES
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
 
 TOPICS = tuple(f"live.{name}" for name in TOPIC_NAMES)
-ROOMS = 50
 SLICE = 5_000
 EVENTS_PER_S = 100_000
 T0_MS = 1_700_000_000_000
@@ -42,33 +39,13 @@ class Rec(NamedTuple):
 
 def mix(events: int) -> list[tuple[int, list[Rec]]]:
     """Slices of the mix, by topic, in log order."""
-    random = Random(1)
-    weights = list(accumulate(1 / (rank + 1) for rank in range(ROOMS)))
-    rooms = [f"room-{rank:03d}" for rank in range(ROOMS)]
     queues: dict[int, list[Rec]] = {}
-    offsets: dict[int, int] = {}
+    offsets: Counter[int] = Counter()
     out: list[tuple[int, list[Rec]]] = []
-    for number in range(events):
-        at_ms = T0_MS + number * 1_000 // EVENTS_PER_S
-        room = random.choices(rooms, cum_weights=weights)[0]
-        common = {"event_id": f"e-{number:09d}", "room_id": room, "event_time_ms": at_ms - 30}
-        user = f"user-{random.randrange(100_000):06d}"
-        draw = random.random()
-        if draw < 0.70:
-            topic, event = 1, {"type": "like", **common, "user_id": user, "count": 3}
-        elif draw < 0.85:
-            topic, event = 0, {"type": "comment", **common, "user_id": user, "text": "this one looks lovely"}
-        elif draw < 0.95:
-            topic = 2
-            event = {"type": "cart_add", **common, "user_id": user, "sku_id": "sku-1", "quantity": 1, "sale_id": "drop"}
-        else:
-            topic = 3
-            line = {"sku_id": "sku-1", "quantity": 1, "amount_minor": 19_900, "sale_id": "drop"}
-            order = {"order_id": f"o-{number // 40}", "status": ("placed", "paid")[number // 20 % 2]}
-            event = {"type": "order", **common, "user_id": user, **order, "lines": [line], "currency": "CNY"}
-        offset = offsets[topic] = offsets.get(topic, -1) + 1
+    for number, (topic, room, value) in enumerate(draw(events, T0_MS, EVENTS_PER_S)):
         queue = queues.setdefault(topic, [])
-        queue.append(Rec(msgspec.json.encode(event), room.encode(), offset, at_ms))
+        queue.append(Rec(value, room.encode(), offsets[topic], T0_MS + 30 + number * 1_000 // EVENTS_PER_S))
+        offsets[topic] += 1
         if len(queue) == SLICE:
             out.append((topic, queue))
             queues[topic] = []
