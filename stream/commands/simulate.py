@@ -40,7 +40,9 @@ def simulate(
     to: Annotated[str, typer.Option(help="kafka, or a file: NDJSON, compressed when it ends in .gz.")] = "kafka",
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another show of the same kind.")] = 1,
     speed: Annotated[str, typer.Option(help="Times the show's own speed, or max.")] = "1",
-    room: Annotated[str | None, typer.Option(help="Room id; default: the scenario's name.")] = None,
+    room: Annotated[
+        str | None, typer.Option(help="Default: the scenario's name. Twice into one room, a show counts once.")
+    ] = None,
     t0_ms: Annotated[int | None, typer.Option(min=0, help="The show's beginning (UTC epoch ms); default: now.")] = None,
     ack_journal: Annotated[Path | None, typer.Option(help="One line for each record that Kafka acknowledged.")] = None,
     bootstrap_servers: Annotated[str | None, typer.Option(help="host:port, comma separated.")] = None,
