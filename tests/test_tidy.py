@@ -1,0 +1,260 @@
+"""The house rules that a machine can check: what imports what, how large, what is tested, what is measured."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "stream"
+UNIT_TESTS = ROOT / "tests" / "unit"
+
+# Imports point one way: a part may import itself and these. What is not listed here may not exist.
+BASE = {"errors"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "cli": {"commands", *BASE},
+    "commands": {
+        *("worker", "serve", "sources", "shows", "verify", "local", "view"),
+        *("core", "contract", "settings", "topics", *BASE),
+    },
+    "view": {"core", "contract", *BASE},
+    "worker": {"core", "contract", "settings", "topics", *BASE},
+    "serve": {"contract", "settings", "topics", *BASE},
+    "sources": {"core", "contract", "topics", *BASE},
+    "shows": {"contract", "topics", *BASE},
+    "verify": {"contract", "topics", *BASE},  # an independent recount: never core or worker
+    "local": {"topics", *BASE},
+    "settings": {"core", *BASE},
+    "core": {"contract"},
+    "contract": BASE,
+    "topics": BASE,
+    "errors": set(),
+}
+# (part, module) of another part that it may import beyond that: values, not machinery.
+EXCEPTIONS = {
+    ("serve", "stream.worker.overlay_store"),  # the names of the overlay's keys
+    ("sources", "stream.worker.overlay_store"),
+    ("view", "stream.sources.accounts"),  # the accounts that it shows
+    ("view", "stream.sources.replay"),
+}
+
+# The core waits for nothing, talks to nobody, logs nothing and does not know the time.
+CORE_MAY_IMPORT = {
+    *("__future__", "bisect", "collections", "collections.abc", "enum", "heapq", "itertools", "math", "typing", "zlib"),
+    *("msgspec", "datasketches"),
+}
+IMPURE = {
+    *("aiohttp", "aiokafka", "asyncio", "concurrent", "faust", "http", "logging", "multiprocessing", "os"),
+    *("prometheus_client", "random", "redis", "rich", "secrets", "select", "selectors", "signal", "socket"),
+    *("structlog", "subprocess", "sys", "tempfile", "threading", "time", "typer", "urllib", "uuid"),
+}
+# `datetime` may read a time that somebody wrote, outside of the core.
+TELLS_THE_TIME = {"now", "utcnow", "today"}
+IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "id", "hash"}
+
+MAX_MODULE_LINES = 500
+# A label's values must be few and known. These have as many as there are rooms, people, products.
+UNBOUNDED_LABELS = ("room", "user", "sale", "sku", "order", "session", "event_id", "offset")
+
+
+def modules(folder: Path = PACKAGE) -> list[Path]:
+    found = sorted(path for path in folder.rglob("*.py") if "__pycache__" not in path.parts)
+    assert found
+    return found
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def part_of(module: str) -> str:
+    """`stream.core.time` → `core`; the package itself → ``."""
+    return [*module.split("."), ""][1]
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports_of(path: Path) -> set[str]:
+    """Full names of the modules that a module imports, also those for type checking only."""
+    found = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)}: relative import"
+            assert node.module is not None
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            within = {name for name in names if (ROOT / Path(*name.split("."))).with_suffix(".py").exists()}
+            packages = {name for name in names if (ROOT / Path(*name.split("."))).is_dir()}
+            found |= within | packages or {node.module}
+    return found
+
+
+def calls_of(path: Path) -> set[tuple[str, bool]]:
+    """What a module calls by its last name, and whether as an attribute of something."""
+    found = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name):
+                found.add((node.func.id, False))
+            elif isinstance(node.func, ast.Attribute):
+                found.add((node.func.attr, True))
+    return found
+
+
+def path_of(module: str) -> Path | None:
+    base = ROOT / Path(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.exists():
+            return path
+    return None
+
+
+def closure(module: str) -> set[Path]:
+    """Every module of ours that importing this one imports."""
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        path = path_of(waiting.pop())
+        if path is not None and path not in found:
+            found.add(path)
+            waiting += [name for name in imports_of(path) if name.startswith("stream.")]
+    return found
+
+
+# -- imports -----------------------------------------------------------------------------------------------------------
+def test_every_part_of_the_package_has_its_place_in_the_order_of_imports() -> None:
+    assert {part_of(name_of(path)) for path in modules()} - {""} <= MAY_IMPORT.keys()
+
+
+@pytest.mark.parametrize("part", MAY_IMPORT)
+def test_imports_point_one_way(part: str) -> None:
+    allowed = MAY_IMPORT[part] | {part}
+    wrong = []
+    for path in modules():
+        if part_of(name_of(path)) != part:
+            continue
+        for module in sorted(imports_of(path)):
+            is_ours = module == "stream" or module.startswith("stream.")
+            if is_ours and part_of(module) not in allowed and (part, module) not in EXCEPTIONS:
+                wrong.append(f"{name_of(path)} imports {module}")
+    assert wrong == []
+
+
+def test_the_order_of_imports_has_no_circle() -> None:
+    order: list[str] = []
+    left = {part: set(others) for part, others in MAY_IMPORT.items()}
+    for part, module in EXCEPTIONS:
+        left[part].add(part_of(module))
+    while left:
+        lowest = [part for part, others in left.items() if not others & left.keys()]
+        assert lowest, f"a circle among {sorted(left)}"
+        order += lowest
+        for part in lowest:
+            del left[part]
+    assert order[0] == "errors"
+    assert order[-1] == "cli"
+
+
+@pytest.mark.parametrize("path", modules(PACKAGE / "core"), ids=name_of)
+def test_the_core_is_pure(path: Path) -> None:
+    others = {module for module in imports_of(path) if not module.startswith("stream.")}
+    assert others <= CORE_MAY_IMPORT
+    assert {called for called, of_something in calls_of(path) if not of_something} & IMPURE_CALLS == set()
+
+
+def test_nothing_that_the_core_imports_waits_or_talks_or_knows_the_time() -> None:
+    wrong = []
+    for path in closure("stream.core.partition") | closure("stream.core.merge"):
+        roots = {module.split(".")[0] for module in imports_of(path)}
+        wrong += [f"{name_of(path)} imports {root}" for root in sorted(roots & IMPURE)]
+        wrong += [
+            f"{name_of(path)} calls {called}()" for called, _ in sorted(calls_of(path)) if called in TELLS_THE_TIME
+        ]
+    assert wrong == []
+
+
+def test_the_recount_shares_nothing_with_what_it_recounts() -> None:
+    for path in modules(PACKAGE / "verify"):
+        for reached in closure(name_of(path)):
+            assert part_of(name_of(reached)) not in {"core", "worker"}, f"{name_of(path)} reaches {name_of(reached)}"
+
+
+# -- modules and their tests -------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("part", ["core", "contract"])
+def test_every_pure_module_has_its_test_file(part: str) -> None:
+    wanted = {f"test_{path.stem}.py" for path in modules(PACKAGE / part) if path.stem != "__init__"}
+    assert wanted - {path.name for path in (UNIT_TESTS / part).glob("test_*.py")} == set()
+
+
+def test_no_unit_test_file_outlives_its_module() -> None:
+    left = [
+        str(path.relative_to(ROOT))
+        for part in ("core", "contract")
+        for path in (UNIT_TESTS / part).glob("test_*.py")
+        if not (PACKAGE / part / f"{path.stem.removeprefix('test_')}.py").exists()
+    ]
+    assert [path for path in left if not path.endswith(OF_SCHEMAS)] == []
+
+
+# These test what is written to schemas/, not one module.
+OF_SCHEMAS = ("test_examples.py", "test_compatibility.py")
+
+
+def test_no_module_is_a_drawer_for_leftovers() -> None:
+    drawers = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
+    assert [name_of(path) for path in modules() if path.stem in drawers] == []
+
+
+def test_no_module_is_too_large() -> None:
+    sizes = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
+    assert {name: size for name, size in sizes.items() if size > MAX_MODULE_LINES} == {}
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_every_module_says_what_it_is(path: Path) -> None:
+    docstring = ast.get_docstring(tree_of(path))
+    assert docstring
+    assert len(docstring.split()) >= 3
+
+
+# -- metrics -----------------------------------------------------------------------------------------------------------
+def metric_labels() -> dict[str, set[str]]:
+    """Metric name → its labels, wherever one is made: any call that begins with a name like `stream_…`."""
+    found: dict[str, set[str]] = {}
+    for path in modules():
+        for node in ast.walk(tree_of(path)):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            first = node.args[0]
+            if not (isinstance(first, ast.Constant) and isinstance(first.value, str)):
+                continue
+            if first.value.startswith("stream_"):
+                rest = [*node.args[1:], *(keyword.value for keyword in node.keywords)]
+                texts = {
+                    each.value
+                    for argument in rest
+                    for each in ast.walk(argument)
+                    if isinstance(each, ast.Constant) and isinstance(each.value, str)
+                }
+                found.setdefault(first.value, set()).update(text for text in texts if text.isidentifier())
+    return found
+
+
+def test_no_metric_has_a_label_without_bound() -> None:
+    labels = metric_labels()
+    assert len(labels) > 20
+    assert "topic" in set().union(*labels.values())
+    wrong = [
+        f"{name}: {label}"
+        for name, used in labels.items()
+        for label in used
+        if any(bad in label for bad in UNBOUNDED_LABELS)
+    ]
+    assert wrong == []
