@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CODE   := $(wildcard stream tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test unit lint format stack-up stack-down schemas lock clean
+.PHONY: help setup system browser demo test unit lint format stack-up stack-down schemas lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,10 +28,13 @@ $(STAMP): requirements-dev.txt pyproject.toml
 system: setup ## fetch what the machine lacks: Kafka's jars, redis-server, promtool (into the cache, no service is started)
 	@$(BIN)/snapup doctor --install
 
+browser: setup ## install Chromium and a Chinese font for the browser tests (as root; others are told what to type)
+	@$(BIN)/snapup doctor --install --browser
+
 demo: system ## start everything locally and watch a show
 	$(BIN)/snapup demo
 
-test: system lint ## everything that CI runs
+test: system browser lint ## everything that CI runs
 	$(BIN)/python -m pytest tests
 
 unit: setup ## the fast tests only

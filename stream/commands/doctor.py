@@ -21,13 +21,17 @@ def doctor(
         bool,
         typer.Option("--install", help="Fetch what is missing into the cache: Kafka's jars, redis-server, promtool."),
     ] = False,
+    browser: Annotated[
+        bool,
+        typer.Option("--browser", help="With --install: Chromium and a Chinese font too, into the system, as root."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array instead of lines.")] = False,
 ) -> None:
     """Check this machine; exit code 1 when something required is missing."""
     settings = load_local_settings()
     if install:
         talk = Console(stderr=True, highlight=False)
-        for missed in examination.install(settings, lambda step: talk.print(f"{step}...")):
+        for missed in examination.install(settings, lambda step: talk.print(f"{step}..."), browser=browser):
             talk.print(f"{missed.name}: {missed.remedy}", style="red" if missed.required else "yellow", markup=False)
     findings = examination.examine(settings)
     if as_json:

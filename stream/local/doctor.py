@@ -1,6 +1,7 @@
 """What this machine has and lacks for running Snapup locally: each finding says what to do.
 
-Looks only; `install` is the one function here that changes something, and only inside the cache folder.
+Looks only; `install` is the one function here that changes something, and only inside the cache folder, unless the
+browser is asked for too.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import redis.exceptions
 
 from stream.errors import SnapupError
 from stream.local import jars, kafka
+from stream.local.browser import find_chromium, has_chinese_font, install_browser
 from stream.local.java import find_java, java_version
 from stream.local.packages import find_program, install_program
 from stream.local.redis import find_redis_server, redis_version
@@ -64,6 +66,7 @@ def examine(settings: LocalSettings) -> list[Finding]:
         _redis_server,
         _data_space,
         _promtool,
+        _chromium,
         _docker,
         _configured_kafka,
         _configured_redis,
@@ -71,12 +74,13 @@ def examine(settings: LocalSettings) -> list[Finding]:
     return [finding for check in checks if (finding := check(settings)) is not None]
 
 
-def install(settings: LocalSettings, say: Callable[[str], None]) -> list[Finding]:
+def install(settings: LocalSettings, say: Callable[[str], None], *, browser: bool = False) -> list[Finding]:
     """Fetch Kafka's jars, redis-server and promtool into the cache where they are missing; what could not be had.
 
     Args:
         settings: says where the cache lies.
         say: is told of each step before it begins.
+        browser: install Chromium and a Chinese font as well, into the system: that needs root.
     """
     missed: list[Finding] = []
 
@@ -93,6 +97,9 @@ def install(settings: LocalSettings, say: Callable[[str], None]) -> list[Finding
         if find_program(program, settings.cache_dir, configured) is None:
             say(f"Fetching {program} from its Debian package (nothing is installed, no service starts)")
             attempt(program, lambda name=program: install_program(name, settings.cache_dir), required=required)  # type: ignore[misc]
+    if browser:
+        say("Installing Chromium and a Chinese font with apt, unless they are there")
+        attempt("Chromium", install_browser, required=False)
     return missed
 
 
@@ -174,6 +181,18 @@ def _promtool(settings: LocalSettings) -> Finding:
         ok=program is not None,
         detail=str(program.path) if program else "missing: alert rules are not checked",
         remedy="snapup doctor --install",
+        required=False,
+    )
+
+
+def _chromium(_: LocalSettings) -> Finding:
+    found, has_font = find_chromium(), has_chinese_font()
+    missing = [what for what, ok in (("Chromium", found is not None), ("a Chinese font", has_font)) if not ok]
+    return Finding(
+        "Chromium",
+        ok=not missing,
+        detail=str(found) if not missing else f"missing: {' and '.join(missing)}; pages are not tested in a browser",
+        remedy="As root: snapup doctor --install --browser",
         required=False,
     )
 

@@ -1,0 +1,76 @@
+"""Chromium and a Chinese font: found, or what to type is said."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stream.errors import SnapupError
+from stream.local import browser
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only folder of the PATH, empty; no font either."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def put(folder: Path, name: str, script: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_a_font_is_found_by_fontconfig_or_by_its_file(programs: Path, tmp_path: Path) -> None:
+    fonts = tmp_path / "fonts"
+    (fonts / "noto").mkdir(parents=True)
+    assert not browser.has_chinese_font(fonts)
+    (fonts / "noto" / "NotoSansCJK-Regular.ttc").touch()
+    assert browser.has_chinese_font(fonts)
+    put(programs, "fc-list", "exit 0")
+    assert not browser.has_chinese_font(fonts)
+    put(programs, "fc-list", "echo 'Noto Sans CJK SC'")
+    assert browser.has_chinese_font(tmp_path)
+
+
+def test_nothing_is_installed_where_both_are_there(programs: Path) -> None:
+    put(programs, "chromium", "exit 1")
+    put(programs, "fc-list", "echo font")
+    put(programs, "apt-get", f"echo called > {programs}/called")
+    browser.install_browser()
+    assert not (programs / "called").exists()
+    assert browser.find_chromium() == programs / "chromium"
+
+
+def test_whoever_is_not_root_is_told_what_to_type(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(programs, "apt-get", f"echo called > {programs}/called")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(SnapupError, match=r"root.*apt-get install --no-install-recommends chromium fonts-noto-cjk"):
+        browser.install_browser()
+    assert not (programs / "called").exists()
+
+
+def test_package_lists_are_fetched_when_the_first_try_fails(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    said = programs / "said"
+    put(programs, "apt-get", f'echo "$1" >> {said}; [ "$1" = update ] && : > {programs}/lists; [ -e {programs}/lists ]')
+    browser.install_browser()
+    assert said.read_text().split() == ["install", "update", "install"]
+
+
+def test_a_failed_installation_and_a_machine_without_apt_are_told(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SnapupError, match="no apt"):
+        browser.install_browser()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    put(programs, "apt-get", "exit 100")
+    with pytest.raises(SnapupError, match="apt could not install it"):
+        browser.install_browser()
