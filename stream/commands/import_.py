@@ -37,10 +37,11 @@ if TYPE_CHECKING:
 import_app = typer.Typer(
     name="import",
     no_args_is_help=True,
-    help="""Turn other people's recordings into events, each row accounted for.
-
-    Every record carries its event's own time. A worker that follows the wall clock would end such a room at once: its
-    last event is long ago: run the worker with --clock log, or write a recording and use `snapup replay`.""",
+    help=(
+        "Turn other people's recordings into events, each row accounted for.\n\n"
+        "Every record carries its event's own time, so a worker that follows the wall clock would end such a room at "
+        "once: run it with SNAPUP_CLOCK=log, or write a recording and use `snapup replay`."
+    ),
 )
 
 KAFKA = "kafka"
