@@ -21,6 +21,8 @@ from tests.unit.worker.helpers import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pytest
 
     from stream.worker.owner import Owner
@@ -172,8 +174,16 @@ async def test_two_tasks_never_fold_the_same_partition_at_once(monkeypatch: pyte
     pieces = fetched(owner, LIKES, [like(offset) for offset in range(10)])
     pieces += fetched(owner, LIKES, [like(offset) for offset in range(10, 20)])
     loop = loop_of(OwnersTwin(owner))
+    folded: list[int] = []
+    fold = owner.fold.fold
+
+    def watched(topic_index: int, records: Sequence[Any]) -> None:
+        folded.extend(record.offset for record in records)
+        fold(topic_index, records)
+
+    monkeypatch.setattr(owner.fold, "fold", watched)
     await asyncio.gather(loop.handle(pieces[0]), loop._pump(owner), loop.handle(pieces[1]), loop._pump(owner))
-    assert owner.fold.positions[LIKES] == 20
+    assert folded == list(range(20))
     assert likes_of(owner) == 20
 
 

@@ -66,11 +66,12 @@ async def test_an_owner_that_ended_saves_nothing() -> None:
     owner = live_owner()
     writer = twin_of(owner)
     fold(owner, like(0))
+    owner.collect(NOW_MS, 100)
     closed: object = owner.close()
     assert closed is writer
     assert await owner.checkpoint() is None
     assert writer.written == []
-    assert owner.fold.rooms == {}
+    assert (owner.fold.rooms, owner.outbox, owner.shown_ms) == ({}, {}, {})
     assert owner.phase is Phase.GONE
 
 
