@@ -32,7 +32,7 @@ from aiokafka.partitioner import murmur2
 
 from bench.mix import CART_ADDS, COMMENTS, LIKES, ORDERS, draw
 from stream.contract.events import TOPIC_NAMES
-from stream.contract.overlay import Overlay
+from stream.contract.overlay import Overlay, room_key
 from stream.local.ports import free_ports
 from stream.local.stack import local_stack
 
@@ -121,7 +121,7 @@ def totals_hold(redis_url: str, prefix: str, events: int) -> bool:
     client = redis.Redis.from_url(redis_url)
     decode = msgspec.json.Decoder(Overlay).decode
     for room_id, drawn in expected_totals(events).items():
-        raw = client.get(f"{prefix}:v1:{{room:{room_id}}}:overlay")
+        raw = client.get(room_key(prefix, room_id, "overlay"))
         if not isinstance(raw, bytes):
             return False
         totals = decode(raw).totals

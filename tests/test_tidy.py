@@ -35,8 +35,6 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # (part, module) of another part that it may import beyond that: values, not machinery.
 EXCEPTIONS = {
-    ("serve", "stream.worker.overlay_store"),  # the names of the overlay's keys
-    ("sources", "stream.worker.overlay_store"),
     ("view", "stream.sources.accounts"),  # the accounts that it shows
     ("view", "stream.sources.replay"),
 }

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from stream.commands.demo_view import DemoView, Outcome, WorkerFigures, show_outcome
 from stream.commands.recount import assumptions_of, where_of
-from stream.contract.overlay import Overlay
+from stream.contract.overlay import Overlay, room_key
 from stream.errors import EXIT_FAILURE, SnapupError
 from stream.local.ports import free_ports
 from stream.local.process import ServerProcess, last_lines
@@ -157,7 +157,7 @@ class _Demo:
         return _told(show.log)
 
     async def _look(self, redis: Redis) -> None:
-        document = await redis.get(_document_key(self._settings, SHOW))
+        document = await redis.get(room_key(self._settings.topic_prefix, SHOW, "overlay"))
         if document is None:
             return
         self._view.show(_overlay_of(document), self._probe.samples_ms)
@@ -169,7 +169,7 @@ class _Demo:
         redis = Redis.from_url(self._settings.redis_url)
         missed: list[str] = []
         for room in expected.rooms:
-            document = await redis.get(_document_key(self._settings, room.room_id))
+            document = await redis.get(room_key(self._settings.topic_prefix, room.room_id, "overlay"))
             missed += ["no document"] if document is None else unmet(room, _overlay_of(document))
         await redis.aclose()
         return Outcome(
@@ -200,10 +200,6 @@ class _Demo:
             checkpoint_ms_mean=1000 * found["stream_checkpoint_seconds_sum"] / max(1, checkpoints),
             oversold_units=int(found["stream_oversold_units"]),
         )
-
-
-def _document_key(settings: Settings, room_id: str) -> str:
-    return f"{settings.topic_prefix}:v1:{{room:{room_id}}}:overlay"
 
 
 def _told(log: Path) -> Expected:

@@ -12,6 +12,15 @@ from msgspec import Struct
 
 SCHEMA = "snapup.overlay.v1"
 
+
+def room_key(prefix: str, room_id: str, what: str) -> str:
+    """A room's key in Redis: `overlay` (the document), `version`, or `rev` (the channel of nudges).
+
+    The braces keep them in one slot of a cluster.
+    """
+    return f"{prefix}:v1:{{room:{room_id}}}:{what}"
+
+
 Method = Literal["exact", "sketch"]
 SaleStatus = Literal["unknown", "scheduled", "open", "ended"]
 Level = Literal["calm", "warming", "brisk", "rush", "snap_up", "last_call", "sold_out", "ended", "unknown"]

@@ -22,9 +22,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from stream.contract.overlay import room_key
 from stream.errors import SnapupError
 from stream.serve.documents import NOTHING, Document, Sight, State, Unreadable, read_document
-from stream.worker.overlay_store import room_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -216,9 +216,9 @@ class Feed:
 
     async def _listen(self, nudges: Any) -> None:
         await nudges.subscribe(self._pulse_channel)
+        self._nudges = nudges  # from here on, rooms that come are subscribed to by whoever fetches them first
         if channels := [channel.decode() for channel in self._channels]:
             await nudges.subscribe(*channels)
-        self._nudges = nudges
         for room_id in self.rooms:  # what was nudged before was not heard
             self._make_due(room_id, 0.0)
         pulse = self._pulse_channel.encode()

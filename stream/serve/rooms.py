@@ -13,9 +13,9 @@ import structlog
 from msgspec import Struct, structs
 
 from stream.contract.ids import is_id
+from stream.contract.overlay import room_key
 from stream.serve.documents import Document, Summary, read_document
 from stream.serve.feed import AWAY_ERRORS, BATCH_ROOMS, RedisAwayError
-from stream.worker.overlay_store import room_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable

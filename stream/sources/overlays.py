@@ -18,9 +18,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from stream.contract.overlay import Overlay
+from stream.contract.overlay import Overlay, room_key
 from stream.errors import SnapupError
-from stream.worker.overlay_store import room_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from stream.contract.events import TOPIC_NAMES
-from stream.contract.overlay import Overlay
+from stream.contract.overlay import Overlay, room_key
 from stream.errors import SnapupError
 from stream.verify.compare import Figure, compare
 from stream.verify.log import LogReader, log_reader
@@ -201,7 +201,7 @@ class _Auditor:
     async def _documents(self, rooms: list[str]) -> list[bytes | None]:
         async with self._redis.pipeline(transaction=False) as pipe:
             for room in rooms:  # one by one: in a cluster they lie in different slots
-                pipe.get(f"{self._where.prefix}:v1:{{room:{room}}}:overlay")
+                pipe.get(room_key(self._where.prefix, room, "overlay"))
             return list(await pipe.execute())
 
     def _judge(self, room: str, document: bytes | None) -> RoomVerdict:

@@ -16,6 +16,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
+from stream.contract.overlay import room_key
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -51,11 +53,6 @@ redis.call('PUBLISH', ARGV[6], ARGV[2])
 if held[1] then return 1 else return 2 end
 """
 SCRIPT_SHA = hashlib.sha1(SCRIPT, usedforsecurity=False).hexdigest()
-
-
-def room_key(prefix: str, room_id: str, what: str) -> str:
-    """A room's key: `overlay` (the document), `version`, or `rev` (the channel). The braces keep them in one slot."""
-    return f"{prefix}:v1:{{room:{room_id}}}:{what}"
 
 
 class OverlayStore:

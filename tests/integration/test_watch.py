@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from stream.cli import app
 from stream.contract.events import Like
+from stream.contract.overlay import room_key
 from stream.contract.recording import RecordedRecord
 from stream.core.rules import Rules
 from stream.errors import SnapupError
@@ -18,7 +19,7 @@ from stream.local.redis import RedisServer
 from stream.local.settings import LocalSettings
 from stream.sources.overlays import OverlayReader, Sight, State
 from stream.sources.replay import Replay
-from stream.worker.overlay_store import OverlayStore, room_key
+from stream.worker.overlay_store import OverlayStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
