@@ -19,6 +19,9 @@ from stream.contract.decode import DeadLetter, Decoder, Reason
 from stream.contract.events import INPUT_TOPICS, TOPIC_NAMES
 from stream.contract.overlay import Overlay
 from stream.contract.schema import OVERLAY_SCHEMA_FILE, event_schema_file, event_types
+from stream.core.partition import PartitionFold
+from stream.core.rules import Rules
+from tests.support.rooms import T0_MS, TOPICS, random_log
 from tests.support.schemas import validator
 
 ROOT = Path(__file__).parents[2]
@@ -183,6 +186,22 @@ def test_an_overlay_document_fits_its_schema_and_its_type() -> None:
     validator(load(SCHEMAS / OVERLAY_SCHEMA_FILE)).validate(document)
     overlay = msgspec.convert(document, Overlay)
     assert msgspec.to_builtins(overlay) == document, "an example leaves out what is left out when written"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_published_of_any_room_fits_the_schema(seed: int) -> None:
+    overlays = validator(load(SCHEMAS / OVERLAY_SCHEMA_FILE))
+    log = random_log(seed)
+    fold = PartitionFold(0, Rules(), TOPICS)
+    published = 0
+    for step in range(1, 6):
+        for topic, records in enumerate(log):
+            fold.fold(topic, records[len(records) * (step - 1) // 5 : len(records) * step // 5])
+        fold.advance(T0_MS + step * 30_000, "tick")
+        for snapshot in fold.publish(T0_MS + step * 30_000, 1, everything=True):
+            overlays.validate(json.loads(snapshot.document))
+            published += 1
+    assert published >= 5
 
 
 def test_an_overlay_document_may_hold_what_a_reader_does_not_know() -> None:
