@@ -149,14 +149,15 @@ class PartitionFold:
             if append_ms >= 0:
                 if at_ms > append_ms:
                     at_ms = append_ms
-                    retimed += 1
                 elif at_ms < append_ms - lateness_ms:
                     at_ms = append_ms - lateness_ms
-                    retimed += 1
                 if append_ms > room.last_append_ms:  # noqa: PLR1730 — max() costs a call for each event
                     room.last_append_ms = append_ms
             room.records_since += 1
-            duplicates += room.fold(event, at_ms)
+            if room.fold(event, at_ms):
+                duplicates += 1
+            elif at_ms != event.event_time_ms:
+                retimed += 1
         self.positions[topic_index] = records[-1].offset + 1
         counters, received = self.counters, len(records)
         counters.received[topic_index] += received

@@ -54,6 +54,7 @@ def test_every_record_is_accounted_for_as_the_recount_has_it(seed: int) -> None:
     received, applied, duplicate, dead_lettered = accounts(fold)
     assert received == applied + duplicate + dead_lettered
     assert (received, applied, duplicate) == (expected.received, expected.applied, expected.duplicate)
+    assert fold.counters.retimed == expected.retimed
     assert fold.counters.dead_letters == expected.dead_lettered
     assert len(fold.refused) == dead_lettered
 
