@@ -40,6 +40,12 @@ test: system browser lint ## everything that CI runs
 unit: setup ## the fast tests only
 	$(BIN)/python -m pytest tests -m "not integration and not slow"
 
+bench: system ## what it costs: decode, fold, checkpoint, and the whole job of a worker (some minutes; leave the machine alone)
+	$(BIN)/python -m bench.decode
+	$(BIN)/python -m bench.fold
+	$(BIN)/python -m bench.checkpoint
+	$(BIN)/python -m bench.worker
+
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
