@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from stream.errors import SnapupError
-from stream.serve.connection import Gate, connection_factory
+from stream.serve.connection import ADDRESS, Gate, connection_factory, log_left
 from stream.serve.fanout import Fanout
 from stream.serve.feed import Feed
 from stream.serve.limits import RateLimit, Slots, parse_networks
@@ -164,15 +164,18 @@ class Server:
     async def _around(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        request["address"] = self._gate.address_of(request)
+        request[ADDRESS] = self._gate.address_of(request)
         route = request.match_info.route.resource
         name = route.canonical if route is not None else "none"
-        status = 0
+        begun_s = time.monotonic()
+        status = "left"  # that is how nearly every stream ends
         try:
             answer = await self._answer(request, handler)
-            status = answer.status
+            status = str(answer.status)
         finally:
-            self.metrics.requests.labels(name, str(status or "left")).inc()
+            self.metrics.requests.labels(name, status).inc()
+            if status == "left":  # the access log is of answers
+                log_left(request, time.monotonic() - begun_s)
         return answer
 
     async def _answer(

@@ -26,6 +26,9 @@ log = structlog.get_logger("stream.serve.access")
 # A browser keeps a connection for its next request; a connection that asks nothing for so long is closed.
 KEEPALIVE_S = 30.0
 MAX_AGENT_CHARS = 120
+MAX_PATH_CHARS = 200
+# Whom a request is counted for.
+ADDRESS = web.RequestKey("address", str)
 
 
 class AccessLogger(AbstractAccessLogger):
@@ -38,16 +41,22 @@ class AccessLogger(AbstractAccessLogger):
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Write the line; `time` in seconds, of a stream from its beginning to its end."""
-        log.info(
-            "request",
-            method=request.method[:16],
-            path=request.path[:200],
-            status=response.status,
-            bytes=response.body_length,
-            ms=round(time * 1000, 1),
-            address=request.get("address", request.remote),
-            agent=request.headers.get("User-Agent", "")[:MAX_AGENT_CHARS],
-        )
+        log.info("request", status=response.status, bytes=response.body_length, **_fields(request, time))
+
+
+def log_left(request: web.BaseRequest, time_s: float) -> None:
+    """The same line for a reader who left before the end of his answer: how nearly every stream ends."""
+    log.info("reader left", **_fields(request, time_s))
+
+
+def _fields(request: web.BaseRequest, time_s: float) -> dict[str, str | float]:
+    return {
+        "method": request.method[:16],
+        "path": request.path[:MAX_PATH_CHARS],
+        "ms": round(time_s * 1000, 1),
+        "address": request.get(ADDRESS, request.remote or ""),
+        "agent": request.headers.get("User-Agent", "")[:MAX_AGENT_CHARS],
+    }
 
 
 class Gate:

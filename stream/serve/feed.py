@@ -288,7 +288,8 @@ class Feed:
                 found = []
         if self.away is not False:
             self._came_back()
-            found = list(self.rooms.values())
+            # Those that came meanwhile were not looked at yet: of them, nothing is known.
+            found = [room for room in self.rooms.values() if room.sight is not None]
         self._tell(found)
 
     async def _twice(self, ask: Callable[[], Any]) -> Any:

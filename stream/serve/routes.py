@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -12,6 +13,7 @@ from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
 from stream.contract.ids import is_id
+from stream.serve.connection import ADDRESS
 from stream.serve.documents import Document, State, Unreadable
 from stream.serve.events import RETRY_MS, Stream, retry_frame
 from stream.serve.feed import RedisAwayError
@@ -143,7 +145,7 @@ class Routes:
         room_id = _room_id(request)
         claims = self._access.check(request, room_id)
         self._count(request)
-        address = request["address"]
+        address = request[ADDRESS]
         self._require_slot(address)
         self._streams.take(address)
         try:
@@ -182,10 +184,8 @@ class Routes:
         )
         try:
             stream.write(retry_frame(RETRY_MS), time.monotonic())
-            await asyncio.wait_for(room.known.wait(), FIRST_LOOK_S)
-        except TimeoutError:
-            pass  # then it is told so
-        try:
+            with contextlib.suppress(TimeoutError):  # then it is told that nobody knows
+                await asyncio.wait_for(room.known.wait(), FIRST_LOOK_S)
             if not self.stopping:
                 self._fanout.open(stream, request.headers.get("Last-Event-ID", ""))
                 await stream.done.wait()
@@ -200,7 +200,7 @@ class Routes:
         Raises:
             ProblemError: that had too many.
         """
-        wait_s = self._requests.wait_s(request["address"], time.monotonic())
+        wait_s = self._requests.wait_s(request[ADDRESS], time.monotonic())
         if wait_s:
             self._metrics.refused["address_requests"].inc()
             raise ProblemError(Kind.TOO_MANY_REQUESTS, "slow down", retry_after_s=wait_s)

@@ -1,0 +1,411 @@
+"""The read server over a real Redis and real HTTP: snapshots, streams, and what it says when Redis is away or empty."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from stream.local.redis import RedisServer
+from stream.local.settings import LocalSettings
+from tests.support.serve import Client, Writer, document, eventually, now_ms, serving
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from stream.serve.app import Server
+
+pytestmark = pytest.mark.integration
+ROOM = "room-1"
+KEY = "live:v1:{room:room-1}:overlay"
+
+
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis of this module's own, which its tests may stop and start."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"), LocalSettings())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_server.url) as client:
+        await client.flushall()
+        yield client
+
+
+@pytest.fixture
+async def writer(redis: Redis, redis_server: RedisServer) -> AsyncIterator[Writer]:
+    del redis  # is empty now
+    made = Writer(redis_server.url)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def served(redis: Redis, redis_server: RedisServer) -> AsyncIterator[tuple[Server, Client]]:
+    del redis
+    async with serving(redis_server.url) as both:
+        yield both
+
+
+@pytest.fixture
+def client(served: tuple[Server, Client]) -> Client:
+    return served[1]
+
+
+async def problem(client: Client, path: str, **options: Any) -> dict[str, Any]:
+    response = await client.get(path, **options)
+    assert response.content_type == "application/problem+json"
+    found = await response.json()
+    assert found["status"] == response.status
+    return found  # type: ignore[no-any-return]
+
+
+# -- snapshots ---------------------------------------------------------------------------------------------------------
+async def test_a_snapshot_is_the_document_as_redis_has_it(client: Client, writer: Writer, redis: Redis) -> None:
+    await writer.put(ROOM, epoch=7)
+    before_ms = now_ms()
+    response = await client.get(f"/v1/rooms/{ROOM}")
+    assert response.status == 200
+    assert response.content_type == "application/json"
+    assert await response.read() == await redis.get(KEY)
+    assert response.headers["ETag"] == '"7-1"'
+    assert response.headers["Cache-Control"] == "no-cache"
+    assert response.headers["Snapup-State"] == "live"
+    assert before_ms <= int(response.headers["Snapup-Time-Ms"]) <= now_ms()
+
+
+async def test_who_has_the_revision_gets_304_and_who_has_an_older_one_the_document(
+    client: Client, writer: Writer
+) -> None:
+    await writer.put(ROOM)
+    for held in ('"1-1"', 'W/"1-1"', '"0-9", "1-1"', "*"):
+        response = await client.get(f"/v1/rooms/{ROOM}", headers={"If-None-Match": held})
+        assert response.status == 304, held
+        assert response.headers["ETag"] == '"1-1"'
+        assert await response.read() == b""
+    await writer.put(ROOM)
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        while (response := await client.get(f"/v1/rooms/{ROOM}", headers={"If-None-Match": '"1-1"'})).status == 304:
+            pass
+    assert (await response.json())["rev"] == 2
+
+
+async def test_a_room_that_nobody_publishes_is_a_404(client: Client) -> None:
+    found = await problem(client, f"/v1/rooms/{ROOM}")
+    assert (found["status"], found["type"]) == (404, "urn:snapup:problem:room_missing")
+
+
+async def test_a_stale_document_is_given_and_called_stale(client: Client, writer: Writer) -> None:
+    await writer.put(ROOM, fresh_ms=-1)
+    assert (await client.get(f"/v1/rooms/{ROOM}")).headers["Snapup-State"] == "stale"
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b'{"schema":', "not a document"),
+        (b"\xff\xfe", "not a document"),
+        (b"[1,2]", "not a document"),
+        (msgspec.json.encode(document(ROOM) | {"schema": "snapup.overlay.v2"}), "'snapup.overlay.v2'"),
+        (msgspec.json.encode(document("room-2")), "another room"),
+        (msgspec.json.encode(document(ROOM) | {"rev": "x"}), "not a document"),
+    ],
+)
+async def test_what_is_no_document_is_told_by_snapshot_and_stream_and_mends_itself(
+    client: Client, redis: Redis, writer: Writer, raw: bytes, said: str
+) -> None:
+    await redis.set(KEY, raw)
+    found = await problem(client, f"/v1/rooms/{ROOM}")
+    assert (found["status"], found["type"]) == (502, "urn:snapup:problem:document_unreadable")
+    assert said in found["detail"]
+    async with await client.events(ROOM) as events:
+        event = await events.snapshot()
+        assert event.id == ""
+        assert event.data["state"] == "unreadable"
+        assert event.data["overlay"] is None
+        assert said in event.data["detail"]
+        await writer.put(ROOM)
+        assert (await events.snapshot()).data["state"] == "live"
+
+
+async def test_a_key_of_another_type_is_told(client: Client, redis: Redis) -> None:
+    await redis.lpush(KEY, "x")
+    assert "else than a string" in (await problem(client, f"/v1/rooms/{ROOM}"))["detail"]
+
+
+# -- streams -----------------------------------------------------------------------------------------------------------
+async def test_a_stream_begins_with_the_snapshot_and_then_tells_each_change(client: Client, writer: Writer) -> None:
+    first = await writer.put(ROOM, epoch=3)
+    async with await client.events(ROOM) as events:
+        assert events.response.content_type == "text/event-stream"
+        assert events.response.headers["Cache-Control"] == "no-store"
+        assert (await events.next()).retry == 1_000
+        before_ms = now_ms() - 1_000
+        event = await events.next()
+        assert (event.event, event.id) == ("snapshot", "3-1")
+        assert event.data["overlay"] == first
+        assert event.data["state"] == "live"
+        assert before_ms < event.data["server_time_ms"] <= now_ms()
+        second = await writer.put(ROOM, epoch=3)
+        event = await events.next()
+        assert (event.id, event.data["overlay"]) == ("3-2", second)
+
+
+async def test_a_room_that_comes_later_appears_in_a_stream_opened_before(client: Client, writer: Writer) -> None:
+    async with await client.events(ROOM) as events:
+        event = await events.snapshot()
+        assert (event.id, event.data["state"], event.data["overlay"]) == ("", "missing", None)
+        await writer.put(ROOM)
+        assert (await events.snapshot()).data["state"] == "live"
+
+
+async def test_a_reader_who_comes_back_is_told_nothing_until_something_changes(client: Client, writer: Writer) -> None:
+    await writer.put(ROOM)
+    async with await client.events(ROOM, last_event_id="1-1") as events:
+        assert (await events.next()).retry is not None
+        second = await writer.put(ROOM)
+        assert (await events.next()).data["overlay"] == second
+    async with await client.events(ROOM, last_event_id="1-1") as events:
+        assert (await events.snapshot()).id == "1-2"
+
+
+async def test_a_reader_who_comes_back_to_something_stale_is_told(client: Client, writer: Writer) -> None:
+    await writer.put(ROOM, fresh_ms=-1)
+    async with await client.events(ROOM, last_event_id="1-1") as events:
+        event = await events.snapshot()
+        assert (event.id, event.data["state"]) == ("", "stale")
+
+
+async def test_a_document_that_grows_stale_is_told_without_any_change_in_redis(client: Client, writer: Writer) -> None:
+    await writer.put(ROOM, fresh_ms=300)
+    async with await client.events(ROOM) as events:
+        stale = await events.state("stale")
+        assert stale.data["overlay"]["rev"] == 1
+        assert stale.data["server_time_ms"] > stale.data["overlay"]["stale_after_ms"]
+
+
+async def test_a_document_that_runs_out_is_told_without_a_nudge(client: Client, writer: Writer, redis: Redis) -> None:
+    await writer.put(ROOM)
+    async with await client.events(ROOM) as events:
+        await events.state("live")
+        await redis.delete(KEY)
+        event = await events.snapshot()
+        assert (event.id, event.data["state"], event.data["overlay"]) == ("", "missing", None)
+
+
+async def test_a_lost_nudge_is_made_up_for(client: Client, writer: Writer, redis: Redis) -> None:
+    await writer.put(ROOM)
+    async with await client.events(ROOM) as events:
+        await events.state("live")
+        await redis.set(KEY, msgspec.json.encode(document(ROOM, rev=9)))
+        assert (await events.snapshot()).id == "1-9"
+
+
+async def test_a_silent_stream_gets_a_comment(redis: Redis, redis_server: RedisServer) -> None:
+    del redis
+    async with serving(redis_server.url, serve_ping_ms=100) as (_, client), await client.events(ROOM) as events:
+        await events.snapshot()
+        assert (await events.next()).comment == "ping"
+        assert (await events.next()).comment == "ping"
+
+
+async def test_many_readers_of_many_rooms_are_one_subscription(client: Client, writer: Writer, redis: Redis) -> None:
+    rooms = [f"room-{number}" for number in range(5)]
+    streams = [await client.events(rooms[number % 5]) for number in range(40)]
+    for stream in streams:
+        await stream.snapshot()
+    subscribers = [each for each in await redis.client_list() if int(each["sub"]) + int(each["psub"])]
+    assert len(subscribers) == 1
+    assert dict(await redis.pubsub_numsub(*(f"live:v1:{{room:{room}}}:rev" for room in rooms))) == {
+        f"live:v1:{{room:{room}}}:rev".encode(): 1 for room in rooms
+    }
+    for room in rooms:
+        await writer.put(room)
+    for number, stream in enumerate(streams):
+        assert (await stream.state("live")).data["overlay"]["room_id"] == rooms[number % 5]
+        stream.response.close()
+
+
+async def test_a_room_that_nobody_watches_any_more_is_let_go(
+    served: tuple[Server, Client], redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.serve.feed.LINGER_S", 0.05)
+    server, client = served
+    async with await client.events(ROOM) as events:
+        await events.snapshot()
+        assert ROOM in server.feed.rooms
+    await eventually(lambda: not server.feed.rooms)
+    assert len(server.fanout) == 0
+    async with asyncio.timeout(5):
+        while (await redis.pubsub_numsub(f"live:v1:{{room:{ROOM}}}:rev"))[0][1]:
+            pass
+
+
+async def test_changes_come_at_most_ten_times_a_second_and_the_last_one_always(client: Client, writer: Writer) -> None:
+    await writer.put(ROOM)
+    async with await client.events(ROOM) as events:
+        await events.state("live")
+        last = [await writer.put(ROOM) for _ in range(100)][-1]
+        seen = [await events.snapshot()]
+        while seen[-1].data["overlay"]["rev"] != last["rev"]:
+            seen.append(await events.snapshot())
+        sent = [event.data["server_time_ms"] for event in seen]
+        if len(sent) > 2:
+            assert min(later - before for before, later in itertools.pairwise(sent)) > 60
+        revs = [event.data["overlay"]["rev"] for event in seen]
+        assert revs == sorted(set(revs))
+
+
+# -- the list ----------------------------------------------------------------------------------------------------------
+async def test_rooms_are_listed_searched_and_sorted(client: Client, writer: Writer, redis: Redis) -> None:
+    totals = document("x")["totals"]
+    for room_id, watching, level in (("alpha", 5, "calm"), ("Beta", 50, "rush"), ("beta-2", 7, "snap_up")):
+        urgency = document("x")["urgency"] | {"level": level}
+        await writer.put(room_id, totals=totals | {"watching_now": watching}, urgency=urgency)
+    await redis.set("live:v1:{room:torn}:overlay", b"{")
+    await redis.set("live:v1:{room:not an id}:overlay", b"{}")
+    await redis.set("other:v1:{room:foreign}:overlay", msgspec.json.encode(document("foreign")))
+
+    async def ids(query: str = "") -> list[str]:
+        return [room["room_id"] for room in (await (await client.get(f"/v1/rooms?{query}")).json())["rooms"]]
+
+    assert await ids() == ["Beta", "beta-2", "alpha"]
+    assert await ids("q=BETA") == ["Beta", "beta-2"]
+    assert await ids("sort=room_id") == ["Beta", "alpha", "beta-2"]
+    assert await ids("sort=level&limit=1") == ["beta-2"]
+    assert await ids("q=nothing") == []
+    found = await (await client.get("/v1/rooms?q=beta&limit=1")).json()
+    assert (found["matching"], found["complete"], len(found["rooms"])) == (2, True, 1)
+    room = found["rooms"][0]
+    assert (room["watching_now"], room["level"], room["state"]) == (50, "rush", "live")
+    assert room["orders_placed"] == totals["orders"]["placed"]
+
+
+async def test_a_room_that_comes_later_is_in_the_list_within_its_period(
+    client: Client, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.serve.rooms.REFRESH_S", 0.05)
+    assert (await (await client.get("/v1/rooms")).json())["rooms"] == []
+    await writer.put(ROOM)
+    async with asyncio.timeout(10):
+        while not (await (await client.get("/v1/rooms")).json())["rooms"]:
+            pass
+
+
+async def test_a_list_that_does_not_fit_says_so(
+    client: Client, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.serve.rooms.MAX_ROOMS", 2)
+    for number in range(4):
+        await writer.put(f"room-{number}")
+    found = await (await client.get("/v1/rooms")).json()
+    assert (found["matching"], found["complete"]) == (2, False)
+
+
+# -- Redis away, back, wiped -------------------------------------------------------------------------------------------
+async def test_redis_away_is_told_and_it_recovers_by_itself(
+    served: tuple[Server, Client], writer: Writer, redis_server: RedisServer
+) -> None:
+    _, client = served
+    await writer.put(ROOM)
+    async with await client.events(ROOM) as events, await client.events("room-2") as others:
+        await events.state("live")
+        await others.state("missing")
+        redis_server.kill()
+        try:
+            away = await events.state("redis_away")
+            assert (away.id, away.data["overlay"]["rev"]) == ("", 1)
+            assert (await others.state("redis_away")).data["overlay"] is None
+            found = await problem(client, f"/v1/rooms/{ROOM}")
+            assert (found["status"], found["type"]) == (503, "urn:snapup:problem:redis_away")
+            assert (await client.get("/readyz")).status == 503
+            assert (await client.get("/healthz")).status == 200
+            async with await client.events("room-3") as late:
+                assert (await late.snapshot()).data["state"] == "redis_away"
+        finally:
+            redis_server.start()
+        # It came back empty: what was known is not shown again as if it were still there.
+        assert (await events.snapshot()).data["state"] == "missing"
+        assert (await others.snapshot()).data["state"] == "missing"
+        assert (await client.get("/readyz")).status == 200
+        again = Writer(redis_server.url)
+        await again.put(ROOM)
+        assert (await events.snapshot()).data["state"] == "live"
+        await again.close()
+
+
+async def test_a_redis_that_hangs_is_away_and_nudges_are_heard_again_after_it(
+    served: tuple[Server, Client], writer: Writer, redis_server: RedisServer
+) -> None:
+    server, client = served
+    await writer.put(ROOM)
+    async with await client.events(ROOM) as events:
+        await events.state("live")
+        redis_server.pause()
+        try:
+            await events.state("redis_away")
+        finally:
+            redis_server.resume()
+        await events.state("live")
+        heard = server.metrics.nudges._value.get()
+        second = await writer.put(ROOM)
+        await events.until(lambda event: event.data["overlay"] == second)
+        await eventually(lambda: server.metrics.nudges._value.get() > heard)
+
+
+async def test_a_wiped_redis_blanks_and_comes_back(client: Client, writer: Writer, redis: Redis) -> None:
+    await writer.put(ROOM)
+    async with await client.events(ROOM) as events:
+        await events.state("live")
+        await redis.flushall()
+        assert (await events.snapshot()).data["state"] == "missing"
+        await writer.put(ROOM)
+        assert (await events.snapshot()).data["state"] == "live"
+
+
+async def test_a_subscription_that_died_is_made_again(
+    served: tuple[Server, Client], writer: Writer, redis: Redis
+) -> None:
+    server, client = served
+    await writer.put(ROOM)
+    async with await client.events(ROOM) as events:
+        await events.state("live")
+        assert await redis.client_kill_filter(_type="pubsub")
+        heard = server.metrics.nudges._value.get()
+
+        async def nudged() -> bool:
+            await writer.put(ROOM)
+            await events.snapshot()
+            return bool(server.metrics.nudges._value.get() > heard)
+
+        async with asyncio.timeout(20):
+            while not await nudged():
+                pass
+
+
+async def test_pages_may_be_opened_before_redis_is_there(tmp_path: Path) -> None:
+    redis_server = RedisServer(tmp_path, LocalSettings())
+    redis_server.start()
+    redis_server.stop()
+    async with serving(redis_server.url) as (_, client), await client.events(ROOM) as events:
+        assert (await events.snapshot()).data["state"] == "redis_away"
+        assert (await client.get("/v1/rooms")).status == 503
+        redis_server.start()
+        try:
+            assert (await events.snapshot()).data["state"] == "missing"
+            writer = Writer(redis_server.url)
+            await writer.put(ROOM)
+            assert (await events.snapshot()).data["state"] == "live"
+            await writer.close()
+        finally:
+            redis_server.stop()
