@@ -41,6 +41,9 @@ class ConsumerTwin:
         self.seeks: list[tuple[int, tuple[int, ...]]] = []
         self.refuse_seeks = 0
         self.member = True
+        self.asked = 0
+        self.answering = asyncio.Event()
+        self.answering.set()
 
     async def seek_fenced(self, partition: int, positions: Sequence[int], _token: int) -> None:
         if self.refuse_seeks:
@@ -49,6 +52,8 @@ class ConsumerTwin:
         self.seeks.append((partition, tuple(positions)))
 
     async def heartbeat_now(self) -> bool:
+        self.asked += 1
+        await self.answering.wait()
         return self.member
 
     async def log_ends(self, _partition: int) -> Any:
@@ -200,6 +205,17 @@ async def test_a_partition_that_leaves_while_it_is_acquired_is_let_go(group: Gro
     assert group.owners.get(0) is None
     assert group.acquired == [0, 1]
     assert ends.calls == []
+
+
+async def test_a_partition_that_leaves_before_it_is_acquired_is_not_fenced_off(group: Group) -> None:
+    group.consumer.answering.clear()
+    await group.assign(0, 1)
+    await until(lambda: group.consumer.asked == 2)
+    await group.owners.on_revoked()
+    await group.assign(1)
+    group.consumer.answering.set()
+    await group.until_live(1)
+    assert group.acquired == [1]
 
 
 async def test_a_fatal_error_of_a_take_over_ends_the_process(group: Group, ends: Ends) -> None:

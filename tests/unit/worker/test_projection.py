@@ -143,6 +143,17 @@ async def test_a_wiped_redis_is_whole_again_after_the_next_write(scene: Scene) -
     assert sorted(scene.store.versions) == ["room-0", "room-1", "room-2"]
 
 
+async def test_a_wipe_is_noticed_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projection_module, "ANEW_EVERY_S", 0.0)
+    await scene.round()
+    scene.store.versions.clear()
+    for offset in range(3, 6):
+        scene.now_ms += 1_000
+        scene.fold(like(offset, room="room-1"))
+        await scene.round()
+    assert scene.reprojections() == 1
+
+
 async def test_a_wiped_redis_is_noticed_in_silence_too(scene: Scene) -> None:
     await scene.round()
     scene.store.versions.clear()
