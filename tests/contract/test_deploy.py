@@ -25,10 +25,12 @@ PROMETHEUS = TOP / "deploy" / "prometheus"
 DASHBOARDS = sorted((TOP / "deploy" / "grafana" / "dashboards").glob("*.json"))
 COMPOSE: dict[str, Any] = yaml.safe_load((TOP / "docker-compose.yml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = [name for name, service in SERVICES.items() if service.get("image") == "snapup"]
 RULES = [
     rule for group in yaml.safe_load((PROMETHEUS / "rules.yml").read_text("utf-8"))["groups"] for rule in group["rules"]
 ]
 ALERTS = [rule for rule in RULES if "alert" in rule]
+ADDRESSES = {"SNAPUP_BOOTSTRAP_SERVERS", "SNAPUP_REDIS_URL"}
 # Prometheus itself adds these to what it scrapes.
 PROMETHEUS_NAMES = {"up", "ALERTS"}
 PROMETHEUS_LABELS = {"job", "instance", "le", "alertname", "alertstate"}
@@ -84,18 +86,20 @@ def test_compose_bounds_the_memory_of_what_stays() -> None:
     assert [name for name, service in SERVICES.items() if name != "topic-init" and "mem_limit" not in service] == []
 
 
-@pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if service.get("image") == "snapup"])
+@pytest.mark.parametrize("name", OURS)
 def test_compose_environment_is_valid_settings(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = SERVICES[name]["environment"]
     known = {f"SNAPUP_{field.upper()}" for field in Settings.model_fields}
     assert set(environment) <= known
     for variable, value in environment.items():
         monkeypatch.setenv(variable, value)
-    settings = load_settings()
-    assert settings.bootstrap_servers.split(":")[0] in SERVICES
+    load_settings()
+    hosts = [re.sub(r"^redis://", "", environment[name]).split(":")[0] for name in ADDRESSES & set(environment)]
+    assert hosts
+    assert set(hosts) <= set(SERVICES)
 
 
-@pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if service.get("image") == "snapup"])
+@pytest.mark.parametrize("name", OURS)
 def test_compose_runs_commands_that_exist(name: str) -> None:
     command: Any = typer.main.get_command(cli.app)
     words = list(SERVICES[name]["command"])
@@ -104,8 +108,9 @@ def test_compose_runs_commands_that_exist(name: str) -> None:
     command.make_context(name, words)  # parses, runs nothing
 
 
-def test_compose_waits_longer_than_the_worker_takes_to_stop() -> None:
-    grace_s = int(SERVICES["worker"]["stop_grace_period"].removesuffix("s"))
+@pytest.mark.parametrize("name", ["worker", "server"])
+def test_compose_waits_longer_than_a_process_takes_to_stop(name: str) -> None:
+    grace_s = int(SERVICES[name]["stop_grace_period"].removesuffix("s"))
     assert grace_s * 1000 > Settings.model_fields["stop_timeout_ms"].default
 
 

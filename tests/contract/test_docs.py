@@ -26,6 +26,7 @@ from stream.topics import declared as declared_topics
 from stream.worker.tasks import Exit
 from tests.support.doc_tables import OPERATIONS, marked, rows_of, tables
 from tests.support.worker_metrics import declared as declared_metrics
+from tests.support.worker_metrics import declared_by_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -280,7 +281,8 @@ def _variables(parameter: Any) -> list[str]:
 
 
 def test_metrics_that_are_named_exist() -> None:
-    known = {name for family in declared_metrics() for name in (family.name, *family.series())}
+    families = [*declared_metrics(), *declared_by_server()]
+    known = {name for family in families for name in (family.name, *family.series())}
     named = {
         (name, metric)
         for name, text in TEXTS.items()

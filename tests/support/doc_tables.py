@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 
 from stream.local.settings import LocalSettings
 from stream.settings import Settings
-from tests.support.worker_metrics import declared
+from tests.support.worker_metrics import Family, declared, declared_by_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +35,8 @@ def tables() -> dict[str, str]:
     return {
         "settings": settings_table(Settings),
         "local settings": settings_table(LocalSettings),
-        "metrics": metrics_table(),
+        "metrics": metrics_table(declared()),
+        "server metrics": metrics_table(declared_by_server()),
     }
 
 
@@ -48,11 +49,11 @@ def settings_table(settings: type[BaseSettings]) -> str:
     return _table(("variable", "default", "allowed", "what"), rows)
 
 
-def metrics_table() -> str:
+def metrics_table(families: list[Family]) -> str:
     """Our own metrics; those of the process and of Python's collector are named in the text."""
     rows = [
         (f"`{family.name}`", family.kind, ", ".join(f"`{label}`" for label in family.labels), family.text)
-        for family in declared()
+        for family in families
         if family.name.startswith("stream_")
     ]
     return _table(("metric", "kind", "labels", "what"), rows)

@@ -1,12 +1,16 @@
-"""What the worker's registry declares, whether or not anything was counted yet."""
+"""What the registries of worker and read server declare, whether or not anything was counted yet."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prometheus_client.metrics import MetricWrapperBase
 
-from stream.worker.metrics import Metrics
+from stream.serve.metrics import Metrics as ServerMetrics
+from stream.worker.metrics import Metrics as WorkerMetrics
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "info": ("_info",)}
 
@@ -25,8 +29,17 @@ class Family(NamedTuple):
 
 
 def declared() -> list[Family]:
+    """The worker's."""
+    return _of(WorkerMetrics(("live.comments",), observe_latency=True).registry)
+
+
+def declared_by_server() -> list[Family]:
+    """The read server's."""
+    return _of(ServerMetrics().registry)
+
+
+def _of(registry: CollectorRegistry) -> list[Family]:
     """Our own metrics in the order of their declaration, then those of the process and of Python's collector."""
-    registry = Metrics(("live.comments",), observe_latency=True).registry
     own, others = [], []
     collectors: list[Any] = list(registry._collector_to_names)
     for collector in collectors:
