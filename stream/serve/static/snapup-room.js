@@ -50,7 +50,7 @@ export class SnapupRoom extends EventTarget {
   #said = "";
 
   /** Since this object was made: documents taken, torn ones, ones older than what was known, connections opened. */
-  counts = { snapshots: 0, broken: 0, older: 0, connections: 0 };
+  counts = { snapshots: 0, unreadable: 0, older: 0, connections: 0 };
 
   /**
    * @param {object} options
@@ -89,13 +89,13 @@ export class SnapupRoom extends EventTarget {
 
   /**
    * "live": `overlay` is there. Else why it is not: "connecting" (never heard yet), "offline" (connection lost),
-   * "refused" (token), "broken" (the document is torn), "stale", "missing" (no such room now), "redis_away".
+   * "refused" (token), "unreadable" (the document is torn), "stale", "missing" (no such room now), "redis_away".
    */
   get state() {
     if (this.overlay !== null) return "live";
     if (this.#refused) return "refused";
     if (!this.#online) return this.#serverState === null ? "connecting" : "offline";
-    if (this.#broken) return "broken";
+    if (this.#broken) return "unreadable";
     if (this.#serverState === "live") return "stale";
     return this.#serverState ?? "connecting";
   }
@@ -259,11 +259,14 @@ export class SnapupRoom extends EventTarget {
     }
     if (typeof message !== "object" || message === null) {
       this.#drop();
+      this.#changed(true);
       return;
     }
+    this.#broken = false;
     if (Number.isSafeInteger(message.server_time_ms)) this.#clock.observe(message.server_time_ms);
     this.#serverState = typeof message.state === "string" ? message.state : null;
     if (message.overlay !== null && message.overlay !== undefined) this.#replace(message.overlay);
+    else if (this.#serverState === "unreadable") this.#drop();
     else if (this.#serverState === "missing") this.#last = null;
     this.#changed(true);
   }
@@ -288,10 +291,9 @@ export class SnapupRoom extends EventTarget {
 
   /** A torn document: nothing of it is used, and what was there before it goes too, for it is not the truth any more. */
   #drop() {
-    this.counts.broken += 1;
+    this.counts.unreadable += 1;
     this.#broken = true;
     this.#last = null;
-    this.#changed(true);
   }
 
   // -- time -----------------------------------------------------------------------------------------------------------

@@ -130,7 +130,7 @@ export const EN = {
       connecting: "connecting…",
       offline: "connection lost, trying again…",
       refused: "the token is not valid, or no longer",
-      broken: "what came was not whole",
+      unreadable: "what came was not whole",
       stale: "the figures are too old",
       missing: "there is nothing about this room now",
       redis_away: "Redis does not answer",

@@ -1,0 +1,159 @@
+// The host's console of one room: connects, keeps the history, and lets each part draw what is there.
+
+import { levelIcon } from "../overlay/icons.js";
+import { RAMP } from "../overlay/subject.js";
+import { SnapupRoom } from "../snapup-room.js";
+import { LANGUAGES } from "../language.js";
+import { foreign, h, setText } from "../dom.js";
+import { clean, duration, fill } from "../text.js";
+import { Charts } from "./charts.js";
+import { Claims } from "./claims.js";
+import { explain, refreshExplanation, startExplaining } from "./explain.js";
+import { controls, helpDialog, onKeys } from "./frame.js";
+import { Freshness } from "./freshness.js";
+import { Funnel } from "./funnel.js";
+import { History, saleKey } from "./history.js";
+import { becauseLines } from "./reasons.js";
+import { Sales, sorted } from "./sales.js";
+import { Search } from "./search.js";
+import { Urgency } from "./urgency.js";
+import { RANGES, View, WINDOWS } from "./view.js";
+
+/** Nobody reads more often than this. */
+const DRAW_MS = 250;
+const CHART_MS = 1_000;
+const AGE_MS = 500;
+
+const roomId = decodeURIComponent(location.pathname.split("/").at(-1));
+const view = new View();
+const strings = LANGUAGES[view.lang];
+const words = strings.console;
+// Hidden or not, the history goes on: a host comes back to this page.
+const room = new SnapupRoom({ room: roomId, token: view.token, whenHidden: "keep" });
+const context = { view, strings, room };
+const history = new History();
+
+const freshness = new Freshness(context);
+const funnel = new Funnel(context);
+const sales = new Sales(context);
+const charts = new Charts(context, history);
+const urgency = new Urgency(context);
+const claims = new Claims(context);
+const search = new Search(context);
+const help = helpDialog(context);
+const stale = h("p.stale", { hidden: true });
+const level = h("span.level");
+const name = h("h1", {}, foreign(clean(roomId, 64)));
+explain(level, () => {
+  const head = room.last?.urgency;
+  return head ? [clean(head.sale_id ?? "", 40), ...becauseLines(head.because, head.level, strings)] : [];
+});
+
+document.title = `${clean(roomId, 64)} · ${words.title}`;
+const find = h("button.tool", { type: "button" }, words.searchHint);
+find.addEventListener("click", () => search.open());
+document.body.append(
+  h("a.skip", { href: "#time" }, words.skip),
+  h(
+    "header.top",
+    {},
+    h("a.home", { href: view.link("../console") }, words.rooms),
+    name,
+    level,
+    freshness.root,
+    h("div.spring"),
+    find,
+    h("a.tool", { href: view.link(`../overlay?room=${encodeURIComponent(roomId)}`), target: "_blank", rel: "noopener" }, words.overlay),
+    controls(context, help),
+  ),
+  stale,
+  h(
+    "main.console",
+    {},
+    funnel.root,
+    h("div.middle", {}, sales.root, charts.root, urgency.root),
+    claims.root,
+  ),
+  search.root,
+  help,
+);
+startExplaining();
+
+// -- drawing ----------------------------------------------------------------------------------------------------------
+let timer = 0;
+let drawnAt = -Infinity;
+let chartedAt = -Infinity;
+
+/** The sale whose stock and level are charted: the chosen one, else the most urgent. */
+function chosenSale(overlay) {
+  const all = overlay?.sales ?? [];
+  return all.find((sale) => saleKey(sale) === view.sale) ?? sorted(all)[0] ?? null;
+}
+
+function draw({ charted = false } = {}) {
+  if (document.hidden) return;
+  drawnAt = performance.now();
+  const overlay = room.last;
+  const now = room.now();
+  const chosen = chosenSale(overlay);
+  freshness.render();
+  const isOld = overlay !== null && room.overlay === null;
+  stale.hidden = !isOld;
+  if (isOld) setText(stale, fill(words.staleNote, { age: duration(now - overlay.as_of_ms, strings) }));
+  funnel.render(overlay);
+  sales.render(overlay, chosen, now);
+  claims.render(overlay, now);
+  urgency.render(history.events);
+  drawLevel(overlay);
+  if (charted || drawnAt - chartedAt >= CHART_MS - DRAW_MS) {
+    chartedAt = drawnAt;
+    charts.render(now, chosen);
+  }
+  refreshExplanation();
+}
+
+function drawLevel(overlay) {
+  const has = overlay !== null && overlay.sales.length > 0;
+  level.hidden = !has;
+  if (!has || level.dataset.level === overlay.urgency.level) return;
+  level.dataset.level = overlay.urgency.level;
+  const word = strings.levels[overlay.urgency.level] ?? clean(overlay.urgency.level, 20);
+  level.replaceChildren(levelIcon(overlay.urgency.level, RAMP.indexOf(overlay.urgency.level)), h("span", {}, word));
+}
+
+function drawSoon() {
+  if (timer) return;
+  const inMs = Math.max(0, DRAW_MS - (performance.now() - drawnAt));
+  timer = setTimeout(() => {
+    timer = 0;
+    draw();
+  }, inMs);
+}
+
+room.addEventListener("snapshot", (event) => history.take(event.detail));
+room.addEventListener("change", drawSoon);
+view.addEventListener("change", () => {
+  charts.dress();
+  draw({ charted: true });
+});
+document.addEventListener("visibilitychange", () => !document.hidden && draw({ charted: true }));
+// The age moves on though nothing comes.
+setInterval(() => !document.hidden && freshness.render(), AGE_MS);
+
+// -- keys -------------------------------------------------------------------------------------------------------------
+const next = (list, item) => list[(list.indexOf(item) + 1) % list.length];
+onKeys((event) => {
+  if (charts.key(event)) return true;
+  if (event.key === "/") search.open();
+  else if (event.key === "?") help.showModal();
+  else if (event.key === "w") view.set({ window: next(WINDOWS, view.window) });
+  else if (event.key === "r") view.set({ range: next(RANGES, view.range) });
+  else if (event.key === "s") {
+    const all = sorted(room.last?.sales ?? []).map(saleKey);
+    if (all.length) view.set({ sale: next(all, saleKey(chosenSale(room.last))) });
+  } else return false;
+  return true;
+});
+
+draw();
+room.start();

@@ -1,0 +1,46 @@
+// How old the figures are, always in sight: green, amber, then grey, and grey is also what the figures become.
+
+import { h, setText } from "../dom.js";
+import { duration, fill, timeOfDay } from "../text.js";
+import { explain } from "./explain.js";
+
+export class Freshness {
+  #context;
+  #age;
+  #state;
+
+  /** @param {{room, strings}} context */
+  constructor(context) {
+    this.#context = context;
+    this.#age = h("span.age");
+    this.#state = h("span.state", { role: "status" });
+    const ring = h("i.ring", { "aria-hidden": "true" });
+    this.root = h("div.freshness", {}, ring, this.#age, this.#state);
+    const words = context.strings.console;
+    explain(this.root, () => {
+      const { last } = context.room;
+      return [this.#state.textContent, last === null ? null : fill(words.asOf, { time: timeOfDay(last.as_of_ms) })];
+    });
+  }
+
+  render() {
+    const { room, strings } = this.#context;
+    const words = strings.console;
+    const { last, state } = room;
+    const ageMs = last === null ? null : Math.max(0, room.now() - last.as_of_ms);
+    const worth = last === null ? "none" : worthOf(ageMs, last);
+    document.documentElement.dataset.fresh = worth;
+    this.root.dataset.fresh = worth;
+    setText(this.#age, ageMs === null ? "" : fill(words.age, { age: duration(ageMs, strings) }));
+    const backlog = state === "live" && last.clock.source === "log" && last.clock.lag_ms > 0;
+    const trouble = state === "live" && !room.online ? words.states.offline : (words.states[state] ?? "");
+    setText(this.#state, backlog ? words.backlog : trouble);
+  }
+}
+
+/** "new" in the first half of its time, "aging" in the second, "old" beyond. */
+function worthOf(ageMs, { as_of_ms, stale_after_ms }) {
+  const lifeMs = stale_after_ms - as_of_ms;
+  if (ageMs > lifeMs) return "old";
+  return ageMs > Math.max(lifeMs / 2, 1_500) ? "aging" : "new";
+}

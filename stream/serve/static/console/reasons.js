@@ -1,0 +1,57 @@
+// Why: the words for levels' rules, for claims, and for what is held back. The same as the terminal view's.
+
+import { clean, countdown, duration, fill, grouped, span, timeOfDay, windowOf } from "../text.js";
+
+/** The reasons of a level, one line each. */
+export function becauseLines(because, level, strings) {
+  const words = strings.console;
+  if (level in words.fixed) return [words.fixed[level]];
+  if (!because?.length) return [words.noReason];
+  return because.map(({ rule, value, threshold }) =>
+    Object.hasOwn(words.rules, rule)
+      ? fill(words.rules[rule], { value: figure(value), threshold: figure(threshold) })
+      : fill(words.ruleOther, { rule: clean(rule, 40), value: figure(value), threshold: figure(threshold) }),
+  );
+}
+
+function figure(value) {
+  return Math.abs(value) >= 1000 ? grouped(value) : String(Number(value.toFixed(value >= 100 ? 0 : 1)));
+}
+
+/** A claim as it may be said at this moment. */
+export function claimText(claim, strings, nowMs) {
+  const text = strings.claims[claim.claim];
+  let value = "";
+  if (Array.isArray(claim.value)) value = span(claim.value[0], claim.value[1], strings);
+  else if (claim.unit === "ms") {
+    const left = claim.value - (nowMs - claim.as_of_ms);
+    value = left < 10_000 ? fill(strings.seconds, { n: countdown(left, strings) }) : duration(left, strings);
+  } else value = grouped(claim.value);
+  if (!text) return `${clean(claim.claim, 40)}: ${value}`;
+  const coverage = claim.inputs.coverage;
+  return fill(text, {
+    value,
+    window: claim.window_ms === null ? "" : windowOf(claim.window_ms, strings),
+    coverage: coverage === null || coverage === undefined ? "?" : Math.round(coverage * 100),
+  });
+}
+
+/** Why a claim is held back. */
+export function withheldText(withheld, sales, strings) {
+  const name = strings.claimNames[withheld.claim] ?? clean(withheld.claim, 40);
+  const sale = sales.find((each) => each.sale_id === withheld.sale_id && each.sku_id === withheld.sku_id);
+  let reason =
+    strings.withheldOf[`${withheld.claim} ${withheld.reason}`] ??
+    strings.withheld[withheld.reason] ??
+    clean(withheld.reason, 60);
+  if (withheld.reason === "restock_planned" && sale?.restock_planned_at_ms) {
+    reason = fill(strings.restockAt, { time: timeOfDay(sale.restock_planned_at_ms, false) });
+  }
+  return { name, reason };
+}
+
+/** Of which SKU in which sale. */
+export function subjectOf({ sale_id, sku_id }) {
+  if (sale_id === null || sale_id === undefined) return "";
+  return sku_id === null || sku_id === undefined ? clean(sale_id, 40) : `${clean(sku_id, 40)} · ${clean(sale_id, 40)}`;
+}

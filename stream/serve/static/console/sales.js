@@ -1,0 +1,185 @@
+// Top of the middle: what is left of each sale, how fast it goes and who still wants it. Enough to decide on a restock.
+
+import { levelIcon } from "../overlay/icons.js";
+import { RAMP } from "../overlay/subject.js";
+import { foreign, h, setText } from "../dom.js";
+import { amount, clean, duration, fill, grouped, share, span, timeOfDay, windowOf } from "../text.js";
+import { explain } from "./explain.js";
+import { saleKey } from "./history.js";
+import { keyed } from "./keyed.js";
+import { becauseLines } from "./reasons.js";
+
+const MAX_SHOWN = 4;
+const ORDER = ["last_call", "snap_up", "rush", "sold_out", "brisk", "warming", "calm", "unknown", "ended"];
+
+/** The most urgent first; stable among equals. */
+export function sorted(sales) {
+  const rank = (sale) => (ORDER.indexOf(sale.urgency.level) + ORDER.length) % ORDER.length;
+  return [...sales].sort((a, b) => b.oversold - a.oversold || rank(a) - rank(b) || (saleKey(a) < saleKey(b) ? -1 : 1));
+}
+
+export class Sales {
+  #context;
+  #list;
+  #more;
+  #none;
+
+  constructor(context) {
+    this.#context = context;
+    const words = context.strings.console;
+    this.#list = h("ol.sales");
+    this.#more = h("p.soft", { hidden: true });
+    this.#none = h("p.soft", {}, words.noSales);
+    this.root = h("section.stock", { "aria-label": words.sales }, h("header.bar-head", {}, h("h2", {}, words.sales)), this.#list, this.#more, this.#none);
+  }
+
+  /** `chosen`: the sale whose stock is charted. */
+  render(overlay, chosen, nowMs) {
+    const words = this.#context.strings.console;
+    const all = sorted(overlay?.sales ?? []);
+    let shown = all.slice(0, MAX_SHOWN);
+    if (chosen !== null && !shown.includes(chosen)) shown = [...shown.slice(0, MAX_SHOWN - 1), chosen];
+    this.#none.hidden = all.length > 0;
+    this.#more.hidden = all.length <= MAX_SHOWN;
+    setText(this.#more, fill(words.moreSales, { n: grouped(all.length - MAX_SHOWN) }));
+    keyed(
+      this.#list,
+      shown,
+      saleKey,
+      (sale) => this.#create(sale),
+      (element, sale) => this.#update(element, sale, sale === chosen, nowMs),
+    );
+  }
+
+  #create(sale) {
+    const { strings, view } = this.#context;
+    const words = strings.console;
+    const fields = {};
+    const figure = (name, help) => {
+      const value = h("b", {}, "–");
+      fields[name] = value;
+      const group = h("div", { "data-figure": name }, value, h("span.soft", {}, words.sale[name]));
+      explain(group, () => [`${words.sale[name]}: ${value.textContent}`, help()]);
+      return group;
+    };
+    fields.badge = h("span.level");
+    explain(fields.badge, () => [
+      fill(words.asOf, { time: timeOfDay(element.sale.urgency.since_ms) }),
+      ...becauseLines(element.sale.urgency.because, element.sale.urgency.level, strings),
+    ]);
+    fields.name = h("button.choose", { type: "button", title: fill(words.showInChart, { sale: clean(sale.sku_id, 40) }) }, foreign(clean(sale.sku_id, 40)));
+    fields.name.addEventListener("click", () => view.set({ sale: saleKey(element.sale) }));
+    fields.of = h("span.soft.of", {}, foreign(clean(sale.sale_id, 40)));
+    fields.when = h("span.when");
+    fields.bar = h("div.stockbar", { "aria-hidden": "true" }, h("i.sold"), h("i.held"));
+    fields.sellThrough = h("span.soft");
+    explain(fields.sellThrough, () => [fields.sellThrough.textContent, words.saleHelp.sellThrough]);
+    fields.pace = h("ul.pace");
+    const element = h(
+      "li.sale",
+      {},
+      h("div.sale-head", {}, fields.badge, fields.name, fields.of, fields.when),
+      h(
+        "div.sale-body",
+        {},
+        h(
+          "div.amounts",
+          {},
+          figure("left", () => words.saleHelp.left),
+          figure("held", () => words.saleHelp.held),
+          figure("sold", () => words.saleHelp.sold),
+        ),
+        h("div.flow", {}, fields.bar, fields.sellThrough, fields.pace),
+      ),
+    );
+    element.fields = fields;
+    return element;
+  }
+
+  #update(element, sale, chosen, nowMs) {
+    const { strings } = this.#context;
+    const words = strings.console;
+    const { fields } = element;
+    element.sale = sale;
+    element.classList.toggle("chosen", chosen);
+    fields.name.setAttribute("aria-pressed", String(chosen));
+    if (fields.badge.dataset.level !== sale.urgency.level) {
+      fields.badge.dataset.level = sale.urgency.level;
+      const word = strings.levels[sale.urgency.level] ?? clean(sale.urgency.level, 20);
+      fields.badge.replaceChildren(levelIcon(sale.urgency.level, RAMP.indexOf(sale.urgency.level)), h("span", {}, word));
+    }
+    setText(fields.when, whenOf(sale, nowMs, strings));
+    setText(fields.left, sale.available === null ? "?" : grouped(sale.available));
+    setText(fields.held, grouped(sale.held));
+    setText(fields.sold, grouped(sale.sold));
+    const total = sale.offered === null ? 0 : sale.offered + sale.restocked;
+    const beyond = Math.max(total, sale.held + sale.sold);
+    const [sold, held] = fields.bar.children;
+    sold.style.inlineSize = beyond > 0 ? `${(100 * sale.sold) / beyond}%` : "0%";
+    held.style.inlineSize = beyond > 0 ? `${(100 * sale.held) / beyond}%` : "0%";
+    setText(
+      fields.sellThrough,
+      total > 0
+        ? fill(words.sale.sellThrough, { share: share(sale.sold, total), num: grouped(sale.sold), den: grouped(total) })
+        : words.sale.unknown,
+    );
+    keyed(
+      fields.pace,
+      paceOf(sale, strings),
+      ({ name }) => name,
+      ({ name }) => {
+        const line = h(`li.${name}`);
+        explain(line, () => [line.textContent, line.help]);
+        return line;
+      },
+      (line, { text, help }) => {
+        line.help = help;
+        setText(line, text);
+      },
+    );
+  }
+}
+
+function whenOf(sale, nowMs, strings) {
+  const words = strings.console.sale;
+  const { status, starts_at_ms: starts, ends_at_ms: ends } = sale;
+  if (status === "scheduled" && starts !== null) return fill(words.starts, { time: duration(starts - nowMs, strings) });
+  if (status !== "open" || ends === null) return strings.statuses[status] ?? clean(status, 20);
+  if (ends <= nowMs) return strings.statuses.ended;
+  const text = fill(words.ends, { time: duration(ends - nowMs, strings) });
+  return sale.extended ? `${text} · ${words.extended}` : text;
+}
+
+/** What is to be said besides: warnings first. */
+function paceOf(sale, strings) {
+  const words = strings.console.sale;
+  const help = strings.console.saleHelp;
+  const lines = [];
+  const add = (name, text, about = "") => lines.push({ name, text, help: about });
+  const window = windowOf(sale.velocity.window_ms, strings);
+  if (sale.oversold > 0) add("warn-oversold", fill(words.oversold, { n: grouped(sale.oversold) }), help.oversold);
+  if (sale.suspect_units > 0) add("warn-suspects", fill(words.suspects, { n: grouped(sale.suspect_units) }));
+  if (sale.over_limit > 0) add("warn-limit", fill(words.overLimit, { n: grouped(sale.over_limit) }));
+  if (sale.restock_planned_at_ms !== null && sale.restock_planned_at_ms !== undefined) {
+    add("restock", fill(strings.restockAt, { time: timeOfDay(sale.restock_planned_at_ms, false) }));
+  }
+  if (sale.eta_sellout_ms) {
+    const { low, high, coverage } = sale.eta_sellout_ms;
+    const about = fill(help.eta, { coverage: Math.round(coverage * 100) });
+    add("eta", fill(words.eta, { span: span(low, high, strings) }), about);
+  }
+  if (sale.velocity.units !== 0) {
+    const n = `${sale.velocity.units > 0 ? "+" : "−"}${grouped(Math.abs(sale.velocity.units))}`;
+    add("velocity", fill(words.velocity, { n, window }), `${words.velocityName}: ${fill(help.velocity, { window })}`);
+  }
+  if (sale.carters_without_order.value > 0) {
+    const about = sale.carters_without_order.method === "exact" ? "" : "≈";
+    add("carters", fill(words.carters, { n: `${about}${grouped(sale.carters_without_order.value)}` }), help.carters);
+  }
+  if (sale.restocked > 0) add("restocked", fill(words.restocked, { n: grouped(sale.restocked) }));
+  if (sale.released > 0) add("released", fill(words.released, { n: grouped(sale.released) }));
+  if (sale.price_minor !== null && sale.currency) {
+    add("price", fill(words.price, { currency: clean(sale.currency, 8), price: amount(sale.price_minor, sale.currency) }));
+  }
+  return lines;
+}

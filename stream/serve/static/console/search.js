@@ -1,0 +1,62 @@
+// `/`: finds a room by a part of its id and goes there.
+
+import { foreign, h } from "../dom.js";
+import { clean, fill, grouped } from "../text.js";
+import { askForRooms } from "./rooms-list.js";
+
+const ASK_AFTER_MS = 150;
+
+export class Search {
+  #context;
+  #input;
+  #list;
+  #asking = null;
+  #timer = 0;
+
+  constructor(context) {
+    this.#context = context;
+    const words = context.strings.console;
+    this.#input = h("input", { type: "search", "aria-label": words.search, placeholder: words.search, autocomplete: "off", spellcheck: "false", maxlength: "64" });
+    this.#list = h("ul.found");
+    this.root = h("dialog.search", { "aria-label": words.search }, this.#input, this.#list);
+    this.#input.addEventListener("input", () => {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#ask(), ASK_AFTER_MS);
+    });
+    this.#input.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") this.#list.querySelector("a")?.click();
+      if (event.key === "ArrowDown") this.#list.querySelector("a")?.focus();
+    });
+    this.root.addEventListener("click", (event) => event.target === this.root && this.root.close());
+  }
+
+  open() {
+    this.root.showModal();
+    this.#input.select();
+    this.#ask();
+  }
+
+  async #ask() {
+    this.#asking?.abort();
+    this.#asking = new AbortController();
+    const { signal } = this.#asking;
+    const { view, strings } = this.#context;
+    const words = strings.console;
+    const { rooms, error } = await askForRooms({ token: view.token, q: this.#input.value.trim(), limit: 12, signal });
+    if (signal.aborted) return;
+    const lines = (rooms ?? []).map((room) =>
+      h(
+        "li",
+        {},
+        h(
+          "a",
+          { href: view.link(`${encodeURIComponent(room.room_id)}`) },
+          foreign(clean(room.room_id, 64)),
+          h("span.soft", {}, fill(strings.claims.watching_now, { value: grouped(Number(room.watching_now) || 0) })),
+        ),
+      ),
+    );
+    if (!lines.length) lines.push(h("li.soft", {}, error === null ? words.noMatch : words.states[error]));
+    this.#list.replaceChildren(...lines);
+  }
+}

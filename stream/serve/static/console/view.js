@@ -1,0 +1,57 @@
+// What of a console is chosen: kept in its address, so that a link holds the whole view.
+
+import { languageOf } from "../language.js";
+
+export const WINDOWS = [60_000, 300_000, 1_800_000, null];
+export const RANGES = [300_000, 1_800_000, 0];
+
+/** Fires "change". `token` and `room` are the address's own. */
+export class View extends EventTarget {
+  constructor() {
+    super();
+    const query = new URLSearchParams(location.search);
+    this.token = query.get("token") ?? "";
+    this.lang = languageOf(query.get("lang"));
+    this.theme = ["dark", "light"].includes(query.get("theme"))
+      ? query.get("theme")
+      : matchMedia("(prefers-color-scheme: light)").matches
+        ? "light"
+        : "dark";
+    this.window = query.get("window") === "session" ? null : (WINDOWS.find((each) => String(each) === query.get("window")) ?? 300_000);
+    this.range = RANGES.find((each) => String(each) === query.get("range")) ?? RANGES[0];
+    this.sale = query.get("sale") ?? "";
+    this.q = query.get("q") ?? "";
+    this.sort = query.get("sort") ?? "";
+    this.#dress();
+  }
+
+  /** Change some of it: `set({ window: null })`. */
+  set(chosen) {
+    const language = chosen.lang !== undefined && chosen.lang !== this.lang;
+    Object.assign(this, chosen);
+    const query = new URLSearchParams(location.search);
+    for (const [name, value] of Object.entries(chosen)) {
+      if (value === "") query.delete(name);
+      else query.set(name, name === "window" && value === null ? "session" : String(value));
+    }
+    history.replaceState(null, "", `${location.pathname}${query.size ? `?${query}` : ""}`);
+    if (language) location.reload(); // every word of the page changes: it begins anew
+    this.#dress();
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** The address of another page, with what should go along. */
+  link(path) {
+    const query = new URLSearchParams();
+    for (const name of ["token", "lang", "theme"]) {
+      const value = new URLSearchParams(location.search).get(name);
+      if (value) query.set(name, value);
+    }
+    return query.size ? `${path}${path.includes("?") ? "&" : "?"}${query}` : path;
+  }
+
+  #dress() {
+    document.documentElement.dataset.theme = this.theme;
+    document.documentElement.lang = this.lang;
+  }
+}
