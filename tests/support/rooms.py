@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from stream.contract.events import TOPIC_NAMES, OrderStatus
-from stream.contract.overlay import Overlay
 from stream.core.merge import TopicMerge
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
@@ -17,6 +16,8 @@ from stream.verify.recount import Recount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from stream.contract.overlay import Overlay
 
 TOPICS = tuple(f"live.{name}" for name in TOPIC_NAMES)
 T0_MS = 1_700_000_000_000
@@ -37,13 +38,13 @@ Log = list[list[Rec]]  # by topic
 
 
 def random_log(seed: int, events: int = 300, rooms: int = 3, duration_ms: int = 120_000) -> Log:
-    """A log of all topics: duplicates, late and early events, orders in every shape, bad records, sales that open late."""
+    """A log of all topics: duplicates, late and early events, orders in every shape, bad records, late openings."""
     random = Random(seed)
     drafts: list[tuple[int, int, str, dict[str, object]]] = []
     for number in range(events):
         room = f"room-{random.randrange(rooms)}"
         append_ms = T0_MS + int(duration_ms * number / events)
-        topic, event = _event(random, number)
+        topic, event = _event(random)
         late = random.choice([0, 0, 0, 0, 50, 2_000, 70_000, -1_500])
         event |= {"event_id": f"e{number}", "room_id": room, "event_time_ms": append_ms - late}
         drafts.append((append_ms, topic, room, event))
@@ -57,7 +58,7 @@ def random_log(seed: int, events: int = 300, rooms: int = 3, duration_ms: int = 
     return log
 
 
-def _event(random: Random, number: int) -> tuple[int, dict[str, object]]:
+def _event(random: Random) -> tuple[int, dict[str, object]]:  # noqa: PLR0911 — one for each kind
     user = f"u{random.randrange(25)}"
     sale, sku = f"s{random.randrange(2)}", f"k{random.randrange(2)}"
     kind = random.choice(["like", "comment", "cart", "order", "order", "order", "enter", "leave", "click", "sale"])
@@ -69,20 +70,23 @@ def _event(random: Random, number: int) -> tuple[int, dict[str, object]]:
         cart: dict[str, object] = {"type": "cart_add", "user_id": user, "sku_id": sku, "quantity": 1}
         return CART_ADDS, cart if random.random() < 0.3 else cart | {"sale_id": sale}
     if kind == "order":
-        return ORDERS, _order(random, user, sale, sku)
+        return ORDERS, _order(random)
     if kind in ("enter", "leave"):
         return VISITS, {"type": kind, "user_id": user}
     if kind == "click":
         return VISITS, {"type": "product_click", "user_id": user, "sku_id": sku}
-    return SALES, _sale(random, number, sale, sku)
+    return SALES, _sale(random, sale, sku)
 
 
-def _order(random: Random, user: str, sale: str, sku: str) -> dict[str, object]:
+def _order(random: Random) -> dict[str, object]:
     order_id = random.randrange(40)
     # The lines belong to the order: the same in each of its records.
     of_order = Random(order_id)
-    line: dict[str, object] = {"sku_id": sku, "quantity": 1, "amount_minor": 100}
-    line = {"sku_id": f"k{order_id % 2}", "quantity": of_order.randrange(1, 4), "amount_minor": of_order.randrange(10_000)}
+    line: dict[str, object] = {
+        "sku_id": f"k{order_id % 2}",
+        "quantity": of_order.randrange(1, 4),
+        "amount_minor": of_order.randrange(10_000),
+    }
     if order_id % 5:
         line["sale_id"] = f"s{order_id % 3}"
     return {
@@ -95,7 +99,7 @@ def _order(random: Random, user: str, sale: str, sku: str) -> dict[str, object]:
     }
 
 
-def _sale(random: Random, number: int, sale: str, sku: str) -> dict[str, object]:
+def _sale(random: Random, sale: str, sku: str) -> dict[str, object]:
     kind = random.choice(["sale_opened", "sale_restocked", "sale_extended", "sale_closed"])
     event: dict[str, object] = {"type": kind, "sale_id": sale}
     if kind == "sale_opened":
@@ -162,7 +166,7 @@ def fold_merged(log: Log, random: Random, end_ms: int, rules: Rules | None = Non
 
 
 def restarted(fold: PartitionFold, saved: dict[bytes, bytes | None], rules: Rules | None = None) -> PartitionFold:
-    """What a worker that takes over has: nothing but the checkpoint. `saved` is the compacted topic; it is brought up to date."""
+    """What a worker that takes over has: the checkpoint alone. `saved`, the compacted topic, is brought up to date."""
     cut = fold.cut(1)
     for key, value in cut.records:
         saved.pop(key, None)

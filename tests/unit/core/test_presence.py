@@ -117,7 +117,7 @@ def test_one_left_in_the_millisecond_it_was_opened_is_forgotten_as_soon_as_any_o
     room.enter("a", 200)
     room.leave("a", 200)
     room.advance(200 + CLOSED_MS)
-    assert room.sessions == {}
+    assert (room.sessions, room.open_sessions) == ({}, 0)
 
 
 def test_a_checkpoint_gets_changed_sessions_once() -> None:
