@@ -70,6 +70,7 @@ class Server:
         self._cors = Cors(_checked("SNAPUP_SERVE_CORS_ORIGINS", parse_origins, settings.serve_cors_origins))
         trusted = _checked("SNAPUP_SERVE_TRUSTED_PROXIES", parse_networks, settings.serve_trusted_proxies)
         total, per_address = settings.serve_streams_max, settings.serve_streams_per_address
+        self.streams = Slots(total, per_address)
         self._connections = Slots(
             CONNECTIONS_PER_STREAM * total + SPARE_CONNECTIONS, CONNECTIONS_PER_STREAM * per_address + SPARE_CONNECTIONS
         )
@@ -79,7 +80,7 @@ class Server:
             fanout=self.fanout,
             rooms=self.rooms,
             access=self._access,
-            streams=Slots(total, per_address),
+            streams=self.streams,
             requests=RateLimit(settings.serve_requests_per_s),
             metrics=self.metrics,
         )
@@ -196,7 +197,8 @@ class Server:
             return response(plain_problem(500))
 
     async def _add_headers(self, request: web.Request, answer: web.StreamResponse) -> None:
-        is_page = answer.content_type == "text/html"
+        # A worker's script has a policy of its own: the page's.
+        is_page = answer.content_type == "text/html" or request.path == "/overlay-worker.js"
         for name, value in security_headers(page=is_page):
             answer.headers[name] = value
         for name, value in self._cors.headers(request).items():

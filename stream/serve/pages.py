@@ -25,6 +25,8 @@ PAGES: Mapping[str, str] = {
     "/builder": "builder.html",
     "/console": "rooms.html",
     "/console/{room}": "console.html",
+    # Beside the page that it keeps: a worker's scope is its own folder.
+    "/overlay-worker.js": "overlay-worker.js",
 }
 TYPES = {
     ".js": "text/javascript",

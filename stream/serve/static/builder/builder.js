@@ -7,6 +7,7 @@ import { askForRooms } from "../console/rooms-list.js";
 import { View } from "../console/view.js";
 import { DEFAULTS, HOMES, PLACES } from "../overlay/params.js";
 import { addressOf } from "./address.js";
+import { saveStarter } from "./starter.js";
 
 const BACKDROPS = ["bright", "dark", "busy"];
 /** An address must be typed out before a frame loads it. */
@@ -60,6 +61,7 @@ const widgets = Object.keys(HOMES).map((name) => {
 const labelled = (text, ...control) => h("label.field", {}, h("span.soft", {}, text), ...control);
 const address = h("output.address", { tabindex: "0", "aria-label": words.url });
 const copy = h("button.tool.primary", { type: "button" }, words.copy);
+const starter = h("button.tool", { type: "button", title: words.starterHint }, words.starter);
 const note = h("p.soft", { role: "status" });
 const form = h(
   "form",
@@ -99,7 +101,7 @@ document.body.append(
     h(
       "section.result",
       { "aria-label": words.preview },
-      h("div.url", {}, address, copy),
+      h("div.url", {}, address, copy, starter),
       note,
       h(
         "div.options",
@@ -143,7 +145,7 @@ function compose() {
   setText(address, addressOf(options, page).href);
   setText(scaleSays, `${scale.value}×`);
   setText(note, !options.room.trim() ? words.needRoom : options.token.trim() ? words.secret : "");
-  copy.disabled = !options.room.trim();
+  copy.disabled = starter.disabled = !options.room.trim();
   for (const { box, place } of widgets) place.hidden = !box.checked;
   const sample = selects.data.value === "sample" ? "1" : "";
   const preview = addressOf({ ...options, sample, ...(sample ? { room: "", token: "", sale: "" } : {}) }, page).href;
@@ -177,6 +179,7 @@ copy.addEventListener("click", async () => {
     setText(note, words.copyFailed);
   }
 });
+starter.addEventListener("click", () => saveStarter(address.textContent));
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("input", compose);
 selects.frame.addEventListener("input", compose);

@@ -4,6 +4,7 @@ import { languageOf, LANGUAGES } from "../language.js";
 import { SnapupRoom } from "../snapup-room.js";
 import { h } from "../dom.js";
 import { adoptCustomCss } from "./custom-css.js";
+import { keepThisPage } from "./keep.js";
 import { turnMotionOff } from "./motion.js";
 import { paramsOf, PLACES } from "./params.js";
 import { SampleRoom } from "./sample.js";
@@ -85,4 +86,5 @@ function show() {
     queueMicrotask(look);
   });
   room.start();
+  if (!params.sample) keepThisPage();
 }

@@ -371,6 +371,8 @@ export const EN = {
     copy: "Copy",
     copied: "Copied",
     copyFailed: "Select it and copy by hand",
+    starter: "Starter file",
+    starterHint: "If OBS may start before the server: save this file and choose “Local file” in OBS",
     preview: "Preview",
     backdrop: "Background",
     backdrops: { bright: "bright", dark: "dark", busy: "busy" },

@@ -369,6 +369,8 @@ export const ZH_CN = {
     copy: "复制",
     copied: "已复制",
     copyFailed: "请手动选中并复制",
+    starter: "启动文件",
+    starterHint: "OBS 可能先于服务器启动时：保存此文件，在 OBS 中选“本地文件”",
     preview: "预览",
     backdrop: "背景",
     backdrops: { bright: "明亮", dark: "昏暗", busy: "繁杂" },

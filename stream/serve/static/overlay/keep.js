@@ -1,0 +1,16 @@
+// Asks the browser to keep this page for a start without the server. Where it cannot (plain http to another machine), the
+// page works all the same once it is open; docs/overlays.md has a starter file for that case.
+
+export async function keepThisPage() {
+  if (!("serviceWorker" in navigator)) return;
+  try {
+    await navigator.serviceWorker.register(new URL("../../overlay-worker.js", import.meta.url), {
+      scope: new URL("../../overlay", import.meta.url).pathname,
+    });
+    const { active } = await navigator.serviceWorker.ready;
+    const loaded = performance.getEntriesByType("resource").map((entry) => entry.name);
+    active.postMessage({ keep: loaded.filter((url) => url.includes("/static/")) });
+  } catch (error) {
+    console.info("this page is not kept:", error); // private mode, a full disk: no reason not to show figures
+  }
+}
