@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# Slices, not records: what one agent's queue may hold.
-STREAM_BUFFER_SLICES = 16
+# Hauls, not records: what the agent's queue may hold.
+STREAM_BUFFER_HAULS = 16
 # Records taken over from the fetcher at once, in slices.
 DRAIN_SLICES = 4
 # Must be at least the session time-out (Faust checks), and bounds one answer of the broker.
@@ -117,6 +117,7 @@ class Worker:
             self.topics,
             fetch_wait_ms=self.settings.fetch_wait_ms,
             drain_records=DRAIN_SLICES * self.settings.slice_records,
+            haul_records=self.settings.slice_records,
             polled=self.pulse.polled,
         )
         # acks=False: Faust keeps no offsets of these topics, so none of its ack, gap and commit code runs.
@@ -128,12 +129,13 @@ class Worker:
         return app
 
     async def _fold(self, stream: Any) -> None:
-        """The agent. An exception that left this loop would be swallowed by Faust's supervisor, the slice lost."""
-        async for piece in stream:
+        """The agent. An exception that left this loop would be swallowed by Faust's supervisor, the haul lost."""
+        async for haul in stream:
             try:
-                await self.fold_loop.handle(piece)
+                await self.fold_loop.handle(haul)
             except Exception as error:  # noqa: BLE001
-                end_process(Exit.FOLD_FAILED, "the fold failed", partition=piece.partition, exc_info=error)
+                partitions = sorted({piece.partition for piece in haul})
+                end_process(Exit.FOLD_FAILED, "the fold failed", partitions=partitions, exc_info=error)
 
     async def _on_revoked(self, _app: Any, revoked: set[TP], **_more: Any) -> None:
         del revoked  # an eager rebalance revokes everything
@@ -216,7 +218,7 @@ def build_app(settings: Settings) -> faust.App:
         PartitionAssignor=CopartitionedAssignor,
         table_standby_replicas=1,
         stream_wait_empty=False,
-        stream_buffer_maxsize=STREAM_BUFFER_SLICES,
+        stream_buffer_maxsize=STREAM_BUFFER_HAULS,
         stream_recovery_delay=0.0,
         broker_session_timeout=session_s,
         broker_heartbeat_interval=settings.heartbeat_interval_ms / 1000,

@@ -3,7 +3,8 @@
 
 It was written against the exact versions asserted below. What is overridden, and why:
 
-- `Consumer.getmany`: yields one item per slice of a LIVE partition instead of one per record (a hundred times cheaper).
+- `Consumer.getmany`: yields hauls of whole slices of LIVE partitions instead of single records: in a backlog a hundred
+  times cheaper, and with a dozen quiet partitions one item per fetch instead of one per topic partition.
 - `Consumer.perform_seek`: nothing. Faust would seek to the group's offsets after each rebalance; ours are in the
   checkpoint.
 - the consumer thread's fetch waits, which Faust fixes at 1.5 s: a seek during a waiting fetch would stand still that
@@ -39,7 +40,7 @@ from stream.errors import SnapupError
 from stream.worker.ownership import Drained, Slice
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 
 FAUST_VERSION = "0.15.3"
 AIOKAFKA_VERSION = "0.14.0"
@@ -112,10 +113,27 @@ class SliceDesk(Protocol):
         ...
 
 
+Haul = tuple[Slice, ...]
+
+
+def hauls(slices: Iterable[Slice], most_records: int) -> Iterator[Haul]:
+    """Slices in bundles, each of them closed once it holds so many records; no bundle is empty."""
+    bundle: list[Slice] = []
+    records = 0
+    for piece in slices:
+        bundle.append(piece)
+        records += len(piece.records)
+        if records >= most_records:
+            yield tuple(bundle)
+            bundle, records = [], 0
+    if bundle:
+        yield tuple(bundle)
+
+
 class FetchPace:
     """Whether to wait before the next fetch.
 
-    Hundreds of tiny slices a second cost a third of a core; in a backlog every wait is lost.
+    Hundreds of tiny fetches a second cost a third of a core; in a backlog every wait is lost.
     """
 
     def __init__(self, wait_s: float) -> None:
@@ -162,7 +180,7 @@ class BatchConsumer(FaustConsumer):
         """Nothing: Faust would go to the group's offsets after every rebalance, but they are hints; owners seek."""
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109, ARG002 — Faust's
-        """One fetch: yields a message per slice, whose value is the slice."""
+        """One fetch: yields messages whose values are hauls."""
         await self._flow()
         desk = self.transport.desk
         wanted = desk.wanted()
@@ -177,8 +195,8 @@ class BatchConsumer(FaustConsumer):
         # cleared before the flow resumes. What slips through all the same is seen by `Ownership.accept`.
         await self._flow()
         self._pace.drained(drains)
-        for piece in desk.cut(drains):
-            yield self._message(piece)
+        for haul in hauls(desk.cut(drains), self.transport.haul_records):
+            yield self._message(haul)
 
     async def _flow(self) -> None:
         if not self.flow_active:
@@ -216,7 +234,9 @@ class BatchConsumer(FaustConsumer):
             polled_at_ms=(state.timestamp or 0) if known else 0,
         )
 
-    def _message(self, piece: Slice) -> tuple[TP, ConsumerMessage]:
+    def _message(self, haul: Haul) -> tuple[TP, ConsumerMessage]:
+        """One message of Faust's, under the name of the first slice's topic partition: only the agent looks inside."""
+        piece = haul[0]
         last = piece.records[-1]
         tp = TP(self.transport.topics[piece.topic_index], piece.partition)
         # Faust drops what lies at or before its read offset; a re-read after a seek does, rightly.
@@ -229,10 +249,10 @@ class BatchConsumer(FaustConsumer):
             0,
             None,
             None,
-            cast("Any", piece),
+            cast("Any", haul),
             None,
             0,
-            len(piece.records),
+            sum(len(each.records) for each in haul),
             tp,
             generation_id=self.app.consumer_generation_id,
         )
@@ -302,6 +322,7 @@ class BatchTransport(FaustTransport):
         topics: full names, in the order of the contract.
         fetch_wait_ms: pause before a fetch when there is little to do.
         drain_records: most records taken over from the fetcher at once.
+        haul_records: a haul is closed when it holds so many.
         polled: called at every look at the fetcher, for the liveness check.
     """
 
@@ -315,6 +336,7 @@ class BatchTransport(FaustTransport):
         *,
         fetch_wait_ms: int,
         drain_records: int,
+        haul_records: int,
         polled: Callable[[], None],
     ) -> None:
         super().__init__(app.conf.broker, app)
@@ -323,17 +345,18 @@ class BatchTransport(FaustTransport):
         self.topic_index = {name: index for index, name in enumerate(topics)}
         self.fetch_wait_s = fetch_wait_ms / 1000
         self.drain_records = drain_records
+        self.haul_records = haul_records
         self.polled = polled
 
 
 class PassSchema(Schema[Any, Any]):
-    """Hands the slice through: decoding is the core's."""
+    """Hands the haul through: decoding is the core's."""
 
     def loads_key(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> None:
-        """There is no key: a slice has many."""
+        """There is no key: a haul has many."""
 
     def loads_value(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:  # noqa: ARG002
-        """The slice itself."""
+        """The haul itself."""
         return message.value
 
 

@@ -76,7 +76,7 @@ async def test_what_is_accepted_is_folded_and_the_position_moves_with_it() -> No
     owner = live_owner()
     all_at_end(owner, besides=LIKES)
     (piece,) = fetched(owner, LIKES, [like(0, taps=3), like(1, taps=4)])
-    await loop_of(OwnersTwin(owner)).handle(piece)
+    await loop_of(OwnersTwin(owner)).handle([piece])
     assert likes_of(owner) == 7
     assert owner.fold.positions[LIKES] == 2
     assert owner.fold.clock_ms == NOW_MS
@@ -86,7 +86,7 @@ async def test_a_slice_of_nobody_is_dropped_and_counted() -> None:
     owner = live_owner()
     (piece,) = fetched(owner, LIKES, [like(0)])
     owners = OwnersTwin()
-    await loop_of(owners).handle(piece)
+    await loop_of(owners).handle([piece])
     assert owners.stale == 1
 
 
@@ -95,7 +95,7 @@ async def test_a_slice_from_before_a_pause_is_dropped_and_counted() -> None:
     (piece,) = fetched(owner, LIKES, [like(0)])
     owner.pause()
     owners = OwnersTwin(owner)
-    await loop_of(owners).handle(piece)
+    await loop_of(owners).handle([piece])
     assert owners.stale == 1
     assert owner.fold.positions[LIKES] == 0
 
@@ -105,7 +105,7 @@ async def test_a_gap_is_healed_and_nothing_of_it_is_folded() -> None:
     first, second = fetched(owner, LIKES, [like(0)]) + fetched(owner, LIKES, [like(1)])
     del first
     owners = OwnersTwin(owner)
-    await loop_of(owners).handle(second)
+    await loop_of(owners).handle([second])
     assert owners.healed == [0]
     assert owner.fold.positions[LIKES] == 0
 
@@ -117,12 +117,12 @@ async def test_a_topic_waits_for_one_with_backlog_and_no_longer() -> None:
     (late,) = fetched(owner, COMMENTS, [comment(0, at_ms=NOW_MS - 600_000)], end=2)
     (piece,) = fetched(owner, LIKES, [like(0)])
     loop = loop_of(OwnersTwin(owner))
-    await loop.handle(late)
-    await loop.handle(piece)
+    await loop.handle([late])
+    await loop.handle([piece])
     assert owner.fold.positions[LIKES] == 0
     assert owner.fold.clock_ms == NOW_MS - 600_000
     (last,) = fetched(owner, COMMENTS, [comment(1, at_ms=NOW_MS - 599_000)], end=2)
-    await loop.handle(last)
+    await loop.handle([last])
     assert owner.fold.positions[LIKES] == 1
     assert owner.fold.clock_ms == NOW_MS
 
@@ -144,7 +144,7 @@ async def test_with_the_logs_clock_a_silent_partition_stands_still() -> None:
     all_at_end(owner, besides=LIKES)
     loop = loop_of(OwnersTwin(owner), clock, wall_clock=False)
     (piece,) = fetched(owner, LIKES, [like(0, at_ms=NOW_MS - 5_000)])
-    await loop.handle(piece)
+    await loop.handle([piece])
     clock.ms += 1_000
     await loop._pump(owner)
     assert owner.fold.clock_ms == NOW_MS - 5_000
@@ -156,7 +156,7 @@ async def test_an_owner_that_goes_while_the_fold_yields_folds_nothing_more(monke
     owner = live_owner()
     all_at_end(owner, besides=LIKES)
     (piece,) = fetched(owner, LIKES, [like(offset) for offset in range(10)])
-    folding = asyncio.create_task(loop_of(OwnersTwin(owner)).handle(piece))
+    folding = asyncio.create_task(loop_of(OwnersTwin(owner)).handle([piece]))
     await asyncio.sleep(0)
     assert 0 < owner.fold.positions[LIKES] < 10
     folded = owner.fold.positions[LIKES]
@@ -182,7 +182,7 @@ async def test_two_tasks_never_fold_the_same_partition_at_once(monkeypatch: pyte
         fold(topic_index, records)
 
     monkeypatch.setattr(owner.fold, "fold", watched)
-    await asyncio.gather(loop.handle(pieces[0]), loop._pump(owner), loop.handle(pieces[1]), loop._pump(owner))
+    await asyncio.gather(loop.handle(pieces[:1]), loop._pump(owner), loop.handle(pieces[1:]), loop._pump(owner))
     assert folded == list(range(20))
     assert likes_of(owner) == 20
 
@@ -195,7 +195,7 @@ async def test_a_flood_of_refused_records_is_saved_at_once(monkeypatch: pytest.M
     all_at_end(owner, besides=LIKES)
     (piece,) = fetched(owner, LIKES, [Fetched(offset, b"not json") for offset in range(10)])
     owners = OwnersTwin(owner)
-    await loop_of(owners).handle(piece)
+    await loop_of(owners).handle([piece])
     assert owners.saved == [0, 0]
     assert owner.fold.counters.dead_lettered[LIKES] == 10
 

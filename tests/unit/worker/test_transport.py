@@ -13,8 +13,8 @@ from faust.assignor.client_assignment import ClientAssignment, ClientMetadata
 from stream.errors import SnapupError
 from stream.settings import load_settings
 from stream.worker.app import build_app
-from stream.worker.ownership import Drained
-from stream.worker.transport import CopartitionedAssignor, FetchPace, PassSchema, check_versions
+from stream.worker.ownership import Drained, Slice
+from stream.worker.transport import CopartitionedAssignor, FetchPace, PassSchema, check_versions, hauls
 from tests.unit.worker.helpers import NOW_MS, TOPICS, like
 
 PARTITIONS = 12
@@ -67,6 +67,24 @@ def test_after_much_there_is_none() -> None:
 @pytest.mark.parametrize(("position", "end"), [(None, 10), (10, None)])
 def test_while_the_end_is_not_known_there_is_none(position: int | None, end: int | None) -> None:
     assert pace_after(drained(0, position=position, end=end)) == 0
+
+
+# -- hauls ------------------------------------------------------------------------------------------------------------
+
+
+def slices(*sizes: int) -> list[Slice]:
+    return [Slice(0, index, 1, 0, [like(offset) for offset in range(size)]) for index, size in enumerate(sizes)]
+
+
+def test_slices_travel_in_bundles_that_are_closed_when_they_hold_enough() -> None:
+    pieces = slices(3, 1, 4, 9, 2)
+    bundles = list(hauls(pieces, 4))
+    assert [[len(piece.records) for piece in bundle] for bundle in bundles] == [[3, 1], [4], [9], [2]]
+    assert [piece for bundle in bundles for piece in bundle] == pieces
+
+
+def test_of_nothing_there_is_no_haul() -> None:
+    assert list(hauls([], 4)) == []
 
 
 # -- who gets what -----------------------------------------------------------------------------------------------------
@@ -144,7 +162,7 @@ async def test_faust_is_set_up_as_the_fault_tests_were_run() -> None:
     assert not app.in_transaction
 
 
-def test_a_slice_passes_through_undecoded() -> None:
+def test_a_haul_passes_through_undecoded() -> None:
     class Message:
         key = b"room-1"
         value = object()
