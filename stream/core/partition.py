@@ -120,7 +120,7 @@ class PartitionFold:
         return self.shared.clock_ms
 
     # -- fold -------------------------------------------------------------------------------------------------------
-    def fold(self, topic_index: int, records: Sequence[Record]) -> None:  # noqa: C901, PLR0912 — the loop of every event
+    def fold(self, topic_index: int, records: Sequence[Record]) -> None:  # noqa: C901 — the loop of every event
         """Fold one contiguous piece of one topic. Total: bad records wait in `refused`, nothing raises."""
         if not records:
             return
