@@ -231,7 +231,8 @@ async def run_server(settings: Settings, announce: Callable[[Server], None] = la
         await server.wait(stop)
     finally:
         log.info("stopping", streams=len(server.fanout))
-        await asyncio.wait_for(server.close(), settings.stop_timeout_ms / 1000)
+        async with asyncio.timeout(settings.stop_timeout_ms / 1000):
+            await server.close()
     log.info("stopped")
 
 

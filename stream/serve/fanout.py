@@ -98,8 +98,10 @@ class Fanout:
         """Pass on what is new, for as long as the process runs."""
         tended_at = 0.0
         while True:
+            # Not wait_for: until Python 3.12 it may swallow a cancellation that comes together with the news.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), TICK_S)
+                async with asyncio.timeout(TICK_S):
+                    await self._news.wait()
             self._news.clear()
             changed, self._changed = self._changed, {}
             for room in changed:

@@ -267,8 +267,10 @@ class Feed:
             if due or self._asked or now_s >= deadline_s:
                 return due
             next_s = min([deadline_s, *self._due.values()])
+            # Not wait_for: until Python 3.12 it may swallow a cancellation that comes together with work.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._work.wait(), next_s - now_s)
+                async with asyncio.timeout(next_s - now_s):
+                    await self._work.wait()
 
     async def _fetch_all(self, due: list[str], *, pulse: bool) -> None:
         asked = list(self._asked)

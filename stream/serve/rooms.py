@@ -93,7 +93,8 @@ class RoomIndex:
     async def _wait_for_scan(self) -> None:
         async with self._scanned:
             try:
-                await asyncio.wait_for(self._scanned.wait(), FIRST_WAIT_S)
+                async with asyncio.timeout(FIRST_WAIT_S):
+                    await self._scanned.wait()
             except TimeoutError:
                 raise RedisAwayError from None
 

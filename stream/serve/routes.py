@@ -112,7 +112,8 @@ class Routes:
 
     async def _document(self, room_id: str) -> Document:
         try:
-            sight = await asyncio.wait_for(self._feed.look(room_id), FIRST_LOOK_S)
+            async with asyncio.timeout(FIRST_LOOK_S):
+                sight = await self._feed.look(room_id)
         except (RedisAwayError, TimeoutError):
             raise _redis_away() from None
         match sight.found:
@@ -184,8 +185,10 @@ class Routes:
         )
         try:
             stream.write(retry_frame(RETRY_MS), time.monotonic())
+            # Not wait_for: until Python 3.12 it may swallow that the reader has left.
             with contextlib.suppress(TimeoutError):  # then it is told that nobody knows
-                await asyncio.wait_for(room.known.wait(), FIRST_LOOK_S)
+                async with asyncio.timeout(FIRST_LOOK_S):
+                    await room.known.wait()
             if not self.stopping:
                 self._fanout.open(stream, request.headers.get("Last-Event-ID", ""))
                 await stream.done.wait()

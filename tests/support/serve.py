@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse
 
 DEADLINE_S = 20.0
-SECRET = "a secret for tests, and for nothing else"  # noqa: S105 -- that is what it is
+LONGEST_LINE_BYTES = 4 << 20
+SECRET = "a secret for tests and for nothing else"  # noqa: S105 -- that is what it is
 
 
 def now_ms() -> int:
@@ -160,7 +161,9 @@ async def serving(redis_url: str, **settings: Any) -> AsyncIterator[tuple[Server
     try:
         await server.start()
         waiting = asyncio.create_task(server.wait(stop))
-        async with ClientSession(timeout=ClientTimeout(total=None, sock_read=DEADLINE_S)) as session:
+        async with ClientSession(
+            timeout=ClientTimeout(total=None, sock_read=DEADLINE_S), read_bufsize=LONGEST_LINE_BYTES
+        ) as session:
             yield server, Client(session, f"http://127.0.0.1:{server.port}")
         stop.set()
         await waiting
