@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from stream.contract.overlay import room_key
+from stream.errors import SnapupError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,17 +63,25 @@ class OverlayStore:
         url: of Redis.
         prefix: of the keys.
         timeout_ms: of one round trip. A slow Redis must not hold back documents that a newer one will replace.
+
+    Raises:
+        SnapupError: the URL is none.
     """
 
     def __init__(self, url: str, prefix: str, timeout_ms: int) -> None:
         self._prefix = prefix
-        self._redis = Redis.from_url(
-            url,
-            socket_timeout=timeout_ms / 1000,
-            socket_connect_timeout=timeout_ms / 1000,
-            retry=Retry(NoBackoff(), 0),
-            max_connections=8,
-        )
+        try:
+            self._redis = Redis.from_url(
+                url,
+                socket_timeout=timeout_ms / 1000,
+                socket_connect_timeout=timeout_ms / 1000,
+                retry=Retry(NoBackoff(), 0),
+                max_connections=8,
+            )
+        except ValueError as error:  # the URL itself is not repeated: it may hold a password
+            raise SnapupError(
+                f"SNAPUP_REDIS_URL is no address of a Redis ({error}): it looks like redis://host:6379/0."
+            ) from None
 
     async def ping(self) -> None:
         """Ask whether it answers."""

@@ -68,6 +68,22 @@ async def test_a_broker_that_is_killed_and_comes_back_costs_time_only(own_stack:
         assert worker.terminate() == 0
 
 
+async def test_a_broker_that_hangs_for_longer_than_a_transaction_may_take_costs_time_only(
+    own_stack: Stack, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(own_stack.apply_topics, PREFIX, partitions=3)
+    with WorkerProcess(tmp_path / "worker.log", own_stack, PREFIX) as worker:
+        await worker.until_ready(3)
+        async with feeding(own_stack, PREFIX, seed=25):
+            await worker.until_counted("stream_checkpoint_seconds_count", 4)
+            own_stack.kafka.pause()
+            await worker.until_said("partition lost", 3)
+            own_stack.kafka.resume()
+            await worker.until_ready(3)
+        await assert_exact(own_stack, PREFIX, worker)
+        await assert_books_balance(worker)
+
+
 async def test_a_redis_that_hangs_delays_neither_fold_nor_checkpoint(own_stack: Stack, tmp_path: Path) -> None:
     await asyncio.to_thread(own_stack.apply_topics, PREFIX, partitions=2)
     with WorkerProcess(tmp_path / "worker.log", own_stack, PREFIX) as worker:
