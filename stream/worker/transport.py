@@ -7,6 +7,7 @@ It was written against the exact versions asserted below. What is overridden, an
   times cheaper, and with a dozen quiet partitions one item per fetch instead of one per topic partition.
 - `Consumer.perform_seek`: nothing. Faust would seek to the group's offsets after each rebalance; ours are in the
   checkpoint.
+- `Consumer.verify_event_path`: nothing, it knows acks and commits only.
 - the consumer thread's fetch waits, which Faust fixes at 1.5 s: a seek during a waiting fetch would stand still that
   long.
 - aiokafka's copy of every record into a second object: left out.
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 import aiokafka
@@ -55,6 +57,8 @@ FETCH_MAX_WAIT_MS = 250
 FETCH_ANSWER_MAX_BYTES = 16 * 1024 * 1024
 # Nothing to fetch (no partition is live, or all of them are full): look again after this long.
 NOTHING_WANTED_S = 0.02
+# Well below `broker_max_poll_interval`.
+SEEM_BUSY_S = 10.0
 # A drain with fewer records than this, and no backlog behind it, is worth waiting a little before the next.
 SMALL_DRAIN_RECORDS = 1_000
 
@@ -172,12 +176,19 @@ class BatchConsumer(FaustConsumer):
         # Touched in the consumer's thread only: what is drained and the token it gets are of one moment.
         self._stamps: dict[TopicPartition, int] = {}
         self._pace = FetchPace(self.transport.fetch_wait_s)
+        self._seemed_busy_at = 0.0
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def perform_seek(self) -> None:
         """Nothing: Faust would go to the group's offsets after every rebalance, but they are hints; owners seek."""
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Nothing: Faust would report every partition as hanging after five minutes, for it looks at acks and commits.
+
+        Who watches instead: `health.Health.check_progress`.
+        """
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109, ARG002 — Faust's
         """One fetch: yields messages whose values are hauls."""
@@ -186,6 +197,7 @@ class BatchConsumer(FaustConsumer):
         wanted = desk.wanted()
         self.transport.polled()
         if not wanted:  # an empty set would mean "all partitions" to aiokafka
+            await self._seem_busy()
             await self.sleep(NOTHING_WANTED_S)
             return
         if self._pace.next_wait_s:
@@ -205,6 +217,18 @@ class BatchConsumer(FaustConsumer):
     def _kafka(self) -> Any:
         """The consumer of aiokafka; to be touched in its own thread."""
         return self._thread._ensure_consumer()
+
+    async def _seem_busy(self) -> None:
+        """Let aiokafka see a poll now and then: a stand-by that never fetches would leave the group after 300 s."""
+        if time.monotonic() - self._seemed_busy_at < SEEM_BUSY_S:
+            return
+        self._seemed_busy_at = time.monotonic()
+
+        async def touch() -> None:
+            with self._kafka()._subscription.fetch_context():
+                pass
+
+        await self._on_thread(touch())
 
     async def _drain(self, wanted: set[TP]) -> list[Drained]:
         """In the consumer's thread: take what was fetched, and look how far the log reaches."""

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 import faust
 import pytest
+from aiokafka.consumer.subscription_state import SubscriptionState
 from faust.assignor.client_assignment import ClientAssignment, ClientMetadata
 
 from stream.errors import SnapupError
 from stream.settings import load_settings
 from stream.worker.app import build_app
 from stream.worker.ownership import Drained, Slice
-from stream.worker.transport import CopartitionedAssignor, FetchPace, PassSchema, check_versions, hauls
+from stream.worker.transport import BatchConsumer, CopartitionedAssignor, FetchPace, PassSchema, check_versions, hauls
 from tests.unit.worker.helpers import NOW_MS, TOPICS, like
 
 PARTITIONS = 12
@@ -85,6 +86,35 @@ def test_slices_travel_in_bundles_that_are_closed_when_they_hold_enough() -> Non
 
 def test_of_nothing_there_is_no_haul() -> None:
     assert list(hauls([], 4)) == []
+
+
+# -- signs of life -----------------------------------------------------------------------------------------------------
+
+
+class Kafka:
+    """As much of aiokafka's consumer as knows when it was polled last: the real thing."""
+
+    def __init__(self) -> None:
+        self._subscription = SubscriptionState()
+        self._subscription._last_fetch_ended -= 299
+
+
+async def test_a_stand_by_that_fetches_nothing_seems_busy_to_its_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def here(work: Any) -> Any:
+        return await work
+
+    consumer = BatchConsumer.__new__(BatchConsumer)
+    consumer._seemed_busy_at = 0.0
+    kafka = Kafka()
+    monkeypatch.setattr(consumer, "_kafka", lambda: kafka, raising=False)
+    monkeypatch.setattr(consumer, "_on_thread", here, raising=False)
+    before = kafka._subscription.fetcher_idle_time
+    await consumer._seem_busy()
+    assert before >= 299
+    assert kafka._subscription.fetcher_idle_time < 10
+    kafka._subscription._last_fetch_ended -= 5
+    await consumer._seem_busy()  # not at every look: it costs a trip to the other thread
+    assert kafka._subscription.fetcher_idle_time >= 5
 
 
 # -- who gets what -----------------------------------------------------------------------------------------------------
