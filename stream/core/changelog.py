@@ -201,11 +201,6 @@ class ChangeLog(Generic[E]):
             out.append((self._key(number), None))
         return out
 
-    def seal_tail(self) -> None:
-        """Begin a new segment, so that stamps of two kinds do not share one."""
-        if self._tail:
-            self._seal()
-
     def _key(self, number: int) -> bytes:
         return b"%b%d" % (self.prefix, number)
 

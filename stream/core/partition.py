@@ -112,7 +112,6 @@ class PartitionFold:
         self._ids_generation = 0
         self._ids_generation_ms = -1
         self._ids_in_generation = 0
-        self._orders = 0
 
     @property
     def clock_ms(self) -> int:
@@ -200,7 +199,6 @@ class PartitionFold:
             self._evict_rooms()
         room = self.rooms[room_id] = Room(room_id, self.rules, self.shared, self.shared.clock_ms)
         room.ids_generation = self._ids_generation
-        self._schedule(room, 0)
         return room
 
     def _evict_rooms(self) -> None:

@@ -189,6 +189,16 @@ def test_a_hold_runs_from_the_order_s_placing_not_from_its_first_record() -> Non
     assert log.fold.counters.holds_expired == 1
 
 
+def test_only_a_placed_order_of_a_sale_waits_for_its_hold_to_run_out() -> None:
+    log = Log()
+    log.add(order("placed", "o1", sale=None), order("paid", "o2"), order("cancelled", "o3"))
+    assert log.fold.shared.holds == []
+    log.add(order("placed", "o4", s=1), order("placed", "o4", s=2), order("paid", "o4", s=3))
+    assert log.fold.shared.holds == [(at(61), "r1", "o4")]
+    log.tick(100)
+    assert log.fold.counters.holds_expired == 0
+
+
 def test_a_hold_that_runs_out_is_published_and_saved() -> None:
     log = Log()
     log.add(opened(10), order("placed"))

@@ -381,6 +381,14 @@ def test_an_unpaid_order_that_is_forgotten_no_longer_speaks_against_its_user() -
     assert suspects(room) == 0
 
 
+def test_a_paid_order_that_is_forgotten_says_nothing_about_its_user() -> None:
+    room = new_room()
+    fold_at_own_time(room, order("paid", "p"), *(order("placed", f"o{number}") for number in range(5)))
+    room.forget_oldest_orders(1)
+    assert "p" not in room.orders
+    assert (room.unpaid, suspects(room)) == ({"u1": 5}, 5)
+
+
 # -- time --------------------------------------------------------------------------------------------------------------
 def test_advancing_moves_every_window_of_a_room() -> None:
     room = new_room()
