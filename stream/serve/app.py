@@ -18,6 +18,7 @@ from stream.serve.fanout import Fanout
 from stream.serve.feed import Feed
 from stream.serve.limits import RateLimit, Slots, parse_networks
 from stream.serve.metrics import Metrics
+from stream.serve.pages import PAGES
 from stream.serve.problems import ProblemError, plain_problem, response
 from stream.serve.rooms import RoomIndex
 from stream.serve.routes import Routes
@@ -197,8 +198,9 @@ class Server:
             return response(plain_problem(500))
 
     async def _add_headers(self, request: web.Request, answer: web.StreamResponse) -> None:
-        # A worker's script has a policy of its own: the page's.
-        is_page = answer.content_type == "text/html" or request.path == "/overlay-worker.js"
+        # By its address, not by what is answered: a browser takes the headers of a 304 for the page it holds.
+        resource = request.match_info.route.resource
+        is_page = resource is not None and resource.canonical in PAGES
         for name, value in security_headers(page=is_page):
             answer.headers[name] = value
         for name, value in self._cors.headers(request).items():

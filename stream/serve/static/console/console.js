@@ -81,6 +81,7 @@ startExplaining();
 
 // -- drawing ----------------------------------------------------------------------------------------------------------
 let timer = 0;
+let chartTimer = 0;
 let drawnAt = -Infinity;
 let chartedAt = -Infinity;
 
@@ -105,9 +106,13 @@ function draw({ charted = false } = {}) {
   claims.render(overlay, now);
   urgency.render(history.events);
   drawLevel(overlay);
-  if (charted || drawnAt - chartedAt >= CHART_MS - DRAW_MS) {
+  clearTimeout(chartTimer);
+  const waitMs = charted ? 0 : CHART_MS - (drawnAt - chartedAt);
+  if (waitMs <= 0) {
     chartedAt = drawnAt;
     charts.render(now, chosen);
+  } else {
+    chartTimer = setTimeout(() => draw({ charted: true }), waitMs);
   }
   refreshExplanation();
 }

@@ -209,7 +209,7 @@ export function rateParts(rate, strings) {
 function methodOf(rate, strings) {
   const words = strings.console;
   if (rate.method === "exact") return words.exact;
-  return fill(words.sketch, { error: ((rate.error_95 ?? 0) * 100).toFixed(1) });
+  return fill(words.sketch, { error: (Math.ceil((rate.error_95 ?? 0) * 1000) / 10).toFixed(1) });
 }
 
 function compactTitled(value, strings) {

@@ -129,15 +129,18 @@ function updateRow(row, room, nowMs) {
 }
 
 let typing = 0;
+async function find() {
+  clearTimeout(typing);
+  view.set({ q: input.value.trim() });
+  await ask();
+}
 input.addEventListener("input", () => {
   clearTimeout(typing);
-  typing = setTimeout(() => {
-    view.set({ q: input.value.trim() });
-    ask();
-  }, ASK_AFTER_MS);
+  typing = setTimeout(find, ASK_AFTER_MS);
 });
 input.addEventListener("keydown", (event) => {
-  if (event.key === "Enter") body.querySelector("a")?.click();
+  // To the first room that fits what stands there now, not what the list showed a moment ago.
+  if (event.key === "Enter") find().then(() => body.querySelector("a")?.click());
   if (event.key === "Escape") input.blur();
 });
 document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : ask()));

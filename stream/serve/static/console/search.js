@@ -24,7 +24,7 @@ export class Search {
       this.#timer = setTimeout(() => this.#ask(), ASK_AFTER_MS);
     });
     this.#input.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") this.#list.querySelector("a")?.click();
+      if (event.key === "Enter") this.#go();
       if (event.key === "ArrowDown") this.#list.querySelector("a")?.focus();
     });
     this.root.addEventListener("click", (event) => event.target === this.root && this.root.close());
@@ -34,6 +34,13 @@ export class Search {
     this.root.showModal();
     this.#input.select();
     this.#ask();
+  }
+
+  /** To the first room that fits what stands there now, not what the list showed a moment ago. */
+  async #go() {
+    clearTimeout(this.#timer);
+    await this.#ask();
+    this.#list.querySelector("a")?.click();
   }
 
   async #ask() {

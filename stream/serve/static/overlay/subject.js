@@ -25,8 +25,9 @@ export function claimOf(context, ...kinds) {
   return claimsOf(context, ...kinds)[0] ?? null;
 }
 
-/** Whether the address lets a sale and SKU through. */
+/** Whether the address lets a sale and SKU through; what is said of the whole room always goes. */
 export function isWanted({ sale_id, sku_id }, { sale, sku }) {
+  if (sale_id === null || sale_id === undefined) return true;
   return (!sale || sale === sale_id) && (!sku || sku === sku_id);
 }
 

@@ -1,0 +1,199 @@
+"""Hostile text in every place of a document that is shown: nothing of it runs, requests, or steers the page."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from stream.contract.overlay import Because, FeedItem, Level, Money, Urgency
+from tests.browser.looking import eventually, until_says
+from tests.browser.payloads import PAYLOADS, STEERING
+from tests.browser.rooms import coat, now_ms
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page, Route
+
+    from tests.browser.conftest import Pages
+    from tests.browser.rooms import Room
+
+pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="session")]
+ALL = "badge,countdown,watching,pulse,ticker,stock,top,carts,bought,eta,goal"
+# Characters that turn the direction of writing, have no width, or steer a terminal.
+STEERS = re.compile(
+    "[\u202a-\u202e\u2066-\u2069\u061c\u200b-\u200f\ufeff\u00ad\u2060\u180e\x00-\x08\x0b-\x1f\ue000\U000e0041]"
+)
+WATCH = """
+  window.hits = [];
+  window.hit = (what) => window.hits.push(what);
+  for (const name of ["alert", "confirm", "prompt"]) window[name] = window.hit;
+  addEventListener("securitypolicyviolation", (event) => window.hits.push(event.violatedDirective + event.blockedURI));
+"""
+
+
+def hostile(room: Room, text: str) -> dict[str, Any]:
+    """A document with the text in every field that is a text; numbers and shape stay right, so that it is shown."""
+    room.sales = [
+        coat(
+            urgency=Urgency("rush", now_ms(), [Because(text, 9.0, 8.0)]),
+            currency=text,
+        )
+    ]
+    room.sales = [replace(sale, sale_id=text, sku_id=text) for sale in room.sales]
+    room.money = [Money(text, 100, 100, 100), Money("CNY", 100, 100, 100)]
+    room.feed = [FeedItem("order", now_ms(), text, text, 2)]
+    made: dict[str, Any] = msgspec.to_builtins(room.overlay())
+    for claim in made["claims"]:
+        claim |= {"rule": text, "id": text, "inputs": {**claim["inputs"], text: 1}}
+        for each in claim["evidence"]:
+            each["topic"] = text
+    made["withheld"] = [
+        {"claim": text, "reason": text, "sale_id": text, "sku_id": text},
+        {"claim": "eta_sellout", "reason": text, "sale_id": text, "sku_id": text},
+    ]
+    made["rates"].append(made["rates"][0] | {"name": text, "currency": text})
+    return made
+
+
+async def show_all(page: Page, room: Room, payloads: list[str]) -> None:
+    """One after the other; each is on the page before the next one comes."""
+    for number, text in enumerate(payloads):
+        room.rev += 1
+        room.watching = 1_000 + number
+        room.put_raw(msgspec.json.encode(hostile(room, text)))
+        yield_when = f"{room.watching:,}"
+        await eventually(
+            lambda: page.evaluate("document.body.textContent.replace(/\\s/g, '')"),
+            lambda seen, wanted=yield_when: wanted in seen,  # type: ignore[misc]
+            f"payload {text[:60]!r} is on the page",
+        )
+        shown = await page.evaluate("document.body.textContent")
+        assert not STEERS.search(shown), text
+        hits = await page.evaluate("window.hits")
+        assert hits == [], text
+
+
+async def guard(pages: Pages, path: str) -> tuple[Page, list[str]]:
+    """A page that knows when anything runs; and what it asks of anybody but this server."""
+    context = await pages.context()
+    await context.add_init_script(WATCH)
+    foreign: list[str] = []
+
+    async def refuse(route: Route) -> None:
+        if route.request.url.startswith((pages.url, "data:,")):
+            await route.continue_()
+        else:
+            foreign.append(route.request.url)
+            await route.abort()
+
+    await context.route("**/*", refuse)
+    return await pages.open(path, context=context), foreign
+
+
+async def elements(page: Page) -> set[str]:
+    names: list[str] = await page.evaluate("[...document.querySelectorAll('body *')].map((e) => e.localName)")
+    return set(names)
+
+
+async def test_there_are_enough_payloads() -> None:
+    assert len(set(PAYLOADS)) >= 120
+
+
+async def test_no_text_of_a_document_runs_in_the_overlay(pages: Pages, room: Room) -> None:
+    room.put()
+    page, foreign = await guard(pages, f"/overlay?room={room.room_id}&lang=en&goal=9&widgets={ALL}")
+    await until_says(page, "stock", "42left")
+    before = await elements(page)
+    await show_all(page, room, PAYLOADS)
+    assert foreign == []
+    assert await elements(page) - before <= {"svg", "path", "rect", "bdi", "b", "span", "li", "ol"}
+
+
+async def test_no_text_of_a_document_runs_in_the_console(pages: Pages, room: Room) -> None:
+    room.put()
+    page, foreign = await guard(pages, f"/console/{room.room_id}?lang=en")
+    await eventually(lambda: elements(page), lambda found: "canvas" in found, "the console draws")
+    before = await elements(page)
+    await show_all(page, room, PAYLOADS)
+    # What appears on pointing at things is made of the same texts.
+    for selector in (".claims .said li", ".claims .withheld li", ".sale .level", ".rates li:last-child", ".strip li"):
+        target = page.locator(selector).first
+        await target.focus()
+        assert await page.locator("#explanation").is_visible()
+        assert not STEERS.search(await page.locator("#explanation").inner_text())
+    assert await page.evaluate("window.hits") == []
+    assert foreign == []
+    assert await elements(page) - before <= {
+        "svg",
+        "path",
+        "rect",
+        "bdi",
+        "b",
+        "span",
+        "li",
+        "ol",
+        "p",
+        "td",
+        "th",
+        "tr",
+        "time",
+    }
+
+
+async def test_no_parameter_of_an_address_runs(pages: Pages, room: Room) -> None:
+    room.put()
+    for text in PAYLOADS[::6]:
+        fields = dict.fromkeys(("names", "goal_label", "lang", "theme", "dir", "min_level", "motion", "scale"), text)
+        fields["names"] = f"sku-881:{text}"
+        query = await _encoded(pages, fields)
+        page, foreign = await guard(pages, f"/overlay?room={room.room_id}&goal=9&widgets={ALL}&{query}")
+        await until_says(page, "watching", "12.3K")
+        assert await page.evaluate("window.hits") == []
+        assert not STEERS.search(await page.evaluate("document.body.textContent"))
+        assert foreign == []
+        await page.context.close()
+
+
+async def _encoded(_: Pages, fields: dict[str, str]) -> str:
+    from urllib.parse import urlencode  # noqa: PLC0415
+
+    return urlencode({name: value[:400] for name, value in fields.items()})
+
+
+async def test_steering_characters_become_dots_and_languages_stay_as_they_are(pages: Pages) -> None:
+    page = await pages.open("/builder")
+    clean = "async (text) => (await import('/static/text.js')).clean(text, 40)"
+    for text in STEERING:
+        found = await page.evaluate(clean, text)
+        assert not STEERS.search(found)
+        assert len(found) <= 2 * 40
+    for text in ("羊毛大衣", "معطف صوف", "מעיל", "ผ้าพันคอ", "टोपी", "Café Müller", "👕 T-shirt", "sku-881"):
+        assert await page.evaluate(clean, text) == text
+
+
+async def test_a_name_written_from_right_to_left_keeps_to_itself(pages: Pages, room: Room) -> None:
+    room.put()
+    page = await pages.open(
+        f"/overlay?room={room.room_id}&lang=en&widgets=stock,ticker,watching&names=sku-881:معطف صوف"
+    )
+    await until_says(page, "stock", "42left")
+    figure = await page.locator("snapup-stock .figure").bounding_box()
+    unit = await page.locator("snapup-stock .says .unit").bounding_box()
+    assert figure is not None
+    assert unit is not None
+    assert figure["x"] < unit["x"]  # "42 left", not "left 42"
+
+
+async def test_levels_of_nobody_s_making_are_shown_as_unknown(pages: Pages, room: Room) -> None:
+    level: Level = "<b>rush</b>"  # type: ignore[assignment]
+    room.sales = [coat(level=level)]
+    room.put()
+    page = await pages.open(f"/console/{room.room_id}?lang=en")
+    await eventually(
+        lambda: page.evaluate("document.querySelector('.sale .level')?.textContent"),
+        lambda text: text == "<b>rush</b>",
+        "the level as text",
+    )
