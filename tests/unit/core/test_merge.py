@@ -214,6 +214,17 @@ def test_a_record_from_before_what_was_reached_is_taken_at_once() -> None:
     assert take_all(merge) == [(1, [4_000]), (0, [1_000]), (1, [6_000])]
 
 
+def test_what_a_topic_has_reached_never_goes_back() -> None:
+    merge = merge_of()
+    for number, timestamp in enumerate((5_000, 1_000)):
+        merge.offer(0, records(timestamp, first=number))
+        take_all(merge)
+    merge.set_log_end(0, at_end=False)
+    merge.offer(1, records(5_900, 6_000))
+    assert take_all(merge) == [(1, [5_900])]
+    assert merge.clock_ms(None) == (5_000, "log")
+
+
 def test_records_without_a_time_are_taken_where_their_topic_stands() -> None:
     merge = merge_of()
     merge.offer(0, records(-1, -1, -1))

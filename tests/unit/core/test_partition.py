@@ -329,6 +329,14 @@ def test_traffic_counts_within_a_piece_and_anew_after_each_document() -> None:
     assert first_due(log, 0.1, 5) == 1.0
 
 
+def test_a_room_that_changes_often_is_due_once() -> None:
+    log = quiet_room_published_at(0)
+    for _ in range(100):
+        log.add(like())
+    # The refresh, the quiet pace, the busy pace.
+    assert sorted(due_ms for due_ms, _ in log.fold._due) == [at(0.1), at(1), at(2)]
+
+
 def test_a_silent_room_is_published_again_to_move() -> None:
     log = quiet_room_published_at(0)
     assert first_due(log, 0, 9) == RULES.refresh_quiet_ms / 1_000

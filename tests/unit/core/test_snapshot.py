@@ -113,15 +113,22 @@ def test_a_close_ends_a_sale_in_whatever_order_it_was_said(first: str) -> None:
     events: list[RoomEvent] = [opened(ends_s=20), closed(s=15)]
     fold_at_own_time(room, *(events if first == "the opening" else events[::-1]))
     assert status(room, 14.999)[0] == "open"
-    assert status(room, 15)[0] == "ended"
+    assert status(room, 15) == ("ended", at(15), False)
     fold_at_own_time(room, extended(40, s=16))
-    assert status(room, 16)[0] == "ended"
+    assert status(room, 16) == ("ended", at(15), True)
 
 
 def test_a_close_of_a_sale_that_had_ended_changes_nothing() -> None:
     room = new_room()
     fold_at_own_time(room, opened(ends_s=20), closed(s=25))
     assert status(room, 30) == ("ended", at(20), False)
+
+
+def test_a_close_is_the_end_of_a_sale_that_had_none() -> None:
+    room = new_room()
+    fold_at_own_time(room, opened(ends_s=None), closed(s=15))
+    assert status(room, 14.999) == ("open", None, False)
+    assert status(room, 15) == ("ended", at(15), False)
 
 
 def test_a_close_before_the_start_ends_it() -> None:

@@ -250,7 +250,7 @@ def test_the_sale_with_the_higher_level_leads(higher: Level, lower: Level) -> No
 
 def test_of_equal_levels_the_older_leads_and_of_equally_old_the_first_by_name() -> None:
     levels = {
-        ("s3", "k1"): UrgencyState("rush", 5),
+        ("s1", "k1"): UrgencyState("rush", 5),
         ("s2", "k2"): UrgencyState("rush", 4),
         ("s2", "k1"): UrgencyState("rush", 4),
     }
