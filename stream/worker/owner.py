@@ -32,7 +32,7 @@ from stream.worker.tasks import Exit, FatalError
 
 if TYPE_CHECKING:
     from stream.core.partition import Published
-    from stream.worker.transport import LogEnds
+    from stream.worker.fetching import LogEnds
 
 # One look at the ends of the logs.
 ENDS_WAIT_S = 8.0

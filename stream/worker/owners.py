@@ -26,8 +26,8 @@ from stream.worker.tasks import Exit, FatalError, Tasks, within
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
+    from stream.worker.fetching import LogEnds
     from stream.worker.metrics import Metrics
-    from stream.worker.transport import LogEnds
 
 log = structlog.get_logger(__name__)
 

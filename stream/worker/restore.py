@@ -20,7 +20,7 @@ from stream.worker.tasks import Exit, FatalError, within
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stream.worker.transport import LogEnds
+    from stream.worker.fetching import LogEnds
 
 # 60 000 to 150 000 records/s were measured; no progress at all for this long means that the broker is gone.
 STALL_S = 30.0

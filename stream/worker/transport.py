@@ -23,7 +23,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import aiokafka
 import faust
@@ -39,10 +39,11 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
 from stream.errors import SnapupError
-from stream.worker.ownership import Drained, Slice
+from stream.worker.fetching import FetchPace, Haul, LogEnds, SliceDesk, hauls
+from stream.worker.ownership import Drained
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 
 FAUST_VERSION = "0.15.3"
 AIOKAFKA_VERSION = "0.14.0"
@@ -59,8 +60,6 @@ FETCH_ANSWER_MAX_BYTES = 16 * 1024 * 1024
 NOTHING_WANTED_S = 0.02
 # Well below `broker_max_poll_interval`.
 SEEM_BUSY_S = 10.0
-# A drain with fewer records than this, and no backlog behind it, is worth waiting a little before the next.
-SMALL_DRAIN_RECORDS = 1_000
 
 T = TypeVar("T")
 
@@ -96,61 +95,6 @@ def use_raw_records() -> None:
     """
     raw: Any = lambda _self, _tp, record: record  # noqa: E731
     PartitionRecords._consumer_record = raw  # type: ignore[method-assign]
-
-
-class LogEnds(NamedTuple):
-    """Where the log of each input topic begins and ends, in topic order."""
-
-    begin: list[int]
-    end: list[int]
-
-
-class SliceDesk(Protocol):
-    """Who says what to fetch, and takes what was fetched. Called in the main thread only."""
-
-    def wanted(self) -> set[TP]:
-        """The topic partitions to fetch now."""
-        ...
-
-    def cut(self, drained: Iterable[Drained]) -> Iterable[Slice]:
-        """The slices to hand out, of one drain."""
-        ...
-
-
-Haul = tuple[Slice, ...]
-
-
-def hauls(slices: Iterable[Slice], most_records: int) -> Iterator[Haul]:
-    """Slices in bundles, each of them closed once it holds so many records; no bundle is empty."""
-    bundle: list[Slice] = []
-    records = 0
-    for piece in slices:
-        bundle.append(piece)
-        records += len(piece.records)
-        if records >= most_records:
-            yield tuple(bundle)
-            bundle, records = [], 0
-    if bundle:
-        yield tuple(bundle)
-
-
-class FetchPace:
-    """Whether to wait before the next fetch.
-
-    Hundreds of tiny fetches a second cost a third of a core; in a backlog every wait is lost.
-    """
-
-    def __init__(self, wait_s: float) -> None:
-        self._wait_s = wait_s
-        self.next_wait_s = 0.0
-
-    def drained(self, drains: Sequence[Drained]) -> None:
-        """Look at what the last fetch gave."""
-        records = sum(len(drain.records) for drain in drains)
-        backlog = any(
-            drain.position is None or drain.end_offset is None or drain.position < drain.end_offset for drain in drains
-        )
-        self.next_wait_s = 0.0 if backlog or records >= SMALL_DRAIN_RECORDS else self._wait_s
 
 
 class BatchConsumerThread(AIOKafkaConsumerThread):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from stream.worker.checkpoint import CHECKPOINT_VERSION, Meta
+from stream.worker.fetching import LogEnds
 from stream.worker.restore import start_positions
 from stream.worker.tasks import Exit, FatalError
-from stream.worker.transport import LogEnds
 
 TOPICS = ("live.likes", "live.orders")
 

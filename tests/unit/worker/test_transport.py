@@ -14,9 +14,8 @@ from faust.assignor.client_assignment import ClientAssignment, ClientMetadata
 from stream.errors import SnapupError
 from stream.settings import load_settings
 from stream.worker.app import build_app
-from stream.worker.ownership import Drained, Slice
-from stream.worker.transport import BatchConsumer, CopartitionedAssignor, FetchPace, PassSchema, check_versions, hauls
-from tests.unit.worker.helpers import NOW_MS, TOPICS, like
+from stream.worker.transport import BatchConsumer, CopartitionedAssignor, PassSchema, check_versions
+from tests.unit.worker.helpers import TOPICS
 
 PARTITIONS = 12
 
@@ -38,54 +37,6 @@ def test_a_build_without_the_compiled_parts_is_refused(monkeypatch: pytest.Monke
     monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(SnapupError, match=r"without its compiled part faust\._cython\.streams"):
         check_versions()
-
-
-# -- pace --------------------------------------------------------------------------------------------------------------
-
-
-def drained(records: int, *, position: int | None = 10, end: int | None = 10) -> Drained:
-    return Drained(0, 0, 1, [like(offset) for offset in range(records)], position, end, NOW_MS)
-
-
-def pace_after(*drains: Drained) -> float:
-    pace = FetchPace(0.025)
-    pace.drained(drains)
-    return pace.next_wait_s
-
-
-def test_after_a_little_there_is_a_pause() -> None:
-    assert pace_after(drained(1), drained(0)) == 0.025
-
-
-def test_in_a_backlog_there_is_none() -> None:
-    assert pace_after(drained(1), drained(0, position=9)) == 0
-
-
-def test_after_much_there_is_none() -> None:
-    assert pace_after(drained(500), drained(500)) == 0
-
-
-@pytest.mark.parametrize(("position", "end"), [(None, 10), (10, None)])
-def test_while_the_end_is_not_known_there_is_none(position: int | None, end: int | None) -> None:
-    assert pace_after(drained(0, position=position, end=end)) == 0
-
-
-# -- hauls ------------------------------------------------------------------------------------------------------------
-
-
-def slices(*sizes: int) -> list[Slice]:
-    return [Slice(0, index, 1, 0, [like(offset) for offset in range(size)]) for index, size in enumerate(sizes)]
-
-
-def test_slices_travel_in_bundles_that_are_closed_when_they_hold_enough() -> None:
-    pieces = slices(3, 1, 4, 9, 2)
-    bundles = list(hauls(pieces, 4))
-    assert [[len(piece.records) for piece in bundle] for bundle in bundles] == [[3, 1], [4], [9], [2]]
-    assert [piece for bundle in bundles for piece in bundle] == pieces
-
-
-def test_of_nothing_there_is_no_haul() -> None:
-    assert list(hauls([], 4)) == []
 
 
 # -- signs of life -----------------------------------------------------------------------------------------------------
