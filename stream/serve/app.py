@@ -36,6 +36,7 @@ _Value = TypeVar("_Value")
 WATCH_LOOP_S = 0.25
 # Streams end at once; this is for what else was being answered.
 LAST_ANSWERS_S = 1.0
+CANCEL_AGAIN_S = 0.2
 # Connections beside streams: pages, polls, and readers between two streams.
 CONNECTIONS_PER_STREAM = 2
 SPARE_CONNECTIONS = 64
@@ -129,7 +130,7 @@ class Server:
                 ) from None
             raise SnapupError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from None
         self.port = self._listening.sockets[0].getsockname()[1]
-        for work in (self.feed.run(), self.fanout.run(), self.rooms.run(), self._watch_loop()):
+        for work in (*self.feed.work(), self.fanout.run(), self.rooms.run(), self._watch_loop()):
             self._tasks.append(loop.create_task(work))
         log.info("listening", host=host, port=self.port, tokens=self._settings.token_secret is not None)
 
@@ -149,10 +150,16 @@ class Server:
             self._listening.close()
         await self.fanout.stop()
         await self._runner.cleanup()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._end_tasks()
         await self.feed.close()
+
+    async def _end_tasks(self) -> None:
+        """Again and again: until Python 3.12, the client of Redis may swallow a cancellation that meets an answer."""
+        left = set(self._tasks)
+        while left:
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
 
     async def _watch_loop(self) -> None:
         while True:

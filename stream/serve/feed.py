@@ -27,7 +27,7 @@ from stream.errors import SnapupError
 from stream.serve.documents import NOTHING, Document, Sight, State, Unreadable, read_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from stream.serve.metrics import Metrics
 
@@ -75,7 +75,7 @@ class Room:
 
 
 class Feed:
-    """Follows Redis. `run` has to be running for anything to happen.
+    """Follows Redis. What `work` gives has to run for anything to happen.
 
     Args:
         url: of Redis.
@@ -164,12 +164,9 @@ class Feed:
 
     # -- following -----------------------------------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Follow Redis for as long as the process runs."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._run_nudges())
-            tasks.create_task(self._run_fetch())
-            tasks.create_task(self._run_looks())
+    def work(self) -> list[Coroutine[Any, Any, None]]:
+        """What has to run for as long as the process does."""
+        return [self._run_nudges(), self._run_fetch(), self._run_looks()]
 
     async def close(self) -> None:
         """Let the connections go."""

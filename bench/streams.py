@@ -1,0 +1,304 @@
+"""2 000 event streams on one read server: from publication in Redis to the whole event in the reader's hands.
+
+    python bench/streams.py [SECONDS]
+
+Four processes: a Redis of its own, `snapup serve`, one reader process that holds all streams, and this one, which
+publishes as a worker does. Prints a table, writes bench/out/streams.json, exits 1 when a p99 is above 250 ms.
+The latency is wall clock at the reader less `as_of_ms` of the document, stamped just before it is sent to Redis.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+TOP = Path(__file__).parents[1]
+sys.path.insert(0, str(TOP))
+
+from stream.core.partition import Published  # noqa: E402 -- after the path
+from stream.local.redis import RedisServer  # noqa: E402
+from stream.local.settings import LocalSettings  # noqa: E402
+from stream.worker.overlay_store import OverlayStore  # noqa: E402
+from tests.support.serve import document  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+STREAMS = 2_000
+PROMISE_MS = 250
+CONNECT_AT_ONCE = 50
+READY_S = 60.0
+END = b"}\n\n\r\n"
+AS_OF = b'"as_of_ms":'
+
+
+class Load(NamedTuple):
+    """How the streams lie over rooms, and how often each room changes."""
+
+    name: str
+    rooms: int
+    per_s: float
+    promised: bool = True
+
+
+LOADS = (
+    Load("100 rooms, each once a second", 100, 1),
+    Load("20 rooms, each 5 times a second", 20, 5),
+    Load("one room, once a second", 1, 1),
+    Load("one room, 5 times a second", 1, 5),
+    # 20 000 events a second: what one process cannot do is to be skipped, not queued.
+    Load("one room, 10 times a second", 1, 10, promised=False),
+)
+
+
+# -- the readers' process ----------------------------------------------------------------------------------------------
+class Reader(asyncio.Protocol):
+    """One stream: notes the age of each whole event."""
+
+    def __init__(self, room_id: str, ages_ms: Counter[int], ready: asyncio.Future[None]) -> None:
+        self._request = f"GET /v1/rooms/{room_id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        self._ages_ms = ages_ms
+        self._ready = ready
+        self._held = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask."""
+        transport.write(self._request)  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        """Look for ends of events."""
+        held = self._held + data if self._held else data
+        while (end := held.find(END)) >= 0:
+            event, held = held[:end], held[end + len(END) :]
+            at = event.find(AS_OF)
+            if at >= 0:
+                as_of_ms = int(event[at + len(AS_OF) : event.index(b",", at)])
+                self._ages_ms[time.time_ns() // 1_000_000 - as_of_ms] += 1
+            if not self._ready.done():
+                self._ready.set_result(None)
+        self._held = held
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """A stream that ends is a failure of the bench."""
+        if not self._ready.done():
+            self._ready.set_exception(exc or ConnectionError("refused"))
+        self._ages_ms[-1] += 1
+
+
+async def read(port: int, rooms: int, seconds: float) -> None:
+    """Open the streams, say so, wait to be told, and count for a while."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    loop = asyncio.get_running_loop()
+    ages_ms: Counter[int] = Counter()
+
+    async def connect(number: int) -> None:
+        ready = loop.create_future()
+        await loop.create_connection(lambda: Reader(f"room-{number % rooms}", ages_ms, ready), "127.0.0.1", port)
+        await ready
+
+    for start in range(0, STREAMS, CONNECT_AT_ONCE):
+        await asyncio.gather(*(connect(number) for number in range(start, start + CONNECT_AT_ONCE)))
+    print("ready", flush=True)
+    await loop.run_in_executor(None, sys.stdin.readline)
+    lost, before_s = ages_ms[-1], time.process_time()
+    ages_ms.clear()
+    await asyncio.sleep(seconds)
+    report = {"ages_ms": dict(ages_ms), "cpu": (time.process_time() - before_s) / seconds, "lost": lost + ages_ms[-1]}
+    print(json.dumps(report), flush=True)
+
+
+# -- this process ------------------------------------------------------------------------------------------------------
+class Publisher:
+    """Publishes every room at its pace, as a worker would."""
+
+    def __init__(self, url: str, epoch: int) -> None:
+        self._store = OverlayStore(url, "live", 2_000)
+        self._epoch = epoch
+        self._rev = 0
+        self._drafts: dict[str, dict[str, Any]] = {}
+        self.published = 0
+
+    async def run(self, load: Load) -> None:
+        """Spread the rooms evenly over their period, for ever."""
+        period_s = 1 / load.per_s
+        begun = time.monotonic()
+        number = 0
+        while True:
+            await self.publish(f"room-{number % load.rooms}")
+            number += 1
+            wait_s = begun + number * period_s / load.rooms - time.monotonic()
+            await asyncio.sleep(max(0.0, wait_s))
+
+    async def publish(self, room_id: str) -> None:
+        """One document, stamped now."""
+        self._rev += 1
+        draft = self._drafts.setdefault(room_id, document(room_id, epoch=self._epoch))
+        now_ms = time.time_ns() // 1_000_000
+        draft |= {"rev": self._rev, "as_of_ms": now_ms, "stale_after_ms": now_ms + 60_000}
+        await self._store.write(self._epoch, [Published(room_id, self._rev, msgspec.json.encode(draft), 60_000, -1)])
+        self.published += 1
+
+    async def close(self) -> None:
+        """Let go."""
+        await self._store.close()
+
+
+@contextlib.asynccontextmanager
+async def serving(redis_url: str) -> AsyncIterator[tuple[int, int]]:
+    """A read server in a process of its own: its port and process id."""
+    with tempfile.TemporaryFile() as log:
+        server = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-c", "from stream.cli import main; main()", "serve", "--port", "0", "--redis-url", redis_url),
+            # All readers come from one address here.
+            env={
+                **os.environ,
+                "SNAPUP_SERVE_STREAMS_PER_ADDRESS": str(STREAMS),
+                "SNAPUP_SERVE_REQUESTS_PER_S": "10000",
+            },
+            stdout=log,
+            stderr=subprocess.DEVNULL,
+            cwd=TOP,
+        )
+        try:
+            yield await _port_in(log.fileno()), server.pid
+        finally:
+            server.terminate()
+            await server.wait()
+
+
+async def _port_in(log: int) -> int:
+    async with asyncio.timeout(READY_S):
+        while b"\n" not in (said := os.pread(log, 1 << 16, 0)):  # noqa: ASYNC110 -- a file
+            await asyncio.sleep(0.05)
+    return int(json.loads(said.splitlines()[0])["port"])
+
+
+async def measure(load: Load, epoch: int, redis_url: str, seconds: float) -> dict[str, Any]:
+    """One load, with a server and readers of its own."""
+    publisher = Publisher(redis_url, epoch)
+    for number in range(load.rooms):
+        await publisher.publish(f"room-{number}")
+    async with serving(redis_url) as (port, pid):
+        readers = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *(str(Path(__file__)), "--read", str(port), str(load.rooms), str(seconds)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            limit=1 << 22,
+        )
+        said: Any = readers.stdout
+        told: Any = readers.stdin
+        if await asyncio.wait_for(said.readline(), READY_S) != b"ready\n":
+            raise RuntimeError("not all streams could be opened")
+        publishing = asyncio.create_task(publisher.run(load))
+        await asyncio.sleep(2)
+        cpu_s, figures, published = _cpu_s(pid), await _figures(port), publisher.published
+        told.write(b"go\n")
+        report = json.loads(await said.readline())
+        cpu_s, published = _cpu_s(pid) - cpu_s, publisher.published - published
+        after = await _figures(port)
+        coalesced = after["stream_serve_coalesced_total"] - figures["stream_serve_coalesced_total"]
+        await readers.wait()
+        publishing.cancel()
+    await publisher.close()
+    ages_ms = Counter({int(age): count for age, count in report["ages_ms"].items() if int(age) >= 0})
+    return {
+        "load": load.name,
+        "promised": load.promised,
+        "streams": STREAMS,
+        "lost_streams": report["lost"],
+        "published_per_s": round(published / seconds, 1),
+        "events_per_s": round(ages_ms.total() / seconds),
+        "p50_ms": _quantile(ages_ms, 0.5),
+        "p99_ms": _quantile(ages_ms, 0.99),
+        "max_ms": max(ages_ms, default=None),
+        "skipped": int(coalesced),
+        "server_cpu": round(cpu_s / seconds, 2),
+        "readers_cpu": round(report["cpu"], 2),
+        "server_rss_mib": round(after["process_resident_memory_bytes"] / 2**20),
+    }
+
+
+def _quantile(ages_ms: Counter[int], share: float) -> int | None:
+    left = share * ages_ms.total()
+    for age in sorted(ages_ms):
+        left -= ages_ms[age]
+        if left <= 0:
+            return age
+    return None
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def _figures(port: int) -> dict[str, float]:
+    def ask() -> list[str]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            return answer.read().decode().splitlines()  # type: ignore[no-any-return]
+
+    lines = await asyncio.to_thread(ask)
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[:1] != "#")}
+
+
+async def main(seconds: float) -> int:
+    """All loads; 1 when the promise does not hold."""
+    reports = []
+    with tempfile.TemporaryDirectory() as folder:
+        redis = RedisServer(Path(folder), LocalSettings())
+        redis.start()
+        try:
+            for epoch, load in enumerate(LOADS, 1):
+                reports.append(await measure(load, epoch, redis.url, seconds))
+                _row(reports[-1])
+        finally:
+            redis.stop()
+    out = Path(__file__).parent / "out" / "streams.json"
+    out.parent.mkdir(exist_ok=True)
+    machine: dict[str, Any] = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+    }
+    machine["load_average"] = round(os.getloadavg()[0], 1)
+    out.write_text(json.dumps({**machine, "document_bytes": len(_encoded()), "loads": reports}, indent=1) + "\n")
+    late = [report for report in reports if report["promised"] and (report["p99_ms"] or PROMISE_MS + 1) > PROMISE_MS]
+    lost = sum(report["lost_streams"] for report in reports)
+    print(f"promise: p99 ≤ {PROMISE_MS} ms: {'broken' if late else 'kept'}; streams lost: {lost}")
+    return 1 if late or lost else 0
+
+
+def _encoded() -> bytes:
+    return msgspec.json.encode(document("room-0"))
+
+
+def _row(report: dict[str, Any]) -> None:
+    print(
+        f"{report['load']:34} {report['events_per_s']:7} events/s  p50 {report['p50_ms']!s:>4} ms  "
+        f"p99 {report['p99_ms']!s:>4} ms  max {report['max_ms']!s:>5} ms  skipped {report['skipped']:6}  "
+        f"CPU {report['server_cpu']:4} + {report['readers_cpu']:4}  {report['server_rss_mib']} MiB",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--read"]:
+        asyncio.run(read(int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))
+    else:
+        sys.exit(asyncio.run(main(float(sys.argv[1]) if len(sys.argv) > 1 else 15.0)))
