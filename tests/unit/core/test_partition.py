@@ -276,6 +276,18 @@ def test_ids_of_all_rooms_of_a_partition_count_against_the_bound() -> None:
     assert log.fold.counters.ids_forgotten == 60 - log.fold.remembered_ids()
 
 
+@pytest.mark.xfail(strict=True, reason="the bound counts the ids of all rooms of a partition together")
+def test_a_busy_room_does_not_make_a_quiet_one_forget() -> None:
+    log = Log(Rules(remember_ids_max=20))
+    log.tick(0)
+    log.add(like(event_id="quiet"))
+    for s in range(1, 4):
+        log.add(*(like(room="busy") for _ in range(20)))
+        log.tick(s)
+        log.add(comment())
+    assert duplicates_after(log, "quiet")
+
+
 # -- publication -------------------------------------------------------------------------------------------------------
 def test_a_new_room_is_published_at_once() -> None:
     log = Log()
@@ -598,6 +610,16 @@ def test_forgetting_by_number_comes_to_an_end_even_when_holds_have_run_out_meanw
     assert list(log.fold.rooms["r1"].orders) == ["o2", "o3", "o0", "o4"]
 
 
+@pytest.mark.xfail(strict=True, reason="an order forgotten by number while it is held is never released")
+def test_a_hold_forgotten_by_number_still_runs_out() -> None:
+    log = Log(Rules(remember_orders_max=2))
+    log.tick(0)
+    log.add(opened(10), *(order("placed", f"o{number}", f"u{number}") for number in range(4)))
+    log.fold.cut(1)
+    log.tick(100)
+    assert log.overlay().sales[0].held == 0
+
+
 def test_many_orders_too_many_are_forgotten_in_one_cut() -> None:
     log = Log(Rules(remember_orders_max=2))
     log.tick(0)
@@ -760,6 +782,22 @@ def test_a_restored_partition_publishes_all_its_rooms_at_once() -> None:
     again = restarted(log.fold, saved)
     published = again.publish(at(0), 2)
     assert [(each.room_id, each.rev) for each in published] == [("r1", 2), ("r2", 2)]
+
+
+@pytest.mark.xfail(strict=True, reason="a claim's id holds the revision, which begins again below, and not the epoch")
+def test_ids_of_claims_are_not_used_again_after_a_restart() -> None:
+    log, saved = Log(), Saved()
+    log.add(*(enter(f"u{number}") for number in range(10)))
+    log.tick(0)
+    again = restarted(log.fold, saved)
+    before = [
+        claim.id for s in range(3) for each in publish(log, s, everything=True) for claim in document_of(each).claims
+    ]
+    log.add(leave("u3", s=4), enter("u77", s=4), enter("u78", s=4))
+    after = [claim.id for each in again.publish(at(9), 2) for claim in document_of(each).claims]
+    assert before
+    assert after
+    assert set(before) & set(after) == set()
 
 
 def test_a_restored_partition_remembers_ids_of_both_generations_and_no_older_ones() -> None:
