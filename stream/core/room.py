@@ -203,12 +203,14 @@ class Room:
     def _carted_and_bought(self, user_id: str) -> None:
         """A window holds who did both inside it: whoever's earlier one of the two latest moments is inside."""
         audiences = self.audiences
-        audiences[CARTED_BUYERS].thin(max(audiences[CARTERS].bits, audiences[BUYERS].bits))
-        both = min(audiences[CARTERS].latest(user_id), audiences[BUYERS].latest(user_id))
-        if both >= 0:
-            audiences[CARTED_BUYERS].seen(user_id, both)
-        elif user_id in audiences[CARTERS].session and user_id in audiences[BUYERS].session:
-            audiences[CARTED_BUYERS].session.add(user_id)
+        carters, buyers, both = audiences[CARTERS], audiences[BUYERS], audiences[CARTED_BUYERS]
+        if carters.bits > both.bits or buyers.bits > both.bits:
+            both.thin(max(carters.bits, buyers.bits))
+        bought, carted = buyers.latest(user_id), carters.latest(user_id)
+        if bought >= 0 <= carted:
+            both.seen(user_id, min(bought, carted))
+        elif user_id in buyers.session.members and user_id in carters.session.members:
+            both.session.add(user_id)
 
     def _enter(self, event: Enter, at_ms: int) -> Outcome:
         bucket = at_ms // BUCKET_MS
