@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
@@ -89,14 +89,14 @@ class Pages:
         self.wrong: list[str] = []
         self._contexts: list[BrowserContext] = []
 
-    async def context(self, **options: object) -> BrowserContext:
+    async def context(self, **options: Any) -> BrowserContext:
         """A profile of its own."""
-        made = await self.browser.new_context(**({"viewport": {"width": 1920, "height": 1080}} | options))  # type: ignore[arg-type]
+        made = await self.browser.new_context(**({"viewport": {"width": 1920, "height": 1080}} | options))
         made.set_default_timeout(DEADLINE_MS)
         self._contexts.append(made)
         return made
 
-    async def open(self, path: str, *, context: BrowserContext | None = None, **options: object) -> Page:
+    async def open(self, path: str, *, context: BrowserContext | None = None, **options: Any) -> Page:
         """A page at a path of the server."""
         page = await (context or await self.context(**options)).new_page()
         self.watch(page)

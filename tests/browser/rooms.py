@@ -129,7 +129,7 @@ class Room:
         """The document as of now; good for `fresh_ms`."""
         at_ms = now_ms()
         rules = Rules(claim_valid_ms=self.fresh_ms)
-        book = ClaimBook(rules, EVIDENCE, self.rev, at_ms, stale=False)
+        book = ClaimBook(rules, EVIDENCE, f"1-{self.rev}", at_ms, stale=False)
         book.watching(self.watching)
         for sale in self.sales:
             book.sale(sale, *self.bought)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from functools import partial
+from operator import eq
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec.structs import replace
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="session")]
 
 
-async def console(pages: Pages, room: Room, query: str = "lang=en", **options: object) -> Page:
+async def console(pages: Pages, room: Room, query: str = "lang=en", **options: Any) -> Page:
     page = await pages.open(f"/console/{room.room_id}?{query}", **options)
     await eventually(text_of(page, ".stages b"), lambda text: "21,877" in text, "the funnel is there")
     return page
@@ -84,9 +86,9 @@ async def test_the_window_is_chosen_by_key_and_by_pointer_and_stands_in_the_link
     first = page.locator(".rates li b").first
     assert await first.inner_text() == "0.94 %"  # 206 / 21,877
     await page.keyboard.press("w")
-    await eventually(lambda: first.inner_text(), lambda text: text == "1.4 %", "30 minutes")
+    await eventually(first.inner_text, lambda text: text == "1.4 %", "30 minutes")
     await page.get_by_role("button", name="session").click()
-    await eventually(lambda: first.inner_text(), lambda text: text == "1.8 %", "the session")
+    await eventually(first.inner_text, lambda text: text == "1.8 %", "the session")
     assert "window=session" in page.url
     await page.reload()
     await eventually(text_of(page, ".rates li b"), lambda text: text.startswith("1.8 %"), "the link holds the window")
@@ -161,11 +163,8 @@ async def test_stock_burn_down_and_events_stand_on_one_axis_with_reasons(pages: 
         room.sales = [sale]
         room.orders = replace(room.orders, placed=room.orders.placed + 40, paid=room.orders.paid + 35)
         made = room.put()
-        await eventually(
-            lambda: page.evaluate("document.querySelector('.sale .level')?.dataset.level"),
-            lambda level, wanted=sale.urgency.level: level == wanted,
-            f"revision {made.rev} is drawn",
-        )
+        drawn = partial(page.evaluate, "document.querySelector('.sale .level')?.dataset.level")
+        await eventually(drawn, partial(eq, sale.urgency.level), f"revision {made.rev} is drawn")
     told = await page.locator(".changes").inner_text()
     for word in ("opened", "RUSH", "SNAP UP", "sold out", "restock +500", "LAST CALL", "extended to", "ended"):
         assert word in told, word
@@ -184,7 +183,7 @@ async def test_stock_burn_down_and_events_stand_on_one_axis_with_reasons(pages: 
     )
     assert all(abs(a - b) <= 2 for a, b in zip(strip, plot, strict=True)), (strip, plot)
     stock = page.locator(".legend").nth(2)
-    await eventually(lambda: stock.inner_text(), lambda text: re.search(r"left\s*300", text), "the last value")
+    await eventually(stock.inner_text, lambda text: bool(re.search(r"left\s*300", text)), "the last value")
 
 
 async def test_arrows_move_through_time_and_escape_goes_back(pages: Pages, room: Room) -> None:
@@ -196,15 +195,15 @@ async def test_arrows_move_through_time_and_escape_goes_back(pages: Pages, room:
         )
         room.sales = [coat(sold=4_800)]
         legend = page.locator(".legend").nth(2)
-        await eventually(lambda: legend.inner_text(), lambda text: "100" in text, "the newest value")
+        await eventually(legend.inner_text, lambda text: "100" in text, "the newest value")
         readout = page.locator(".readout")
         assert await readout.is_hidden()
         await page.keyboard.press("Home")
-        await eventually(lambda: legend.inner_text(), lambda text: "42" in text, "the value at the beginning")
+        await eventually(legend.inner_text, lambda text: "42" in text, "the value at the beginning")
         assert re.fullmatch(r"\d\d:\d\d:\d\d", await readout.inner_text())
         await page.keyboard.press("ArrowRight")
         await page.keyboard.press("Escape")
-        await eventually(lambda: legend.inner_text(), lambda text: "100" in text, "live again")
+        await eventually(legend.inner_text, lambda text: "100" in text, "live again")
         assert await readout.is_hidden()
 
 
@@ -294,7 +293,8 @@ async def test_one_screen_at_1080p_and_one_column_on_a_phone(pages: Pages, room:
         phone = await console(pages, room, f"lang={lang}", viewport={"width": 400, "height": 800})
         assert await phone.evaluate("document.documentElement.scrollWidth") == 400
         tops = await phone.evaluate(
-            "['.stock', '.funnel', '.time', '.urgency', '.claims'].map((s) => document.querySelector(s).getBoundingClientRect().top)"
+            "['.stock', '.funnel', '.time', '.urgency', '.claims']"
+            ".map((s) => document.querySelector(s).getBoundingClientRect().top)"
         )
         assert tops == sorted(tops)
         for page in (wide, phone):

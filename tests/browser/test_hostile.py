@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -58,16 +59,19 @@ def hostile(room: Room, text: str) -> dict[str, Any]:
     return made
 
 
+def contains(seen: str, wanted: str) -> bool:
+    return wanted in seen
+
+
 async def show_all(page: Page, room: Room, payloads: list[str]) -> None:
     """One after the other; each is on the page before the next one comes."""
     for number, text in enumerate(payloads):
         room.rev += 1
         room.watching = 1_000 + number
         room.put_raw(msgspec.json.encode(hostile(room, text)))
-        yield_when = f"{room.watching:,}"
         await eventually(
             lambda: page.evaluate("document.body.textContent.replace(/\\s/g, '')"),
-            lambda seen, wanted=yield_when: wanted in seen,  # type: ignore[misc]
+            partial(contains, wanted=f"{room.watching:,}"),
             f"payload {text[:60]!r} is on the page",
         )
         shown = await page.evaluate("document.body.textContent")

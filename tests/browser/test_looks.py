@@ -1,0 +1,227 @@
+"""What can be measured of how pages look: size, contrast, room, movement, and what a screen reader is told."""
+
+from __future__ import annotations
+
+from functools import partial
+from operator import eq
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from stream.contract.overlay import FeedItem
+from tests.browser.looking import eventually, text_of, until_says
+from tests.browser.rooms import COAT, coat, now_ms
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+    from tests.browser.conftest import Pages
+    from tests.browser.rooms import Room
+
+pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="session")]
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+ALL = "badge,countdown,watching,pulse,ticker,stock,top,carts,bought,eta,goal"
+CONTRASTS = (Path(__file__).parent / "contrasts.js").read_text()
+
+
+def full(room: Room) -> None:
+    room.sales = [coat(), coat(sku_id="sku-412", extended=True)]
+    room.feed = [FeedItem("order", now_ms(), "l***", COAT, 2)]
+    room.put()
+
+
+# -- overlay -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("theme", ["dark", "light"])
+async def test_every_text_is_read_over_any_picture(theme: str, pages: Pages, room: Room) -> None:
+    full(room)
+    page = await pages.open(f"/overlay?room={room.room_id}&lang=en&theme={theme}&goal=5000&widgets={ALL}")
+    for level in ("calm", "warming", "brisk", "rush", "snap_up", "last_call", "sold_out", "ended"):
+        status = "ended" if level == "ended" else "open"
+        sold = 4_900 if level == "sold_out" else 4_858
+        room.sales = [coat(level=level, status=status, sold=sold)]  # type: ignore[arg-type]
+        room.put()
+        drawn = partial(page.evaluate, "document.querySelector('snapup-badge').dataset.level")
+        await eventually(drawn, partial(eq, level), "the level is drawn")
+        await eventually(lambda: page.evaluate("document.getAnimations().length"), lambda n: n == 0, "at rest")
+        worst = await page.evaluate(CONTRASTS)
+        assert worst
+        assert worst[0][0] >= 4.5, (level, worst)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "least_px", "least_figure_px"),
+    [(1920, 1080, 24, 48), (1280, 720, 16, 32), (1080, 1920, 24, 48), (400, 800, 12, 24), (360, 640, 12, 24)],
+)
+@pytest.mark.parametrize("lang", ["zh-CN", "en"])
+async def test_words_are_large_enough_and_nothing_leaves_the_frame(
+    width: int, height: int, least_px: int, least_figure_px: int, lang: str, pages: Pages, room: Room
+) -> None:
+    full(room)
+    room.watching = 88_210
+    room.put()
+    size = {"width": width, "height": height}
+    page = await pages.open(
+        f"/overlay?room={room.room_id}&lang={lang}&names={COAT}:一件很长很长名字的羊毛大衣", viewport=size
+    )
+    await until_says(page, "stock", "42")
+    sizes = await page.evaluate(
+        """() => [...document.querySelectorAll("main *")]
+          .filter((e) => e.checkVisibility() && e.getBoundingClientRect().width && !e.closest(".heard"))
+          .filter((e) => [...e.childNodes].some((n) => n.nodeType === 3))
+          .map((e) => [parseFloat(getComputedStyle(e).fontSize), e.textContent])"""
+    )
+    assert min(sizes)[0] >= least_px, min(sizes)
+    figures = await page.evaluate(
+        """["stock", "countdown"].map((n) => document.querySelector(`snapup-${n} .figure`))
+          .map((e) => parseFloat(getComputedStyle(e).fontSize))"""
+    )
+    assert min(figures) >= least_figure_px, figures
+    boxes = await page.evaluate(
+        """() => [...document.querySelectorAll(".plate, .badge")]
+          .filter((e) => e.checkVisibility())
+          .map((e) => e.getBoundingClientRect())
+          .map(({ left, top, right, bottom, width, height }) => ({ left, top, right, bottom, area: width * height }))"""
+    )
+    # Inside the safe area, apart from one another, and an eighth of the frame at most.
+    for box in boxes:
+        assert box["left"] >= 0.05 * width - 1, box
+        assert box["right"] <= 0.95 * width + 1, box
+        assert box["top"] >= 0.05 * height - 1, box
+        assert box["bottom"] <= 0.95 * height + 1, box
+    for number, one in enumerate(boxes):
+        for other in boxes[:number]:
+            apart = (
+                one["right"] <= other["left"]
+                or other["right"] <= one["left"]
+                or one["bottom"] <= other["top"]
+                or other["bottom"] <= one["top"]
+            )
+            assert apart, (one, other)
+    covered = sum(box["area"] for box in boxes) / (width * height)
+    # On the smallest frame letters cannot shrink with it.
+    assert covered <= (1 / 8 if width >= 400 else 1 / 6), covered
+
+
+@pytest.mark.parametrize("widget", ALL.split(","))
+async def test_a_widget_alone_fills_its_source_and_stays_inside(widget: str, pages: Pages, room: Room) -> None:
+    full(room)
+    for width, height in ((800, 600), (640, 160), (360, 120)):
+        size = {"width": width, "height": height}
+        page = await pages.open(f"/overlay?room={room.room_id}&lang=en&goal=5000&widgets={widget}", viewport=size)
+        await until_says(page, widget, "")
+        box = await page.locator(f"snapup-{widget} > *").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["y"] >= 0
+        assert box["x"] + box["width"] <= width + 1, (width, height, box)
+        assert box["y"] + box["height"] <= height + 1, (width, height, box)
+        assert box["width"] > width * 0.35 or box["height"] > height * 0.5, (width, height, box)
+        await page.context.close()
+
+
+async def test_a_mirrored_page_keeps_its_numbers_and_its_frame(pages: Pages, room: Room) -> None:
+    full(room)
+    page = await pages.open(f"/overlay?room={room.room_id}&lang=en&dir=rtl&goal=5000&widgets={ALL}")
+    await until_says(page, "stock", "42left")
+    digits = await page.evaluate(
+        "[...document.querySelectorAll('snapup-stock .figure span')].map((e) => e.getBoundingClientRect().left)"
+    )
+    assert digits == sorted(digits)
+    for plate in await page.locator(".plate, .badge").all():
+        box = await plate.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 1920
+
+
+async def test_the_page_is_transparent(pages: Pages, room: Room) -> None:
+    full(room)
+    page = await pages.open(f"/overlay?room={room.room_id}")
+    grounds = await page.evaluate(
+        "[document.documentElement, document.body].map((e) => getComputedStyle(e).backgroundColor)"
+    )
+    assert grounds == ["rgba(0, 0, 0, 0)"] * 2
+    assert await page.evaluate("getComputedStyle(document.body).overflow") == "hidden"
+
+
+async def test_obs_s_custom_css_box_works_under_the_strict_policy(pages: Pages, room: Room) -> None:
+    full(room)
+    context = await pages.context()
+    page = await context.new_page()  # what the policy refuses is said in the console, and taken over by the page
+    await page.goto(f"{pages.url}/overlay?room={room.room_id}&lang=en")
+    await until_says(page, "stock", "42left")
+    await page.evaluate(
+        """() => {
+          const style = document.createElement("style");
+          style.innerHTML = ":root { --snapup-snap_up: rgb(1, 2, 3); } .plate { border-radius: 0 }";
+          document.querySelector("head").appendChild(style);
+        }"""
+    )
+    ground = "getComputedStyle(document.querySelector('.badge')).backgroundColor"
+    await eventually(lambda: page.evaluate(ground), lambda found: found == "rgb(1, 2, 3)", "the streamer's colour")
+
+
+@pytest.mark.parametrize("how", ["system", "address"])
+async def test_reduced_motion_cuts(how: str, pages: Pages, room: Room) -> None:
+    full(room)
+    options: dict[str, Any] = {"reduced_motion": "reduce"} if how == "system" else {}
+    query = "&motion=off" if how == "address" else ""
+    context = await pages.context(**options)
+    await context.add_init_script(
+        "window.moved = 0; const animate = Element.prototype.animate;"
+        "Element.prototype.animate = function (...a) { window.moved += 1; return animate.apply(this, a); };"
+        "addEventListener('transitionstart', () => (window.moved += 1), true);"
+    )
+    page = await pages.open(f"/overlay?room={room.room_id}&lang=en&widgets={ALL}{query}", context=context)
+    await until_says(page, "stock", "42left")
+    room.sales = [coat(sold=4_880, level="last_call")]
+    room.put()
+    await until_says(page, "stock", "20left")
+    assert await page.evaluate("window.moved") == 0
+
+
+# -- axe --------------------------------------------------------------------------------------------------------------
+async def serious(page: Page) -> list[str]:
+    await page.evaluate(AXE.read_text())
+    found = await page.evaluate(
+        """() => axe.run({ resultTypes: ["violations"] }).then(({ violations }) => violations
+          .filter(({ impact }) => impact === "serious" || impact === "critical")
+          .map(({ id, nodes }) => id + ": " + nodes.slice(0, 3).map((node) => node.html + node.failureSummary)))"""
+    )
+    return list(found)
+
+
+@pytest.mark.parametrize("lang", ["zh-CN", "en"])
+@pytest.mark.parametrize("theme", ["dark", "light"])
+async def test_axe_finds_nothing_serious(lang: str, theme: str, pages: Pages, room: Room) -> None:
+    full(room)
+    room.sales = [coat(sold=5_007, over_limit=2, restock_planned_at_ms=now_ms() + 60_000), coat(sku_id="sku-412")]
+    room.put()
+    query = f"lang={lang}&theme={theme}"
+    context = await pages.context(bypass_csp=True)  # axe is put into the page as a script
+    overlay = await pages.open(f"/overlay?room={room.room_id}&goal=5000&widgets={ALL}&{query}", context=context)
+    await until_says(overlay, "watching", "")
+    assert await serious(overlay) == []
+    console = await pages.open(f"/console/{room.room_id}?{query}", context=context)
+    await eventually(text_of(console, ".stages b"), lambda text: "21,877" in text, "the console")
+    assert await serious(console) == []
+    await console.keyboard.press("?")
+    assert await serious(console) == []
+    rooms = await pages.open(f"/console?{query}", context=context)
+    await eventually(text_of(rooms, "tbody th"), lambda text: room.room_id in text, "the rooms")
+    assert await serious(rooms) == []
+    builder = await pages.open(f"/builder?{query}", context=context)
+    assert await serious(builder) == []
+    await context.close()
+
+
+async def test_axe_finds_nothing_serious_in_a_stale_console(pages: Pages, room: Room) -> None:
+    room.fresh_ms = 3_000
+    full(room)
+    context = await pages.context(bypass_csp=True)
+    page = await pages.open(f"/console/{room.room_id}?lang=en", context=context)
+    await eventually(
+        lambda: page.evaluate("document.documentElement.dataset.fresh"), lambda fresh: fresh == "old", "it is stale"
+    )
+    assert await serious(page) == []
