@@ -29,9 +29,11 @@ SOURCES: dict[ClaimKind, tuple[int, ...]] = {
 class ClaimBook:
     """Collects the claims of one snapshot."""
 
-    def __init__(self, rules: Rules, evidence: list[Evidence | None], rev: int, as_of_ms: int, *, stale: bool) -> None:
+    def __init__(
+        self, rules: Rules, evidence: list[Evidence | None], version: str, as_of_ms: int, *, stale: bool
+    ) -> None:
         self.rules = rules
-        self.rev = rev
+        self.version = version  # epoch and revision: a revision alone comes again after a take-over
         self.as_of_ms = as_of_ms
         self.stale = stale
         self.claims: list[Claim] = []
@@ -156,7 +158,7 @@ class ClaimBook:
         evidence = [found for topic in SOURCES[kind] if (found := self._evidence[topic]) is not None]
         self.claims.append(
             Claim(
-                f"{kind}:{subject}{self.rev}",
+                f"{kind}:{subject}{self.version}",
                 kind,
                 sale_id,
                 sku_id,

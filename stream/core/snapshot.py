@@ -68,7 +68,7 @@ def overlay_of(room: Room, moment: Moment) -> Overlay:
     book = ClaimBook(
         room.rules,
         _evidence(room, moment),
-        room.rev,
+        f"{moment.epoch}-{room.rev}",
         moment.as_of_ms,
         stale=moment.lag_ms > room.rules.stale_lag_ms,
     )

@@ -167,7 +167,7 @@ def _books() -> Iterator[ClaimBook]:
         (False, True),
     ):
         known = status != "unknown"
-        book = ClaimBook(Rules(), [None] * 6, 1, now_ms, stale=stale)
+        book = ClaimBook(Rules(), [None] * 6, "1-1", now_ms, stale=stale)
         sale = Sale(
             sale_id="sale",
             sku_id="sku",

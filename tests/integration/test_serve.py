@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -260,8 +259,8 @@ async def test_changes_come_at_most_ten_times_a_second_and_the_last_one_always(c
         while seen[-1].data["overlay"]["rev"] != last["rev"]:
             seen.append(await events.snapshot())
         sent = [event.data["server_time_ms"] for event in seen]
-        if len(sent) > 2:
-            assert min(later - before for before, later in itertools.pairwise(sent)) > 60
+        # A loop that was held up sends one late and the next in time: the number holds, not each gap.
+        assert len(sent) <= 2 + (sent[-1] - sent[0]) / 100
         revs = [event.data["overlay"]["rev"] for event in seen]
         assert revs == sorted(set(revs))
 

@@ -67,7 +67,7 @@ def sale(**changes: Any) -> Sale:
 def book_of(
     the_sale: Sale | None = None, units: int = 9, orders: int = RULES.bought_min_orders, *, stale: bool = False
 ) -> ClaimBook:
-    book = ClaimBook(RULES, EVIDENCE, 17, NOW, stale=stale)
+    book = ClaimBook(RULES, EVIDENCE, "3-17", NOW, stale=stale)
     book.sale(the_sale or sale(), units, orders)
     return book
 
@@ -102,7 +102,7 @@ def test_a_sale_that_has_ended_claims_nothing_and_withholds_nothing() -> None:
 
 def test_a_claim_names_its_rule_subject_moment_and_snapshot() -> None:
     claim = said(book_of())["stock_left"]
-    assert (claim.id, claim.rule) == ("stock_left:s1:k1:17", "stock_left/1")
+    assert (claim.id, claim.rule) == ("stock_left:s1:k1:3-17", "stock_left/1")
     assert (claim.sale_id, claim.sku_id, claim.unit) == ("s1", "k1", "items")
     assert (claim.as_of_ms, claim.window_ms) == (NOW, None)
 
@@ -164,7 +164,7 @@ def test_each_claim_points_at_the_topics_that_its_inputs_came_from() -> None:
 
 
 def test_a_topic_in_which_the_room_has_no_record_is_no_evidence() -> None:
-    book = ClaimBook(RULES, [None, None, None, EVIDENCE[3], None, None], 1, NOW, stale=False)
+    book = ClaimBook(RULES, [None, None, None, EVIDENCE[3], None, None], "3-1", NOW, stale=False)
     book.sale(sale(), 9, 9)
     assert [evidence.topic for evidence in said(book)["stock_left"].evidence] == ["live.3"]
     assert said(book)["ends_in"].evidence == []
@@ -254,13 +254,13 @@ def test_carts_are_said_from_a_few_people_on() -> None:
 
 def test_watching_is_said_from_a_few_sessions_on() -> None:
     for watching in (RULES.watching_min - 1, RULES.watching_min):
-        book = ClaimBook(RULES, EVIDENCE, 17, NOW, stale=False)
+        book = ClaimBook(RULES, EVIDENCE, "3-17", NOW, stale=False)
         book.watching(watching)
         if watching < RULES.watching_min:
             assert book.withheld == [Withheld("watching_now", "sample_too_small")]
         else:
             claim = book.claims[0]
-            assert (claim.id, claim.value, claim.unit) == ("watching_now:17", watching, "people")
+            assert (claim.id, claim.value, claim.unit) == ("watching_now:3-17", watching, "people")
             assert (claim.sale_id, claim.sku_id, claim.inputs) == (None, None, {"open_sessions": watching})
 
 

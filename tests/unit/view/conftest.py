@@ -61,7 +61,7 @@ def a_sale(**changes: Any) -> Sale:
 
 def a_claim(**changes: Any) -> Claim:
     fields: dict[str, Any] = {
-        "id": "stock_left:coat-drop:sku-881:7",
+        "id": "stock_left:coat-drop:sku-881:1-7",
         "claim": "stock_left",
         "sale_id": "coat-drop",
         "sku_id": "sku-881",
