@@ -14,7 +14,7 @@ from aiohttp import ClientSession, ClientTimeout
 
 from stream.core.partition import Published
 from stream.serve.app import Server
-from stream.settings import Settings
+from stream.settings import load_settings
 from stream.worker.overlay_store import Answer, OverlayStore
 from tests.support.rooms import T0_MS, fold_plainly, random_log
 
@@ -156,7 +156,7 @@ class Client:
 @contextlib.asynccontextmanager
 async def serving(redis_url: str, **settings: Any) -> AsyncIterator[tuple[Server, Client]]:
     """A server on a free port, and a client of it."""
-    server = Server(Settings(redis_url=redis_url, serve_port=0, **settings))
+    server = Server(load_settings(**{"redis_url": redis_url, "serve_port": 0, **settings}))
     stop = asyncio.Event()
     try:
         await server.start()
