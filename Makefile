@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CODE   := $(wildcard stream tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system browser demo test unit lint format stack-up stack-down schemas lock clean
+.PHONY: help setup system browser demo test unit lint format stack-up stack-down schemas screenshots lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,9 @@ stack-down: setup ## stop them
 
 schemas: setup ## write schemas/ from the Python types
 	$(BIN)/snapup schemas write
+
+screenshots: system ## take the README's pictures again (needs Chromium; a minute)
+	$(BIN)/python -m tests.browser.screenshots
 
 lock: $(STAMP) ## pin the libraries again, with hashes and without download addresses
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.txt

@@ -34,8 +34,11 @@ export class History {
     this.#before = overlay;
     const last = this.times.at(-1);
     if (last !== undefined && overlay.as_of_ms <= last) return;
-    if (last !== undefined && Math.floor(overlay.as_of_ms / SAMPLE_MS) === Math.floor(last / SAMPLE_MS)) return;
-    if (last !== undefined && overlay.as_of_ms - last > GAP_MS) this.#append(last + 1, new Map());
+    if (last !== undefined && Math.floor(overlay.as_of_ms / SAMPLE_MS) === Math.floor(last / SAMPLE_MS)) {
+      this.#removeLast(); // the last document of a second stands for it
+    } else if (last !== undefined && overlay.as_of_ms - last > GAP_MS) {
+      this.#append(last + 1, new Map());
+    }
     this.#append(overlay.as_of_ms, this.#sample(overlay));
     if (this.times.length > MAX_SAMPLES) {
       this.times.splice(0, DROP_AT_ONCE);
@@ -75,6 +78,11 @@ export class History {
     }
     this.times.push(time);
     for (const [name, column] of this.#columns) column.push(values.get(name) ?? null);
+  }
+
+  #removeLast() {
+    this.times.pop();
+    for (const column of this.#columns.values()) column.pop();
   }
 
   #sample(overlay) {

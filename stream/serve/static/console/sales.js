@@ -82,14 +82,27 @@ export class Sales {
       h(
         "div.sale-body",
         {},
+        // What decides on a restock: how many are left, for how long, and who still wants one.
         h(
           "div.amounts",
           {},
           figure("left", () => words.saleHelp.left),
-          figure("held", () => words.saleHelp.held),
-          figure("sold", () => words.saleHelp.sold),
+          figure("goneIn", () => fields.etaHelp),
+          figure("waiting", () => words.saleHelp.carters),
         ),
-        h("div.flow", {}, fields.bar, fields.sellThrough, fields.pace),
+        h(
+          "div.flow",
+          {},
+          fields.bar,
+          h(
+            "div.parts",
+            {},
+            figure("sold", () => words.saleHelp.sold),
+            figure("held", () => words.saleHelp.held),
+            fields.sellThrough,
+          ),
+          fields.pace,
+        ),
       ),
     );
     element.fields = fields;
@@ -110,6 +123,11 @@ export class Sales {
     }
     setText(fields.when, whenOf(sale, nowMs, strings));
     setText(fields.left, sale.available === null ? "?" : grouped(sale.available));
+    const eta = sale.eta_sellout_ms;
+    setText(fields.goneIn, eta ? span(eta.low, eta.high, strings) : "–");
+    fields.etaHelp = eta ? fill(words.saleHelp.eta, { coverage: Math.round(eta.coverage * 100) }) : words.sale.etaNone;
+    const carters = sale.carters_without_order;
+    setText(fields.waiting, `${carters.method === "exact" ? "" : "≈"}${grouped(carters.value)}`);
     setText(fields.held, grouped(sale.held));
     setText(fields.sold, grouped(sale.sold));
     const total = sale.offered === null ? 0 : sale.offered + sale.restocked;
@@ -163,18 +181,9 @@ function paceOf(sale, strings) {
   if (sale.restock_planned_at_ms !== null && sale.restock_planned_at_ms !== undefined) {
     add("restock", fill(strings.restockAt, { time: timeOfDay(sale.restock_planned_at_ms, false) }));
   }
-  if (sale.eta_sellout_ms) {
-    const { low, high, coverage } = sale.eta_sellout_ms;
-    const about = fill(help.eta, { coverage: Math.round(coverage * 100) });
-    add("eta", fill(words.eta, { span: span(low, high, strings) }), about);
-  }
   if (sale.velocity.units !== 0) {
     const n = `${sale.velocity.units > 0 ? "+" : "−"}${grouped(Math.abs(sale.velocity.units))}`;
     add("velocity", fill(words.velocity, { n, window }), `${words.velocityName}: ${fill(help.velocity, { window })}`);
-  }
-  if (sale.carters_without_order.value > 0) {
-    const about = sale.carters_without_order.method === "exact" ? "" : "≈";
-    add("carters", fill(words.carters, { n: `${about}${grouped(sale.carters_without_order.value)}` }), help.carters);
   }
   if (sale.restocked > 0) add("restocked", fill(words.restocked, { n: grouped(sale.restocked) }));
   if (sale.released > 0) add("released", fill(words.released, { n: grouped(sale.released) }));
