@@ -94,6 +94,7 @@ class PartitionFold:
         self.counters = Counters(len(self.topic_names))
         self.clock_source: Literal["tick", "log"] = "log"
         self.shared = Shared()
+        self._behind = False
         self._decoders = [
             Decoder(index) if limits is None else Decoder(index, limits) for index in range(len(self.topic_names))
         ]
@@ -230,9 +231,12 @@ class PartitionFold:
             self._schedule(room, due_ms)
 
     def _pace_ms(self, room: Room) -> int:
-        """At most one document each 100 ms; a room with neither a sale nor traffic waits longer."""
+        """At most one document each 100 ms; a room with neither a sale nor traffic waits longer.
+
+        So does every room in a backlog: what is stale anyway need not be told ten times a second.
+        """
         busy = room.ledgers or room.records_since >= self.rules.busy_records
-        return self.rules.pace_busy_ms if busy else self.rules.pace_quiet_ms
+        return self.rules.pace_busy_ms if busy and not self._behind else self.rules.pace_quiet_ms
 
     def _schedule(self, room: Room, due_ms: int) -> None:
         room.next_due_ms = due_ms
@@ -276,6 +280,7 @@ class PartitionFold:
             limit: at most so many documents; what is left stays due.
         """
         now_ms = self.clock_ms if wall_ms is None else wall_ms
+        self._behind = now_ms - self.clock_ms > self.rules.stale_lag_ms
         if everything:
             for every in self.rooms.values():
                 if every.next_due_ms > 0:

@@ -57,8 +57,8 @@ STREAM_BUFFER_HAULS = 16
 DRAIN_SLICES = 4
 # Must be at least the session time-out (Faust checks), and bounds one answer of the broker.
 REQUEST_OVER_SESSION_MS = 9_000
-# Records and events are no cycles: look for garbage once in a hundred thousand new objects, not in seven hundred.
-GC_THRESHOLDS = (100_000, 20, 20)
+# Records and events are no cycles: look for garbage once in half a million new objects, not in seven hundred.
+GC_THRESHOLDS = (500_000, 20, 100)
 # Of the time to stop, what the last checkpoints may take.
 HAND_OVER_S = 2.0
 FLUSH_S = 0.5

@@ -857,3 +857,14 @@ KINDS = (b"d|", b"i|", b"o|", b"p|")
 def test_names_of_topics_are_those_of_the_contract_in_its_order() -> None:
     assert tuple(name.removeprefix("live.") for name in TOPICS) == TOPIC_NAMES
     assert (COMMENTS, VISITS) == (0, 4)
+
+
+def test_a_busy_room_in_a_backlog_waits_as_a_quiet_one_does() -> None:
+    log = Log()
+    log.add(opened(), like())
+    log.tick(0)
+    behind_ms = log.fold.rules.stale_lag_ms + 1
+    assert rooms_of(log.fold.publish(at(0) + behind_ms, 1)) == ["r1"]
+    log.add(like())
+    assert rooms_of(log.fold.publish(at(0) + behind_ms + log.fold.rules.pace_busy_ms, 1)) == []
+    assert rooms_of(log.fold.publish(at(0) + behind_ms + log.fold.rules.pace_quiet_ms, 1)) == ["r1"]
