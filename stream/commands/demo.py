@@ -43,6 +43,8 @@ READY_DEADLINE_S = 90.0
 CATCH_UP_DEADLINE_S = 60.0
 LOOK_EVERY_S = 0.25
 STOP_S = 12.0
+# For a browser, while the show plays.
+PAGES = (("overlay", f"/overlay?room={SHOW}"), ("builder", "/builder"), ("console", f"/console/{SHOW}"))
 # The installed `snapup` may not be on the PATH; its code is.
 _SNAPUP = (sys.executable, "-c", "from stream.cli import main; main()")
 
@@ -62,7 +64,8 @@ def demo(
 ) -> None:
     """Watch a flash sale on this machine: 240 000 events in under a minute, then counted again by somebody else.
 
-    Starts its own Kafka, Redis and worker, and ends them. Exit code 1 when a single unit is not where it must be.
+    Starts its own Kafka, Redis, worker and pages for the browser, and ends them. Exit code 1 when a single unit is
+    not where it must be.
     """
     # Asked to end from outside is as good as Ctrl-C: everything that was started is ended in order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -90,20 +93,23 @@ class _Demo:
         self._settings: Settings = load_settings(
             bootstrap_servers=stack.bootstrap_servers, redis_url=stack.redis_url, topic_prefix="live"
         )
-        self._port = free_ports(1)[0]
+        self._port, self._pages_port = free_ports(2)
         self._probe = LatencyProbe(where_of(self._settings), quiet_room(PARTITIONS, [SHOW]))
 
     async def run(self) -> Outcome:
         """Worker, show, verdict; every process that was started is ended, however this ends."""
         self._view.step("Starting a worker...")
         worker = self._start("worker", ["worker"])
+        pages = self._start("serve", ["serve", "--host", "127.0.0.1", "--port", str(self._pages_port)])
         try:
             await self._until_ready(worker)
+            for what, path in PAGES:
+                self._view.note(f"{what:8} http://127.0.0.1:{self._pages_port}{path}")
             self._view.step("The show begins...")
             expected = await self._play(worker)
             return await self._judge(expected)
         finally:
-            await asyncio.to_thread(worker.stop, STOP_S)
+            await asyncio.gather(*(asyncio.to_thread(each.stop, STOP_S) for each in (worker, pages)))
 
     def _start(self, name: str, arguments: Sequence[str]) -> ServerProcess:
         environment = {

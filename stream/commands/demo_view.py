@@ -89,6 +89,10 @@ class DemoView:
         else:
             self._console.print(text)
 
+    def note(self, text: str) -> None:
+        """Something that stays readable while the show goes on."""
+        self._console.print(text, markup=False, soft_wrap=True)
+
     def show(self, overlay: Overlay, latencies_ms: list[float]) -> None:
         """The room as its document has it; "now" is the document's moment: a show played fast is ahead of the wall."""
         if self._console.is_terminal:
