@@ -32,6 +32,12 @@ def test_a_document_is_passed_on_byte_for_byte() -> None:
     assert (found.etag, found.as_of_ms, found.stale_after_ms, found.published_ms) == ("7-12", 1_000, 2_000, 1_040)
 
 
+def test_the_document_of_another_room_is_none_of_this_room() -> None:
+    found = read_document("room-2", encoded())
+    assert isinstance(found, Unreadable)
+    assert "another room" in found.detail
+
+
 def test_what_a_later_worker_adds_does_not_matter() -> None:
     urgency = document(ROOM)["urgency"] | {"level": "feverish", "new": 1}
     assert readable(encoded(urgency=urgency, extra={"a": [1]})).summary(0).level == "feverish"
@@ -93,7 +99,8 @@ def test_a_document_with_a_few_bytes_changed_has_an_answer_of_one_line(at: int, 
 
 
 def test_deep_nesting_has_an_answer() -> None:
-    assert isinstance(read_document(ROOM, b'{"schema":' + b"[" * 200_000), Unreadable)
+    deep = b"[" * 200_000 + b"]" * 200_000
+    assert isinstance(read_document(ROOM, b'{"new":' + deep + b"," + encoded()[1:]), Unreadable)
 
 
 def test_a_document_is_live_up_to_its_bound_and_stale_after_it() -> None:

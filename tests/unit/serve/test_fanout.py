@@ -228,6 +228,18 @@ async def test_the_clock_in_a_frame_is_that_of_its_sending(
     assert b'"server_time_ms":1005000,' in opened(fanout, room).written[0]
 
 
+async def test_what_follows_a_stale_document_was_not_waited_for(
+    fanout: Fanout, feed: FeedTwin, metrics: Metrics
+) -> None:
+    room = feed.room("room-1")
+    feed.say(room, 1, fresh_ms=-1)
+    transport = opened(fanout, room)
+    await eventually(lambda: room in fanout._shown)
+    feed.say(room, 2, as_of_ms=1)
+    await eventually(lambda: transport.revs() == [2] and fanout._shown[room].rev == 2)
+    assert metrics.delivery_s._sum.get() == 0
+
+
 async def test_only_what_replaced_a_live_document_counts_as_delivered(
     fanout: Fanout, feed: FeedTwin, metrics: Metrics
 ) -> None:
