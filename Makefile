@@ -35,7 +35,10 @@ demo: system ## start everything locally and watch a show
 	$(BIN)/snapup demo
 
 test: system browser lint ## everything that CI runs
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests --ignore=tests/browser
+
+test-browser: system ## the pages in a real Chromium (some minutes; says loudly when there is none)
+	$(BIN)/python -m pytest tests/browser
 
 unit: setup ## the fast tests only
 	$(BIN)/python -m pytest tests -m "not integration and not slow"
