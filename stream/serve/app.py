@@ -24,6 +24,7 @@ from stream.serve.rooms import RoomIndex
 from stream.serve.routes import Routes
 from stream.serve.security import Access, Cors, is_loopback, parse_origins, security_headers
 from stream.serve.tokens import Tokens
+from stream.worker.tasks import Exit, end_process
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -240,8 +241,11 @@ async def run_server(settings: Settings, announce: Callable[[Server], None] = la
         await server.wait(stop)
     finally:
         log.info("stopping", streams=len(server.fanout))
-        async with asyncio.timeout(settings.stop_timeout_ms / 1000):
-            await server.close()
+        try:
+            async with asyncio.timeout(settings.stop_timeout_ms / 1000):
+                await server.close()
+        except TimeoutError:
+            end_process(Exit.SLOW_STOP, "the server did not stop in time")
     log.info("stopped")
 
 

@@ -101,7 +101,10 @@ class Feed:
                 retry=Retry(NoBackoff(), 0),
             )
         except ValueError as error:
-            raise SnapupError(f"{url!r} is not the address of a Redis ({error}): redis://host:port/0 is.") from None
+            # The address itself is left out: a password may be in it.
+            raise SnapupError(
+                f"SNAPUP_REDIS_URL is not the address of a Redis ({error}): redis://host:port/0 is one."
+            ) from None
         self.away: bool | None = None
         self.rooms: dict[str, Room] = {}
         self.on_news: Callable[[Room], None] = lambda _room: None

@@ -88,7 +88,6 @@ def openapi_document() -> dict[str, Any]:
             "version": VERSION,
             "description": "Live rooms for browsers: snapshots that revalidate, and an event stream of each room. "
             "Read only. Where the server has a token secret, everything under /v1/rooms and /metrics needs a token.",
-            "license": {"name": "see the package"},
         },
         "servers": [{"url": "/"}],
         "tags": [

@@ -100,9 +100,9 @@ class Routes:
 
     async def room(self, request: web.Request) -> web.StreamResponse:
         """The document of a room, as Redis has it."""
+        self._count(request)
         room_id = _room_id(request)
         self._access.check(request, room_id)
-        self._count(request)
         document = await self._document(room_id)
         state = State.STALE if _now_ms() > document.stale_after_ms else State.LIVE
         headers = {"ETag": f'"{document.etag}"', "Cache-Control": "no-cache", "Snapup-State": state.value}
@@ -126,8 +126,8 @@ class Routes:
 
     async def room_list(self, request: web.Request) -> web.StreamResponse:
         """Rooms by search, the busiest first."""
-        self._access.check(request)
         self._count(request)
+        self._access.check(request)
         query = request.query.get("q", "")
         if len(query) > MAX_QUERY_CHARS:
             raise _bad_parameter("q", f"at most {MAX_QUERY_CHARS} characters")
@@ -143,9 +143,9 @@ class Routes:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """The event stream of a room, until the reader leaves or is dropped."""
+        self._count(request)
         room_id = _room_id(request)
         claims = self._access.check(request, room_id)
-        self._count(request)
         address = request[ADDRESS]
         self._require_slot(address)
         self._streams.take(address)

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from stream.local.redis import RedisServer
 from stream.local.settings import LocalSettings
-from tests.support.serve import Client, Writer, document, eventually, now_ms, serving
+from tests.support.serve import DEADLINE_S, Client, Writer, document, eventually, now_ms, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -158,6 +158,19 @@ async def test_a_stream_begins_with_the_snapshot_and_then_tells_each_change(clie
         second = await writer.put(ROOM, epoch=3)
         event = await events.next()
         assert (event.id, event.data["overlay"]) == ("3-2", second)
+
+
+async def test_a_reader_of_old_http_gets_the_same_without_chunks(served: tuple[Server, Client], writer: Writer) -> None:
+    made = await writer.put(ROOM)
+    reader, connection = await asyncio.open_connection("127.0.0.1", served[0].port)
+    connection.write(f"GET /v1/rooms/{ROOM}/events HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+    async with asyncio.timeout(DEADLINE_S):
+        head = await reader.readuntil(b"\r\n\r\n")
+        body = await reader.readuntil(b"}\n\n")
+    connection.close()
+    assert b"chunked" not in head
+    assert body.startswith(b"retry: 1000\n\nevent: snapshot\nid: 1-1\ndata: ")
+    assert msgspec.json.decode(body.split(b"data: ", 1)[1])["overlay"] == made
 
 
 async def test_a_room_that_comes_later_appears_in_a_stream_opened_before(client: Client, writer: Writer) -> None:

@@ -16,7 +16,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from stream.errors import SnapupError
 from stream.local.ports import LOOPBACK
-from stream.serve.app import Server, tokens_of
+from stream.serve.app import Server, run_server, tokens_of
 from stream.serve.openapi import Snapshot, openapi_document
 from stream.serve.pages import PAGES
 from stream.settings import load_settings
@@ -339,7 +339,7 @@ async def test_whatever_is_asked_gets_an_answer_or_a_problem(
         ({"token_secret": f"{SECRET},short"}, "SNAPUP_TOKEN_SECRET"),
         ({"serve_cors_origins": "a.example"}, "SNAPUP_SERVE_CORS_ORIGINS"),
         ({"serve_trusted_proxies": "lb"}, "SNAPUP_SERVE_TRUSTED_PROXIES"),
-        ({"redis_url": "http://x"}, "http://x"),
+        ({"redis_url": "http://user:short@x"}, "SNAPUP_REDIS_URL"),
     ],
 )
 async def test_settings_that_do_not_fit_are_told_in_one_line(changes: dict[str, str], said: str) -> None:
@@ -360,6 +360,22 @@ async def test_a_port_in_use_is_told() -> None:
         with pytest.raises(SnapupError, match=r"Port \d+ on 127.0.0.1 is in use"):
             async with serving(NO_REDIS, serve_port=server.port):
                 pass
+
+
+async def test_a_stop_that_hangs_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[int] = []
+
+    async def endless(_: Server) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("stream.serve.app.end_process", lambda code, _: ended.append(code))
+    monkeypatch.setattr(Server, "wait", lambda _self, stop: asyncio.sleep(0, stop.set()))
+    with monkeypatch.context() as broken:
+        broken.setattr(Server, "close", endless)
+        servers: list[Server] = []
+        await run_server(load_settings(redis_url=NO_REDIS, serve_port=0, stop_timeout_ms=50), servers.append)
+    assert ended == [77]
+    await servers[0].close()
 
 
 def test_several_secrets_are_read_and_the_first_signs() -> None:
