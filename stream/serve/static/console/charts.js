@@ -198,6 +198,8 @@ export class Charts {
     const key = this.#sale === null ? "" : saleKey(this.#sale);
     return this.#history.events
       .filter((event) => event.key === key && !event.first)
+      // These are told as what happened, in full.
+      .filter((event) => event.kind !== "level" || (event.value !== "sold_out" && event.value !== "ended"))
       .map((event) => ({ atMs: event.atMs, label: eventLabel(event, this.#context.strings), tone: event.kind }));
   }
 

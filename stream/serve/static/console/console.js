@@ -97,10 +97,7 @@ function draw({ charted = false } = {}) {
   const overlay = room.last;
   const now = room.now();
   const chosen = chosenSale(overlay);
-  freshness.render();
-  const isOld = overlay !== null && room.overlay === null;
-  stale.hidden = !isOld;
-  if (isOld) setText(stale, fill(words.staleNote, { age: duration(now - overlay.as_of_ms, strings) }));
+  drawAge();
   funnel.render(overlay);
   sales.render(overlay, chosen, now);
   claims.render(overlay, now);
@@ -115,6 +112,15 @@ function draw({ charted = false } = {}) {
     chartTimer = setTimeout(() => draw({ charted: true }), waitMs);
   }
   refreshExplanation();
+}
+
+/** How old it is, and in words when it is too old. */
+function drawAge() {
+  freshness.render();
+  const overlay = room.last;
+  const isOld = overlay !== null && room.overlay === null;
+  stale.hidden = !isOld;
+  if (isOld) setText(stale, fill(words.staleNote, { age: duration(room.now() - overlay.as_of_ms, strings) }));
 }
 
 function drawLevel(overlay) {
@@ -143,7 +149,7 @@ view.addEventListener("change", () => {
 });
 document.addEventListener("visibilitychange", () => !document.hidden && draw({ charted: true }));
 // The age moves on though nothing comes.
-setInterval(() => !document.hidden && freshness.render(), AGE_MS);
+setInterval(() => !document.hidden && drawAge(), AGE_MS);
 
 // -- keys -------------------------------------------------------------------------------------------------------------
 const next = (list, item) => list[(list.indexOf(item) + 1) % list.length];

@@ -124,9 +124,11 @@ export class Sales {
     setText(fields.when, whenOf(sale, nowMs, strings));
     setText(fields.left, sale.available === null ? "?" : grouped(sale.available));
     const eta = sale.eta_sellout_ms;
-    setText(fields.goneIn, eta ? span(eta.low, eta.high, strings) : "–");
-    fields.etaHelp = eta ? fill(words.saleHelp.eta, { coverage: Math.round(eta.coverage * 100) }) : words.sale.etaNone;
+    fields.goneIn.parentElement.hidden = !eta;
+    setText(fields.goneIn, eta ? span(eta.low, eta.high, strings) : "");
+    fields.etaHelp = eta ? fill(words.saleHelp.eta, { coverage: Math.round(eta.coverage * 100) }) : "";
     const carters = sale.carters_without_order;
+    fields.waiting.parentElement.hidden = carters.value === 0;
     setText(fields.waiting, `${carters.method === "exact" ? "" : "≈"}${grouped(carters.value)}`);
     setText(fields.held, grouped(sale.held));
     setText(fields.sold, grouped(sale.sold));

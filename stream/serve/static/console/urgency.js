@@ -9,6 +9,7 @@ import { keyed } from "./keyed.js";
 import { becauseLines } from "./reasons.js";
 
 const MAX_LINES = 60;
+const TOLD_BY_LEVEL = new Set(["sold_out", "ended"]);
 
 export class Urgency {
   #context;
@@ -23,7 +24,10 @@ export class Urgency {
 
   render(events) {
     const { strings } = this.#context;
-    const shown = events.slice(-MAX_LINES).reverse();
+    const shown = events
+      .filter((event) => !TOLD_BY_LEVEL.has(event.kind))
+      .slice(-MAX_LINES)
+      .sort((a, b) => b.atMs - a.atMs);
     keyed(
       this.#list,
       shown.length ? shown : [null],

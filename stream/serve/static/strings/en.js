@@ -228,7 +228,6 @@ export const EN = {
       velocityName: "net pace",
       goneIn: "to sell-out",
       waiting: "carted, not ordered",
-      etaNone: "time to sell-out: too few orders to say",
       oversold: "OVERSOLD by {n}",
       overLimit: "{n} beyond the limit per person",
       suspects: "{n} units look like fake orders",

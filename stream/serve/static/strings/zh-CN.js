@@ -226,7 +226,6 @@ export const ZH_CN = {
       velocityName: "净速度",
       goneIn: "后售罄",
       waiting: "人加购未下单",
-      etaNone: "售罄时间：样本不足",
       oversold: "超卖 {n} 件",
       overLimit: "{n} 件超出限购",
       suspects: "{n} 件疑似刷单",
