@@ -97,7 +97,7 @@ def test_an_interrupted_demo_leaves_nothing_running_and_no_files(
 ) -> None:
     demo = start()
     assert wait_for(lambda: "sent to visible" in demo.said(), DEADLINE_S), demo.said()
-    assert len(demo.children()) == 4  # Kafka, Redis, worker, show
+    assert len(demo.children()) == 5  # Kafka, Redis, worker, pages, show
     demo.process.send_signal(number)
     assert wait_for(lambda: demo.process.poll() is not None, STOP_DEADLINE_S), demo.said()
     assert demo.process.returncode != 0
