@@ -46,16 +46,27 @@ _numbers = itertools.count(1)
 class ServeProcess:
     """`snapup serve` in a process of its own, on a port that it keeps over restarts."""
 
-    def __init__(self, redis_url: str, log: Path) -> None:
+    def __init__(self, redis_url: str, log: Path, *flags: str) -> None:
         self.port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
         self._redis_url = redis_url
         self._log = log
+        self._flags = flags
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start, and return when it answers."""
-        command = [sys.executable, "-c", START, "serve", "--port", str(self.port), "--redis-url", self._redis_url]
+        command = [
+            sys.executable,
+            "-c",
+            START,
+            "serve",
+            "--port",
+            str(self.port),
+            "--redis-url",
+            self._redis_url,
+            *self._flags,
+        ]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SNAPUP_")}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
