@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # (part, module) of another part that it may import beyond that: values, not machinery.
 EXCEPTIONS = {
-    ("serve", "stream.worker.tasks"),  # exit codes, and how a process that hangs is ended: to move to a place of its own
+    ("serve", "stream.worker.tasks"),  # exit codes, and the end of a process that hangs
     ("view", "stream.sources.accounts"),  # the accounts that it shows
     ("view", "stream.sources.replay"),
 }
