@@ -12,7 +12,7 @@ and a producer is never used again after an error.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -135,10 +135,17 @@ class OutputTopics(Struct, frozen=True):
 class CheckpointWriter:
     """The transactional producer of one partition. Used by one owner, and never again after an error."""
 
-    def __init__(self, bootstrap_servers: str, transactional_id: str, topics: OutputTopics, partition: int) -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        transactional_id: str,
+        topics: OutputTopics,
+        partition: int,
+        make_producer: Callable[..., Any] = AIOKafkaProducer,
+    ) -> None:
         self._topics = topics
         self._partition = partition
-        self._producer = AIOKafkaProducer(
+        self._producer = make_producer(
             bootstrap_servers=bootstrap_servers,
             transactional_id=transactional_id,
             acks="all",

@@ -20,7 +20,7 @@ from stream.contract.overlay import room_key
 from stream.errors import SnapupError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from stream.core.partition import Published
 
@@ -63,15 +63,16 @@ class OverlayStore:
         url: of Redis.
         prefix: of the keys.
         timeout_ms: of one round trip. A slow Redis must not hold back documents that a newer one will replace.
+        make_redis: the client; takes the arguments of redis-py's.
 
     Raises:
         SnapupError: the URL is none.
     """
 
-    def __init__(self, url: str, prefix: str, timeout_ms: int) -> None:
+    def __init__(self, url: str, prefix: str, timeout_ms: int, make_redis: Callable[..., Any] = Redis.from_url) -> None:
         self._prefix = prefix
         try:
-            self._redis = Redis.from_url(
+            self._redis = make_redis(
                 url,
                 socket_timeout=timeout_ms / 1000,
                 socket_connect_timeout=timeout_ms / 1000,

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from msgspec import Struct
 
 from stream.core.changelog import CorruptCheckpointError
@@ -55,6 +56,8 @@ class Home(Struct, frozen=True, kw_only=True):
         max_queued_records: per topic, what may wait in the merge.
         accept_data_loss: go on where records are missing instead of ending the process.
         make_fold: the state of a partition, empty.
+        make_producer: of checkpoints; takes aiokafka's arguments.
+        make_consumer: of restores; takes aiokafka's arguments.
     """
 
     bootstrap_servers: str
@@ -66,6 +69,8 @@ class Home(Struct, frozen=True, kw_only=True):
     max_queued_records: int
     accept_data_loss: bool
     make_fold: Callable[[int], PartitionFold]
+    make_producer: Callable[..., Any] = AIOKafkaProducer
+    make_consumer: Callable[..., Any] = AIOKafkaConsumer
 
 
 class AskLogEnds(Protocol):
@@ -144,10 +149,14 @@ class Owner:
         """
         home, partition = self.home, self.partition
         begun = time.perf_counter()
-        self.writer = CheckpointWriter(home.bootstrap_servers, f"{home.id_prefix}-{partition}", home.outputs, partition)
+        self.writer = CheckpointWriter(
+            home.bootstrap_servers, f"{home.id_prefix}-{partition}", home.outputs, partition, home.make_producer
+        )
         await self.writer.fence()
         fenced = time.perf_counter()
-        restored = await restore(home.bootstrap_servers, home.outputs.checkpoints, partition, self._load)
+        restored = await restore(
+            home.bootstrap_servers, home.outputs.checkpoints, partition, self._load, home.make_consumer
+        )
         read = time.perf_counter()
         # Asked after the fence: everything that the old owner may have published of lies before these ends.
         ends = await asyncio.wait_for(_ask(log_ends(partition)), ENDS_WAIT_S)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct
@@ -44,7 +44,13 @@ class RestoreStalledError(Exception):
     """The broker answered nothing for too long."""
 
 
-async def restore(bootstrap_servers: str, topic: str, partition: int, load: Load) -> Restored:
+async def restore(
+    bootstrap_servers: str,
+    topic: str,
+    partition: int,
+    load: Load,
+    make_consumer: Callable[..., Any] = AIOKafkaConsumer,
+) -> Restored:
     """Feed every state record of the partition to `load`, in log order.
 
     Raises:
@@ -52,7 +58,7 @@ async def restore(bootstrap_servers: str, topic: str, partition: int, load: Load
         RestoreStalledError: no progress.
     """
     tp = TopicPartition(topic, partition)
-    consumer = AIOKafkaConsumer(
+    consumer = make_consumer(
         bootstrap_servers=bootstrap_servers,
         group_id=None,
         isolation_level="read_committed",
@@ -72,7 +78,7 @@ async def restore(bootstrap_servers: str, topic: str, partition: int, load: Load
         await within(consumer.stop(), STALL_S)
 
 
-async def _read(consumer: AIOKafkaConsumer, tp: TopicPartition, end_offset: int, load: Load) -> Restored:
+async def _read(consumer: Any, tp: TopicPartition, end_offset: int, load: Load) -> Restored:
     where = f"{tp.topic}, partition {tp.partition},"
     meta: Meta | None = None
     records = size = 0

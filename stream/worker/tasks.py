@@ -62,17 +62,17 @@ class Tasks:
 
     def __init__(self, end: Callable[..., Any] = end_process) -> None:
         self._end = end
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: dict[asyncio.Task[Any], None] = {}  # in the order of their start, so that runs can be repeated
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run beside everything else; an exception of it ends the process."""
         task = asyncio.get_running_loop().create_task(work, name=name)
-        self._running.add(task)
+        self._running[task] = None
         task.add_done_callback(self._ended)
         return task
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         if task.cancelled():
             return
         error = task.exception()
@@ -83,7 +83,7 @@ class Tasks:
 
     async def close(self, timeout_s: float) -> None:
         """Cancel what still runs, and wait a bounded time for it."""
-        tasks = set(self._running) - {asyncio.current_task()}
+        tasks = [task for task in self._running if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         if tasks:
