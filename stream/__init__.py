@@ -8,7 +8,9 @@ slices, `room.py` one event into one room, with a rule book each in `time`, `win
 `rates`, `eta`, `urgency` and `claims`; `snapshot.py` makes the document, `roomstate.py` and `changelog.py` the
 checkpoint. `worker/` alone knows Faust: `app.py` wires, `transport.py` hands out whole slices, `owners.py` and
 `owner.py` say who may fold which partition, `checkpoint.py` saves state and offsets in one transaction, `projection.py`
-writes to Redis. Beside it, none of it needed by the worker: `sources/` (other people's rows, recordings and the
+writes to Redis. `serve/` reads Redis and shows it to browsers: `feed.py` follows the rooms that somebody watches,
+`fanout.py` passes what is new on to their event streams, `routes.py` answers, `static/` holds the pages. `exits.py` is
+how both end on purpose. Beside them, needed by neither: `sources/` (other people's rows, recordings and the
 documents in Redis), `shows/` (seeded simulations with known totals), `verify/` (the independent recount: it shares
 nothing with core and worker), `view/` (documents in a terminal), `local/` and `topics.py` (a real Kafka and Redis on
 this machine, and the declared topics). Imports point one way: commands → the rest → core → contract.

@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 
 from stream.errors import SnapupError
+from stream.exits import Exit, end_process
 from stream.serve.connection import ADDRESS, Gate, connection_factory, log_left
 from stream.serve.fanout import Fanout
 from stream.serve.feed import Feed
@@ -24,7 +25,6 @@ from stream.serve.rooms import RoomIndex
 from stream.serve.routes import Routes
 from stream.serve.security import Access, Cors, is_loopback, parse_origins, security_headers
 from stream.serve.tokens import Tokens
-from stream.worker.tasks import Exit, end_process
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -22,6 +22,7 @@ import structlog
 
 from stream.contract.events import TOPIC_NAMES
 from stream.core.partition import PartitionFold
+from stream.exits import Exit, end_process
 from stream.worker import health, preflight
 from stream.worker.checkpoint import OutputTopics
 from stream.worker.fold_agent import FoldLoop
@@ -32,7 +33,7 @@ from stream.worker.owner import Home
 from stream.worker.owners import Owners
 from stream.worker.projection import Projection
 from stream.worker.saving import run_checkpoints
-from stream.worker.tasks import Exit, FatalError, Tasks, end_process
+from stream.worker.tasks import FatalError, Tasks
 from stream.worker.transport import (
     BatchConsumer,
     BatchTransport,

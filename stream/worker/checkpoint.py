@@ -19,7 +19,8 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from msgspec import Struct
 
-from stream.worker.tasks import Exit, FatalError, within
+from stream.exits import Exit
+from stream.worker.tasks import FatalError, within
 
 # Raise when an older worker could misread what this one writes; an unknown, newer version is refused.
 CHECKPOINT_VERSION = 1

@@ -15,8 +15,9 @@ from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
 from stream.errors import SnapupError
+from stream.exits import Exit
 from stream.worker.ownership import Phase
-from stream.worker.tasks import Exit, FatalError
+from stream.worker.tasks import FatalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,6 +17,7 @@ from msgspec import Struct
 from stream.core.changelog import CorruptCheckpointError
 from stream.core.merge import TopicMerge
 from stream.core.partition import PartitionFold
+from stream.exits import Exit
 from stream.worker.checkpoint import (
     CHECKPOINT_VERSION,
     CheckpointWriter,
@@ -29,7 +30,7 @@ from stream.worker.checkpoint import (
 from stream.worker.dead_letters import dead_letter
 from stream.worker.ownership import Ownership, Phase
 from stream.worker.restore import Restored, restore, start_positions
-from stream.worker.tasks import Exit, FatalError
+from stream.worker.tasks import FatalError
 
 if TYPE_CHECKING:
     from stream.core.partition import Published

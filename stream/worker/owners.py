@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 from faust.types import TP
 
+from stream.exits import Exit
 from stream.worker.owner import Home, LostError, Owner
 from stream.worker.ownership import Drained, Phase, RewoundError, Slice
-from stream.worker.tasks import Exit, FatalError, Tasks, within
+from stream.worker.tasks import FatalError, Tasks, within
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct
 
+from stream.exits import Exit
 from stream.worker.checkpoint import META_KEY, Meta, decode_meta
-from stream.worker.tasks import Exit, FatalError, within
+from stream.worker.tasks import FatalError, within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

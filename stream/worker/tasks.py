@@ -1,4 +1,4 @@
-"""Helper tasks, and the ways in which the process ends on purpose.
+"""Helper tasks, and the error with which one of them ends the process.
 
 A helper task that dies silently is worse than a crash: the worker would fold on without checkpoints. So the first
 exception of any helper ends the process, hard: what it had not saved is folded again by the next owner.
@@ -7,41 +7,16 @@ exception of any helper ends the process, hard: what it had not saved is folded 
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import sys
-from collections.abc import Callable, Coroutine
-from enum import IntEnum
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from stream.exits import Exit, end_process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
 log = structlog.get_logger(__name__)
-
-
-class Exit(IntEnum):
-    """Exit codes of the worker beyond 0 (asked to stop) and 1 (could not start); see docs/exactness.md."""
-
-    NOT_COPARTITIONED = 70
-    FOLD_FAILED = 71
-    HELPER_FAILED = 72
-    DATA_LOSS = 73
-    FOREIGN_CHECKPOINT = 74
-    CONSUMER_FAILED = 75
-    STALLED = 76
-    SLOW_STOP = 77
-
-
-EndProcess = Callable[[Exit, str], NoReturn]
-
-
-def end_process(code: Exit, reason: str, **fields: Any) -> NoReturn:
-    """Say why, and leave at once, without any clean-up that could hang or write."""
-    log.critical(reason, exit_code=int(code), **fields)
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(int(code))
 
 
 class FatalError(Exception):

@@ -19,11 +19,11 @@ from stream.core.rates import all_rates
 from stream.core.room import Room, Shared
 from stream.core.rules import Rules
 from stream.core.urgency import DEMAND_BANDS, ETA_BANDS_S, RAMP, VELOCITY_BANDS
+from stream.exits import Exit
 from stream.local.settings import LocalSettings
 from stream.settings import Settings, load_settings
 from stream.shows import build_show
 from stream.topics import declared as declared_topics
-from stream.worker.tasks import Exit
 from tests.support.doc_tables import OPERATIONS, marked, rows_of, tables
 from tests.support.worker_metrics import declared as declared_metrics
 from tests.support.worker_metrics import declared_by_server

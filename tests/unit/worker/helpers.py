@@ -17,7 +17,7 @@ from stream.worker.ownership import Drained, Slice
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from stream.worker.tasks import Exit
+    from stream.exits import Exit
 
 NOW_MS = 1_700_000_000_000
 TOPICS = tuple(f"live.{name}" for name in TOPIC_NAMES)

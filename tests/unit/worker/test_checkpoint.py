@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from stream.exits import Exit
 from stream.worker.checkpoint import (
     BATCH_BYTES,
     CHECKPOINT_VERSION,
@@ -18,7 +19,7 @@ from stream.worker.checkpoint import (
     check_sizes,
     decode_meta,
 )
-from stream.worker.tasks import Exit, FatalError
+from stream.worker.tasks import FatalError
 
 META = Meta(
     version=CHECKPOINT_VERSION,

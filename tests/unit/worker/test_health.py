@@ -10,9 +10,10 @@ import pytest
 from aiohttp import ClientSession
 
 from stream.errors import SnapupError
+from stream.exits import Exit
 from stream.worker.health import POLL_SILENT_S, REBALANCE_MAX_S, STALLED_S, Health, Pulse, serve
 from stream.worker.ownership import Phase
-from stream.worker.tasks import Exit, FatalError
+from stream.worker.tasks import FatalError
 from tests.unit.worker.helpers import LIKES, NOW_MS, drain, like, live_owner
 
 if TYPE_CHECKING:

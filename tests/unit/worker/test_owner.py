@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from stream.core.changelog import CorruptCheckpointError
+from stream.exits import Exit
 from stream.worker.checkpoint import CHECKPOINT_VERSION, Meta
 from stream.worker.fetching import LogEnds
 from stream.worker.owner import LostError, Owner
 from stream.worker.ownership import Phase
 from stream.worker.restore import Restored
-from stream.worker.tasks import Exit, FatalError
+from stream.worker.tasks import FatalError
 from tests.unit.worker.helpers import LIKES, NOW_MS, TOPICS, Fetched, like, live_owner, make_home, twin_of
 
 ZEROS = [0] * len(TOPICS)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from faust.types import TP
 
+from stream.exits import Exit
 from stream.worker import owners as owners_module
 from stream.worker.owner import Acquired, Owner
 from stream.worker.owners import Owners
 from stream.worker.ownership import Phase
-from stream.worker.tasks import Exit, FatalError
+from stream.worker.tasks import FatalError
 from tests.unit.worker.helpers import (
     LIKES,
     TOPICS,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from stream.exits import Exit
 from stream.worker.checkpoint import CHECKPOINT_VERSION, Meta
 from stream.worker.fetching import LogEnds
 from stream.worker.restore import start_positions
-from stream.worker.tasks import Exit, FatalError
+from stream.worker.tasks import FatalError
 
 TOPICS = ("live.likes", "live.orders")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from stream.worker.tasks import Exit, FatalError, Tasks, within
+from stream.exits import Exit
+from stream.worker.tasks import FatalError, Tasks, within
 
 
 class Ends:

@@ -1,0 +1,35 @@
+"""How worker and read server end on purpose: exit codes, and an end that nothing can hold up."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from enum import IntEnum
+from typing import Any, NoReturn
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+class Exit(IntEnum):
+    """Exit codes beyond 0 (asked to stop) and 1 (could not start); what they ask for stands in docs/operations.md."""
+
+    NOT_COPARTITIONED = 70
+    FOLD_FAILED = 71
+    HELPER_FAILED = 72
+    DATA_LOSS = 73
+    FOREIGN_CHECKPOINT = 74
+    CONSUMER_FAILED = 75
+    STALLED = 76
+    SLOW_STOP = 77
+
+
+def end_process(code: Exit, reason: str, **fields: Any) -> NoReturn:
+    """Say why, and leave at once, without any clean-up that could hang or write."""
+    log.critical(reason, exit_code=int(code), **fields)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(int(code))

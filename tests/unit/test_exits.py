@@ -1,0 +1,34 @@
+"""The end of a process that may hang: at once, with its code and a sentence, whatever still wanted to run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from stream.exits import Exit
+
+HANGS = """
+import atexit, threading, time
+from stream.exits import Exit, end_process
+atexit.register(time.sleep, 600)
+threading.Thread(target=time.sleep, args=(600,)).start()
+try:
+    end_process(Exit.SLOW_STOP, "it did not stop in time", streams=3)
+finally:
+    print("cleaned up")
+"""
+
+
+def test_the_process_ends_with_its_code_and_says_why_though_something_hangs() -> None:
+    done = subprocess.run([sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == Exit.SLOW_STOP == 77
+    said = done.stdout + done.stderr
+    assert "it did not stop in time" in said
+    assert "streams=3" in said
+    assert "cleaned up" not in said
+
+
+def test_every_code_is_one_of_its_own_and_none_of_a_shell_s() -> None:
+    codes = [code.value for code in Exit.__members__.values()]
+    assert len(set(codes)) == len(codes)
+    assert all(70 <= code < 126 for code in codes)
