@@ -21,7 +21,7 @@ finally:
 
 def test_the_process_ends_with_its_code_and_says_why_though_something_hangs() -> None:
     done = subprocess.run([sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=30, check=False)
-    assert done.returncode == Exit.SLOW_STOP == 77
+    assert done.returncode == 77
     said = done.stdout + done.stderr
     assert "it did not stop in time" in said
     assert "streams=3" in said
