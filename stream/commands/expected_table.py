@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.table import Column, Table
@@ -11,9 +12,12 @@ if TYPE_CHECKING:
 
     from stream.shows.show import Expected, ExpectedRoom
 
+ROOMS_SHOWN = 5
+STATUSES = ("placed", "paid", "cancelled", "refunded")
+
 
 def expected_tables(expected: Expected) -> Iterator[Table]:
-    """One table for the deliveries, one for each room."""
+    """One table for the deliveries, one for each room; of many rooms, one for their sum and one for the busiest."""
     table = Table("deliveries", Column("count", justify="right"), title="The show")
     table.add_row("in all", _number(expected.deliveries))
     table.add_row("events that count", _number(expected.applied))
@@ -22,15 +26,39 @@ def expected_tables(expected: Expected) -> Iterator[Table]:
     table.add_row("statuses said twice", _number(expected.repeated_statuses))
     table.add_row("out of order", _number(expected.out_of_order))
     yield table
-    for room in expected.rooms:
+    rooms = expected.rooms
+    if len(rooms) > ROOMS_SHOWN:
+        yield _sum_table(rooms)
+        rooms = [max(rooms, key=lambda room: room.orders_placed)]
+    for room in rooms:
         yield _room_table(room)
+
+
+def _sum_table(rooms: list[ExpectedRoom]) -> Table:
+    """What can be added up over rooms: no people, who may be in several."""
+    table = Table("figure", Column("at the end", justify="right"), title=f"All {_number(len(rooms))} rooms")
+    for name in ("views", "likes", "comments", "cart_adds"):
+        table.add_row(name, _number(sum(getattr(room, name) for room in rooms)))
+    for status in STATUSES:
+        table.add_row(f"orders {status}", _number(sum(getattr(room, f"orders_{status}") for room in rooms)))
+    table.add_section()
+    for name in ("gmv_placed_minor", "gmv_paid_minor"):
+        of_currency = Counter[str]()
+        for room in rooms:
+            of_currency.update({money.currency: getattr(money, name) for money in room.money})
+        for currency, minor in sorted(of_currency.items()):
+            table.add_row(f"{name} {currency}", _number(minor))
+    sales = [sale for room in rooms for sale in room.sales]
+    for name in ("offered", "available", "held", "sold", "oversold"):
+        table.add_row(f"{len(sales)} sales: {name}", _number(sum(getattr(sale, name) for sale in sales)))
+    return table
 
 
 def _room_table(room: ExpectedRoom) -> Table:
     table = Table("figure", Column("at the end", justify="right"), title=f"Room {room.room_id}")
     for name in ("viewers", "views", "watching_now", "likes", "comments", "cart_adds"):
         table.add_row(name, _number(getattr(room, name)))
-    for status in ("placed", "paid", "cancelled", "refunded"):
+    for status in STATUSES:
         table.add_row(f"orders {status}", _number(getattr(room, f"orders_{status}")))
     for money in room.money:
         table.add_section()

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 RECORDING_T0_MS = 1_507_636_800_000
 MAX_SPEED = 1_000_000
 LINE_EVERY_S = 5.0
+# Kafka takes records of up to an hour ahead of its clock.
+MAX_AHEAD_MS = 30 * 60_000
 SCENARIO_HELP = f"One of: {', '.join(sorted(SCENARIOS))}."
 
 _talk = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -40,10 +42,16 @@ def simulate(
     to: Annotated[str, typer.Option(help="kafka, or a file: NDJSON, compressed when it ends in .gz.")] = "kafka",
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another show of the same kind.")] = 1,
     speed: Annotated[str, typer.Option(help="Times the show's own speed, or max.")] = "1",
+    scale: Annotated[
+        float, typer.Option(help="The share that takes part, such as 0.01; for viya-2017 and the other large ones.")
+    ] = 1.0,
     room: Annotated[
         str | None, typer.Option(help="Default: the scenario's name. Twice into one room, a show counts once.")
     ] = None,
-    t0_ms: Annotated[int | None, typer.Option(min=0, help="The show's beginning (UTC epoch ms); default: now.")] = None,
+    t0_ms: Annotated[
+        int | None,
+        typer.Option(min=0, help="The show's beginning (UTC epoch ms); default: now, or so that it ends now."),
+    ] = None,
     ack_journal: Annotated[Path | None, typer.Option(help="One line for each record that Kafka acknowledged.")] = None,
     bootstrap_servers: Annotated[str | None, typer.Option(help="host:port, comma separated.")] = None,
     topic_prefix: Annotated[str | None, typer.Option(help="Put before each topic's name, with a dot.")] = None,
@@ -52,7 +60,7 @@ def simulate(
     """Play a seeded show into Kafka or a file, and print what it must add up to."""
     settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=topic_prefix)
     times = _speed(speed)
-    show = build_show(scenario, seed, room)
+    show = build_show(scenario, seed, room, scale)
     with _progress(show) as report:
         if to == "kafka":
             played = asyncio.run(
@@ -60,7 +68,7 @@ def simulate(
                     show,
                     settings.bootstrap_servers,
                     settings.topic_prefix,
-                    t0_ms=time.time_ns() // 1_000_000 if t0_ms is None else t0_ms,
+                    t0_ms=beginning_ms(show, times, time.time_ns() // 1_000_000) if t0_ms is None else t0_ms,
                     speed=times,
                     journal=ack_journal,
                     report=report,
@@ -71,6 +79,13 @@ def simulate(
     _tell(show, played, to, as_json=as_json)
     if played.interrupted:
         raise typer.Exit(EXIT_FAILURE)
+
+
+def beginning_ms(show: Show, speed: float | None, now_ms: int) -> int:
+    """When a show begins that is sent now: now, unless its records would run so far ahead that Kafka refuses them."""
+    duration_ms = show.expected.duration_ms
+    ahead_ms = duration_ms if speed is None else int(duration_ms * (1 - 1 / speed))
+    return now_ms if ahead_ms <= MAX_AHEAD_MS else now_ms - ahead_ms
 
 
 def _speed(text: str) -> float | None:

@@ -4,27 +4,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stream.contract.ids import is_id
 from stream.errors import SnapupError
-from stream.shows import snap_up, tadu_2019
+from stream.shows import brushing, jd_midnight, long_tail, snap_up, tadu_2019, viya_2017
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stream.shows.show import Show
 
-SCENARIOS: dict[str, Callable[[int, str], Show]] = {
-    snap_up.NAME: snap_up.build,
-    tadu_2019.NAME: tadu_2019.build,
+# Played whole: their figures are what they are about.
+_WHOLE: dict[str, Callable[[int, str], Show]] = {snap_up.NAME: snap_up.build, tadu_2019.NAME: tadu_2019.build}
+# With a scale: the share of the people, rooms or orders that take part. One larger than the whole is not meant.
+_SCALED: dict[str, Callable[[int, str, float], Show]] = {
+    brushing.NAME: brushing.build,
+    jd_midnight.NAME: jd_midnight.build,
+    long_tail.NAME: long_tail.build,
+    viya_2017.NAME: viya_2017.build,
 }
+SCENARIOS = (*_WHOLE, *_SCALED)
+# Rooms of one show are numbered behind this name.
+MAX_ROOM_CHARS = 48
 
 
-def build_show(name: str, seed: int, room_id: str | None = None) -> Show:
+def build_show(name: str, seed: int, room_id: str | None = None, scale: float = 1.0) -> Show:
     """A scenario by its name.
 
+    Args:
+        name: one of `SCENARIOS`.
+        seed: another one is another show of the same kind.
+        room_id: the room, or what the names of its rooms begin with; None: the scenario's name.
+        scale: above 0, at most 1: the share of the show that is played.
+
     Raises:
-        SnapupError: there is no such scenario.
+        SnapupError: there is no such scenario, or it cannot be played so.
     """
-    build = SCENARIOS.get(name)
-    if build is None:
+    if name not in SCENARIOS:
         raise SnapupError(f"There is no scenario {name!r}. There are: {', '.join(sorted(SCENARIOS))}.")
-    return build(seed, room_id or name)
+    room_id = name if room_id is None else room_id
+    if not is_id(room_id) or len(room_id) > MAX_ROOM_CHARS:
+        raise SnapupError(f"A room may be named with letters, digits and . _ : - only, not {room_id!r}.")
+    if not 0 < scale <= 1:
+        raise SnapupError(f"--scale {scale:g}: give a share above 0 and up to 1, such as 0.01.")
+    if name in _SCALED:
+        return _SCALED[name](seed, room_id, scale)
+    if scale != 1:
+        raise SnapupError(f"{name} is played whole; with --scale there are: {', '.join(sorted(_SCALED))}.")
+    return _WHOLE[name](seed, room_id)

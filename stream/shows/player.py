@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack, asynccontextmanager, suppress
+from math import inf
 from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
     from stream.shows.show import Delivery, Show
 
-# Sending without a pause would leave the producer's own tasks no time.
-YIELD_EVERY = 100
-SLEEP_FROM_S = 0.002
+# Deliveries put into batches before anything else gets a turn: some milliseconds of work.
+AT_ONCE = 500
+SLEEP_S = 0.002
 REPORT_EVERY_S = 0.2
 # After Ctrl-C: how long what was sent may take to be acknowledged.
 DRAIN_S = 10.0
@@ -102,20 +103,32 @@ async def _send_all(
 ) -> None:
     now = asyncio.get_running_loop().time
     began = reported = now()
-    for delivery in deliveries:
-        if speed is not None:
-            played.behind_s = now() - began - delivery.send_ms / 1000 / speed
-            if played.behind_s < -SLEEP_FROM_S:
-                await sender.ship()
-                await asyncio.sleep(-played.behind_s)
-        if sender.sent % YIELD_EVERY == 0:
-            await asyncio.sleep(0)
-            if now() - reported >= REPORT_EVERY_S:
-                reported = now()
-                _note_progress(played, sender)
-                report(played)
-        await sender.add(delivery)
-        played.show_ms = delivery.send_ms
+    waiting = next(deliveries, None)
+    while waiting is not None:
+        due_ms = inf if speed is None else (now() - began) * speed * 1_000
+        if waiting.send_ms > due_ms:
+            await sender.ship()
+            await asyncio.sleep(max(SLEEP_S, (waiting.send_ms - due_ms) / speed / 1_000 if speed else 0.0))
+            continue
+        played.behind_s = (due_ms - waiting.send_ms) / speed / 1_000 if speed else 0.0
+        due, waiting = _due(waiting, deliveries, due_ms)
+        await sender.add(due)
+        played.show_ms = due[-1].send_ms
+        await asyncio.sleep(0)  # without a pause the producer's own tasks would have no time
+        if now() - reported >= REPORT_EVERY_S:
+            reported = now()
+            _note_progress(played, sender)
+            report(played)
+
+
+def _due(first: Delivery, others: Iterator[Delivery], due_ms: float) -> tuple[list[Delivery], Delivery | None]:
+    """What is due by now, some hundred at most; and the next one, if there is one."""
+    due = [first]
+    for delivery in others:
+        if delivery.send_ms > due_ms or len(due) >= AT_ONCE:
+            return due, delivery
+        due.append(delivery)
+    return due, None
 
 
 def _note_progress(played: Played, sender: BatchSender) -> None:

@@ -16,6 +16,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from stream.errors import SnapupError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import BinaryIO
 
     from aiokafka import AIOKafkaProducer
@@ -29,7 +30,7 @@ LINGER_S = 0.01
 
 
 class BatchSender:
-    """Takes deliveries one by one. `sent`, `acknowledged`: records.
+    """Takes deliveries a few at a time. `sent`, `acknowledged`: records.
 
     Args:
         producer: started, idempotent.
@@ -44,7 +45,7 @@ class BatchSender:
         self._t0_ms = t0_ms
         self._journal = journal
         self._partitioner = DefaultPartitioner()
-        self._partitions: dict[tuple[str, bytes], int] = {}
+        self._places: dict[tuple[str, bytes], tuple[str, int]] = {}
         self._open: dict[tuple[str, int], tuple[Any, list[str]]] = {}
         self._room = asyncio.Event()
         self._error: BaseException | None = None
@@ -53,36 +54,33 @@ class BatchSender:
         self.sent = 0
         self.acknowledged = 0
 
-    async def add(self, delivery: Delivery) -> None:
-        """Put one delivery into its batch; ships what has waited long enough.
+    async def add(self, deliveries: Iterable[Delivery]) -> None:
+        """Put deliveries into their batches; ships what is full, and afterwards all that has waited long enough.
 
         Raises:
-            SnapupError: Kafka does not take it, or did not take an earlier one.
+            SnapupError: Kafka does not take them, or did not take an earlier one.
         """
-        partition = self._partitions.get((delivery.topic, delivery.key))
-        if partition is None:
-            partition = await self._partition(delivery.topic, delivery.key)
-        where = delivery.topic, partition
-        if where not in self._open:
-            self._open[where] = self._producer.create_batch(), []
-        if not self._append(where, delivery):
-            await self._ship(where)
-            self._open[where] = self._producer.create_batch(), []
-            if not self._append(where, delivery):
-                raise SnapupError(f"A record of {len(delivery.value)} bytes does not fit into a batch.")
-        self.sent += 1
+        t0_ms, places, opened = self._t0_ms, self._places, self._open
+        for delivery in deliveries:
+            send_ms, topic, key, value, event_id, _ = delivery
+            where = places.get((topic, key)) or await self._place(topic, key)
+            batch, event_ids = opened.get(where) or self._begin(where)
+            if batch.append(timestamp=t0_ms + send_ms, key=key, value=value) is None:
+                await self._ship(where)
+                batch, event_ids = self._begin(where)
+                if batch.append(timestamp=t0_ms + send_ms, key=key, value=value) is None:
+                    raise SnapupError(f"A record of {len(value)} bytes does not fit into a batch.")
+            event_ids.append(event_id)
+            self.sent += 1
         if self._now() - self._shipped_s >= LINGER_S:
             await self.ship()
 
-    def _append(self, where: tuple[str, int], delivery: Delivery) -> bool:
-        batch, event_ids = self._open[where]
-        timestamp_ms = self._t0_ms + delivery.send_ms
-        if batch.append(timestamp=timestamp_ms, key=delivery.key, value=delivery.value) is None:
-            return False
-        event_ids.append(delivery.event_id)
-        return True
+    def _begin(self, where: tuple[str, int]) -> tuple[Any, list[str]]:
+        begun: tuple[Any, list[str]] = self._producer.create_batch(), []
+        self._open[where] = begun
+        return begun
 
-    async def _partition(self, topic: str, key: bytes) -> int:
+    async def _place(self, topic: str, key: bytes) -> tuple[str, int]:
         """Kafka's default: murmur2 of the key, so that every client agrees."""
         try:
             partitions = sorted(await self._producer.partitions_for(f"{self._prefix}.{topic}"))
@@ -90,8 +88,8 @@ class BatchSender:
             raise SnapupError(
                 f"The topic {self._prefix}.{topic} is not there: {error}. `snapup topics apply`."
             ) from error
-        found: int = self._partitioner(key, partitions, partitions)
-        self._partitions[topic, key] = found
+        found = topic, self._partitioner(key, partitions, partitions)
+        self._places[topic, key] = found
         return found
 
     async def ship(self) -> None:

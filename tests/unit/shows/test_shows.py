@@ -11,7 +11,7 @@ import pytest
 from stream.contract.events import Comment, Order, OrderStatus, RoomEvent, SaleRestocked
 from stream.contract.recording import RecordedRecord
 from stream.errors import SnapupError
-from stream.shows import SCENARIOS, build_show, snap_up, tadu_2019
+from stream.shows import build_show, snap_up, tadu_2019
 from stream.verify.figures import RateKey, SaleKey
 from stream.verify.recount import Recount
 
@@ -49,7 +49,7 @@ SEEDS = [("snap-up", 1), pytest.param("snap-up", 2, marks=slow), ("tadu-2019", 1
 SNAP_UP_SEEDS = [1, pytest.param(2, marks=slow)]
 
 
-@pytest.mark.parametrize("name", sorted(SCENARIOS))
+@pytest.mark.parametrize("name", ["snap-up", "tadu-2019"])
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(name: str) -> None:
     again = build_show(name, 1)
     assert again.expected == built(name, 1).expected
