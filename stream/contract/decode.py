@@ -9,21 +9,22 @@ machinery, no fault of the record, and must not become a dead letter.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from operator import attrgetter, sub
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
 
 from stream.contract import cloudevents
 from stream.contract.events import INPUT_TOPICS, MAX_AGE_MS, MAX_AHEAD_MS, MAX_RECORD_BYTES, RoomEvent
-from stream.contract.ids import are_id_chars, id_check, pointer_to_bad_id
+from stream.contract.ids import are_id_chars, id_check, ids_check, pointer_to_bad_id
 from stream.contract.refusal import DeadLetter, Reason, refuse, violation
 from stream.contract.wire import MAX_DEPTH, check_bytes, is_too_deep, is_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["DeadLetter", "Decoder", "Limits", "Reason"]
+__all__ = ["DeadLetter", "Decoded", "Decoder", "Limits", "Reason", "Record"]
 
 # The least a good record holds besides an unknown field that is nested too deep: a `leave` with ids of one character.
 # One level of nesting takes two bytes, so no good record up to this size need be looked at for depth.
@@ -42,9 +43,52 @@ class _Head(Struct):
 
 
 # All types, on every topic: a union of one would accept a record without `type`, and a wrong topic has its own reason.
+_headers_of = attrgetter("headers")
 _event_of = msgspec.json.Decoder(RoomEvent).decode
 _head_of = msgspec.json.Decoder(_Head).decode
 _str_of = msgspec.json.Decoder(str).decode
+
+
+class Record(Protocol):
+    """What is read of a Kafka record. `timestamp` is the append time in ms (−1: none)."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The event, as bytes; None is a tombstone."""
+        ...
+
+    @property
+    def key(self) -> bytes | None:
+        """The room id, as bytes."""
+        ...
+
+    @property
+    def offset(self) -> int:
+        """Place in the log."""
+        ...
+
+    @property
+    def timestamp(self) -> int:
+        """Append time in ms; −1: none."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Record headers."""
+        ...
+
+
+class Decoded(NamedTuple):
+    """Good records in columns of equal length, in log order.
+
+    `ahead_ms`: the least and the greatest of event time − append time.
+    """
+
+    events: list[RoomEvent]
+    room_ids: list[str]
+    event_time_ms: list[int]
+    append_time_ms: list[int]
+    ahead_ms: tuple[int, int]
 
 
 class Limits(Struct, frozen=True):
@@ -61,11 +105,12 @@ _CONTRACT_LIMITS = Limits()
 class Decoder:
     """Decodes the records of one input topic. All it keeps is which rooms it has seen, and that changes no answer."""
 
-    __slots__ = ("_id_checks", "_max_age_ms", "_max_ahead_ms", "_max_record_bytes", "_rooms", "_topic")
+    __slots__ = ("_id_checks", "_ids_checks", "_max_age_ms", "_max_ahead_ms", "_max_record_bytes", "_rooms", "_topic")
 
     def __init__(self, topic_index: int, limits: Limits = _CONTRACT_LIMITS) -> None:
         self._topic, kinds = INPUT_TOPICS[topic_index]
         self._id_checks = {kind: id_check(kind) for kind in kinds}
+        self._ids_checks = {kind: ids_check(kind) for kind in kinds}
         self._max_record_bytes = limits.max_record_bytes
         self._max_ahead_ms = limits.max_ahead_ms
         self._max_age_ms = limits.max_age_ms
@@ -111,6 +156,53 @@ class Decoder:
         ):
             return self._untimely(event.event_time_ms - append_time_ms)
         return event
+
+    def decode_all(self, records: Sequence[Record]) -> Decoded | None:
+        """Many records at once; None when any of them must be looked at by itself, for `decode` to say why.
+
+        A quarter of the cost of one at a time: every test but the decoding runs over whole columns. It may only be
+        stricter than `decode`: not one record gets through here that is refused there.
+        """
+        values = [record.value for record in records]
+        try:
+            events: list[RoomEvent] = [*map(_event_of, values)]  # type: ignore[arg-type] # None raises TypeError
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):
+            return None
+        room_ids = [*map(self._rooms.get, [record.key for record in records])]
+        event_time_ms = [event.event_time_ms for event in events]
+        append_time_ms = [record.timestamp for record in records]
+        ahead_ms = [*map(sub, event_time_ms, append_time_ms)]
+        least_ms, most_ms = min(ahead_ms), max(ahead_ms)
+        if (
+            any(map(_headers_of, records))
+            or min(append_time_ms) < 0
+            or least_ms < -self._max_age_ms
+            or most_ms > self._max_ahead_ms
+            # A room not met yet is None here, and equals no id.
+            or room_ids != [event.room_id for event in events]
+            or not self._are_well_formed(values, events)  # type: ignore[arg-type] # decoded: none of them is None
+        ):
+            return None
+        return Decoded(events, room_ids, event_time_ms, append_time_ms, (least_ms, most_ms))  # type: ignore[arg-type]
+
+    def _are_well_formed(self, values: Sequence[bytes], events: Sequence[RoomEvent]) -> bool:
+        """Sizes, nesting, UTF-8, types and the characters of ids, of all records."""
+        kinds = set(map(type, events))
+        if len(kinds) == 1:
+            (kind,) = kinds
+            are_ids = self._ids_checks.get(kind)
+            if are_ids is None or not are_ids(events):
+                return False
+        elif not all((check := self._id_checks.get(type(event))) and check(event) for event in events):
+            return False
+        longest = max(map(len, values))
+        if longest > self._max_record_bytes:
+            return False
+        if longest > CANNOT_BE_DEEP_BYTES and any(map(is_too_deep, values)):
+            return False
+        # A line break between them: the end of one must not be completed by the next.
+        together = b"\n".join(values)
+        return together.isascii() or is_utf8(together)
 
     def _plain(self, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> bytes | DeadLetter:
         """The record as it would be without headers: those of CloudEvents become fields, the others mean nothing."""

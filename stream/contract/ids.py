@@ -7,6 +7,7 @@ are joined and run through one byte table. Their lengths are msgspec's business.
 from __future__ import annotations
 
 from functools import cache
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from msgspec import Struct, inspect
 from stream.contract.events import ID_PATTERN, MAX_ID_CHARS, Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 ID_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-"
 
@@ -49,6 +50,24 @@ def id_check(event_type: type[Event]) -> Callable[[Any], bool]:
         for name, get_ids in items:
             for item in getattr(event, name):
                 texts += get_ids(item)
+        return are_id_chars("".join(filter(None, texts)))
+
+    return check
+
+
+def ids_check(event_type: type[Event]) -> Callable[[Sequence[Any]], bool]:
+    """The check of `id_check` for many events of one type at once: a field of all of them is one column."""
+    ids, nested = _id_fields(event_type)
+    columns = [attrgetter(name) for name in ids if name != "room_id"]
+    items = [(attrgetter(name), attrgetter(*_id_fields(item_type)[0])) for name, item_type in nested]
+
+    def check(events: Sequence[Any]) -> bool:
+        texts: list[str | None] = []
+        for column in columns:
+            texts += map(column, events)
+        for get_items, get_ids in items:
+            for ids_of_item in map(get_ids, chain.from_iterable(map(get_items, events))):
+                texts += ids_of_item
         return are_id_chars("".join(filter(None, texts)))
 
     return check

@@ -221,6 +221,16 @@ class ChangeLog(Generic[E]):
             yield from entries
 
 
+class ChangeLogs:
+    """The four logs of one partition."""
+
+    def __init__(self) -> None:
+        self.windows = ChangeLog(b"d|", WindowEntry)
+        self.ids = ChangeLog(b"i|", IdsEntry)
+        self.orders = ChangeLog(b"o|", OrderEntry)
+        self.presence = ChangeLog(b"p|", PresenceEntry)
+
+
 def pieces(items: Sequence[T]) -> Iterator[Sequence[T]]:
     """Split what would make too large an entry."""
     for start in range(0, len(items), ENTRY_ITEMS):

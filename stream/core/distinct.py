@@ -53,8 +53,17 @@ class Distinct:
             self._to_sketch()
         return True
 
+    def add_all(self, members: Iterable[str]) -> None:
+        """Add ids of which the caller knows that they will not reach the bound."""
+        self.members.update(dict.fromkeys(members))
+        self.changed = True
+
     def __contains__(self, member: str) -> bool:
         return member in self.members
+
+    def may_contain(self, member: str) -> bool:
+        """False when this member was certainly never added."""
+        return member in self.members or self.sketch is not None
 
     @property
     def exact(self) -> bool:

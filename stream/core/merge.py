@@ -10,41 +10,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from stream.core.time import BUCKET_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
-class Record(Protocol):
-    """What the core reads of a Kafka record. `timestamp` is the append time in ms (−1: none)."""
-
-    @property
-    def value(self) -> bytes | None:
-        """The event, as bytes; None is a tombstone."""
-        ...
-
-    @property
-    def key(self) -> bytes | None:
-        """The room id, as bytes."""
-        ...
-
-    @property
-    def offset(self) -> int:
-        """Place in the log."""
-        ...
-
-    @property
-    def timestamp(self) -> int:
-        """Append time in ms; −1: none."""
-        ...
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """Record headers."""
-        ...
+    from stream.contract.decode import Record
 
 
 class _Topic:

@@ -6,7 +6,7 @@ same, to the byte. State and positions move together inside `fold`; `cut` takes 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -14,20 +14,22 @@ import msgspec
 
 from stream.contract.decode import DeadLetter, Decoder, Limits
 from stream.core import roomstate
-from stream.core.changelog import ChangeLog, IdsEntry, OrderEntry, PresenceEntry, WindowEntry
-from stream.core.room import Room, Shared
+from stream.core.changelog import ChangeLogs
+from stream.core.crowd import FOLDS_OF_CROWDS
+from stream.core.restore import SavedRooms
+from stream.core.room import Outcome, Room, Shared
 from stream.core.snapshot import Moment, overlay_of
 from stream.core.stock import EXPIRED, PAID, UNDONE
+from stream.core.time import BUCKET_MS, effective_time_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stream.contract.decode import Decoded, Record
     from stream.contract.overlay import Overlay
-    from stream.core.merge import Record
     from stream.core.rules import Rules
 
 _overlay_encoder = msgspec.json.Encoder()
-_BYTES_OF_ROOM = 2  # "r|" and "b|"
 
 
 class Refused(NamedTuple):
@@ -104,12 +106,8 @@ class PartitionFold:
         self._due: list[
             tuple[int, str]
         ] = []  # heap of (wall ms, room id); a room's own next_due_ms says which entry is valid
-        self._windows_log = ChangeLog(b"d|", WindowEntry)
-        self._ids_log = ChangeLog(b"i|", IdsEntry)
-        self._orders_log = ChangeLog(b"o|", OrderEntry)
-        self._presence_log = ChangeLog(b"p|", PresenceEntry)
-        self._heads: dict[bytes, bytes] = {}
-        self._blocks: dict[bytes, bytes] = {}
+        self._logs = ChangeLogs()
+        self._saved = SavedRooms(self._logs)
         self._ids_generation = 0
         self._ids_generation_ms = -1
         self._ids_in_generation = 0
@@ -120,64 +118,92 @@ class PartitionFold:
         return self.shared.clock_ms
 
     # -- fold -------------------------------------------------------------------------------------------------------
-    def fold(self, topic_index: int, records: Sequence[Record]) -> None:  # noqa: C901 — the loop of every event
+    def fold(self, topic_index: int, records: Sequence[Record]) -> None:
         """Fold one contiguous piece of one topic. Total: bad records wait in `refused`, nothing raises."""
         if not records:
             return
         if self.shared.clock_ms < 0:
             # Before anything is known the first record says what time it is: rooms and orders must not be born at −1.
             self.shared.clock_ms = max(records[0].timestamp, 0)
-        decode = self._decoders[topic_index].decode
-        lateness_ms = self.rules.allowed_lateness_ms
-        rooms = self.rooms
-        touched = self._touched
-        touched.clear()
-        duplicates = refused = retimed = 0
+        self._touched.clear()
+        decoded = self._decoders[topic_index].decode_all(records)
+        if decoded is None:
+            self._fold_each(topic_index, records)
+        else:
+            self._fold_good(topic_index, records, decoded)
+        self.positions[topic_index] = records[-1].offset + 1
+        self.counters.received[topic_index] += len(records)
+        self._note_changes()
+        self._expire_holds()
+
+    def _fold_each(self, topic_index: int, records: Sequence[Record]) -> None:
+        """One record at a time: among these is a bad one, or one that has to be looked at by itself."""
+        decode, lateness_ms = self._decoders[topic_index].decode, self.rules.allowed_lateness_ms
         for record in records:
-            append_ms = record.timestamp
-            event = decode(record.value, record.key, append_ms, record.headers)
+            event = decode(record.value, record.key, record.timestamp, record.headers)
             if isinstance(event, DeadLetter):
-                refused += 1
                 self._refuse(topic_index, record, event)
                 continue
-            room_id = event.room_id
-            room = touched.get(room_id)
-            if room is None:
-                room = touched[room_id] = self._touch(rooms.get(room_id), room_id, topic_index, record.offset)
-            # effective_time_ms() of core/time.py, written out: a call costs 4 % of the fold.
-            at_ms = event.event_time_ms
-            if append_ms >= 0:
-                if at_ms > append_ms:
-                    at_ms = append_ms
-                elif at_ms < append_ms - lateness_ms:
-                    at_ms = append_ms - lateness_ms
-                if append_ms > room.last_append_ms:  # noqa: PLR1730 — max() costs a call for each event
-                    room.last_append_ms = append_ms
+            room = self._touched.get(event.room_id) or self._touch(event.room_id, topic_index, record.offset)
+            room.last_append_ms = max(room.last_append_ms, record.timestamp)
             room.records_since += 1
-            if room.fold(event, at_ms):
-                duplicates += 1
-            elif at_ms != event.event_time_ms:
-                retimed += 1
-        self.positions[topic_index] = records[-1].offset + 1
-        counters, received = self.counters, len(records)
-        counters.received[topic_index] += received
-        counters.dead_lettered[topic_index] += refused
-        counters.duplicate[topic_index] += duplicates
-        counters.applied[topic_index] += received - refused - duplicates
-        counters.retimed += retimed
-        self._note_changes()
-        self._ids_in_generation += received - refused
-        self._expire_holds()
+            at_ms = effective_time_ms(event.event_time_ms, record.timestamp, lateness_ms)
+            self._count(topic_index, room.fold(event, at_ms), retimed=at_ms != event.event_time_ms)
+            self._ids_in_generation += 1
+
+    def _fold_good(self, topic_index: int, records: Sequence[Record], decoded: Decoded) -> None:
+        """Room by room, each in the order of the log: what one room becomes does not depend on another."""
+        places: defaultdict[str, list[int]] = defaultdict(list)
+        for place, room_id in enumerate(decoded.room_ids):
+            places[room_id].append(place)
+        events, event_time_ms, append_time_ms = decoded.events, decoded.event_time_ms, decoded.append_time_ms
+        effective_ms = self._effective_times(decoded)
+        fold_crowd = FOLDS_OF_CROWDS.get(topic_index)
+        for room_id, mine in places.items():
+            room = self._touch(room_id, topic_index, records[mine[0]].offset)
+            room.last_append_ms = max(room.last_append_ms, *[append_time_ms[place] for place in mine])
+            room.records_since += len(mine)
+            if fold_crowd is not None:
+                seconds = [effective_ms[place] // BUCKET_MS for place in mine]
+                if fold_crowd(room, [events[place] for place in mine], seconds):
+                    self.counters.applied[topic_index] += len(mine)
+                    if effective_ms is not event_time_ms:
+                        self.counters.retimed += sum(effective_ms[place] != event_time_ms[place] for place in mine)
+                    continue
+            for place in mine:
+                at_ms = effective_ms[place]
+                self._count(topic_index, room.fold(events[place], at_ms), retimed=at_ms != event_time_ms[place])
+        self._ids_in_generation += len(records)
+
+    def _count(self, topic_index: int, outcome: Outcome, *, retimed: bool) -> None:
+        if outcome is Outcome.DUPLICATE:
+            self.counters.duplicate[topic_index] += 1
+        else:
+            self.counters.applied[topic_index] += 1
+            self.counters.retimed += retimed
+
+    def _effective_times(self, decoded: Decoded) -> list[int]:
+        """`effective_time_ms` of all of them."""
+        least_ms, most_ms = decoded.ahead_ms
+        lateness_ms = self.rules.allowed_lateness_ms
+        if most_ms <= 0 and least_ms >= -lateness_ms:
+            return decoded.event_time_ms
+        return [
+            effective_time_ms(event_ms, append_ms, lateness_ms)
+            for event_ms, append_ms in zip(decoded.event_time_ms, decoded.append_time_ms, strict=True)
+        ]
 
     def _refuse(self, topic_index: int, record: Record, letter: DeadLetter) -> None:
         self.refused.append(Refused(topic_index, record.offset, record, letter))
+        self.counters.dead_lettered[topic_index] += 1
         self.counters.dead_letters[letter.reason.value] += 1
 
-    def _touch(self, room: Room | None, room_id: str, topic_index: int, offset: int) -> Room:
+    def _touch(self, room_id: str, topic_index: int, offset: int) -> Room:
         """The first record of a room in this piece.
 
         Make the room, remember where its evidence begins, note that it changes.
         """
+        room = self.rooms.get(room_id)
         if room is not None and self._is_over(room):
             self._end(room)
             self.counters.rooms_ended += 1
@@ -189,6 +215,7 @@ class PartitionFold:
         if room.ids_generation != self._ids_generation:
             self.counters.ids_forgotten += room.begin_ids_generation(self._ids_generation)
         room.touched_ms = self.shared.clock_ms
+        self._touched[room_id] = room
         return room
 
     def _is_over(self, room: Room) -> bool:
@@ -369,22 +396,22 @@ class PartitionFold:
         for room in self._unsaved.values():
             signals.append(self._encoded(room, self._document(room, None, epoch)))
             for window_entry in roomstate.window_entries(room):
-                self._windows_log.append(window_entry, clock_ms)
+                self._logs.windows.append(window_entry, clock_ms)
             for ids_entry in roomstate.ids_entries(room):
-                self._ids_log.append(ids_entry, room.ids_generation)
+                self._logs.ids.append(ids_entry, room.ids_generation)
             for order_entry in roomstate.order_entries(room):
-                self._orders_log.append(order_entry, clock_ms)
+                self._logs.orders.append(order_entry, clock_ms)
             for presence_entry in roomstate.presence_entries(room):
-                self._presence_log.append(presence_entry, clock_ms)
+                self._logs.presence.append(presence_entry, clock_ms)
             records.extend(roomstate.member_records(room))
             records.append(roomstate.head_record(room))
             room.unsaved = False
         self._unsaved = {}
         self._forget(clock_ms)
-        records += self._windows_log.cut(clock_ms - 1_800_000 - 2 * self.rules.allowed_lateness_ms)
-        records += self._ids_log.cut(self._ids_generation - 1)
-        records += self._orders_log.cut(clock_ms - self.rules.remember_orders_ms)
-        records += self._presence_log.cut(clock_ms - self.rules.presence_timeout_ms - self.rules.allowed_lateness_ms)
+        records += self._logs.windows.cut(clock_ms - 1_800_000 - 2 * self.rules.allowed_lateness_ms)
+        records += self._logs.ids.cut(self._ids_generation - 1)
+        records += self._logs.orders.cut(clock_ms - self.rules.remember_orders_ms)
+        records += self._logs.presence.cut(clock_ms - self.rules.presence_timeout_ms - self.rules.allowed_lateness_ms)
         refused, self.refused = self.refused, []
         return Cut(records, tuple(self.positions), clock_ms, refused, signals)
 
@@ -405,19 +432,7 @@ class PartitionFold:
     # -- restore ----------------------------------------------------------------------------------------------------
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one state record of the checkpoint, in log order: the last value of a key holds."""
-        kind = key[:_BYTES_OF_ROOM]
-        if kind == b"r|":
-            _put(self._heads, key, value)
-        elif kind == b"b|":
-            _put(self._blocks, key, value)
-        elif kind == b"d|":
-            self._windows_log.load(key, value)
-        elif kind == b"i|":
-            self._ids_log.load(key, value)
-        elif kind == b"o|":
-            self._orders_log.load(key, value)
-        elif kind == b"p|":
-            self._presence_log.load(key, value)
+        self._saved.load(key, value)
 
     def loaded(self, positions: Sequence[int], clock_ms: int) -> None:
         """End of the restore: everything derived is computed anew, as of the clock that was saved.
@@ -426,66 +441,13 @@ class PartitionFold:
         """
         self.positions = list(positions)
         self.shared.clock_ms = clock_ms
-        for key in sorted(self._heads):
-            room = roomstate.room_of(key, self._heads.pop(key), self.rules, self.shared)
-            self.rooms[room.room_id] = room
-        self._restore_blocks()
-        self._restore_logs()
+        self.rooms = self._saved.rooms(self.rules, self.shared)
+        self._ids_generation = self._saved.ids_generation
+        self._ids_generation_ms = clock_ms
+        self._ids_in_generation = sum(len(room.ids) for room in self.rooms.values())
         for room in self.rooms.values():
-            roomstate.finish_restore(room, clock_ms)
             for order_id, order in room.orders.items():
                 if order.hold_until_ms and not order.mask & (EXPIRED | PAID | UNDONE):
                     self.shared.holds.append((order.hold_until_ms, room.room_id, order_id))
             self._schedule(room, 0)
         heapify(self.shared.holds)
-
-    def _restore_blocks(self) -> None:
-        def order(key: bytes) -> tuple[bytes, int]:
-            prefix, _, block = key.rpartition(b"|")
-            return prefix, -1 if block == roomstate.SKETCH else int(block)
-
-        for key in sorted(self._blocks, key=order):
-            room = self.rooms.get(key.split(b"|", 2)[1].decode())
-            if room is not None:
-                roomstate.restore_members(room, key, self._blocks[key])
-        self._blocks = {}
-
-    def _restore_logs(self) -> None:
-        def of(entry: WindowEntry | IdsEntry | OrderEntry | PresenceEntry) -> Room | None:
-            room = self.rooms.get(entry.room_id)
-            return room if room is not None and room.born_ms == entry.born_ms else None
-
-        for window_entry in self._windows_log.loaded():
-            if room := of(window_entry):
-                roomstate.restore_windows(room, window_entry)
-        # A segment is forgotten when all of it is old: what the owner before us had forgotten may still lie in one.
-        oldest_ms = self.clock_ms - self.rules.remember_orders_ms
-        for order_entry in self._orders_log.loaded():
-            if order_entry.changed_ms >= oldest_ms and (room := of(order_entry)):
-                roomstate.restore_order(room, order_entry)
-        for presence_entry in self._presence_log.loaded():
-            if room := of(presence_entry):
-                room.presence.restore(presence_entry.sessions)
-        self._restore_ids()
-
-    def _restore_ids(self) -> None:
-        entries = list(self._ids_log.loaded())
-        self._ids_generation = max((entry.generation for entry in entries), default=0)
-        self._ids_generation_ms = self.clock_ms
-        for entry in entries:
-            room = self.rooms.get(entry.room_id)
-            if room is None or room.born_ms != entry.born_ms:
-                continue
-            room.ids_generation = self._ids_generation
-            if entry.generation == self._ids_generation:
-                room.ids.update(entry.ids)
-                self._ids_in_generation += len(entry.ids)
-            elif entry.generation == self._ids_generation - 1:
-                room.ids_previous.update(entry.ids)
-
-
-def _put(records: dict[bytes, bytes], key: bytes, value: bytes | None) -> None:
-    if value is None:
-        records.pop(key, None)
-    else:
-        records[key] = value

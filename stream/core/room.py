@@ -54,7 +54,7 @@ from stream.core.time import BUCKET_MS
 from stream.core.windows import Audience, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from stream.contract.events import RoomEvent
     from stream.core.rules import Rules
@@ -178,6 +178,15 @@ class Room:
         self.new_ids.append(event_id)
         return self.FOLDS[type(event)](self, event, effective_ms)
 
+    def remember_all(self, event_ids: Sequence[str]) -> bool:
+        """Remember these ids. False, and nothing is remembered, when one of them is known or comes twice."""
+        fresh = set(event_ids)
+        if len(fresh) != len(event_ids) or not (self.ids.isdisjoint(fresh) and self.ids_previous.isdisjoint(fresh)):
+            return False
+        self.ids |= fresh
+        self.new_ids += event_ids
+        return True
+
     def _like(self, event: Like, at_ms: int) -> Outcome:
         self.likes += event.count
         self.audiences[ENGAGED].seen(event.user_id, at_ms // BUCKET_MS)
@@ -193,15 +202,18 @@ class Room:
         self.cart_adds += 1
         self.audiences[ENGAGED].seen(event.user_id, bucket)
         self.audiences[CARTERS].seen(event.user_id, bucket)
-        self._carted_and_bought(event.user_id)
+        self.carted_and_bought(event.user_id)
         if event.sale_id is not None:
-            ledger = self._ledger(event.sale_id, event.sku_id)
+            ledger = self.ledger(event.sale_id, event.sku_id)
             if ledger is not None:
                 ledger.add_carter(event.user_id)
         return Outcome.APPLIED
 
-    def _carted_and_bought(self, user_id: str) -> None:
-        """A window holds who did both inside it: whoever's earlier one of the two latest moments is inside."""
+    def carted_and_bought(self, user_id: str) -> None:
+        """Somebody carted or bought: are they one who did both? Nothing happens when they did only one.
+
+        A window holds who did both inside it: whoever's earlier one of the two latest moments is inside.
+        """
         audiences = self.audiences
         carters, buyers, both = audiences[CARTERS], audiences[BUYERS], audiences[CARTED_BUYERS]
         if carters.bits > both.bits or buyers.bits > both.bits:
@@ -230,20 +242,20 @@ class Room:
 
     # -- orders -----------------------------------------------------------------------------------------------------
     def _order(self, event: Order, at_ms: int) -> Outcome:
-        bit = STATUS_BIT[event.status]
-        order = self.orders.get(event.order_id)
+        bit, order_id, orders = STATUS_BIT[event.status], event.order_id, self.orders
+        order = orders.get(order_id)
         if order is None:
             order = OrderState.of(event)
         elif order.mask & bit:
             return Outcome.DUPLICATE
         else:
-            del self.orders[event.order_id]
-        self.orders[event.order_id] = order
+            del orders[order_id]
+        orders[order_id] = order
         before = order.mask
         if bit == PLACED and order.lines:
             order.hold_until_ms = at_ms + self.rules.hold_ms
-            heappush(self.shared.holds, (order.hold_until_ms, self.room_id, event.order_id))
-        self._set_mask(event.order_id, order, before | bit, at_ms)
+            heappush(self.shared.holds, (order.hold_until_ms, self.room_id, order_id))
+        self._set_mask(order_id, order, before | bit, at_ms)
         self._count_order(order, before, at_ms)
         if bit == PAID:
             self._feed(event, at_ms)
@@ -259,7 +271,7 @@ class Room:
             self.orders_placed += 1
             self.order_tally.add(bucket, 1)
             self.audiences[BUYERS].seen(order.user_id, bucket)
-            self._carted_and_bought(order.user_id)
+            self.carted_and_bought(order.user_id)
         if after & PAID and not before & PAID:
             self.orders_paid += 1
             self.paid_tally.add(bucket, 1)
@@ -308,12 +320,12 @@ class Room:
     def _move_stock(self, order: OrderState, was: Standing, now: Standing, bucket: int) -> None:
         held, sold, released = now.held - was.held, now.sold - was.sold, now.released - was.released
         if held + sold:
-            self.unit_tally.add(bucket, (held + sold) * sum(line.quantity for line in order.lines))
+            self.unit_tally.add(bucket, (held + sold) * sum([line.quantity for line in order.lines]))
             if self.first_unit_ms < 0 or bucket * BUCKET_MS < self.first_unit_ms:
                 self.first_unit_ms = bucket * BUCKET_MS
         suspect = self.unpaid.get(order.user_id, 0) >= self.rules.suspect_unpaid_orders
         for sale_id, sku_id, quantity in order.lines:
-            ledger = self._ledger(sale_id, sku_id)
+            ledger = self.ledger(sale_id, sku_id)
             if ledger is None:
                 continue
             ledger.released += released * quantity
@@ -367,7 +379,8 @@ class Room:
             del self.feed[0]
 
     # -- sales ------------------------------------------------------------------------------------------------------
-    def _ledger(self, sale_id: str, sku_id: str) -> Ledger | None:
+    def ledger(self, sale_id: str, sku_id: str) -> Ledger | None:
+        """The ledger of one SKU of one sale, made when it is met; None beyond the bound on them."""
         key = (sale_id, sku_id)
         ledger = self.ledgers.get(key)
         if ledger is None:
@@ -387,13 +400,13 @@ class Room:
         return terms
 
     def _sale_opened(self, event: SaleOpened, at_ms: int) -> Outcome:  # noqa: ARG002 — all folds take the same
-        ledger = self._ledger(event.sale_id, event.sku_id)
+        ledger = self.ledger(event.sale_id, event.sku_id)
         if ledger is not None:
             ledger.open(event)
         return Outcome.APPLIED
 
     def _sale_restocked(self, event: SaleRestocked, at_ms: int) -> Outcome:  # noqa: ARG002
-        ledger = self._ledger(event.sale_id, event.sku_id)
+        ledger = self.ledger(event.sale_id, event.sku_id)
         if ledger is not None:
             ledger.restock(event.quantity, event.event_time_ms, event.restock_planned_at_ms)
         return Outcome.APPLIED

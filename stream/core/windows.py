@@ -20,7 +20,7 @@ from stream.core.rules import WINDOWS_MS
 from stream.core.time import BUCKET_MS, first_bucket
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from stream.core.distinct import Distinct
 
@@ -47,7 +47,7 @@ class Edges:
             return
         self.as_of = as_of_bucket
         counts = self.counts
-        edge_0, edge_1, edge_2 = (first_bucket(as_of_bucket, window_ms) for window_ms in WINDOWS_MS)
+        edge_0, edge_1, edge_2 = (max(0, first_bucket(as_of_bucket, window_ms)) for window_ms in WINDOWS_MS)
         if counts:
             self.total_0 -= _leaving(counts, self.edge_0, edge_0)
             self.total_1 -= _leaving(counts, self.edge_1, edge_1)
@@ -162,6 +162,53 @@ class Audience(Edges):
         if len(self.last) > self.sample_max:
             self._shrink()
         return bucket
+
+    def is_exact_with(self, more: int) -> bool:
+        """Whether all counts are exact, and stay so when so many more people come."""
+        session = self.session
+        return (
+            not self.bits
+            and session.sketch is None
+            and len(self.last) + more <= self.sample_max
+            and len(session.members) + more <= session.exact_max
+        )
+
+    def seen_all(self, people: Sequence[str], bucket: int) -> None:  # noqa: C901 — as in `seen`
+        """`seen` for each of them, in one loop while nothing is sampled, sketched or late: half its cost."""
+        last, session = self.last, self.session
+        if bucket < self.edge_0 or not self.is_exact_with(len(people)):
+            for person in people:
+                self.seen(person, bucket)
+            return
+        edge_0, edge_1, edge_2, counts, changed = self.edge_0, self.edge_1, self.edge_2, self.counts, self.changed
+        came_0 = came_1 = came_2 = moved = 0
+        newcomers: list[str] = []
+        for person in people:
+            before = last.get(person, -1)
+            if before >= bucket:
+                continue
+            last[person] = changed[person] = bucket
+            moved += 1
+            if before < edge_0:
+                came_0 += 1
+                if before < edge_1:
+                    came_1 += 1
+                    if before < edge_2 or before < 0:
+                        came_2 += 1
+                        if before < 0:
+                            newcomers.append(person)
+                        continue
+            if before >= 0:
+                counts[before] -= 1
+                if not counts[before]:
+                    del counts[before]
+        if moved:
+            counts[bucket] = counts.get(bucket, 0) + moved
+            self.total_0 += came_0
+            self.total_1 += came_1
+            self.total_2 += came_2
+        if newcomers:
+            session.add_all(newcomers)
 
     def latest(self, person: str) -> int:
         """The latest bucket in which somebody was seen, −1 when it is outside every window."""

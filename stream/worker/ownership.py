@@ -21,7 +21,7 @@ from enum import Enum, StrEnum
 
 from msgspec import Struct
 
-from stream.core.merge import Record
+from stream.contract.decode import Record
 
 # A fetch answer this old says nothing about the end of the log: the process was paused, or the broker is away.
 END_KNOWN_FOR_MS = 3_000

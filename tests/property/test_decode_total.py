@@ -24,12 +24,14 @@ from stream.contract.events import (
 )
 from stream.contract.refusal import MAX_DETAIL_CHARS
 from stream.contract.schema import event_schema, event_types
+from tests.support.rooms import Rec
 from tests.support.schemas import validator
 
 # DECODE_FUZZ=100 looks a hundred times as long: worth it after a change to the decoder or a new msgspec.
 THOROUGH = int(os.environ.get("DECODE_FUZZ", "1"))
 NOW_MS = examples.NOW_MS
 VALIDATORS = {name: validator(event_schema(name)) for name in event_types()}
+KEY = examples.ROOM.encode()
 GOOD = [msgspec.json.encode(record) for record in examples.valid().values()]
 
 TOPICS = st.integers(0, len(TOPIC_NAMES) - 1)
@@ -156,6 +158,27 @@ def test_an_answer_does_not_depend_on_what_was_asked_before(
     for value, key, append_time_ms in [*records, *reversed(records)]:
         fresh = Decoder(topic_index)
         assert used.decode(value, key, append_time_ms) == fresh.decode(value, key, append_time_ms)
+
+
+@settings(max_examples=300 * THOROUGH, deadline=None)
+@given(TOPICS, st.lists(st.tuples(mutated() | st.sampled_from(GOOD), st.just(NOW_MS) | TIMES, HEADERS), max_size=3))
+def test_many_at_once_are_what_each_is_by_itself(
+    topic_index: int, drawn: list[tuple[bytes, int, list[tuple[str, bytes]]]]
+) -> None:
+    """Among good ones, so that the columns are looked at: whatever it lets through, `decode` lets through the same."""
+    decoder = Decoder(topic_index)
+    good = [value for value in GOOD if not isinstance(decoder.decode(value, KEY, NOW_MS), DeadLetter)]
+    records = [Rec(value, KEY, 0, NOW_MS) for value in good]
+    assert decoder.decode_all(records) is not None
+    for value, append_time_ms, headers in drawn:
+        records.insert(len(records) // 2, Rec(value, KEY, 0, append_time_ms, tuple(headers)))
+    answers = [decoder.decode(each.value, each.key, each.timestamp, each.headers) for each in records]
+    decoded = decoder.decode_all(records)
+    plain = not any(headers for _, _, headers in drawn) and all(append_ms >= 0 for _, append_ms, _ in drawn)
+    if decoded is None:
+        assert not plain or any(isinstance(answer, DeadLetter) for answer in answers)
+    else:
+        assert decoded.events == answers
 
 
 # --- records made from the schemas: near every bound, on either side ------------------------------------------------

@@ -225,3 +225,20 @@ class Log:
         overlay = self.fold.overlay(room)
         assert overlay is not None
         return overlay
+
+
+def every_kind(log: Log, s: float = 0) -> None:
+    """One event of every type, so that every kind of state record is written."""
+    log.add(
+        opened(10, s=s),
+        restocked(s=s),
+        extended(900, s=s),
+        enter(s=s),
+        leave("u2", s=s),
+        click(s=s),
+        cart(s=s),
+        order("placed", s=s),
+        comment(s=s),
+        like(s=s),
+        closed("s2", s=s),
+    )

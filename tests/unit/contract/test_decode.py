@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from stream.contract.decode import CANNOT_BE_DEEP_BYTES, MAX_KNOWN_ROOMS, DeadLetter, Decoder, Limits, Reason
+from stream.contract.decode import CANNOT_BE_DEEP_BYTES, MAX_KNOWN_ROOMS, DeadLetter, Decoded, Decoder, Limits, Reason
 from stream.contract.events import (
     INPUT_TOPICS,
     MAX_AGE_MS,
@@ -20,6 +20,7 @@ from stream.contract.events import (
     SaleClosed,
 )
 from stream.contract.wire import MAX_DEPTH
+from tests.support.rooms import Rec
 
 NOW_MS = 1_700_000_000_000
 LIKE: dict[str, Any] = {
@@ -479,3 +480,62 @@ def test_of_several_reasons_the_first_in_their_order_is_given() -> None:
 def test_the_decoder_of_sales_takes_an_event_without_a_user() -> None:
     record = {"type": "sale_closed", "event_id": "e", "room_id": "room-1", "event_time_ms": NOW_MS, "sale_id": "s"}
     assert isinstance(decoded(record, "sales"), SaleClosed)
+
+
+# --- many at once -----------------------------------------------------------------------------------------------------
+
+
+def many(*records: Rec, topic: str = "likes") -> Decoded | None:
+    """All of them at once, by a decoder that knows the room."""
+    decoder = Decoder(TOPIC_NAMES.index(topic))
+    decoder.decode(msgspec.json.encode(LIKE if topic == "likes" else ORDER), b"room-1", NOW_MS)
+    return decoder.decode_all(records)
+
+
+def like_record(timestamp: int = NOW_MS, headers: tuple[tuple[str, bytes], ...] = (), **changed: Any) -> Rec:
+    return Rec(msgspec.json.encode(LIKE | changed), b"room-1", 0, timestamp, headers)
+
+
+def test_good_records_become_columns() -> None:
+    decoded = many(like_record(), like_record(NOW_MS + 5, event_id="e-2"), like_record(NOW_MS - 7, event_id="e-3"))
+    assert decoded is not None
+    assert [event.event_id for event in decoded.events] == ["e-1", "e-2", "e-3"]
+    assert decoded.room_ids == ["room-1"] * 3
+    assert decoded.event_time_ms == [NOW_MS] * 3
+    assert decoded.append_time_ms == [NOW_MS, NOW_MS + 5, NOW_MS - 7]
+    assert decoded.ahead_ms == (-5, 7)
+
+
+ODD_ONES = {
+    "no value": Rec(None, b"room-1", 0, NOW_MS),
+    "not JSON": Rec(b"{", b"room-1", 0, NOW_MS),
+    "another topic's": Rec(msgspec.json.encode(ORDER), b"room-1", 0, NOW_MS),
+    "a room not met yet": Rec(msgspec.json.encode(LIKE | {"room_id": "room-2"}), b"room-2", 0, NOW_MS),
+    "another key": Rec(msgspec.json.encode(LIKE), b"room-2", 0, NOW_MS),
+    "no key": Rec(msgspec.json.encode(LIKE), None, 0, NOW_MS),
+    "headers": like_record(headers=(("content-type", b"application/json"),)),
+    "no time": like_record(-1),
+    "ahead of the clock": like_record(NOW_MS - MAX_AHEAD_MS - 1),
+    "too old": like_record(NOW_MS + MAX_AGE_MS + 1),
+    "an id with a space": like_record(event_id="e 1"),
+    "too large": Rec(like_with(b'"' + b"x" * MAX_RECORD_BYTES + b'"'), b"room-1", 0, NOW_MS),
+    "too deep": Rec(like_with(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1)), b"room-1", 0, NOW_MS),
+    "not UTF-8": Rec(like_with(b'"\xff"'), b"room-1", 0, NOW_MS),
+}
+
+
+@pytest.mark.parametrize("why", ODD_ONES)
+def test_one_odd_record_sends_all_to_be_looked_at_one_by_one(why: str) -> None:
+    assert many(like_record(), ODD_ONES[why], like_record()) is None
+
+
+def test_half_a_character_is_not_completed_by_the_next_record() -> None:
+    first, second = like_with(b'"\xe5"'), like_with(b'"\xa5\xbd"')
+    assert many(Rec(first, b"room-1", 0, NOW_MS), Rec(second, b"room-1", 1, NOW_MS)) is None
+
+
+@pytest.mark.parametrize("change", [{"order_id": "o 1"}, {"lines": [ORDER["lines"][0] | {"sku_id": "s 1"}]}])
+def test_ids_anywhere_in_an_order_are_looked_at(change: dict[str, Any]) -> None:
+    good, bad = (Rec(msgspec.json.encode(order), b"room-1", 0, NOW_MS) for order in (ORDER, ORDER | change))
+    assert many(good, good, topic="orders") is not None
+    assert many(good, bad, topic="orders") is None
