@@ -149,9 +149,13 @@ class Ownership:
             RewoundError: the records begin before the last slice's end; only a new seek helps.
         """
         token = self.token
-        if self.phase is not Phase.LIVE or drained.token != token:
-            return
         topic_index, records = drained.topic_index, drained.records
+        if drained.token != token or self.phase is not Phase.LIVE:
+            if drained.token == token and records:
+                # Fetched after the seek, but the seek is not known to be done: nobody takes these records, and the
+                # fetcher will not bring them again. The next slice then does not fit.
+                self._handed_to[topic_index] = records[-1].offset + 1
+            return
         self._seen[topic_index] = drained
         for start in range(0, len(records), slice_records):
             piece = Slice(

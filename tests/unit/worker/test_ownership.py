@@ -139,6 +139,17 @@ def test_records_that_were_drained_under_another_token_are_not_handed_out() -> N
     assert cut(ownership, old) == []
 
 
+def test_records_that_came_before_the_seek_was_known_to_be_done_are_missed() -> None:
+    ownership = Ownership(3, 1)
+    ownership.restored()
+    token = ownership.seeking([10])
+    assert cut(ownership, drained(ownership, 10, 11)) == []
+    assert ownership.went_live(token)
+    assert ownership.on_their_way() is not None
+    (piece,) = cut(ownership, drained(ownership, 12))
+    assert ownership.accept(piece) is Verdict.GAP
+
+
 def test_handing_out_ends_when_the_owner_is_paused_under_it() -> None:
     ownership = live()
     pieces = ownership.cut(drained(ownership, 10, 11, 12), 1)
