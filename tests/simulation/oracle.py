@@ -1,0 +1,344 @@
+"""What must hold, asked by code that knows nothing of the fold: counts by plain addition, and the order of every log.
+
+Some of it is looked at while it happens (what Redis shows, what is folded, what is kept over a rebalance), the rest
+when everything has come to rest.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from stream.contract.overlay import Overlay, room_key
+from stream.verify.compare import compare
+from stream.verify.recount import Recount
+from stream.verify.room_count import Assumptions
+from stream.verify.saved import CheckpointLog, DeadLetters
+from tests.simulation.workload import TOPICS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tests.simulation.kafka_log import Cluster, Kept, PartitionLog, Transaction
+    from tests.simulation.redis_server import RedisServer
+
+META_KEY = b"m"
+HOLD_MS = 1_500
+MOST_PROBLEMS = 20
+COUNTED = ("likes", "comments", "cart_adds", "views", "placed", "paid", "cancelled", "refunded")
+
+
+class _Orders(Struct):
+    placed: int
+    paid: int
+    cancelled: int
+    refunded: int
+
+
+class _Totals(Struct):
+    likes: int
+    comments: int
+    cart_adds: int
+    views: int
+    orders: _Orders
+
+    def counts(self) -> tuple[int, ...]:
+        orders = self.orders
+        return (
+            self.likes,
+            self.comments,
+            self.cart_adds,
+            self.views,
+            orders.placed,
+            orders.paid,
+            orders.cancelled,
+            orders.refunded,
+        )
+
+
+class _Shown(Struct):
+    """What is looked at of a document, each time."""
+
+    room_id: str
+    epoch: int
+    rev: int
+    as_of_ms: int
+    totals: _Totals
+
+
+class _Saved(Struct):
+    epoch: int
+    seq: int
+    owner: str
+    claim: bool
+    positions: dict[str, int]
+
+
+class _Seen(NamedTuple):
+    at_s: float
+    wipes: int
+    shown: _Shown
+
+
+_shown_of = msgspec.json.Decoder(_Shown).decode
+_saved_of = msgspec.json.Decoder(_Saved).decode
+_overlay_of = msgspec.json.Decoder(Overlay).decode
+
+
+class Oracle:
+    """Watches one run. `problems`: everything that may never be."""
+
+    def __init__(self, cluster: Cluster, redis: RedisServer) -> None:
+        self._cluster = cluster
+        self._redis = redis
+        self.problems: list[str] = []
+        self.committed: dict[tuple[str, int], list[Kept]] = defaultdict(list)
+        self.saved: dict[int, _Saved] = {}
+        self.log_ends_asked_s: dict[tuple[str, int], float] = {}  # (owner, partition) → when
+        self._claimed_s: dict[tuple[int, int], float] = {}  # (partition, epoch) → when it asked for the log ends
+        self._seen: dict[str, _Seen] = {}
+        self.documents = 0
+        cluster.when_committed.append(self._committed)
+        redis.when_written.append(self._written)
+
+    def complain(self, problem: str) -> None:
+        """Something that may never be."""
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(problem)
+
+    # -- while it happens ----------------------------------------------------------------------------------------------
+
+    def folds(self, log: PartitionLog, position: int, records: Sequence[Any]) -> None:
+        """What a fold is given must be exactly what follows in the log: nothing twice, nothing left out."""
+        expected, _ = log.read(position, len(records), committed=False)
+        if [record.offset for record in expected] != [record.offset for record in records]:
+            given = f"{records[0].offset} to {records[-1].offset}"
+            self.complain(f"{log.topic}/{log.partition}: {given} is folded into state that stands at {position}")
+
+    def keeps(self, host: str, partition: int, history: Mapping[int, Mapping[int, str]], last: int, now: int) -> None:
+        """State that is kept over a rebalance must not have been somebody else's to change meanwhile."""
+        for generation in range(last, now + 1):
+            owner = history[generation].get(partition) if generation in history else host
+            if owner != host:
+                self.complain(f"{host} keeps partition {partition}, which generation {generation} gave to {owner}")
+
+    def _committed(self, transaction: Transaction) -> None:
+        for log, first in transaction.first_offsets.items():
+            records = log.records
+            for index in range(bisect_left(records, first, key=lambda record: record.offset), len(records)):
+                record = records[index]
+                if record.transaction is transaction and not record.marker:
+                    self.committed[log.topic, log.partition].append(record)
+                    if record.key == META_KEY and record.value is not None:
+                        self._checkpointed(log.partition, _saved_of(record.value))
+
+    def _checkpointed(self, partition: int, saved: _Saved) -> None:
+        self.saved[partition] = saved
+        if saved.claim:
+            asked_s = self.log_ends_asked_s.get((saved.owner, partition), 0.0)
+            self._claimed_s[partition, saved.epoch] = asked_s
+
+    def _written(self, key: str, epoch: int, rev: int, document: bytes) -> None:
+        shown = _shown_of(document)
+        self.documents += 1
+        if (shown.epoch, shown.rev) != (epoch, rev):
+            self.complain(f"{key}: written as {epoch}/{rev}, but says {shown.epoch}/{shown.rev}")
+        before = self._seen.get(key)
+        if before is not None:
+            old = before.shown
+            if before.wipes == self._redis.wipes:
+                if (epoch, rev) <= (old.epoch, old.rev):
+                    self.complain(f"{key}: {epoch}/{rev} is written over {old.epoch}/{old.rev}")
+            elif epoch < old.epoch:
+                # Redis forgot who was there: a late word of an earlier owner stands until the next one of the owner.
+                return
+            if _goes_back(old, shown) and not self._had_gone_ahead(before, shown):
+                self.complain(f"{key}: counts go back from {old.totals.counts()} to {shown.totals.counts()}")
+        self._seen[key] = _Seen(self._redis.now_s(), self._redis.wipes, shown)
+
+    def _had_gone_ahead(self, before: _Seen, shown: _Shown) -> bool:
+        """An owner that is fenced off and does not know it may be ahead of the next one, once that one has claimed."""
+        partition = int(shown.room_id.split("-")[1])
+        claimed_s = self._claimed_s.get((partition, shown.epoch), 0.0)
+        return before.shown.epoch < shown.epoch and before.at_s >= claimed_s
+
+    # -- at rest -------------------------------------------------------------------------------------------------------
+
+    def is_all_saved(self) -> bool:
+        """Whether the committed checkpoints cover the input logs."""
+        return not any(
+            (saved := self.saved.get(log.partition)) is None or saved.positions.get(log.topic, 0) < log.end
+            for log in self._inputs()
+        )
+
+    def _inputs(self) -> list[PartitionLog]:
+        return [log for log in self._cluster.logs.values() if log.topic in TOPICS and log.end > 0]
+
+    def differences(self) -> list[str]:
+        """Figures of the newest documents that are not those of the recount; they may still be on their way."""
+        recount = self._recount()
+        found: list[str] = []
+        for room in recount.room_ids():
+            key = room_key("live", room, "overlay")
+            document = self._redis.carry_out([("get", key)])[0]
+            if document is None:
+                found.append(f"{room}: no document")
+                continue
+            overlay = _overlay_of(document)
+            figures = compare(recount.room(room, overlay.as_of_ms), overlay)
+            found += [
+                f"{room} {figure.name}: recounted {figure.recounted}, published {figure.published}"
+                for figure in figures
+                if not figure.agrees
+            ]
+        return found
+
+    def _recount(self) -> Recount:
+        recount = Recount(Assumptions(hold_ms=HOLD_MS))
+        for log in self._inputs():
+            for record in log.records:
+                recount.add(
+                    log.topic,
+                    record.value,
+                    record.key,
+                    record.timestamp,
+                    partition=log.partition,
+                    offset=record.offset,
+                    headers=record.headers,
+                )
+        return recount
+
+    def conclude(self) -> None:
+        """Everything that can be said at the end."""
+        for difference in self.differences():
+            self.complain(difference)
+        if not self.is_all_saved():
+            self.complain("the last checkpoints do not cover the input logs")
+        self._look_at_checkpoints()
+        self._look_at_dead_letters()
+        self._look_at_signals()
+
+    def _look_at_checkpoints(self) -> None:
+        log = CheckpointLog()
+        for (topic, partition), records in self.committed.items():
+            if topic == "live.checkpoints":
+                for record in sorted(records, key=lambda record: record.offset):
+                    log.add(partition, record.offset, record.key, record.value)
+        for problem in log.problems:
+            self.complain(problem)
+
+    def _look_at_dead_letters(self) -> None:
+        letters = DeadLetters()
+        for (topic, partition), records in self.committed.items():
+            if topic == "live.dead-letters":
+                for record in records:
+                    letters.add(_Letter(partition, record.offset, record.key, record.value, record.headers))
+        for problem in letters.differences(self._recount().refusals):
+            self.complain(problem)
+
+    def _look_at_signals(self) -> None:
+        """Each committed document must say what its checkpoint's offsets say, counted by plain addition."""
+        counts = _PlainCounts(self._inputs())
+        transactions: dict[Transaction, _Saved] = {}
+        signals: list[tuple[int, Kept]] = []
+        for (topic, partition), records in self.committed.items():
+            for record in records:
+                if topic == "live.checkpoints" and record.key == META_KEY and record.value is not None:
+                    assert record.transaction is not None
+                    transactions[record.transaction] = _saved_of(record.value)
+                elif topic == "live.signals":
+                    signals.append((partition, record))
+        for partition, record in signals:
+            assert record.transaction is not None
+            assert record.value is not None
+            shown, saved = _shown_of(record.value), transactions[record.transaction]
+            where = f"signals/{partition}@{record.offset} of {shown.room_id}"
+            if shown.epoch != saved.epoch:
+                self.complain(f"{where} is of epoch {shown.epoch}, its checkpoint of {saved.epoch}")
+            counted = counts.at(shown.room_id, partition, saved.positions)
+            if counted != shown.totals.counts():
+                self.complain(f"{where}: counted {counted}, signalled {shown.totals.counts()}")
+
+
+class _Letter(NamedTuple):
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+def _goes_back(old: _Shown, new: _Shown) -> bool:
+    return any(after < before for before, after in zip(old.totals.counts(), new.totals.counts(), strict=True))
+
+
+class _PlainCounts:
+    """Each accepted record counts once, by plain addition; what it adds is kept by its offset."""
+
+    def __init__(self, logs: Sequence[PartitionLog]) -> None:
+        # (room, topic, what) → offsets, and the sum up to and including each.
+        self._offsets: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+        self._sums: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+        self._once: set[tuple[str, ...]] = set()
+        for log in logs:
+            for record in log.records:
+                self._add(log.topic, record)
+
+    def _add(self, topic: str, record: Kept) -> None:
+        try:
+            event = json.loads(record.value or b"")
+            room, event_id = event["room_id"], event["event_id"]
+        except (ValueError, KeyError):
+            return
+        if not self._first(room, event_id):
+            return
+        for what, amount in self._amounts(room, event).items():
+            key = (room, topic, what)
+            sums = self._sums[key]
+            self._offsets[key].append(record.offset)
+            sums.append((sums[-1] if sums else 0) + amount)
+
+    def _first(self, *names: str) -> bool:
+        if names in self._once:
+            return False
+        self._once.add(names)
+        return True
+
+    def _amounts(self, room: str, event: dict[str, Any]) -> Counter[str]:
+        amounts: Counter[str] = Counter()
+        match event["type"]:
+            case "like":
+                amounts["likes"] = event["count"]
+            case "comment":
+                amounts["comments"] = 1
+            case "cart_add":
+                amounts["cart_adds"] = 1
+            case "enter":
+                amounts["views"] = 1
+            case "order":
+                status, order_id = event["status"], event["order_id"]
+                if status in ("placed", "paid") and self._first(room, order_id, "was placed"):
+                    amounts["placed"] = 1
+                if status != "placed" and self._first(room, order_id, status):
+                    amounts[status] = 1
+        return amounts
+
+    def at(self, room: str, partition: int, positions: Mapping[str, int]) -> tuple[int, ...]:
+        """What the records before these positions come to."""
+        del partition  # a room's name says it
+        return tuple(
+            sum(self._before(room, topic, what, position) for topic, position in positions.items()) for what in COUNTED
+        )
+
+    def _before(self, room: str, topic: str, what: str, position: int) -> int:
+        key = (room, topic, what)
+        offsets = self._offsets.get(key)
+        if offsets is None:
+            return 0
+        index = bisect_right(offsets, position - 1)
+        return self._sums[key][index - 1] if index else 0

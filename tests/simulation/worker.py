@@ -1,0 +1,192 @@
+"""One worker process in the simulation: the worker's own classes, wired as `stream.worker.app` wires them."""
+
+from __future__ import annotations
+
+import contextvars
+from functools import cache, partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from stream.core.partition import PartitionFold
+from stream.core.rules import Rules
+from stream.worker.checkpoint import OutputTopics
+from stream.worker.fold_agent import FoldLoop
+from stream.worker.metrics import Metrics
+from stream.worker.overlay_store import OverlayStore
+from stream.worker.owner import Home
+from stream.worker.owners import Owners
+from stream.worker.ownership import Phase
+from stream.worker.projection import Projection
+from stream.worker.saving import run_checkpoints
+from stream.worker.tasks import Tasks
+from tests.simulation.kafka_clients import ConsumerTwin, ProducerTwin
+from tests.simulation.loop import PROCESS, Process
+from tests.simulation.oracle import HOLD_MS
+from tests.simulation.redis_server import RedisTwin
+from tests.simulation.workload import REPEATED_WITHIN, T0_MS, TOPICS
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from faust.types import TP
+
+    from stream.worker.tasks import Exit
+    from tests.simulation.world import World
+
+RULES = Rules(hold_ms=HOLD_MS, remember_ids_max=4 * REPEATED_WITHIN)
+SLICE_RECORDS = 8
+CHECKPOINT_MS = 300
+PUBLISH_MS = 150
+REDIS_TIMEOUT_MS = 400
+BATCH_ROOMS = 3
+FLUSH_S = 0.5
+HAND_OVER_S = 2.0
+
+
+@cache
+def shared_metrics() -> Metrics:
+    """One for all workers of all runs: making one costs more than a run, and nothing here reads it."""
+    return Metrics(TOPICS, observe_latency=True)
+
+
+class WatchedFold(PartitionFold):
+    """The fold, with the oracle looking at what it is given."""
+
+    def __init__(self, world: World, partition: int) -> None:
+        super().__init__(partition, RULES, TOPICS)
+        self._world = world
+
+    def fold(self, topic_index: int, records: Any) -> None:
+        """Fold, looked at."""
+        if records:
+            log = self._world.cluster.log(TOPICS[topic_index], self.partition)
+            self._world.oracle.folds(log, self.positions[topic_index], records)
+        super().fold(topic_index, records)
+
+
+class SimulatedWorker:
+    """A worker process that can be crashed, paused, stopped.
+
+    Args:
+        world: in which it lives.
+        name: of this process; a restarted one has another.
+    """
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world = world
+        self.name = name
+        self.process = Process(name)
+        self.clock_ahead_ms = 0
+        self.stopping = False
+        self._context = contextvars.Context()
+        self._context.run(PROCESS.set, self.process)
+        self._last_generation = -1
+
+    def start(self) -> None:
+        """Begin to work."""
+        self.spawn(self._main())
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run something in this process."""
+        self.world.loop.create_task(work, context=self._context)
+
+    def now_ms(self) -> int:
+        """The wall clock of this process."""
+        return T0_MS + int(self.world.loop.time() * 1000) + self.clock_ahead_ms
+
+    async def _main(self) -> None:
+        world = self.world
+        home = Home(
+            bootstrap_servers="simulated",
+            id_prefix="group-live",
+            who=self.name,
+            topics=TOPICS,
+            outputs=OutputTopics.of("live"),
+            partitions=world.partitions,
+            max_queued_records=40,
+            accept_data_loss=False,
+            make_fold=lambda partition: WatchedFold(world, partition),
+            make_producer=partial(_make_producer, world, self.name),
+            make_consumer=partial(_make_consumer, world, self.name),
+        )
+        self.tasks = Tasks(self._ended)
+        metrics = shared_metrics()
+        self.owners = Owners(home, lambda: self.member, self.tasks, metrics, slice_records=SLICE_RECORDS)
+        self.fold_loop = FoldLoop(self.owners, wall_clock=True, now_ms=self.now_ms)
+        self.store = OverlayStore("redis://simulated", "live", REDIS_TIMEOUT_MS, partial(_make_redis, world))
+        self.projection = Projection(
+            self.store,
+            self.owners,
+            metrics,
+            interval_ms=PUBLISH_MS,
+            batch_rooms=BATCH_ROOMS,
+            wall_clock=True,
+            now_ms=self.now_ms,
+        )
+        self.member = world.make_member(
+            host=self.name,
+            topics=TOPICS,
+            cluster=world.cluster,
+            network=world.network,
+            coordinator=world.coordinator,
+            random=world.random,
+            desk=self.owners,
+            slice_records=SLICE_RECORDS,
+            now_ms=self.now_ms,
+            revoked=self.owners.on_revoked,
+            assigned=self._assigned,
+        )
+        self.member.spoil = world.faults.spoil
+        app = SimpleNamespace(consumer=self.member)
+        for work, name in (
+            (self.fold_loop.run_ticks(), "ticks"),
+            (run_checkpoints(self.owners, app, CHECKPOINT_MS), "checkpoints"),
+            (self.projection.run_collect(), "collect documents"),
+            (self.projection.run_write(), "write documents"),
+            (self.member.run(), "group"),
+            (self.member.run_heartbeats(), "heartbeats"),
+            (self.member.run_fetch(), "fetch"),
+            (self._fold(), "fold"),
+        ):
+            self.tasks.spawn(work, name)
+
+    async def _fold(self) -> None:
+        while True:
+            await self.fold_loop.handle(await self.member.queue.get())
+
+    async def _assigned(self, tps: set[TP], generation: int) -> None:
+        """As the worker, and the oracle looks at what is kept."""
+        had = {owner.partition: owner for owner in self.owners.all() if owner.phase is not Phase.ACQUIRING}
+        await self.owners.on_assigned(tps, generation)
+        for partition, owner in had.items():
+            if self.owners.get(partition) is owner:
+                history = self.world.coordinator.history
+                self.world.oracle.keeps(self.name, partition, history, self._last_generation, generation)
+        self._last_generation = generation
+
+    def _ended(self, code: Exit, reason: str, **fields: Any) -> None:
+        self.world.worker_exits(self, f"exit {int(code)}: {reason} {fields.get('task', '')} {fields.get('exc_info')!r}")
+
+    async def stop(self) -> None:
+        """As on SIGTERM: save, let go, leave the group."""
+        self.stopping = True
+        for owner in self.owners.live():
+            await self.projection.collect(owner)
+        await self.projection.flush(FLUSH_S)
+        saved = await self.owners.hand_over(HAND_OVER_S)
+        self.world.note(f"{self.name} handed over {saved}")
+        await self.member.leave()
+        await self.tasks.close(FLUSH_S)
+        self.world.worker_stopped(self)
+
+
+def _make_producer(world: World, host: str, **arguments: Any) -> ProducerTwin:
+    return world.make_producer(world.cluster, world.network, host, **arguments)
+
+
+def _make_consumer(world: World, host: str, **arguments: Any) -> ConsumerTwin:
+    return ConsumerTwin(world.cluster, world.network, host, **arguments)
+
+
+def _make_redis(world: World, _url: str, **arguments: Any) -> RedisTwin:
+    return RedisTwin(world.redis, socket_timeout=arguments["socket_timeout"])

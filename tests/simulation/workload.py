@@ -1,0 +1,105 @@
+"""What is sold, said and liked in one run: records of all topics, some twice, some late, some broken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from stream.contract.events import TOPIC_NAMES
+
+if TYPE_CHECKING:
+    from random import Random
+
+T0_MS = 1_700_000_000_000
+TOPICS = tuple(f"live.{name}" for name in TOPIC_NAMES)
+COMMENTS, LIKES, CART_ADDS, ORDERS, VISITS, SALES = range(6)
+# An id may come again after so few other records of its partition that no worker may have forgotten it.
+REPEATED_WITHIN = 20
+ROOMS_PER_PARTITION = 2
+POISON = (b"{broken", b"", b'{"type":"like"}', b"\xff\xfe")
+
+_encoder = msgspec.json.Encoder()
+
+
+class Sent(NamedTuple):
+    """A record that a producer sends at `at_s`. `hole`: offsets that are left out before it."""
+
+    at_s: float
+    topic: int
+    partition: int
+    key: bytes
+    value: bytes
+    hole: int
+
+
+def workload(random: Random, partitions: int, events: int, seconds: float) -> list[Sent]:
+    """Records in the order in which they are sent."""
+    sent: list[Sent] = []
+    recent: list[list[Sent]] = [[] for _ in range(partitions)]
+    for number in range(events):
+        at_s = seconds * number / events
+        partition = int(random.random() * partitions)
+        hole = 0 if random.random() < 0.95 else 1 + int(random.random() * 3)
+        chance = random.random()
+        earlier = recent[partition]
+        if chance < 0.07 and earlier:
+            again = earlier[int(random.random() * len(earlier))]
+            record = again._replace(at_s=at_s, hole=hole)
+        else:
+            room = f"room-{partition}-{int(random.random() * ROOMS_PER_PARTITION)}"
+            topic, event = _event(random)
+            late_ms = 0 if random.random() < 0.8 else int(random.random() * 2_000)
+            event |= {
+                "event_id": f"e{number}",
+                "room_id": room,
+                "event_time_ms": T0_MS + int(at_s * 1000) - late_ms,
+            }
+            value = POISON[number % len(POISON)] if chance > 0.96 else _encoder.encode(event)
+            record = Sent(at_s, topic, partition, room.encode(), value, hole)
+        sent.append(record)
+        earlier.append(record)
+        del earlier[:-REPEATED_WITHIN]
+    return sent
+
+
+def _event(random: Random) -> tuple[int, dict[str, object]]:  # noqa: PLR0911 — one for each kind
+    chance = random.random()
+    user = f"u{int(random.random() * 12)}"
+    if chance < 0.25:
+        return LIKES, {"type": "like", "user_id": user, "count": 1 + int(random.random() * 4)}
+    if chance < 0.4:
+        return COMMENTS, {"type": "comment", "user_id": user, "text": "好"}
+    if chance < 0.52:
+        return CART_ADDS, {"type": "cart_add", "user_id": user, "sku_id": "k1", "quantity": 1, "sale_id": "s1"}
+    if chance < 0.82:
+        number = int(random.random() * 30)
+        status = ("placed", "placed", "placed", "paid", "cancelled", "refunded")[int(random.random() * 6)]
+        line = {"sku_id": "k1", "quantity": 1 + number % 3, "amount_minor": 100 * (1 + number), "sale_id": "s1"}
+        return ORDERS, {
+            "type": "order",
+            "user_id": f"u{number % 12}",
+            "order_id": f"o{number}",
+            "status": status,
+            "currency": "CNY",
+            "lines": [line],
+        }
+    if chance < 0.93:
+        return VISITS, {"type": "enter" if chance < 0.89 else "leave", "user_id": user}
+    if chance < 0.96:
+        return VISITS, {"type": "product_click", "user_id": user, "sku_id": "k1"}
+    if chance < 0.98:
+        return SALES, {"type": "sale_restocked", "sale_id": "s1", "sku_id": "k1", "quantity": 5}
+    return SALES, {
+        "type": "sale_opened",
+        "sale_id": "s1",
+        "sku_id": "k1",
+        "offered": 20,
+        "starts_at_ms": T0_MS,
+        "ends_at_ms": T0_MS + 3_600_000,
+        "price_minor": 100,
+        "list_price_minor": 200,
+        "currency": "CNY",
+        "per_user_limit": None,
+        "restock_planned_at_ms": None,
+    }

@@ -1,0 +1,178 @@
+"""One run: a seed in, what happened out."""
+
+from __future__ import annotations
+
+import hashlib
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from tests.simulation.faults import Faults
+from tests.simulation.group import Coordinator, GroupMember
+from tests.simulation.kafka_clients import ProducerTwin
+from tests.simulation.kafka_log import Cluster, Draft
+from tests.simulation.loop import WORLD_CONTEXT, SimulatedLoop
+from tests.simulation.network import Network
+from tests.simulation.oracle import Oracle
+from tests.simulation.redis_server import RedisServer
+from tests.simulation.seams import simulated_time
+from tests.simulation.worker import SimulatedWorker, shared_metrics
+from tests.simulation.workload import T0_MS, TOPICS, workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# By then everything must have come to rest: the longest time-outs and pauses of the worker, one after the other.
+REST_S = 60.0
+LOOK_S = 0.4
+MOST_STEPS = 400_000
+MARKER_MOST_S = 0.012
+
+
+class Result(Struct):
+    """Of one run. `digest`: of everything that was noted, in order: equal if and only if the runs were."""
+
+    seed: int
+    problems: list[str]
+    digest: str
+    seconds: float
+    steps: int
+    faults: list[str]
+    documents: int
+    checkpoints: int
+    records: int
+
+
+class World:
+    """Everything of one run. What a mutant breaks it replaces here: the producer, the member, the server of Redis."""
+
+    make_producer: type[ProducerTwin] = ProducerTwin
+    make_member: type[GroupMember] = GroupMember
+    make_redis_server: type[RedisServer] = RedisServer
+
+    def __init__(self, seed: int, say: Callable[[str], None] | None = None) -> None:
+        self.seed = seed
+        self.random = Random(seed * 2 + 1)  # what happens; the plan below has its own
+        plan = Random(seed * 2)
+        self._say = say
+        self._hash = hashlib.blake2b(digest_size=8)
+        self.loop = SimulatedLoop(self.random)
+        self.partitions = 1 + int(plan.random() * 3)
+        self.seconds = 1.5 + plan.random() * 1.5
+        self.network = Network(self.random, self.note)
+        self.cluster = Cluster(lambda: T0_MS + int(self.loop.time() * 1000), self._later)
+        self.redis = self.make_redis_server(self.random, self.loop.time)
+        self.coordinator = Coordinator(self.random, self.partitions, self.network, self.note)
+        self.oracle = Oracle(self.cluster, self.redis)
+        self.workers: list[SimulatedWorker] = []
+        self.wanted_workers = 1 + int(plan.random() * 3)
+        self._started = 0
+        self._sent = workload(plan, self.partitions, int(30 + plan.random() * 90), self.seconds)
+        self._next = 0
+        self.faults = Faults(self, plan)
+        self.oracle_asks_s = self.seconds
+
+    # -- what the rest tells -------------------------------------------------------------------------------------------
+
+    def note(self, text: str) -> None:
+        """Something that happened: part of the digest."""
+        line = f"{self.loop.time():10.6f} {text}"
+        self._hash.update(line.encode())
+        if self._say is not None:
+            self._say(line)
+
+    def _later(self, work: Callable[[], None], delay_s: float | None) -> None:
+        if delay_s is None:
+            delay_s = self.random.random() ** 4 * MARKER_MOST_S
+        self.loop.call_later(delay_s, work, context=WORLD_CONTEXT)
+
+    def at(self, when_s: float, work: Callable[[], Any]) -> None:
+        """Do something at that second, by no worker's hand."""
+        self.loop.call_at(when_s, work, context=WORLD_CONTEXT)
+
+    # -- workers -------------------------------------------------------------------------------------------------------
+
+    def start_worker(self) -> None:
+        """One more, if one is wanted."""
+        if len(self.workers) < self.wanted_workers:
+            self._started += 1
+            worker = SimulatedWorker(self, f"w{self._started}")
+            self.workers.append(worker)
+            self.note(f"{worker.name} starts")
+            worker.start()
+
+    def crash(self, worker: SimulatedWorker, why: str = "crashes") -> None:
+        """As by SIGKILL; a supervisor starts another."""
+        if worker in self.workers:
+            self.note(f"{worker.name} {why}")
+            self.loop.crash(worker.process)
+            self.workers.remove(worker)
+            self.at(self.loop.time() + 0.05 + self.random.random() * 0.8, self.start_worker)
+
+    def worker_exits(self, worker: SimulatedWorker, why: str) -> None:
+        """A worker gave up by itself: nothing that is simulated may make it do so."""
+        self.oracle.complain(f"{worker.name}: {why}")
+        self.crash(worker, why)
+
+    def worker_stopped(self, worker: SimulatedWorker) -> None:
+        """It was asked to, and is done."""
+        self.crash(worker, "stopped")
+
+    # -- the run -------------------------------------------------------------------------------------------------------
+
+    def run(self) -> Result:
+        """Run it."""
+        with simulated_time(self):
+            for _ in range(self.wanted_workers):
+                self.at(self.random.random() * 0.3, self.start_worker)
+            self.at(0.0, self.coordinator.look)
+            self.at(0.0, self._produce)
+            self.at(self.seconds, self._ask)
+            self.faults.begin()
+            if not self.loop.simulate(MOST_STEPS):
+                self.oracle.complain(f"no rest after {self.loop.steps} steps")
+            for error in self.loop.errors:
+                self.oracle.complain(error)
+            self.oracle.conclude()
+            self.loop.close()
+        shared_metrics()._seen.clear()
+        return self._result()
+
+    def _produce(self) -> None:
+        sent, now_s = self._sent, self.loop.time()
+        while self._next < len(sent) and sent[self._next].at_s <= now_s:
+            record = sent[self._next]
+            self._next += 1
+            log = self.cluster.log(TOPICS[record.topic], record.partition)
+            log.append([Draft(record.key, record.value)], self.cluster.now_ms(), hole=record.hole)
+        if self._next < len(sent):
+            self.at(sent[self._next].at_s, self._produce)
+
+    def _ask(self) -> None:
+        """Whether everything has come to rest."""
+        now_s = self.loop.time()
+        over = now_s > self.seconds + REST_S
+        if over or (self.faults.are_over() and self.oracle.is_all_saved() and not self.oracle.differences()):
+            self.note("rest")
+            self.loop.stop()
+        else:
+            self.at(now_s + LOOK_S, self._ask)
+
+    def _result(self) -> Result:
+        return Result(
+            seed=self.seed,
+            problems=self.oracle.problems,
+            digest=self._hash.hexdigest(),
+            seconds=self.loop.time(),
+            steps=self.loop.steps,
+            faults=self.faults.happened,
+            documents=self.oracle.documents,
+            checkpoints=sum(
+                record.key == b"m"
+                for (topic, _), records in self.oracle.committed.items()
+                if topic == "live.checkpoints"
+                for record in records
+            ),
+            records=len(self._sent),
+        )
