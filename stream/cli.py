@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+from typing import Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
-from stream.commands.demo import demo
-from stream.commands.doctor import doctor
-from stream.commands.import_ import import_app
-from stream.commands.recount import recount
-from stream.commands.replay import replay
-from stream.commands.schemas import schemas_app
-from stream.commands.serve import serve
-from stream.commands.simulate import simulate
-from stream.commands.stack import stack_app
-from stream.commands.token import token
-from stream.commands.topics import topics_app
-from stream.commands.watch import watch
-from stream.commands.worker import worker
 from stream.errors import SnapupError, explain_os_error
+
+# Command → where it is written. A worker that is started anew after a crash should not first load the simulator.
+COMMANDS = {
+    "demo": "stream.commands.demo:demo",
+    "doctor": "stream.commands.doctor:doctor",
+    "import": "stream.commands.import_:import_app",
+    "recount": "stream.commands.recount:recount",
+    "replay": "stream.commands.replay:replay",
+    "schemas": "stream.commands.schemas:schemas_app",
+    "serve": "stream.commands.serve:serve",
+    "simulate": "stream.commands.simulate:simulate",
+    "stack": "stream.commands.stack:stack_app",
+    "token": "stream.commands.token:token",
+    "topics": "stream.commands.topics:topics_app",
+    "watch": "stream.commands.watch:watch",
+    "worker": "stream.commands.worker:worker",
+}
+
+
+class Commands(TyperGroup):
+    """The commands, each loaded when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 — Typer's
+        """Names, as `--help` shows them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 — Typer's
+        """One command; None when there is none of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        found = getattr(importlib.import_module(module), name)
+        if isinstance(found, typer.Typer):
+            return typer.main.get_group(found)
+        alone = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+        alone.command(cmd_name)(found)
+        return typer.main.get_command(alone)
+
 
 app = typer.Typer(
     name="snapup",
+    cls=Commands,
     help="Live-commerce signals from Kafka to on-screen overlays: exact and honest.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -33,21 +62,6 @@ app = typer.Typer(
 @app.callback()
 def snapup() -> None:
     """Live-commerce signals from Kafka to on-screen overlays: exact and honest."""
-
-
-app.command()(demo)
-app.command()(doctor)
-app.add_typer(import_app)
-app.command()(recount)
-app.command()(replay)
-app.command()(simulate)
-app.add_typer(schemas_app)
-app.command()(serve)
-app.add_typer(stack_app)
-app.command()(token)
-app.add_typer(topics_app)
-app.command()(watch)
-app.command()(worker)
 
 
 def main() -> None:

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
 
-from stream import cli
 from stream.local.packages import find_program
 from stream.local.settings import LocalSettings
 from stream.settings import Settings, load_settings
+from tests.support.commands import ROOT, subcommands
 from tests.support.promql import as_prometheus_sees_it, grouped_labels, matched_labels, metric_names
 from tests.support.worker_metrics import declared
 
@@ -101,10 +100,10 @@ def test_compose_environment_is_valid_settings(name: str, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("name", OURS)
 def test_compose_runs_commands_that_exist(name: str) -> None:
-    command: Any = typer.main.get_command(cli.app)
+    command = ROOT
     words = list(SERVICES[name]["command"])
-    while hasattr(command, "commands"):
-        command = command.commands[words.pop(0)]
+    while below := subcommands(command):
+        command = below[words.pop(0)]
     command.make_context(name, words)  # parses, runs nothing
 
 

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
-import typer
 
-from stream import cli
 from stream.contract.overlay import ClaimKind, Count, EtaSellout, Sale, Urgency, Velocity, WithheldReason
 from stream.core import eta
 from stream.core.claims import ClaimBook
@@ -24,6 +22,7 @@ from stream.local.settings import LocalSettings
 from stream.settings import Settings, load_settings
 from stream.shows import build_show
 from stream.topics import declared as declared_topics
+from tests.support.commands import ROOT, subcommands
 from tests.support.doc_tables import OPERATIONS, marked, rows_of, tables
 from tests.support.worker_metrics import declared as declared_metrics
 from tests.support.worker_metrics import declared_by_server
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 TOP = Path(__file__).parents[2]
 PAGES = sorted([TOP / "README.md", TOP / "CHANGELOG.md", *(TOP / "docs").rglob("*.md")])
 TEXTS = {page.relative_to(TOP).as_posix(): page.read_text("utf-8") for page in PAGES}
-COMMANDS: Any = typer.main.get_command(cli.app)
 SIGNALS = (TOP / "docs" / "signals.md").read_text("utf-8")
 
 
@@ -259,7 +257,7 @@ def _anchors(text: str) -> set[str]:
 
 def test_variables_that_are_named_exist() -> None:
     known = {f"SNAPUP_{field.upper()}" for kind in (Settings, LocalSettings) for field in kind.model_fields}
-    known |= {variable for parameter in _parameters(COMMANDS) for variable in _variables(parameter)}
+    known |= {variable for parameter in _parameters(ROOT) for variable in _variables(parameter)}
     # Long tests are told how long and with which seed.
     tests = "".join(path.read_text("utf-8") for path in (TOP / "tests" / "integration").rglob("*.py"))
     known |= set(re.findall(r"environ(?:\.get\(|\[)\"(SNAPUP_[A-Z_]+)\"", tests))
@@ -271,7 +269,7 @@ def test_variables_that_are_named_exist() -> None:
 
 def _parameters(command: Any) -> Iterator[Any]:
     yield from command.params
-    for sub in getattr(command, "commands", {}).values():
+    for sub in subcommands(command).values():
         yield from _parameters(sub)
 
 
@@ -308,13 +306,13 @@ def test_commands_that_are_named_exist() -> None:
 
 
 def _exists(words: list[str]) -> bool:
-    command = COMMANDS
+    command = ROOT
     rest = list(words)
-    while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
+    while (below := subcommands(command)) and rest and not rest[0].startswith("-"):
         names = rest.pop(0).split("|")  # `snapup stack up|down`
-        if any(part not in command.commands for part in names):
+        if any(part not in below for part in names):
             return False
-        command = command.commands[names[0]]
+        command = below[names[0]]
     options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
     return {word.partition("=")[0] for word in rest if word.startswith("-") and len(word) > 1} <= options
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from faust.types import TP
 
-    from stream.worker.tasks import Exit
+    from stream.exits import Exit
     from tests.simulation.world import World
 
 RULES = Rules(hold_ms=HOLD_MS, remember_ids_max=4 * REPEATED_WITHIN)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
 
 import pytest
+from typer.testing import CliRunner
 
 from stream import cli
 from stream.errors import SnapupError
@@ -42,3 +45,25 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "app", fails)
     with pytest.raises(OSError, match="Input/output error"):
         cli.main()
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_is_there_and_says_what_it_does(name: str) -> None:
+    answer = CliRunner().invoke(cli.app, [name, "--help"])
+    assert answer.exit_code == 0
+    assert f"snapup {name}" in answer.output
+
+
+def test_an_unknown_command_is_named() -> None:
+    answer = CliRunner().invoke(cli.app, ["wrong"])
+    assert answer.exit_code == 2
+    assert "No such command 'wrong'" in answer.output
+
+
+def test_a_command_does_not_load_the_others() -> None:
+    """A worker that comes back after a crash must not first load the simulator and the terminal views."""
+    show = "import sys; from stream.cli import main; sys.argv[1:] = ['token', '--help']\ntry: main()\n"
+    show += "finally: print(*sys.modules, file=sys.stderr)"
+    loaded = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True).stderr.split()
+    assert "stream.commands.token" in loaded
+    assert {"numpy", "faust", "stream.commands.demo"} & set(loaded) == set()
