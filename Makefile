@@ -35,7 +35,7 @@ demo: system ## start everything locally and watch a show
 	$(BIN)/snapup demo
 
 test: system browser lint ## everything that CI runs
-	$(BIN)/python -m pytest tests --ignore=tests/browser
+	$(BIN)/python -m pytest tests --ignore=tests/browser $(PARALLEL)
 
 test-browser: system ## the pages in a real Chromium (some minutes; says loudly when there is none)
 	$(BIN)/python -m pytest tests/browser
@@ -74,6 +74,9 @@ lock: $(STAMP) ## pin the libraries again, with hashes and without download addr
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml --extra dev -o requirements-dev.txt
 	@! grep -nE '^(-i|--index-url|--extra-index-url|-f|--find-links|--trusted-host)|https?://|@ file:' requirements.txt requirements-dev.txt
+
+# A process for each core, whole files to each, the slow ones (they come first by name) before the many.
+PARALLEL = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 LOCK = --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
