@@ -14,10 +14,10 @@ from stream.errors import SnapupError, explain_os_error
 
 # Command → where it is written. A worker that is started anew after a crash should not first load the simulator.
 COMMANDS = {
+    "audit": "stream.commands.audit:audit",
     "demo": "stream.commands.demo:demo",
     "doctor": "stream.commands.doctor:doctor",
     "import": "stream.commands.import_:import_app",
-    "recount": "stream.commands.recount:recount",
     "replay": "stream.commands.replay:replay",
     "schemas": "stream.commands.schemas:schemas_app",
     "serve": "stream.commands.serve:serve",

@@ -17,8 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 from rich.console import Console
 
+from stream.commands.audit import assumptions_of, where_of
 from stream.commands.demo_view import DemoView, Outcome, WorkerFigures, show_outcome
-from stream.commands.recount import assumptions_of, where_of
 from stream.contract.overlay import Overlay, room_key
 from stream.errors import EXIT_FAILURE, SnapupError
 from stream.local.ports import free_ports

@@ -11,9 +11,9 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from stream.commands.recount import show_verdict
-from stream.verify.audit import Verdict
+from stream.commands.verdict_view import show_verdict
 from stream.verify.latency import quantile
+from stream.verify.verdict import Verdict
 from stream.view.line import overlay_line
 from stream.view.terminal import render
 

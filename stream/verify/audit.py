@@ -1,39 +1,44 @@
-"""The log against what the workers made of it: recount, documents in Redis, checkpoints, dead letters.
+"""The log against what the workers made of it, exactly, while they go on.
 
-It waits, by looking again, until all of them cover the log's end or the time is up. It reads only.
+A checkpoint's meta record gives, per input topic, the offset up to which everything is folded. One checkpoint of each
+partition is the cut: the recount stops exactly there. What is compared with it:
+
+- `signals`: each room's newest document of that transaction or an earlier one, as of the document's own time. A room
+  that has a later record and no later document is a difference.
+- `dead-letters`: the refusals of the records up to the cut, one for one.
+- `checkpoints`: epochs, clocks and positions never go back, no epoch has two writers, a claim begins where the last
+  checkpoint ended.
+- Redis: documents between two checkpoints, at the offsets of which they were made (see `redis_check`).
+
+It reads only. An audit may be followed by another, which goes on counting where this one stopped.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
-import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from stream.contract.events import TOPIC_NAMES
-from stream.contract.overlay import Overlay, room_key
-from stream.errors import SnapupError
-from stream.verify.compare import Figure, compare
-from stream.verify.log import LogReader, log_reader
-from stream.verify.recount import Accounts, Recount
-from stream.verify.saved import CheckpointLog, DeadLetters
+from stream.verify.compare import Figure
+from stream.verify.counting import SILENT_NOW, Counting
+from stream.verify.log import LogReader, Offsets, log_reader
+from stream.verify.redis_check import RedisCheck
+from stream.verify.saved import CheckpointLog, DeadLetters, Document, Meta, Signals
+from stream.verify.shown import Shown
+from stream.verify.verdict import PartitionCut, RoomVerdict, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from stream.verify.room_count import Assumptions
 
 LOOK_AGAIN_S = 0.2
 REDIS_TIMEOUT_S = 5.0
-REDIS_BATCH = 200
-PASSED = "ALL-ACCEPTED-COUNTED-ONCE"
-
-_overlay_of = msgspec.json.Decoder(Overlay).decode
 
 
 class Where(Struct, frozen=True, kw_only=True):
@@ -44,40 +49,13 @@ class Where(Struct, frozen=True, kw_only=True):
     prefix: str
 
 
-class RoomVerdict(Struct, kw_only=True):
-    """One room. `skipped` says why there was nothing to compare; else every figure was."""
+class Logs(Struct, frozen=True, kw_only=True):
+    """The readers of an audit: each goes at its own pace."""
 
-    room_id: str
-    as_of_ms: int | None = None
-    figures: list[Figure] = field(default_factory=list)
-    skipped: str | None = None
-
-    @property
-    def differences(self) -> list[Figure]:
-        """Figures that do not agree."""
-        return [figure for figure in self.figures if not figure.agrees]
-
-
-class Verdict(Struct, kw_only=True):
-    """Everything that was found; `problems` are those that belong to no room."""
-
-    rooms: list[RoomVerdict]
-    problems: list[str]
-    accounts: Accounts
-    records_cut: dict[str, int]
-    checkpoints: int
-    dead_letters: int
-    waited_s: float
-
-    @property
-    def differences(self) -> int:
-        """How many figures and facts are not as they must be."""
-        return len(self.problems) + sum(len(room.differences) for room in self.rooms)
-
-    @property
-    def line(self) -> str:
-        """The verdict in one line."""
-        return PASSED if not self.differences else f"DIFFERENCES: {self.differences}"
+    inputs: LogReader
+    checkpoints: LogReader
+    signals: LogReader
+    dead_letters: LogReader
 
 
 async def audit(
@@ -88,7 +66,7 @@ async def audit(
     deadline_s: float = 30.0,
     report: Callable[[str], None] = lambda _: None,
 ) -> Verdict:
-    """Recount the log and compare, until everything agrees or `deadline_s` have passed.
+    """One audit of all that is in the log now; waits until checkpoints and Redis cover it, or the time is up.
 
     Args:
         where: log and Redis.
@@ -100,154 +78,210 @@ async def audit(
     Raises:
         SnapupError: Kafka or Redis do not answer.
     """
-    began = time.monotonic()
+    async with auditing(where, assumptions, room_id=room_id) as auditor:
+        return await auditor.audit(deadline_s, report)
+
+
+@asynccontextmanager
+async def auditing(where: Where, assumptions: Assumptions, *, room_id: str | None = None) -> AsyncIterator[Auditor]:
+    """An auditor at the beginning of the log, for as many audits as are wanted.
+
+    Raises:
+        SnapupError: Kafka does not answer, or topics are missing.
+    """
+    servers = where.bootstrap_servers
+    # A room that has not ended by now was heard of since then, and so has a document since then.
+    since_ms = time.time_ns() // 1_000_000 - assumptions.room_idle_ms - assumptions.allowed_lateness_ms
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        names = [f"{where.prefix}.{name}" for name in TOPIC_NAMES]
-        inputs = await enter(log_reader(where.bootstrap_servers, names))
-        outputs = await enter(
-            log_reader(
-                where.bootstrap_servers,
-                [f"{where.prefix}.checkpoints", f"{where.prefix}.dead-letters"],
-                "read_committed",
-            )
+        checkpoints, signals, dead_letters = (
+            f"{where.prefix}.{name}" for name in ("checkpoints", "signals", "dead-letters")
+        )
+        logs = Logs(
+            inputs=await enter(log_reader(servers, [f"{where.prefix}.{name}" for name in TOPIC_NAMES])),
+            checkpoints=await enter(log_reader(servers, [checkpoints], "read_committed")),
+            signals=await enter(log_reader(servers, [signals], "read_committed", since_ms=since_ms)),
+            dead_letters=await enter(log_reader(servers, [dead_letters], "read_committed")),
         )
         redis = Redis.from_url(where.redis_url, socket_timeout=REDIS_TIMEOUT_S)
         stack.push_async_callback(redis.aclose)
-        auditor = _Auditor(where, inputs, outputs, redis, Recount(assumptions), assumptions, room_id)
-        while True:
-            await auditor.look()
-            verdict = auditor.verdict(time.monotonic() - began)
-            if not verdict.differences or verdict.waited_s > deadline_s:
-                return verdict
-            report(f"{verdict.differences} differences after {verdict.waited_s:.0f} s: {_first(verdict)}")
-            await asyncio.sleep(LOOK_AGAIN_S)
+        yield Auditor(logs, Shown(redis, where.prefix), assumptions, room_id)
 
 
-def _first(verdict: Verdict) -> str:
-    for room in verdict.rooms:
-        for figure in room.differences:
-            return f"{room.room_id} {figure.name}: recounted {figure.recounted}, published {figure.published}"
-    return verdict.problems[0]
+class Auditor:
+    """What was counted so far. Each `audit` goes on from where the one before stopped."""
 
-
-class _Auditor:
-    """What was read so far. Rooms that agreed are not compared again, unless the log has grown since."""
-
-    def __init__(
-        self,
-        where: Where,
-        inputs: LogReader,
-        outputs: LogReader,
-        redis: Redis,
-        recount: Recount,
-        assumptions: Assumptions,
-        room_id: str | None,
-    ) -> None:
-        self._where = where
-        self._inputs = inputs
-        self._outputs = outputs
-        self._redis = redis
-        self._recount = recount
+    def __init__(self, logs: Logs, shown: Shown, assumptions: Assumptions, room_id: str | None) -> None:
+        self._logs = logs
+        self._shown = shown
         self._assumptions = assumptions
         self._room_id = room_id
-        self._rooms: dict[str, RoomVerdict] = {}
         self._checkpoints = CheckpointLog()
-        self._dead_letters = DeadLetters()
-        self._problems: list[str] = []
+        self._signals = Signals()
+        self._letters = DeadLetters()
+        self._counting = Counting(logs.inputs, assumptions, self._letters.expect)
+        self._compared: dict[str, dict[str, int]] = {}
+        self._cut: dict[int, Meta] = {}
 
-    async def look(self) -> None:
-        """Read on, and compare what did not agree yet."""
-        if await self._read_inputs():
-            self._rooms.clear()
-        async for record in self._outputs.read_on():
-            if record.topic.endswith(".checkpoints"):
-                self._checkpoints.add(record.partition, record.offset, record.key, record.value)
-            else:
-                self._dead_letters.add(record)
-        self._problems = [
-            f"{topic}/{partition}: {count} records after the last checkpoint"
-            for (topic, partition), count in sorted(self._checkpoints.behind(self._inputs.ends).items())
-        ]
-        try:
-            await self._look_at_rooms()
-        except (RedisError, OSError) as error:
-            raise SnapupError(f"Redis does not answer: {error}. Start it, or set SNAPUP_REDIS_URL.") from error
+    async def audit(self, deadline_s: float, report: Callable[[str], None] = lambda _: None) -> Verdict:
+        """Count on to the first checkpoints seen that cover what the log holds now, and compare.
 
-    async def _read_inputs(self) -> bool:
-        before = self._recount.accounts.received
-        async for record in self._inputs.read_on():
-            self._recount.add(
-                record.topic,
-                record.value,
-                record.key,
-                record.timestamp,
-                partition=record.partition,
-                offset=record.offset,
-                headers=record.headers,
-            )
-        return self._recount.accounts.received > before
-
-    async def _look_at_rooms(self) -> None:
-        known = self._recount.room_ids() if self._room_id is None else [self._room_id]
-        open_rooms = [room for room in known if room not in self._rooms or self._rooms[room].differences]
-        for first in range(0, len(open_rooms), REDIS_BATCH):
-            batch = open_rooms[first : first + REDIS_BATCH]
-            for room, document in zip(batch, await self._documents(batch), strict=True):
-                self._rooms[room] = self._judge(room, document)
+        Raises:
+            SnapupError: Kafka or Redis do not answer.
+        """
+        began = time.monotonic()
+        until = began + deadline_s
+        # Looked up before the log's end: what is shown now is made of records that will have been counted.
+        shown = await self._shown.rooms()
+        problems = await self._choose_cut(await self._logs.inputs.ends(), until, report)
+        await self._counting.count_to(self._positions(), report)
+        await self._read_outputs()
+        rooms = self._compare_saved()
+        letters = self._letters.differences(_logical(self._logs.inputs.begins), _logical(self._positions()))
+        compared = list(self._counting.places) if self._room_id is None else [self._room_id]
+        check = RedisCheck(self._counting, self._shown, self._signals, self._cut, self._compared)
+        await check.run(compared, rooms, until, report)
+        problems += self._counting.problems
+        self._counting.problems = []
         if self._room_id is None:
-            self._problems += await self._unheard_of(set(known))
+            unknown = sorted(shown - self._counting.places.keys())
+            problems += [f"a document of room {room!r}, of which the log knows nothing" for room in unknown]
+        problems += [*self._checkpoints.problems.said, *self._signals.problems.said, *letters]
+        verdict = self._verdict(rooms, problems, time.monotonic() - began)
+        self._note_agreed(verdict)
+        return verdict
 
-    async def _documents(self, rooms: list[str]) -> list[bytes | None]:
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for room in rooms:  # one by one: in a cluster they lie in different slots
-                pipe.get(room_key(self._where.prefix, room, "overlay"))
-            return list(await pipe.execute())
+    # -- the cut -------------------------------------------------------------------------------------------------------
 
-    def _judge(self, room: str, document: bytes | None) -> RoomVerdict:
-        if self._recount.was_silent_too_long(room):
-            return RoomVerdict(room_id=room, skipped="silent for so long in between that its session began anew")
-        if document is None:
-            idle_ms = time.time() * 1000 - self._recount.last_second_ms(room)
-            if self._recount.last_second_ms(room) and idle_ms > self._assumptions.room_idle_ms:
-                return RoomVerdict(room_id=room, skipped="silent for so long that its session has ended")
-            return RoomVerdict(room_id=room, figures=[Figure("document", "in Redis", "missing")])
-        try:
-            overlay = _overlay_of(document)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return RoomVerdict(room_id=room, figures=[Figure("document", "an overlay document", str(error))])
-        if overlay.room_id != room:
-            return RoomVerdict(room_id=room, figures=[Figure("document's room_id", room, overlay.room_id)])
-        figures = compare(self._recount.room(room, overlay.as_of_ms), overlay)
-        return RoomVerdict(room_id=room, as_of_ms=overlay.as_of_ms, figures=figures)
+    async def _choose_cut(self, ends: Offsets, until: float, report: Callable[[str], None]) -> list[str]:
+        """The first checkpoints seen that cover these ends; when the time is up, the last ones, and what they lack."""
+        inputs = self._logs.inputs
+        wanted = {where: max(end, inputs.handed[where]) for where, end in ends.items() if end > inputs.begins[where]}
+        problems: list[str] = []
+        while True:
+            await self._read_checkpoints()
+            behind = self._checkpoints.behind(wanted)
+            if not behind:
+                break
+            if time.monotonic() > until:
+                problems = [self._told_behind(*where, wanted[where]) for where in sorted(behind)]
+                break
+            (topic, partition), count = max(behind.items(), key=lambda each: each[1])
+            report(f"checkpoints to cover {count} more records of {topic}/{partition}")
+            await asyncio.sleep(LOOK_AGAIN_S)
+        self._cut = dict(self._checkpoints.last)
+        return problems
 
-    async def _unheard_of(self, known: set[str]) -> list[str]:
-        """Documents of rooms of which the log knows nothing."""
-        begin, end = f"{self._where.prefix}:v1:{{room:", "}:overlay"
-        strangers: list[str] = []
-        async for key in self._redis.scan_iter(match=f"{begin}*{end}", count=1_000):
-            room = _text(key).removeprefix(begin).removesuffix(end)
-            if room not in known:
-                strangers.append(f"a document of room {room!r}, of which the log knows nothing")
-        return strangers
+    def _told_behind(self, topic: str, partition: int, end: int) -> str:
+        saved = self._checkpoints.saved(topic, partition) or 0
+        return f"{topic}/{partition}: {end - saved} records after the last checkpoint, from offset {saved} to {end}"
 
-    def verdict(self, waited_s: float) -> Verdict:
-        """As of the last look."""
-        problems = self._problems + self._checkpoints.problems
-        problems += self._dead_letters.differences(self._recount.refusals)
-        cut: dict[str, int] = {}
-        for (topic, _), end in self._inputs.ends.items():
-            cut[topic] = cut.get(topic, 0) + end
+    async def _read_checkpoints(self) -> None:
+        reader = self._logs.checkpoints
+        async for record in reader.read_to(await reader.ends()):
+            self._checkpoints.add(record.partition, record.offset, record.key, record.value)
+
+    def _positions(self) -> Offsets:
+        return {
+            (topic, partition): position
+            for partition, meta in self._cut.items()
+            for topic, position in meta.positions.items()
+            if (topic, partition) in self._logs.inputs.handed
+        }
+
+    # -- what the cut's transactions wrote -----------------------------------------------------------------------------
+
+    async def _read_outputs(self) -> None:
+        """Documents and dead letters, up to the plain ends of their logs.
+
+        All that the cut's transactions wrote lies before these; committed as they are, it can be read at once.
+        """
+        for reader, add in ((self._logs.signals, self._signals.add), (self._logs.dead_letters, self._letters.add)):
+            async for record in reader.read_to(await self._logs.inputs.ends(reader)):
+                add(record)
+
+    def _compare_saved(self) -> dict[str, RoomVerdict]:
+        """Each room's newest document up to the cut, where the room or its document moved since the last audit."""
+        heard_of: dict[int, set[str]] = {}
+        for room_id in self._counting.heard:
+            heard_of.setdefault(self._counting.places[room_id].partition, set()).add(room_id)
+        verdicts: dict[str, RoomVerdict] = {}
+        for partition, meta in self._cut.items():
+            if self._counting.counted_beyond(partition, meta.positions):
+                continue  # no checkpoint covers what was counted, as a problem says: left for the next audit
+            documents = self._signals.take(partition, meta)
+            heard = heard_of.get(partition, set())
+            self._counting.heard -= heard
+            for room_id in sorted(documents.keys() | heard):
+                if self._room_id in (None, room_id):
+                    verdicts[room_id] = self._judge_saved(room_id, documents.get(room_id, []), meta)
+        return verdicts
+
+    def _judge_saved(self, room_id: str, documents: Sequence[Document], meta: Meta) -> RoomVerdict:
+        verdict = self._counting.verdict(room_id)
+        if verdict.skipped is None and documents:
+            for document in reversed(documents):
+                verdict.saved_as_of_ms, verdict.saved = self._counting.figures(room_id, document.value)
+                if all(figure.agrees for figure in verdict.saved):
+                    break
+        elif verdict.skipped is None and self._counting.silent_since(room_id, meta.clock_ms):
+            verdict.skipped = SILENT_NOW
+        elif verdict.skipped is None:
+            before = self._signals.newest.get(room_id)
+            found = "none" if before is None else f"none after {before.stamp.as_of_ms}"
+            verdict.saved = [Figure("document", "one with its newest records", found)]
+        return verdict
+
+    # -- the verdict ---------------------------------------------------------------------------------------------------
+
+    def _verdict(self, rooms: dict[str, RoomVerdict], problems: list[str], waited_s: float) -> Verdict:
+        counted: dict[str, int] = {}
+        for where, handed in self._logs.inputs.handed.items():
+            counted[where[0]] = counted.get(where[0], 0) + handed - self._logs.inputs.begins[where]
         return Verdict(
-            rooms=[self._rooms[room] for room in sorted(self._rooms)],
+            cut=[
+                PartitionCut(
+                    partition=partition,
+                    epoch=meta.epoch,
+                    seq=meta.seq,
+                    clock_ms=meta.clock_ms,
+                    positions=meta.positions,
+                )
+                for partition, meta in sorted(self._cut.items())
+            ],
+            rooms=[rooms[room] for room in sorted(rooms)],
             problems=problems,
-            accounts=self._recount.accounts,
-            records_cut=cut,
+            accounts=self._counting.recount.accounts,
+            records_cut=counted,
             checkpoints=self._checkpoints.checkpoints,
-            dead_letters=self._dead_letters.found.total(),
+            documents=self._signals.documents,
+            dead_letters=self._letters.count,
             waited_s=waited_s,
         )
 
+    def _note_agreed(self, verdict: Verdict) -> None:
+        wrong = {room.partition for room in verdict.rooms if room.differences}
+        for partition in self._cut.keys() - wrong:
+            self._counting.agreed(partition)
 
-def _text(key: Any) -> str:
-    return key.decode() if isinstance(key, bytes) else str(key)
+    # -- from audit to audit -------------------------------------------------------------------------------------------
+
+    async def forget(self) -> None:
+        """Let go of what no later audit needs: see `Recount.forget`."""
+        ends, positions = await self._logs.inputs.ends(), self._positions()
+        late = {partition for (topic, partition), at in positions.items() if at < ends[topic, partition]}
+        # A partition without new records says nothing of the time; one that is behind must not be forgotten ahead of.
+        clocks = [meta.clock_ms for partition, meta in self._cut.items() if partition in late]
+        clock_ms = min(clocks, default=max((meta.clock_ms for meta in self._cut.values()), default=-1))
+        for room_id in self._counting.forget(clock_ms):
+            self._compared.pop(room_id, None)
+            self._signals.forget(room_id)
+
+    def remembered(self) -> dict[str, int]:
+        """How much is in memory, by what."""
+        return self._counting.recount.remembered()
+
+
+def _logical(offsets: Offsets) -> Offsets:
+    """By topic names without the prefix."""
+    return {(topic.rpartition(".")[2], partition): offset for (topic, partition), offset in offsets.items()}

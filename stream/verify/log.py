@@ -1,12 +1,14 @@
-"""Reads topics from their beginning, further each time it is asked: no group, no commits, nothing of the worker's."""
+"""Reads topics from their beginning to offsets that it is told: no group, no commits, nothing of the worker's."""
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from stream.errors import SnapupError
 from stream.topics import check
@@ -18,27 +20,80 @@ if TYPE_CHECKING:
 Offsets = dict[tuple[str, int], int]
 
 FETCH_WAIT_MS = 100
+# What one look may take over from the fetcher: with one fetch a broker, the most that is held back beyond a target.
+LOOK_RECORDS = 20_000
+# Longer than a dead producer's transaction stays open, and than a broker needs to come back.
+STALL_S = 60.0
+
+
+class CutOffError(SnapupError):
+    """Records that were still to be read are gone: only counting from the new beginning can go on."""
 
 
 class LogReader:
-    """Some topics, all of their partitions. `ends`: up to where everything was handed out."""
+    """Some topics, all of their partitions.
 
-    def __init__(self, consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> None:
+    Attributes:
+        begins: where each log began when it was opened.
+        handed: up to where everything was handed out.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer, begins: dict[TopicPartition, int]) -> None:
         self._consumer = consumer
-        self._partitions = partitions
-        self.ends: Offsets = {}
+        self._held: dict[TopicPartition, deque[Any]] = {part: deque() for part in begins}
+        self.begins: Offsets = {(part.topic, part.partition): offset for part, offset in begins.items()}
+        self.handed: Offsets = dict(self.begins)
 
-    async def read_on(self) -> AsyncIterator[Any]:
-        """Every record from where the last call stopped to the log's end as it is now, in log order per partition."""
-        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(self._partitions)
-        behind = set(self._partitions)
-        while behind := {part for part in behind if await self._consumer.position(part) < ends[part]}:
-            fetched = await self._consumer.getmany(*behind, timeout_ms=FETCH_WAIT_MS)
-            for records in fetched.values():
-                for record in records:
-                    yield record
-        # Somewhat beyond `ends` when records came meanwhile: what was handed out is what counts.
-        self.ends = {(part.topic, part.partition): await self._consumer.position(part) for part in self._partitions}
+    async def ends(self, of: LogReader | None = None) -> Offsets:
+        """Where the logs end now, as this reader's isolation sees it; `of`: the logs of another reader."""
+        found: dict[TopicPartition, int] = await self._consumer.end_offsets(
+            [TopicPartition(*where) for where in (of or self).begins]
+        )
+        return {(part.topic, part.partition): end for part, end in found.items()}
+
+    async def read_to(self, targets: Offsets) -> AsyncIterator[Any]:
+        """Every record below these offsets, from where the last call stopped; in log order per partition.
+
+        A target must not lie beyond the log's end. What was fetched beyond it waits here for the next call.
+
+        Raises:
+            SnapupError: a log does not move, or was cut off behind where we are.
+        """
+        behind = {TopicPartition(*where) for where, target in targets.items() if self.handed[where] < target}
+        moved_at = time.monotonic()
+        while behind:
+            for part in list(behind):
+                target = targets[part.topic, part.partition]
+                held = self._held[part]
+                while held and held[0].offset < target:
+                    yield held.popleft()
+                # Offsets may have holes: the position, not the last record, says how far the log was read.
+                if held or await self._consumer.position(part) >= target:
+                    self.handed[part.topic, part.partition] = target
+                    behind.discard(part)
+            if not behind:
+                return
+            fetched = await self._fetch(behind)
+            for part, records in fetched.items():
+                self._held[part].extend(records)
+            if fetched:
+                moved_at = time.monotonic()
+            elif time.monotonic() - moved_at > STALL_S:
+                part = min(behind)
+                raise SnapupError(
+                    f"{part.topic}, partition {part.partition}, gave nothing for {STALL_S:.0f} s between offset "
+                    f"{await self._consumer.position(part)} and {targets[part.topic, part.partition]}: is its leader "
+                    "away, or a transaction open?"
+                )
+
+    async def _fetch(self, behind: set[TopicPartition]) -> dict[TopicPartition, list[Any]]:
+        try:
+            return await self._consumer.getmany(*behind, timeout_ms=FETCH_WAIT_MS, max_records=LOOK_RECORDS)
+        except OffsetOutOfRangeError as error:
+            gone = ", ".join(f"{part.topic}/{part.partition} at {offset}" for part, offset in error.args[0].items())
+            raise CutOffError(
+                f"The log was cut off while it was counted ({gone}): by retention, or made anew. Start again."
+            ) from error
 
 
 @asynccontextmanager
@@ -46,8 +101,10 @@ async def log_reader(
     bootstrap_servers: str,
     topics: Sequence[str],
     isolation: Literal["read_committed", "read_uncommitted"] = "read_uncommitted",
+    *,
+    since_ms: int | None = None,
 ) -> AsyncIterator[LogReader]:
-    """A reader at the beginning of these topics.
+    """A reader at the beginning of these topics, or at their first records that are not older than `since_ms`.
 
     Raises:
         SnapupError: Kafka does not answer, or a topic is missing or has another partition count.
@@ -58,6 +115,8 @@ async def log_reader(
         bootstrap_servers=bootstrap_servers,
         group_id=None,
         enable_auto_commit=False,
+        # A jump to somewhere else would go unnoticed.
+        auto_offset_reset="none",
         isolation_level=isolation,
         fetch_max_wait_ms=FETCH_WAIT_MS,
         max_partition_fetch_bytes=4 * 1024 * 1024,
@@ -65,8 +124,14 @@ async def log_reader(
     try:
         await consumer.start()
         consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        yield LogReader(consumer, partitions)
+        begins = await consumer.beginning_offsets(partitions)
+        if since_ms is not None:
+            found = await consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))
+            ends = await consumer.end_offsets(partitions)
+            begins = {part: at.offset if (at := found[part]) else ends[part] for part in partitions}
+        for part, begin in begins.items():
+            consumer.seek(part, begin)
+        yield LogReader(consumer, begins)
     except (KafkaError, OSError) as error:
         raise SnapupError(
             f"Kafka at {bootstrap_servers} does not answer or refuses ({error}). Start it, or set "

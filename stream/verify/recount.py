@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from stream.verify.figures import RoomFigures
 
 
+# After this many times `remember_ids_ms` an id that comes again is another event; the worker cannot know better.
+FORGET_AFTER_GENERATIONS = 2
+
+
 class Refusal(NamedTuple):
     """A record that breaks the contract: where it is, why it is refused, and what it held (see `digest`)."""
 
@@ -43,7 +47,7 @@ def digest(key: bytes | None, value: bytes | None) -> str:
 class Accounts(Struct):
     """`received = applied + duplicate + dead_lettered`; `retimed` is a share of `applied`.
 
-    `forgettable`: duplicates that came so late that the worker may rightly have forgotten their id.
+    `forgettable`: records that came again so late that the worker may rightly have forgotten their id.
     """
 
     received: int = 0
@@ -55,13 +59,18 @@ class Accounts(Struct):
 
 
 class Recount:
-    """Counts records of the input topics by the contract's rules, remembering everything."""
+    """Counts records of the input topics by the contract's rules.
+
+    Remembers everything, until it is told to `forget` what no figure of a later moment depends on.
+    """
 
     def __init__(self, assumptions: Assumptions | None = None, limits: Limits | None = None) -> None:
         self._assumptions = assumptions or Assumptions()
         self._decoders = {name: Decoder(index, limits or Limits()) for index, name in enumerate(TOPIC_NAMES)}
         self._rooms: dict[str, RoomCount] = {}
         self._first_seen_ms: dict[tuple[str, str], int] = {}
+        # The worker remembers ids in two generations: for one of them at least, for both at most.
+        self._forget_after_ms = FORGET_AFTER_GENERATIONS * self._assumptions.remember_ids_ms
         self.accounts = Accounts()
         self.refusals: list[Refusal] = []
 
@@ -75,16 +84,28 @@ class Recount:
         partition: int = -1,
         offset: int = -1,
         headers: Sequence[tuple[str, bytes]] = (),
-    ) -> None:
-        """Count one record. `topic`: logical or full name. `timestamp_ms`: the record's, −1 when it has none."""
+    ) -> str | None:
+        """Count one record; its room, None when it is refused.
+
+        Args:
+            topic: logical or full name.
+            value: of the record, and so on.
+            key: the room.
+            timestamp_ms: the record's, −1 when it has none.
+            partition: where it is, for a refusal.
+            offset: where it is, for a refusal.
+            headers: of the record.
+        """
         logical = topic.rpartition(".")[2]
         self.accounts.received += 1
         match self._decoders[logical].decode(value, key, timestamp_ms, headers):
             case DeadLetter(reason=reason):
                 self.accounts.dead_lettered[reason.value] += 1
                 self.refusals.append(Refusal(logical, partition, offset, reason.value, digest(key, value)))
+                return None
             case event:
                 self._count(event, timestamp_ms)
+                return event.room_id
 
     def add_record(self, record: RecordedRecord) -> None:
         """Count one record of a recording."""
@@ -102,10 +123,12 @@ class Recount:
         effective_ms = self._effective_ms(event.event_time_ms, timestamp_ms)
         name = (event.room_id, event.event_id)
         if name in self._first_seen_ms:
-            self.accounts.duplicate += 1
-            if timestamp_ms - self._first_seen_ms[name] > self._assumptions.remember_ids_ms:
+            age_ms = timestamp_ms - self._first_seen_ms[name]
+            if age_ms > self._assumptions.remember_ids_ms:
                 self.accounts.forgettable += 1
-            return
+            if age_ms <= self._forget_after_ms:
+                self.accounts.duplicate += 1
+                return
         self._first_seen_ms[name] = timestamp_ms
         room = self._rooms.get(event.room_id)
         if room is None:
@@ -122,6 +145,32 @@ class Recount:
             return event_time_ms
         earliest_ms = append_time_ms - self._assumptions.allowed_lateness_ms
         return min(append_time_ms, max(event_time_ms, earliest_ms))
+
+    def forget(self, clock_ms: int) -> list[str]:
+        """Let go of what no figure from `clock_ms` on depends on; the rooms that have ended by their silence.
+
+        Ids that would count anew, seconds that have left every window, and ended rooms, whose next record begins a new
+        session. What stays grows with the ids of the memory, and with the people and orders of sessions that go on.
+        """
+        oldest_ms = clock_ms - self._forget_after_ms
+        self._first_seen_ms = {name: seen for name, seen in self._first_seen_ms.items() if seen >= oldest_ms}
+        over_ms = clock_ms - self._assumptions.room_idle_ms - self._assumptions.allowed_lateness_ms
+        ended = [room_id for room_id, room in self._rooms.items() if room.last_second_ms() < over_ms]
+        for room_id in ended:
+            del self._rooms[room_id]
+        for room in self._rooms.values():
+            room.settle(clock_ms - 2 * self._assumptions.allowed_lateness_ms)
+        return ended
+
+    def remembered(self) -> dict[str, int]:
+        """How much is in memory, by what."""
+        rooms = self._rooms.values()
+        return {
+            "ids": len(self._first_seen_ms),
+            "rooms": len(self._rooms),
+            "orders": sum(room.orders() for room in rooms),
+            "seconds": sum(room.seconds() for room in rooms),
+        }
 
     def room_ids(self) -> list[str]:
         """Every room that was heard of, in alphabetical order."""

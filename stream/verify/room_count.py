@@ -129,6 +129,9 @@ class RoomCount:
         self.room_id = room_id
         self._assumptions = assumptions
         self._seconds: dict[int, Facts] = {}
+        self._settled = Facts()  # seconds that have left every window, added up
+        self._settled_last: int | None = None
+        self._settled_gap = 0
         self._likes = 0
         self._comments = 0
         self._cart_adds = 0
@@ -211,17 +214,41 @@ class RoomCount:
     # -- figures ----------------------------------------------------------------------------------------------------
     def last_second_ms(self) -> int:
         """Beginning of the last second in which something happened; 0: nothing did."""
-        return max(self._seconds, default=0) * 1000
+        return max(self._seconds, default=self._settled_last or 0) * 1000
 
     def was_silent_too_long(self) -> bool:
         """Whether the room may have ended and begun anew in between: then its session is not the whole log."""
-        seconds = sorted(self._seconds)
-        gaps = (later - earlier for earlier, later in pairwise(seconds))
-        return max(gaps, default=0) * 1000 >= self._assumptions.room_idle_ms
+        return self._greatest_gap(self._seconds) * 1000 >= self._assumptions.room_idle_ms
+
+    def _greatest_gap(self, seconds: Iterable[int]) -> int:
+        known = sorted(seconds)
+        if self._settled_last is not None:
+            known.insert(0, self._settled_last)
+        gaps = (later - earlier for earlier, later in pairwise(known))
+        return max(self._settled_gap, max(gaps, default=0))
+
+    def settle(self, as_of_ms: int) -> None:
+        """Add up the seconds that no window reaches from `as_of_ms` on: what stays is people, not seconds."""
+        first = (as_of_ms - max(window for window in WINDOWS_MS if window is not None)) // 1000
+        over = sorted(second for second in self._seconds if second < first)
+        if not over:
+            return
+        self._settled_gap = max(self._settled_gap, self._greatest_gap(over))
+        for second in over:
+            self._settled.add(self._seconds.pop(second))
+        self._settled_last = max(over[-1], self._settled_last or 0)
+
+    def orders(self) -> int:
+        """Orders in memory."""
+        return len(self._orders)
+
+    def seconds(self) -> int:
+        """Seconds kept apart."""
+        return len(self._seconds)
 
     def figures(self, as_of_ms: int) -> RoomFigures:
         """Everything that can be recounted, as of one moment."""
-        session = _united(self._seconds.values())
+        session = _united([self._settled, *self._seconds.values()])
         return RoomFigures(
             room_id=self.room_id,
             as_of_ms=as_of_ms,
@@ -243,7 +270,7 @@ class RoomCount:
 
     def _window(self, window_ms: int | None, as_of_ms: int) -> Facts:
         if window_ms is None:
-            return _united(self._seconds.values())
+            return _united([self._settled, *self._seconds.values()])
         last = as_of_ms // 1000
         first = last - window_ms // 1000 + 1
         return _united(self._seconds[second] for second in range(first, last + 1) if second in self._seconds)

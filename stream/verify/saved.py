@@ -1,12 +1,12 @@
-"""What the workers saved, read as a stranger would: checkpoints that may never go back, dead letters one for one.
+"""What the workers saved, read as a stranger would: checkpoints and documents that may never go back, dead letters.
 
 The counts of a room can be right although two owners wrote at once; the order of the checkpoint log cannot.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections import Counter, defaultdict, deque
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -14,21 +14,38 @@ from msgspec import Struct
 from stream.verify.recount import Refusal, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from stream.verify.log import Offsets
 
 META_KEY = b"m"
+# Beyond this, what may never be is only counted: a log that is wrong everywhere must not fill the memory.
+PROBLEMS_MAX = 1_000
 
 
 class Meta(Struct):
-    """What one checkpoint says of itself. `positions`: full topic name → next offset to fold."""
+    """What one checkpoint says of itself. `positions`: full topic name → next offset to fold, as of `clock_ms`."""
 
     epoch: int
     seq: int
     owner: str
     claim: bool
     positions: dict[str, int]
+    clock_ms: int = -1
+
+
+class Problems:
+    """Sentences about what may never be; the first of them are kept, all are counted."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.count = 0
+
+    def add(self, problem: str) -> None:
+        """Note one."""
+        self.count += 1
+        if len(self.said) < PROBLEMS_MAX:
+            self.said.append(problem)
 
 
 class CheckpointLog:
@@ -37,7 +54,7 @@ class CheckpointLog:
     def __init__(self) -> None:
         self.last: dict[int, Meta] = {}
         self.checkpoints = 0
-        self.problems: list[str] = []
+        self.problems = Problems()
 
     def add(self, partition: int, offset: int, key: bytes | None, value: bytes | None) -> None:
         """Look at one record; those that are not meta records are the owner's own business."""
@@ -46,18 +63,22 @@ class CheckpointLog:
         try:
             meta = msgspec.json.decode(value, type=Meta)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            self.problems.append(f"checkpoints/{partition}@{offset}: not a meta record: {error}")
+            self.problems.add(f"checkpoints/{partition}@{offset}: not a meta record: {error}")
             return
         self.checkpoints += 1
         if (before := self.last.get(partition)) is not None:
-            self.problems += [f"checkpoints/{partition}@{offset}: {wrong}" for wrong in _wrong(before, meta)]
+            for wrong in _wrong(before, meta):
+                self.problems.add(f"checkpoints/{partition}@{offset}: {wrong}")
         self.last[partition] = meta
+
+    def saved(self, topic: str, partition: int) -> int | None:
+        """The next offset to fold of a topic partition, as last saved; None when nothing was."""
+        meta = self.last.get(partition)
+        return None if meta is None else meta.positions.get(topic)
 
     def behind(self, ends: Offsets) -> dict[tuple[str, int], int]:
         """Which input partitions are saved less far than `ends`, and by how many offsets."""
-        saved = {
-            where: self.last[where[1]].positions.get(where[0], 0) if where[1] in self.last else 0 for where in ends
-        }
+        saved = {where: self.saved(*where) or 0 for where in ends}
         return {where: end - saved[where] for where, end in ends.items() if saved[where] < end}
 
 
@@ -67,6 +88,8 @@ def _wrong(before: Meta, after: Meta) -> Iterator[str]:
         yield f"the epoch goes back from {before.epoch} to {after.epoch}"
     if after.epoch == before.epoch and (after.owner != before.owner or after.seq <= before.seq):
         yield f"two writers in epoch {after.epoch}: {before.owner} #{before.seq}, then {after.owner} #{after.seq}"
+    if after.clock_ms < before.clock_ms:
+        yield f"the clock goes back from {before.clock_ms} to {after.clock_ms}"
     for topic, position in before.positions.items():
         if after.positions.get(topic, 0) < position:
             yield f"{topic} goes back from {position} to {after.positions.get(topic, 0)}"
@@ -74,33 +97,134 @@ def _wrong(before: Meta, after: Meta) -> Iterator[str]:
         yield f"{after.owner} claims other positions than were saved"
 
 
-class DeadLetters:
-    """The records of the dead-letters topic, as refusals."""
+class Stamp(NamedTuple):
+    """Which checkpoint a document belongs to: both only grow along a partition's log."""
+
+    epoch: int
+    as_of_ms: int
+
+
+class Document(NamedTuple):
+    """One record of `live.signals`."""
+
+    stamp: Stamp
+    rev: int
+    offset: int
+    value: bytes
+
+
+class _Head(Struct):
+    epoch: int
+    rev: int
+    as_of_ms: int
+
+
+_head_of = msgspec.json.Decoder(_Head).decode
+
+
+class Signals:
+    """The documents of `live.signals`, handed out up to a checkpoint, whose epoch and clock its documents carry.
+
+    Attributes:
+        newest: per room, which document was handed out last.
+        problems: what may never be.
+    """
 
     def __init__(self) -> None:
-        self.found: Counter[Refusal] = Counter()
-        self.problems: list[str] = []
+        self.newest: dict[str, Document] = {}
+        self.documents = 0
+        self.problems = Problems()
+        self._waiting: defaultdict[int, deque[tuple[str, Document]]] = defaultdict(deque)
+        self._last: dict[int, Stamp] = {}
 
     def add(self, record: Any) -> None:
         """Take one record of the topic."""
+        where = f"signals/{record.partition}@{record.offset}"
+        try:
+            room_id = (record.key or b"").decode()
+            head = _head_of(record.value or b"")
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            self.problems.add(f"{where}: not an overlay document: {error}")
+            return
+        stamp = Stamp(head.epoch, head.as_of_ms)
+        before = self._last.get(record.partition, stamp)
+        if stamp.epoch < before.epoch or stamp.as_of_ms < before.as_of_ms:
+            self.problems.add(f"{where}: goes back from epoch and time {before[:]} to {stamp[:]}")
+        self._last[record.partition] = stamp
+        self.documents += 1
+        self._waiting[record.partition].append((room_id, Document(stamp, head.rev, record.offset, record.value)))
+
+    def take(self, partition: int, meta: Meta) -> dict[str, list[Document]]:
+        """The newest document of each room that has a new one, up to a checkpoint.
+
+        The clock may stand still from one checkpoint to the next; then both documents of a room are given, newest last.
+        """
+        cut = Stamp(meta.epoch, max(meta.clock_ms, 0))
+        found: dict[str, list[Document]] = {}
+        waiting = self._waiting[partition]
+        while waiting and waiting[0][1].stamp <= cut:
+            room_id, document = waiting.popleft()
+            same = found.setdefault(room_id, [])
+            if same and same[-1].stamp != document.stamp:
+                same.clear()
+            same.append(document)
+            self.newest[room_id] = document._replace(value=b"")
+        return found
+
+    def forget(self, room_id: str) -> None:
+        """A room has ended."""
+        self.newest.pop(room_id, None)
+
+
+class DeadLetters:
+    """The records of the dead-letters topic against the refusals of the recount; what is in both is forgotten.
+
+    Attributes:
+        count: letters read.
+        problems: letters that cannot be read.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.problems = Problems()
+        self._balance: Counter[Refusal] = Counter()  # letters less refusals
+
+    def add(self, record: Any) -> None:
+        """Take one record of the topic."""
+        self.count += 1
         headers = {name: value for name, value in record.headers if name.startswith("dl-")}
         try:
             topic = headers["dl-topic"].decode().rpartition(".")[2]
             partition, offset = int(headers["dl-partition"]), int(headers["dl-offset"])
             reason = headers["dl-reason"].decode()
         except (KeyError, ValueError) as error:
-            self.problems.append(f"dead-letters/{record.partition}@{record.offset}: headers are wrong: {error!r}")
+            self.problems.add(f"dead-letters/{record.partition}@{record.offset}: headers are wrong: {error!r}")
             return
         if partition != record.partition:
-            self.problems.append(f"dead-letters/{record.partition}@{record.offset}: comes from partition {partition}")
-        self.found[Refusal(topic, partition, offset, reason, digest(record.key, record.value))] += 1
+            self.problems.add(f"dead-letters/{record.partition}@{record.offset}: comes from partition {partition}")
+        self._move(Refusal(topic, partition, offset, reason, digest(record.key, record.value)), 1)
 
-    def differences(self, refusals: Iterable[Refusal]) -> list[str]:
-        """What is missing, what is there too often, what should not be there."""
-        wanted = Counter(refusals)
-        missing = (f"missing in dead-letters: {_where(refusal)}" for refusal in (wanted - self.found).elements())
-        extra = (f"should not be in dead-letters: {_where(refusal)}" for refusal in (self.found - wanted).elements())
-        return [*self.problems, *sorted(missing), *sorted(extra)]
+    def expect(self, refusal: Refusal) -> None:
+        """A record was refused: its letter must be there, once."""
+        self._move(refusal, -1)
+
+    def _move(self, refusal: Refusal, by: int) -> None:
+        self._balance[refusal] += by
+        if not self._balance[refusal]:
+            del self._balance[refusal]
+
+    def differences(self, begins: dict[tuple[str, int], int], cut: dict[tuple[str, int], int]) -> list[str]:
+        """What is missing, what is there too often, what should not be there: of records from `begins` up to `cut`.
+
+        Both by logical topic and partition. Letters of records that the log has deleted since cannot be checked.
+        """
+        wrong = []
+        for refusal, balance in self._balance.items():
+            source = (refusal.topic, refusal.partition)
+            if begins.get(source, 0) <= refusal.offset < cut.get(source, 0):
+                said = "should not be in dead-letters" if balance > 0 else "missing in dead-letters"
+                wrong += [f"{said}: {_where(refusal)}"] * abs(balance)
+        return [*self.problems.said, *sorted(wrong)]
 
 
 def _where(refusal: Refusal) -> str:

@@ -15,8 +15,9 @@ from stream.core.rules import Rules
 from stream.errors import SnapupError
 from stream.shows.player import play_to_kafka
 from stream.shows.show import Delivery, Expected, Show
-from stream.verify.audit import PASSED, Verdict, Where, audit
+from stream.verify.audit import Where, audit
 from stream.verify.room_count import Assumptions
+from stream.verify.verdict import PASSED, Verdict
 from stream.worker.dead_letters import dead_letter
 
 if TYPE_CHECKING:
@@ -94,10 +95,15 @@ class Log:
         for partition in range(PARTITIONS):
             fold = await self._folded(partition)
             positions = dict(zip(fold.topic_names, fold.positions, strict=True))
+            cut = fold.cut(1)
             meta = {"epoch": 1, "seq": 1, "owner": "me", "claim": False, "positions": positions}
+            meta["clock_ms"] = cut.clock_ms
             topic = f"{self.prefix}.checkpoints"
             await producer.send_and_wait(topic, msgspec.json.encode(meta), b"m", partition)
-            for refused in fold.refused:
+            for each in cut.signals:
+                topic = f"{self.prefix}.signals"
+                await producer.send_and_wait(topic, each.document, each.room_id.encode(), partition)
+            for refused in cut.refused:
                 letter = dead_letter(refused, fold.topic_names[refused.topic_index], partition)
                 topic = f"{self.prefix}.dead-letters"
                 await producer.send_and_wait(topic, letter.value, letter.key, partition, headers=list(letter.headers))
@@ -141,7 +147,8 @@ async def test_work_that_was_done_right_passes_and_says_what_it_saw(log: Log) ->
         ("room-a", [], None),
         ("room-b", [], None),
     ]
-    assert all(len(room.figures) > 40 for room in verdict.rooms)
+    assert [room.redis_skipped for room in verdict.rooms] == [None, None]
+    assert all(len(room.saved) > 40 and len(room.figures) > 40 for room in verdict.rooms)
     accounts = verdict.accounts
     assert (accounts.received, accounts.duplicate, dict(accounts.dead_lettered)) == (402, 2, {"schema_violation": 2})
     assert (verdict.dead_letters, sum(verdict.records_cut.values())) == (2, 402)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stream.commands.recount import assumptions_of
+from stream.commands.audit import assumptions_of
 from stream.local.stack import Stack, local_stack
 from stream.settings import load_settings
 from stream.verify.audit import Where, audit

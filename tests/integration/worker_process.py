@@ -20,9 +20,10 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
 
 from stream import topics
-from stream.commands.recount import assumptions_of
+from stream.commands.audit import assumptions_of
 from stream.settings import load_settings
-from stream.verify.audit import PASSED, Where, audit
+from stream.verify.audit import Where, audit
+from stream.verify.verdict import PASSED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -271,8 +272,7 @@ async def assert_exact(stack: Stack, prefix: str, *workers: WorkerProcess) -> No
     where = Where(bootstrap_servers=stack.bootstrap_servers, redis_url=stack.redis_url, prefix=prefix)
     verdict = await audit(where, assumptions_of(load_settings()), deadline_s=DEADLINE_S)
     said = "\n".join(worker.text()[-2_000:] for worker in workers)
-    differences = [figure for room in verdict.rooms for figure in room.differences][:10]
-    assert verdict.line == PASSED, f"{verdict.problems[:10]} {differences}\n{said}"
+    assert verdict.line == PASSED, f"{verdict.told()[:20]}\n{said}"
     assert verdict.rooms
 
 

@@ -1,0 +1,162 @@
+"""The recount as far as it has come: which records were counted, where each room lies, what can be said of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from stream.verify.compare import Figure, compare
+from stream.verify.recount import Recount
+from stream.verify.shown import UnreadableError, read_document
+from stream.verify.verdict import RoomVerdict, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stream.contract.overlay import Overlay
+    from stream.verify.log import LogReader, Offsets
+    from stream.verify.recount import Refusal
+    from stream.verify.room_count import Assumptions
+
+# Counting yields to the event loop after so many records, or connections would time out.
+TURN_RECORDS = 2_000
+
+SILENT_BETWEEN = "silent for so long in between that its session began anew"
+SILENT_NOW = "silent for so long that its session has ended"
+BEFORE_LOG = "its session may have begun before the log does"
+
+
+class Place(Struct):
+    """Where a room was heard of.
+
+    Attributes:
+        partition: its own.
+        since_ms: append time of its first record.
+        after: per topic (full name), the offset after its last record that was counted.
+    """
+
+    partition: int
+    since_ms: int
+    after: dict[str, int]
+
+
+class Counting:
+    """The input logs, counted up to any positions that only grow.
+
+    Args:
+        inputs: the input topics, at their beginning.
+        assumptions: the settings of the workers.
+        refused: is told of each refused record.
+
+    Attributes:
+        places: every room that was heard of.
+        heard: rooms with records since the caller last emptied it.
+        problems: what may not be, in sentences; the caller empties it.
+    """
+
+    def __init__(self, inputs: LogReader, assumptions: Assumptions, refused: Callable[[Refusal], None]) -> None:
+        self.inputs = inputs
+        self.recount = Recount(assumptions)
+        self.places: dict[str, Place] = {}
+        self.heard: set[str] = set()
+        self.problems: list[str] = []
+        self._assumptions = assumptions
+        self._refused = refused
+        self._agreed: Offsets = dict(inputs.begins)
+        self._blind_until_ms: dict[int, int] = {}
+        self._truncated = {where for where, begin in inputs.begins.items() if begin}
+
+    async def count_to(self, positions: Offsets, report: Callable[[str], None]) -> None:
+        """Count every record below these positions that was not counted yet."""
+        inputs, count = self.inputs, 0
+        ends = await inputs.ends()
+        for (topic, partition), position in sorted(positions.items()):
+            end = ends[topic, partition]
+            if position > end:
+                self.problems.append(
+                    f"{topic}/{partition}: was folded up to offset {position}, but its log ends at {end}: it was cut "
+                    "off, or the topic was made anew"
+                )
+        async for record in inputs.read_to({where: min(at, ends[where]) for where, at in positions.items()}):
+            self._count(record)
+            count += 1
+            if count % TURN_RECORDS == 0:
+                report(f"{self.recount.accounts.received} records counted")
+                await asyncio.sleep(0)
+        for refusal in self.recount.refusals:
+            self._refused(refusal)
+        self.recount.refusals.clear()
+
+    def _count(self, record: Any) -> None:
+        where = record.topic, record.partition
+        if where in self._truncated:  # its first record: rooms of about this time may be older than the log
+            self._truncated.discard(where)
+            until_ms = record.timestamp + self._assumptions.room_idle_ms
+            self._blind_until_ms[record.partition] = max(until_ms, self._blind_until_ms.get(record.partition, until_ms))
+        room_id = self.recount.add(
+            record.topic,
+            record.value,
+            record.key,
+            record.timestamp,
+            partition=record.partition,
+            offset=record.offset,
+            headers=record.headers,
+        )
+        if room_id is None:
+            return
+        place = self.places.get(room_id)
+        if place is None:
+            place = self.places[room_id] = Place(record.partition, record.timestamp, {})
+        place.after[record.topic] = record.offset + 1
+        self.heard.add(room_id)
+
+    def counted_beyond(self, partition: int, positions: dict[str, int]) -> bool:
+        """Whether any topic of a partition was counted further than this."""
+        return any(self.inputs.handed.get((topic, partition), 0) > at for topic, at in positions.items())
+
+    # -- rooms ---------------------------------------------------------------------------------------------------------
+
+    def verdict(self, room_id: str) -> RoomVerdict:
+        """An empty verdict of a room, or why there can be none."""
+        place = self.places.get(room_id)
+        verdict = RoomVerdict(room_id=room_id)
+        if place is None:
+            return verdict
+        partition = verdict.partition = place.partition
+        for topic, after in place.after.items():
+            first = min(self._agreed[topic, partition], after - 1)
+            verdict.spans.append(Span(topic, partition, first, self.inputs.handed[topic, partition]))
+        if self.recount.was_silent_too_long(room_id):
+            verdict.skipped = SILENT_BETWEEN
+        elif place.since_ms <= self._blind_until_ms.get(partition, -1):
+            verdict.skipped = BEFORE_LOG
+        return verdict
+
+    def figures(self, room_id: str, document: bytes | Overlay) -> tuple[int | None, list[Figure]]:
+        """As of when a document is, and its figures beside the recount as it stands."""
+        try:
+            overlay = read_document(room_id, document) if isinstance(document, bytes) else document
+        except UnreadableError as error:
+            return None, [Figure(error.name, error.expected, error.found)]
+        return overlay.as_of_ms, compare(self.recount.room(room_id, overlay.as_of_ms), overlay)
+
+    def silent_since(self, room_id: str, now_ms: float) -> bool:
+        """Whether a room was silent for so long that its session has ended by now."""
+        heard_ms = self.recount.last_second_ms(room_id)
+        return bool(heard_ms) and now_ms - heard_ms > self._assumptions.room_idle_ms
+
+    def agreed(self, partition: int) -> None:
+        """All that was counted of a partition was right: later differences come from later records."""
+        for topic, number in self.inputs.handed:
+            if number == partition:
+                self._agreed[topic, number] = self.inputs.handed[topic, number]
+
+    def forget(self, clock_ms: int) -> list[str]:
+        """Let go of what no figure from `clock_ms` on depends on; the rooms that have ended."""
+        ended = self.recount.forget(clock_ms)
+        for room_id in ended:
+            self.places.pop(room_id, None)
+            self.heard.discard(room_id)
+        return ended

@@ -1,0 +1,90 @@
+"""The documents in Redis, as a reader finds them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from redis.exceptions import RedisError
+
+from stream.contract.overlay import Overlay, room_key
+from stream.errors import SnapupError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Sequence
+
+    from redis.asyncio import Redis
+
+_overlay_of = msgspec.json.Decoder(Overlay).decode
+
+
+class UnreadableError(Exception):
+    """These bytes are no overlay document of this room; `expected` and `found` say what was looked for."""
+
+    def __init__(self, name: str, expected: str, found: str) -> None:
+        super().__init__(f"{name}: expected {expected}, found {found}")
+        self.name = name
+        self.expected = expected
+        self.found = found
+
+
+def read_document(room_id: str, document: bytes) -> Overlay:
+    """The document of a room.
+
+    Raises:
+        UnreadableError: it is none, or of another room.
+    """
+    try:
+        overlay = _overlay_of(document)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UnreadableError("document", "an overlay document", str(error)) from None
+    if overlay.room_id != room_id:
+        raise UnreadableError("document's room_id", room_id, overlay.room_id)
+    return overlay
+
+
+def made_of(overlay: Overlay) -> dict[str, int] | None:
+    """Up to which offset of each topic (full name) the room's records are in it; None: it makes no claim to tell by."""
+    if not overlay.claims:
+        return None
+    return {evidence.topic: evidence.next_offset for evidence in overlay.claims[0].evidence}
+
+
+class Shown:
+    """Reads documents; every failure of Redis is a `SnapupError`."""
+
+    def __init__(self, redis: Redis, prefix: str) -> None:
+        self._redis = redis
+        self._prefix = prefix
+
+    async def documents(self, rooms: Sequence[str]) -> list[bytes | None]:
+        """The documents of these rooms now."""
+
+        async def ask() -> list[bytes | None]:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for room in rooms:  # one by one: in a cluster they lie in different slots
+                    pipe.get(room_key(self._prefix, room, "overlay"))
+                return list(await pipe.execute())
+
+        return list(await _asked(ask()))
+
+    async def rooms(self) -> set[str]:
+        """The rooms that have a document now."""
+        begin, end = f"{self._prefix}:v1:{{room:", "}:overlay"
+
+        async def scan() -> set[str]:
+            keys = self._redis.scan_iter(match=f"{begin}*{end}", count=1_000)
+            return {_text(key).removeprefix(begin).removesuffix(end) async for key in keys}
+
+        return set(await _asked(scan()))
+
+
+async def _asked(work: Awaitable[Any]) -> Any:
+    try:
+        return await work
+    except (RedisError, OSError) as error:
+        raise SnapupError(f"Redis does not answer: {error}. Start it, or set SNAPUP_REDIS_URL.") from error
+
+
+def _text(key: Any) -> str:
+    return key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)

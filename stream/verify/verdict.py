@@ -1,0 +1,124 @@
+"""What an audit found, and the words for it: a difference names room, figure, topic, partition and offsets."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec import Struct, field
+
+from stream.contract.events import TOPIC_NAMES
+from stream.verify.compare import Figure
+from stream.verify.recount import Accounts
+
+PASSED = "ALL-ACCEPTED-COUNTED-ONCE"
+
+# Which topic a figure is made from, by how its name begins; all others come from orders and sales.
+_SOURCES = (
+    (("viewers", "views", "watching_now", "claim watching_now"), ("visits",)),
+    (("likes",), ("likes",)),
+    (("comments",), ("comments",)),
+    (("cart_adds",), ("cart-adds",)),
+    (("watch_to_buy_uv", "orders_per_viewer", "gpm_views"), ("visits", "orders")),
+    (("click_to_buy_uv",), ("visits", "orders")),
+    (("cart_to_order_uv", "claim in_carts"), ("cart-adds", "orders")),
+    (("engaged_uv_rate",), ("visits", "likes", "comments", "cart-adds")),
+    (("document",), TOPIC_NAMES),
+)
+
+
+class Span(NamedTuple):
+    """A stretch of one topic partition: the records in `[first_offset, next_offset)`."""
+
+    topic: str
+    partition: int
+    first_offset: int
+    next_offset: int
+
+    def __str__(self) -> str:
+        """As it is written in a difference."""
+        return f"{self.topic}/{self.partition}@{self.first_offset}..{self.next_offset}"
+
+
+class RoomVerdict(Struct, kw_only=True):
+    """One room, twice: its newest document of `live.signals` at the cut, and the one in Redis.
+
+    Attributes:
+        room_id: which.
+        partition: where its records lie.
+        saved_as_of_ms: of the document in `live.signals`; None: it was not compared.
+        saved: its figures.
+        as_of_ms: of the document in Redis; None: it was not compared.
+        figures: its figures.
+        skipped: why there was nothing to compare.
+        redis_skipped: why the document in Redis was not compared.
+        spans: per logical topic, the records of this room's partition that were counted since the last audit agreed.
+    """
+
+    room_id: str
+    partition: int = -1
+    saved_as_of_ms: int | None = None
+    saved: list[Figure] = field(default_factory=list)
+    as_of_ms: int | None = None
+    figures: list[Figure] = field(default_factory=list)
+    skipped: str | None = None
+    redis_skipped: str | None = None
+    spans: list[Span] = field(default_factory=list)
+
+    @property
+    def differences(self) -> list[Figure]:
+        """Figures that do not agree."""
+        return [figure for figure in (*self.saved, *self.figures) if not figure.agrees]
+
+    def told(self) -> list[str]:
+        """Each difference as a sentence: what, where it was published, and where in the log its inputs are."""
+        sources = (("live.signals", self.saved_as_of_ms, self.saved), ("Redis", self.as_of_ms, self.figures))
+        return [
+            f"{self.room_id}: {figure.name}: recounted {figure.recounted}, in {source} {figure.published}"
+            f"{'' if as_of_ms is None else f' as of {as_of_ms}'}"
+            f"; from {', '.join(map(str, self._from(figure.name))) or 'no record'}"
+            for source, as_of_ms, figures in sources
+            for figure in figures
+            if not figure.agrees
+        ]
+
+    def _from(self, figure: str) -> list[Span]:
+        names = next((topics for begins, topics in _SOURCES if figure.startswith(begins)), ("orders", "sales"))
+        return [span for span in self.spans if span.topic.rpartition(".")[2] in names]
+
+
+class PartitionCut(Struct, frozen=True, kw_only=True):
+    """The checkpoint up to whose positions a partition was counted."""
+
+    partition: int
+    epoch: int
+    seq: int
+    clock_ms: int
+    positions: dict[str, int]
+
+
+class Verdict(Struct, kw_only=True):
+    """Everything that was found; `problems` are those that belong to no room."""
+
+    cut: list[PartitionCut]
+    rooms: list[RoomVerdict]
+    problems: list[str]
+    accounts: Accounts
+    records_cut: dict[str, int]
+    checkpoints: int
+    documents: int
+    dead_letters: int
+    waited_s: float
+
+    @property
+    def differences(self) -> int:
+        """How many figures and facts are not as they must be."""
+        return len(self.problems) + sum(len(room.differences) for room in self.rooms)
+
+    @property
+    def line(self) -> str:
+        """The verdict in one line."""
+        return PASSED if not self.differences else f"DIFFERENCES: {self.differences}"
+
+    def told(self) -> list[str]:
+        """Every difference as a sentence."""
+        return [*self.problems, *(text for room in self.rooms for text in room.told())]

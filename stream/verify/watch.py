@@ -1,0 +1,155 @@
+"""Audit after audit beside the workers, with metrics of its own: what was counted is kept, only what is new is read."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import time
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from aiokafka.errors import KafkaError
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.gc_collector import GCCollector
+
+from stream.errors import SnapupError
+from stream.verify.audit import auditing
+from stream.verify.log import CutOffError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from stream.verify.audit import Auditor, Where
+    from stream.verify.room_count import Assumptions
+    from stream.verify.verdict import Verdict
+
+DURATION_STEPS_S = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
+RESULTS = ("passed", "differences", "failed")
+REMEMBERED = ("ids", "rooms", "orders", "seconds")
+
+
+class AuditMetrics:
+    """The registry of the auditor and what is in it."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        audits = Counter("stream_audits_total", "Audits ended; failed: Kafka or Redis.", ["result"], registry=registry)
+        # There from the beginning at 0: `increase` would not see the first of a series that begins at 1.
+        self.audits = {result: audits.labels(result) for result in RESULTS}
+        self._finished = Gauge(
+            "stream_audit_last_timestamp_seconds", "When the last audit ended that was not failed.", registry=registry
+        )
+        self._differences = Gauge(
+            "stream_audit_differences", "Figures and facts that were not as they must be, last time.", registry=registry
+        )
+        self._records = Gauge("stream_audit_records", "Records recounted since the start.", registry=registry)
+        self._rooms = Gauge(
+            "stream_audit_rooms", "Rooms compared the last time, by what with.", ["beside"], registry=registry
+        )
+        self._lag_s = Gauge(
+            "stream_audit_lag_seconds", "Age of the oldest checkpoint that was compared last.", registry=registry
+        )
+        self._duration_s = Histogram(
+            "stream_audit_duration_seconds", "One audit.", buckets=DURATION_STEPS_S, registry=registry
+        )
+        self._remembered = Gauge(
+            "stream_audit_remembered", "What the auditor has in memory.", ["what"], registry=registry
+        )
+        for what in REMEMBERED:
+            self._remembered.labels(what)
+        ProcessCollector(registry=registry)
+        GCCollector(registry=registry)
+
+    def audited(self, verdict: Verdict, remembered: dict[str, int]) -> None:
+        """Note an audit that has ended."""
+        now_s = time.time()
+        self.audits["differences" if verdict.differences else "passed"].inc()
+        self._finished.set(now_s)
+        self._differences.set(verdict.differences)
+        self._records.set(verdict.accounts.received)
+        self._rooms.labels("signals").set(sum(1 for room in verdict.rooms if room.saved))
+        self._rooms.labels("redis").set(sum(1 for room in verdict.rooms if room.figures))
+        self._lag_s.set(max((now_s - cut.clock_ms / 1000 for cut in verdict.cut if cut.clock_ms >= 0), default=0))
+        self._duration_s.observe(verdict.waited_s)
+        for what in REMEMBERED:
+            self._remembered.labels(what).set(remembered[what])
+
+
+async def watch(
+    where: Where,
+    assumptions: Assumptions,
+    metrics: AuditMetrics,
+    *,
+    interval_s: float,
+    deadline_s: float,
+    audited: Callable[[Verdict], None],
+    failed: Callable[[str], None],
+) -> None:
+    """Audit again and again until cancelled.
+
+    When Kafka or Redis do not answer, the next audit tries again and goes on from what was counted; when the log was
+    cut off under us, it begins anew.
+    """
+    while True:
+        try:
+            async with auditing(where, assumptions) as auditor:
+                await _watch_on(auditor, metrics, interval_s, deadline_s, audited, failed)
+        except SnapupError as error:
+            metrics.audits["failed"].inc()
+            failed(error.message)
+        await asyncio.sleep(interval_s)
+
+
+async def _watch_on(
+    auditor: Auditor,
+    metrics: AuditMetrics,
+    interval_s: float,
+    deadline_s: float,
+    audited: Callable[[Verdict], None],
+    failed: Callable[[str], None],
+) -> None:
+    while True:
+        began = time.monotonic()
+        try:
+            verdict = await auditor.audit(deadline_s)
+            await auditor.forget()
+        except CutOffError:
+            raise
+        except (SnapupError, KafkaError, OSError) as error:
+            metrics.audits["failed"].inc()
+            failed(error.message if isinstance(error, SnapupError) else f"Kafka does not answer: {error!r}")
+        else:
+            metrics.audited(verdict, auditor.remembered())
+            audited(verdict)
+        await asyncio.sleep(max(0.0, began + interval_s - time.monotonic()))
+
+
+@contextlib.asynccontextmanager
+async def serving(metrics: AuditMetrics, host: str, port: int) -> AsyncIterator[int]:
+    """Serve /metrics for as long as the block lasts; gives the port.
+
+    Raises:
+        SnapupError: the address cannot be listened on.
+    """
+
+    async def answer(request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(metrics.registry), headers={"Content-Type": content_type})
+
+    app = web.Application()
+    app.router.add_get("/metrics", answer)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield int(runner.addresses[0][1])
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise SnapupError(
+                f"Port {port} on {host} is in use: choose another with --metrics-port or SNAPUP_METRICS_PORT."
+            ) from None
+        raise
+    finally:
+        await runner.cleanup()
