@@ -42,13 +42,17 @@ class Refused(NamedTuple):
 
 
 class Published(NamedTuple):
-    """One room's document, ready for Redis. `append_ms`: append time of the newest record in it (−1: none)."""
+    """One room's document, ready for Redis.
+
+    `append_ms`: append time of the newest record in it (−1: none). `positions`: of the partition when it was made.
+    """
 
     room_id: str
     rev: int
     document: bytes
     ttl_ms: int
     append_ms: int
+    positions: tuple[int, ...] = ()
 
 
 class Cut(NamedTuple):
@@ -342,7 +346,7 @@ class PartitionFold:
     def _encoded(self, room: Room, document: Overlay) -> Published:
         good_for_ms = document.stale_after_ms - document.as_of_ms + self.rules.ttl_beyond_stale_ms
         encoded = _overlay_encoder.encode(document)
-        return Published(room.room_id, room.rev, encoded, good_for_ms, room.last_append_ms)
+        return Published(room.room_id, room.rev, encoded, good_for_ms, room.last_append_ms, tuple(self.positions))
 
     def _document(self, room: Room, wall_ms: int | None, epoch: int) -> Overlay:
         as_of_ms = max(self.clock_ms, 0)

@@ -105,16 +105,16 @@ async def auditing(where: Where, assumptions: Assumptions, *, room_id: str | Non
         )
         redis = Redis.from_url(where.redis_url, socket_timeout=REDIS_TIMEOUT_S)
         stack.push_async_callback(redis.aclose)
-        yield Auditor(logs, Shown(redis, where.prefix), assumptions, room_id)
+        yield Auditor(logs, Shown(redis, where.prefix), where.prefix, assumptions, room_id)
 
 
 class Auditor:
     """What was counted so far. Each `audit` goes on from where the one before stopped."""
 
-    def __init__(self, logs: Logs, shown: Shown, assumptions: Assumptions, room_id: str | None) -> None:
+    def __init__(self, logs: Logs, shown: Shown, prefix: str, assumptions: Assumptions, room_id: str | None) -> None:
         self._logs = logs
         self._shown = shown
-        self._assumptions = assumptions
+        self._prefix = prefix
         self._room_id = room_id
         self._checkpoints = CheckpointLog()
         self._signals = Signals()
@@ -139,7 +139,7 @@ class Auditor:
         rooms = self._compare_saved()
         letters = self._letters.differences(_logical(self._logs.inputs.begins), _logical(self._positions()))
         compared = list(self._counting.places) if self._room_id is None else [self._room_id]
-        check = RedisCheck(self._counting, self._shown, self._signals, self._cut, self._compared)
+        check = RedisCheck(self._counting, self._shown, self._signals, self._prefix, self._compared)
         await check.run(compared, rooms, until, report)
         problems += self._counting.problems
         self._counting.problems = []

@@ -1,36 +1,40 @@
 """Each room's document in Redis against the recount, at the very offsets of which the document was made.
 
-A document's claims carry evidence: the offsets up to which it was made. The recount goes on to exactly there. A
-document without claims does not say; it is right to compare it when the room had no record between the cut and the
-log's end as it was after the document was read. Else the room is in motion, and the next document is looked at.
+Beside a document lie the offsets of which it was made. They are mostly beyond the cut; the recount goes on to exactly
+there. Where it has gone further already, because another document was made later, a newer one is looked at.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from stream.contract.events import TOPIC_NAMES
 from stream.verify.compare import Figure
 from stream.verify.counting import SILENT_NOW
-from stream.verify.shown import UnreadableError, made_of, read_document
+from stream.verify.shown import UnreadableError, read_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from stream.contract.overlay import Overlay
     from stream.verify.counting import Counting
-    from stream.verify.saved import Meta, Signals
-    from stream.verify.shown import Shown
+    from stream.verify.saved import Signals
+    from stream.verify.shown import Found, Shown
     from stream.verify.verdict import RoomVerdict
 
 LOOK_AGAIN_S = 0.2
 BATCH_ROOMS = 200
-# Documents of a busy room that were made somewhere in between, before it is left for another audit.
-DOCUMENTS_TRIED = 5
-IN_MOTION = "in motion: no document between two records could be told apart"
+# Documents of a busy room that the recount had passed already, before the room is left for another audit.
+DOCUMENTS_TRIED = 10
+IN_MOTION = "in motion: the recount was always ahead of its documents"
+NOT_SAID = "its worker does not say of which offsets it was made"
 
-Verdicts = dict[str, "RoomVerdict"]
+
+class _Readable(NamedTuple):
+    overlay: Overlay
+    positions: tuple[int, ...]
 
 
 class RedisCheck:
@@ -40,34 +44,31 @@ class RedisCheck:
         counting: goes on as far as documents do.
         shown: reads them.
         signals: the newest document of each room up to the cut.
-        cut: per partition, the checkpoint that was compared.
+        prefix: of the topics.
         compared: room → what of it was counted when Redis agreed last; kept from audit to audit.
     """
 
     def __init__(
-        self,
-        counting: Counting,
-        shown: Shown,
-        signals: Signals,
-        cut: dict[int, Meta],
-        compared: dict[str, dict[str, int]],
+        self, counting: Counting, shown: Shown, signals: Signals, prefix: str, compared: dict[str, dict[str, int]]
     ) -> None:
         self._counting = counting
         self._shown = shown
         self._signals = signals
-        self._cut = cut
+        self._topics = [f"{prefix}.{name}" for name in TOPIC_NAMES]
         self._compared = compared
+        self._verdicts: dict[str, RoomVerdict] = {}
         self._tried: dict[str, int] = {}
         self._missing: dict[str, Figure] = {}
 
     async def run(
-        self, rooms: Sequence[str], verdicts: Verdicts, until_s: float, report: Callable[[str], None]
+        self, rooms: Sequence[str], verdicts: dict[str, RoomVerdict], until_s: float, report: Callable[[str], None]
     ) -> None:
         """Compare; documents that are missing or too old are looked for until then (monotonic)."""
+        self._verdicts = verdicts
         waiting = list(rooms)
         while True:
             for first in range(0, len(waiting), BATCH_ROOMS):
-                await self._look(waiting[first : first + BATCH_ROOMS], verdicts)
+                await self._look(waiting[first : first + BATCH_ROOMS])
             waiting = [room for room in waiting if room in self._missing or room in self._tried]
             if not waiting:
                 return
@@ -76,109 +77,78 @@ class RedisCheck:
             report(f"Redis to show newer documents of {len(waiting)} rooms")
             await asyncio.sleep(LOOK_AGAIN_S)
         for room in waiting:
-            verdict = self._verdict(room, verdicts)
             if room in self._missing:
-                verdict.figures = [self._missing[room]]
+                self._verdict(room).figures = [self._missing[room]]
             else:
-                verdict.redis_skipped = IN_MOTION
+                self._verdict(room).redis_skipped = IN_MOTION
 
-    async def _look(self, rooms: Sequence[str], verdicts: Verdicts) -> None:
-        told: list[Overlay] = []
-        untold: list[Overlay] = []
-        for room, document in zip(rooms, await self._shown.documents(rooms), strict=True):
-            overlay = self._readable(room, document, verdicts)
-            if overlay is not None:
-                (untold if made_of(overlay) is None else told).append(overlay)
+    async def _look(self, rooms: Sequence[str]) -> None:
+        found = zip(rooms, await self._shown.documents(rooms), strict=True)
+        readable = [each for room, document in found if (each := self._readable(room, document)) is not None]
         # One owner's documents of a partition follow each other as its clock does.
-        for overlay in sorted(told, key=lambda each: each.as_of_ms):
-            await self._compare_told(overlay, verdicts)
-        if untold:
-            await self._compare_untold(untold, verdicts)
+        for each in sorted(readable, key=lambda each: each.overlay.as_of_ms):
+            await self._compare(*each)
 
-    def _verdict(self, room: str, verdicts: Verdicts) -> RoomVerdict:
-        if room not in verdicts:
-            verdicts[room] = self._counting.verdict(room)
-        return verdicts[room]
+    def _verdict(self, room: str) -> RoomVerdict:
+        if room not in self._verdicts:
+            self._verdicts[room] = self._counting.verdict(room)
+        return self._verdicts[room]
 
-    def _readable(self, room: str, document: bytes | None, verdicts: Verdicts) -> Overlay | None:
+    def _readable(self, room: str, found: Found) -> _Readable | None:
         """The document if it is to be compared; else what is to be said is noted."""
         self._missing.pop(room, None)
-        verdict = self._verdict(room, verdicts)
+        verdict = self._verdict(room)
         if verdict.skipped is not None:
             self._tried.pop(room, None)
             return None
-        if document is None:
+        if found.document is None:
             if self._counting.silent_since(room, time.time() * 1000):
                 verdict.skipped = SILENT_NOW
             else:
                 self._missing[room] = Figure("document", "in Redis", "missing")
             return None
         try:
-            overlay = read_document(room, document)
+            overlay = read_document(room, found.document)
         except UnreadableError as error:
-            self._settle(room, verdict, None, [Figure(error.name, error.expected, error.found)])
+            self._settle(room, None, [Figure(error.name, error.expected, error.found)])
             return None
+        if found.positions is None:
+            verdict.redis_skipped = NOT_SAID
+            return None
+        return _Readable(overlay, found.positions) if self._is_new(overlay) else None
+
+    def _is_new(self, overlay: Overlay) -> bool:
+        """Whether there is something to compare: not when it is older than the cut, nor when nothing came since."""
+        room = overlay.room_id
         saved = self._signals.newest.get(room)
         if saved is not None and overlay.as_of_ms < saved.stamp.as_of_ms:
             as_of_ms = saved.stamp.as_of_ms
-            self._missing[room] = Figure("document", f"as of {as_of_ms}, or later", f"as of {overlay.as_of_ms}")
-            return None
-        if (place := self._counting.places.get(room)) is not None and self._compared.get(room) == place.after:
-            self._tried.pop(room, None)
-            return None
-        return overlay
-
-    async def _compare_told(self, overlay: Overlay, verdicts: Verdicts) -> None:
-        room, offsets = overlay.room_id, made_of(overlay) or {}
+            self._missing[room] = Figure("document", f"as of {as_of_ms} or later", f"as of {overlay.as_of_ms}")
+            return False
         place = self._counting.places.get(room)
-        if place is None or any(after > offsets.get(topic, 0) for topic, after in place.after.items()):
-            self._in_motion(room, verdicts)  # counted beyond it meanwhile: a newer document will do
+        if place is not None and self._compared.get(room) == place.after:
+            self._tried.pop(room, None)
+            return False
+        return True
+
+    async def _compare(self, overlay: Overlay, positions: tuple[int, ...]) -> None:
+        room, made_of = overlay.room_id, dict(zip(self._topics, positions, strict=True))
+        place = self._counting.places.get(room)
+        if place is not None and any(after > made_of[topic] for topic, after in place.after.items()):
+            self._tried[room] = self._tried.get(room, 0) + 1
+            if self._tried[room] >= DOCUMENTS_TRIED:
+                del self._tried[room]
+                self._verdict(room).redis_skipped = IN_MOTION
             return
-        handed = self._counting.inputs.handed
-        further = {(topic, place.partition): offset for topic, offset in offsets.items()}
-        await self._counting.count_to(
-            {where: offset for where, offset in further.items() if offset > handed[where]}, lambda _: None
-        )
-        self._settle(room, self._verdict(room, verdicts), *self._counting.figures(room, overlay))
+        if place is not None:
+            handed, partition = self._counting.inputs.handed, place.partition
+            further = {(topic, partition): at for topic, at in made_of.items() if at > handed[topic, partition]}
+            await self._counting.count_to(further, lambda _: None)
+        self._settle(room, *self._counting.figures(room, overlay))
 
-    async def _compare_untold(self, overlays: Sequence[Overlay], verdicts: Verdicts) -> None:
-        """Looked at after the documents were read: the logs' ends. A room without a record up to there stood still."""
-        places = self._counting.places
-        partitions = {places[each.room_id].partition for each in overlays if each.room_id in places}
-        ends = await self._counting.inputs.ends()
-        await self._counting.count_to(
-            {where: end for where, end in ends.items() if where[1] in partitions}, lambda _: None
-        )
-        for overlay in overlays:
-            place = places.get(overlay.room_id)
-            meta = None if place is None else self._cut.get(place.partition)
-            if (
-                place is None
-                or meta is None
-                or any(after > meta.positions.get(topic, 0) for topic, after in place.after.items())
-            ):
-                self._in_motion(overlay.room_id, verdicts)
-                continue
-            as_of_ms, figures = self._counting.figures(overlay.room_id, overlay)
-            wrong = next((figure for figure in figures if not figure.agrees), None)
-            if wrong is not None and self._may_be_older(overlay):
-                self._missing[overlay.room_id] = wrong
-            else:
-                self._settle(overlay.room_id, self._verdict(overlay.room_id, verdicts), as_of_ms, figures)
-
-    def _may_be_older(self, overlay: Overlay) -> bool:
-        """Whether a document of the same moment as the cut's may have been made before it: clocks may stand still."""
-        saved = self._signals.newest.get(overlay.room_id)
-        return saved is not None and (overlay.epoch, overlay.rev) <= (saved.stamp.epoch, saved.rev)
-
-    def _in_motion(self, room: str, verdicts: Verdicts) -> None:
-        self._tried[room] = self._tried.get(room, 0) + 1
-        if self._tried[room] >= DOCUMENTS_TRIED:
-            del self._tried[room]
-            self._verdict(room, verdicts).redis_skipped = IN_MOTION
-
-    def _settle(self, room: str, verdict: RoomVerdict, as_of_ms: int | None, figures: list[Figure]) -> None:
+    def _settle(self, room: str, as_of_ms: int | None, figures: list[Figure]) -> None:
         self._tried.pop(room, None)
+        verdict = self._verdict(room)
         verdict.as_of_ms, verdict.figures, verdict.redis_skipped = as_of_ms, figures, None
         place = self._counting.places.get(room)
         if place is not None and all(figure.agrees for figure in figures):

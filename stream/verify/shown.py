@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from redis.exceptions import RedisError
 
+from stream.contract.events import TOPIC_NAMES
 from stream.contract.overlay import Overlay, room_key
 from stream.errors import SnapupError
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
     from redis.asyncio import Redis
+
+# Both of one moment.
+LOOK = "return {redis.call('GET', KEYS[1]), redis.call('HGET', KEYS[2], 'p')}"
 
 _overlay_of = msgspec.json.Decoder(Overlay).decode
 
@@ -43,11 +47,22 @@ def read_document(room_id: str, document: bytes) -> Overlay:
     return overlay
 
 
-def made_of(overlay: Overlay) -> dict[str, int] | None:
-    """Up to which offset of each topic (full name) the room's records are in it; None: it makes no claim to tell by."""
-    if not overlay.claims:
+class Found(NamedTuple):
+    """What lies in Redis for a room, of one moment.
+
+    `positions`: up to which offset of each topic, in the order of the contract, the document was made; None: not said.
+    """
+
+    document: bytes | None
+    positions: tuple[int, ...] | None
+
+
+def _positions(text: bytes | None) -> tuple[int, ...] | None:
+    try:
+        found = tuple(int(part) for part in text.split(b",")) if text else ()
+    except ValueError:
         return None
-    return {evidence.topic: evidence.next_offset for evidence in overlay.claims[0].evidence}
+    return found if len(found) == len(TOPIC_NAMES) else None
 
 
 class Shown:
@@ -57,14 +72,17 @@ class Shown:
         self._redis = redis
         self._prefix = prefix
 
-    async def documents(self, rooms: Sequence[str]) -> list[bytes | None]:
-        """The documents of these rooms now."""
+        self._look = redis.register_script(LOOK)
 
-        async def ask() -> list[bytes | None]:
+    async def documents(self, rooms: Sequence[str]) -> list[Found]:
+        """The documents of these rooms now, each with the offsets of which it was made."""
+
+        async def ask() -> list[Found]:
             async with self._redis.pipeline(transaction=False) as pipe:
                 for room in rooms:  # one by one: in a cluster they lie in different slots
-                    pipe.get(room_key(self._prefix, room, "overlay"))
-                return list(await pipe.execute())
+                    keys = [room_key(self._prefix, room, what) for what in ("overlay", "version")]
+                    await self._look(keys=keys, client=pipe)
+                return [Found(document, _positions(positions)) for document, positions in await pipe.execute()]
 
         return list(await _asked(ask()))
 

@@ -2,7 +2,8 @@
 
 A document is written only over an older one: the version hash beside it holds the epoch of the owner who wrote it and
 his revision, and the script compares and sets in one step. So a paused owner that wakes up cannot bring old figures
-back.
+back. The hash also says of which offsets the document was made (`p`, in the order of the topics), so that anybody can
+count them again.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Answer(IntEnum):
     NOT_NEWER = 3  # this owner's same or a later document is there: a repeat after a lost answer
 
 
-# KEYS: document, version. ARGV: epoch, rev, document, its TTL in ms, TTL of the version in ms, channel.
+# KEYS: document, version. ARGV: epoch, rev, document, its TTL in ms, TTL of the version in ms, channel, positions.
 SCRIPT = b"""
 local held = redis.call('HMGET', KEYS[2], 'e', 'r')
 if held[1] then
@@ -48,7 +49,7 @@ if held[1] then
   if held_epoch == epoch and held_rev >= rev then return 3 end
 end
 redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
-redis.call('HSET', KEYS[2], 'e', ARGV[1], 'r', ARGV[2])
+redis.call('HSET', KEYS[2], 'e', ARGV[1], 'r', ARGV[2], 'p', ARGV[7])
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
 redis.call('PUBLISH', ARGV[6], ARGV[2])
 if held[1] then return 1 else return 2 end
@@ -111,6 +112,7 @@ class OverlayStore:
                     each.ttl_ms,
                     VERSION_TTL_MS,
                     room_key(self._prefix, each.room_id, "rev"),
+                    ",".join(map(str, each.positions)),
                 )
             return list(await pipe.execute(raise_on_error=False))
 

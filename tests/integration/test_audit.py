@@ -5,6 +5,7 @@ import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -15,9 +16,11 @@ from stream.core.rules import Rules
 from stream.errors import SnapupError
 from stream.shows.player import play_to_kafka
 from stream.shows.show import Delivery, Expected, Show
-from stream.verify.audit import Where, audit
+from stream.verify.audit import Where, audit, auditing
+from stream.verify.redis_check import NOT_SAID
 from stream.verify.room_count import Assumptions
 from stream.verify.verdict import PASSED, Verdict
+from stream.verify.watch import AuditMetrics, serving, watch
 from stream.worker.dead_letters import dead_letter
 
 if TYPE_CHECKING:
@@ -88,28 +91,56 @@ class Log:
     async def audit(self, deadline_s: float = 0, room_id: str | None = None) -> Verdict:
         return await audit(self.where, Assumptions(), room_id=room_id, deadline_s=deadline_s)
 
-    async def work(self) -> None:
-        """Fold what is there; write documents, a checkpoint and the dead letters of each partition."""
+    async def work(
+        self,
+        *,
+        epoch: int = 1,
+        change: dict[str, tuple[str, int]] | None = None,
+        leave_out: str | None = None,
+        beyond: int = 0,
+        letters: bool = True,
+    ) -> None:
+        """Fold what is there; write documents, a checkpoint and the dead letters of each partition.
+
+        Or do it badly: change a total of a room's saved document, leave a room out, save positions that do not exist,
+        write no letters.
+        """
         producer = AIOKafkaProducer(bootstrap_servers=self.where.bootstrap_servers)
         await producer.start()
         for partition in range(PARTITIONS):
             fold = await self._folded(partition)
             positions = dict(zip(fold.topic_names, fold.positions, strict=True))
-            cut = fold.cut(1)
-            meta = {"epoch": 1, "seq": 1, "owner": "me", "claim": False, "positions": positions}
+            cut = fold.cut(epoch)
+            positions = {topic: at + beyond for topic, at in positions.items()}
+            meta = {"epoch": epoch, "seq": 1, "owner": "me", "claim": False, "positions": positions}
             meta["clock_ms"] = cut.clock_ms
             topic = f"{self.prefix}.checkpoints"
             await producer.send_and_wait(topic, msgspec.json.encode(meta), b"m", partition)
             for each in cut.signals:
-                topic = f"{self.prefix}.signals"
-                await producer.send_and_wait(topic, each.document, each.room_id.encode(), partition)
-            for refused in cut.refused:
+                document = msgspec.json.decode(each.document)
+                if change and each.room_id in change:
+                    name, value = change[each.room_id]
+                    document["totals"][name] = value
+                if each.room_id != leave_out:
+                    topic, saved = f"{self.prefix}.signals", msgspec.json.encode(document)
+                    await producer.send_and_wait(topic, saved, each.room_id.encode(), partition)
+            for refused in cut.refused if letters else ():
                 letter = dead_letter(refused, fold.topic_names[refused.topic_index], partition)
                 topic = f"{self.prefix}.dead-letters"
                 await producer.send_and_wait(topic, letter.value, letter.key, partition, headers=list(letter.headers))
-            for document in fold.publish(None, 1, everything=True):
+            for document in fold.publish(None, epoch, everything=True):
                 await self.redis.set(self.key(document.room_id), document.document)
+                made_of = ",".join(map(str, document.positions))
+                await self.redis.hset(self.key(document.room_id, "version"), mapping={"e": epoch, "r": 1, "p": made_of})
         await producer.stop()
+
+    async def send(self, topic: str, fields: dict[str, Any], event_id: str, room: str = "room-a") -> None:
+        """One more record."""
+        at_ms = self.t0_ms + small_show().expected.duration_ms
+        event = {"event_id": event_id, "room_id": room, "event_time_ms": at_ms, **fields}
+        async with AIOKafkaProducer(bootstrap_servers=self.where.bootstrap_servers) as producer:
+            name = f"{self.prefix}.{topic}"
+            await producer.send_and_wait(name, msgspec.json.encode(event), room.encode(), timestamp_ms=at_ms)
 
     async def _folded(self, partition: int) -> PartitionFold:
         names = [f"{self.prefix}.{name}" for name in TOPIC_NAMES]
@@ -126,8 +157,8 @@ class Log:
         fold.advance(self.t0_ms + small_show().expected.duration_ms, "log")
         return fold
 
-    def key(self, room_id: str) -> str:
-        return f"{self.prefix}:v1:{{room:{room_id}}}:overlay"
+    def key(self, room_id: str, what: str = "overlay") -> str:
+        return f"{self.prefix}:v1:{{room:{room_id}}}:{what}"
 
 
 @pytest.fixture
@@ -156,11 +187,19 @@ async def test_work_that_was_done_right_passes_and_says_what_it_saw(log: Log) ->
 
 async def test_work_that_was_not_done_is_missed_everywhere(log: Log) -> None:
     verdict = await log.audit()
-    said = " ".join(verdict.problems)
-    assert "records after the last checkpoint" in said
-    assert said.count("missing in dead-letters") == 2
-    assert [room.figures[0].published for room in verdict.rooms] == ["missing", "missing"]
-    assert verdict.line == f"DIFFERENCES: {verdict.differences}"
+    assert len(verdict.problems) >= 6
+    for problem in verdict.problems:
+        assert "records after the last checkpoint, from offset 0 to" in problem
+    assert (verdict.rooms, verdict.accounts.received) == ([], 0)
+    assert verdict.line == f"DIFFERENCES: {len(verdict.problems)}"
+
+
+async def test_refusals_without_letters_and_rooms_without_documents_are_missed(log: Log) -> None:
+    await log.work(letters=False)
+    await log.redis.flushall()
+    verdict = await log.audit()
+    assert " ".join(verdict.problems).count("missing in dead-letters") == 2
+    assert [room.differences[0].published for room in verdict.rooms] == ["missing", "missing"]
 
 
 async def test_one_unit_off_is_found(log: Log) -> None:
@@ -243,3 +282,104 @@ async def test_a_show_needs_topics_and_a_broker(stack: Stack, topic_prefix: str)
         await play_to_kafka(small_show(), stack.bootstrap_servers, topic_prefix, t0_ms=0, speed=None)
     with pytest.raises(SnapupError, match="does not answer"):
         await play_to_kafka(small_show(), "127.0.0.1:1", topic_prefix, t0_ms=0, speed=1)
+
+
+# -- exact while the workers go on -------------------------------------------------------------------------------------
+async def test_records_behind_the_cut_are_left_for_the_next_audit_and_never_a_difference(log: Log) -> None:
+    await log.work()
+    async with auditing(log.where, Assumptions()) as auditor:
+        assert (await auditor.audit(0)).line == PASSED
+        await log.send("likes", {"type": "like", "user_id": "late", "count": 5}, "late-1")
+        late = await auditor.audit(0)
+        (problem,) = late.problems
+        assert problem.startswith(f"{log.prefix}.likes/")
+        assert "1 records after the last checkpoint" in problem
+        assert not any(room.differences for room in late.rooms)
+        await log.work(epoch=2, letters=False)
+        again = await auditor.audit(30)
+        assert (again.line, again.accounts.received) == (PASSED, 403)
+        assert [bool(room.saved) for room in again.rooms] == [True, True]
+
+
+async def test_a_wrong_document_of_a_checkpoint_is_found_with_its_place_in_the_log(log: Log) -> None:
+    await log.work(change={"room-b": ("likes", 7)})
+    verdict = await log.audit()
+    (room,) = [room for room in verdict.rooms if room.differences]
+    (figure,) = room.differences
+    assert (room.room_id, figure.name, figure.published) == ("room-b", "likes", 7)
+    (told,) = room.told()
+    assert f"in live.signals 7 as of {room.saved_as_of_ms}; from {log.prefix}.likes/{room.partition}@" in told
+
+
+async def test_a_checkpoint_without_the_document_of_its_newest_records_is_found(log: Log) -> None:
+    await log.work(leave_out="room-a")
+    told = (await log.audit()).told()
+    assert [text for text in told if "document: recounted one with its newest records" in text] != []
+    assert all(text.startswith("room-a") for text in told)
+
+
+async def test_a_document_in_redis_is_counted_at_its_own_offsets(log: Log) -> None:
+    """It says of fewer records than it holds: the recount goes by what it says."""
+    await log.work()
+    key = log.key("room-a", "version")
+    said = await log.redis.hget(key, "p")
+    positions = [int(part) for part in bytes(said or b"").split(b",")]
+    await log.send("likes", {"type": "like", "user_id": "late", "count": 5}, "late-1")
+    positions[TOPIC_NAMES.index("likes")] += 1
+    await log.redis.hset(key, "p", ",".join(map(str, positions)))
+    verdict = await log.audit()
+    assert {figure.name for room in verdict.rooms for figure in room.differences} >= {"likes"}
+
+
+async def test_a_document_that_does_not_say_of_which_offsets_it_was_made_is_said_to_be_so(log: Log) -> None:
+    await log.work()
+    await log.redis.hdel(log.key("room-a", "version"), "p")
+    verdict = await log.audit()
+    assert verdict.line == PASSED
+    assert [room.redis_skipped for room in verdict.rooms] == [NOT_SAID, None]
+
+
+async def test_a_topic_that_was_made_anew_under_the_checkpoints_is_named(log: Log) -> None:
+    await log.work(beyond=3)
+    said = " ".join((await log.audit()).problems)
+    assert "was folded up to offset" in said
+    assert "but its log ends at" in said
+
+
+async def test_a_watch_counts_on_and_says_so_in_its_metrics(log: Log) -> None:
+    await log.work()
+    metrics, verdicts = AuditMetrics(), asyncio.Queue[Verdict]()
+
+    async def scraped(port: int) -> dict[str, float]:
+        async with aiohttp.ClientSession() as client, client.get(f"http://127.0.0.1:{port}/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
+
+    async with serving(metrics, "127.0.0.1", 0) as port:
+        watching = asyncio.create_task(
+            watch(
+                log.where,
+                Assumptions(),
+                metrics,
+                interval_s=0.1,
+                deadline_s=0.5,
+                audited=verdicts.put_nowait,
+                failed=pytest.fail,
+            )
+        )
+        assert (await verdicts.get()).line == PASSED
+        passed = await scraped(port)
+        document = msgspec.json.decode(await log.redis.get(log.key("room-a")) or b"")
+        await log.redis.delete(log.key("room-b"))
+        while not (verdict := await verdicts.get()).differences:
+            pass
+        found = await scraped(port)
+        watching.cancel()
+    assert document["totals"]
+    assert passed['stream_audits_total{result="passed"}'] >= 1
+    assert (passed["stream_audit_differences"], passed["stream_audit_records"]) == (0, 402)
+    assert passed["stream_audit_last_timestamp_seconds"] > 1.7e9
+    assert passed['stream_audit_remembered{what="rooms"}'] == len(ROOMS)
+    assert [room.room_id for room in verdict.rooms if room.differences] == ["room-b"]
+    assert found["stream_audit_differences"] == 1
+    assert found['stream_audits_total{result="differences"}'] >= 1

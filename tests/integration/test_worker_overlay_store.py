@@ -32,7 +32,7 @@ async def store(stack: Stack, redis_client: redis.asyncio.Redis) -> AsyncIterato
 
 
 def document(rev: int, room: str = "room-1", ttl_ms: int = 60_000) -> Published:
-    return Published(room, rev, b'{"rev":%d}' % rev, ttl_ms, -1)
+    return Published(room, rev, b'{"rev":%d}' % rev, ttl_ms, -1, (5, 0, 12))
 
 
 async def test_a_document_its_version_and_a_nudge_are_written(
@@ -45,7 +45,11 @@ async def test_a_document_its_version_and_a_nudge_are_written(
     assert nudges[1] is not None
     assert nudges[1]["data"] == b"7"
     assert await redis_client.get("live:v1:{room:room-1}:overlay") == b'{"rev":7}'
-    assert await redis_client.hgetall("live:v1:{room:room-1}:version") == {b"e": b"3", b"r": b"7"}
+    assert await redis_client.hgetall("live:v1:{room:room-1}:version") == {
+        b"e": b"3",
+        b"r": b"7",
+        b"p": b"5,0,12",
+    }
     assert 0 < await redis_client.pttl("live:v1:{room:room-1}:overlay") <= 60_000
     assert 60_000 < await redis_client.pttl("live:v1:{room:room-1}:version") <= VERSION_TTL_MS
 
