@@ -17,7 +17,8 @@ from stream.local.settings import LocalSettings
 from stream.settings import Settings, load_settings
 from tests.support.commands import ROOT, subcommands
 from tests.support.promql import as_prometheus_sees_it, grouped_labels, matched_labels, metric_names
-from tests.support.worker_metrics import declared
+from tests.support.worker_metrics import declared as declared_by_worker
+from tests.support.worker_metrics import declared_by_audit
 
 TOP = Path(__file__).parents[2]
 PROMETHEUS = TOP / "deploy" / "prometheus"
@@ -29,6 +30,7 @@ RULES = [
     rule for group in yaml.safe_load((PROMETHEUS / "rules.yml").read_text("utf-8"))["groups"] for rule in group["rules"]
 ]
 ALERTS = [rule for rule in RULES if "alert" in rule]
+DECLARED = [*declared_by_worker(), *declared_by_audit()]
 ADDRESSES = {"SNAPUP_BOOTSTRAP_SERVERS", "SNAPUP_REDIS_URL"}
 # Prometheus itself adds these to what it scrapes.
 PROMETHEUS_NAMES = {"up", "ALERTS"}
@@ -163,11 +165,12 @@ def test_each_runbook_belongs_to_an_alert() -> None:
     assert pages == {rule["alert"] for rule in ALERTS}
 
 
-def test_worker_job_is_scraped_where_compose_puts_it() -> None:
+@pytest.mark.parametrize("service", ["worker", "audit"])
+def test_jobs_are_scraped_where_compose_puts_them(service: str) -> None:
     jobs = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text("utf-8"))["scrape_configs"]
-    (job,) = [job for job in jobs if job["job_name"] == "snapup-worker"]
-    port = SERVICES["worker"]["environment"]["SNAPUP_METRICS_PORT"]
-    assert job["static_configs"] == [{"targets": [f"worker:{port}"]}]
+    (job,) = [job for job in jobs if job["job_name"] == f"snapup-{service}"]
+    port = SERVICES[service]["environment"]["SNAPUP_METRICS_PORT"]
+    assert job["static_configs"] == [{"targets": [f"{service}:{port}"]}]
 
 
 # -- expressions: of alerts and dashboards -----------------------------------------------------------------------------
@@ -195,15 +198,15 @@ def test_dashboard_expressions_are_valid(promtool: Path, tmp_path: Path) -> None
     run(promtool, "check", "rules", file)
 
 
-def test_expressions_name_only_metrics_that_the_worker_declares() -> None:
+def test_expressions_name_only_metrics_that_are_declared() -> None:
     recorded = {rule["record"] for rule in RULES if "record" in rule}
-    known = {name for family in declared() for name in family.series()} | recorded | PROMETHEUS_NAMES
+    known = {name for family in DECLARED for name in family.series()} | recorded | PROMETHEUS_NAMES
     unknown = {name for expr in EXPRESSIONS for name in metric_names(expr)} - known
     assert unknown == set()
 
 
 def test_expressions_use_only_labels_that_the_metric_has() -> None:
-    labels_of = {name: set(family.labels) for family in declared() for name in family.series()}
+    labels_of = {name: set(family.labels) for family in DECLARED for name in family.series()}
     wrong = [
         (metric, label)
         for expr in EXPRESSIONS
@@ -222,7 +225,7 @@ def test_expressions_use_only_labels_that_the_metric_has() -> None:
 
 def test_no_metric_has_a_label_without_bounds() -> None:
     unbounded = {"room", "room_id", "user", "user_id", "sale_id", "sku_id", "order_id", "event_id"}
-    assert [family.name for family in declared() if unbounded & set(family.labels)] == []
+    assert [family.name for family in DECLARED if unbounded & set(family.labels)] == []
 
 
 def test_dashboard_is_provisioned_where_compose_mounts_it() -> None:

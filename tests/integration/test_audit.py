@@ -323,7 +323,8 @@ async def test_a_document_in_redis_is_counted_at_its_own_offsets(log: Log) -> No
     await log.work()
     key = log.key("room-a", "version")
     said = await log.redis.hget(key, "p")
-    positions = [int(part) for part in bytes(said or b"").split(b",")]
+    assert isinstance(said, bytes)
+    positions = [int(part) for part in said.split(b",")]
     await log.send("likes", {"type": "like", "user_id": "late", "count": 5}, "late-1")
     positions[TOPIC_NAMES.index("likes")] += 1
     await log.redis.hset(key, "p", ",".join(map(str, positions)))

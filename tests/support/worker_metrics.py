@@ -1,4 +1,4 @@
-"""What the registries of worker and read server declare, whether or not anything was counted yet."""
+"""What the registries of worker, read server and auditor declare, whether or not anything was counted yet."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from prometheus_client.metrics import MetricWrapperBase
 
 from stream.serve.metrics import Metrics as ServerMetrics
+from stream.verify.watch import AuditMetrics
 from stream.worker.metrics import Metrics as WorkerMetrics
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ def declared() -> list[Family]:
 def declared_by_server() -> list[Family]:
     """The read server's."""
     return _of(ServerMetrics().registry)
+
+
+def declared_by_audit() -> list[Family]:
+    """The auditor's."""
+    return _of(AuditMetrics().registry)
 
 
 def _of(registry: CollectorRegistry) -> list[Family]:

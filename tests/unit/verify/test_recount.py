@@ -97,6 +97,12 @@ def test_an_id_that_comes_back_after_the_memory_is_counted_apart(log: Log) -> No
     assert (log.recount.accounts.forgettable, log.recount.accounts.duplicate, log.room().likes) == (1, 2, 3)
 
 
+def test_an_id_that_comes_back_after_twice_the_memory_is_another_event(log: Log) -> None:
+    log.add("like", user_id="u1", count=3, event_id="same")
+    log.add("like", T + 3_600_001, user_id="u1", count=3, event_id="same")
+    assert (log.recount.accounts.forgettable, log.recount.accounts.duplicate, log.room().likes) == (1, 0, 6)
+
+
 @pytest.mark.parametrize(
     ("event_ms", "append_ms", "second"),
     [
@@ -329,3 +335,58 @@ def test_a_room_that_was_silent_for_longer_than_idle_is_said_to_be_so() -> None:
 def test_a_room_that_was_never_heard_of_has_zeros() -> None:
     room = Recount().room("nobody", T)
     assert (room.viewers, room.sales, room.rates[RateKey("pay_rate", None)]) == (0, {}, (0, 0))
+
+
+# -- forgetting --------------------------------------------------------------------------------------------------------
+HOUR_MS = 3_600_000
+
+
+def busy(log: Log, hours: int) -> None:
+    """Somebody comes, likes and buys every minute."""
+    for minute in range(hours * 60):
+        at_ms = T + minute * 60_000
+        log.add("enter", at_ms, user_id=f"u{minute % 97}")
+        log.add("like", at_ms, user_id=f"u{minute % 97}", count=2)
+        log.order("paid", at_ms, order_id=f"o{minute}", user_id=f"u{minute % 31}")
+
+
+def test_what_was_forgotten_changes_no_figure_of_a_later_moment() -> None:
+    whole, forgetful = Log(), Log()
+    for log in (whole, forgetful):
+        busy(log, 3)
+    end_ms = T + 3 * HOUR_MS
+    assert forgetful.recount.forget(end_ms - 60_000) == []
+    for later_ms in (0, 60_000, 1_800_000, HOUR_MS):
+        assert forgetful.recount.room(ROOM, end_ms + later_ms) == whole.recount.room(ROOM, end_ms + later_ms)
+    assert not forgetful.recount.was_silent_too_long(ROOM)
+
+
+def test_what_is_remembered_is_bounded_by_time() -> None:
+    log = Log()
+    busy(log, 3)
+    before = log.recount.remembered()
+    log.recount.forget(T + 3 * HOUR_MS)
+    after = log.recount.remembered()
+    assert before["seconds"] == 180
+    assert after["seconds"] <= 33
+    assert (before["ids"], after["ids"]) == (540, 180)
+    assert after["orders"] == before["orders"] == 180
+
+
+def test_a_room_that_has_ended_is_forgotten_and_begins_anew() -> None:
+    log = Log(room_idle_ms=10_000, allowed_lateness_ms=0)
+    log.add("enter", T, user_id="u1")
+    assert log.recount.forget(T + 10_000) == []
+    assert log.recount.forget(T + 11_001) == [ROOM]
+    log.add("enter", T + 20_000, user_id="u2")
+    assert log.recount.room(ROOM, T + 20_000).views == 1
+    assert not log.recount.was_silent_too_long(ROOM)
+
+
+def test_a_silence_is_remembered_when_its_seconds_are_not() -> None:
+    log = Log(room_idle_ms=HOUR_MS)
+    for at_ms in (T, T + HOUR_MS, T + HOUR_MS + 1_000):
+        log.add("enter", at_ms, user_id="u1")
+    log.recount.forget(T + HOUR_MS + 2_500_000)
+    assert log.recount.remembered()["seconds"] == 0
+    assert log.recount.was_silent_too_long(ROOM)
