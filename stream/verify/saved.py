@@ -213,15 +213,18 @@ class DeadLetters:
         if not self._balance[refusal]:
             del self._balance[refusal]
 
-    def differences(self, begins: dict[tuple[str, int], int], cut: dict[tuple[str, int], int]) -> list[str]:
+    def differences(self, begins: Offsets | None = None, cut: Offsets | None = None) -> list[str]:
         """What is missing, what is there too often, what should not be there: of records from `begins` up to `cut`.
 
-        Both by logical topic and partition. Letters of records that the log has deleted since cannot be checked.
+        Both by logical topic and partition; None: of all. Letters of records that the log has deleted since cannot be
+        checked.
         """
         wrong = []
         for refusal, balance in self._balance.items():
             source = (refusal.topic, refusal.partition)
-            if begins.get(source, 0) <= refusal.offset < cut.get(source, 0):
+            is_before = begins is not None and refusal.offset < begins.get(source, 0)
+            is_beyond = cut is not None and refusal.offset >= cut.get(source, 0)
+            if not is_before and not is_beyond:
                 said = "should not be in dead-letters" if balance > 0 else "missing in dead-letters"
                 wrong += [f"{said}: {_where(refusal)}"] * abs(balance)
         return [*self.problems.said, *sorted(wrong)]

@@ -229,7 +229,7 @@ class Oracle:
             if topic == "live.checkpoints":
                 for record in sorted(records, key=lambda record: record.offset):
                     log.add(partition, record.offset, record.key, record.value)
-        for problem in log.problems:
+        for problem in log.problems.said:
             self.complain(problem)
 
     def _look_at_dead_letters(self) -> None:
@@ -238,7 +238,9 @@ class Oracle:
             if topic == "live.dead-letters":
                 for record in records:
                     letters.add(_Letter(partition, record.offset, record.key, record.value, record.headers))
-        for problem in letters.differences(self._recount().refusals):
+        for refusal in self._recount().refusals:
+            letters.expect(refusal)
+        for problem in letters.differences():
             self.complain(problem)
 
     def _look_at_signals(self) -> None:

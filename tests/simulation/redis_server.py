@@ -107,19 +107,30 @@ class RedisServer:
             raise NoScriptError("No matching script.")
         if self.now_s() < self.full_until_s:
             raise OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
-        epoch, rev, document, ttl_ms, version_ttl_ms, _channel = args
-        return self.publish(key, version_key, epoch, rev, document, ttl_ms, version_ttl_ms)
+        epoch, rev, document, ttl_ms, version_ttl_ms, _channel, positions = args
+        return self.publish(key, version_key, (epoch, rev), document, ttl_ms, version_ttl_ms, positions)
 
     def publish(
-        self, key: str, version_key: str, epoch: int, rev: int, document: bytes, ttl_ms: int, version_ttl_ms: int
+        self,
+        key: str,
+        version_key: str,
+        version: tuple[int, int],
+        document: bytes,
+        ttl_ms: int,
+        version_ttl_ms: int,
+        positions: str,
     ) -> int:
         """What the script does."""
+        epoch, rev = version
         held = self._hgetall(version_key)
         if held and not self.is_newer((epoch, rev), (int(held[b"e"]), int(held[b"r"]))):
             return 0 if int(held[b"e"]) > epoch else 3
         now_s = self.now_s()
         self.strings[key] = (document, now_s + ttl_ms / 1000)
-        self.hashes[version_key] = ({b"e": b"%d" % epoch, b"r": b"%d" % rev}, now_s + version_ttl_ms / 1000)
+        self.hashes[version_key] = (
+            {b"e": b"%d" % epoch, b"r": b"%d" % rev, b"p": positions.encode()},
+            now_s + version_ttl_ms / 1000,
+        )
         for told in self.when_written:
             told(key, epoch, rev, document)
         return 1 if held else 2
