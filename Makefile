@@ -49,6 +49,21 @@ bench: system ## what it costs: decode, fold, checkpoint, and the whole job of a
 	$(BIN)/python -m bench.checkpoint
 	$(BIN)/python -m bench.worker
 
+bench-peers: system ## the worker beside others that count the same events: Faust, Quix, Bytewax, Kafka Streams (an hour, quiet)
+	$(BIN)/python -m bench.peers
+
+bench-scenarios: system ## the large shows against workers, beside the goals (half an hour; leave the machine alone)
+	$(BIN)/python -m bench.scenarios
+
+bench-latency: system ## append to visible in Redis at 25, 50 and 75 % of what bench.worker measured
+	$(BIN)/python -m bench.latency
+
+bench-overload: system ## three times the maximum for ten minutes, and what becomes of it
+	$(BIN)/python -m bench.overload
+
+bench-results: setup ## write bench/RESULTS.md from what the benches measured last
+	$(BIN)/python -m bench.results
+
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -74,6 +89,10 @@ lock: $(STAMP) ## pin the libraries again, with hashes and without download addr
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml --extra dev -o requirements-dev.txt
 	@! grep -nE '^(-i|--index-url|--extra-index-url|-f|--find-links|--trusted-host)|https?://|@ file:' requirements.txt requirements-dev.txt
+
+lock-peers: $(STAMP) ## pin what the bench's peers need, in an environment of their own
+	$(BIN)/uv pip compile $(subst make lock,make lock-peers,$(LOCK)) bench/peers/requirements.in -o bench/peers/requirements.txt
+	@! grep -nE '^(-i|--index-url|--extra-index-url|-f|--find-links|--trusted-host)|https?://|@ file:' bench/peers/requirements.txt
 
 # A process for each core, whole files to each, the slow ones (they come first by name) before the many.
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder

@@ -108,9 +108,11 @@ def stamped(data: bytes, run: int, now_ms: int) -> bytes:
 
 async def fill(bootstrap_servers: str, prefix: str, events: int, partitions: int) -> None:
     """Write the mix, beginning two seconds ago."""
+    t0_ms = time.time_ns() // 1_000_000 - 2_000
+    _say(t0_ms=t0_ms)
     async with _producer(bootstrap_servers) as producer:
         batches = Batches(producer, partitions)
-        for topic_index, room_id, value in draw(events, int(time.time() * 1_000) - 2_000, EVENTS_PER_S):
+        for topic_index, room_id, value in draw(events, t0_ms, EVENTS_PER_S):
             batches.add(topic_index, room_id.encode(), value)
             if batches.full:
                 await _send(producer, prefix, batches.full)

@@ -245,4 +245,5 @@ def show(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> N
         table.add_column(column, justify="right" if number else "left")
     for row in rows:
         table.add_row(*(f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row))
-    Console().print(table)
+    # Into a file as wide as it needs, or a table of many columns would be one word a line.
+    Console(width=None if sys.stdout.isatty() else 160).print(table)

@@ -1,0 +1,91 @@
+"""What single pieces of the worker cost, without Kafka and Redis: a snapshot, and the cut of a checkpoint.
+
+Used by `bench/scenarios.py`. CPU time of this process, on one thread.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+import msgspec
+
+from bench.fold import EVENTS_PER_S, T0_MS, TOPICS, Rec, mix
+from stream.contract.events import TOPIC_NAMES
+from stream.core.partition import PartitionFold
+from stream.core.rules import Rules
+
+ROOM = "room-1"
+BUYERS, ROUNDS = 1_000, 400
+
+
+class _OneRoom:
+    """A room with some sales, orders in each, and people."""
+
+    def __init__(self, sales: int) -> None:
+        self.fold = PartitionFold(0, Rules(), TOPICS)
+        self._sales = sales
+        self._number = 0
+        self._offsets = [0] * len(TOPICS)
+        for sale in range(sales):
+            opened = {"sale_id": f"drop-{sale}", "sku_id": f"sku-{sale}", "offered": 5_000, "starts_at_ms": T0_MS}
+            self._say("sales", "sale_opened", **opened, ends_at_ms=T0_MS + 3_600_000)
+        for buyer in range(BUYERS):
+            self._say("visits", "enter", user_id=f"u-{buyer}")
+            self.sell(buyer)
+
+    def sell(self, buyer: int) -> None:
+        """A tap, a cart-add, and an order that is paid: what makes a document differ from the one before."""
+        sku = {"sku_id": f"sku-{buyer % self._sales}", "quantity": 1, "sale_id": f"drop-{buyer % self._sales}"}
+        user = {"user_id": f"u-{buyer}"}
+        self._say("likes", "like", count=2, **user)
+        self._say("cart-adds", "cart_add", **sku, **user)
+        order = {"order_id": f"o-{buyer}", "lines": [{**sku, "amount_minor": 19_900}], "currency": "CNY", **user}
+        self._say("orders", "order", status="placed", **order)
+        self._say("orders", "order", status="paid", **order)
+
+    def _say(self, topic: str, kind: str, **fields: object) -> None:
+        index = TOPIC_NAMES.index(topic)
+        at_ms = T0_MS + self._number * 10
+        event = {"type": kind, "event_id": f"e-{self._number}", "room_id": ROOM, "event_time_ms": at_ms, **fields}
+        self._number += 1
+        self.fold.fold(index, [Rec(msgspec.json.encode(event), ROOM.encode(), self._offsets[index], at_ms)])
+        self._offsets[index] += 1
+        self.fold.advance(at_ms, "log")
+
+
+def snapshot_us(sales: int) -> dict[str, float]:
+    """CPU µs of one document, built and encoded, of a room with so many sales; something has happened before each."""
+    room = _OneRoom(sales)
+    taken = []
+    for number in range(ROUNDS):
+        room.sell(BUYERS + number)
+        begin = time.thread_time_ns()
+        published = room.fold.publish(None, 1, everything=True)
+        taken.append((time.thread_time_ns() - begin) / 1_000)
+        if len(published) != 1:
+            raise RuntimeError(f"{len(published)} documents of one room")
+    return {"median": statistics.median(taken), "least": min(taken), "most": max(taken)}
+
+
+def checkpoint(seconds: int) -> dict[str, Any]:
+    """The cut of each second of the mix at 100 000 events/s, in one partition: the longest piece that can be."""
+    fold = PartitionFold(0, Rules(), TOPICS)
+    cuts_ms, sizes, next_ms = [], [], T0_MS + 1_000
+    began = time.process_time()
+    for topic, piece in mix(seconds * EVENTS_PER_S):
+        fold.fold(topic, piece)
+        fold.advance(piece[-1].timestamp, "log")
+        if fold.clock_ms >= next_ms:
+            next_ms = fold.clock_ms + 1_000
+            begin = time.thread_time_ns()
+            cut = fold.cut(1)
+            cuts_ms.append((time.thread_time_ns() - begin) / 1e6)
+            sizes.append(sum(len(key) + len(value or b"") for key, value in cut.records))
+    return {
+        "piece_ms": {"median": statistics.median(cuts_ms), "least": min(cuts_ms), "most": max(cuts_ms)},
+        "share_of_a_core": sum(cuts_ms) / 1_000 / len(cuts_ms),
+        "bytes": statistics.median(sizes),
+        "wall_cpu_s": time.process_time() - began,
+    }

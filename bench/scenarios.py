@@ -1,0 +1,346 @@
+"""Each scenario against real workers, on real Kafka and Redis, beside its goal; totals verified, or it does not count.
+
+    python -m bench.scenarios [--scale 1.0] [--only viya,jd,tail,start,memory,pieces] [--soak-min 0]
+
+viya    `viya-2017` from Kafka, one worker: how long the replay of the evening takes
+jd      `jd-midnight` live, two workers: from the last append until all of it is in Redis, ledger exact
+tail    `long-tail` live, one worker: freshness, CPU; then its start with all these rooms in its checkpoint
+start   a worker's start with nothing in its checkpoint
+memory  10 000 rooms, 1.5 M orders, 1.5 M viewers: resident memory, and over a soak if one is asked for
+pieces  a snapshot with one and with 50 sales, a checkpoint of one second's work
+
+A scaled run shows that everything works; its figures are not those of the goals. Writes bench/out/scenarios.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from bench import measuring, pieces
+from bench.measuring import Worker, wait_until
+from stream.contract.overlay import Overlay
+from stream.local.stack import local_stack
+from stream.shows import build_show, jd_midnight, long_tail
+from stream.shows.outcome import figures_planned, unmet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from stream.local.stack import Stack
+    from stream.shows.show import Expected, ExpectedRoom
+
+PREFIX = "bench"
+PARTITIONS = 4
+LOOK_S = 0.1
+WARM_S = 15
+# Distinct people beyond the exact bound are a sketch: these figures are then near, and not compared.
+OF_PEOPLE = ("viewers:", "watch_to_buy_uv:", "click_to_buy_uv:", "cart_to_order_uv:", "orders_per_viewer:")
+OF_ALL_PEOPLE = (*OF_PEOPLE, "engaged_uv_rate:")
+
+_overlay = msgspec.json.Decoder(Overlay).decode
+
+
+class _Placed(msgspec.Struct):
+    placed: int
+
+
+class _OrderTotals(msgspec.Struct):
+    orders: _Placed
+
+
+class _Orders(msgspec.Struct):
+    totals: _OrderTotals
+
+
+_orders = msgspec.json.Decoder(_Orders).decode
+
+
+class Row(NamedTuple):
+    """A figure beside its goal. `figures`: everything else that was seen."""
+
+    name: str
+    unit: str
+    value: float
+    goal: float
+    figures: dict[str, Any] = {}  # noqa: RUF012 - never changed
+
+    @property
+    def holds(self) -> bool:
+        """Whether the goal is met: all of them are upper bounds."""
+        return self.value <= self.goal
+
+
+# -- what is true in Redis ---------------------------------------------------------------------------------------------
+def differences(stack: Stack, rooms: Sequence[ExpectedRoom]) -> list[str]:
+    """Every figure in Redis that is not the plan's."""
+    wrong = []
+    raws = measuring.documents(stack.redis_url, PREFIX, [room.room_id for room in rooms])
+    for room, raw in zip(rooms, raws, strict=True):
+        if raw is None:
+            wrong.append(f"{room.room_id}: no document")
+            continue
+        overlay = _overlay(raw)
+        near = OF_ALL_PEOPLE if overlay.totals.viewers.method != "exact" else ()
+        wrong += [f"{room.room_id}: {each}" for each in unmet(room, overlay) if not each.startswith(near)]
+    return wrong
+
+
+def wait_for_totals(stack: Stack, expected: Expected, *, deadline_s: float = 60.0) -> int:
+    """Wait until every figure is the plan's; ends the bench when one is not. Returns how many figures were compared."""
+    end = time.monotonic() + deadline_s
+    while wrong := differences(stack, expected.rooms):
+        if time.monotonic() > end:
+            sys.exit(f"bench: {len(wrong)} figures are wrong: {'; '.join(wrong[:5])}")
+        time.sleep(LOOK_S)
+    return sum(figures_planned(room) for room in expected.rooms)
+
+
+def orders_placed(stack: Stack, rooms: Sequence[str]) -> int:
+    """In all rooms, as Redis shows it."""
+    return sum(_orders(raw).totals.orders.placed for raw in measuring.documents(stack.redis_url, PREFIX, rooms) if raw)
+
+
+def simulate(stack: Stack, *arguments: str) -> float:
+    """`snapup simulate` as fast as it goes, in a process of its own; records a second."""
+    command = [str(Path(sys.executable).parent / "snapup"), "simulate", *arguments, "--speed", "max", "--json"]
+    environment = {**os.environ, **stack.environment(), "SNAPUP_TOPIC_PREFIX": PREFIX}
+    began = time.monotonic()
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        sys.exit(f"bench: snapup simulate {' '.join(arguments)} ended with code {done.returncode}")
+    acknowledged: int = json.loads(done.stdout)["played"]["acknowledged"]
+    return acknowledged / (time.monotonic() - began)
+
+
+# -- the scenarios -----------------------------------------------------------------------------------------------------
+def viya(scale: float, _: argparse.Namespace) -> list[Row]:
+    """The whole evening, from a log that lies there."""
+    expected = build_show("viya-2017", 1, None, scale).expected
+    with local_stack(with_topics=False) as stack:
+        stack.apply_topics(PREFIX, partitions=PARTITIONS, timestamp_type="CreateTime")
+        written_per_s = simulate(stack, "viya-2017", "--scale", str(scale))
+        print(f"  {expected.deliveries:,} records written, {written_per_s:,.0f} a second", flush=True)
+        with Worker(stack, PREFIX, name="viya", settings={"SNAPUP_CLOCK": "log"}) as worker:
+            wait_until(lambda: worker.received() > 0, "the first record", poll_s=LOOK_S)
+            began, cpu = time.monotonic(), measuring.cpu_s(worker.pid)
+            wait_until(lambda: worker.received() >= expected.deliveries, "the last record")
+            compared = wait_for_totals(stack, expected)
+            wall_s, cpu = time.monotonic() - began, measuring.cpu_s(worker.pid) - cpu
+            figures = {
+                "records": expected.deliveries,
+                "events_per_s": expected.deliveries / wall_s,
+                "cpu_us_per_event": cpu / expected.deliveries * 1e6,
+                "rss_peak_mib": measuring.rss_peak_mib(worker.pid),
+                "figures_compared": compared,
+                "written_per_s": written_per_s,
+            }
+    return [Row("viya-2017: replayed from Kafka by one worker", "s", wall_s, 90, figures)]
+
+
+def jd(scale: float, _: argparse.Namespace) -> list[Row]:
+    """Two workers while it happens."""
+    show = build_show("jd-midnight", 1, None, scale).expected
+    rooms = [room.room_id for room in show.rooms]
+    orders = sum(room.orders_placed for room in show.rooms)
+    with local_stack(with_topics=False) as stack, ExitStack() as running:
+        stack.apply_topics(PREFIX, partitions=PARTITIONS)
+        workers = [running.enter_context(Worker(stack, PREFIX, name=f"jd-{number}")) for number in (1, 2)]
+        wait_until(lambda: all(worker.is_ready() for worker in workers), "two ready workers")
+        mark_ms = jd_midnight.MIDNIGHT_MS + jd_midnight.RUSH_MS
+        playing = _play(stack, jd_midnight.NAME, scale, "--mark-ms", str(mark_ms))
+        rush_s = _seen_after(playing, "mark_acked_ms", lambda: orders_placed(stack, rooms) >= orders)
+        done = measuring.said(playing)
+        compared = wait_for_totals(stack, show)
+        all_s = time.time() - done["acked_ms"] / 1_000
+        figures = {
+            "orders": orders,
+            "records": show.deliveries,
+            "whole_show_s": all_s,
+            "sent_late_ms": done["behind_ms"],
+            "figures_compared": compared,
+            "rss_peak_mib": max(measuring.rss_peak_mib(worker.pid) for worker in workers),
+        }
+        _require_all_sent(done)
+    return [Row("jd-midnight: last order appended until all are in Redis, two workers", "s", rush_s, 2, figures)]
+
+
+def _play(stack: Stack, name: str, scale: float, *more: str) -> subprocess.Popen[bytes]:
+    flags = ("--partitions", str(PARTITIONS), "--show", name, "--scale", str(scale), *more)
+    playing = measuring.load("live", stack.bootstrap_servers, PREFIX, *flags)
+    begins = measuring.said(playing)
+    encoded = measuring.said(playing)
+    ahead_s = begins["t0_ms"] / 1_000 - time.time()
+    print(f"  {begins['deliveries']:,} records encoded in {encoded['encoded_s']} s, to begin in {ahead_s:.0f} s")
+    return playing
+
+
+def _seen_after(playing: subprocess.Popen[bytes], moment: str, seen: Callable[[], bool]) -> float:
+    """Seconds from a moment that the load tells until something is seen."""
+    acked_ms: int = measuring.said(playing)[moment]
+    wait_until(seen, "what was sent, in Redis", deadline_s=120, poll_s=0.02)
+    return max(0.0, time.time() - acked_ms / 1_000)
+
+
+def _require_all_sent(done: dict[str, Any]) -> None:
+    if done["failed_batches"]:
+        sys.exit(f"bench: Kafka refused {done['failed_batches']} batches")
+
+
+def tail(scale: float, _: argparse.Namespace) -> list[Row]:
+    """One worker and ten thousand rooms; then its start with all of them."""
+    show = build_show("long-tail", 1, None, scale).expected
+    with local_stack(with_topics=False) as stack:
+        stack.apply_topics(PREFIX, partitions=PARTITIONS)
+        with Worker(stack, PREFIX, name="tail") as worker:
+            wait_until(worker.is_ready, "a ready worker")
+            playing = _play(stack, long_tail.NAME, scale)
+            wait_until(lambda: worker.received() > 0, "the first record")
+            time.sleep(WARM_S)
+            before, cpu, began = worker.metrics(), measuring.cpu_s(worker.pid), time.monotonic()
+            time.sleep(long_tail.DURATION_S - WARM_S - 5)
+            after, share, wall_s = worker.metrics(), measuring.cpu_s(worker.pid) - cpu, time.monotonic() - began
+            done = measuring.said(playing)
+            _require_all_sent(done)
+            compared = wait_for_totals(stack, show)
+            figures: dict[str, Any] = {
+                f"visible_p{round(100 * each)}_s": measuring.quantile_of(
+                    before, after, "stream_visible_latency_seconds", each
+                )
+                for each in (0.5, 0.99)
+            }
+            figures |= {
+                "rooms": len(show.rooms),
+                "events_per_s": show.deliveries / long_tail.DURATION_S,
+                "sent_late_ms": done["behind_ms"],
+                "figures_compared": compared,
+                "rss_peak_mib": measuring.rss_peak_mib(worker.pid),
+            }
+        fold_s = _start_s(stack, "tail-again")
+    of_core = 100 * share / wall_s
+    return [
+        Row("long-tail: freshness, p99 (upper edge of its bucket)", "s", figures["visible_p99_s"], 1, figures),
+        Row("long-tail: CPU of one worker", "% of a core", of_core, 70, figures),
+        Row(f"worker start until the first fold, {len(show.rooms):,} rooms saved", "s", fold_s, 10),
+    ]
+
+
+def start(_scale: float, _: argparse.Namespace) -> list[Row]:
+    """A worker that finds an empty checkpoint log."""
+    with local_stack(with_topics=False) as stack:
+        stack.apply_topics(PREFIX, partitions=PARTITIONS)
+        fold_s = _start_s(stack, "start")
+    return [Row("worker start until the first fold, nothing saved", "s", fold_s, 3)]
+
+
+def _start_s(stack: Stack, name: str) -> float:
+    """From the start of the process until it says that it has folded something of a trickle."""
+    flags = ("--partitions", str(PARTITIONS), "--rate", "40", "--seconds", "120")
+    trickle = measuring.load("pace", stack.bootstrap_servers, PREFIX, *flags)
+    measuring.said(trickle)
+    with Worker(stack, PREFIX, name=name) as worker:
+        wait_until(lambda: worker.received() > 0, "the first fold", poll_s=0.02)
+        fold_s = time.monotonic() - worker.started
+        trickle.terminate()
+        trickle.wait()
+    return fold_s
+
+
+def memory(scale: float, flags: argparse.Namespace) -> list[Row]:
+    """Three nights of `jd-midnight` in rooms of their own, and the rooms of `long-tail`."""
+    now_ms = time.time_ns() // 1_000_000 - 10 * 60_000
+    shows = [("jd-midnight", seed, f"jd{seed}") for seed in (1, 2, 3)] + [("long-tail", 1, "tail")]
+    expected = [build_show(name, seed, room, scale).expected for name, seed, room in shows]
+    rooms = [room for each in expected for room in each.rooms]
+    records = sum(each.deliveries for each in expected)
+    with local_stack(with_topics=False) as stack:
+        stack.apply_topics(PREFIX, partitions=PARTITIONS, timestamp_type="CreateTime")
+        for name, seed, room in shows:
+            common = ("--scale", str(scale), "--room", room, "--seed", str(seed), "--t0-ms", str(now_ms))
+            simulate(stack, name, *common)
+        with Worker(stack, PREFIX, name="memory", settings={"SNAPUP_CLOCK": "log"}) as worker:
+            wait_until(lambda: worker.received() >= records, "the last record")
+            orders = sum(room.orders_placed for room in rooms)
+            names = [room.room_id for room in rooms]
+            wait_until(lambda: orders_placed(stack, names) == orders, "every order in Redis")
+            figures: dict[str, Any] = {
+                "rooms": len(rooms),
+                "orders": orders,
+                "viewers": sum(room.viewers for room in rooms),
+                "after_mib": measuring.rss_mib(worker.pid),
+                "soak_mib": [],
+            }
+            end = time.monotonic() + 60 * flags.soak_min
+            while time.monotonic() < end:
+                _soak_a_minute(stack)
+                figures["soak_mib"].append(round(measuring.rss_mib(worker.pid)))
+            peak = measuring.rss_peak_mib(worker.pid) / 1_024
+    name = f"memory: {len(rooms):,} rooms, {orders:,} orders, {figures['viewers']:,} viewers, peak"
+    return [Row(name, "GiB", peak, 2, figures)]
+
+
+def _soak_a_minute(stack: Stack) -> None:
+    flags = ("--partitions", str(PARTITIONS), "--rate", "20000", "--seconds", "60")
+    load = measuring.load("pace", stack.bootstrap_servers, PREFIX, *flags)
+    measuring.said(load)
+    measuring.said(load)
+    load.wait()
+
+
+def of_pieces(scale: float, _: argparse.Namespace) -> list[Row]:
+    """What needs no server."""
+    cut = pieces.checkpoint(max(3, round(20 * scale)))
+    one, fifty = pieces.snapshot_us(1), pieces.snapshot_us(50)
+    return [
+        Row("snapshot of a room with one sale", "µs", one["median"], 60, one),
+        Row("snapshot of a room with 50 sales", "µs", fifty["median"], 400, fifty),
+        Row("checkpoint of a second at 100 000 events/s, in one piece", "ms", cut["piece_ms"]["most"], 60, cut),
+        Row("checkpoints at 100 000 events/s", "% of a core", 100 * cut["share_of_a_core"], 5, cut),
+    ]
+
+
+PARTS: dict[str, Callable[[float, argparse.Namespace], list[Row]]] = {
+    "pieces": of_pieces,
+    "start": start,
+    "jd": jd,
+    "tail": tail,
+    "viya": viya,
+    "memory": memory,
+}
+
+
+def main() -> None:
+    """Run, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--soak-min", type=float, default=0.0)
+    flags = parser.parse_args()
+    names = flags.only.split(",")
+    if unknown := set(names) - PARTS.keys():
+        parser.error(f"--only {','.join(unknown)}: there are {', '.join(PARTS)}")
+    rows: list[Row] = []
+    for name in names:
+        print(name, flush=True)
+        found = PARTS[name](flags.scale, flags)
+        rows += found
+        for row in found:
+            print(f"  {row.name}: {row.value:,.2f} {row.unit}", flush=True)
+    table = [(row.name, f"{row.value:,.2f} {row.unit}", f"{row.goal:g}", "yes" if row.holds else "no") for row in rows]
+    title = "scenarios" if flags.scale == 1 else f"scenarios, scaled to {flags.scale:g}: no figures for the goals"
+    measuring.show(title, ("", "measured", "goal: at most", "holds"), table)
+    report = {"scale": flags.scale, "rows": [{**row._asdict(), "holds": row.holds} for row in rows]}
+    measuring.write_report("scenarios", report)
+
+
+if __name__ == "__main__":
+    main()
