@@ -1,7 +1,8 @@
 """How a partition's state lies in the compacted topic `live.checkpoints`: frames, keys, and logs of changes.
 
-Four kinds of record, so that a checkpoint costs what changed and not what a room has become:
+Five kinds of record, so that a checkpoint costs what changed and not what a room has become:
 
+    g|                           when event ids are next forgotten
     r|<room>                     head: totals, ledgers, urgency; small, written whole when the room changed
     b|<room>|<kind>|<block>      64 members of a session's distinct count; a full block never changes again; `s` = the
     sketch d|<n>  i|<n>  o|<n>  p|<n>   segments of change logs (windows, event ids, orders, sessions): appended, then
@@ -59,6 +60,7 @@ class Head(msgspec.Struct, array_like=True):
     urgencies: list[tuple[str, str, str, int, int, list[tuple[str, float, float]]]]
     sales_refused: int
     last_append_ms: int
+    awake_until_ms: int = -1
 
 
 class LedgerHead(msgspec.Struct, array_like=True):

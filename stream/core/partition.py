@@ -6,7 +6,7 @@ same, to the byte. State and positions move together inside `fold`; `cut` takes 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -15,12 +15,15 @@ import msgspec
 from stream.contract.decode import DeadLetter, Decoder, Limits
 from stream.core import roomstate
 from stream.core.changelog import ChangeLogs
+from stream.core.counters import Counters
 from stream.core.crowd import FOLDS_OF_CROWDS
+from stream.core.generations import GENERATION_KEY, Generations
 from stream.core.restore import SavedRooms
 from stream.core.room import Outcome, Room, Shared
 from stream.core.snapshot import Moment, overlay_of
 from stream.core.stock import EXPIRED, PAID, UNDONE
 from stream.core.time import BUCKET_MS, effective_time_ms
+from stream.core.timers import Timers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,25 +71,6 @@ class Cut(NamedTuple):
     signals: list[Published]
 
 
-class Counters:
-    """What happened since this object was made. `received = applied + duplicate + dead_lettered`, per topic."""
-
-    def __init__(self, topics: int) -> None:
-        self.received = [0] * topics
-        self.applied = [0] * topics
-        self.duplicate = [0] * topics
-        self.dead_lettered = [0] * topics
-        self.dead_letters: Counter[str] = Counter()
-        self.withheld: Counter[tuple[str, str]] = Counter()
-        self.retimed = 0
-        self.ids_forgotten = 0
-        self.orders_forgotten = 0
-        self.holds_expired = 0
-        self.rooms_ended = 0
-        self.rooms_evicted = 0
-        self.snapshots = 0
-
-
 class PartitionFold:
     """The rooms of one partition, and where in each input topic their state stands."""
 
@@ -112,9 +96,8 @@ class PartitionFold:
         ] = []  # heap of (wall ms, room id); a room's own next_due_ms says which entry is valid
         self._logs = ChangeLogs()
         self._saved = SavedRooms(self._logs)
-        self._ids_generation = 0
-        self._ids_generation_ms = -1
-        self._ids_in_generation = 0
+        self._generations = Generations(rules)
+        self._timers = Timers(self.rooms, rules, self.shared)
 
     @property
     def clock_ms(self) -> int:
@@ -153,7 +136,7 @@ class PartitionFold:
             room.records_since += 1
             at_ms = effective_time_ms(event.event_time_ms, record.timestamp, lateness_ms)
             self._count(topic_index, room.fold(event, at_ms), retimed=at_ms != event.event_time_ms)
-            self._ids_in_generation += 1
+            self._generations.ids += 1
 
     def _fold_good(self, topic_index: int, records: Sequence[Record], decoded: Decoded) -> None:
         """Room by room, each in the order of the log: what one room becomes does not depend on another."""
@@ -177,7 +160,7 @@ class PartitionFold:
             for place in mine:
                 at_ms = effective_ms[place]
                 self._count(topic_index, room.fold(events[place], at_ms), retimed=at_ms != event_time_ms[place])
-        self._ids_in_generation += len(records)
+        self._generations.ids += len(records)
 
     def _count(self, topic_index: int, outcome: Outcome, *, retimed: bool) -> None:
         if outcome is Outcome.DUPLICATE:
@@ -208,29 +191,24 @@ class PartitionFold:
         Make the room, remember where its evidence begins, note that it changes.
         """
         room = self.rooms.get(room_id)
-        if room is not None and self._is_over(room):
-            self._end(room)
-            self.counters.rooms_ended += 1
-            room = None
         if room is None:
             room = self._new_room(room_id)
         if room.first_offsets[topic_index] < 0:
             room.first_offsets[topic_index] = offset
-        if room.ids_generation != self._ids_generation:
-            self.counters.ids_forgotten += room.begin_ids_generation(self._ids_generation)
+        if room.ids_generation != self._generations.present:
+            self._save_ids(room)
+            self.counters.ids_forgotten += room.begin_ids_generation(self._generations.present)
         room.touched_ms = self.shared.clock_ms
+        self.counters.orders_forgotten += room.settle(room.touched_ms)
         self._touched[room_id] = room
         return room
-
-    def _is_over(self, room: Room) -> bool:
-        """Whether a session has ended by its silence. What comes later begins a new one, published meanwhile or not."""
-        return self.clock_ms - room.touched_ms > self.rules.room_idle_ms
 
     def _new_room(self, room_id: str) -> Room:
         if len(self.rooms) >= self.rules.rooms_max:
             self._evict_rooms()
         room = self.rooms[room_id] = Room(room_id, self.rules, self.shared, self.shared.clock_ms)
-        room.ids_generation = self._ids_generation
+        room.ids_generation = self._generations.present
+        self._timers.began(room)
         return room
 
     def _evict_rooms(self) -> None:
@@ -247,12 +225,15 @@ class PartitionFold:
         del self.rooms[room.room_id]
         self._unsaved.pop(room.room_id, None)
         self._touched.pop(room.room_id, None)
+        self._timers.ended(room)
         self._ended.append(room)
 
     def _note_changes(self) -> None:
         """The rooms of the piece just folded are to be saved, and published at their pace."""
         for room in self._touched.values():
             self._changed(room)
+            if room.ledgers:
+                self._timers.wake(room)
 
     def _changed(self, room: Room) -> None:
         self._unsaved[room.room_id] = room
@@ -275,28 +256,38 @@ class PartitionFold:
 
     # -- time -------------------------------------------------------------------------------------------------------
     def advance(self, clock_ms: int, source: Literal["tick", "log"]) -> None:
-        """Move the clock, never back: holds run out, old event ids begin to be forgotten."""
+        """Move the clock, never back: holds run out, levels move, sessions end, old event ids begin to be forgotten.
+
+        Each at its own moment and in the order of these, so it is the same whether the clock moves in one step or in
+        a hundred: only where it stands when something is folded or cut has to be known to repeat a run.
+        """
         self.clock_source = source
         if clock_ms <= self.shared.clock_ms:
             return
+        self._generations.turn_by_number(self.shared.clock_ms)
+        timers = self._timers
+        while (moment_ms := timers.next_ms()) <= clock_ms:
+            self.shared.clock_ms = max(self.shared.clock_ms, moment_ms)
+            for room in timers.moved():  # in the second that ended with this moment, so before what happens at it
+                self._changed(room)
+            self._expire_holds()
+            for room in timers.over():
+                self._end(room)
+                self.counters.rooms_ended += 1
         self.shared.clock_ms = clock_ms
-        self._expire_holds()
-        half_ms, half_count = self.rules.remember_ids_ms // 2, self.rules.remember_ids_max // 2
-        if self._ids_generation_ms < 0:
-            self._ids_generation_ms = clock_ms
-        elif clock_ms - self._ids_generation_ms >= half_ms or self._ids_in_generation >= half_count:
-            self._ids_generation += 1
-            self._ids_generation_ms = clock_ms
-            self._ids_in_generation = 0
+        self._generations.turn_by_time(clock_ms)
 
     def _expire_holds(self) -> None:
-        holds, clock_ms = self.shared.holds, self.shared.clock_ms
+        shared = self.shared
+        holds, clock_ms = shared.holds, shared.clock_ms
         while holds and holds[0][0] <= clock_ms:
             until_ms, room_id, order_id = heappop(holds)
             room = self.rooms.get(room_id)
             if room is not None and room.expire_hold(order_id, until_ms):
                 self.counters.holds_expired += 1
                 self._changed(room)
+                if room.ledgers:
+                    self._timers.wake(room)
 
     # -- publish ----------------------------------------------------------------------------------------------------
     def publish(
@@ -322,10 +313,6 @@ class PartitionFold:
             due_ms, room_id = heappop(due)
             if (room := self.rooms.get(room_id)) is None or room.next_due_ms != due_ms:
                 continue  # an entry that a later one replaced
-            if self._is_over(room):
-                self._end(room)
-                self.counters.rooms_ended += 1
-                continue
             published.append(self._publish(room, now_ms, wall_ms, epoch))
         return published
 
@@ -335,8 +322,6 @@ class PartitionFold:
         room.records_since = 0
         room.published_ms = now_ms
         document = self._document(room, wall_ms, epoch)
-        if room.unsaved:
-            self._unsaved[room.room_id] = room  # its urgency moved: after a restart it must not rise again
         self._schedule(room, now_ms + self._refresh_ms(room))
         self.counters.snapshots += 1
         for withheld in document.withheld:
@@ -351,6 +336,7 @@ class PartitionFold:
     def _document(self, room: Room, wall_ms: int | None, epoch: int) -> Overlay:
         as_of_ms = max(self.clock_ms, 0)
         room.advance(as_of_ms)
+        self.counters.orders_forgotten += room.forget_orders(as_of_ms - self.rules.remember_orders_ms)
         moment = Moment(
             as_of_ms=as_of_ms,
             stale_after_ms=as_of_ms + self._refresh_ms(room) * self.rules.stale_after_refreshes,
@@ -397,27 +383,33 @@ class PartitionFold:
         for room in self._ended:
             records.extend(roomstate.tombstones(room))
         self._ended = []
-        for room in self._unsaved.values():
+        for room_id in sorted(self._unsaved):
+            room = self._unsaved[room_id]
             signals.append(self._encoded(room, self._document(room, None, epoch)))
             for window_entry in roomstate.window_entries(room):
                 self._logs.windows.append(window_entry, clock_ms)
-            for ids_entry in roomstate.ids_entries(room):
-                self._logs.ids.append(ids_entry, room.ids_generation)
+            self._save_ids(room)
             for order_entry in roomstate.order_entries(room):
                 self._logs.orders.append(order_entry, clock_ms)
             for presence_entry in roomstate.presence_entries(room):
                 self._logs.presence.append(presence_entry, clock_ms)
             records.extend(roomstate.member_records(room))
             records.append(roomstate.head_record(room))
-            room.unsaved = False
+        if self._unsaved:
+            records.extend(self._generations.record())
         self._unsaved = {}
         self._forget(clock_ms)
         records += self._logs.windows.cut(clock_ms - 1_800_000 - 2 * self.rules.allowed_lateness_ms)
-        records += self._logs.ids.cut(self._ids_generation - 1)
+        records += self._logs.ids.cut(self._generations.present - 1)
         records += self._logs.orders.cut(clock_ms - self.rules.remember_orders_ms)
         records += self._logs.presence.cut(clock_ms - self.rules.presence_timeout_ms - self.rules.allowed_lateness_ms)
         refused, self.refused = self.refused, []
         return Cut(records, tuple(self.positions), clock_ms, refused, signals)
+
+    def _save_ids(self, room: Room) -> None:
+        """To the change log, under the generation in which they are remembered."""
+        for entry in roomstate.ids_entries(room):
+            self._logs.ids.append(entry, room.ids_generation)
 
     def _forget(self, clock_ms: int) -> None:
         """Orders out of time; and beyond the bound the oldest quarter of the room that has most."""
@@ -436,7 +428,10 @@ class PartitionFold:
     # -- restore ----------------------------------------------------------------------------------------------------
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one state record of the checkpoint, in log order: the last value of a key holds."""
-        self._saved.load(key, value)
+        if key == GENERATION_KEY:
+            self._generations.load(value)
+        else:
+            self._saved.load(key, value)
 
     def loaded(self, positions: Sequence[int], clock_ms: int) -> None:
         """End of the restore: everything derived is computed anew, as of the clock that was saved.
@@ -445,13 +440,11 @@ class PartitionFold:
         """
         self.positions = list(positions)
         self.shared.clock_ms = clock_ms
-        self.rooms = self._saved.rooms(self.rules, self.shared)
-        self._ids_generation = self._saved.ids_generation
-        self._ids_generation_ms = clock_ms
-        self._ids_in_generation = sum(len(room.ids) for room in self.rooms.values())
+        self.rooms.update(self._saved.rooms(self.rules, self.shared, self._generations))
         for room in self.rooms.values():
             for order_id, order in room.orders.items():
                 if order.hold_until_ms and not order.mask & (EXPIRED | PAID | UNDONE):
                     self.shared.holds.append((order.hold_until_ms, room.room_id, order_id))
             self._schedule(room, 0)
         heapify(self.shared.holds)
+        self._timers.restored()

@@ -8,6 +8,7 @@ from stream.core import roomstate
 
 if TYPE_CHECKING:
     from stream.core.changelog import ChangeLogs, IdsEntry, OrderEntry, PresenceEntry, WindowEntry
+    from stream.core.generations import Generations
     from stream.core.room import Room, Shared
     from stream.core.rules import Rules
 
@@ -15,17 +16,12 @@ _BYTES_OF_KIND = 2  # "r|", "b|", ...
 
 
 class SavedRooms:
-    """Collects records in log order, the last value of a key holds; then makes the rooms.
-
-    Attributes:
-        ids_generation: the newest generation of event ids that was met.
-    """
+    """Collects records in log order, the last value of a key holds; then makes the rooms."""
 
     def __init__(self, logs: ChangeLogs) -> None:
         self._logs = logs
         self._heads: dict[bytes, bytes] = {}
         self._blocks: dict[bytes, bytes] = {}
-        self.ids_generation = 0
 
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one record; None is a tombstone."""
@@ -43,7 +39,7 @@ class SavedRooms:
         elif kind == b"p|":
             self._logs.presence.load(key, value)
 
-    def rooms(self, rules: Rules, shared: Shared) -> dict[str, Room]:
+    def rooms(self, rules: Rules, shared: Shared, generations: Generations) -> dict[str, Room]:
         """The rooms as of the clock in `shared`, and nothing is kept here.
 
         Raises CorruptCheckpointError when a record cannot be read.
@@ -54,7 +50,7 @@ class SavedRooms:
             rooms[room.room_id] = room
         self._give_members(rooms)
         self._give_changes(rooms, oldest_order_ms=shared.clock_ms - rules.remember_orders_ms)
-        self._give_ids(rooms)
+        self._give_ids(rooms, generations, shared.clock_ms)
         for room in rooms.values():
             roomstate.finish_restore(room, shared.clock_ms)
         return rooms
@@ -82,17 +78,18 @@ class SavedRooms:
             if room := _room_of(rooms, presence_entry):
                 room.presence.restore(presence_entry.sessions)
 
-    def _give_ids(self, rooms: dict[str, Room]) -> None:
+    def _give_ids(self, rooms: dict[str, Room], generations: Generations, clock_ms: int) -> None:
         entries = list(self._logs.ids.loaded())
-        self.ids_generation = max((entry.generation for entry in entries), default=0)
+        generations.restored(entries, clock_ms)
+        present = generations.present
         for entry in entries:
             room = _room_of(rooms, entry)
             if room is None:
                 continue
-            room.ids_generation = self.ids_generation
-            if entry.generation == self.ids_generation:
+            room.ids_generation = present
+            if entry.generation == present:
                 room.ids.update(entry.ids)
-            elif entry.generation == self.ids_generation - 1:
+            elif entry.generation == present - 1:
                 room.ids_previous.update(entry.ids)
 
 

@@ -87,7 +87,9 @@ class Room:
     """Everything known about one room in one session."""
 
     __slots__ = (
+        "alarm_ms",
         "audiences",
+        "awake_until_ms",
         "born_ms",
         "cart_adds",
         "changed",
@@ -111,12 +113,14 @@ class Room:
         "orders_paid",
         "orders_placed",
         "orders_refunded",
+        "over_ms",
         "paid_minor_tallies",
         "paid_tally",
         "presence",
         "published_ms",
         "records_since",
         "rev",
+        "rev_saved",
         "room_id",
         "rules",
         "sales_refused",
@@ -125,7 +129,6 @@ class Room:
         "touched_ms",
         "unit_tally",
         "unpaid",
-        "unsaved",
         "urgencies",
         "view_tally",
         "views",
@@ -161,12 +164,14 @@ class Room:
         self.ids_generation = 0
         self.new_ids: list[str] = []
         # Publication and checkpoint.
-        self.rev = 0
-        self.changed = self.unsaved = False
+        self.rev = self.rev_saved = 0
+        self.changed = False
         self.records_since = 0
         self.touched_ms = born_ms  # by the partition's clock, so that imported history does not end at once
         self.last_append_ms = -1
         self.next_due_ms = self.published_ms = 0
+        # The partition's timers: when the session is over by silence, until when and from when on levels may move.
+        self.over_ms = self.awake_until_ms = self.alarm_ms = -1
 
     # -- the fold ---------------------------------------------------------------------------------------------------
     def fold(self, event: RoomEvent, effective_ms: int) -> Outcome:
@@ -439,6 +444,17 @@ class Room:
     }
 
     # -- time -------------------------------------------------------------------------------------------------------
+    def settle(self, clock_ms: int) -> int:
+        """Bring to the partition's clock what time alone changes, before anything is folded.
+
+        So what is folded does not depend on when the room was last looked at. Returns how many orders were forgotten.
+        """
+        if clock_ms // BUCKET_MS > self.view_tally.as_of:
+            self.advance(clock_ms)
+        else:
+            self.presence.advance(clock_ms)
+        return self.forget_orders(clock_ms - self.rules.remember_orders_ms) if self.orders else 0
+
     def advance(self, clock_ms: int) -> None:
         """Move every window of this room to the partition's clock."""
         bucket = clock_ms // BUCKET_MS

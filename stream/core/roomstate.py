@@ -77,6 +77,7 @@ def head_record(room: Room) -> tuple[bytes, bytes]:
         ],
         room.sales_refused,
         room.last_append_ms,
+        room.awake_until_ms,
     )
     return head_key(room.room_id), frame(head)
 
@@ -209,7 +210,9 @@ def room_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Room:
     """A room from its head; members and change logs follow."""
     head = unframe(key, value, head_decoder)
     room = Room(key[2:].decode(), rules, shared, head.born_ms)
-    room.touched_ms, room.rev, room.last_append_ms = head.touched_ms, head.rev, head.last_append_ms
+    room.touched_ms, room.last_append_ms = head.touched_ms, head.last_append_ms
+    room.awake_until_ms = head.awake_until_ms
+    room.rev = room.rev_saved = head.rev
     room.likes, room.comments, room.cart_adds, room.views = head.likes, head.comments, head.cart_adds, head.views
     room.orders_placed, room.orders_paid, room.orders_cancelled, room.orders_refunded = head.orders
     room.money = head.money

@@ -1,4 +1,4 @@
-"""Urgency levels: evidence or silence. A level rises at once and falls late, so that it does not flicker.
+"""Urgency levels: evidence or silence. A level rises at the next whole second and falls late, so as not to flicker.
 
 Each rule looks at one figure of the ledger and names the level that the figure supports; the highest one holds. `BANDS`
 is the rule book: thresholds are the product's judgement (there is no public standard), each documented in
@@ -52,6 +52,10 @@ class UrgencyState(Struct):
     below_since_ms: int = -1
     because: list[Because] = []
 
+    def copy(self) -> UrgencyState:
+        """Another one in the same state."""
+        return UrgencyState(self.level, self.since_ms, self.below_since_ms, self.because)
+
     def update(self, figures: SaleFigures, now_ms: int, rules: Rules) -> bool:
         """Move the level as of `now_ms`. Returns whether anything changed that has to be remembered."""
         before = self.level, self.since_ms, self.below_since_ms, self.because
@@ -88,6 +92,12 @@ class UrgencyState(Struct):
     def published(self, sale_id: str | None = None) -> Urgency:
         """As the overlay shows it."""
         return Urgency(self.level, self.since_ms, self.because, sale_id)
+
+
+def agrees(level: Level, figures: SaleFigures) -> bool:
+    """Whether a level can be that of a sale in this condition: ended, not open, sold out, or selling."""
+    fixed = _fixed_level(figures)
+    return level in _RANK if fixed is None else level == fixed
 
 
 def _fixed_level(figures: SaleFigures) -> Level | None:

@@ -111,6 +111,8 @@ class FoldLoop:
     async def _fold_what_may(self, owner: Owner) -> None:
         token = owner.ownership.token
         self._mark_log_ends(owner)
+        # Before the first piece too: after a long pause the clock of the checkpoint is not what time it is.
+        self._advance(owner)
         while owner.phase is Phase.LIVE and (taken := owner.merge.take()) is not None:
             topic_index, records = taken
             for start in range(0, len(records), PIECE_RECORDS):

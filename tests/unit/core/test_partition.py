@@ -623,7 +623,7 @@ def test_a_cut_takes_records_positions_clock_and_refusals_of_one_moment() -> Non
     log.tick(7)
     refused = list(log.fold.refused)
     cut = log.fold.cut(5)
-    assert kinds(cut) == {b"r|", b"b|", b"d|", b"i|", b"o|", b"p|"}
+    assert kinds(cut) == {b"r|", b"b|", b"d|", b"g|", b"i|", b"o|", b"p|"}
     assert cut.positions == tuple(log.fold.positions) == (1, 2, 1, 1, 3, 4)
     assert cut.clock_ms == at(7)
     assert cut.refused == refused
@@ -644,7 +644,7 @@ def test_a_cut_holds_what_changed_since_the_last_one_only() -> None:
     assert (empty.records, empty.refused, empty.signals) == ([], [], [])
     log.add(like("u9", s=1))
     cut = log.fold.cut(1)
-    assert {key for key, _ in cut.records} == {b"r|r1", b"b|r1|a4|0", b"d|0", b"i|0"}
+    assert {key for key, _ in cut.records} == {b"g|", b"r|r1", b"b|r1|a4|0", b"d|0", b"i|0"}
     assert rooms_of(cut.signals) == ["r1"]
 
 
@@ -670,10 +670,11 @@ def test_a_silent_room_whose_urgency_stays_is_not_saved_again() -> None:
     log = Log()
     log.add(opened(1_000))
     log.tick(0)
-    publish(log, 0)
+    log.tick(1)  # the level begins
+    publish(log, 1)
     log.fold.cut(1)
-    log.tick(1)
-    assert rooms_of(publish(log, 1)) == ["r1"]
+    log.tick(2)
+    assert rooms_of(publish(log, 2)) == ["r1"]
     assert log.fold.cut(1).records == []
 
 

@@ -7,8 +7,8 @@ import pytest
 from stream.contract.overlay import Count, Evidence, Money, Orders
 from stream.core.eta import COVERAGE, eta_sellout
 from stream.core.rules import Rules
-from stream.core.snapshot import Moment, overlay_of, status_of
-from stream.core.urgency import UrgencyState
+from stream.core.sale import move_urgencies
+from stream.core.snapshot import Moment, overlay_of
 from tests.support.events import (
     Log,
     at,
@@ -28,7 +28,6 @@ from tests.support.rooms import TOPICS
 if TYPE_CHECKING:
     from typing import Any
 
-    from stream.contract.events import RoomEvent
     from stream.contract.overlay import Overlay, Sale
     from stream.core.room import Room
 
@@ -56,85 +55,6 @@ def the_sale(room: Room, s: float) -> Sale:
 
 def withheld(overlay: Overlay) -> dict[str, str]:
     return {each.claim: each.reason for each in overlay.withheld}
-
-
-# -- status ------------------------------------------------------------------------------------------------------------
-def status(room: Room, s: float) -> tuple[str, int | None, bool]:
-    return status_of(room.ledgers["s1", "k1"], room, at(s))
-
-
-def test_a_sale_is_unknown_until_it_was_opened_whatever_else_was_said() -> None:
-    room = new_room()
-    fold_at_own_time(room, order(), extended(900), closed(s=1))
-    assert status(room, 5) == ("unknown", None, False)
-
-
-def test_a_sale_opens_at_its_start_and_ends_at_its_end() -> None:
-    room = new_room()
-    fold_at_own_time(room, opened(starts_s=10, ends_s=20))
-    assert status(room, 9.999) == ("scheduled", at(20), False)
-    assert status(room, 10) == ("open", at(20), False)
-    assert status(room, 19.999) == ("open", at(20), False)
-    assert status(room, 20) == ("ended", at(20), False)
-
-
-def test_a_sale_without_an_end_stays_open_and_cannot_be_extended() -> None:
-    room = new_room()
-    fold_at_own_time(room, opened(ends_s=None), extended(900))
-    assert status(room, 5_000) == ("open", None, False)
-
-
-@pytest.mark.parametrize("first", ["the opening", "the extension"])
-def test_an_extension_holds_in_whatever_order_it_was_said(first: str) -> None:
-    room = new_room()
-    events: list[RoomEvent] = [opened(ends_s=20), extended(40)]
-    fold_at_own_time(room, *(events if first == "the opening" else events[::-1]))
-    assert status(room, 20) == ("open", at(40), True)
-    assert status(room, 40) == ("ended", at(40), True)
-
-
-def test_an_extension_to_an_earlier_or_the_same_end_is_none() -> None:
-    room = new_room()
-    fold_at_own_time(room, opened(ends_s=20), extended(20))
-    assert status(room, 0) == ("open", at(20), False)
-
-
-def test_an_extension_revives_a_sale_that_had_ended() -> None:
-    room = new_room()
-    fold_at_own_time(room, opened(ends_s=20))
-    assert status(room, 25)[0] == "ended"
-    fold_at_own_time(room, extended(40, s=25))
-    assert status(room, 25)[0] == "open"
-
-
-@pytest.mark.parametrize("first", ["the opening", "the close"])
-def test_a_close_ends_a_sale_in_whatever_order_it_was_said(first: str) -> None:
-    room = new_room()
-    events: list[RoomEvent] = [opened(ends_s=20), closed(s=15)]
-    fold_at_own_time(room, *(events if first == "the opening" else events[::-1]))
-    assert status(room, 14.999)[0] == "open"
-    assert status(room, 15) == ("ended", at(15), False)
-    fold_at_own_time(room, extended(40, s=16))
-    assert status(room, 16) == ("ended", at(15), True)
-
-
-def test_a_close_of_a_sale_that_had_ended_changes_nothing() -> None:
-    room = new_room()
-    fold_at_own_time(room, opened(ends_s=20), closed(s=25))
-    assert status(room, 30) == ("ended", at(20), False)
-
-
-def test_a_close_is_the_end_of_a_sale_that_had_none() -> None:
-    room = new_room()
-    fold_at_own_time(room, opened(ends_s=None), closed(s=15))
-    assert status(room, 14.999) == ("open", None, False)
-    assert status(room, 15) == ("ended", at(15), False)
-
-
-def test_a_close_before_the_start_ends_it() -> None:
-    room = new_room()
-    fold_at_own_time(room, opened(starts_s=10, ends_s=20), closed(s=5))
-    assert status(room, 6)[0] == "ended"
 
 
 # -- a sale's figures --------------------------------------------------------------------------------------------------
@@ -293,6 +213,7 @@ def test_a_past_counts_from_two_velocity_windows_on() -> None:
     fold_at_own_time(room, opened(100_000), order("placed", "o", "u", 1_000, s=0))
     steadily(room, 15, 19, per_second=2)
     assert the_sale(room, 19.999).urgency.because[0].value == 5.0  # against the floor of 2
+    move_urgencies(room, at(19))
     assert the_sale(room, 20).urgency.level != "calm"  # held
     room.urgencies.clear()
     assert the_sale(room, 20).urgency.level == "calm"  # 10 against 1 000
@@ -349,13 +270,43 @@ def test_the_last_minute_counts_to_the_extended_end() -> None:
     assert the_sale(room, 0).urgency.level != "last_call"
 
 
-def test_the_urgency_of_a_sale_begins_when_it_is_first_looked_at() -> None:
+def test_the_urgency_of_a_sale_begins_with_the_second_in_which_it_is_first_seen() -> None:
     room = new_room()
     fold_at_own_time(room, cart())
-    assert the_sale(room, 3).urgency.since_ms == at(3)
+    assert the_sale(room, 3.2).urgency.since_ms == at(3)
+    move_urgencies(room, at(3))
     fold_at_own_time(room, opened())
-    assert the_sale(room, 5).urgency.since_ms == at(5)
+    assert (the_sale(room, 5.9).urgency.level, the_sale(room, 5.9).urgency.since_ms) == ("calm", at(5))
+    move_urgencies(room, at(5))
     assert the_sale(room, 6).urgency.since_ms == at(5)
+
+
+def test_a_document_shows_the_level_of_the_last_whole_second_and_moves_none() -> None:
+    room = new_room()
+    fold_at_own_time(room, opened(100_000))
+    move_urgencies(room, at(0))
+    fold_at_own_time(room, order("placed", units=40, s=1))
+    assert the_sale(room, 1.9).urgency.level == "calm"
+    move_urgencies(room, at(1))
+    assert (the_sale(room, 2).urgency.level, the_sale(room, 2).urgency.since_ms) == ("snap_up", at(1))
+    before = repr(room.urgencies)
+    snapshot(room, 60)
+    assert repr(room.urgencies) == before
+
+
+def test_a_sale_that_sells_out_is_restocked_or_ends_within_a_second_is_shown_as_it_is() -> None:
+    room = new_room()
+    fold_at_own_time(room, opened(10, ends_s=7.5))
+    move_urgencies(room, at(0))
+    fold_at_own_time(room, order("paid", units=10, s=1.2))
+    assert (the_sale(room, 1.3).urgency.level, the_sale(room, 1.3).urgency.since_ms) == ("sold_out", at(1))
+    move_urgencies(room, at(1))
+    fold_at_own_time(room, restocked(100, s=2.5))
+    shown = the_sale(room, 2.6).urgency
+    assert shown.level not in ("sold_out", "unknown", "ended")
+    assert shown.because != []
+    move_urgencies(room, at(2))
+    assert (the_sale(room, 7.5).urgency.level, the_sale(room, 7.5).urgency.since_ms) == ("ended", at(7))
 
 
 def test_the_room_shows_the_urgency_of_the_sale_that_leads() -> None:
@@ -367,15 +318,13 @@ def test_the_room_shows_the_urgency_of_the_sale_that_leads() -> None:
     assert (empty.level, empty.sale_id) == ("unknown", None)
 
 
-def test_a_room_notes_that_its_urgency_moved() -> None:
+def test_a_level_that_moved_or_began_is_to_be_remembered() -> None:
     room = new_room()
     fold_at_own_time(room, opened())
-    snapshot(room, 0)
-    assert room.unsaved
-    room.unsaved = False
-    snapshot(room, 1)
-    assert not room.unsaved
-    assert isinstance(room.urgencies["s1", "k1"], UrgencyState)
+    assert move_urgencies(room, at(0))
+    assert not move_urgencies(room, at(1))
+    fold_at_own_time(room, closed(s=2.5))
+    assert move_urgencies(room, at(2))
 
 
 # -- the document ------------------------------------------------------------------------------------------------------

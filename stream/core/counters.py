@@ -1,0 +1,24 @@
+"""What a partition counts for those who watch it. Nothing here is part of its state."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+
+class Counters:
+    """What happened since this object was made. `received = applied + duplicate + dead_lettered`, per topic."""
+
+    def __init__(self, topics: int) -> None:
+        self.received = [0] * topics
+        self.applied = [0] * topics
+        self.duplicate = [0] * topics
+        self.dead_lettered = [0] * topics
+        self.dead_letters: Counter[str] = Counter()
+        self.withheld: Counter[tuple[str, str]] = Counter()
+        self.retimed = 0
+        self.ids_forgotten = 0
+        self.orders_forgotten = 0
+        self.holds_expired = 0
+        self.rooms_ended = 0
+        self.rooms_evicted = 0
+        self.snapshots = 0

@@ -1,0 +1,156 @@
+"""One SKU of one sale as of a moment: status, pace, forecast, and the level of urgency that follows from them.
+
+Levels move on whole seconds of the partition's clock, each as of the end of the second just gone, whether or not
+anybody looks: so a level is a function of the log and the clock, not of how often documents are made. A document shows
+the level as it stands; only where the sale itself has changed meanwhile (it opened, sold out, was restocked, ended)
+does it show what the next whole second will find.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from stream.contract.overlay import EtaSellout, SaleStatus, Velocity
+from stream.core.eta import COVERAGE, eta_sellout
+from stream.core.stock import RECENT_BUCKETS
+from stream.core.time import BUCKET_MS
+from stream.core.urgency import SaleFigures, UrgencyState, agrees
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stream.core.room import Room
+    from stream.core.rules import Rules
+    from stream.core.stock import Ledger
+
+
+class Look(Struct, gc=False):
+    """What is seen of a ledger at one moment, and what the rules of urgency make of it."""
+
+    status: SaleStatus
+    ends_at_ms: int | None
+    extended: bool
+    available: int | None
+    velocity: Velocity
+    eta: EtaSellout | None
+    carters: int
+    figures: SaleFigures
+
+
+def look(room: Room, ledger: Ledger, now_ms: int, baseline: float) -> Look:
+    """One ledger as of a moment; `baseline` is the room's own, of the same moment."""
+    rules = room.rules
+    status, ends_at_ms, extended = status_of(ledger, room, now_ms)
+    left = ledger.available
+    available = None if left is None else max(0, left)
+    velocity = Velocity(ledger.velocity_units(now_ms // BUCKET_MS, rules.velocity_window_ms), rules.velocity_window_ms)
+    eta = _eta(ledger, now_ms) if status == "open" else None
+    carters = ledger.carters_without_order
+    figures = SaleFigures(
+        status,
+        available == 0,
+        velocity.units / baseline if velocity.units >= rules.velocity_min_units else None,
+        carters / available if available and carters >= rules.demand_min_carters else None,
+        None if eta is None else (eta.low + eta.high) / 2_000,
+        None if ends_at_ms is None else ends_at_ms - now_ms,
+    )
+    return Look(status, ends_at_ms, extended, available, velocity, eta, carters, figures)
+
+
+def status_of(ledger: Ledger, room: Room, now_ms: int) -> tuple[SaleStatus, int | None, bool]:
+    """Status, end (None: open-ended) and whether it was extended, as of a moment."""
+    terms = room.terms.get(ledger.sale_id)
+    opened = ledger.opened
+    if opened is None:
+        return "unknown", None, False
+    ends_at_ms = opened.ends_at_ms
+    extended = False
+    if terms is not None and ends_at_ms is not None and terms.extended_to_ms > ends_at_ms:
+        ends_at_ms, extended = terms.extended_to_ms, True
+    if terms is not None and 0 <= terms.closed_at_ms <= now_ms:
+        closed_ms = terms.closed_at_ms
+        return "ended", closed_ms if ends_at_ms is None else min(closed_ms, ends_at_ms), extended
+    if ends_at_ms is not None and now_ms >= ends_at_ms:
+        return "ended", ends_at_ms, extended
+    return ("scheduled" if now_ms < opened.starts_at_ms else "open"), ends_at_ms, extended
+
+
+def _eta(ledger: Ledger, now_ms: int) -> EtaSellout | None:
+    available = ledger.available
+    if available is None or available <= 0 or not ledger.recent:
+        return None
+    bucket, recent = now_ms // BUCKET_MS, ledger.recent
+    # The buckets begin with the sale: seconds before it opened are not seconds in which nobody bought.
+    opened_bucket = 0 if ledger.opened is None else ledger.opened.starts_at_ms // BUCKET_MS
+    first = max(bucket - RECENT_BUCKETS + 1, opened_bucket)
+    units = [recent.get(second, 0) for second in range(first, bucket + 1)]
+    found = eta_sellout(available, units, BUCKET_MS, last_bucket_ms=now_ms % BUCKET_MS + 1)
+    return None if found is None else EtaSellout(found[0], found[1], COVERAGE)
+
+
+def baseline_units(room: Room, now_ms: int) -> float:
+    """The room's own pace: net units of one velocity window, averaged over the longest tally window before this one."""
+    tally, rules = room.unit_tally, room.rules
+    window_ms = rules.velocity_window_ms
+    bucket = now_ms // BUCKET_MS
+    recent = sum(tally.counts.get(bucket - age, 0) for age in range(window_ms // BUCKET_MS))
+    span_ms = min(now_ms - room.first_unit_ms, 1_800_000) - window_ms if room.first_unit_ms >= 0 else 0
+    if span_ms < window_ms:
+        return rules.baseline_floor_units
+    return max(rules.baseline_floor_units, (tally.total_2 - recent) * window_ms / span_ms)
+
+
+# -- urgency -----------------------------------------------------------------------------------------------------------
+def awake_ms(rules: Rules) -> int:
+    """For how long after its last event the levels of a room can move by time alone.
+
+    Velocity and forecast look back so far, a fall takes so long; later only the start and the end of a sale move one.
+    """
+    return max(rules.velocity_window_ms, RECENT_BUCKETS * BUCKET_MS) + rules.urgency_fall_after_ms + 2 * BUCKET_MS
+
+
+def move_urgencies(room: Room, second_ms: int) -> bool:
+    """Move every level of a room as of the end of the second that begins at `second_ms`.
+
+    A level's `since_ms` is the beginning of that second. Returns whether anything is to be remembered.
+    """
+    now_ms = second_ms + BUCKET_MS - 1
+    room.unit_tally.advance(now_ms // BUCKET_MS)
+    baseline = baseline_units(room, now_ms)
+    moved = False
+    for key, ledger in room.ledgers.items():
+        urgency = room.urgencies.get(key)
+        if urgency is None:
+            urgency = room.urgencies[key] = UrgencyState(since_ms=second_ms)
+            moved = True
+        moved |= urgency.update(look(room, ledger, now_ms, baseline).figures, second_ms, room.rules)
+    return moved
+
+
+def shown_urgency(room: Room, ledger: Ledger, figures: SaleFigures, now_ms: int) -> UrgencyState:
+    """The level that a document of this moment shows; nothing is moved."""
+    urgency = room.urgencies.get((ledger.sale_id, ledger.sku_id))
+    if urgency is not None and agrees(urgency.level, figures):
+        return urgency
+    second_ms = now_ms // BUCKET_MS * BUCKET_MS
+    urgency = UrgencyState(since_ms=second_ms) if urgency is None else urgency.copy()
+    urgency.update(figures, second_ms, room.rules)
+    return urgency
+
+
+def next_status_ms(room: Room, after_ms: int) -> int | None:
+    """The next moment at which the clock alone changes the status of one of the room's sales."""
+    return min((moment for moment in _status_moments(room) if moment > after_ms), default=None)
+
+
+def _status_moments(room: Room) -> Iterator[int]:
+    for ledger in room.ledgers.values():
+        if ledger.opened is not None:
+            yield ledger.opened.starts_at_ms
+            if ledger.opened.ends_at_ms is not None:
+                yield ledger.opened.ends_at_ms
+    for terms in room.terms.values():
+        yield terms.extended_to_ms
+        yield terms.closed_at_ms

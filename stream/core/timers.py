@@ -1,0 +1,121 @@
+"""What the clock alone does to the rooms of a partition, and the next moment at which it does any of it.
+
+Three kinds of timers: holds that run out, sessions that are over by their silence, and levels of urgency, which move on
+whole seconds. Only rooms with a sale in which something happened lately are looked at each second; the others sleep
+until the next start or end of a sale. So rooms without sales, and ended sales, cost nothing.
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
+
+from stream.core.sale import awake_ms, move_urgencies, next_status_ms
+from stream.core.time import BUCKET_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stream.core.room import Room, Shared
+    from stream.core.rules import Rules
+
+NEVER_MS = 1 << 62
+
+
+class Timers:
+    """The timers of one partition's rooms. An entry of a heap is valid while its room names the same moment."""
+
+    def __init__(self, rooms: dict[str, Room], rules: Rules, shared: Shared) -> None:
+        self._rooms = rooms
+        self._shared = shared
+        self._awake_ms = awake_ms(rules)
+        self._idle_ms = rules.room_idle_ms
+        self._awake: dict[str, Room] = {}
+        self._alarms: list[tuple[int, str]] = []  # heap of (when the status of a sale changes, room id)
+        self._silences: list[tuple[int, str]] = []  # heap of (when the session may be over, room id)
+
+    def next_ms(self) -> int:
+        """The next moment at which something happens by time alone."""
+        holds, silences = self._shared.holds, self._silences
+        moment_ms = holds[0][0] if holds else NEVER_MS
+        if silences and silences[0][0] < moment_ms:
+            moment_ms = silences[0][0]
+        return min(moment_ms, self._next_second_ms())
+
+    def _next_second_ms(self) -> int:
+        after_ms = (self._shared.clock_ms // BUCKET_MS + 1) * BUCKET_MS
+        if self._awake:
+            return after_ms
+        if self._alarms:
+            return max(after_ms, (self._alarms[0][0] // BUCKET_MS + 1) * BUCKET_MS)
+        return NEVER_MS
+
+    # -- rooms come and go ---------------------------------------------------------------------------------------------
+    def began(self, room: Room) -> None:
+        """A room began."""
+        room.over_ms = room.touched_ms + self._idle_ms + 1
+        heappush(self._silences, (room.over_ms, room.room_id))
+
+    def wake(self, room: Room) -> None:
+        """Something happened in a room with a sale: its levels may move."""
+        room.awake_until_ms = max(self._shared.clock_ms, room.last_append_ms) + self._awake_ms
+        self._awake[room.room_id] = room
+
+    def ended(self, room: Room) -> None:
+        """A room is gone."""
+        self._awake.pop(room.room_id, None)
+
+    def restored(self) -> None:
+        """All rooms came back from a checkpoint; the clock stands where it was saved."""
+        second_ms = self._shared.clock_ms // BUCKET_MS * BUCKET_MS
+        for room in self._rooms.values():
+            room.over_ms = room.touched_ms + self._idle_ms + 1
+            self._silences.append((room.over_ms, room.room_id))
+            if not room.ledgers:
+                continue
+            if room.awake_until_ms < 0:  # saved by a version that did not know
+                self.wake(room)
+            elif room.awake_until_ms >= second_ms:
+                self._awake[room.room_id] = room
+            else:
+                self._sleep(room, second_ms)
+        heapify(self._silences)
+
+    # -- what has happened by the clock as it stands -------------------------------------------------------------------
+    def over(self) -> Iterator[Room]:
+        """Rooms that have been silent for too long; the caller ends them."""
+        silences, clock_ms = self._silences, self._shared.clock_ms
+        while silences and silences[0][0] <= clock_ms:
+            moment_ms, room_id = heappop(silences)
+            room = self._rooms.get(room_id)
+            if room is None or room.over_ms != moment_ms:
+                continue
+            room.over_ms = room.touched_ms + self._idle_ms + 1
+            if room.over_ms <= clock_ms:
+                yield room
+            else:
+                heappush(silences, (room.over_ms, room_id))
+
+    def moved(self) -> Iterator[Room]:
+        """On a whole second: rooms of which a level has moved in the second just gone."""
+        clock_ms = self._shared.clock_ms
+        if clock_ms % BUCKET_MS:
+            return
+        alarms = self._alarms
+        while alarms and alarms[0][0] < clock_ms:
+            moment_ms, room_id = heappop(alarms)
+            room = self._rooms.get(room_id)
+            if room is not None and room.alarm_ms == moment_ms:
+                self._awake[room_id] = room
+        for room in list(self._awake.values()):
+            if move_urgencies(room, clock_ms - BUCKET_MS):
+                yield room
+            if room.awake_until_ms < clock_ms:
+                del self._awake[room.room_id]
+                self._sleep(room, clock_ms)
+
+    def _sleep(self, room: Room, second_ms: int) -> None:
+        alarm_ms = next_status_ms(room, second_ms - 1)
+        if alarm_ms is not None and alarm_ms != room.alarm_ms:
+            room.alarm_ms = alarm_ms
+            heappush(self._alarms, (alarm_ms, room.room_id))

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stream.core.rules import Rules
+from stream.core.sale import awake_ms, baseline_units, look, move_urgencies, next_status_ms, shown_urgency, status_of
+from tests.support.events import at, closed, extended, fold_at_own_time, new_room, opened, order
+
+if TYPE_CHECKING:
+    from stream.contract.events import RoomEvent
+    from stream.core.room import Room
+    from stream.core.urgency import UrgencyState
+
+
+# -- status ------------------------------------------------------------------------------------------------------------
+def status(room: Room, s: float) -> tuple[str, int | None, bool]:
+    return status_of(room.ledgers["s1", "k1"], room, at(s))
+
+
+def test_a_sale_is_unknown_until_it_was_opened_whatever_else_was_said() -> None:
+    room = new_room()
+    fold_at_own_time(room, order(), extended(900), closed(s=1))
+    assert status(room, 5) == ("unknown", None, False)
+
+
+def test_a_sale_opens_at_its_start_and_ends_at_its_end() -> None:
+    room = new_room()
+    fold_at_own_time(room, opened(starts_s=10, ends_s=20))
+    assert status(room, 9.999) == ("scheduled", at(20), False)
+    assert status(room, 10) == ("open", at(20), False)
+    assert status(room, 19.999) == ("open", at(20), False)
+    assert status(room, 20) == ("ended", at(20), False)
+
+
+def test_a_sale_without_an_end_stays_open_and_cannot_be_extended() -> None:
+    room = new_room()
+    fold_at_own_time(room, opened(ends_s=None), extended(900))
+    assert status(room, 5_000) == ("open", None, False)
+
+
+@pytest.mark.parametrize("first", ["the opening", "the extension"])
+def test_an_extension_holds_in_whatever_order_it_was_said(first: str) -> None:
+    room = new_room()
+    events: list[RoomEvent] = [opened(ends_s=20), extended(40)]
+    fold_at_own_time(room, *(events if first == "the opening" else events[::-1]))
+    assert status(room, 20) == ("open", at(40), True)
+    assert status(room, 40) == ("ended", at(40), True)
+
+
+def test_an_extension_to_an_earlier_or_the_same_end_is_none() -> None:
+    room = new_room()
+    fold_at_own_time(room, opened(ends_s=20), extended(20))
+    assert status(room, 0) == ("open", at(20), False)
+
+
+def test_an_extension_revives_a_sale_that_had_ended() -> None:
+    room = new_room()
+    fold_at_own_time(room, opened(ends_s=20))
+    assert status(room, 25)[0] == "ended"
+    fold_at_own_time(room, extended(40, s=25))
+    assert status(room, 25)[0] == "open"
+
+
+@pytest.mark.parametrize("first", ["the opening", "the close"])
+def test_a_close_ends_a_sale_in_whatever_order_it_was_said(first: str) -> None:
+    room = new_room()
+    events: list[RoomEvent] = [opened(ends_s=20), closed(s=15)]
+    fold_at_own_time(room, *(events if first == "the opening" else events[::-1]))
+    assert status(room, 14.999)[0] == "open"
+    assert status(room, 15) == ("ended", at(15), False)
+    fold_at_own_time(room, extended(40, s=16))
+    assert status(room, 16) == ("ended", at(15), True)
+
+
+def test_a_close_of_a_sale_that_had_ended_changes_nothing() -> None:
+    room = new_room()
+    fold_at_own_time(room, opened(ends_s=20), closed(s=25))
+    assert status(room, 30) == ("ended", at(20), False)
+
+
+def test_a_close_is_the_end_of_a_sale_that_had_none() -> None:
+    room = new_room()
+    fold_at_own_time(room, opened(ends_s=None), closed(s=15))
+    assert status(room, 14.999) == ("open", None, False)
+    assert status(room, 15) == ("ended", at(15), False)
+
+
+def test_a_close_before_the_start_ends_it() -> None:
+    room = new_room()
+    fold_at_own_time(room, opened(starts_s=10, ends_s=20), closed(s=5))
+    assert status(room, 6)[0] == "ended"
+
+
+# -- urgency -----------------------------------------------------------------------------------------------------------
+def shown(room: Room, s: float) -> UrgencyState:
+    ledger = room.ledgers["s1", "k1"]
+    room.advance(at(s))
+    return shown_urgency(room, ledger, look(room, ledger, at(s), baseline_units(room, at(s))).figures, at(s))
+
+
+def test_the_level_that_stands_is_shown_until_the_next_whole_second() -> None:
+    room = new_room()
+    fold_at_own_time(room, opened(100_000))
+    move_urgencies(room, at(0))
+    fold_at_own_time(room, order("placed", units=40, s=1))
+    assert shown(room, 1.9).level == "calm"
+    assert move_urgencies(room, at(1))
+    assert (shown(room, 2).level, shown(room, 2).since_ms) == ("snap_up", at(1))
+    assert not move_urgencies(room, at(2))
+
+
+def test_showing_a_level_moves_none() -> None:
+    room = new_room()
+    fold_at_own_time(room, opened(10))
+    move_urgencies(room, at(0))
+    fold_at_own_time(room, order("paid", units=10, s=1))
+    assert shown(room, 1.5).level == "sold_out"
+    assert room.urgencies["s1", "k1"].level == "calm"
+
+
+def test_the_whole_second_counts_to_its_last_millisecond() -> None:
+    room = new_room()
+    fold_at_own_time(room, opened(100, ends_s=30.999))
+    move_urgencies(room, at(30))
+    assert room.urgencies["s1", "k1"].level == "ended"
+    room = new_room()
+    fold_at_own_time(room, opened(100, ends_s=31))
+    move_urgencies(room, at(30))
+    assert room.urgencies["s1", "k1"].level == "calm"
+
+
+def test_levels_do_not_move_any_more_after_the_time_for_which_a_room_is_awake() -> None:
+    rules = Rules()
+    room = new_room(rules)
+    fold_at_own_time(room, opened(60, ends_s=None))
+    for second in range(20):
+        fold_at_own_time(room, order("paid", f"o{second}", f"u{second}", units=2, s=second))
+        move_urgencies(room, at(second))
+    last_s = 19 + awake_ms(rules) // 1_000
+    for second in range(20, last_s):
+        move_urgencies(room, at(second))
+    assert not any(move_urgencies(room, at(second)) for second in range(last_s, last_s + 2_000))
+
+
+def test_the_next_change_of_status_is_a_start_an_end_an_extended_end_or_a_close() -> None:
+    room = new_room()
+    assert next_status_ms(room, at(0)) is None
+    fold_at_own_time(room, opened(starts_s=10, ends_s=20), extended(30), closed(s=40))
+    moments, after_ms = [], at(0)
+    while (moment := next_status_ms(room, after_ms)) is not None:
+        moments.append((moment - at(0)) // 1_000)
+        after_ms = moment
+    assert moments == [10, 20, 30, 40]
