@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     serve_requests_per_s: int = Field(50, ge=1, le=100_000, description="API requests of one client address")
     serve_ping_ms: int = Field(15_000, ge=100, le=300_000, description="a stream silent for this gets a comment")
     serve_slow_client_ms: int = Field(10_000, ge=100, le=300_000, description="a stream that takes nothing is dropped")
+    serve_metrics_port: Port | None = Field(
+        None, description="a port at SNAPUP_METRICS_HOST with /metrics, /healthz, /readyz alone, without tokens; 0: any"
+    )
 
     # Operation
     metrics_host: str = Field("127.0.0.1", description="/metrics, /healthz, /readyz")

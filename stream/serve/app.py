@@ -95,15 +95,32 @@ class Server:
             handler_cancellation=True,
             shutdown_timeout=LAST_ANSWERS_S,
         )
+        self._operators = web.AppRunner(self.app_for_operators(), handle_signals=False, access_log=None)
         self._listening: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.port = 0
+        self.metrics_port: int | None = None
 
     def app(self) -> web.Application:
         """The routes, and what goes around each of them."""
         app = web.Application(middlewares=[self._around], client_max_size=1 << 16)
         for route in self.routes.table():
             app.router.add_get(route.path, route.handler, allow_head=route.allow_head)
+        app.on_response_prepare.append(self._add_headers)
+        return app
+
+    def app_for_operators(self) -> web.Application:
+        """What is answered on the metrics port, if there is one."""
+
+        @web.middleware
+        async def around(
+            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+        ) -> web.StreamResponse:
+            return await self._or_problem(request, handler)
+
+        app = web.Application(middlewares=[around], client_max_size=1 << 16)
+        for route in self.routes.table_for_operators():
+            app.router.add_get(route.path, route.handler)
         app.on_response_prepare.append(self._add_headers)
         return app
 
@@ -125,15 +142,23 @@ class Server:
                 connection_factory(self._gate, server, loop), host, port, backlog=1024
             )
         except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise SnapupError(
-                    f"Port {port} on {host} is in use: choose another with --port or SNAPUP_SERVE_PORT."
-                ) from None
-            raise SnapupError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from None
+            raise _cannot_listen(host, port, error, "--port or SNAPUP_SERVE_PORT") from None
         self.port = self._listening.sockets[0].getsockname()[1]
+        await self._listen_for_operators()
         for work in (*self.feed.work(), self.fanout.run(), self.rooms.run(), self._watch_loop()):
             self._tasks.append(loop.create_task(work))
         log.info("listening", host=host, port=self.port, tokens=self._settings.token_secret is not None)
+
+    async def _listen_for_operators(self) -> None:
+        host, port = self._settings.metrics_host, self._settings.serve_metrics_port
+        if port is None:
+            return
+        await self._operators.setup()
+        try:
+            await web.TCPSite(self._operators, host, port).start()
+        except OSError as error:
+            raise _cannot_listen(host, port, error, "SNAPUP_SERVE_METRICS_PORT") from None
+        self.metrics_port = self._operators.addresses[0][1]
 
     async def wait(self, stop: asyncio.Event) -> None:
         """Until `stop`; whatever ends one of our own tasks is a bug, and is raised here."""
@@ -151,6 +176,7 @@ class Server:
             self._listening.close()
         await self.fanout.stop()
         await self._runner.cleanup()
+        await self._operators.cleanup()
         await self._end_tasks()
         await self.feed.close()
 
@@ -191,10 +217,17 @@ class Server:
     async def _answer(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        try:
+        async def guarded(request: web.Request) -> web.StreamResponse:
             self._access.check_host(request)
-            if (preflight := self._cors.preflight(request)) is not None:
-                return preflight
+            preflight = self._cors.preflight(request)
+            return await handler(request) if preflight is None else preflight
+
+        return await self._or_problem(request, guarded)
+
+    async def _or_problem(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        try:
             return await handler(request)
         except ProblemError as error:
             return response(error.problem, error.headers)
@@ -261,6 +294,12 @@ def tokens_of(secret: str) -> Tokens:
         SnapupError: one is too short.
     """
     return _checked("SNAPUP_TOKEN_SECRET", lambda text: Tokens([part.strip() for part in text.split(",")]), secret)
+
+
+def _cannot_listen(host: str, port: int, error: OSError, setting: str) -> SnapupError:
+    if error.errno == errno.EADDRINUSE:
+        return SnapupError(f"Port {port} on {host} is in use: choose another with {setting}.")
+    return SnapupError(f"Cannot listen on {host}:{port}: {error.strerror or error}.")
 
 
 def _checked(variable: str, parse: Callable[[str], _Value], text: str) -> _Value:

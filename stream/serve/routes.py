@@ -96,6 +96,14 @@ class Routes:
             Route("/", self.top),
         ]
 
+    def table_for_operators(self) -> list[Route]:
+        """What is answered on a port of its own, that no reader can reach: no token is asked for."""
+        return [
+            Route("/healthz", self.healthz),
+            Route("/readyz", self.readyz),
+            Route("/metrics", self.figures),
+        ]
+
     # -- rooms ---------------------------------------------------------------------------------------------------------
 
     async def room(self, request: web.Request) -> web.StreamResponse:
@@ -239,6 +247,10 @@ class Routes:
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         """Figures for Prometheus; where tokens are needed, with one for all rooms."""
         self._access.check(request)
+        return await self.figures(request)
+
+    async def figures(self, request: web.Request) -> web.StreamResponse:
+        """The same, for whoever can reach it."""
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return web.Response(body=encode(self._metrics.registry), headers={"Content-Type": content_type})
 

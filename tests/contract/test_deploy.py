@@ -18,7 +18,7 @@ from stream.settings import Settings, load_settings
 from tests.support.commands import ROOT, subcommands
 from tests.support.promql import as_prometheus_sees_it, grouped_labels, matched_labels, metric_names
 from tests.support.worker_metrics import declared as declared_by_worker
-from tests.support.worker_metrics import declared_by_audit
+from tests.support.worker_metrics import declared_by_audit, declared_by_server
 
 TOP = Path(__file__).parents[2]
 PROMETHEUS = TOP / "deploy" / "prometheus"
@@ -30,7 +30,7 @@ RULES = [
     rule for group in yaml.safe_load((PROMETHEUS / "rules.yml").read_text("utf-8"))["groups"] for rule in group["rules"]
 ]
 ALERTS = [rule for rule in RULES if "alert" in rule]
-DECLARED = [*declared_by_worker(), *declared_by_audit()]
+DECLARED = [*declared_by_worker(), *declared_by_server(), *declared_by_audit()]
 ADDRESSES = {"SNAPUP_BOOTSTRAP_SERVERS", "SNAPUP_REDIS_URL"}
 # Prometheus itself adds these to what it scrapes.
 PROMETHEUS_NAMES = {"up", "ALERTS"}
@@ -171,6 +171,16 @@ def test_jobs_are_scraped_where_compose_puts_them(service: str) -> None:
     (job,) = [job for job in jobs if job["job_name"] == f"snapup-{service}"]
     port = SERVICES[service]["environment"]["SNAPUP_METRICS_PORT"]
     assert job["static_configs"] == [{"targets": [f"{service}:{port}"]}]
+
+
+def test_read_servers_are_found_by_name_at_a_port_that_nobody_outside_reaches() -> None:
+    jobs = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text("utf-8"))["scrape_configs"]
+    (server,) = [job for job in jobs if job["job_name"] == "snapup-server"]
+    (found,) = server["dns_sd_configs"]
+    port = int(SERVICES["server"]["environment"]["SNAPUP_SERVE_METRICS_PORT"])
+    assert (found["names"], found["port"]) == (["server"], port)
+    # It asks for no token.
+    assert not any(str(port) in published for published in SERVICES["server"]["ports"])
 
 
 # -- expressions: of alerts and dashboards -----------------------------------------------------------------------------

@@ -202,6 +202,31 @@ async def test_metrics_are_what_was_seen_and_name_no_room(both: tuple[Server, Cl
     assert "very-secret-room" not in text
 
 
+async def test_operators_have_a_port_of_their_own_that_asks_for_no_token_and_answers_nothing_else() -> None:
+    async with serving(NO_REDIS, token_secret=SECRET, serve_metrics_port=0) as (server, client):
+        assert (await client.get("/metrics")).status == 401
+        top = f"http://{LOOPBACK}:{server.metrics_port}"
+        # By whatever name Prometheus calls it.
+        async with client.session.get(f"{top}/metrics", headers={"Host": "server:9465"}) as response:
+            assert response.status == 200
+            assert "stream_serve_redis_up 0.0" in await response.text()
+        assert (await client.session.get(f"{top}/healthz")).status == 200
+        assert (await client.session.get(f"{top}/readyz")).status == 503
+        for path in ("/v1/rooms", "/v1/rooms/room-1", "/v1/rooms/room-1/events", "/console", "/static/dom.js", "/"):
+            response = await client.session.get(top + path)
+            assert (response.status, (await problem_of(response))["type"]) == (404, "about:blank"), path
+
+
+async def test_without_a_metrics_port_there_is_none(both: tuple[Server, Client]) -> None:
+    assert both[0].metrics_port is None
+
+
+async def test_a_metrics_port_in_use_is_told_by_its_own_setting(both: tuple[Server, Client]) -> None:
+    with pytest.raises(SnapupError, match="SNAPUP_SERVE_METRICS_PORT"):
+        async with serving(NO_REDIS, serve_metrics_port=both[0].port):
+            pass
+
+
 # -- hosts and origins -------------------------------------------------------------------------------------------------
 async def test_without_a_secret_foreign_host_names_are_refused(client: Client) -> None:
     for host in ("localhost", "localhost:80", "127.0.0.1:9", "[::1]:1", "LOCALHOST"):
