@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from stream.errors import SnapupError
 from stream.local import browser
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -74,3 +73,41 @@ def test_a_failed_installation_and_a_machine_without_apt_are_told(
     put(programs, "apt-get", "exit 100")
     with pytest.raises(SnapupError, match="apt could not install it"):
         browser.install_browser()
+
+
+def test_root_gets_the_packages_of_the_browser_and_the_font_and_nothing_that_is_only_recommended(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    said = programs / "said"
+    put(programs, "apt-get", f'echo "$DEBIAN_FRONTEND $@" >> {said}')
+    browser.install_browser()
+    assert said.read_text() == "noninteractive install --yes --no-install-recommends chromium fonts-noto-cjk\n"
+
+
+def test_the_packages_are_debian_s_and_bring_what_is_looked_for() -> None:
+    apt = shutil.which("apt-get")
+    if apt is None or not _says("dpkg", "--print-architecture"):
+        pytest.skip("no Debian: THE NAMES OF ITS PACKAGES WERE NOT CHECKED")
+    # Already installed, or to be installed: both are said by name, an unknown name is an error.
+    plan = subprocess.run(
+        [apt, "install", "--simulate", "--no-install-recommends", *browser.PACKAGES],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LC_ALL": "C"},
+        check=False,
+    )
+    if "Unable to locate package" in plan.stderr and not _says("apt-cache", "pkgnames", "chromium-common"):
+        pytest.skip("no package lists on this machine: apt-get update, then THE NAMES CAN BE CHECKED")
+    assert plan.returncode == 0, plan.stderr
+    for name in browser.PACKAGES:
+        assert f"Inst {name} " in plan.stdout or f"{name} is already the newest version" in plan.stdout, plan.stdout
+    if browser.find_chromium() == Path("/usr/bin/chromium"):
+        assert _says("dpkg", "-S", "/usr/bin/chromium").startswith("chromium:")
+
+
+def _says(*command: str) -> str:
+    program = shutil.which(command[0])
+    if program is None:
+        return ""
+    return subprocess.run([program, *command[1:]], capture_output=True, text=True, check=False).stdout
