@@ -1,15 +1,19 @@
 // `/`: finds a room by a part of its id and goes there.
 
-import { foreign, h } from "../dom.js";
+import { foreign, h, setText } from "../dom.js";
 import { clean, fill, grouped } from "../text.js";
+import { keyed } from "./keyed.js";
 import { askForRooms } from "./rooms-list.js";
 
 const ASK_AFTER_MS = 150;
+// While it is open: rooms come and go, and the server looks for them every 3 s.
+const ASK_AGAIN_MS = 2_000;
 
 export class Search {
   #context;
   #input;
   #list;
+  #note;
   #asking = null;
   #timer = 0;
 
@@ -18,7 +22,8 @@ export class Search {
     const words = context.strings.console;
     this.#input = h("input", { type: "search", "aria-label": words.search, placeholder: words.search, autocomplete: "off", spellcheck: "false", maxlength: "64" });
     this.#list = h("ul.found");
-    this.root = h("dialog.search", { "aria-label": words.search }, this.#input, this.#list);
+    this.#note = h("p.soft", { role: "status" });
+    this.root = h("dialog.search", { "aria-label": words.search }, this.#input, this.#list, this.#note);
     this.#input.addEventListener("input", () => {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#ask(), ASK_AFTER_MS);
@@ -28,6 +33,10 @@ export class Search {
       if (event.key === "ArrowDown") this.#list.querySelector("a")?.focus();
     });
     this.root.addEventListener("click", (event) => event.target === this.root && this.root.close());
+    this.root.addEventListener("close", () => {
+      clearTimeout(this.#timer);
+      this.#asking?.abort();
+    });
   }
 
   open() {
@@ -51,19 +60,19 @@ export class Search {
     const words = strings.console;
     const { rooms, error } = await askForRooms({ token: view.token, q: this.#input.value.trim(), limit: 12, signal });
     if (signal.aborted) return;
-    const lines = (rooms ?? []).map((room) =>
-      h(
-        "li",
-        {},
-        h(
-          "a",
-          { href: view.link(`${encodeURIComponent(room.room_id)}`) },
-          foreign(clean(room.room_id, 64)),
-          h("span.soft", {}, fill(strings.claims.watching_now, { value: grouped(Number(room.watching_now) || 0) })),
-        ),
-      ),
+    const link = ({ room_id }) => h("a", { href: view.link(encodeURIComponent(room_id)) }, foreign(clean(room_id, 64)), h("span.soft"));
+    keyed(
+      this.#list,
+      rooms ?? [],
+      (room) => room.room_id,
+      (room) => h("li", {}, link(room)),
+      (row, room) => {
+        const value = grouped(Number(room.watching_now) || 0);
+        setText(row.querySelector(".soft"), fill(strings.claims.watching_now, { value }));
+      },
     );
-    if (!lines.length) lines.push(h("li.soft", {}, error === null ? words.noMatch : words.states[error]));
-    this.#list.replaceChildren(...lines);
+    setText(this.#note, error !== null ? words.states[error] : rooms.length ? "" : words.noMatch);
+    clearTimeout(this.#timer);
+    if (this.root.open) this.#timer = setTimeout(() => this.#ask(), ASK_AGAIN_MS);
   }
 }
