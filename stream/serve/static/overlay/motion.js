@@ -4,6 +4,8 @@ const ROLL_MS = 250;
 const PULSE_MS = 500;
 
 const reduced = matchMedia("(prefers-reduced-motion: reduce)");
+/** What moves now. Asking the browser for it would make it work out the style of the whole page first. */
+const moving = new WeakSet();
 let off = false;
 
 /** `motion=off` in the address: cuts instead of movement, whatever the system says. */
@@ -16,6 +18,14 @@ export function moves() {
   return !off && !reduced.matches;
 }
 
+/** One movement of an element at a time: another one while it lasts is left out. */
+function once(element, keyframes, duration) {
+  if (!moves() || moving.has(element)) return;
+  moving.add(element);
+  const animation = element.animate(keyframes, { duration, easing: "ease-out" });
+  animation.onfinish = animation.oncancel = () => moving.delete(element);
+}
+
 /** Come in, 200 ms. */
 export function arrive(element) {
   if (moves()) element.animate([{ opacity: 0 }, { opacity: 1 }], { duration: 200, easing: "ease-out" });
@@ -23,8 +33,7 @@ export function arrive(element) {
 
 /** One pulse; not again while it lasts, so never more than twice a second. */
 export function pulse(element) {
-  if (!moves() || element.getAnimations().length) return;
-  element.animate([{ scale: 1 }, { scale: 1.08, offset: 0.35 }, { scale: 1 }], { duration: PULSE_MS, easing: "ease-out" });
+  once(element, [{ scale: 1 }, { scale: 1.08, offset: 0.35 }, { scale: 1 }], PULSE_MS);
 }
 
 /** A line takes another one's place. */
@@ -58,11 +67,8 @@ export function roll(element, text, direction) {
     const digit = element.children[place];
     if (digit.textContent === char) return;
     digit.textContent = char;
-    if (direction === null || !moves() || old[place] === char || digit.getAnimations().length) return;
+    if (direction === null || old[place] === char) return;
     const from = direction === "up" ? "0 40%" : "0 -40%";
-    digit.animate([{ translate: from, opacity: 0.2 }, { translate: "0 0", opacity: 1 }], {
-      duration: ROLL_MS,
-      easing: "ease-out",
-    });
+    once(digit, [{ translate: from, opacity: 0.2 }, { translate: "0 0", opacity: 1 }], ROLL_MS);
   });
 }
