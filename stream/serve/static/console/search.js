@@ -34,6 +34,7 @@ export class Search {
     });
     this.root.addEventListener("click", (event) => event.target === this.root && this.root.close());
     this.root.addEventListener("close", () => {
+      if (this.root.open) return; // told late: it is open again
       clearTimeout(this.#timer);
       this.#asking?.abort();
     });
