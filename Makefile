@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CODE   := $(wildcard stream tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system browser demo test unit lint format stack-up stack-down schemas screenshots lock clean
+.PHONY: help setup system browser demo test test-browser pictures unit bench lint format stack-up stack-down schemas screenshots lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,19 +35,23 @@ demo: system ## start everything locally and watch a show
 	$(BIN)/snapup demo
 
 test: system browser lint ## everything that CI runs
-	$(BIN)/python -m pytest tests --ignore=tests/browser $(PARALLEL)
+	$(BIN)/python -m pytest tests $(PARALLEL)
 
-test-browser: system ## the pages in a real Chromium (some minutes; says loudly when there is none)
+test-browser: system ## the pages in a real Chromium alone (some minutes; says loudly when there is none)
 	$(BIN)/python -m pytest tests/browser
+
+pictures: system ## every scene over every picture, to look through: tests/out/screens/index.html
+	SNAPUP_ALL_PICTURES=1 $(BIN)/python -m pytest tests/browser/test_screens.py
 
 unit: setup ## the fast tests only
 	$(BIN)/python -m pytest tests -m "not integration and not slow"
 
-bench: system ## what it costs: decode, fold, checkpoint, and the whole job of a worker (some minutes; leave the machine alone)
+bench: system ## what it costs: decode, fold, checkpoint, the whole job of a worker, and 2 000 streams (some minutes; leave the machine alone)
 	$(BIN)/python -m bench.decode
 	$(BIN)/python -m bench.fold
 	$(BIN)/python -m bench.checkpoint
 	$(BIN)/python -m bench.worker
+	$(BIN)/python -m bench.streams
 
 bench-peers: system ## the worker beside others that count the same events: Faust, Quix, Bytewax, Kafka Streams (an hour, quiet)
 	$(BIN)/python -m bench.peers

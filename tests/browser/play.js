@@ -1,4 +1,4 @@
-// Hours at ten documents a second, each with figures of its own; levels, sell-outs and restocks among them.
+// Hours of documents, each with figures of its own; levels, sell-outs and restocks among them.
 async ({ document: first, from, count }) => {
   const levels = ["calm", "warming", "brisk", "rush", "snap_up", "last_call"];
   for (let number = from; number < from + count; number += 1) {

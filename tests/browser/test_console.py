@@ -243,7 +243,7 @@ async def test_slash_finds_a_room_and_question_mark_explains(pages: Pages, new_r
     await page.keyboard.press("?")
     assert await page.locator("dialog.help").is_visible()
     await page.keyboard.press("Escape")
-    assert not await page.locator("dialog.help").is_visible()
+    await page.locator("dialog.help").wait_for(state="hidden")
     await page.keyboard.press("/")
     await page.keyboard.type(other.room_id)
     link = page.locator("dialog.search a", has_text=other.room_id).first
@@ -269,6 +269,7 @@ async def test_an_open_search_finds_a_room_that_comes_later_and_keeps_the_focus(
     await page.locator("dialog.search a", has_text=later.room_id).first.wait_for()
     assert first.room_id in await page.evaluate("document.activeElement.textContent")
     await page.keyboard.press("Escape")
+    await page.locator("dialog.search").wait_for(state="hidden")
     await page.keyboard.press("/")
     await page.keyboard.type("no such room")
     note = text_of(page, "dialog.search > p")

@@ -49,47 +49,54 @@ async def test_every_text_is_read_over_any_picture(theme: str, pages: Pages, roo
         assert worst[0][0] >= 4.5, (level, worst)
 
 
-@pytest.mark.parametrize(
-    ("width", "height", "least_px", "least_figure_px"),
-    [(1920, 1080, 24, 48), (1280, 720, 16, 32), (1080, 1920, 24, 48), (400, 800, 12, 24), (360, 640, 12, 24)],
-)
+SIZES = {
+    (1920, 1080): (24, 48),
+    (1280, 720): (16, 32),
+    (1080, 1920): (24, 48),
+    (400, 800): (12, 24),
+    (360, 640): (12, 24),
+}
+
+
 @pytest.mark.parametrize("lang", ["zh-CN", "en"])
-async def test_words_are_large_enough_and_nothing_leaves_the_frame(
-    width: int, height: int, least_px: int, least_figure_px: int, lang: str, pages: Pages, room: Room
-) -> None:
-    full(room)
+async def test_words_are_large_enough_and_nothing_leaves_the_frame(lang: str, pages: Pages, room: Room) -> None:
     room.watching = 88_210
-    room.put()
-    size = {"width": width, "height": height}
-    page = await pages.open(
-        f"/overlay?room={room.room_id}&lang={lang}&names={COAT}:一件很长很长名字的羊毛大衣", viewport=size
-    )
+    full(room)
+    page = await pages.open(f"/overlay?room={room.room_id}&lang={lang}&names={COAT}:一件很长很长名字的羊毛大衣")
     await until_says(page, "stock", "42")
-    sizes = await page.evaluate(
-        """() => [...document.querySelectorAll("main *")]
-          .filter((e) => e.checkVisibility() && e.getBoundingClientRect().width && !e.closest(".heard"))
-          .filter((e) => [...e.childNodes].some((n) => n.nodeType === 3))
-          .map((e) => [parseFloat(getComputedStyle(e).fontSize), e.textContent])"""
-    )
-    assert min(sizes)[0] >= least_px, min(sizes)
-    figures = await page.evaluate(
-        """["stock", "countdown"].map((n) => document.querySelector(`snapup-${n} .figure`))
-          .map((e) => parseFloat(getComputedStyle(e).fontSize))"""
-    )
-    assert min(figures) >= least_figure_px, figures
-    boxes = await page.evaluate(
-        """() => [...document.querySelectorAll(".plate, .badge")]
-          .filter((e) => e.checkVisibility())
-          .map((e) => e.getBoundingClientRect())
-          .map(({ left, top, right, bottom, width, height }) => ({ left, top, right, bottom, area: width * height }))"""
-    )
-    # Inside the safe area, apart from one another, and an eighth of the frame at most.
-    for box in boxes:
-        assert box["left"] >= 0.05 * width - 1, box
-        assert box["right"] <= 0.95 * width + 1, box
-        assert box["top"] >= 0.05 * height - 1, box
-        assert box["bottom"] <= 0.95 * height + 1, box
+    for (width, height), (least_px, least_figure_px) in SIZES.items():
+        await page.set_viewport_size({"width": width, "height": height})
+        sizes = await page.evaluate(
+            """() => [...document.querySelectorAll("main *")]
+              .filter((e) => e.checkVisibility() && e.getBoundingClientRect().width && !e.closest(".heard"))
+              .filter((e) => [...e.childNodes].some((n) => n.nodeType === 3))
+              .map((e) => [parseFloat(getComputedStyle(e).fontSize), e.textContent])"""
+        )
+        assert min(sizes)[0] >= least_px, (width, min(sizes))
+        figures = await page.evaluate(
+            """["stock", "countdown"].map((n) => document.querySelector(`snapup-${n} .figure`))
+              .map((e) => parseFloat(getComputedStyle(e).fontSize))"""
+        )
+        assert min(figures) >= least_figure_px, (width, figures)
+        boxes = await page.evaluate(
+            """() => [...document.querySelectorAll(".plate, .badge")]
+              .filter((e) => e.checkVisibility())
+              .map((e) => e.getBoundingClientRect())
+              .map(({ left, top, right, bottom, width, height }) =>
+                ({ left, top, right, bottom, area: width * height }))"""
+        )
+        _stay_apart_in_the_safe_area(boxes, width, height)
+        covered = sum(box["area"] for box in boxes) / (width * height)
+        # On the smallest frame letters cannot shrink with it.
+        assert covered <= (1 / 8 if width >= 400 else 1 / 6), (width, covered)
+
+
+def _stay_apart_in_the_safe_area(boxes: list[dict[str, float]], width: int, height: int) -> None:
     for number, one in enumerate(boxes):
+        assert one["left"] >= 0.05 * width - 1, one
+        assert one["right"] <= 0.95 * width + 1, one
+        assert one["top"] >= 0.05 * height - 1, one
+        assert one["bottom"] <= 0.95 * height + 1, one
         for other in boxes[:number]:
             apart = (
                 one["right"] <= other["left"]
@@ -98,18 +105,15 @@ async def test_words_are_large_enough_and_nothing_leaves_the_frame(
                 or other["bottom"] <= one["top"]
             )
             assert apart, (one, other)
-    covered = sum(box["area"] for box in boxes) / (width * height)
-    # On the smallest frame letters cannot shrink with it.
-    assert covered <= (1 / 8 if width >= 400 else 1 / 6), covered
 
 
 @pytest.mark.parametrize("widget", ALL.split(","))
 async def test_a_widget_alone_fills_its_source_and_stays_inside(widget: str, pages: Pages, room: Room) -> None:
     full(room)
+    page = await pages.open(f"/overlay?room={room.room_id}&lang=en&goal=5000&widgets={widget}")
+    await until_says(page, widget, "")
     for width, height in ((800, 600), (640, 160), (360, 120)):
-        size = {"width": width, "height": height}
-        page = await pages.open(f"/overlay?room={room.room_id}&lang=en&goal=5000&widgets={widget}", viewport=size)
-        await until_says(page, widget, "")
+        await page.set_viewport_size({"width": width, "height": height})
         box = await page.locator(f"snapup-{widget} > *").bounding_box()
         assert box is not None
         assert box["x"] >= 0
@@ -117,7 +121,6 @@ async def test_a_widget_alone_fills_its_source_and_stays_inside(widget: str, pag
         assert box["x"] + box["width"] <= width + 1, (width, height, box)
         assert box["y"] + box["height"] <= height + 1, (width, height, box)
         assert box["width"] > width * 0.35 or box["height"] > height * 0.5, (width, height, box)
-        await page.context.close()
 
 
 async def test_a_mirrored_page_keeps_its_numbers_and_its_frame(pages: Pages, room: Room) -> None:
@@ -192,8 +195,7 @@ async def serious(page: Page) -> list[str]:
     return list(found)
 
 
-@pytest.mark.parametrize("lang", ["zh-CN", "en"])
-@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize(("lang", "theme"), [("zh-CN", "dark"), ("en", "light")])
 async def test_axe_finds_nothing_serious(lang: str, theme: str, pages: Pages, room: Room) -> None:
     full(room)
     room.sales = [coat(sold=5_007, over_limit=2, restock_planned_at_ms=now_ms() + 60_000), coat(sku_id="sku-412")]

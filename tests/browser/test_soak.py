@@ -32,6 +32,8 @@ FEED = """
           { headers: { "Content-Type": "text/event-stream" } }))
       : asked(url, options);
 """
+# Pictures are not what is looked at here, and painting large ones costs most of the time.
+SMALL = {"width": 400, "height": 225}
 PLAY = (Path(__file__).parent / "play.js").read_text()
 
 
@@ -62,20 +64,21 @@ async def soak(page: Page, room: Room, rounds: int, count: int) -> list[dict[str
     return seen
 
 
-async def test_an_overlay_does_not_grow_over_two_hours_of_updates(pages: Pages, room: Room) -> None:
-    context = await pages.context()
+async def test_an_overlay_does_not_grow_over_six_hours_of_updates(pages: Pages, room: Room) -> None:
+    context = await pages.context(viewport=SMALL)
     await context.add_init_script(FEED)
     page = await pages.open(f"/overlay?room={room.room_id}&lang=en&goal=900000&widgets={ALL}", context=context)
-    seen = await soak(page, room, rounds=9, count=8_000)
+    seen = await soak(page, room, rounds=6, count=3_600)
     settled, last = seen[1], seen[-1]
     assert last["listeners"] <= settled["listeners"], seen
     assert last["nodes"] <= settled["nodes"] * 1.1 + 50, seen
-    assert last["bytes"] <= settled["bytes"] * 1.1 + 1_000_000, seen
+    # 20 bytes a document: less than the smallest object that could be forgotten.
+    assert last["bytes"] <= settled["bytes"] + 4 * 3_600 * 20, seen
     assert await until_says(page, "pulse", "")
 
 
-async def test_a_console_is_bounded_over_six_hours(pages: Pages, room: Room) -> None:
-    context = await pages.context()
+async def test_a_console_is_bounded_over_nine_hours(pages: Pages, room: Room) -> None:
+    context = await pages.context(viewport=SMALL)
     await context.add_init_script(FEED)
     # Time is compressed: each document is a second later by the page's clock than the one before.
     await context.add_init_script(
@@ -87,14 +90,14 @@ async def test_a_console_is_bounded_over_six_hours(pages: Pages, room: Room) -> 
     await eventually(lambda: page.evaluate("window.feed.controller !== null"), bool, "the page asked")
     seen = []
     play = PLAY.replace("const now = Date.now();", "window.step(1000); const now = Date.now();")
-    for number in range(12):
-        await page.evaluate(play, {"document": first, "from": number * 3_600, "count": 3_600})
+    for number in range(6):
+        await page.evaluate(play, {"document": first, "from": number * 5_400, "count": 5_400})
         seen.append(await figures(session))
-    # Half of it is six hours: from there on the oldest goes as the newest comes.
-    six, twelve = seen[6], seen[-1]
-    assert twelve["listeners"] <= six["listeners"] * 1.2 + 50, seen
-    assert twelve["nodes"] <= six["nodes"] * 1.2 + 200, seen
-    assert twelve["bytes"] <= six["bytes"] * 1.25 + 2_000_000, seen
+    # From the sixth hour on the oldest goes as the newest comes.
+    six, nine = seen[3], seen[-1]
+    assert nine["listeners"] <= six["listeners"] * 1.2 + 50, seen
+    assert nine["nodes"] <= six["nodes"] * 1.2 + 200, seen
+    assert nine["bytes"] <= six["bytes"] * 1.25 + 2_000_000, seen
 
 
 async def test_a_quiet_overlay_does_no_frame_work_though_documents_come(pages: Pages, room: Room) -> None:

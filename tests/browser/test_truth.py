@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import signal
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from redis import Redis
 
-from tests.browser.looking import eventually, says, until_gone, until_says
-from tests.browser.rooms import coat, now_ms
+from stream.local.redis import RedisServer
+from stream.local.settings import LocalSettings
+from tests.browser.conftest import Pages, ServeProcess
+from tests.browser.looking import eventually, says, text_of, until_gone, until_says
+from tests.browser.rooms import Room, coat, now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +23,6 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser, Page
 
-    from tests.browser.conftest import Pages, ServeProcess
-    from tests.browser.rooms import Room
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="session")]
 BACK_S = 5.0
@@ -69,14 +72,17 @@ async def test_claims_go_at_their_own_time_and_the_rest_when_the_snapshot_is_sta
 
 
 async def test_a_snapshot_that_nobody_renews_blanks_by_the_page_s_own_timer(pages: Pages, room: Room) -> None:
-    room.fresh_ms = 4_000
-    made = room.put()
+    room.put()
     page = await overlay(pages, room)
     await until_says(page, "stock", "42left")
+    room.fresh_ms = 3_000
+    room.sales = [coat(sold=4_860)]
+    made = room.put()
+    await until_says(page, "stock", "40left")
     await all_gone(page)
     assert now_ms() > made.stale_after_ms
     room.put()
-    await until_says(page, "stock", "42left")
+    await until_says(page, "stock", "40left")
 
 
 async def test_a_snapshot_that_is_old_when_it_comes_is_not_shown(pages: Pages, new_room: Callable[[], Room]) -> None:
@@ -160,8 +166,6 @@ class Older:
 async def test_a_killed_server_is_found_again_within_five_seconds(
     browser: Browser, own_server: ServeProcess, room: Room
 ) -> None:
-    from tests.browser.conftest import Pages  # noqa: PLC0415
-
     own_server.start()
     pages = Pages(browser, own_server.url)
     room.fresh_ms = 3_000
@@ -183,8 +187,6 @@ async def test_a_killed_server_is_found_again_within_five_seconds(
 async def test_an_overlay_once_opened_comes_up_before_its_server(
     browser: Browser, own_server: ServeProcess, room: Room
 ) -> None:
-    from tests.browser.conftest import Pages  # noqa: PLC0415
-
     own_server.start()
     pages = Pages(browser, own_server.url)
     context = await pages.context()
@@ -245,6 +247,42 @@ async def test_a_lost_subscription_loses_no_figure(pages: Pages, room: Room) -> 
     room.sales = [coat(sold=4_860)]
     room.put()
     await until_says(page, "stock", "40left")
+
+
+# -- Redis away ------------------------------------------------------------------
+async def test_redis_away_is_said_and_both_pages_recover_by_themselves(browser: Browser, tmp_path: Path) -> None:
+    own_redis = RedisServer(tmp_path / "redis", LocalSettings())
+    own_redis.start()
+    server = ServeProcess(own_redis.url, tmp_path / "serve.log")
+    pages = Pages(browser, server.url)
+    try:
+        server.start()
+        with Redis.from_url(own_redis.url) as client:
+            room = Room("room-1", client)
+            room.fresh_ms = 5_000
+            async with room.live():
+                page = await overlay(pages, room)
+                await until_says(page, "stock", "42left")
+                console = await pages.open(f"/console/{room.room_id}?lang=en")
+                state = text_of(console, ".freshness .state")
+                await eventually(state, lambda text: text == "live", "live")
+            own_redis.kill()
+            await eventually(state, lambda text: text == "Redis does not answer", "the console says so")
+            await all_gone(page)  # within the time of the last snapshot
+            fresh = partial(console.evaluate, "document.documentElement.dataset.fresh")
+            await eventually(fresh, lambda found: found == "old", "it is grey")
+            own_redis.start()
+            # It came back empty: nothing that was known before is shown as if it were still so.
+            await eventually(state, lambda text: text == "there is nothing about this room now", "empty")
+            room.sales = [coat(sold=4_899)]
+            async with room.live():
+                await until_says(page, "stock", "1left")
+                await eventually(state, lambda text: text == "live", "live again")
+    finally:
+        await pages.close()
+        server.end()
+        own_redis.stop()
+    assert pages.wrong == []
 
 
 # -- refused ------------------------------------------------------------------
@@ -309,11 +347,14 @@ async def test_a_browser_whose_clock_is_ten_minutes_wrong_counts_down_rightly(
 
 
 async def test_the_last_seconds_have_tenths_then_it_says_ended(pages: Pages, room: Room) -> None:
-    room.sales = [coat(ends_in_ms=6_000)]
+    room.sales = []
     room.put()
     page = await pages.open(f"/overlay?room={room.room_id}&lang=en&widgets=countdown,watching")
+    await until_says(page, "watching", "12.3K")
+    room.sales = [coat(ends_in_ms=4_000)]
+    room.put()
     text = await until_says(page, "countdown", ".")
-    assert float(text.rpartition("Endsin")[2]) <= 6.0
+    assert float(text.rpartition("Endsin")[2]) <= 4.0
     # No document comes: the page itself knows when it is over, also that "N left" is over with it.
     await until_says(page, "countdown", "Ended")
     assert now_ms() >= (room.sales[0].ends_at_ms or 0)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,6 +100,12 @@ def test_an_interrupted_demo_leaves_nothing_running_and_no_files(
     demo = start()
     assert wait_for(lambda: "sent to visible" in demo.said(), DEADLINE_S), demo.said()
     assert len(demo.children()) == 5  # Kafka, Redis, worker, pages, show
+    if number is signal.SIGINT:  # once is enough
+        addresses = re.findall(r"(?:overlay|builder|console) +http://127\.0\.0\.1:(\d+/\S+)", demo.said())
+        assert len(addresses) == 3, demo.said()
+        for address in addresses:
+            with urllib.request.urlopen(f"http://127.0.0.1:{address}", timeout=STOP_DEADLINE_S) as answer:
+                assert answer.headers["Content-Type"].startswith("text/html")
     demo.process.send_signal(number)
     assert wait_for(lambda: demo.process.poll() is not None, STOP_DEADLINE_S), demo.said()
     assert demo.process.returncode != 0
