@@ -24,6 +24,7 @@ from stream.contract.events import TOPIC_NAMES
 from stream.core.partition import PartitionFold
 from stream.exits import Exit, end_process
 from stream.worker import health, preflight
+from stream.worker.batches import take_whole_batches
 from stream.worker.checkpoint import OutputTopics
 from stream.worker.fold_agent import FoldLoop
 from stream.worker.logs import configure_logging
@@ -40,7 +41,6 @@ from stream.worker.transport import (
     CopartitionedAssignor,
     PassSchema,
     check_versions,
-    use_raw_records,
 )
 
 if TYPE_CHECKING:
@@ -279,7 +279,7 @@ async def run_worker(settings: Settings, *, accept_data_loss: bool = False) -> i
         SnapupError: something is not as it must be before the start.
     """
     check_versions()
-    use_raw_records()
+    take_whole_batches()
     gc.set_threshold(*GC_THRESHOLDS)
     prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
     configure_logging(settings.log_level, group=settings.group, member=settings.member_name or str(os.getpid()))

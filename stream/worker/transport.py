@@ -1,5 +1,5 @@
 # ruff: noqa: SLF001 — private parts are what this module is about
-"""Faust's consumer, handing out whole fetched slices: the one module that touches private parts of Faust and aiokafka.
+"""Faust's consumer, handing out whole fetched slices: this and `batches` touch private parts of Faust and aiokafka.
 
 It was written against the exact versions asserted below. What is overridden, and why:
 
@@ -10,7 +10,7 @@ It was written against the exact versions asserted below. What is overridden, an
 - `Consumer.verify_event_path`: nothing, it knows acks and commits only.
 - the consumer thread's fetch waits, which Faust fixes at 1.5 s: a seek during a waiting fetch would stand still that
   long.
-- aiokafka's copy of every record into a second object: left out.
+- aiokafka's handling of single records: `batches`.
 - the assignor: Faust's own, which keeps partition p of all topics together; without a Table it would use round robin.
 
 Topics are declared with `acks=False`, so none of Faust's ack, gap and commit code runs. What must happen in the
@@ -28,7 +28,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import aiokafka
 import faust
 from aiokafka import TopicPartition
-from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.structs import OffsetAndMetadata
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.serializers.schemas import Schema
@@ -85,16 +84,6 @@ def check_versions() -> None:
             raise SnapupError(
                 f"faust-streaming was installed without its compiled part {module}: install it from a wheel."
             ) from None
-
-
-def use_raw_records() -> None:
-    """Let aiokafka hand out the records of its compiled parser as they are, in the whole process.
-
-    It copies each into a Python object otherwise: 1 µs of 2 µs a record, and most of what the garbage collector walks.
-    Both have `offset`, `timestamp`, `key`, `value` and `headers`; nothing else is used here.
-    """
-    raw: Any = lambda _self, _tp, record: record  # noqa: E731
-    PartitionRecords._consumer_record = raw  # type: ignore[method-assign]
 
 
 class BatchConsumerThread(AIOKafkaConsumerThread):
