@@ -215,19 +215,21 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "kafka": kafka_version(),
         "versions": {name: version(name) for name in PACKAGES},
-        "commit": _commit(),
+        "commit": commit(),
         "load_average": round(os.getloadavg()[0], 1),
         "at": datetime.now(UTC).isoformat(timespec="minutes"),
     }
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Of the checkout, and whether it has been changed since."""
+
     def git(*arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=TOP, capture_output=True, text=True, check=False)  # noqa: S607
         return done.stdout.strip() if not done.returncode else ""
 
-    commit = git("rev-parse", "--short=10", "HEAD") or "unknown"
-    return f"{commit} and changes" if git("status", "--porcelain", "--untracked-files=no") else commit
+    found = git("rev-parse", "--short=10", "HEAD") or "unknown"
+    return f"{found} and changes" if git("status", "--porcelain", "--untracked-files=no") else found
 
 
 def write_report(name: str, report: Mapping[str, Any]) -> None:

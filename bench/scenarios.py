@@ -328,18 +328,28 @@ def main() -> None:
     names = flags.only.split(",")
     if unknown := set(names) - PARTS.keys():
         parser.error(f"--only {','.join(unknown)}: there are {', '.join(PARTS)}")
-    rows: list[Row] = []
+    rows = _measured_before(flags.scale, names)
     for name in names:
         print(name, flush=True)
-        found = PARTS[name](flags.scale, flags)
-        rows += found
-        for row in found:
+        for row in PARTS[name](flags.scale, flags):
             print(f"  {row.name}: {row.value:,.2f} {row.unit}", flush=True)
-    table = [(row.name, f"{row.value:,.2f} {row.unit}", f"{row.goal:g}", "yes" if row.holds else "no") for row in rows]
+            rows.append({"part": name, **row._asdict(), "holds": row.holds, "commit": measuring.commit()})
+    rows.sort(key=lambda row: list(PARTS).index(row["part"]))
+    table = [
+        (row["name"], f"{row['value']:,.2f} {row['unit']}", f"{row['goal']:g}", "yes" if row["holds"] else "no")
+        for row in rows
+    ]
     title = "scenarios" if flags.scale == 1 else f"scenarios, scaled to {flags.scale:g}: no figures for the goals"
     measuring.show(title, ("", "measured", "goal: at most", "holds"), table)
-    report = {"scale": flags.scale, "rows": [{**row._asdict(), "holds": row.holds} for row in rows]}
-    measuring.write_report("scenarios", report)
+    measuring.write_report("scenarios", {"scale": flags.scale, "rows": rows})
+
+
+def _measured_before(scale: float, now: list[str]) -> list[dict[str, Any]]:
+    """The rows of other parts at this scale, if there are any: `--only` measures one of them anew."""
+    path = measuring.OUT / "scenarios.json"
+    report = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    kept = report.get("rows", ()) if report.get("scale") == scale else ()
+    return [row for row in kept if row["part"] not in now]
 
 
 if __name__ == "__main__":
