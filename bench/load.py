@@ -38,6 +38,7 @@ TICK_MS = 25
 PREPARE_US, PREPARE_S = 30, 10.0
 # Stand for a number and a time of the same length in a batch that was encoded beforehand.
 RUN, TIME = b"RRRRRR", 1_000_000_000_000
+RUNS = 1_000_000
 Where = tuple[int, int]
 
 
@@ -100,9 +101,14 @@ class Ready:
 
 
 def stamped(data: bytes, run: int, now_ms: int) -> bytes:
-    """A batch with its places filled in. Record batch version 2: at byte 17 the CRC-32C of all that follows it."""
+    """A batch with its places filled in, and its records' times moved to now.
+
+    Record batch version 2: at byte 17 the CRC-32C of all that follows it, at 27 the first and at 35 the last timestamp.
+    """
     filled = data.replace(RUN, b"%06d" % run).replace(b"%d" % TIME, b"%d" % now_ms)
-    rest = filled[21:]
+    first_ms, last_ms = (int.from_bytes(filled[at : at + 8], "big") for at in (27, 35))
+    times = now_ms.to_bytes(8, "big") + (now_ms + last_ms - first_ms).to_bytes(8, "big")
+    rest = filled[21:27] + times + filled[43:]
     return filled[:17] + calc_crc32c(rest).to_bytes(4, "big") + rest
 
 
@@ -128,6 +134,7 @@ async def pace(bootstrap_servers: str, prefix: str, rate: int, seconds: int, par
         ticks = _encoded(producer, rate, partitions)
         _say(ready=True)
         began, behind_s, records = time.monotonic(), 0.0, 0
+        first_run = int(time.time()) % RUNS  # a run is a second: no two processes share one
         acknowledged: Counter[bool] = Counter()
 
         def done(future: asyncio.Future[Any], count: int) -> None:
@@ -140,7 +147,7 @@ async def pace(bootstrap_servers: str, prefix: str, rate: int, seconds: int, par
             run, tick = divmod(number, len(ticks))
             now_ms = time.time_ns() // 1_000_000
             for where, data, count in ticks[tick]:
-                batch = Ready(stamped(data, run, now_ms), count)
+                batch = Ready(stamped(data, (first_run + run) % RUNS, now_ms), count)
                 topic = f"{prefix}.{TOPIC_NAMES[where[0]]}"
                 future = await producer.send_batch(batch, topic, partition=where[1])
                 future.add_done_callback(lambda future, count=count: done(future, count))

@@ -29,7 +29,7 @@ from stream.local.stack import local_stack
 PREFIX = "bench"
 PARTITIONS = 4
 BUDGET_MIB = 2_048
-RECORD_BYTES = 260
+RECORD_BYTES = 175
 ASK_S, ANSWER_S = 1.0, 5.0
 PATHS = ("metrics", "healthz", "readyz")
 

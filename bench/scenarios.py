@@ -271,18 +271,24 @@ def memory(scale: float, flags: argparse.Namespace) -> list[Row]:
             wait_until(lambda: worker.received() >= records, "the last record")
             orders = sum(room.orders_placed for room in rooms)
             names = [room.room_id for room in rooms]
-            wait_until(lambda: orders_placed(stack, names) == orders, "every order in Redis")
+            wait_until(lambda: orders_placed(stack, names) == orders, "every order in Redis", poll_s=3.0)
             figures: dict[str, Any] = {
                 "rooms": len(rooms),
                 "orders": orders,
                 "viewers": sum(room.viewers for room in rooms),
                 "after_mib": measuring.rss_mib(worker.pid),
-                "soak_mib": [],
             }
             end = time.monotonic() + 60 * flags.soak_min
+            soak_mib = []
             while time.monotonic() < end:
                 _soak_a_minute(stack)
-                figures["soak_mib"].append(round(measuring.rss_mib(worker.pid)))
+                soak_mib.append(round(measuring.rss_mib(worker.pid)))
+            if soak_mib:
+                figures |= {
+                    "soak_first_mib": soak_mib[0],
+                    "soak_last_mib": soak_mib[-1],
+                    "soak_most_mib": max(soak_mib),
+                }
             peak = measuring.rss_peak_mib(worker.pid) / 1_024
     name = f"memory: {len(rooms):,} rooms, {orders:,} orders, {figures['viewers']:,} viewers, peak"
     return [Row(name, "GiB", peak, 2, figures)]

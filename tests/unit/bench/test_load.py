@@ -47,6 +47,7 @@ def test_a_stamped_batch_is_a_valid_batch_of_valid_events_of_now() -> None:
             event = Decoder(topic).decode(record.value, record.key, NOW_MS)
             assert not isinstance(event, DeadLetter)
             assert event.event_time_ms == NOW_MS
+            assert NOW_MS <= record.timestamp < NOW_MS + 60_000
             counted[topic] += 1
     assert counted.total() == 400
 
