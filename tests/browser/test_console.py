@@ -85,6 +85,9 @@ async def test_the_window_is_chosen_by_key_and_by_pointer_and_stands_in_the_link
     page = await console(pages, room)
     first = page.locator(".rates li b").first
     assert await first.inner_text() == "0.94 %"  # 206 / 21,877
+    # 206 / 5,000 is written alike in the list and beside the chart.
+    assert "4.1 %" in await page.locator(".rates li b").nth(1).inner_text()
+    await eventually(page.locator(".legend").first.inner_text, lambda text: "4.1 %" in text, "the chart's figure")
     await page.keyboard.press("w")
     await eventually(first.inner_text, lambda text: text == "1.4 %", "30 minutes")
     await page.get_by_role("button", name="session").click()

@@ -1,7 +1,7 @@
 // Rates, orders, stock and urgency over one shared axis of time, with what happened marked on all of them.
 
 import { h, setText } from "../dom.js";
-import { clean, compact, duration, fill, grouped, timeOfDay, windowOf } from "../text.js";
+import { clean, compact, duration, fill, grouped, share, timeOfDay, windowOf } from "../text.js";
 import { Chart } from "./chart.js";
 import { ORDERS, ORDERS_WINDOW_MS, RATES, STOCK, saleKey } from "./history.js";
 import { RANGES } from "./view.js";
@@ -43,7 +43,8 @@ export class Charts {
       lowest: false,
       labelled: false,
     };
-    const percent = (value) => `${(value * 100).toFixed(value < 0.1 ? 2 : 1)} %`;
+    // As in the funnel beside it: one figure, one way to write it.
+    const percent = (value) => share(value, 1);
     const whole = (value) => grouped(value);
     this.#charts = {
       rates: new Chart({
