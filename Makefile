@@ -38,7 +38,7 @@ test: system browser lint ## everything that CI runs
 	$(BIN)/python -m pytest tests $(PARALLEL)
 
 test-browser: system ## the pages in a real Chromium alone (some minutes; says loudly when there is none)
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest tests/browser $(PARALLEL)
 
 pictures: system ## every scene over every picture, to look through: tests/out/screens/index.html
 	SNAPUP_ALL_PICTURES=1 $(BIN)/python -m pytest tests/browser/test_screens.py

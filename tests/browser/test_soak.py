@@ -77,7 +77,7 @@ async def test_an_overlay_does_not_grow_over_six_hours_of_updates(pages: Pages, 
     assert await until_says(page, "pulse", "")
 
 
-async def test_a_console_is_bounded_over_nine_hours(pages: Pages, room: Room) -> None:
+async def test_a_console_is_bounded_beyond_six_hours(pages: Pages, room: Room) -> None:
     context = await pages.context(viewport=SMALL)
     await context.add_init_script(FEED)
     # Time is compressed: each document is a second later by the page's clock than the one before.
@@ -90,14 +90,14 @@ async def test_a_console_is_bounded_over_nine_hours(pages: Pages, room: Room) ->
     await eventually(lambda: page.evaluate("window.feed.controller !== null"), bool, "the page asked")
     seen = []
     play = PLAY.replace("const now = Date.now();", "window.step(1000); const now = Date.now();")
-    for number in range(6):
+    for number in range(5):
         await page.evaluate(play, {"document": first, "from": number * 5_400, "count": 5_400})
         seen.append(await figures(session))
     # From the sixth hour on the oldest goes as the newest comes.
-    six, nine = seen[3], seen[-1]
-    assert nine["listeners"] <= six["listeners"] * 1.2 + 50, seen
-    assert nine["nodes"] <= six["nodes"] * 1.2 + 200, seen
-    assert nine["bytes"] <= six["bytes"] * 1.25 + 2_000_000, seen
+    six, more = seen[3], seen[-1]
+    assert more["listeners"] <= six["listeners"] * 1.2 + 50, seen
+    assert more["nodes"] <= six["nodes"] * 1.2 + 200, seen
+    assert more["bytes"] <= six["bytes"] * 1.25 + 2_000_000, seen
 
 
 async def test_a_quiet_overlay_does_no_frame_work_though_documents_come(pages: Pages, room: Room) -> None:
