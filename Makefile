@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CODE   := $(wildcard stream tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system browser demo test test-browser pictures unit bench lint format stack-up stack-down schemas screenshots lock clean
+.PHONY: help setup system browser demo test test-browser pictures unit bench chaos chaos-long lint format stack-up stack-down schemas screenshots lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,12 @@ bench-overload: system ## three times the maximum for ten minutes, and what beco
 
 bench-results: setup ## write bench/RESULTS.md from what the benches measured last
 	$(BIN)/python -m bench.results
+
+chaos: system ## workers, broker and Redis under a seeded schedule of faults, exact at the end (some 20 minutes; SEED=… for the same again)
+	$(BIN)/python -m tests.chaos --plan standard $(if $(SEED),--seed $(SEED))
+
+chaos-long: system ## the same for an hour, with three brokers: 60 kills, 20 pauses, Kafka and Redis away for minutes
+	$(BIN)/python -m tests.chaos --plan long --brokers 3 $(if $(SEED),--seed $(SEED))
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .

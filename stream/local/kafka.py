@@ -1,7 +1,7 @@
-"""A real Apache Kafka broker (KRaft, one node) on loopback, from verified jars.
+"""A real Apache Kafka broker (KRaft) on loopback, from verified jars: alone, or one node of a cluster.
 
 Owns one broker's folder, configuration and process. The data outlive a stop, a kill and a restart; the folder belongs
-to whoever gave it. Replicated settings are 1 because this node is alone; nothing else assumes that.
+to whoever gave it. Replicated settings are 1 while the node is alone; see `cluster.py` for several.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -44,7 +44,6 @@ _DISK_FULL_BYTES = 1024**2
 # Small, quick and quiet: one user, one machine.
 _PROPERTIES: Mapping[str, str] = {
     "process.roles": "broker,controller",
-    "node.id": "1",
     "inter.broker.listener.name": "PLAINTEXT",
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
@@ -70,6 +69,14 @@ _PROPERTIES: Mapping[str, str] = {
 }
 
 
+class Node(NamedTuple):
+    """A place in a cluster whose members are known beforehand. `voters`: node id → its controller's port."""
+
+    node_id: int
+    cluster_id: str
+    voters: Mapping[int, int]
+
+
 class KafkaServer:
     """One broker and its folder.
 
@@ -78,6 +85,7 @@ class KafkaServer:
         settings: heap, Java, cache and deadlines.
         port: where clients connect; None chooses free ports (and keeps them while the folder lives).
         properties: further broker properties, laid over ours.
+        node: its place in a cluster; None: it is alone.
     """
 
     def __init__(
@@ -87,7 +95,10 @@ class KafkaServer:
         *,
         port: int | None = None,
         properties: Mapping[str, str] | None = None,
+        node: Node | None = None,
     ) -> None:
+        self.node_id = 1 if node is None else node.node_id
+        self._node = node
         self.folder = folder
         self.process: ServerProcess | None = None
         self.port = 0
@@ -159,7 +170,9 @@ class KafkaServer:
             return
         if self.port:
             raise SnapupError(f"Port {self.port} of the local Kafka was taken by another program: end that one.")
-        client, self._controller_port = free_ports(2)
+        client, controller = free_ports(2)
+        # The other nodes know this one's controller by its port.
+        self._controller_port = controller if self._node is None else self._node.voters[self._node.node_id]
         self.port = client if self._wanted_port is None else require_free(self._wanted_port, "Kafka")
 
     def _launch(self, java: str, jars: Path) -> None:
@@ -201,9 +214,10 @@ class KafkaServer:
         listeners = f"PLAINTEXT://{LOOPBACK}:{self.port},CONTROLLER://{LOOPBACK}:{self._controller_port}"
         properties = {
             **_PROPERTIES,
+            **self._quorum(),
+            "node.id": str(self.node_id),
             "listeners": listeners,
             "advertised.listeners": listeners,
-            "controller.quorum.bootstrap.servers": f"{LOOPBACK}:{self._controller_port}",
             "log.dirs": str(self.folder / "data"),
             **self._properties,
         }
@@ -211,14 +225,20 @@ class KafkaServer:
         path.write_text("".join(f"{key}={value}\n" for key, value in properties.items()), "utf-8")
         return path
 
+    def _quorum(self) -> dict[str, str]:
+        if self._node is None:
+            return {"controller.quorum.bootstrap.servers": f"{LOOPBACK}:{self._controller_port}"}
+        voters = (f"{node_id}@{LOOPBACK}:{port}" for node_id, port in sorted(self._node.voters.items()))
+        return {"controller.quorum.voters": ",".join(voters)}
+
     def _format(self, java: list[str], configuration: Path) -> None:
         command = [
             *java,
             "kafka.tools.StorageTool",
             "format",
-            "--standalone",
+            *(["--standalone"] if self._node is None else []),
             "-t",
-            _cluster_id(),
+            cluster_id() if self._node is None else self._node.cluster_id,
             "-c",
             str(configuration),
         ]
@@ -237,7 +257,7 @@ class KafkaServer:
 
     def _wait_until_it_answers(self, process: ServerProcess) -> None:
         deadline = time.monotonic() + self._settings.server_start_timeout_s
-        while not answers(self.bootstrap_servers):
+        while not answers(self.bootstrap_servers, None if self._node is None else self.node_id):
             if process.exit_code is not None:
                 self.raise_if_ended()
             if time.monotonic() > deadline:
@@ -270,21 +290,21 @@ class _PortTakenError(Exception):
     """Somebody else listens on a port that we had chosen."""
 
 
-def _cluster_id() -> str:
+def cluster_id() -> str:
     """16 random bytes in URL-safe base64 without padding, as Kafka's random-uuid gives; never begins with a dash."""
     while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")).startswith("-"):
         pass
     return text
 
 
-def answers(bootstrap_servers: str) -> bool:
-    """Whether a broker answers a metadata request now, knows its controller, and is itself in the list."""
+def answers(bootstrap_servers: str, node_id: int | None = None) -> bool:
+    """Whether a broker answers a metadata request now, knows its controller, and has this node, or any, in its list."""
     # In a thread of its own, so that it may be asked from inside a running event loop too.
     with ThreadPoolExecutor(1, thread_name_prefix="kafka-probe") as pool:
-        return pool.submit(asyncio.run, _answers(bootstrap_servers)).result()
+        return pool.submit(asyncio.run, _answers(bootstrap_servers, node_id)).result()
 
 
-async def _answers(bootstrap_servers: str) -> bool:
+async def _answers(bootstrap_servers: str, node_id: int | None) -> bool:
     if not await _accepts(bootstrap_servers):  # else the client would log an error for each early look
         return False
     admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=PROBE_TIMEOUT_MS)
@@ -296,7 +316,8 @@ async def _answers(bootstrap_servers: str) -> bool:
         return False
     finally:
         await admin.close()
-    return bool(cluster["brokers"]) and cluster["controller_id"] >= 0
+    found = {each["node_id"] for each in cluster["brokers"]}
+    return cluster["controller_id"] >= 0 and (bool(found) if node_id is None else node_id in found)
 
 
 async def _accepts(bootstrap_servers: str) -> bool:

@@ -263,6 +263,11 @@ class Owner:
             self.outbox[each.room_id] = each
         return len(published)
 
+    def behind(self) -> int:
+        """Records to fold before anything is published: what was replayed, and what came meanwhile."""
+        ends = self._replay_to or self.saved
+        return sum(max(0, end - at) for end, at in zip(ends, self.fold.positions, strict=True))
+
     def _caught_up(self) -> bool:
         """Whether the replay has passed what existed at the claim.
 

@@ -1,0 +1,196 @@
+"""`python -m tests.chaos`: a seeded schedule of faults on a running shop; exact at the end, or the differences."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from stream.commands.audit import assumptions_of
+from stream.local.settings import load_local_settings
+from stream.settings import load_settings
+from tests.chaos.arena import Arena
+from tests.chaos.fleet import MissedError
+from tests.chaos.plan import PLANS, Step, plan
+from tests.chaos.report import HEAD, TOP, Outcome, rows, table, write_docs, write_json
+from tests.chaos.verifier import verify
+
+WHOLE_S = 120.0
+VERIFY_S = 120.0
+MEMBERS = ("static-1", "static-2", "dynamic-1", "dynamic-2")
+HEAP_MB = {1: 1024, 3: 512}
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+async def run_step(arena: Arena, step: Step) -> Outcome:
+    """One fault, from a whole fleet to a whole fleet; measured, unless it overlaps with the one before."""
+    await asyncio.sleep(step.pause_s)
+    outcome = Outcome(kind=step.kind + (", overlapping" if step.overlaps else ""), at_s=0.0)
+    victims = await step.fault(arena, outcome)
+    if step.overlaps:
+        return outcome
+    await arena.fleet.until_whole(WHOLE_S)
+    now_s = time.time()
+    outcome.whole_s = now_s - outcome.at_s
+    outcome.victims = len(victims)
+    for partition, found in arena.fleet.gaps().items():
+        after = [gap for gap in found if gap.to_s is None or gap.to_s > outcome.at_s]
+        lengths = [(now_s if gap.to_s is None else gap.to_s) - max(gap.from_s, outcome.at_s) for gap in after]
+        if partition not in victims:
+            outcome.others_s.append(max(lengths, default=0.0))
+        elif step.kind == "rolling restart":
+            outcome.takeover_s.append(max(lengths, default=0.0))
+        elif lengths:
+            outcome.takeover_s.append(lengths[0])
+    outcome.stale_s = arena.stale_s(outcome.at_s)
+    outcome.behind = [each.behind for each in arena.fleet.taken_over(outcome.at_s)]
+    return outcome
+
+
+async def run(options: argparse.Namespace) -> int:
+    """The whole run; the exit code."""
+    chance = random.Random(options.seed)
+    steps = plan(options.plan, chance, options.brokers)
+    console.print(f"chaos: plan {options.plan}, seed {options.seed}, {len(steps)} faults, {options.brokers} broker(s)")
+    settings = load_local_settings(kafka_heap_mb=HEAP_MB[options.brokers])
+    outcomes: list[Outcome] = []
+    missed: list[str] = []
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="snapup-chaos-") as folder:
+        async with Arena(Path(folder), settings, options.brokers, options.partitions, chance) as arena:
+            for name in MEMBERS[: options.workers]:
+                arena.fleet.add(name, static=name.startswith("static"))
+            arena.open_shop(options.seed, options.orders)
+            await arena.fleet.until_whole(WHOLE_S)
+            for number, step in enumerate(steps, 1):
+                if options.minutes and time.monotonic() - begun > options.minutes * 60:
+                    console.print(f"the time is up: {len(steps) - number + 1} faults of the plan were left out")
+                    break
+                try:
+                    outcome = await run_step(arena, step)
+                except MissedError as error:
+                    missed.append(f"{step.kind}: {error}")
+                    console.print(f"{number:3}/{len(steps)} {step.kind}: [red]MISSED[/] {error}")
+                    continue
+                outcomes.append(outcome)
+                console.print(f"{number:3}/{len(steps)} {_told(outcome)}")
+            verdict = await end(arena, options, outcomes, missed, time.monotonic() - begun)
+            if verdict:
+                keep_logs(Path(folder), options.out)
+            return verdict
+
+
+def _told(outcome: Outcome) -> str:
+    parts = [f"{outcome.kind}: {outcome.hit}"]
+    if outcome.takeover_s:
+        parts.append(f"taken over in {max(outcome.takeover_s):.1f} s")
+    if outcome.others_s:
+        parts.append(f"others stood still for {max(outcome.others_s):.1f} s")
+    if outcome.whole_s:
+        parts.append(f"whole after {outcome.whole_s:.1f} s")
+    return "; ".join(parts)
+
+
+async def end(
+    arena: Arena, options: argparse.Namespace, outcomes: list[Outcome], missed: list[str], took_s: float
+) -> int:
+    """Close the shop, verify, report."""
+    account = await arena.close_shop()
+    await arena.fleet.until_whole(WHOLE_S)
+    console.print("counting the log again...")
+    verdict, acknowledged, problems = await verify(
+        arena.where, assumptions_of(load_settings()), arena.journal, VERIFY_S, lambda _: None
+    )
+    show(outcomes)
+    accounts = verdict.accounts
+    summary: dict[str, Any] = {
+        "plan": options.plan,
+        "seed": options.seed,
+        "brokers": options.brokers,
+        "minutes": round(took_s / 60, 1),
+        "shop": account,
+        "acknowledged_in_journal": acknowledged,
+        "records": accounts.received,
+        "applied": accounts.applied,
+        "duplicates": accounts.duplicate,
+        "dead_letters": verdict.dead_letters,
+        "retimed": accounts.retimed,
+        "checkpoints": verdict.checkpoints,
+        "documents": verdict.documents,
+        "rooms_compared": sum(1 for room in verdict.rooms if room.saved and room.figures),
+        "exits": arena.fleet.exits,
+        "missed": missed,
+        "differences": [*verdict.told(), *problems],
+        "verdict": verdict.line if not problems else f"DIFFERENCES: {verdict.differences + len(problems)}",
+    }
+    if not (accounts.retimed and verdict.dead_letters and accounts.duplicate):
+        missed.append("no late clock, poison or duplicate reached the log")
+    write_json(options.out / f"chaos-{options.plan}.json", summary, outcomes)
+    for text in [*verdict.told()[:50], *problems]:
+        console.print(text, style="red", markup=False)
+    for text in missed:
+        console.print(f"MISSED: {text}", style="red", markup=False)
+    told = (
+        f"{accounts.received} records ({acknowledged} acknowledged, each in the log), "
+        f"{accounts.duplicate} duplicates, "
+        f"{verdict.dead_letters} dead letters, {accounts.retimed} retimed; {verdict.checkpoints} checkpoints in order; "
+        f"{summary['rooms_compared']} of {len(verdict.rooms)} rooms compared in signals and Redis; "
+        f"{took_s / 60:.1f} min"
+    )
+    console.print(told)
+    console.print(summary["verdict"])
+    if options.write_docs and not summary["differences"] and not missed:
+        date = time.strftime("%Y-%m-%d", time.gmtime())
+        head = f"Plan `{options.plan}`, {options.brokers} broker(s), seed {options.seed}, {date}"
+        write_docs(f"{head}: {told}. Median / maximum.\n\n{table(outcomes)}")
+    return int(bool(summary["differences"] or missed))
+
+
+def show(outcomes: list[Outcome]) -> None:
+    """The table on screen."""
+    shown = Table(*HEAD)
+    for row in rows(outcomes):
+        shown.add_row(*row)
+    console.print(shown)
+
+
+def keep_logs(folder: Path, out: Path) -> None:
+    """What the workers said, for whoever looks why."""
+    kept = out / "chaos-logs"
+    kept.mkdir(parents=True, exist_ok=True)
+    for log in folder.glob("*.log"):
+        (kept / log.name).write_bytes(log.read_bytes())
+    console.print(f"the workers' logs are in {kept}")
+
+
+def main() -> None:
+    """Parse, run, exit."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--plan", choices=PLANS, default="standard")
+    parser.add_argument("--seed", type=int, default=None, help="of the schedule and the shop; printed")
+    parser.add_argument(
+        "--minutes", type=float, default=0.0, help="begin no further fault after this; 0: the whole plan"
+    )
+    parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
+    parser.add_argument("--workers", type=int, choices=(3, 4), default=4)
+    parser.add_argument("--partitions", type=int, default=12)
+    parser.add_argument("--orders", type=int, default=500, help="a second; as much again comes beside them")
+    parser.add_argument("--out", type=Path, default=TOP / "tests" / "out", help="where the report goes")
+    parser.add_argument("--write-docs", action="store_true", help="write the table into docs/exactness.md")
+    options = parser.parse_args()
+    if options.seed is None:
+        options.seed = random.SystemRandom().randrange(1_000_000)
+    sys.exit(asyncio.run(run(options)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Where the chaos takes place: brokers, Redis behind its proxy, the fleet, the shop, and one who watches overlays."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from stream import topics
+from stream.contract.overlay import room_key
+from stream.local.cluster import KafkaCluster
+from stream.local.redis import RedisServer
+from stream.settings import load_settings
+from stream.verify.audit import Where
+from tests.chaos.fleet import Fleet, MissedError
+from tests.chaos.proxy import SlowProxy
+from tests.chaos.traffic import ROOMS_PER_PARTITION, rooms_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from random import Random
+    from types import TracebackType
+
+    from stream.local.settings import LocalSettings
+
+PREFIX = "live"
+SAMPLE_S = 0.2
+READ_TIMEOUT_S = 1.0
+SHOP_END_S = 120.0
+
+
+class _AsOf(msgspec.Struct):
+    as_of_ms: int
+
+
+_as_of = msgspec.json.Decoder(_AsOf).decode
+
+
+class Arena:
+    """Everything of one run; all of it ends with the block.
+
+    Args:
+        folder: for servers, logs and the journal.
+        settings: of the local servers.
+        brokers: one, or three with three copies of each topic.
+        partitions: of each topic.
+        chance: what the faults choose by.
+    """
+
+    def __init__(self, folder: Path, settings: LocalSettings, brokers: int, partitions: int, chance: Random) -> None:
+        self.folder = folder
+        self.chance = chance
+        self.partitions = partitions
+        self.kafka = KafkaCluster(folder / "kafka", settings, brokers=brokers)
+        self.redis = RedisServer(folder / "redis", settings)
+        self.copies = min(3, brokers)
+        self.journal = folder / "acknowledged.txt"
+        self.session_s = load_settings().session_timeout_ms / 1000
+        self.stale: list[tuple[float, float]] = []  # when, and the age of the oldest overlay
+        self._shop: subprocess.Popen[bytes] | None = None
+        self._stack = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def _start(self) -> None:
+        self._stack.callback(self.kafka.kill)
+        self._stack.callback(self.redis.kill)
+        await asyncio.to_thread(self.redis.start)
+        await asyncio.to_thread(self.kafka.start)
+        specs = topics.declared(PREFIX, partitions=self.partitions, replication_factor=self.copies)
+        if self.copies > 1:
+            specs = [
+                msgspec.structs.replace(spec, config={**spec.config, "min.insync.replicas": "2"}) for spec in specs
+            ]
+        await topics.apply(self.kafka.bootstrap_servers, specs)
+        self.proxy = await self._stack.enter_async_context(SlowProxy(self.redis.port))
+        environment = {
+            "SNAPUP_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "SNAPUP_REDIS_URL": self.proxy.url,
+            "SNAPUP_TOPIC_PREFIX": PREFIX,
+            "SNAPUP_GROUP": "chaos",
+        }
+        self.fleet = Fleet(self.folder, environment, self.partitions)
+        self._stack.callback(self.fleet.close)
+        self.reader = Redis.from_url(self.redis.url, socket_timeout=READ_TIMEOUT_S)
+        self._stack.push_async_callback(self.reader.aclose)
+        watching = asyncio.create_task(self._watch())
+        self._stack.callback(watching.cancel)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    @property
+    def where(self) -> Where:
+        """For the audit: Redis itself, not the proxy."""
+        return Where(bootstrap_servers=self.kafka.bootstrap_servers, redis_url=self.redis.url, prefix=PREFIX)
+
+    # -- the shop ------------------------------------------------------------------------------------------------------
+
+    def open_shop(self, seed: int, orders_per_s: int) -> None:
+        """Begin to send."""
+        arguments = [self.kafka.bootstrap_servers, PREFIX, self.partitions, self.journal, seed, orders_per_s]
+        self._shop = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.traffic", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=(self.folder / "shop.log").open("wb"),
+        )
+        self._stack.callback(self._shop.kill)
+
+    async def close_shop(self) -> dict[str, int]:
+        """Let the shop end in order; its account."""
+        assert self._shop is not None
+        if self._shop.poll() is not None:
+            raise MissedError(f"the shop ended by itself with {self._shop.returncode}")
+        self._shop.terminate()
+        try:
+            said, _ = await asyncio.to_thread(self._shop.communicate, timeout=SHOP_END_S)
+        except subprocess.TimeoutExpired:
+            raise MissedError("the shop did not end") from None
+        return dict(msgspec.json.decode(said, type=dict[str, int]))
+
+    # -- overlays ------------------------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Note how old the oldest overlay is; one that is gone grows older."""
+        rooms = rooms_of(self.partitions)[: self.partitions]
+        assert len(rooms) * ROOMS_PER_PARTITION == len(rooms_of(self.partitions))
+        keys = [room_key(PREFIX, room, "overlay") for room in rooms]
+        shown_ms: dict[str, int] = {}
+        while True:
+            await asyncio.sleep(SAMPLE_S)
+            try:
+                documents: list[Any] = await self.reader.mget(keys)
+            except (RedisError, OSError):
+                continue  # nobody sees anything: not a question of freshness
+            for key, document in zip(keys, documents, strict=True):
+                if document is not None:
+                    shown_ms[key] = _as_of(document).as_of_ms
+            if len(shown_ms) == len(keys):
+                now_s = time.time()
+                self.stale.append((now_s, now_s - min(shown_ms.values()) / 1000))
+
+    def stale_s(self, from_s: float) -> float | None:
+        """The greatest age of an overlay since then."""
+        return max((age for at_s, age in self.stale if at_s >= from_s), default=None)

@@ -1,0 +1,239 @@
+"""What goes wrong: each fault waits for signs that it has hit, and fails the run when there are none."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from tests.chaos.fleet import MissedError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.chaos.arena import Arena
+    from tests.chaos.fleet import Member
+    from tests.chaos.report import Outcome
+
+    Fault = Callable[["Arena", "Outcome"], Awaitable[set[int]]]
+
+HIT_DEADLINE_S = 60.0
+# The process ends itself 8 s after SIGTERM.
+END_DEADLINE_S = 15.0
+LOOK_S = 0.1
+REDIS_DELAY_S = 2.0
+REDIS_SLOW_FOR_S = 8.0
+
+
+def _choose(arena: Arena, *, static: bool | None = None) -> Member:
+    members = [each for each in arena.fleet.members if each.runs and static in (None, each.static)]
+    if not members:
+        raise MissedError("nobody is left to be hit")
+    return arena.chance.choice(members)
+
+
+async def _killed(arena: Arena, outcome: Outcome, *, static: bool) -> set[int]:
+    """SIGKILL, and a new process at once."""
+    member = _choose(arena, static=static)
+    victims = arena.fleet.partitions_of(member)
+    outcome.at_s = arena.fleet.kill(member)
+    arena.fleet.start(member)
+    await _taken_over(arena, victims, outcome.at_s)
+    outcome.hit = f"{member.name} was ended by signal 9; its {len(victims)} partitions have a later epoch"
+    return victims
+
+
+async def kill_dynamic(arena: Arena, outcome: Outcome) -> set[int]:
+    """Kill -9 of a member whose name the group does not know."""
+    return await _killed(arena, outcome, static=False)
+
+
+async def kill_static(arena: Arena, outcome: Outcome) -> set[int]:
+    """Kill -9 of a member that comes back under its name."""
+    return await _killed(arena, outcome, static=True)
+
+
+async def pause(arena: Arena, outcome: Outcome) -> set[int]:
+    """SIGSTOP until others have its partitions, then SIGCONT."""
+    member = _choose(arena)
+    victims = arena.fleet.partitions_of(member)
+    outcome.at_s = arena.fleet.signal(member, signal.SIGSTOP)
+    await arena.fleet.until(lambda: member.state() == "T", HIT_DEADLINE_S, f"{member.name} to stand still")
+    try:
+        await _taken_over(arena, victims, outcome.at_s)
+        paused_s = time.time() - outcome.at_s
+    finally:
+        arena.fleet.signal(member, signal.SIGCONT)
+    if victims and paused_s < arena.session_s:
+        raise MissedError(f"{member.name} lost its partitions after {paused_s:.1f} s, before its session ended")
+    outcome.hit = f"{member.name} was in state T for {paused_s:.1f} s; others took its {len(victims)} partitions"
+    return victims
+
+
+async def terminate(arena: Arena, outcome: Outcome) -> set[int]:
+    """SIGTERM, and a new process when it has ended."""
+    return await _restarted(arena, outcome, _choose(arena))
+
+
+async def _restarted(arena: Arena, outcome: Outcome, member: Member) -> set[int]:
+    victims = arena.fleet.partitions_of(member)
+    at_s, took_s = await arena.fleet.terminate(member, END_DEADLINE_S)
+    outcome.at_s = outcome.at_s or at_s
+    outcome.notes["end_s"] = max(took_s, outcome.notes.get("end_s", 0.0))
+    arena.fleet.start(member)
+    outcome.hit += f"{member.name} ended with 0 in {took_s:.1f} s. "
+    return victims
+
+
+async def rolling_restart(arena: Arena, outcome: Outcome) -> set[int]:
+    """SIGTERM to each member, one after the other, the next when all is whole again."""
+    victims: set[int] = set()
+    for member in list(arena.fleet.members):
+        victims |= await _restarted(arena, outcome, member)
+        await arena.fleet.until_whole(HIT_DEADLINE_S)
+    return victims
+
+
+async def join_and_leave(arena: Arena, outcome: Outcome) -> set[int]:
+    """A member more, until it has its share; then it leaves. All members are alive: nobody waits for a time-out."""
+    outcome.at_s = time.time()
+    since_s = outcome.at_s
+    member = arena.fleet.add(f"guest-{round(since_s)}", static=False)
+    await arena.fleet.until_whole(HIT_DEADLINE_S)
+    share = arena.fleet.partitions_of(member)
+    _, took_s = await arena.fleet.terminate(member, END_DEADLINE_S)
+    arena.fleet.remove(member)
+    rebalances = arena.fleet.said("partitions assigned", since_s)
+    if not rebalances:
+        raise MissedError("nobody was given other partitions")
+    outcome.notes["end_s"] = took_s
+    outcome.hit = f"a guest had {len(share)} partitions; {rebalances} assignments"
+    return set()
+
+
+async def broker_killed(arena: Arena, outcome: Outcome) -> set[int]:
+    """SIGKILL of one broker, and its restart."""
+    broker = arena.chance.choice(arena.kafka.servers)
+    outcome.at_s = time.time()
+    await asyncio.to_thread(broker.kill)
+    if broker.process is None or broker.process.exit_code is None:
+        raise MissedError("the broker still runs")
+    if len(arena.kafka.servers) > 1:
+        await _leads_nothing(arena, broker.node_id)
+    await asyncio.to_thread(broker.start)
+    outcome.notes["broker_away_s"] = time.time() - outcome.at_s
+    outcome.hit = f"broker {broker.node_id} ended with {137} and answers again"
+    return set()
+
+
+async def leader_moved(arena: Arena, outcome: Outcome) -> set[int]:
+    """A broker shuts down in order: every partition that it led is led by another one before it ends."""
+    broker = arena.chance.choice(arena.kafka.servers)
+    led = await arena.kafka.led_by(broker.node_id)
+    if not led:
+        raise MissedError(f"broker {broker.node_id} led nothing")
+    outcome.at_s = time.time()
+    await asyncio.to_thread(broker.stop)
+    await _leads_nothing(arena, broker.node_id)
+    await asyncio.to_thread(broker.start)
+    outcome.hit = f"{led} partitions led by broker {broker.node_id} got another leader"
+    return set()
+
+
+async def _leads_nothing(arena: Arena, node_id: int) -> None:
+    until = time.monotonic() + HIT_DEADLINE_S
+    while await arena.kafka.led_by(node_id):
+        if time.monotonic() > until:
+            raise MissedError(f"broker {node_id} is gone and still leads")
+        await asyncio.sleep(LOOK_S)
+
+
+def kafka_away(for_s: float) -> Fault:
+    """All brokers are gone for so long."""
+
+    async def fault(arena: Arena, outcome: Outcome) -> set[int]:
+        outcome.at_s = time.time()
+        await asyncio.to_thread(arena.kafka.kill)
+        until = time.monotonic() + for_s
+        while time.monotonic() < until:
+            arena.fleet.revive()
+            await asyncio.sleep(LOOK_S)
+        lost = arena.fleet.said("partition lost", outcome.at_s)
+        await asyncio.to_thread(arena.kafka.start)
+        if not lost and for_s > HIT_AFTER_S:
+            raise MissedError("no worker noticed that Kafka was away")
+        outcome.hit = f"no broker for {for_s:.0f} s; {lost} owners ended"
+        return set()
+
+    return fault
+
+
+# A transaction that has no answer ends after 8 s: by then each owner with records has noticed.
+HIT_AFTER_S = 15.0
+
+
+def redis_away(for_s: float) -> Fault:
+    """Redis is gone for so long, and comes back empty."""
+
+    async def fault(arena: Arena, outcome: Outcome) -> set[int]:
+        outcome.at_s = time.time()
+        await asyncio.to_thread(arena.redis.kill)
+        until = time.monotonic() + for_s
+        missing: set[str] = set()
+        while time.monotonic() < until:
+            said = await arena.fleet.readiness()
+            missing |= {name for name, body in said.items() if any("Redis" in what for what in body["missing"])}
+            await asyncio.sleep(LOOK_S)
+        await asyncio.to_thread(arena.redis.start)
+        if not missing:
+            raise MissedError("no worker noticed that Redis was away")
+        outcome.hit = f"no Redis for {for_s:.0f} s; {len(missing)} workers said so"
+        return set()
+
+    return fault
+
+
+async def redis_wiped(arena: Arena, outcome: Outcome) -> set[int]:
+    """FLUSHALL: every document must come back."""
+    before = await arena.reader.dbsize()
+    outcome.at_s = time.time()
+    await arena.reader.flushall()
+    begun = time.monotonic()
+    while (now := await arena.reader.dbsize()) < before:
+        if time.monotonic() - begun > HIT_DEADLINE_S:
+            raise MissedError(f"{now} of {before} keys came back")
+        await asyncio.sleep(LOOK_S)
+    outcome.notes["documents_back_s"] = time.monotonic() - begun
+    outcome.hit = f"{before} keys were gone and came back"
+    return set()
+
+
+async def redis_slow(arena: Arena, outcome: Outcome) -> set[int]:
+    """Each answer comes after 2 s, the workers wait for 0.5 s."""
+    outcome.at_s = time.time()
+    delayed = arena.proxy.delayed
+    arena.proxy.delay_s = REDIS_DELAY_S
+    begun, failed_to_answer = time.monotonic(), 0
+    try:
+        while time.monotonic() - begun < REDIS_SLOW_FOR_S:
+            said = await arena.fleet.readiness()
+            failed_to_answer = max(
+                failed_to_answer, sum(any("Redis" in what for what in body["missing"]) for body in said.values())
+            )
+            await asyncio.sleep(LOOK_S)
+    finally:
+        arena.proxy.delay_s = 0.0
+    if not failed_to_answer:
+        raise MissedError("no worker noticed that Redis was slow")
+    outcome.hit = f"{arena.proxy.delayed - delayed} answers were late; {failed_to_answer} workers said so"
+    return set()
+
+
+async def _taken_over(arena: Arena, victims: set[int], since_s: float) -> None:
+    """Wait until each of these partitions has a new owner."""
+
+    def all_have() -> bool:
+        return victims <= {each.partition for each in arena.fleet.taken_over(since_s)}
+
+    await arena.fleet.until(all_have, HIT_DEADLINE_S, f"new owners of {sorted(victims)}")

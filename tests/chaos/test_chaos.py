@@ -1,0 +1,148 @@
+"""Two minutes of chaos, and the parts of it that could deceive."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from stream.verify.verdict import PASSED
+from tests.chaos.plan import PLANS, plan
+from tests.chaos.proxy import SlowProxy
+from tests.chaos.report import Outcome, rows
+from tests.chaos.timeline import Change, Gap, WorkerLog, gaps
+from tests.chaos.traffic import POISON, Shop, rooms_of
+from tests.chaos.verifier import journal_problems
+
+if TYPE_CHECKING:
+    from stream.local.stack import Stack
+    from tests.conftest import ApplyTopics
+
+TOP = Path(__file__).parents[2]
+# No fault begins after this; with the start, the last recovery and the recount the whole takes twice as long.
+MINUTES = 1.5
+
+
+@pytest.mark.integration
+@pytest.mark.slow
+def test_two_minutes_of_chaos_end_exact(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.chaos", "--plan", "short", "--minutes", str(MINUTES), "--out", tmp_path]
+    done = subprocess.run(list(map(str, command)), cwd=TOP, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr[-4_000:]
+    assert done.stdout.splitlines()[-1] == PASSED
+    report = msgspec.json.decode((tmp_path / "chaos-short.json").read_bytes())
+    assert report["acknowledged_in_journal"] == report["shop"]["acknowledged"] > 1_000
+    assert report["rooms_compared"] > 12
+    assert all(fault["hit"] for fault in report["faults"])
+    assert report["faults"]
+
+
+def test_a_plan_is_its_seed_and_the_long_one_is_what_was_promised() -> None:
+    for name in PLANS:
+        schedules = [plan(name, random.Random(5), 1) for _ in range(2)]
+        kinds = [[(step.kind, step.pause_s, step.overlaps) for step in steps] for steps in schedules]
+        assert kinds[0] == kinds[1]
+    kinds_of = [step.kind for step in plan("long", random.Random(5), 3)]
+    assert sum(kind.startswith("kill -9") for kind in kinds_of) >= 60
+    assert kinds_of.count("SIGSTOP beyond the session") >= 20
+    assert kinds_of.count("Redis wiped") == 10
+    assert {"Kafka away for 120 s", "Redis away for 300 s", "leader moved", "broker killed"} <= set(kinds_of)
+
+
+def test_a_partition_stands_still_when_nobody_folds_it() -> None:
+    def change(at_s: float, worker: str, partitions: tuple[int, ...] | None, *, begins: bool) -> Change:
+        return Change(at_s, worker, begins, partitions)
+
+    found = gaps(
+        [
+            change(1, "a", (0,), begins=True),
+            change(2, "b", (1,), begins=True),
+            change(5, "a", None, begins=False),
+            change(5.5, "b", (1,), begins=False),
+            change(6, "b", (1,), begins=True),
+            change(7, "b", (0,), begins=True),
+            change(8, "a", (0,), begins=True),  # both for a while: no gap
+            change(9, "b", None, begins=False),
+        ],
+        2,
+    )
+    assert found == {0: [Gap(5, 7)], 1: [Gap(5.5, 6), Gap(9, None)]}
+
+
+def test_a_log_is_read_as_it_grows_and_only_in_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "w.log"
+    live = b'{"timestamp": "2026-01-02T03:04:05.500000Z", "event": "partition live", "partition": 3, "epoch": 2}\n'
+    path.write_bytes(b"library noise\n" + live + live[:20])
+    log = WorkerLog("w", path)
+    log.read_on()
+    assert [change[1:] for change in log.changes] == [("w", True, (3,))]
+    with path.open("ab") as file:
+        file.write(live[20:])
+    log.read_on()
+    assert log.said("partition live") == 2
+
+
+def test_a_tenth_of_what_the_shop_sends_is_poison_and_a_tenth_of_its_clocks_are_off() -> None:
+    rooms = rooms_of(12)
+    assert len(set(rooms)) == 36
+    shop = Shop(1, rooms)
+    sent = list(shop.records(5_000))
+    poison = [value for _, _, value in sent if value in POISON]
+    assert 0.08 < len(poison) / len(sent) < 0.12
+    good = [msgspec.json.decode(value) for _, _, value in sent if value not in POISON]
+    newest_ms = max(event["event_time_ms"] for event in good) - 3_600_000
+    off = [event for event in good if abs(event["event_time_ms"] - newest_ms) > 1_800_000]
+    assert 0.08 < len(off) / len(good) < 0.12
+
+
+def test_the_table_has_medians_and_maxima_and_leaves_out_what_was_not_measured() -> None:
+    outcomes = [
+        Outcome(kind="kill", at_s=1, takeover_s=[1.0, 3.0], others_s=[0.1, 0.5], whole_s=4.0, behind=[5, 6]),
+        Outcome(kind="kill", at_s=2, takeover_s=[8.0], others_s=[0.2], whole_s=9.0, stale_s=2.0),
+        Outcome(kind="away", at_s=3),
+    ]
+    assert rows(outcomes) == [
+        ("away", "1", "–", "–", "0.0 / 0.0 s", "–", "0"),
+        ("kill", "2", "3.0 / 8.0 s", "0.3 / 0.5 s", "6.5 / 9.0 s", "2.0 / 2.0 s", "11"),
+    ]
+
+
+async def test_the_proxy_forwards_and_can_be_slow() -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(100):
+            writer.write(chunk)
+        writer.close()
+
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    async with SlowProxy(server.sockets[0].getsockname()[1]) as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(b"one")
+        assert await reader.readexactly(3) == b"one"
+        proxy.delay_s = 30.0
+        writer.write(b"two")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.readexactly(3), 0.5)
+        assert proxy.delayed == 1
+        writer.close()
+        await writer.wait_closed()
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.mark.integration
+async def test_an_acknowledged_record_that_is_not_in_the_log_is_a_difference(
+    stack: Stack, topic_prefix: str, apply_topics: ApplyTopics, tmp_path: Path
+) -> None:
+    await apply_topics(2)
+    journal = tmp_path / "acknowledged.txt"
+    journal.write_text("orders 1 7 12345\nlikes 0 0 1\n", "ascii")
+    acknowledged, problems = await journal_problems(journal, stack.bootstrap_servers, topic_prefix)
+    assert acknowledged == 2
+    assert problems[0] == "2 records acknowledged, but not in the log"
+    assert f"{topic_prefix}.orders/1@7: acknowledged, but not in the log" in problems
