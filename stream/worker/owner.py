@@ -83,13 +83,17 @@ class AskLogEnds(Protocol):
 
 
 class Acquired(Struct, frozen=True):
-    """How a take-over went."""
+    """How a take-over went.
+
+    `behind`: records to fold before anything is published; what was folded and not saved, and what came meanwhile.
+    """
 
     records: int
     bytes: int
     fence_s: float
     restore_s: float
     claim_s: float
+    behind: int = 0
 
 
 class Owner:
@@ -167,7 +171,8 @@ class Owner:
         if not self.ownership.restored():
             raise LostError("the partition went away while it was being acquired")
         claimed = time.perf_counter()
-        return Acquired(restored.records, restored.bytes, fenced - begun, read - fenced, claimed - read)
+        behind = sum(max(0, end - at) for end, at in zip(ends.end, self.saved, strict=True))
+        return Acquired(restored.records, restored.bytes, fenced - begun, read - fenced, claimed - read, behind)
 
     def _load(self, key: bytes, value: bytes | None) -> None:
         if self.phase is Phase.GONE:
@@ -262,11 +267,6 @@ class Owner:
         for each in published:
             self.outbox[each.room_id] = each
         return len(published)
-
-    def behind(self) -> int:
-        """Records to fold before anything is published: what was replayed, and what came meanwhile."""
-        ends = self._replay_to or self.saved
-        return sum(max(0, end - at) for end, at in zip(ends, self.fold.positions, strict=True))
 
     def _caught_up(self) -> bool:
         """Whether the replay has passed what existed at the claim.

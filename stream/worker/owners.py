@@ -219,7 +219,7 @@ class Owners:
             restore_ms=round(acquired.restore_s * 1e3),
             claim_ms=round(acquired.claim_s * 1e3),
             positions=list(owner.saved),
-            behind=owner.behind(),
+            behind=acquired.behind,
         )
         await self._go_live(owner)
 
