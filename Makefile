@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CODE   := $(wildcard stream tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system browser demo test test-browser pictures unit bench chaos chaos-long lint format stack-up stack-down schemas screenshots lock clean
+.PHONY: help setup system browser demo test test-browser pictures unit bench bench-peers bench-scenarios bench-latency bench-overload bench-results lock-peers chaos chaos-long lint format stack-up stack-down schemas screenshots lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
