@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from stream.worker.fetching import Haul, SliceDesk
-    from tests.simulation.kafka_log import Cluster, Kept
+    from tests.simulation.kafka_log import Cluster, Kept, PartitionLog
     from tests.simulation.network import Network
 
 SESSION_S = 1.5
@@ -32,7 +32,6 @@ FIRST_JOIN_S = 0.2
 QUEUE_HAULS = 16
 FETCH_WAIT_S = 0.12
 NOTHING_WANTED_S = 0.06
-MOST_RECORDS = 40  # of one topic partition in one fetch
 MOST_ON_THREAD_S = 0.004
 
 
@@ -202,6 +201,7 @@ class GroupMember:
         coordinator: of the group.
         random: for what the threads of the process do to each other.
         desk: says what to fetch.
+        most_records: of one topic partition in one fetch.
         slice_records: a haul is closed when it holds so many.
         now_ms: the process's wall clock.
         revoked: called before joining.
@@ -218,6 +218,7 @@ class GroupMember:
         coordinator: Coordinator,
         random: Random,
         desk: SliceDesk,
+        most_records: int,
         slice_records: int,
         now_ms: Callable[[], int],
         revoked: Callable[[], Awaitable[None]],
@@ -231,6 +232,7 @@ class GroupMember:
         self._coordinator = coordinator
         self._random = random
         self._desk = desk
+        self._most_records = most_records
         self._slice_records = slice_records
         self._now_ms = now_ms
         self._revoked = revoked
@@ -245,6 +247,7 @@ class GroupMember:
         self.member = ""
         self.generation = -1
         self.queue: asyncio.Queue[Haul] = asyncio.Queue(QUEUE_HAULS)
+        self.when_ends_asked: Callable[[int], None] = lambda _: None
         self.spoil: Callable[[Haul], Sequence[Haul]] = lambda haul: (haul,)
 
     # -- membership ----------------------------------------------------------------------------------------------------
@@ -330,7 +333,7 @@ class GroupMember:
         fetched = {}
         for tp, position in asked.items():
             log = self._cluster.log(*tp)
-            records, after = log.read(position, MOST_RECORDS, committed=False)
+            records, after = log.read(position, self._most_records, committed=False)
             fetched[tp] = (records, after, log.end)
         return fetched
 
@@ -380,8 +383,12 @@ class GroupMember:
         """Where the logs begin and end."""
         logs = [self._cluster.log(topic, partition) for topic in self._topics]
         begin = await self._network.call(self.host, "offsets", lambda: [log.begin for log in logs])
-        end = await self._network.call(self.host, "log ends", lambda: [log.end for log in logs])
+        end = await self._network.call(self.host, "log ends", lambda: self._log_ends(logs))
         return LogEnds(begin, end)
+
+    def _log_ends(self, logs: Sequence[PartitionLog]) -> list[int]:
+        self.when_ends_asked(logs[0].partition)
+        return [log.end for log in logs]
 
     async def commit_hint(self, saved: Mapping[int, Sequence[int]]) -> None:
         """Commit the saved offsets to the group."""

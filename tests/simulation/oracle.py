@@ -99,7 +99,7 @@ class Oracle:
         self.problems: list[str] = []
         self.committed: dict[tuple[str, int], list[Kept]] = defaultdict(list)
         self.saved: dict[int, _Saved] = {}
-        self.log_ends_asked_s: dict[tuple[str, int], float] = {}  # (owner, partition) → when
+        self._ends_asked_s: dict[tuple[str, int], float] = {}  # (owner, partition) → when
         self._claimed_s: dict[tuple[int, int], float] = {}  # (partition, epoch) → when it asked for the log ends
         self._seen: dict[str, _Seen] = {}
         self.documents = 0
@@ -127,6 +127,10 @@ class Oracle:
             if owner != host:
                 self.complain(f"{host} keeps partition {partition}, which generation {generation} gave to {owner}")
 
+    def asked_for_ends(self, host: str, partition: int) -> None:
+        """A new owner has just learned where the logs end: what was shown up to now lies before."""
+        self._ends_asked_s[host, partition] = self._redis.now_s()
+
     def _committed(self, transaction: Transaction) -> None:
         for log, first in transaction.first_offsets.items():
             records = log.records
@@ -140,8 +144,7 @@ class Oracle:
     def _checkpointed(self, partition: int, saved: _Saved) -> None:
         self.saved[partition] = saved
         if saved.claim:
-            asked_s = self.log_ends_asked_s.get((saved.owner, partition), 0.0)
-            self._claimed_s[partition, saved.epoch] = asked_s
+            self._claimed_s[partition, saved.epoch] = self._ends_asked_s[saved.owner, partition]
 
     def _written(self, key: str, epoch: int, rev: int, document: bytes) -> None:
         shown = _shown_of(document)
@@ -164,8 +167,8 @@ class Oracle:
     def _had_gone_ahead(self, before: _Seen, shown: _Shown) -> bool:
         """An owner that is fenced off and does not know it may be ahead of the next one, once that one has claimed."""
         partition = int(shown.room_id.split("-")[1])
-        claimed_s = self._claimed_s.get((partition, shown.epoch), 0.0)
-        return before.shown.epoch < shown.epoch and before.at_s >= claimed_s
+        claimed_s = self._claimed_s.get((partition, shown.epoch))
+        return claimed_s is not None and before.shown.epoch < shown.epoch and before.at_s >= claimed_s
 
     # -- at rest -------------------------------------------------------------------------------------------------------
 

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 RULES = Rules(hold_ms=HOLD_MS, remember_ids_max=4 * REPEATED_WITHIN)
 SLICE_RECORDS = 8
-CHECKPOINT_MS = 300
-PUBLISH_MS = 150
 REDIS_TIMEOUT_MS = 400
 BATCH_ROOMS = 3
 FLUSH_S = 0.5
@@ -118,7 +116,7 @@ class SimulatedWorker:
             self.store,
             self.owners,
             metrics,
-            interval_ms=PUBLISH_MS,
+            interval_ms=world.publish_ms,
             batch_rooms=BATCH_ROOMS,
             wall_clock=True,
             now_ms=self.now_ms,
@@ -131,16 +129,18 @@ class SimulatedWorker:
             coordinator=world.coordinator,
             random=world.random,
             desk=self.owners,
+            most_records=world.fetched_records,
             slice_records=SLICE_RECORDS,
             now_ms=self.now_ms,
             revoked=self.owners.on_revoked,
             assigned=self._assigned,
         )
         self.member.spoil = world.faults.spoil
+        self.member.when_ends_asked = partial(world.oracle.asked_for_ends, self.name)
         app = SimpleNamespace(consumer=self.member)
         for work, name in (
             (self.fold_loop.run_ticks(), "ticks"),
-            (run_checkpoints(self.owners, app, CHECKPOINT_MS), "checkpoints"),
+            (run_checkpoints(self.owners, app, world.checkpoint_ms), "checkpoints"),
             (self.projection.run_collect(), "collect documents"),
             (self.projection.run_write(), "write documents"),
             (self.member.run(), "group"),

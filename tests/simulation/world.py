@@ -67,11 +67,13 @@ class World:
         self.oracle = Oracle(self.cluster, self.redis)
         self.workers: list[SimulatedWorker] = []
         self.wanted_workers = 1 + int(plan.random() * 3)
+        self.fetched_records = (2, 5, 40)[int(plan.random() * 3)]
+        self.checkpoint_ms = 150 + int(plan.random() * 500)
+        self.publish_ms = 60 + int(plan.random() * 200)
         self._started = 0
         self._sent = workload(plan, self.partitions, int(30 + plan.random() * 90), self.seconds)
         self._next = 0
         self.faults = Faults(self, plan)
-        self.oracle_asks_s = self.seconds
 
     # -- what the rest tells -------------------------------------------------------------------------------------------
 

@@ -1,0 +1,215 @@
+"""Rules broken on purpose, one at a time: the simulation must notice, or its silence means nothing.
+
+`python -m tests.simulation.mutants` says which is the first seed that catches each, and by what.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest.mock import patch
+
+import msgspec
+
+from stream.core.room import Room
+from stream.core.stock import EXPIRED
+from stream.worker import owner as owner_module
+from stream.worker.checkpoint import META_KEY, CheckpointWriter, Contents, Message, Written
+from stream.worker.owner import Owner
+from stream.worker.owners import Owners
+from stream.worker.ownership import Ownership, Phase, Verdict
+from tests.simulation.group import GroupMember
+from tests.simulation.redis_server import RedisServer
+from tests.simulation.run import run_seed
+from tests.simulation.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from faust.types import TP
+
+    from stream.worker.ownership import Slice
+    from tests.simulation.world import Result
+
+
+# -- no fence: every process has a transactional id of its own ---------------------------------------------------------
+
+_numbers = itertools.count()
+
+
+class UnfencedWriter(CheckpointWriter):
+    def __init__(self, servers: str, transactional_id: str, *more: Any) -> None:
+        super().__init__(servers, f"{transactional_id}-{next(_numbers)}", *more)
+
+
+# -- offsets after state: the offsets are read when the write begins, the state was cut before -------------------------
+
+
+async def offsets_after_state(self: Owner) -> Written | None:
+    async with self.lock:
+        if self.phase not in (Phase.READY, Phase.LIVE) or self.writer is None:
+            return None
+        contents = self._cut()
+        written = None
+        if contents is not None:
+            await asyncio.sleep(0.01)
+            contents.meta.positions = dict(zip(self.home.topics, self.fold.positions, strict=True))
+            written = await self.writer.write(contents)
+            self.saved = tuple(contents.meta.positions.values())
+        return written
+
+
+# -- seek skipped: the fetcher stays where the group's offsets put it --------------------------------------------------
+
+
+class MemberWithoutSeek(GroupMember):
+    def seek(self, tp: TP, position: int) -> None:
+        del tp, position
+
+
+class WorldWithoutSeek(World):
+    make_member = MemberWithoutSeek
+
+
+# -- contiguity check off: whatever comes under the present token is folded --------------------------------------------
+
+
+def accepts_all(self: Ownership, piece: Slice) -> Verdict:
+    if self.phase is not Phase.LIVE or piece.token != self.token:
+        return Verdict.STALE
+    self.accepted_to[piece.topic_index] = piece.next_offset
+    return Verdict.FOLD
+
+
+# -- kept state over a missed generation -------------------------------------------------------------------------------
+
+_assigned = Owners.on_assigned
+
+
+async def keeps_always(self: Owners, assigned: Iterable[TP], generation: int) -> None:
+    self._generation = generation - 1
+    await _assigned(self, assigned, generation)
+
+
+# -- stale Redis write: set without compare ----------------------------------------------------------------------------
+
+
+class RedisWithoutCompare(RedisServer):
+    def is_newer(self, version: tuple[int, int], held: tuple[int, int]) -> bool:
+        del version, held
+        return True
+
+
+class WorldWithoutCompare(World):
+    make_redis_server = RedisWithoutCompare
+
+
+# -- hold expiry not idempotent: it gives units back whatever became of the order --------------------------------------
+
+
+def expires_again(self: Room, order_id: str, hold_until_ms: int) -> bool:
+    order = self.orders.get(order_id)
+    if order is None:
+        return False
+    for sale_id, sku_id, quantity in order.lines:
+        ledger = self.ledgers.get((sale_id, sku_id))
+        if ledger is not None:
+            ledger.released += quantity
+            ledger.move(order.user_id, -quantity, 0, hold_until_ms // 1000, suspect=False)
+    order.mask |= EXPIRED
+    self.changed_orders[order_id] = None
+    return True
+
+
+# -- ids forgotten early: with the generation in which they came -------------------------------------------------------
+
+
+def forgets_at_once(self: Room, generation: int) -> int:
+    forgotten = len(self.ids) + len(self.ids_previous)
+    self.ids, self.ids_previous = set(), set()
+    self.ids_generation = generation
+    return forgotten
+
+
+# -- and some more -----------------------------------------------------------------------------------------------------
+
+
+async def commits_unawaited(self: CheckpointWriter, contents: Contents) -> Written:
+    """`commit_transaction` succeeds although a batch of the transaction failed."""
+    await self._producer.begin_transaction()
+    meta = Message(META_KEY, msgspec.json.encode(contents.meta))
+    await self._send(self._topics.checkpoints, [Message(key, value) for key, value in contents.state])
+    sent = await self._send(self._topics.checkpoints, [meta])
+    if contents.dead_letters:
+        await self._send(self._topics.dead_letters, contents.dead_letters)
+    await self._producer.commit_transaction()
+    done = await asyncio.gather(*sent[0])
+    return Written(done[0].offset - len(contents.state), contents.records, 0)
+
+
+def publishes_at_once(self: Owner) -> bool:
+    """No waiting until the replay has passed what the old owner may have shown."""
+    return self.phase is Phase.LIVE
+
+
+_cut = Ownership.cut
+
+
+def cut_without_missing(self: Ownership, drained: Any, slice_records: int) -> Any:
+    """Records that come between a seek and the news that it is done are dropped, and nobody notices."""
+    if self.phase is not Phase.LIVE:
+        return iter(())
+    return _cut(self, drained, slice_records)
+
+
+class Mutant(NamedTuple):
+    """A broken rule. `seed`: catches it, as of now; other code may need another seed, so the search goes on from it."""
+
+    name: str
+    seed: int
+    patches: tuple[tuple[Any, str, Any], ...] = ()
+    world: type[World] = World
+
+    def run(self, seed: int) -> Result:
+        """One run with the rule broken."""
+        with ExitStack() as stack:
+            for owner, name, broken in self.patches:
+                stack.enter_context(patch.object(owner, name, broken))
+            return run_seed(seed, self.world)
+
+    def first_caught(self, first: int, most: int) -> Result | None:
+        """The first run from this seed on that does not end well."""
+        return next((result for seed in range(first, first + most) if (result := self.run(seed)).problems), None)
+
+
+MUTANTS = (
+    Mutant("no fence", 0, ((owner_module, "CheckpointWriter", UnfencedWriter),)),
+    Mutant("offsets after state", 0, ((Owner, "checkpoint", offsets_after_state),)),
+    Mutant("seek skipped", 0, world=WorldWithoutSeek),
+    Mutant("contiguity check off", 0, ((Ownership, "accept", accepts_all),)),
+    Mutant("kept state over a missed generation", 0, ((Owners, "on_assigned", keeps_always),)),
+    Mutant("stale Redis write", 0, world=WorldWithoutCompare),
+    Mutant("hold expiry not idempotent", 0, ((Room, "expire_hold", expires_again),)),
+    Mutant("ids forgotten early", 0, ((Room, "begin_ids_generation", forgets_at_once),)),
+    Mutant("commit without awaiting the batches", 0, ((CheckpointWriter, "_transact", commits_unawaited),)),
+    Mutant("published before the replay has caught up", 0, ((Owner, "_caught_up", publishes_at_once),)),
+    Mutant("records before the end of a seek unnoticed", 0, ((Ownership, "cut", cut_without_missing),)),
+)
+
+
+def main() -> int:
+    """Look for the first seed that catches each."""
+    missed = 0
+    for mutant in MUTANTS:
+        result = mutant.first_caught(0, 2_000)
+        missed += result is None
+        said = "NOT CAUGHT" if result is None else f"seed {result.seed}: {result.problems[0]}"
+        print(f"{mutant.name:45} {said}", flush=True)
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
