@@ -320,6 +320,7 @@ class OneRedis:
     async def full(self) -> None:
         """From now on writes are refused, reads answered."""
         if self._server is None:
+            await self.client.config_set("maxmemory-policy", "noeviction")
             await self.client.config_set("maxmemory", 1)
         else:
             self._server.full_until_s = self._server.now_s() + 60
@@ -371,8 +372,10 @@ async def one_redis(request: pytest.FixtureRequest) -> AsyncIterator[OneRedis]:
     await client.script_flush()
     store = OverlayStore(stack.redis_url, "live", 500)
     away = OverlayStore("redis://127.0.0.1:1/0", "live", 500)
+    settings = await client.config_get("maxmemory*")
     yield OneRedis(client, store, away, None)
-    await client.config_set("maxmemory", 0)
+    for name in ("maxmemory", "maxmemory-policy"):
+        await client.config_set(name, settings[name])
     for each in (store, away):
         await each.close()
     await client.aclose()
