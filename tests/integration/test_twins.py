@@ -308,14 +308,30 @@ async def test_a_checkpoint_is_restored_as_it_was_written(kafka: Kafka) -> None:
 # -- Redis -------------------------------------------------------------------------------------------------------------
 
 
+# Keeps the server from everything else for so many µs.
+BUSY = """
+local function now_us() local time = redis.call('TIME') return time[1] * 1000000 + time[2] end
+local ends_us = now_us() + ARGV[1]
+while now_us() < ends_us do end
+"""
+
+
 class OneRedis:
     """A store with a short time-out, a client to look with, and the server's moods."""
 
-    def __init__(self, client: Any, store: OverlayStore, away: OverlayStore, server: RedisServer | None) -> None:
+    def __init__(
+        self,
+        client: Any,
+        store: OverlayStore,
+        away: OverlayStore,
+        server: RedisServer | None,
+        probe: OverlayStore | None = None,
+    ) -> None:
         self.client = client
         self.store = store
         self.away = away  # its server refuses connections
         self._server = server
+        self._probe = probe or store
 
     async def full(self) -> None:
         """From now on writes are refused, reads answered."""
@@ -331,10 +347,17 @@ class OneRedis:
         else:
             self._server.full_until_s = -1.0
 
+    async def _ping_on(self) -> None:
+        """Over connections of its own: the store's must be there already when the server is busy."""
+        while True:
+            await self._probe.ping()
+
     async def slow(self, seconds: float) -> None:
         """Commands are carried out only after so long."""
         if self._server is None:
-            await self.client.execute_command("CLIENT", "PAUSE", round(seconds * 1000))
+            self._busy = asyncio.create_task(self.client.eval(BUSY, 0, round(seconds * 1e6)))
+            with pytest.raises(AWAY_ERRORS):
+                await self._ping_on()
         else:
             self._server.slow_until_s = self._server.now_s() + 0.001
             self._server.slow_most_s = seconds
@@ -373,10 +396,11 @@ async def one_redis(request: pytest.FixtureRequest) -> AsyncIterator[OneRedis]:
     store = OverlayStore(stack.redis_url, "live", 500)
     away = OverlayStore("redis://127.0.0.1:1/0", "live", 500)
     settings = await client.config_get("maxmemory*")
-    yield OneRedis(client, store, away, None)
+    probe = OverlayStore(stack.redis_url, "live", 100)
+    yield OneRedis(client, store, away, None, probe)
     for name in ("maxmemory", "maxmemory-policy"):
-        await client.config_set(name, settings[name])
-    for each in (store, away):
+        await client.config_set(name, str(settings[name]))
+    for each in (store, away, probe):
         await each.close()
     await client.aclose()
 
@@ -461,7 +485,7 @@ async def test_a_full_server_answers_each_document_with_an_error(one_redis: OneR
 
 async def test_a_slow_server_is_given_up_and_may_carry_it_out_all_the_same(one_redis: OneRedis) -> None:
     await one_redis.store.write(1, [document(1)])
-    await one_redis.slow(1.0)
+    await one_redis.slow(2.0)
     with pytest.raises(AWAY_ERRORS):
         await one_redis.store.write(1, [document(2)])
     deadline = time.monotonic() + WAIT_S

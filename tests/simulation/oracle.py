@@ -102,6 +102,7 @@ class Oracle:
         self._ends_asked_s: dict[tuple[str, int], float] = {}  # (owner, partition) → when
         self._claimed_s: dict[tuple[int, int], float] = {}  # (partition, epoch) → when it asked for the log ends
         self._seen: dict[str, _Seen] = {}
+        self._shown_at: list[tuple[str, dict[str, int], _Shown]] = []
         self.documents = 0
         cluster.when_committed.append(self._committed)
         redis.when_written.append(self._written)
@@ -146,9 +147,11 @@ class Oracle:
         if saved.claim:
             self._claimed_s[partition, saved.epoch] = self._ends_asked_s[saved.owner, partition]
 
-    def _written(self, key: str, epoch: int, rev: int, document: bytes) -> None:
-        shown = _shown_of(document)
+    def _written(self, key: str, version: tuple[int, int], document: bytes, positions: str) -> None:
+        shown, (epoch, rev) = _shown_of(document), version
         self.documents += 1
+        at = dict(zip(TOPICS, map(int, positions.split(",")), strict=True))
+        self._shown_at.append((key, at, shown))
         if (shown.epoch, shown.rev) != (epoch, rev):
             self.complain(f"{key}: written as {epoch}/{rev}, but says {shown.epoch}/{shown.rev}")
         before = self._seen.get(key)
@@ -224,7 +227,9 @@ class Oracle:
             self.complain("the last checkpoints do not cover the input logs")
         self._look_at_checkpoints()
         self._look_at_dead_letters()
-        self._look_at_signals()
+        counts = _PlainCounts(self._inputs())
+        self._look_at_documents(counts)
+        self._look_at_signals(counts)
 
     def _look_at_checkpoints(self) -> None:
         log = CheckpointLog()
@@ -246,9 +251,15 @@ class Oracle:
         for problem in letters.differences():
             self.complain(problem)
 
-    def _look_at_signals(self) -> None:
-        """Each committed document must say what its checkpoint's offsets say, counted by plain addition."""
-        counts = _PlainCounts(self._inputs())
+    def _look_at_documents(self, counts: _PlainCounts) -> None:
+        """Each document that Redis ever accepted must say what its offsets say, counted by plain addition."""
+        for key, at, shown in self._shown_at:
+            counted = counts.at(shown.room_id, at)
+            if counted != shown.totals.counts():
+                self.complain(f"{key} {shown.epoch}/{shown.rev}: counted {counted}, shown {shown.totals.counts()}")
+
+    def _look_at_signals(self, counts: _PlainCounts) -> None:
+        """So must each committed one what its checkpoint's offsets say."""
         transactions: dict[Transaction, _Saved] = {}
         signals: list[tuple[int, Kept]] = []
         for (topic, partition), records in self.committed.items():
@@ -265,7 +276,7 @@ class Oracle:
             where = f"signals/{partition}@{record.offset} of {shown.room_id}"
             if shown.epoch != saved.epoch:
                 self.complain(f"{where} is of epoch {shown.epoch}, its checkpoint of {saved.epoch}")
-            counted = counts.at(shown.room_id, partition, saved.positions)
+            counted = counts.at(shown.room_id, saved.positions)
             if counted != shown.totals.counts():
                 self.complain(f"{where}: counted {counted}, signalled {shown.totals.counts()}")
 
@@ -333,9 +344,8 @@ class _PlainCounts:
                     amounts[status] = 1
         return amounts
 
-    def at(self, room: str, partition: int, positions: Mapping[str, int]) -> tuple[int, ...]:
-        """What the records before these positions come to."""
-        del partition  # a room's name says it
+    def at(self, room: str, positions: Mapping[str, int]) -> tuple[int, ...]:
+        """What the records before these positions come to; a room's name says its partition."""
         return tuple(
             sum(self._before(room, topic, what, position) for topic, position in positions.items()) for what in COUNTED
         )

@@ -31,7 +31,7 @@ class RedisServer:
         refuses_until_s: connections are refused.
         slow_until_s: each way takes up to `slow_most_s` more; what is late is carried out all the same.
         full_until_s: writes are refused, reads answered.
-        when_written: told of every document that was accepted: key, epoch, rev, document.
+        when_written: told of every document that was accepted: key, (epoch, rev), document, positions.
     """
 
     def __init__(self, random: Random, now_s: Callable[[], float]) -> None:
@@ -43,7 +43,7 @@ class RedisServer:
         self.refuses_until_s = self.slow_until_s = self.full_until_s = -1.0
         self.slow_most_s = 0.0
         self.wipes = 0
-        self.when_written: list[Callable[[str, int, int, bytes], None]] = []
+        self.when_written: list[Callable[[str, tuple[int, int], bytes, str], None]] = []
 
     def latency_s(self) -> float:
         """One way."""
@@ -132,7 +132,7 @@ class RedisServer:
             now_s + version_ttl_ms / 1000,
         )
         for told in self.when_written:
-            told(key, epoch, rev, document)
+            told(key, (epoch, rev), document, positions)
         return 1 if held else 2
 
     def is_newer(self, version: tuple[int, int], held: tuple[int, int]) -> bool:
