@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CODE   := $(wildcard stream tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system browser demo test test-browser pictures unit bench bench-peers bench-scenarios bench-latency bench-overload bench-results lock-peers chaos chaos-long lint format stack-up stack-down schemas screenshots lock clean
+.PHONY: help setup system browser demo test test-browser pictures unit bench bench-peers bench-scenarios bench-latency bench-overload bench-results lock-peers chaos chaos-long simulate-faults lint format stack-up stack-down schemas screenshots lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -82,6 +82,12 @@ lint: setup ## ruff and mypy
 format: setup ## let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+simulate-faults: setup ## SEEDS=10000 FIRST_SEED=0: the real worker code among simulated faults; a failing seed says how to see it again
+	$(BIN)/python -m tests.simulation.run --first $(FIRST_SEED) --seeds $(SEEDS)
+
+SEEDS = 10000
+FIRST_SEED = 0
 
 stack-up: system ## start the local Kafka and Redis, and keep them
 	$(BIN)/snapup stack up

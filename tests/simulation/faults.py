@@ -42,6 +42,7 @@ class Faults:
             self._stop,
             self._more_or_fewer,
             self._rebalance,
+            self._sleep_through_a_generation,
             self._coordinator_moves,
             self._lose_answer,
             self._refuse,
@@ -177,6 +178,17 @@ class Faults:
     def _rebalance(self) -> str:
         self._world.coordinator.rebalance()
         return "rebalance"
+
+    def _sleep_through_a_generation(self) -> str | None:
+        """A rebalance begins, and one member sleeps from there until the others have shared its partitions."""
+        if (worker := self._pick()) is None:
+            return None
+        seconds = 2.0 + self._seconds(2.0)
+        self._world.coordinator.rebalance()
+        self._world.network.traps.append(
+            Trap(worker.name, "heartbeat", "answered", lambda: self._freeze(worker, seconds))
+        )
+        return f"rebalance, {worker.name} sleeps for {seconds:.3f} s from its next heartbeat"
 
     def _coordinator_moves(self) -> str:
         self._world.coordinator.forget_members()

@@ -33,6 +33,7 @@ QUEUE_HAULS = 16
 FETCH_WAIT_S = 0.12
 NOTHING_WANTED_S = 0.06
 MOST_ON_THREAD_S = 0.004
+BUSY_THREAD_SHARE, BUSY_THREAD_S = 0.06, 0.08
 
 
 class Assignment(NamedTuple):
@@ -354,8 +355,9 @@ class GroupMember:
         )
 
     async def _thread(self) -> None:
-        """From one thread of the process to the other."""
-        await asyncio.sleep(self._random.random() * MOST_ON_THREAD_S)
+        """From one thread of the process to the other, which may be busy."""
+        most_s = BUSY_THREAD_S if self._random.random() < BUSY_THREAD_SHARE else MOST_ON_THREAD_S
+        await asyncio.sleep(self._random.random() * most_s)
 
     # -- for owners ----------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from tests.simulation.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from multiprocessing.pool import Pool
 
     from tests.simulation.world import Result
 
@@ -45,14 +46,13 @@ def _run_batch(seeds: Iterable[int]) -> list[Result]:
     return results
 
 
-def run_seeds(first: int, count: int, processes: int | None = None) -> Iterator[Result]:
-    """Many runs, over all cores, in no order."""
+def run_seeds(pool: Pool, first: int, count: int) -> Iterator[Result]:
+    """Many runs, in no order."""
     batches = [
         range(start, min(start + BATCH_SEEDS, first + count)) for start in range(first, first + count, BATCH_SEEDS)
     ]
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for results in pool.imap_unordered(_run_batch, batches):
-            yield from results
+    for results in pool.imap_unordered(_run_batch, batches):
+        yield from results
 
 
 def report(result: Result) -> str:
@@ -77,13 +77,14 @@ def main() -> int:
         if result.problems:
             print(report(result))
         return int(bool(result.problems))
-    return _many(arguments.first, arguments.seeds, arguments.processes)
+    with multiprocessing.get_context("spawn").Pool(arguments.processes) as pool:
+        return _many(pool, arguments.first, arguments.seeds)
 
 
-def _many(first: int, count: int, processes: int | None) -> int:
+def _many(pool: Pool, first: int, count: int) -> int:
     begun = said = time.monotonic()
     failures = checkpoints = faults = 0
-    for done, result in enumerate(run_seeds(first, count, processes), start=1):
+    for done, result in enumerate(run_seeds(pool, first, count), start=1):
         checkpoints += result.checkpoints
         faults += len(result.faults)
         if result.problems:

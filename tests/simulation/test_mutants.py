@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.simulation.mutants import MUTANTS, Mutant
@@ -19,3 +21,9 @@ def test_a_broken_rule_is_noticed(mutant: Mutant) -> None:
     print(f"{mutant.name}: seed {caught.seed}: {caught.problems[0]}")  # noqa: T201 — shown with -s
     unbroken = run_seed(caught.seed)
     assert not unbroken.problems, report(unbroken)
+
+
+def test_the_documentation_names_every_mutant_and_its_seed() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "exactness.md").read_text(encoding="utf-8")
+    missing = [mutant.name for mutant in MUTANTS if f"| {mutant.name} | {mutant.seed} |" not in text]
+    assert not missing
