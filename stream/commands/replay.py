@@ -1,4 +1,4 @@
-"""`snapup replay FILE`: what a recording comes to, or what it would have come to under other rules."""
+"""`snapup replay`: what a recording comes to, or would have come to under other rules; and live topics once more."""
 
 from __future__ import annotations
 
@@ -37,8 +37,21 @@ _talk = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(help="A recording: NDJSON, also packed as .gz.")],
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="FILE|ROOM", help="A recording (NDJSON, also packed as .gz); with --from-kafka a room."),
+    ] = None,
     *,
+    from_kafka: Annotated[
+        bool, typer.Option("--from-kafka", help="Fold live topics in the order of their journal, for ROOM or --all.")
+    ] = False,
+    every_room: Annotated[bool, typer.Option("--all", help="With --from-kafka: every room.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="With --from-kafka: compare with the committed signals, byte for byte.")
+    ] = False,
+    bootstrap_servers: Annotated[
+        str | None, typer.Option(help="With --from-kafka: host:port, comma separated.")
+    ] = None,
     signals: Annotated[
         str | None, typer.Option(help="Write every document to this file as NDJSON (.gz packs it); - for stdout.")
     ] = None,
@@ -60,16 +73,32 @@ def replay(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a signals file that is there.")] = False,
     topic_prefix: Annotated[str | None, typer.Option(help="Of the topics, for the evidence of claims.")] = None,
 ) -> None:
-    """Fold a recording as a worker would have, and print what it came to. The same file gives the same bytes."""
+    """Fold a recording as a worker would have, and print what it came to. The same file gives the same bytes.
+
+    With --from-kafka: fold the live topics again as the workers did; exit code 1 if --check finds a difference.
+    """
     if as_json and signals == STDOUT:
         raise SnapupError("--json and --signals - both want stdout: choose one.")
+    if from_kafka:
+        if every_room == (source is not None):
+            raise SnapupError("--from-kafka wants a ROOM, or --all.")
+        # Here, because Kafka's client is a second of loading that a file does not need.
+        from stream.commands.replay_kafka import replay_live  # noqa: PLC0415
+
+        settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=topic_prefix)
+        with signals_to(signals, overwrite=overwrite) as emit:
+            replay_live(settings, source, emit, check=check, as_json=as_json, summary=signals != STDOUT)
+        return
+    if source is None or every_room or check:
+        raise SnapupError("Say which FILE to replay; --all and --check go with --from-kafka.")
+    file = Path(source)
     offers = dict(_offer(text) for text in offered or ())
     settings = load_settings(hold_ms=hold_ms, allowed_lateness_ms=allowed_lateness_ms, topic_prefix=topic_prefix)
     with _bar("checking") as step:
         found = survey(file, step)
     _check(file, found, offers)
     with ExitStack() as stack:
-        emit = stack.enter_context(_signals(signals, overwrite=overwrite))
+        emit = stack.enter_context(signals_to(signals, overwrite=overwrite))
         step = stack.enter_context(_bar("folding", found.records))
         job = Replay(settings.rules(), settings.topic_prefix, every_ms, emit)
         job.run(_counted(recorded(file, in_order=found.sorted, offered=offers), step), settle_ms)
@@ -121,7 +150,7 @@ def _summarise(job: Replay, overlays: list[Overlay], *, whole: bool) -> None:
 
 
 @contextmanager
-def _signals(target: str | None, *, overwrite: bool) -> Iterator[Callable[[Published], None]]:
+def signals_to(target: str | None, *, overwrite: bool) -> Iterator[Callable[[Published], None]]:
     """Where documents go: nowhere, stdout, or a file that is written whole."""
     if target is None:
         yield lambda _: None

@@ -54,9 +54,17 @@ class Generations:
         self.ids = 0
 
     # -- checkpoint ----------------------------------------------------------------------------------------------------
+    def state(self) -> tuple[int, int, int]:
+        """All there is to it."""
+        return self.present, self._since_ms, self.ids
+
+    def begin(self, state: tuple[int, int, int]) -> None:
+        """Go on from what `state` gave."""
+        self.present, self._since_ms, self.ids = self._saved = state
+
     def record(self) -> Iterator[tuple[bytes, bytes]]:
         """Its state, if that has changed since the last call."""
-        state = self.present, self._since_ms, self.ids
+        state = self.state()
         if state != self._saved:
             self._saved = state
             yield GENERATION_KEY, frame(state)

@@ -18,6 +18,7 @@ from stream.core.changelog import ChangeLogs
 from stream.core.counters import Counters
 from stream.core.crowd import FOLDS_OF_CROWDS
 from stream.core.generations import GENERATION_KEY, Generations
+from stream.core.journal import Journal
 from stream.core.restore import SavedRooms
 from stream.core.room import Outcome, Room, Shared
 from stream.core.snapshot import Moment, overlay_of
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from stream.contract.decode import Decoded, Record
     from stream.contract.overlay import Overlay
+    from stream.core.journal import Base, Steps
     from stream.core.rules import Rules
 
 _overlay_encoder = msgspec.json.Encoder()
@@ -61,7 +63,7 @@ class Published(NamedTuple):
 class Cut(NamedTuple):
     """What changed since the last cut, of one moment.
 
-    State records, positions, clock, dead letters, documents of changed rooms.
+    State records, positions, clock, dead letters, documents of changed rooms, and the steps that led to all this.
     """
 
     records: list[tuple[bytes, bytes | None]]
@@ -69,6 +71,7 @@ class Cut(NamedTuple):
     clock_ms: int
     refused: list[Refused]
     signals: list[Published]
+    steps: Steps | None  # what led here; None: nothing to save, and the steps go on
 
 
 class PartitionFold:
@@ -98,6 +101,8 @@ class PartitionFold:
         self._saved = SavedRooms(self._logs)
         self._generations = Generations(rules)
         self._timers = Timers(self.rooms, rules, self.shared)
+        self._cut_positions: tuple[int, ...] = ()
+        self._begin_journal()
 
     @property
     def clock_ms(self) -> int:
@@ -118,7 +123,8 @@ class PartitionFold:
             self._fold_each(topic_index, records)
         else:
             self._fold_good(topic_index, records, decoded)
-        self.positions[topic_index] = records[-1].offset + 1
+        self.positions[topic_index] = end = records[-1].offset + 1
+        self.journal.folded(topic_index, records[0].offset, end)
         self.counters.received[topic_index] += len(records)
         self._note_changes()
         self._expire_holds()
@@ -212,12 +218,14 @@ class PartitionFold:
         return room
 
     def _evict_rooms(self) -> None:
-        """The bound on rooms is reached.
+        """The bound on rooms is reached: end the longest silent hundredth, so that the search is paid once for these.
 
-        End the longest silent hundredth, so that the search is paid once per hundredth.
+        Never a room of the piece that is being folded, or it would matter how that is gone through.
         """
-        by_silence = sorted(self.rooms.values(), key=lambda room: (room.touched_ms, room.room_id))
-        for room in by_silence[: max(1, len(by_silence) // 100)]:
+        count = len(self.rooms) - self.rules.rooms_max + max(1, len(self.rooms) // 100)
+        silent = [room for room in self.rooms.values() if room.room_id not in self._touched]
+        silent.sort(key=lambda room: (room.touched_ms, room.room_id))
+        for room in silent[:count]:
             self._end(room)
             self.counters.rooms_evicted += 1
 
@@ -262,6 +270,7 @@ class PartitionFold:
         a hundred: only where it stands when something is folded or cut has to be known to repeat a run.
         """
         self.clock_source = source
+        self.journal.clock(max(clock_ms, self.shared.clock_ms), source)
         if clock_ms <= self.shared.clock_ms:
             return
         self._generations.turn_by_number(self.shared.clock_ms)
@@ -321,7 +330,7 @@ class PartitionFold:
         room.changed = False
         room.records_since = 0
         room.published_ms = now_ms
-        document = self._document(room, wall_ms, epoch)
+        document = self._document(room, wall_ms, epoch, self._refresh_ms(room))
         self._schedule(room, now_ms + self._refresh_ms(room))
         self.counters.snapshots += 1
         for withheld in document.withheld:
@@ -333,13 +342,13 @@ class PartitionFold:
         encoded = _overlay_encoder.encode(document)
         return Published(room.room_id, room.rev, encoded, good_for_ms, room.last_append_ms, tuple(self.positions))
 
-    def _document(self, room: Room, wall_ms: int | None, epoch: int) -> Overlay:
+    def _document(self, room: Room, wall_ms: int | None, epoch: int, refresh_ms: int) -> Overlay:
         as_of_ms = max(self.clock_ms, 0)
         room.advance(as_of_ms)
         self.counters.orders_forgotten += room.forget_orders(as_of_ms - self.rules.remember_orders_ms)
         moment = Moment(
             as_of_ms=as_of_ms,
-            stale_after_ms=as_of_ms + self._refresh_ms(room) * self.rules.stale_after_refreshes,
+            stale_after_ms=as_of_ms + refresh_ms * self.rules.stale_after_refreshes,
             source=self.clock_source,
             lag_ms=0 if wall_ms is None else wall_ms - as_of_ms,
             epoch=epoch,
@@ -359,7 +368,7 @@ class PartitionFold:
     def overlay(self, room_id: str, epoch: int = 0) -> Overlay | None:
         """One room as of the clock, for a look: no revision is used up."""
         room = self.rooms.get(room_id)
-        return None if room is None else self._document(room, None, epoch)
+        return None if room is None else self._document(room, None, epoch, self._refresh_ms(room))
 
     def oversold_units(self) -> int:
         """Units committed beyond what there is, over all rooms."""
@@ -375,17 +384,26 @@ class PartitionFold:
         return sum(len(room.ids) + len(room.ids_previous) for room in self.rooms.values())
 
     # -- checkpoint -------------------------------------------------------------------------------------------------
-    def cut(self, epoch: int) -> Cut:
-        """Everything that changed since the last cut, and the positions that it reflects."""
+    def cut(self, epoch: int, revisions: Sequence[int] | None = None) -> Cut:
+        """Everything that changed since the last cut, and the positions that it reflects.
+
+        Args:
+            epoch: of the owner that saves.
+            revisions: in a replay, what the journal says of the documents that were published meanwhile.
+        """
         records: list[tuple[bytes, bytes | None]] = []
         signals = []
+        published: list[int] = []
         clock_ms = self.clock_ms
         for room in self._ended:
             records.extend(roomstate.tombstones(room))
         self._ended = []
         for room_id in sorted(self._unsaved):
             room = self._unsaved[room_id]
-            signals.append(self._encoded(room, self._document(room, None, epoch)))
+            if revisions is not None:
+                room.rev += revisions[len(published)]
+            published.append(room.rev - room.rev_saved)
+            signals.append(self._signal(room, epoch))
             for window_entry in roomstate.window_entries(room):
                 self._logs.windows.append(window_entry, clock_ms)
             self._save_ids(room)
@@ -404,7 +422,24 @@ class PartitionFold:
         records += self._logs.orders.cut(clock_ms - self.rules.remember_orders_ms)
         records += self._logs.presence.cut(clock_ms - self.rules.presence_timeout_ms - self.rules.allowed_lateness_ms)
         refused, self.refused = self.refused, []
-        return Cut(records, tuple(self.positions), clock_ms, refused, signals)
+        positions, steps = tuple(self.positions), None
+        if records or refused or signals or positions != self._cut_positions:
+            self._cut_positions = positions
+            steps = self.journal.take(clock_ms, published)
+            if not self.rooms:
+                self.journal.begins_empty(self._generations.state())
+        return Cut(records, positions, clock_ms, refused, signals, steps)
+
+    def _signal(self, room: Room, epoch: int) -> Published:
+        """The document of a changed room as of the cut, with a revision of its own.
+
+        Nothing in it depends on what was published meanwhile, but for the revision itself.
+        """
+        room.rev += 1
+        room.rev_saved = room.rev
+        idle = self.clock_ms - room.touched_ms > self.rules.idle_after_ms
+        refresh_ms = self.rules.refresh_idle_ms if idle else self.rules.refresh_active_ms
+        return self._encoded(room, self._document(room, None, epoch, refresh_ms))
 
     def _save_ids(self, room: Room) -> None:
         """To the change log, under the generation in which they are remembered."""
@@ -448,3 +483,18 @@ class PartitionFold:
             self._schedule(room, 0)
         heapify(self.shared.holds)
         self._timers.restored()
+        self._begin_journal()
+
+    def begin_at(self, positions: Sequence[int], clock_ms: int, base: Base) -> None:
+        """Begin where a partition without rooms stood: the beginning of a replay."""
+        self.positions = list(positions)
+        self.shared.clock_ms = clock_ms
+        self.clock_source = base.source
+        self._generations.begin(base.generation)
+        self._begin_journal()
+
+    def _begin_journal(self) -> None:
+        self.journal = Journal(self.positions, self.shared.clock_ms)
+        self._cut_positions = tuple(self.positions)
+        if not self.rooms:
+            self.journal.begins_empty(self._generations.state())

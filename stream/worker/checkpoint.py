@@ -1,7 +1,8 @@
 """Changed state and the offsets that it reflects, in one Kafka transaction per partition.
 
 One transaction holds: the changed state records and the meta record, into `checkpoints`; what was refused, into
-`dead-letters`; the overlay documents of changed rooms, into `signals`. All go to the same partition number, under the
+`dead-letters`; the overlay documents of changed rooms, into `signals`; the order in which all was read, into `journal`.
+All go to the same partition number, under the
 transactional id `<group>-<prefix>-<partition>`: starting a producer of that id fences off every older owner and
 aborts its open transaction. So either all of it is visible or none, and nobody but the present owner can write.
 
@@ -105,10 +106,11 @@ class Contents(Struct, frozen=True):
     state: Sequence[tuple[bytes, bytes | None]] = ()
     dead_letters: Sequence[Message] = ()
     signals: Mapping[str, bytes] = {}
+    journal: bytes = b""
 
     @property
     def records(self) -> int:
-        """How many records, without the meta record."""
+        """How many records, without the meta record and the journal's."""
         return len(self.state) + len(self.dead_letters) + len(self.signals)
 
 
@@ -126,11 +128,12 @@ class OutputTopics(Struct, frozen=True):
     checkpoints: str
     dead_letters: str
     signals: str
+    journal: str
 
     @classmethod
     def of(cls, prefix: str) -> OutputTopics:
         """The names under a prefix."""
-        return cls(f"{prefix}.checkpoints", f"{prefix}.dead-letters", f"{prefix}.signals")
+        return cls(f"{prefix}.checkpoints", f"{prefix}.dead-letters", f"{prefix}.signals", f"{prefix}.journal")
 
 
 class CheckpointWriter:
@@ -181,6 +184,8 @@ class CheckpointWriter:
         if contents.signals:
             signals = [Message(room_id.encode(), document) for room_id, document in contents.signals.items()]
             sent.append(await self._send(self._topics.signals, signals))
+        if contents.journal:
+            sent.append(await self._send(self._topics.journal, [Message(None, contents.journal)]))
         # Every future before the commit: `commit_transaction` succeeds although a batch of the transaction failed.
         done = await asyncio.gather(*(future for futures, _ in sent for future in futures))
         await self._producer.commit_transaction()

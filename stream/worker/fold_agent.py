@@ -127,7 +127,7 @@ class FoldLoop:
             self._advance(owner)
 
     async def _give_turn(self, owner: Owner) -> None:
-        if len(owner.fold.refused) > REFUSED_MAX:
+        if len(owner.fold.refused) > REFUSED_MAX or owner.fold.journal.full:
             await self._owners.checkpoint(owner)
         await asyncio.sleep(0)
         self._turn_ends = time.monotonic() + TURN_S

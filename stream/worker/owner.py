@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from msgspec import Struct
 
 from stream.core.changelog import CorruptCheckpointError
+from stream.core.journal import Segment, encode_segment
 from stream.core.merge import TopicMerge
 from stream.core.partition import PartitionFold
 from stream.exits import Exit
@@ -33,9 +36,11 @@ from stream.worker.restore import Restored, restore, start_positions
 from stream.worker.tasks import FatalError
 
 if TYPE_CHECKING:
+    from stream.core.journal import Steps
     from stream.core.partition import Published
     from stream.worker.fetching import LogEnds
 
+VERSION = version("snapup")
 # One look at the ends of the logs.
 ENDS_WAIT_S = 8.0
 
@@ -188,6 +193,9 @@ class Owner:
         )
         self.epoch = (meta.epoch if meta else 0) + 1
         self._clock_ms = meta.clock_ms if meta else -1
+        self.saved = tuple(positions)
+        if meta is not None:  # with --accept-data-loss these differ from where we go on
+            self.saved = tuple(map(meta.positions.get, home.topics, positions))
         self._load_finished(positions)
         self.shown_ms = {room_id: room.last_append_ms for room_id, room in self.fold.rooms.items()}
 
@@ -203,8 +211,11 @@ class Owner:
 
     async def _claim(self, end_offset: int) -> None:
         """Our first write: makes the epoch durable before anything is folded, and proves that nobody else wrote."""
+        steps = self.fold.journal.take(self._clock_ms, [])
+        steps.positions_before = list(self.saved)
         self.saved = tuple(self.fold.positions)
-        written = await self._writer().write(Contents(self._meta(self.saved, claim=True)))
+        meta = self._meta(self.saved, claim=True)
+        written = await self._writer().write(Contents(meta, journal=self._segment(meta, steps)))
         if written.first_offset != end_offset:
             raise LostError(f"the claim landed at {written.first_offset}, the state was read to {end_offset} only")
         self.saved_at = time.monotonic()
@@ -245,16 +256,25 @@ class Owner:
     def _cut(self) -> Contents | None:
         """State, offsets, refusals and signals of one moment. No await in here, nor between here and the write."""
         cut = self.fold.cut(self.epoch)
-        if not (cut.records or cut.refused or cut.signals) and cut.positions == self.saved:
+        if cut.steps is None:
             return None
         self._clock_ms = cut.clock_ms
         topics = self.home.topics
+        meta = self._meta(cut.positions)
         return Contents(
-            self._meta(cut.positions),
+            meta,
             state=cut.records,
             dead_letters=[dead_letter(each, topics[each.topic_index], self.partition) for each in cut.refused],
             signals={each.room_id: each.document for each in cut.signals},
+            journal=self._segment(meta, cut.steps),
         )
+
+    def _segment(self, meta: Meta, steps: Steps) -> bytes:
+        """The journal's record of this transaction. Where a replay can begin, it says under which rules."""
+        if not meta.claim and steps.base is None:
+            return encode_segment(Segment(meta.epoch, meta.seq, meta.claim, steps))
+        rules = msgspec.to_builtins(self.fold.rules)
+        return encode_segment(Segment(meta.epoch, meta.seq, meta.claim, steps, VERSION, rules))
 
     # -- publish -------------------------------------------------------------------------------------------------------
 

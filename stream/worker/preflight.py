@@ -29,7 +29,7 @@ async def check_kafka(bootstrap_servers: str, inputs: Sequence[str], outputs: Ou
     Raises:
         SnapupError: Kafka does not answer, a topic is missing, counts differ, or the checkpoint topic forgets.
     """
-    names = [*inputs, outputs.checkpoints, outputs.dead_letters, outputs.signals]
+    names = [*inputs, outputs.checkpoints, outputs.dead_letters, outputs.signals, outputs.journal]
     counts = await topics.check(bootstrap_servers, names)
     configs = await _configs(bootstrap_servers, [*inputs, outputs.checkpoints])
     check_policies(configs, inputs, outputs.checkpoints)

@@ -125,7 +125,8 @@ def test_replay_prints_totals_and_writes_every_document(recording: Path, tmp_pat
         for line in gzip.decompress((tmp_path / "s.ndjson.gz").read_bytes()).splitlines()
     ]
     assert documents[-1].totals.orders.paid == 2
-    assert [document.rev for document in documents] == list(range(1, len(documents) + 1))
+    revisions = [document.rev for document in documents]
+    assert revisions == sorted(set(revisions))  # cuts use some up
 
 
 def test_the_same_replay_gives_the_same_bytes(recording: Path, tmp_path: Path) -> None:

@@ -1,0 +1,257 @@
+"""`snapup replay --from-kafka`: live topics folded again in the order of the journal, held against what was said."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import aclosing, contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import typer
+from msgspec import Struct
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from stream.errors import EXIT_FAILURE, SnapupError
+from stream.sources.journal_log import JournalLog, Plan, journal_log
+from stream.worker.checkpoint import SIGNAL_MAX_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from stream.core.partition import Published
+    from stream.settings import Settings
+
+VERSION = version("snapup")
+
+_talk = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Replayed(Struct):
+    """What a replay came to.
+
+    Attributes:
+        documents: how many it gave.
+        identical: how many of them `live.signals` holds, byte for byte; with a check.
+        unchecked: given, but no longer in `live.signals`.
+        differences: the first ones, in words.
+        versions: of Snapup that wrote the journal.
+        last: the last document of each room.
+        records: how many input records were folded.
+    """
+
+    documents: int = 0
+    records: int = 0
+    identical: int = 0
+    unchecked: int = 0
+    differences: list[str] = []
+    versions: set[str] = set()
+    last: dict[str, bytes] = {}
+
+
+def replay_live(
+    settings: Settings,
+    room: str | None,
+    emit: Callable[[Published], None],
+    *,
+    check: bool,
+    as_json: bool,
+    summary: bool,
+) -> None:
+    """Replay, tell, and end with exit code 1 when a check finds a difference.
+
+    Raises:
+        SnapupError: see `replay_topics`; or there is nothing of this room.
+    """
+    with _bar() as progress:
+        found = asyncio.run(
+            replay_topics(
+                settings.bootstrap_servers,
+                settings.topic_prefix,
+                room=room,
+                check=check,
+                emit=emit,
+                progress=progress,
+            )
+        )
+    if room is not None and not found.documents:
+        raise SnapupError(f"No document of room {room!r} follows from the journal; --all replays every room.")
+    if as_json:
+        for document in found.last.values():
+            sys.stdout.buffer.write(document + b"\n")
+    elif summary:
+        told = sys.stdout if not check else sys.stderr
+        print(f"{found.documents} documents of {len(found.last)} rooms from {found.records} records", file=told)
+    if not check:
+        return
+    for text in found.differences:
+        _talk.print(text, style="red", markup=False)
+    if found.differences and found.versions - {VERSION}:
+        _talk.print(f"The journal was written by Snapup {', '.join(sorted(found.versions))}; this is {VERSION}.")
+    verdict = "REPLAY-DIFFERS" if found.differences else "REPLAY-IDENTICAL" if found.identical else "REPLAY-UNCHECKED"
+    line = f"{verdict}: {found.identical} documents identical, {found.unchecked} not compared"
+    print(line, file=sys.stderr if as_json or not summary else sys.stdout)
+    if not found.identical or found.differences:
+        raise typer.Exit(EXIT_FAILURE)
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal; elsewhere a line for each tenth."""
+    columns = (TextColumn("folding"), BarColumn(), TaskProgressColumn(), TextColumn("{task.completed:,} records"))
+    with Progress(*columns, console=_talk, transient=True, disable=not _talk.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        tenths = 0
+
+        def progress(done: int, total: int) -> None:
+            nonlocal tenths
+            bar.update(task, completed=done, total=total)
+            if not _talk.is_terminal and done * 10 // max(total, 1) > tenths:
+                tenths = done * 10 // max(total, 1)
+                _talk.print(f"{done} of {total} records folded")
+
+        yield progress
+
+
+async def replay_topics(
+    bootstrap_servers: str,
+    prefix: str,
+    *,
+    room: str | None,
+    check: bool,
+    emit: Callable[[Published], None],
+    progress: Callable[[int, int], None],
+) -> Replayed:
+    """Replay all partitions, or those that hold a room.
+
+    Args:
+        bootstrap_servers: host:port, comma separated.
+        prefix: of the topics.
+        room: hand out documents of this room only; None: of all.
+        check: compare with `live.signals`.
+        emit: called with each document, in order within a partition.
+        progress: called with records folded and records in all.
+
+    Raises:
+        SnapupError: Kafka does not answer, or logs and journal do not go together (any more).
+    """
+    log = await journal_log(bootstrap_servers, prefix)
+    found = Replayed(differences=[], versions=set(), last={})
+    plans = {number: plan for number in range(log.partitions) if (plan := await log.plan(number)) is not None}
+    total, done = sum(plan.records for plan in plans.values()), 0
+
+    def folded(records: int) -> None:
+        nonlocal done
+        done += records
+        progress(done, total)
+        found.records = done
+
+    for number, plan in plans.items():
+        found.versions |= plan.versions
+        await _replay_partition(log, number, plan, found, room, emit, folded, check=check)
+    return found
+
+
+async def _replay_partition(
+    log: JournalLog,
+    number: int,
+    plan: Plan,
+    found: Replayed,
+    room: str | None,
+    emit: Callable[[Published], None],
+    folded: Callable[[int], None],
+    *,
+    check: bool,
+) -> None:
+    async with (
+        aclosing(log.committed_signals(number)) as live,
+        aclosing(log.replay(number, plan, folded)) as documents,
+    ):
+        comparison = Comparison(live, f"{log.signals}, partition {number}", found)
+        async for published in documents:
+            if len(published.document) > SIGNAL_MAX_BYTES:
+                continue  # the worker did not write it either
+            if check:
+                await comparison.take(published)
+            if room in (None, published.room_id):
+                found.documents += 1
+                found.last[published.room_id] = published.document
+                emit(published)
+
+
+class Comparison:
+    """Holds the documents of one partition's replay against the records of `live.signals`, in the order of both.
+
+    The two may begin at different places: retention deletes signals sooner than the journal. Documents that only one
+    of them has, before the first common one, are unchecked. After the first difference nothing more is compared.
+    """
+
+    def __init__(self, live: AsyncIterator[Any], where: str, found: Replayed) -> None:
+        self._live = live
+        self._where = where
+        self._found = found
+        self._waiting: Any = None
+        self._aligned = self._differs = False
+
+    async def take(self, published: Published) -> None:
+        """The next document of the replay."""
+        if self._differs:
+            self._found.unchecked += 1
+            return
+        record = await self._next()
+        if not self._aligned:
+            ours = _place(published.room_id.encode(), published.document)
+            while record is not None and _place(record.key, record.value) < ours:
+                self._found.unchecked += 1
+                record = await self._next()
+            if record is None or _place(record.key, record.value) != ours:
+                self._waiting = record
+                self._found.unchecked += 1
+                return
+            self._aligned = True
+        if record is None:
+            self._differ(f"room {published.room_id}, rev {published.rev} is in the replay and not in the log")
+        elif record.key == published.room_id.encode() and record.value == published.document:
+            self._found.identical += 1
+        else:
+            self._differ(f"offset {record.offset}: {difference(published, record.key, record.value)}")
+
+    async def _next(self) -> Any:
+        record, self._waiting = self._waiting, None
+        return await anext(self._live, None) if record is None else record
+
+    def _differ(self, text: str) -> None:
+        self._differs = True
+        self._found.differences.append(f"{self._where}, {text}")
+
+
+def _place(key: bytes | None, document: bytes | None) -> tuple[int, bytes, int]:
+    """In the order of the log: the clock never goes back, and one cut is sorted by room."""
+    known = msgspec.json.decode(document or b"{}")
+    return known.get("as_of_ms", 0), key or b"", known.get("rev", 0)
+
+
+def difference(published: Published, key: bytes | None, live: bytes | None) -> str:
+    """The first field in which two documents differ."""
+    room = f"room {published.room_id}, rev {published.rev}"
+    if key != published.room_id.encode():
+        return f"{room} in the replay, room {(key or b'').decode('utf-8', 'replace')} in the log"
+    ours, theirs = msgspec.json.decode(published.document), msgspec.json.decode(live or b"{}")
+    field = _first_difference(ours, theirs, "")
+    return f"{room}: {field}" if field else f"{room}: the same values, in other bytes"
+
+
+def _first_difference(ours: Any, theirs: Any, at: str) -> str | None:
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key in [*ours, *(key for key in theirs if key not in ours)]:
+            if found := _first_difference(ours.get(key), theirs.get(key), f"{at}.{key}".lstrip(".")):
+                return found
+        return None
+    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            if found := _first_difference(one, other, f"{at}[{number}]"):
+                return found
+        return None
+    return None if ours == theirs else f"{at} is {ours!r} in the replay and {theirs!r} in the log"

@@ -1,0 +1,146 @@
+"""Live equals replay, to the byte: whoever folded, whoever took over, whenever documents were made."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from random import Random
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from stream.core.journal import Segment, check_follows, decode_segment, encode_segment
+from stream.core.partition import PartitionFold
+from stream.core.rules import Rules
+from stream.sources.journaled import JournaledPartition
+from tests.support.rooms import T0_MS, TOPICS, random_log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.rooms import Log
+
+RULES = Rules()
+# Everything that is bounded comes to its bound here.
+TIGHT = Rules(
+    distinct_exact_max=12,
+    remember_ids_ms=60_000,
+    remember_ids_max=120,
+    remember_orders_ms=90_000,
+    presence_timeout_ms=40_000,
+    room_idle_ms=25_000,
+    hold_ms=20_000,
+    sales_per_room_max=3,
+    rooms_max=6,
+)
+Signals = list[tuple[str, int, bytes]]
+
+
+class Cluster:
+    """The committed logs of one partition, and the owners that come and go."""
+
+    def __init__(self, log: Log, random: Random, rules: Rules) -> None:
+        self.log, self.random, self.rules = log, random, rules
+        self.state: dict[bytes, bytes] = {}
+        self.positions, self.clock_ms = [0] * len(TOPICS), -1
+        self.journal: list[bytes] = []
+        self.signals: Signals = []
+        self.epoch = self.seq = 0
+        self.now_ms = T0_MS
+
+    def owner(self) -> PartitionFold:
+        """Somebody takes over: what was folded and not committed is gone."""
+        if self.random.random() < 0.2:
+            self.rules = msgspec.structs.replace(self.rules, bought_min_orders=self.random.randrange(1, 6))
+        fold = PartitionFold(3, self.rules, TOPICS)
+        for key, value in self.state.items():
+            fold.load(key, value)
+        fold.loaded(self.positions, self.clock_ms)
+        self.epoch, self.seq = self.epoch + 1, 1
+        steps = fold.journal.take(self.clock_ms, [])
+        rules = msgspec.to_builtins(self.rules)
+        self.journal.append(encode_segment(Segment(self.epoch, 1, claim=True, steps=steps, version="1", rules=rules)))
+        return fold
+
+    def commit(self, fold: PartitionFold) -> None:
+        cut = fold.cut(self.epoch)
+        if cut.steps is None:
+            return
+        self.seq += 1
+        rules = {} if cut.steps.base is None else msgspec.to_builtins(self.rules)
+        self.journal.append(encode_segment(Segment(self.epoch, self.seq, claim=False, steps=cut.steps, rules=rules)))
+        for key, value in cut.records:
+            self.state.pop(key, None)
+            if value is not None:
+                self.state[key] = value
+        self.positions, self.clock_ms = list(cut.positions), cut.clock_ms
+        self.signals += [(each.room_id, each.rev, each.document) for each in cut.signals]
+
+    def run(self) -> None:
+        random = self.random
+        fold = self.owner()
+        while self.positions != [len(records) for records in self.log] or random.random() < 0.9:
+            match random.choices(("fold", "tick", "publish", "commit", "crash"), (50, 40, 20, 12, 2))[0]:
+                case "fold":
+                    self._fold(fold)
+                case "tick":
+                    self.now_ms += random.choice([1, 30, 100, 100, 700, 1_000, 9_000])
+                    fold.advance(self.now_ms, random.choice(["tick", "tick", "log"]))
+                case "publish":
+                    # As of a moment beside the clock, by some owners often and by others never.
+                    wall_ms = self.now_ms + random.randrange(200)
+                    fold.publish(wall_ms, self.epoch, everything=random.random() < 0.2, limit=random.choice([None, 1]))
+                case "commit":
+                    self.commit(fold)
+                case _:
+                    fold = self.owner()
+        self.commit(fold)
+
+    def _fold(self, fold: PartitionFold) -> None:
+        topic = self.random.randrange(len(TOPICS))
+        at = fold.positions[topic]
+        piece = self.log[topic][at : at + self.random.randrange(1, 12)]
+        if piece:
+            self.now_ms = max(self.now_ms, piece[-1].timestamp - self.random.randrange(5_000))
+            fold.fold(topic, piece)
+
+
+def replayed(journal: list[bytes], log: Log, start: int = 0) -> Iterator[tuple[str, int, bytes]]:
+    segments = [decode_segment(value, "here") for value in journal]
+    for before, after in pairwise(segments):
+        check_follows(before, after, "here")
+    follower = JournaledPartition(3, TOPICS, segments[start], keep_state=True)
+    for segment in segments[start:]:
+        for piece in follower.pieces(segment):
+            follower.take(piece, log[piece.topic_index][piece.first : piece.end])
+        for each in follower.cut(segment):
+            yield each.room_id, each.rev, each.document
+
+
+@pytest.mark.parametrize("rules", [RULES, TIGHT], ids=["default", "tight"])
+@pytest.mark.parametrize("seed", range(25))
+def test_a_replay_gives_the_same_signals_over_crashes_and_take_overs(seed: int, rules: Rules) -> None:
+    random = Random(seed)
+    log = random_log(seed, events=400, rooms=random.choice([1, 3, 9]), duration_ms=random.choice([20_000, 300_000]))
+    cluster = Cluster(log, random, rules)
+    cluster.run()
+    assert cluster.epoch > 1
+    assert cluster.signals
+    for number, (again, live) in enumerate(zip(replayed(cluster.journal, log), cluster.signals, strict=True)):
+        assert again == live, number
+    if rules is RULES:  # no room ends and begins anew: a pair of epoch and revision names one document
+        named = [(room_id, msgspec.json.decode(document)["epoch"], rev) for room_id, rev, document in cluster.signals]
+        assert len(named) == len(set(named))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_replay_may_begin_wherever_there_were_no_rooms(seed: int) -> None:
+    log = random_log(seed, events=120, rooms=2, duration_ms=400_000)
+    cluster = Cluster(log, Random(seed), msgspec.structs.replace(TIGHT, room_idle_ms=4_000))
+    cluster.run()
+    segments = [decode_segment(value, "here") for value in cluster.journal]
+    starts = [number for number, segment in enumerate(segments) if segment.steps.base is not None and segment.rules]
+    assert len(starts) > 1 or seed == 2
+    for start in starts:
+        rest = list(replayed(cluster.journal, log, start))
+        assert rest == cluster.signals[len(cluster.signals) - len(rest) :]
