@@ -24,6 +24,7 @@ class Exit(IntEnum):
     CONSUMER_FAILED = 75
     STALLED = 76
     SLOW_STOP = 77
+    DUPLICATE_MEMBER = 78
 
 
 def end_process(code: Exit, reason: str, **fields: Any) -> NoReturn:

@@ -76,6 +76,7 @@ class Worker:
         self.home = Home(
             bootstrap_servers=settings.bootstrap_servers,
             id_prefix=f"{settings.group}-{settings.topic_prefix}",
+            member_name=settings.member_name,
             who=f"{settings.member_name or socket.gethostname()}:{os.getpid()}",
             topics=self.topics,
             outputs=OutputTopics.of(settings.topic_prefix),
@@ -157,6 +158,7 @@ class Worker:
             (self.projection.run_collect(), "collect documents"),
             (self.projection.run_write(), "write documents"),
             (self.health.run_watch(), "watch"),
+            (preflight.run_watch_counts(self._partition_counts, self.home.partitions), "partition counts"),
         ):
             self.tasks.spawn(work, name)
         faust_runs = asyncio.create_task(self._run_faust(), name="faust")
@@ -170,6 +172,9 @@ class Worker:
         asked.cancel()
         faust_runs.cancel()
         return None
+
+    async def _partition_counts(self) -> dict[str, int]:
+        return await cast("BatchConsumer", self.app.consumer).partition_counts()
 
     async def _run_faust(self) -> None:
         await self.app.start()

@@ -56,6 +56,7 @@ class Home(Struct, frozen=True, kw_only=True):
         bootstrap_servers: of Kafka.
         id_prefix: of the transactional ids; the partition follows. The same over restarts, or nothing is fenced.
         who: this process, for people who read a checkpoint.
+        member_name: its static name, which no other process may have; `who` begins with it.
         topics: full names of the input topics, in the order of the contract.
         outputs: the topics that checkpoints write.
         partitions: how many each topic has.
@@ -69,6 +70,7 @@ class Home(Struct, frozen=True, kw_only=True):
     bootstrap_servers: str
     id_prefix: str
     who: str
+    member_name: str | None = None
     topics: tuple[str, ...]
     outputs: OutputTopics
     partitions: int
@@ -117,10 +119,16 @@ class Owner:
             as shown by an earlier owner.
         reproject: publish every room anew, changed or not.
         pumping: a task folds this partition now; no other may.
+
+    Args:
+        home: what all owners of the process share.
+        partition: which.
+        held_epoch: of the last owner of this partition in this same process.
     """
 
-    def __init__(self, home: Home, partition: int) -> None:
+    def __init__(self, home: Home, partition: int, held_epoch: int | None = None) -> None:
         self.home = home
+        self._held_epoch = held_epoch
         self.partition = partition
         self.ownership = Ownership(partition, len(home.topics))
         self.fold = home.make_fold(partition)
@@ -188,6 +196,8 @@ class Owner:
         home, meta = self.home, restored.meta
         if meta is None and restored.records:
             raise LostError(f"{restored.records} state records but no meta record")
+        if meta is not None:
+            self._refuse_a_namesake(meta)
         positions = start_positions(
             meta, home.topics, self.partition, home.partitions, ends, accept_data_loss=home.accept_data_loss
         )
@@ -198,6 +208,19 @@ class Owner:
             self.saved = tuple(map(meta.positions.get, home.topics, positions))
         self._load_finished(positions)
         self.shown_ms = {room_id: room.last_append_ms for room_id, room in self.fold.rooms.items()}
+
+    def _refuse_a_namesake(self, meta: Meta) -> None:
+        """A later owner of our static name, while we live: two processes have it, and throw each other out for ever."""
+        name = self.home.member_name
+        if name is None or self._held_epoch is None or meta.epoch <= self._held_epoch or meta.owner == self.home.who:
+            return
+        if meta.owner.rpartition(":")[0] == name:
+            raise FatalError(
+                Exit.DUPLICATE_MEMBER,
+                f"{self.home.outputs.checkpoints}, partition {self.partition}: {meta.owner} has claimed epoch "
+                f"{meta.epoch} while {self.home.who} was alive. Two processes have the member name {name}: give each "
+                "worker a name of its own. Nothing is lost.",
+            )
 
     def _load_finished(self, positions: list[int]) -> None:
         try:

@@ -88,6 +88,7 @@ class Owners:
         self._slice_records = slice_records
         self._owners: dict[int, Owner] = {}
         self._failures: Counter[int] = Counter()
+        self._held: dict[int, int] = {}  # partition → epoch of its last owner in this process
         self._generation = -1
         self._all_topics = frozenset(range(len(home.topics)))
         self._acquiring = asyncio.Semaphore(TAKE_OVERS_AT_ONCE)
@@ -191,7 +192,7 @@ class Owners:
     # -- take over -----------------------------------------------------------------------------------------------------
 
     def _take(self, partition: int, delay_s: float = 0.0) -> None:
-        owner = self._owners[partition] = Owner(self._home, partition)
+        owner = self._owners[partition] = Owner(self._home, partition, self._held.get(partition))
         self._tasks.spawn(self._take_over(owner, delay_s), f"take over {partition}")
 
     async def _take_over(self, owner: Owner, delay_s: float) -> None:
@@ -209,6 +210,7 @@ class Owners:
             self._lost(owner, error)
             return
         self._failures.pop(owner.partition, None)
+        self._held[owner.partition] = owner.epoch
         self._metrics.taken_over(acquired)
         log.info(
             "partition taken over",

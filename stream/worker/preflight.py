@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -11,14 +12,18 @@ from aiokafka.errors import KafkaError
 
 from stream import topics
 from stream.errors import SnapupError
+from stream.exits import Exit
+from stream.worker.tasks import FatalError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from stream.worker.checkpoint import OutputTopics
 
 log = structlog.get_logger(__name__)
 
+# Between two looks at the partition counts: what a producer writes into a new partition meanwhile is not read.
+LOOK_AT_COUNTS_S = 5.0
 CLEANUP_POLICY = "cleanup.policy"
 TIMESTAMP_TYPE = "message.timestamp.type"
 
@@ -54,6 +59,42 @@ def check_policies(configs: Mapping[str, Mapping[str, str]], inputs: Sequence[st
             "record timestamps are the producers' word (CreateTime): right for imports and replays, not for live shows",
             topics=created,
         )
+
+
+async def run_watch_counts(ask: Callable[[], Awaitable[Mapping[str, int]]], partitions: int) -> None:
+    """Look now and then whether the input topics still have as many partitions, for as long as the process runs.
+
+    Raises:
+        FatalError: one has others now.
+    """
+    while True:
+        await asyncio.sleep(LOOK_AT_COUNTS_S)
+        try:
+            counts = await asyncio.wait_for(_asked(ask), LOOK_AT_COUNTS_S)
+        except Exception as error:  # noqa: BLE001 — whatever it was: the broker is away, the consumer not there yet
+            log.debug("partition counts could not be read", error=repr(error))
+            continue
+        check_counts(counts, partitions)
+
+
+def check_counts(counts: Mapping[str, int], partitions: int) -> None:
+    """Stop when a topic was given more partitions: its keys lie elsewhere from now on, away from their rooms' state.
+
+    Raises:
+        FatalError: says which, and what to do.
+    """
+    for topic, count in sorted(counts.items()):
+        if count != partitions:
+            raise FatalError(
+                Exit.FOREIGN_CHECKPOINT,
+                f"{topic} has {count} partitions now, {partitions} when this worker started: rooms would be in other "
+                f"partitions than their state. Nothing is lost: records from partition {partitions} on were not read. "
+                "Partitions cannot be taken back: let producers and workers go on under another topic prefix.",
+            )
+
+
+async def _asked(ask: Callable[[], Awaitable[Mapping[str, int]]]) -> Mapping[str, int]:
+    return await ask()
 
 
 async def _configs(bootstrap_servers: str, names: Sequence[str]) -> dict[str, dict[str, str]]:

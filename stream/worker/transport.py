@@ -256,6 +256,17 @@ class BatchConsumer(FaustConsumer):
 
         return await self._on_thread(ask())
 
+    async def partition_counts(self) -> dict[str, int]:
+        """Ask the brokers how many partitions each input topic has; a topic that nobody knows is left out."""
+
+        async def ask() -> dict[str, int]:
+            client = self._kafka()._client
+            await client.force_metadata_update()
+            found = {topic: client.cluster.partitions_for_topic(topic) for topic in self.transport.topics}
+            return {topic: len(partitions) for topic, partitions in found.items() if partitions}
+
+        return await self._on_thread(ask())
+
     async def commit_hint(self, saved: Mapping[int, Sequence[int]]) -> None:
         """Commit the saved offsets to the group: for lag monitors, nothing here reads them."""
         offsets = {

@@ -9,12 +9,14 @@ import pytest
 
 from stream.local.ports import free_ports
 from tests.integration.worker_process import (
+    add_partitions,
     apply_topic,
     delete_records,
     delete_topic,
     send,
     send_raw,
     shop_events,
+    until,
 )
 
 if TYPE_CHECKING:
@@ -79,6 +81,63 @@ async def test_records_that_were_deleted_before_they_were_folded_end_the_process
     await third.until_ready(1)
     await third.until_counted("stream_received_total", 50)
     assert third.terminate() == 0
+
+
+async def test_a_topic_that_was_made_anew_ends_the_process(
+    stack: Stack, topic_prefix: str, apply_topics: Any, start_worker: StartWorker
+) -> None:
+    await apply_topics(partitions=1)
+    first = start_worker()
+    await first.until_ready(1)
+    await send(stack, topic_prefix, shop_events(100, seed=12))
+    await first.until_counted("stream_received_total", 102)
+    assert first.terminate() == 0
+    await delete_topic(stack, f"{topic_prefix}.orders")
+    await apply_topic(stack, topic_prefix, "orders", partitions=1)
+    second = start_worker()
+    assert await second.exit_code() == 73
+    assert f"DATA LOSS: {topic_prefix}.orders, partition 0, ends at 0" in second.text()
+
+
+async def test_a_checkpoint_that_is_not_ours_is_refused(
+    stack: Stack, topic_prefix: str, apply_topics: Any, start_worker: StartWorker
+) -> None:
+    await apply_topics(partitions=1)
+    await send_raw(stack, f"{topic_prefix}.checkpoints", b"m", b"not ours")
+    worker = start_worker()
+    assert await worker.exit_code() == 74
+    assert f"{topic_prefix}.checkpoints, partition 0, holds a meta record that is not ours" in worker.text()
+
+
+@pytest.mark.slow
+async def test_a_topic_that_is_given_more_partitions_ends_the_process_and_its_successor(
+    stack: Stack, topic_prefix: str, apply_topics: Any, start_worker: StartWorker
+) -> None:
+    await apply_topics(partitions=2)
+    worker = start_worker()
+    await worker.until_ready(2)
+    await send(stack, topic_prefix, shop_events(100, seed=13))
+    await worker.until_counted("stream_received_total", 102)
+    await add_partitions(stack, topic_prefix, 3)
+    assert await worker.exit_code() == 74
+    assert "has 3 partitions now, 2 when this worker started" in worker.text()
+    successor = start_worker()
+    assert await successor.exit_code() == 74
+    assert "The topics have 3 partitions, but the checkpoint of partition" in successor.text()
+
+
+@pytest.mark.slow
+async def test_of_two_processes_with_one_static_name_one_ends_and_says_so(
+    apply_topics: Any, start_worker: StartWorker
+) -> None:
+    await apply_topics(partitions=2)
+    both = [start_worker(member_name="same")]
+    await both[0].until_ready(2)
+    both.append(start_worker(member_name="same"))
+    await until(lambda: any(each.process.poll() is not None for each in both), "the end of one", both[1])
+    (ended, *_) = [each for each in both if each.process.poll() is not None]
+    assert ended.process.returncode == 78
+    assert "Two processes have the member name same" in ended.text()
 
 
 async def test_a_checkpoint_of_a_newer_version_is_refused(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import aiohttp
 import msgspec
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 from aiokafka.errors import KafkaError
 
 from stream import topics
@@ -259,6 +259,13 @@ async def delete_records(stack: Stack, topic: str) -> None:
     """Delete every record of partition 0."""
     async with _admin(stack) as admin:
         await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=-1)})
+
+
+async def add_partitions(stack: Stack, prefix: str, count: int) -> None:
+    """Give every declared topic so many partitions."""
+    async with _admin(stack) as admin:
+        names = [spec.name for spec in topics.declared(prefix)]
+        await admin.create_partitions({name: NewPartitions(total_count=count) for name in names})
 
 
 async def apply_topic(stack: Stack, prefix: str, name: str, *, partitions: int) -> None:

@@ -137,6 +137,40 @@ def test_a_take_over_goes_on_where_the_checkpoint_ends_with_the_next_epoch() -> 
     assert after.shown_ms == {"room-1": NOW_MS}
 
 
+@pytest.mark.parametrize(
+    ("held_epoch", "last_epoch", "last_owner", "ends"),
+    [
+        (4, 5, "same:2", True),
+        (None, 5, "same:2", False),  # a restart under its name
+        (5, 5, "same:2", False),
+        (4, 5, "same:1", False),  # ourselves
+        (4, 5, "other:2", False),
+        (4, 5, "same-as:2", False),
+    ],
+)
+def test_a_later_owner_of_our_own_name_while_we_live_ends_the_process(
+    held_epoch: int | None, last_epoch: int, last_owner: str, *, ends: bool
+) -> None:
+    owner = Owner(make_home(member_name="same", who="same:1"), 0, held_epoch)
+    positions = dict.fromkeys(TOPICS, 0)
+    meta = Meta(
+        version=CHECKPOINT_VERSION,
+        epoch=last_epoch,
+        seq=1,
+        owner=last_owner,
+        claim=True,
+        positions=positions,
+        clock_ms=0,
+        partitions=4,
+    )
+    if not ends:
+        owner._adopt(Restored(meta, 1, 1, 1), LogEnds(ZEROS, ZEROS))
+        return
+    with pytest.raises(FatalError, match="Two processes have the member name same") as caught:
+        owner._adopt(Restored(meta, 1, 1, 1), LogEnds(ZEROS, ZEROS))
+    assert caught.value.code is Exit.DUPLICATE_MEMBER
+
+
 def test_state_without_a_meta_record_is_not_taken_for_an_empty_checkpoint() -> None:
     with pytest.raises(LostError, match="no meta record"):
         Owner(make_home(), 0)._adopt(Restored(None, 9, 4, 100), LogEnds(ZEROS, ZEROS))

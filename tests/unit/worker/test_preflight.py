@@ -6,7 +6,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from stream.errors import SnapupError
-from stream.worker.preflight import check_policies
+from stream.exits import Exit
+from stream.worker.preflight import check_counts, check_policies
+from stream.worker.tasks import FatalError
 
 INPUTS = ("live.likes", "live.orders")
 
@@ -32,3 +34,11 @@ def test_settings_that_nobody_may_read_are_no_reason_not_to_start() -> None:
     with capture_logs() as lines:
         check_policies({}, INPUTS, "live.checkpoints")
     assert lines == []
+
+
+def test_a_topic_with_other_partitions_than_at_the_start_ends_the_process() -> None:
+    check_counts({"live.likes": 4, "live.orders": 4}, 4)
+    check_counts({}, 4)
+    with pytest.raises(FatalError, match=r"live\.orders has 6 partitions now, 4 when this worker started") as caught:
+        check_counts({"live.likes": 4, "live.orders": 6}, 4)
+    assert caught.value.code is Exit.FOREIGN_CHECKPOINT
