@@ -256,6 +256,18 @@ class BatchConsumer(FaustConsumer):
 
         return await self._on_thread(ask())
 
+    async def leave_when_stopped(self) -> None:
+        """Let a static member leave the group at its end, as others do.
+
+        aiokafka leaves out LeaveGroup for a static name, so its partitions would stand still for the session time-out,
+        or until it is back. One that was killed keeps its place all the same.
+        """
+
+        async def forget_the_name() -> None:
+            self._kafka()._coordinator._group_instance_id = None
+
+        await self._on_thread(forget_the_name())
+
     async def partition_counts(self) -> dict[str, int]:
         """Ask the brokers how many partitions each input topic has; a topic that nobody knows is left out."""
 
