@@ -146,7 +146,7 @@ class Faults:
         worker.stopping = True
         worker.spawn(worker.stop())
         # What hangs is ended after a while, as the worker's own timer does.
-        self._world.at(self._lasts(4.0), lambda: self._world.crash(worker))
+        self._world.at(self._world.loop.time() + 4.0, lambda: self._world.crash(worker))
         return f"stop {worker.name}"
 
     def _more_or_fewer(self) -> str | None:
@@ -230,8 +230,6 @@ class Faults:
     def _lose_answer(self) -> str:
         error: object = LOST if self._world.random.random() < 0.3 else KafkaTimeoutError()
         kind = "commit" if self._world.random.random() < 0.7 else "produce"
-        if error is LOST:
-            self._lasts(9.0)
         self._trap(kind, "answered", lambda: error)
         return f"the answer to the next {kind} is lost{' for good' if error is LOST else ''}"
 

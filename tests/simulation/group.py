@@ -245,6 +245,7 @@ class GroupMember:
         self._rejoin = asyncio.Event()
         self._flow = asyncio.Event()
         self._beating = False
+        self._thread_free_s = 0.0
         self.member = ""
         self.generation = -1
         self.queue: asyncio.Queue[Haul] = asyncio.Queue(QUEUE_HAULS)
@@ -327,7 +328,7 @@ class GroupMember:
         answers = await self._network.call(self.host, "fetch", lambda: self._fetched(asked))
         # One moment of the consumer's thread, as in the worker's transport: what a seek has overtaken is dropped.
         drains = [self._drained(tp, asked.get(tp), answers.get(tp)) for tp in wanted]
-        await self._thread()
+        await self._from_thread()
         return drains
 
     def _fetched(self, asked: Mapping[TP, int]) -> dict[TP, tuple[list[Kept], int, int]]:
@@ -354,10 +355,22 @@ class GroupMember:
             polled_at_ms=0 if seen is None else seen[1],
         )
 
-    async def _thread(self) -> None:
+    def _thread_s(self) -> float:
         """From one thread of the process to the other, which may be busy."""
         most_s = BUSY_THREAD_S if self._random.random() < BUSY_THREAD_SHARE else MOST_ON_THREAD_S
-        await asyncio.sleep(self._random.random() * most_s)
+        return self._random.random() * most_s
+
+    async def _to_thread(self) -> None:
+        """To the consumer's thread: what is asked first is done first, as `run_coroutine_threadsafe` has it."""
+        loop = asyncio.get_running_loop()
+        self._thread_free_s = max(self._thread_free_s, loop.time() + self._thread_s())
+        there: asyncio.Future[None] = loop.create_future()
+        loop.call_at(self._thread_free_s, there.set_result, None)
+        await there
+
+    async def _from_thread(self) -> None:
+        """Back again; answers may overtake each other, which is more than real threads do."""
+        await asyncio.sleep(self._thread_s())
 
     # -- for owners ----------------------------------------------------------------------------------------------------
 
@@ -368,13 +381,13 @@ class GroupMember:
             IllegalStateError: the partition is not assigned.
         """
         at = {TP(topic, partition): position for topic, position in zip(self._topics, positions, strict=True)}
-        await self._thread()
+        await self._to_thread()
         for tp, position in at.items():
             if tp not in self._positions:
                 raise IllegalStateError(f"{tp} is not assigned")
             self.seek(tp, position)
             self._stamps[tp] = token
-        await self._thread()
+        await self._from_thread()
 
     def seek(self, tp: TP, position: int) -> None:
         """The fetcher goes on there."""

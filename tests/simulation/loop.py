@@ -202,14 +202,13 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def _go_on(self) -> bool:
         """The next callback, after as much time as it takes to have one. False: there is none, and none will be."""
         timers, runnable = self._timers, self._runnable
-        while True:
-            while timers and timers[0][0] <= self._now_s:
-                self._enqueue(heapq.heappop(timers)[2])
-            if runnable:
-                break
+        while timers and timers[0][0] <= self._now_s:
+            self._enqueue(heapq.heappop(timers)[2])
+        while not runnable:
             if not timers:
                 return False
-            self._now_s = timers[0][0]
+            self._now_s, _, handle = heapq.heappop(timers)
+            self._enqueue(handle)
         process = runnable[int(self._random.random() * len(runnable))] if len(runnable) > 1 else runnable[0]
         if process.fuse >= 0:
             process.fuse -= 1

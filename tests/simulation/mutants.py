@@ -155,16 +155,6 @@ def publishes_at_once(self: Owner) -> bool:
     return self.phase is Phase.LIVE
 
 
-_cut = Ownership.cut
-
-
-def cut_without_missing(self: Ownership, drained: Any, slice_records: int) -> Any:
-    """Records that come between a seek and the news that it is done are dropped, and nobody notices."""
-    if self.phase is not Phase.LIVE:
-        return iter(())
-    return _cut(self, drained, slice_records)
-
-
 class Mutant(NamedTuple):
     """A broken rule. `seed`: catches it, as of now; other code may need another seed, so the search goes on from it."""
 
@@ -186,17 +176,16 @@ class Mutant(NamedTuple):
 
 
 MUTANTS = (
-    Mutant("no fence", 0, ((owner_module, "CheckpointWriter", UnfencedWriter),)),
+    Mutant("no fence", 3, ((owner_module, "CheckpointWriter", UnfencedWriter),)),
     Mutant("offsets after state", 2, ((Owner, "checkpoint", offsets_after_state),)),
     Mutant("seek skipped", 0, world=WorldWithoutSeek),
-    Mutant("contiguity check off", 7, ((Ownership, "accept", accepts_all),)),
-    Mutant("kept state over a missed generation", 50, ((Owners, "on_assigned", keeps_always),)),
-    Mutant("stale Redis write", 126, world=WorldWithoutCompare),
+    Mutant("contiguity check off", 19, ((Ownership, "accept", accepts_all),)),
+    Mutant("kept state over a missed generation", 32, ((Owners, "on_assigned", keeps_always),)),
+    Mutant("stale Redis write", 35, world=WorldWithoutCompare),
     Mutant("hold expiry not idempotent", 0, ((Room, "expire_hold", expires_again),)),
     Mutant("ids forgotten early", 4, ((Room, "begin_ids_generation", forgets_at_once),)),
-    Mutant("commit without awaiting the batches", 1, ((CheckpointWriter, "_transact", commits_unawaited),)),
-    Mutant("published before the replay has caught up", 0, ((Owner, "_caught_up", publishes_at_once),)),
-    Mutant("records before the end of a seek unnoticed", 190, ((Ownership, "cut", cut_without_missing),)),
+    Mutant("commit without awaiting the batches", 19, ((CheckpointWriter, "_transact", commits_unawaited),)),
+    Mutant("published before the replay has caught up", 1, ((Owner, "_caught_up", publishes_at_once),)),
 )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from tests.simulation.world import World
 
+SAVING_LOOK_S = 0.11
 # A look at the clock is where a slow processor shows: now and then time has passed since the last line.
 SLOW_SHARE = 0.004
 SLOW_MOST_S = 0.03
@@ -59,4 +60,6 @@ def simulated_time(world: World) -> Iterator[None]:
             stack.enter_context(patch.object(module, "time", _Time(world)))
         for module in (owners, projection, saving, tasks):
             stack.enter_context(patch.object(module, "log", _Log(world)))
+        # Looks at whose turn it is to save come less often than the worker's, or they would be a fifth of all steps.
+        stack.enter_context(patch.object(saving, "LOOK_S", SAVING_LOOK_S))
         yield
