@@ -37,6 +37,7 @@ RULES = Rules(hold_ms=HOLD_MS, remember_ids_max=4 * REPEATED_WITHIN)
 SLICE_RECORDS = 8
 REDIS_TIMEOUT_MS = 400
 BATCH_ROOMS = 3
+A_LEAP_MS = 3_600_000
 FLUSH_S = 0.5
 HAND_OVER_S = 2.0
 
@@ -60,6 +61,15 @@ class WatchedFold(PartitionFold):
             log = self._world.cluster.log(TOPICS[topic_index], self.partition)
             self._world.oracle.folds(log, self.positions[topic_index], records)
         super().fold(topic_index, records)
+
+    def advance(self, clock_ms: int, source: Any) -> None:
+        """Advance, looked at: rooms whose clock stands in another age have state and clock of two owners."""
+        if self.rooms and clock_ms - self.clock_ms > A_LEAP_MS:
+            self._world.oracle.complain(
+                f"partition {self.partition}: the clock leaps from {self.clock_ms} to {clock_ms}"
+            )
+            raise RuntimeError("the clock leaps")
+        super().advance(clock_ms, source)
 
 
 class SimulatedWorker:
