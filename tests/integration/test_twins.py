@@ -410,7 +410,7 @@ def _twin_of(server: RedisServer, _url: str, **arguments: Any) -> RedisTwin:
 
 
 def document(rev: int, room: str = "room-1", ttl_ms: int = 60_000) -> Published:
-    return Published(room, rev, b'{"room_id":"%b","rev":%d}' % (room.encode(), rev), ttl_ms, -1)
+    return Published(room, rev, b'{"room_id":"%b","rev":%d}' % (room.encode(), rev), ttl_ms, -1, (7, 8))
 
 
 async def test_only_what_is_newer_is_written(one_redis: OneRedis) -> None:
@@ -428,7 +428,11 @@ async def test_only_what_is_newer_is_written(one_redis: OneRedis) -> None:
         Answer.WRITTEN,
         Answer.STALE_EPOCH,
     ]
-    assert await one_redis.client.hgetall(room_key("live", "room-1", "version")) == {b"e": b"10", b"r": b"1"}
+    assert await one_redis.client.hgetall(room_key("live", "room-1", "version")) == {
+        b"e": b"10",
+        b"r": b"1",
+        b"p": b"7,8",
+    }
     assert await one_redis.client.get(room_key("live", "room-1", "overlay")) == document(1).document
 
 
