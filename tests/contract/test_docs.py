@@ -259,7 +259,7 @@ def test_variables_that_are_named_exist() -> None:
     known = {f"SNAPUP_{field.upper()}" for kind in (Settings, LocalSettings) for field in kind.model_fields}
     known |= {variable for parameter in _parameters(ROOT) for variable in _variables(parameter)}
     # Long tests are told how long and with which seed.
-    tests = "".join(path.read_text("utf-8") for path in (TOP / "tests" / "integration").rglob("*.py"))
+    tests = "".join(path.read_text("utf-8") for path in (TOP / "tests").rglob("*.py"))
     known |= set(re.findall(r"environ(?:\.get\(|\[)\"(SNAPUP_[A-Z_]+)\"", tests))
     named = {
         (name, variable) for name, text in TEXTS.items() for variable in re.findall(r"\bSNAPUP_[A-Z_]*[A-Z]\b", text)

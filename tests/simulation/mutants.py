@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 import msgspec
 
+from stream.core.generations import Generations
 from stream.core.room import Room
 from stream.core.stock import EXPIRED
 from stream.worker import owner as owner_module
@@ -124,14 +125,14 @@ def expires_again(self: Room, order_id: str, hold_until_ms: int) -> bool:
     return True
 
 
-# -- ids forgotten early: with the generation in which they came -------------------------------------------------------
+# -- ids forgotten early: a generation lasts until the clock moves -----------------------------------------------------
 
 
-def forgets_at_once(self: Room, generation: int) -> int:
-    forgotten = len(self.ids) + len(self.ids_previous)
-    self.ids, self.ids_previous = set(), set()
-    self.ids_generation = generation
-    return forgotten
+def turns_at_once(self: Generations, clock_ms: int) -> None:
+    if self._since_ms < 0 and self.ids:
+        self._since_ms = clock_ms
+    if self.ids:
+        self._turn(1, clock_ms)
 
 
 # -- and some more -----------------------------------------------------------------------------------------------------
@@ -183,7 +184,7 @@ MUTANTS = (
     Mutant("kept state over a missed generation", 119, ((Owners, "on_assigned", keeps_always),)),
     Mutant("stale Redis write", 29, world=WorldWithoutCompare),
     Mutant("hold expiry not idempotent", 0, ((Room, "expire_hold", expires_again),)),
-    Mutant("ids forgotten early", 9, ((Room, "begin_ids_generation", forgets_at_once),)),
+    Mutant("ids forgotten early", 0, ((Generations, "turn_by_number", turns_at_once),)),
     Mutant("commit without awaiting the batches", 19, ((CheckpointWriter, "_transact", commits_unawaited),)),
     Mutant("published before the replay has caught up", 1, ((Owner, "_caught_up", publishes_at_once),)),
 )

@@ -171,8 +171,9 @@ class Oracle:
             if before.wipes == self._redis.wipes:
                 if (epoch, rev) <= (old.epoch, old.rev):
                     self.complain(f"{key}: {epoch}/{rev} is written over {old.epoch}/{old.rev}")
-            elif epoch < old.epoch:
-                # Redis forgot who was there: a late word of an earlier owner stands until the next one of the owner.
+            elif (epoch, rev) <= (old.epoch, old.rev):
+                # Redis forgot what was there: a word of an earlier owner, or of this one that was long on its way,
+                # stands until the next one of the owner.
                 return
             if _goes_back(old, shown) and not self._had_gone_ahead(before, shown):
                 self.complain(f"{key}: counts go back from {old.totals.counts()} to {shown.totals.counts()}")

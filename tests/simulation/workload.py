@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 T0_MS = 1_700_000_000_000
 TOPICS = tuple(f"live.{name}" for name in TOPIC_NAMES)
 COMMENTS, LIKES, CART_ADDS, ORDERS, VISITS, SALES = range(6)
-# An id may come again after so few other records of its partition that no worker may have forgotten it.
+EVENTS_MIN, EVENTS_MAX = 30, 120
+# An id may come again after so many other records of its partition.
 REPEATED_WITHIN = 20
 ROOMS_PER_PARTITION = 2
 POISON = (b"{broken", b"", b'{"type":"like"}', b"\xff\xfe")

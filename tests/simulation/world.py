@@ -18,7 +18,7 @@ from tests.simulation.oracle import Oracle
 from tests.simulation.redis_server import RedisServer
 from tests.simulation.seams import simulated_time
 from tests.simulation.worker import SimulatedWorker, shared_metrics
-from tests.simulation.workload import T0_MS, TOPICS, workload
+from tests.simulation.workload import EVENTS_MAX, EVENTS_MIN, T0_MS, TOPICS, workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,9 @@ class World:
         self.checkpoint_ms = 150 + int(plan.random() * 500)
         self.publish_ms = 60 + int(plan.random() * 200)
         self._started = 0
-        self._sent = workload(plan, self.partitions, int(30 + plan.random() * 90), self.seconds)
+        self._sent = workload(
+            plan, self.partitions, int(EVENTS_MIN + plan.random() * (EVENTS_MAX - EVENTS_MIN)), self.seconds
+        )
         self._next = 0
         self.faults = Faults(self, plan)
 
