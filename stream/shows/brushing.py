@@ -11,15 +11,17 @@ and the units are there again.
 
 from __future__ import annotations
 
-from functools import partial
-from operator import attrgetter
 from random import Random
+from typing import TYPE_CHECKING
 
 from stream.contract.events import OrderLine
-from stream.shows.delivery import Disturbance, count_disturbed, deliver
+from stream.shows.delivery import Disturbance
 from stream.shows.lines import line
+from stream.shows.one_room import show_of_room
 from stream.shows.plan import RoomPlan
-from stream.shows.show import Expected, Show
+
+if TYPE_CHECKING:
+    from stream.shows.show import Show
 
 NAME = "brushing"
 DURATION_MS, OPENS_MS, LAST_BUYER_MS = 240_000, 10_000, 220_000
@@ -55,21 +57,8 @@ def build(seed: int, room_id: str = NAME, scale: float = 1.0) -> Show:
     for account in range(accounts):
         _brush(plan, f"b{account:02d}", rng)
     _crowd(plan, people, rng, accounts)
-    events = sorted(plan.events, key=attrgetter("event_time_ms"))
     disturbance = Disturbance(seed=seed, duration_ms=DURATION_MS, repeated_per_10k=100, held_back_per_10k=100)
-    counted = count_disturbed(events, plan.held_back_ms, disturbance)
-    expected = Expected(
-        rooms=[plan.expected()],
-        deliveries=len(events) + counted.redelivered,
-        applied=len(events),
-        redelivered=counted.redelivered,
-        replayed=0,
-        repeated_statuses=0,
-        out_of_order=counted.out_of_order,
-        duration_ms=DURATION_MS,
-    )
-    deliveries = partial(deliver, events, plan.held_back_ms, disturbance)
-    return Show(name=NAME, seed=seed, expected=expected, deliveries=deliveries)
+    return show_of_room(NAME, seed, plan, disturbance)
 
 
 def _in_earnest(plan: RoomPlan, people: list[tuple[int, str]], rng: Random, accounts: int) -> None:

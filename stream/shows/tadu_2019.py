@@ -7,15 +7,17 @@ audience comments.
 
 from __future__ import annotations
 
-from functools import partial
-from operator import attrgetter
 from random import Random
+from typing import TYPE_CHECKING
 
 from stream.contract.events import OrderLine
-from stream.shows.delivery import Disturbance, count_disturbed, deliver
+from stream.shows.delivery import Disturbance
 from stream.shows.lines import line
+from stream.shows.one_room import show_of_room
 from stream.shows.plan import RoomPlan
-from stream.shows.show import Expected, Show
+
+if TYPE_CHECKING:
+    from stream.shows.show import Show
 
 NAME = "tadu-2019"
 DURATION_MS = 2 * 3_600_000
@@ -48,7 +50,6 @@ def build(seed: int, room_id: str = NAME) -> Show:
     for _ in range(LIKES):
         user_id = rng.choice(viewers)
         plan.like(user_id, enter_ms[user_id] + rng.randrange(500_000), 1 + min(99, int(rng.expovariate(1 / 8))))
-    events = sorted(plan.events, key=attrgetter("event_time_ms"))
     disturbance = Disturbance(
         seed=seed,
         duration_ms=DURATION_MS,
@@ -56,19 +57,7 @@ def build(seed: int, room_id: str = NAME) -> Show:
         held_back_per_10k=100,
         held_back_ms=(4_000, 20_000),
     )
-    counted = count_disturbed(events, plan.held_back_ms, disturbance)
-    expected = Expected(
-        rooms=[plan.expected()],
-        deliveries=len(events) + counted.redelivered,
-        applied=len(events),
-        redelivered=counted.redelivered,
-        replayed=0,
-        repeated_statuses=0,
-        out_of_order=counted.out_of_order,
-        duration_ms=DURATION_MS,
-    )
-    deliveries = partial(deliver, events, plan.held_back_ms, disturbance)
-    return Show(name=NAME, seed=seed, expected=expected, deliveries=deliveries)
+    return show_of_room(NAME, seed, plan, disturbance)
 
 
 def _arrival_ms(rng: Random) -> int:

@@ -1,0 +1,31 @@
+"""A planned room as a show: its events in order, disturbed on their way, and what that must add up to."""
+
+from __future__ import annotations
+
+from functools import partial
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from stream.shows.delivery import Disturbance, count_disturbed, deliver
+from stream.shows.show import Expected, Show
+
+if TYPE_CHECKING:
+    from stream.shows.plan import RoomPlan
+
+
+def show_of_room(name: str, seed: int, plan: RoomPlan, disturbance: Disturbance) -> Show:
+    """The show of one room in which no client reconnects and no status is said twice on purpose."""
+    events = sorted(plan.events, key=attrgetter("event_time_ms"))
+    counted = count_disturbed(events, plan.held_back_ms, disturbance)
+    expected = Expected(
+        rooms=[plan.expected()],
+        deliveries=len(events) + counted.redelivered,
+        applied=len(events),
+        redelivered=counted.redelivered,
+        replayed=0,
+        repeated_statuses=0,
+        out_of_order=counted.out_of_order,
+        duration_ms=disturbance.duration_ms,
+    )
+    deliveries = partial(deliver, events, plan.held_back_ms, disturbance)
+    return Show(name=name, seed=seed, expected=expected, deliveries=deliveries)
