@@ -1,8 +1,8 @@
 """Likes, comments and cart-adds of one room, many at once: what they do to it is the same as one at a time, cheaper.
 
 Nine of ten events are of these kinds, and in a rush they come in hundreds. Each function takes the events of one kind
-in the order of the log, with the second of each, and says whether it folded them; when it did not, for one of them is a
-duplicate, nothing has happened and the caller folds them one at a time.
+in the order of the log, with the second of all of them or of each, and says whether it folded them; when it did not,
+for one of them is a duplicate, nothing has happened and the caller folds them one at a time.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from stream.contract.events import CartAdd, Comment, Like, PersonEvent
     from stream.core.room import Room
 
+    Seconds = int | Sequence[int]
 
-def fold_likes(room: Room, likes: Sequence[Like], seconds: Sequence[int]) -> bool:
+
+def fold_likes(room: Room, likes: Sequence[Like], seconds: Seconds) -> bool:
     """Many likes."""
     if not room.remember_all([like.event_id for like in likes]):
         return False
@@ -28,7 +30,7 @@ def fold_likes(room: Room, likes: Sequence[Like], seconds: Sequence[int]) -> boo
     return True
 
 
-def fold_comments(room: Room, comments: Sequence[Comment], seconds: Sequence[int]) -> bool:
+def fold_comments(room: Room, comments: Sequence[Comment], seconds: Seconds) -> bool:
     """Many comments."""
     if not room.remember_all([comment.event_id for comment in comments]):
         return False
@@ -37,7 +39,7 @@ def fold_comments(room: Room, comments: Sequence[Comment], seconds: Sequence[int
     return True
 
 
-def fold_cart_adds(room: Room, cart_adds: Sequence[CartAdd], seconds: Sequence[int]) -> bool:
+def fold_cart_adds(room: Room, cart_adds: Sequence[CartAdd], seconds: Seconds) -> bool:
     """Many cart-adds; one at a time once carters are sampled, for then it matters who was met when."""
     if not room.audiences[CARTERS].is_exact_with(len(cart_adds)):
         return False
@@ -45,31 +47,30 @@ def fold_cart_adds(room: Room, cart_adds: Sequence[CartAdd], seconds: Sequence[i
         return False
     room.cart_adds += len(cart_adds)
     _seen(room, (ENGAGED, CARTERS), cart_adds, seconds)
-    has_bought = room.audiences[BUYERS].session.may_contain
+    bought = room.audiences[BUYERS].session
     for added in cart_adds:
-        if has_bought(added.user_id):
+        if bought.may_contain(added.user_id):
             room.carted_and_bought(added.user_id)
         if added.sale_id is not None and (ledger := room.ledger(added.sale_id, added.sku_id)) is not None:
             ledger.add_carter(added.user_id)
     return True
 
 
-def _seen(room: Room, audiences: Sequence[int], events: Sequence[PersonEvent], seconds: Sequence[int]) -> None:
+def _seen(room: Room, audiences: Sequence[int], events: Sequence[PersonEvent], seconds: Seconds) -> None:
     """Put the people of these events into audiences, second by second."""
-    people_by_second: dict[int, list[str]]
-    if seconds.count(seconds[0]) == len(seconds):
-        people_by_second = {seconds[0]: [event.user_id for event in events]}
+    people_by_second: dict[int, dict[str, int]] = {}
+    if isinstance(seconds, int):
+        people_by_second[seconds] = dict.fromkeys([event.user_id for event in events], seconds)
     else:
-        people_by_second = {}
         for event, second in zip(events, seconds, strict=True):
-            people_by_second.setdefault(second, []).append(event.user_id)
+            people_by_second.setdefault(second, {})[event.user_id] = second
     for second, people in people_by_second.items():
         for audience in audiences:
             room.audiences[audience].seen_all(people, second)
 
 
 # Topic index → how a crowd of its events is folded; each of these topics carries one type.
-FOLDS_OF_CROWDS: Mapping[int, Callable[[Room, Sequence[Any], Sequence[int]], bool]] = {
+FOLDS_OF_CROWDS: Mapping[int, Callable[[Room, Sequence[Any], Seconds], bool]] = {
     TOPIC_NAMES.index("likes"): fold_likes,
     TOPIC_NAMES.index("comments"): fold_comments,
     TOPIC_NAMES.index("cart-adds"): fold_cart_adds,

@@ -15,9 +15,11 @@ from datasketches import hll_sketch, hll_union, tgt_hll_type  # type: ignore[att
 from stream.contract.overlay import Count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 LG_K = 14
+# What a member's value is before an audience has one for it.
+NOT_SEEN = -1
 ERROR_95 = 0.0165
 
 
@@ -31,8 +33,9 @@ class Distinct:
 
     def __init__(self, exact_max: int) -> None:
         self.exact_max = exact_max
-        # A dictionary for its insertion order: checkpoints write members in blocks that never change once full.
-        self.members: dict[str, None] = {}
+        # A dictionary for its insertion order: checkpoints write members in blocks that never change once full. Its
+        # values are an audience's (`Audience.last`), who keeps the same people.
+        self.members: dict[str, int] = {}
         self.sketch: hll_sketch | None = None
         self.saved = 0
         self.changed = False
@@ -47,16 +50,27 @@ class Distinct:
             return False
         if member in self.members:
             return False
-        self.members[member] = None
+        self.members[member] = NOT_SEEN
+        self.grown()
+        return True
+
+    def add_all(self, members: Sequence[str]) -> None:
+        """`add` for each of them."""
+        if self.sketch is None:
+            self.members |= dict.fromkeys([member for member in members if member not in self.members], NOT_SEEN)
+            self.grown()
+            return
+        update = self.sketch.update
+        for member in members:
+            update(member)
+        self.changed = True
+        self._estimate = None
+
+    def grown(self) -> None:
+        """There are more members than before: a sketch takes their place if they are too many."""
         self.changed = True
         if len(self.members) > self.exact_max:
             self._to_sketch()
-        return True
-
-    def add_all(self, members: Iterable[str]) -> None:
-        """Add ids of which the caller knows that they will not reach the bound."""
-        self.members.update(dict.fromkeys(members))
-        self.changed = True
 
     def __contains__(self, member: str) -> bool:
         return member in self.members
@@ -90,7 +104,7 @@ class Distinct:
     def restore_members(self, members: Iterable[str]) -> None:
         """Take back a block of saved members."""
         if self.sketch is None:
-            self.members.update(dict.fromkeys(members))
+            self.members.update(dict.fromkeys(members, NOT_SEEN))
             self.saved = len(self.members)
 
     def restore_sketch(self, encoded: bytes) -> None:

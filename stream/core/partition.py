@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stream.contract.decode import Decoded, Record
+    from stream.contract.events import RoomEvent
     from stream.contract.overlay import Overlay
     from stream.core.journal import Base, Steps
     from stream.core.rules import Rules
 
+T = TypeVar("T")
 _overlay_encoder = msgspec.json.Encoder()
 
 
@@ -137,7 +139,9 @@ class PartitionFold:
             if isinstance(event, DeadLetter):
                 self._refuse(topic_index, record, event)
                 continue
-            room = self._touched.get(event.room_id) or self._touch(event.room_id, topic_index, record.offset)
+            room = self._touched.get(event.room_id) or self._touch(event.room_id)
+            if room.first_offsets[topic_index] < 0:
+                room.first_offsets[topic_index] = record.offset
             room.last_append_ms = max(room.last_append_ms, record.timestamp)
             room.records_since += 1
             at_ms = effective_time_ms(event.event_time_ms, record.timestamp, lateness_ms)
@@ -146,26 +150,28 @@ class PartitionFold:
 
     def _fold_good(self, topic_index: int, records: Sequence[Record], decoded: Decoded) -> None:
         """Room by room, each in the order of the log: what one room becomes does not depend on another."""
-        places: defaultdict[str, list[int]] = defaultdict(list)
-        for place, room_id in enumerate(decoded.room_ids):
-            places[room_id].append(place)
-        events, event_time_ms, append_time_ms = decoded.events, decoded.event_time_ms, decoded.append_time_ms
-        effective_ms = self._effective_times(decoded)
+        room_ids, own_ms, effective_ms = decoded.room_ids, decoded.event_time_ms, self._effective_times(decoded)
+        retimed = effective_ms is not own_ms
+        times = _by_room(room_ids, effective_ms) if retimed else {}
+        newest_ms = _newest(room_ids, decoded.append_time_ms)
+        second = min(effective_ms) // BUCKET_MS
+        in_one_second = max(effective_ms) // BUCKET_MS == second
         fold_crowd = FOLDS_OF_CROWDS.get(topic_index)
-        for room_id, mine in places.items():
-            room = self._touch(room_id, topic_index, records[mine[0]].offset)
-            room.last_append_ms = max(room.last_append_ms, *[append_time_ms[place] for place in mine])
-            room.records_since += len(mine)
-            if fold_crowd is not None:
-                seconds = [effective_ms[place] // BUCKET_MS for place in mine]
-                if fold_crowd(room, [events[place] for place in mine], seconds):
-                    self.counters.applied[topic_index] += len(mine)
-                    if effective_ms is not event_time_ms:
-                        self.counters.retimed += sum(effective_ms[place] != event_time_ms[place] for place in mine)
-                    continue
-            for place in mine:
-                at_ms = effective_ms[place]
-                self._count(topic_index, room.fold(events[place], at_ms), retimed=at_ms != event_time_ms[place])
+        for room_id, events in _by_room(room_ids, decoded.events).items():
+            room = self._touch(room_id)
+            if room.first_offsets[topic_index] < 0:
+                room.first_offsets[topic_index] = records[room_ids.index(room_id)].offset
+            room.last_append_ms = max(room.last_append_ms, newest_ms[room_id])
+            room.records_since += len(events)
+            at_ms = times[room_id] if retimed else [event.event_time_ms for event in events]
+            seconds = second if in_one_second else [each_ms // BUCKET_MS for each_ms in at_ms]
+            if fold_crowd is not None and fold_crowd(room, events, seconds):
+                self.counters.applied[topic_index] += len(events)
+                if retimed:
+                    self.counters.retimed += sum(map(_is_retimed, events, at_ms))
+                continue
+            for event, each_ms in zip(events, at_ms, strict=True):
+                self._count(topic_index, room.fold(event, each_ms), retimed=_is_retimed(event, each_ms))
         self._generations.ids += len(records)
 
     def _count(self, topic_index: int, outcome: Outcome, *, retimed: bool) -> None:
@@ -191,16 +197,11 @@ class PartitionFold:
         self.counters.dead_lettered[topic_index] += 1
         self.counters.dead_letters[letter.reason.value] += 1
 
-    def _touch(self, room_id: str, topic_index: int, offset: int) -> Room:
-        """The first record of a room in this piece.
-
-        Make the room, remember where its evidence begins, note that it changes.
-        """
+    def _touch(self, room_id: str) -> Room:
+        """The first record of a room in this piece: make the room, note that it changes."""
         room = self.rooms.get(room_id)
         if room is None:
             room = self._new_room(room_id)
-        if room.first_offsets[topic_index] < 0:
-            room.first_offsets[topic_index] = offset
         if room.ids_generation != self._generations.present:
             self._save_ids(room)
             self.counters.ids_forgotten += room.begin_ids_generation(self._generations.present)
@@ -498,3 +499,22 @@ class PartitionFold:
         self._cut_positions = tuple(self.positions)
         if not self.rooms:
             self.journal.begins_empty(self._generations.state())
+
+
+def _by_room(room_ids: Sequence[str], items: Sequence[T]) -> dict[str, list[T]]:
+    """The items of each room, in their order."""
+    found: defaultdict[str, list[T]] = defaultdict(list)
+    for room_id, item in zip(room_ids, items, strict=True):
+        found[room_id].append(item)
+    return found
+
+
+def _newest(room_ids: Sequence[str], append_time_ms: list[int]) -> dict[str, int]:
+    """The greatest append time of each room: that of its last record, but where producers set the times themselves."""
+    if sorted(append_time_ms) == append_time_ms:
+        return dict(zip(room_ids, append_time_ms, strict=True))
+    return {room_id: max(times) for room_id, times in _by_room(room_ids, append_time_ms).items()}
+
+
+def _is_retimed(event: RoomEvent, at_ms: int) -> bool:
+    return event.event_time_ms != at_ms

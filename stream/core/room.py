@@ -185,10 +185,14 @@ class Room:
 
     def remember_all(self, event_ids: Sequence[str]) -> bool:
         """Remember these ids. False, and nothing is remembered, when one of them is known or comes twice."""
-        fresh = set(event_ids)
-        if len(fresh) != len(event_ids) or not (self.ids.isdisjoint(fresh) and self.ids_previous.isdisjoint(fresh)):
+        ids = self.ids
+        if not ids.isdisjoint(event_ids) or (self.ids_previous and not self.ids_previous.isdisjoint(event_ids)):
             return False
-        self.ids |= fresh
+        before = len(ids)
+        ids.update(event_ids)
+        if len(ids) - before != len(event_ids):
+            ids.difference_update(event_ids)  # none of them was there before
+            return False
         self.new_ids += event_ids
         return True
 

@@ -13,6 +13,7 @@ from stream.contract.events import SaleOpened
 from stream.contract.overlay import Because, FeedItem
 from stream.core.changelog import (
     BLOCK_MEMBERS,
+    ENTRY_ITEMS,
     Head,
     IdsEntry,
     LedgerHead,
@@ -157,19 +158,24 @@ def tombstones(room: Room) -> Iterator[tuple[bytes, None]]:
 # --------------------------------------------------------------------------------------------------------
 def window_entries(room: Room) -> Iterator[WindowEntry]:
     """What changed in the room's windows, split so that no entry grows too large."""
-    audiences = [list(audience.take_changed().items()) for audience in room.audiences]
+    audiences = [_split(audience.take_changed()) for audience in room.audiences]
     tallies = [tally.take_changed() for tally in (room.order_tally, room.paid_tally, room.view_tally, room.unit_tally)]
     minor = {
         currency: buckets for currency, tally in room.paid_minor_tallies.items() if (buckets := tally.take_changed())
     }
-    longest = max(map(len, audiences))
-    if not longest and not minor and not any(tallies):
+    if not any(tallies) and not minor and not any(parts[0] for parts in audiences):
         return
     none: list[dict[int, int]] = [{} for _ in tallies]
-    split = [list(pieces(people)) for people in audiences]
-    for part in range(max(1, *map(len, split))):
-        people = [dict(parts[part]) if part < len(parts) else {} for parts in split]
+    for part in range(max(map(len, audiences))):
+        people = [parts[part] if part < len(parts) else {} for parts in audiences]
         yield WindowEntry(room.room_id, room.born_ms, people, none if part else tallies, {} if part else minor)
+
+
+def _split(people: dict[str, int]) -> list[dict[str, int]]:
+    """At least one part, none of them too large for an entry."""
+    if len(people) <= ENTRY_ITEMS:
+        return [people]
+    return [dict(part) for part in pieces(list(people.items()))]
 
 
 def ids_entries(room: Room) -> Iterator[IdsEntry]:

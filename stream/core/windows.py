@@ -11,16 +11,19 @@ sample count).
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import repeat
 from math import sqrt
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 from stream.contract.overlay import Count
+from stream.core.distinct import NOT_SEEN
 from stream.core.rules import WINDOWS_MS
 from stream.core.time import BUCKET_MS, first_bucket
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from stream.core.distinct import Distinct
 
@@ -125,12 +128,13 @@ class Audience(Edges):
         self.session = session
         self.sample_max = sample_max
         self.bits = 0
-        self.last: dict[str, int] = {}
+        # The members of the session themselves, while all of these are kept: then a newcomer is written down once.
+        self.last = session.members
         self.changed: dict[str, int] = {}
 
     def seen(self, person: str, bucket: int) -> int:  # noqa: C901, PLR0912 — the hottest path: calls cost more than they tell
         """Somebody was seen in `bucket`. Returns the latest bucket in which they were seen (−1: not kept)."""
-        last = self.last.get(person, -1)
+        last = self.last.get(person, NOT_SEEN)
         if bucket <= last:
             return last
         if last < 0:
@@ -173,42 +177,48 @@ class Audience(Edges):
             and len(session.members) + more <= session.exact_max
         )
 
-    def seen_all(self, people: Sequence[str], bucket: int) -> None:  # noqa: C901 — as in `seen`
-        """`seen` for each of them, in one loop while nothing is sampled, sketched or late: half its cost."""
-        last, session = self.last, self.session
-        if bucket < self.edge_0 or not self.is_exact_with(len(people)):
+    def seen_all(self, people: Mapping[str, int], bucket: int) -> None:
+        """`seen` for each of them; `people`: each with `bucket`, for whole dictionaries cost a third of a loop."""
+        if bucket < self.edge_0:
             for person in people:
                 self.seen(person, bucket)
             return
-        edge_0, edge_1, edge_2, counts, changed = self.edge_0, self.edge_1, self.edge_2, self.counts, self.changed
-        came_0 = came_1 = came_2 = moved = 0
-        newcomers: list[str] = []
-        for person in people:
-            before = last.get(person, -1)
-            if before >= bucket:
-                continue
-            last[person] = changed[person] = bucket
-            moved += 1
-            if before < edge_0:
-                came_0 += 1
-                if before < edge_1:
-                    came_1 += 1
-                    if before < edge_2 or before < 0:
-                        came_2 += 1
-                        if before < 0:
-                            newcomers.append(person)
-                        continue
-            if before >= 0:
-                counts[before] -= 1
-                if not counts[before]:
-                    del counts[before]
+        last, session = self.last, self.session
+        before = Counter(map(last.get, people, repeat(NOT_SEEN)))
+        if max(before, default=NOT_SEEN) >= bucket:
+            people = {person: bucket for person in people if last.get(person, NOT_SEEN) < bucket}
+            before = Counter({second: count for second, count in before.items() if second < bucket})
+        if NOT_SEEN in before and last is not session.members:
+            strangers = [person for person in people if last.get(person, NOT_SEEN) < 0]
+            session.add_all(strangers)
+            if self.bits:
+                left_out = {person for person in strangers if not _sampled(person, self.bits)}
+                people = {person: bucket for person in people if person not in left_out}
+                before[NOT_SEEN] -= len(left_out)
+        last.update(people)
+        self.changed.update(people)
+        self._move(before, bucket, len(people))
+        if NOT_SEEN in before and last is session.members:
+            session.grown()
+        if len(self.last) > self.sample_max:
+            self._shrink()
+
+    def _move(self, before: Mapping[int, int], bucket: int, moved: int) -> None:
+        """So many people came into `bucket`, which is in every window, out of the buckets of `before`."""
+        counts = self.counts
+        for second, count in before.items():
+            if second < self.edge_0:
+                self.total_0 += count
+            if second < self.edge_1:
+                self.total_1 += count
+            if second < self.edge_2:
+                self.total_2 += count
+            elif counts[second] > count:
+                counts[second] -= count
+            else:
+                del counts[second]
         if moved:
             counts[bucket] = counts.get(bucket, 0) + moved
-            self.total_0 += came_0
-            self.total_1 += came_1
-            self.total_2 += came_2
-        if newcomers:
-            session.add_all(newcomers)
 
     def latest(self, person: str) -> int:
         """The latest bucket in which somebody was seen, −1 when it is outside every window."""
@@ -225,7 +235,7 @@ class Audience(Edges):
     def advance(self, as_of_bucket: int) -> None:
         """Move the windows; now and then drop the people who are in none (amortised: one visit for each one added)."""
         super().advance(as_of_bucket)
-        if len(self.last) > 2 * self.total_2 + SWEEP_SLACK:
+        if self.last is not self.session.members and len(self.last) > 2 * self.total_2 + SWEEP_SLACK:
             self._sweep()
 
     def _sweep(self) -> None:
@@ -259,7 +269,8 @@ class Audience(Edges):
     def keep_sample(self) -> None:
         """After a restore: drop who is not in the sample."""
         if self.bits:
-            self.last = {person: bucket for person, bucket in self.last.items() if _sampled(person, self.bits)}
+            last = self.last.items()
+            self.last = {person: bucket for person, bucket in last if bucket >= 0 and _sampled(person, self.bits)}
 
     def thin(self, bits: int) -> None:
         """Keep no larger sample than an audience that this one is a part of: both then stand for the same people."""

@@ -5,7 +5,7 @@ import pytest
 from stream.core.changelog import CorruptCheckpointError
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
-from tests.support.events import Log, at, every_kind, like, opened, order
+from tests.support.events import Log, at, cart, every_kind, like, opened, order
 from tests.support.rooms import TOPICS, restarted
 
 Saved = dict[bytes, bytes | None]  # the compacted topic
@@ -47,15 +47,16 @@ def test_a_checkpoint_that_cannot_be_read_is_refused_with_the_key_named(kind: by
 def test_a_tombstone_in_the_checkpoint_takes_its_record_away() -> None:
     log = Log()
     every_kind(log)
-    log.add(like(room="r2"))
+    log.add(cart(room="r2"))
+    ((sale_id, sku_id),) = log.fold.rooms["r2"].ledgers
     fold = PartitionFold(0, RULES, TOPICS)
     for key, value in log.fold.cut(1).records:
         fold.load(key, value)
-    for key in (b"r|r1", b"b|r2|a4|0", b"r|never-there"):
+    for key in (b"r|r1", f"b|r2|c,{sale_id},{sku_id}|0".encode(), b"r|never-there"):
         fold.load(key, None)
     fold.loaded([0] * 6, at(0))
     assert list(fold.rooms) == ["r2"]
-    assert fold.rooms["r2"].audiences[4].session.count() == 0
+    assert fold.rooms["r2"].ledgers[sale_id, sku_id].carters.count() == 0
 
 
 def test_a_restored_partition_has_its_holds_in_the_order_in_which_they_run_out() -> None:

@@ -223,8 +223,15 @@ def test_the_latest_sight_is_forgotten_with_the_longest_window() -> None:
     assert audience.latest("a") == -1
 
 
+def sketched_audience() -> Audience:
+    """Its session is sketched, so windows keep people of their own."""
+    audience = Audience(10**6, Distinct(0))
+    audience.advance(NOW)
+    return audience
+
+
 def test_people_who_are_in_no_window_are_dropped_in_the_end() -> None:
-    audience = audience_at()
+    audience = sketched_audience()
     many = SWEEP_SLACK + 1
     for number in range(many):
         audience.seen(f"u{number}", NOW)
@@ -235,8 +242,21 @@ def test_people_who_are_in_no_window_are_dropped_in_the_end() -> None:
     assert audience.session.count() == many
 
 
+def test_people_are_kept_once_while_the_session_keeps_them() -> None:
+    audience = audience_at(sample_max=3)
+    for number in range(3):
+        audience.seen_all({f"u{number}": NOW}, NOW)
+    audience.advance(NOW + LONGEST_BUCKETS)
+    assert audience.last is audience.session.members
+    assert totals(audience) == [0, 0, 0]
+    audience.seen_all({"u3": NOW + LONGEST_BUCKETS}, NOW + LONGEST_BUCKETS)
+    assert not audience.session.exact
+    assert audience.last == {"u3": NOW + LONGEST_BUCKETS}
+    assert (totals(audience), audience.bits, audience.session.count()) == ([1, 1, 1], 0, 4)
+
+
 def test_memory_follows_the_people_in_the_longest_window() -> None:
-    audience = audience_at(sample_max=10**6)
+    audience = sketched_audience()
     for bucket in range(NOW, NOW + 3 * LONGEST_BUCKETS):
         audience.advance(bucket)
         audience.seen(f"u{bucket}", bucket)
