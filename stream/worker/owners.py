@@ -48,6 +48,11 @@ TAKE_OVERS_AT_ONCE = 4
 class GroupConsumer(Protocol):
     """What owners need of the group's consumer."""
 
+    @property
+    def member_id(self) -> str:
+        """Under which the group knows this process: another one each time that it was put out or replaced."""
+        ...
+
     def seek_fenced(self, partition: int, positions: Sequence[int], token: int) -> Awaitable[None]:
         """Seek all topics of a partition and stamp the token on what is fetched from there."""
         ...
@@ -90,6 +95,7 @@ class Owners:
         self._failures: Counter[int] = Counter()
         self._held: dict[int, int] = {}  # partition → epoch of its last owner in this process
         self._generation = -1
+        self._member_id = ""
         self._all_topics = frozenset(range(len(home.topics)))
         self._acquiring = asyncio.Semaphore(TAKE_OVERS_AT_ONCE)
         self.assigned: frozenset[int] = frozenset()
@@ -159,11 +165,13 @@ class Owners:
     async def on_assigned(self, assigned: Iterable[TP], generation: int) -> None:
         """Drop what is no longer ours, go on with what is, take over the rest."""
         partitions = self._copartitioned(assigned)
-        missed = generation != self._generation + 1
+        # A new member id: the group had put us out, or another process has had our static name meanwhile.
+        member_id = self._consumer().member_id
+        missed = generation != self._generation + 1 or member_id != self._member_id
         kept = frozenset() if missed else partitions & self._owners.keys()
         for partition in set(self._owners) - kept:
             self._drop(self._owners[partition])
-        self._generation = generation
+        self._generation, self._member_id = generation, member_id
         self.assigned, self.rebalancing_since = partitions, None
         log.info("partitions assigned", partitions=sorted(partitions), kept=sorted(kept), generation=generation)
         for partition in sorted(partitions):

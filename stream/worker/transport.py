@@ -236,6 +236,11 @@ class BatchConsumer(FaustConsumer):
 
         await self._on_thread(seek())
 
+    @property
+    def member_id(self) -> str:
+        """Under which the group knows this process. While it is told of an assignment, that of this assignment."""
+        return str(self._kafka()._coordinator.member_id)
+
     async def heartbeat_now(self) -> bool:
         """Ask the group whether this process is still a member; a refusal makes aiokafka join anew at once."""
 

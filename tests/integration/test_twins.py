@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ SMALL_BYTES = 2_000
 MARKER_S = 0.005
 
 
-class Kafka:
+class Kafka(ABC):
     """Producers and consumers of one kind, and a topic of one partition that takes batches of 2 000 bytes at most."""
 
     def __init__(self, topic: str) -> None:
@@ -49,14 +50,17 @@ class Kafka:
         self.tp = TopicPartition(topic, 0)
         self._open: list[Any] = []
 
+    @abstractmethod
     def make_producer(self, **arguments: Any) -> Any:
-        raise NotImplementedError
+        """As aiokafka's."""
 
+    @abstractmethod
     def make_consumer(self, **arguments: Any) -> Any:
-        raise NotImplementedError
+        """As aiokafka's."""
 
+    @abstractmethod
     def refuse_a_large_batch(self) -> None:
-        """A real broker does by itself."""
+        """The next batch is larger than the broker takes."""
 
     async def producer(self, transactional_id: str = "id") -> Any:
         """Started: every older one of the same id is fenced off."""
@@ -125,6 +129,9 @@ class RealKafka(Kafka):
         config = {"max.message.bytes": str(SMALL_BYTES)}
         await admin.create_topics([NewTopic(self.topic, 1, 1, topic_configs=config)])
         await admin.close()
+
+    def refuse_a_large_batch(self) -> None:
+        """It does so by itself."""
 
     def make_producer(self, **arguments: Any) -> Any:
         return AIOKafkaProducer(**arguments | {"bootstrap_servers": self.bootstrap_servers})

@@ -57,6 +57,7 @@ class Faults:
             self._spoil_slices,
             self._jump_clock,
             self._compact,
+            self._namesake,
         ]
         chosen = [kind for kind in kinds if plan.random() < 0.4]
         times = sorted(0.2 + plan.random() * world.seconds for _ in range(int(plan.random() * MOST_FAULTS)))
@@ -159,6 +160,17 @@ class Faults:
             world.wanted_workers -= 1
             return self._stop() or self._crash()
         return None
+
+    def _namesake(self) -> str | None:
+        """A second process of one static name, as when a supervisor replaces a process that only slept."""
+        worker = self._pick()
+        if worker is None or worker.instance is None:
+            return None
+        seconds = self._seconds(4.0) if self._world.random.random() < 0.6 else 0.0
+        if seconds:
+            self._freeze(worker, seconds)
+        self._world.start_namesake(worker)
+        return f"a namesake of {worker.name}, which sleeps for {seconds:.3f} s"
 
     def _jump_clock(self) -> str | None:
         if (worker := self._pick()) is None:

@@ -1,7 +1,8 @@
 """The consumer group: who is a member, who owns what in which generation; and a member as Faust and aiokafka make it.
 
 Eager: when somebody comes or goes, all give everything back and join anew. A member learns of it from its heartbeats;
-one that sleeps learns of it when it wakes up. `history` remembers who owned what in which generation.
+one that sleeps learns of it when it wakes up. A process with a static name (KIP-345) that comes back in time takes the
+place of the one before it, and nobody else learns of it. `history` remembers who owned what in which generation.
 """
 
 from __future__ import annotations
@@ -45,10 +46,11 @@ class Assignment(NamedTuple):
 
 
 class _Member:
-    __slots__ = ("heard_s", "host", "joining")
+    __slots__ = ("heard_s", "host", "instance", "joining")
 
-    def __init__(self, host: str, now_s: float) -> None:
+    def __init__(self, host: str, instance: str | None, now_s: float) -> None:
         self.host = host
+        self.instance = instance
         self.heard_s = now_s
         self.joining: asyncio.Future[Assignment] | None = None
 
@@ -107,23 +109,48 @@ class Coordinator:
             if member.joining is None:
                 self._remove(name)
 
-    async def join(self, host: str, member_name: str) -> Assignment:
-        """Wait until all have joined."""
+    async def join(self, host: str, member_name: str, instance: str | None = None) -> Assignment:
+        """Wait until all have joined. `instance`: a static name."""
         loop = asyncio.get_running_loop()
         joined: asyncio.Future[Assignment] = loop.create_future()
-        await self._network.call(host, "join", lambda: self._joins(host, member_name, joined))
+        await self._network.call(host, "join", lambda: self._joins(host, member_name, instance, joined))
         return await joined
 
-    def _joins(self, host: str, name: str, joined: asyncio.Future[Assignment]) -> None:
+    def _joins(self, host: str, name: str, instance: str | None, joined: asyncio.Future[Assignment]) -> None:
         now_s = asyncio.get_running_loop().time()
         member = self._members.get(name)
         if member is None:
             self._numbers += 1
             name = f"{host}-{self._numbers}"
-            member = self._members[name] = _Member(host, now_s)
+            member = _Member(host, instance, now_s)
+            if (former := self._of_instance(instance)) is not None:
+                self._replace(former, name, member)
+                if self._rebalancing_since is None:
+                    self._give(name, joined, now_s)
+                    return
+            self._members[name] = member
         member.joining = joined
         self.rebalance()
         self._end_rebalance(now_s)
+
+    def _of_instance(self, instance: str | None) -> str | None:
+        if instance is None:
+            return None
+        return next((name for name, member in self._members.items() if member.instance == instance), None)
+
+    def _replace(self, former: str, name: str, member: _Member) -> None:
+        """Another process takes the place of a static member; the former one is told when it asks for something."""
+        del self._members[former]
+        self._members[name] = member
+        self._note(f"group: {member.host} takes the place of {former}")
+        self._owners = {partition: name if owner == former else owner for partition, owner in self._owners.items()}
+        if self._rebalancing_since is None:
+            self._remember_owners()
+
+    def _remember_owners(self) -> None:
+        self.history[self.generation] = {
+            partition: self._members[name].host for partition, name in self._owners.items()
+        }
 
     def _end_rebalance(self, now_s: float) -> None:
         begun_s = self._rebalancing_since
@@ -134,20 +161,18 @@ class Coordinator:
         self._rebalancing_since = None
         self.generation += 1
         self._assign()
-        names: dict[str, list[int]] = {name: [] for name in self._members}
-        for partition, name in self._owners.items():
-            names[name].append(partition)
-        self.history[self.generation] = {
-            partition: self._members[name].host for partition, name in self._owners.items()
-        }
+        self._remember_owners()
         self._note(f"group: generation {self.generation} {self.history[self.generation]}")
-        loop = asyncio.get_running_loop()
         for name, member in self._members.items():
             joined, member.joining, member.heard_s = member.joining, None, now_s
-            assignment = Assignment(name, self.generation, frozenset(names[name]))
-            delay_s = self._network.latency_s(member.host, now_s)
             if joined is not None:
-                loop.call_later(delay_s, _give, joined, assignment, context=WORLD_CONTEXT)
+                self._give(name, joined, now_s)
+
+    def _give(self, name: str, joined: asyncio.Future[Assignment], now_s: float) -> None:
+        mine = frozenset(partition for partition, owner in self._owners.items() if owner == name)
+        delay_s = self._network.latency_s(self._members[name].host, now_s)
+        answer = Assignment(name, self.generation, mine)
+        asyncio.get_running_loop().call_later(delay_s, _give, joined, answer, context=WORLD_CONTEXT)
 
     def _assign(self) -> None:
         """Mostly everybody keeps what he had; now and then all is dealt anew."""
@@ -196,6 +221,7 @@ class GroupMember:
 
     Args:
         host: the process.
+        instance: its static name, if it has one.
         topics: the input topics.
         cluster: the logs.
         network: the way there.
@@ -213,6 +239,7 @@ class GroupMember:
         self,
         *,
         host: str,
+        instance: str | None,
         topics: Sequence[str],
         cluster: Cluster,
         network: Network,
@@ -226,6 +253,7 @@ class GroupMember:
         assigned: Callable[[set[TP], int], Awaitable[None]],
     ) -> None:
         self.host = host
+        self._instance = instance
         self._topics = tuple(topics)
         self._index = {topic: index for index, topic in enumerate(topics)}
         self._cluster = cluster
@@ -246,7 +274,7 @@ class GroupMember:
         self._flow = asyncio.Event()
         self._beating = False
         self._thread_free_s = 0.0
-        self.member = ""
+        self.member_id = ""
         self.generation = -1
         self.queue: asyncio.Queue[Haul] = asyncio.Queue(QUEUE_HAULS)
         self.when_ends_asked: Callable[[int], None] = lambda _: None
@@ -260,8 +288,8 @@ class GroupMember:
             self._flow.clear()
             await self._revoked()
             self._beating = False
-            given = await self._coordinator.join(self.host, self.member)
-            self.member, self.generation = given.member, given.generation
+            given = await self._coordinator.join(self.host, self.member_id, self._instance)
+            self.member_id, self.generation = given.member, given.generation
             tps = {TP(topic, partition) for partition in sorted(given.partitions) for topic in self._topics}
             self._positions = {tp: self._coordinator.committed.get(tp, 0) for tp in sorted(tps)}
             self._ends = {}
@@ -284,7 +312,7 @@ class GroupMember:
 
     async def heartbeat_now(self) -> bool:
         """Whether the group still knows this member."""
-        name, generation = self.member, self.generation
+        name, generation = self.member_id, self.generation
         if not name:
             return False
         try:
@@ -301,7 +329,7 @@ class GroupMember:
         """Go in order."""
         self._flow.clear()
         self._beating = False
-        name = self.member
+        name = self.member_id
         await self._network.call(self.host, "leave", lambda: self._coordinator.leave(name))
 
     # -- fetching ------------------------------------------------------------------------------------------------------
@@ -412,5 +440,5 @@ class GroupMember:
             for partition, positions in saved.items()
             for topic, position in zip(self._topics, positions, strict=True)
         }
-        name, generation = self.member, self.generation
+        name, generation = self.member_id, self.generation
         await self._network.call(self.host, "hint", lambda: self._coordinator.commit(name, generation, offsets))

@@ -91,7 +91,13 @@ _assigned = Owners.on_assigned
 
 
 async def keeps_always(self: Owners, assigned: Iterable[TP], generation: int) -> None:
-    self._generation = generation - 1
+    self._generation, self._member_id = generation - 1, self._consumer().member_id
+    await _assigned(self, assigned, generation)
+
+
+async def keeps_a_namesakes(self: Owners, assigned: Iterable[TP], generation: int) -> None:
+    """Another process of this static name may have had the partitions in the generation before."""
+    self._member_id = self._consumer().member_id
     await _assigned(self, assigned, generation)
 
 
@@ -177,16 +183,17 @@ class Mutant(NamedTuple):
 
 
 MUTANTS = (
-    Mutant("no fence", 3, ((owner_module, "CheckpointWriter", UnfencedWriter),)),
-    Mutant("offsets after state", 2, ((Owner, "checkpoint", offsets_after_state),)),
-    Mutant("seek skipped", 0, world=WorldWithoutSeek),
+    Mutant("no fence", 0, ((owner_module, "CheckpointWriter", UnfencedWriter),)),
+    Mutant("offsets after state", 5, ((Owner, "checkpoint", offsets_after_state),)),
+    Mutant("seek skipped", 2, world=WorldWithoutSeek),
     Mutant("contiguity check off", 2, ((Ownership, "accept", accepts_all),)),
-    Mutant("kept state over a missed generation", 119, ((Owners, "on_assigned", keeps_always),)),
-    Mutant("stale Redis write", 29, world=WorldWithoutCompare),
-    Mutant("hold expiry not idempotent", 0, ((Room, "expire_hold", expires_again),)),
+    Mutant("kept state over a missed generation", 17, ((Owners, "on_assigned", keeps_always),)),
+    Mutant("kept state that a namesake had", 526, ((Owners, "on_assigned", keeps_a_namesakes),)),
+    Mutant("stale Redis write", 63, world=WorldWithoutCompare),
+    Mutant("hold expiry not idempotent", 1, ((Room, "expire_hold", expires_again),)),
     Mutant("ids forgotten early", 0, ((Generations, "turn_by_number", turns_at_once),)),
-    Mutant("commit without awaiting the batches", 19, ((CheckpointWriter, "_transact", commits_unawaited),)),
-    Mutant("published before the replay has caught up", 1, ((Owner, "_caught_up", publishes_at_once),)),
+    Mutant("commit without awaiting the batches", 3, ((CheckpointWriter, "_transact", commits_unawaited),)),
+    Mutant("published before the replay has caught up", 12, ((Owner, "_caught_up", publishes_at_once),)),
 )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
+from stream.exits import Exit
 from stream.worker.checkpoint import OutputTopics
 from stream.worker.fold_agent import FoldLoop
 from stream.worker.metrics import Metrics
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from faust.types import TP
 
-    from stream.exits import Exit
     from tests.simulation.world import World
 
 # No id is rightly forgotten in a run: within a second of the log, all records of a partition may be folded between one
@@ -80,11 +80,13 @@ class SimulatedWorker:
     Args:
         world: in which it lives.
         name: of this process; a restarted one has another.
+        instance: its static name in the group, which a restarted one has again; `name` begins with it.
     """
 
-    def __init__(self, world: World, name: str) -> None:
+    def __init__(self, world: World, name: str, instance: str | None) -> None:
         self.world = world
         self.name = name
+        self.instance = instance
         self.process = Process(name)
         self.clock_ahead_ms = 0
         self.stopping = False
@@ -110,6 +112,7 @@ class SimulatedWorker:
             bootstrap_servers="simulated",
             id_prefix="group-live",
             who=self.name,
+            member_name=self.instance,
             topics=TOPICS,
             outputs=OutputTopics.of("live"),
             partitions=world.partitions,
@@ -135,6 +138,7 @@ class SimulatedWorker:
         )
         self.member = world.make_member(
             host=self.name,
+            instance=self.instance,
             topics=TOPICS,
             cluster=world.cluster,
             network=world.network,
@@ -177,6 +181,9 @@ class SimulatedWorker:
         self._last_generation = generation
 
     def _ended(self, code: Exit, reason: str, **fields: Any) -> None:
+        if code is Exit.DUPLICATE_MEMBER and self.instance in self.world.doubled:
+            self.world.crash(self, f"ends: {reason}")
+            return
         self.world.worker_exits(self, f"exit {int(code)}: {reason} {fields.get('task', '')} {fields.get('exc_info')!r}")
 
     async def stop(self) -> None:

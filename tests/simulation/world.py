@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ REST_S = 60.0
 LOOK_S = 0.4
 MOST_STEPS = 400_000
 MARKER_MOST_S = 0.012
+# Of the runs, in which the workers have static names.
+STATIC_SHARE = 0.4
 
 
 class Result(Struct):
@@ -76,6 +79,8 @@ class World:
         )
         self._next = 0
         self.faults = Faults(self, plan)
+        self.static = plan.random() < STATIC_SHARE
+        self.doubled: set[str] = set()  # static names that two processes had at once
 
     # -- what the rest tells -------------------------------------------------------------------------------------------
 
@@ -100,11 +105,23 @@ class World:
     def start_worker(self) -> None:
         """One more, if one is wanted."""
         if len(self.workers) < self.wanted_workers:
-            self._started += 1
-            worker = SimulatedWorker(self, f"w{self._started}")
-            self.workers.append(worker)
-            self.note(f"{worker.name} starts")
-            worker.start()
+            taken = {worker.instance for worker in self.workers}
+            free = next(name for number in count() if (name := f"s{number}") not in taken)
+            self._start(free if self.static else None)
+
+    def start_namesake(self, worker: SimulatedWorker) -> None:
+        """Another process under the static name of one that is there."""
+        assert worker.instance is not None
+        self.doubled.add(worker.instance)
+        self._start(worker.instance)
+
+    def _start(self, instance: str | None) -> None:
+        self._started += 1
+        name = f"w{self._started}"
+        worker = SimulatedWorker(self, name if instance is None else f"{instance}:{name}", instance)
+        self.workers.append(worker)
+        self.note(f"{worker.name} starts")
+        worker.start()
 
     def crash(self, worker: SimulatedWorker, why: str = "crashes") -> None:
         """As by SIGKILL; a supervisor starts another."""

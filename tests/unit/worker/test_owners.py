@@ -42,6 +42,7 @@ class ConsumerTwin:
         self.seeks: list[tuple[int, tuple[int, ...]]] = []
         self.refuse_seeks = 0
         self.member = True
+        self.member_id = "member-1"
         self.asked = 0
         self.answering = asyncio.Event()
         self.answering.set()
@@ -145,6 +146,20 @@ async def test_a_rebalance_stops_the_fold_saves_and_keeps_what_stays(group: Grou
     assert group.owners.get(1) is None
     assert group.acquired == [0, 1]
     assert group.consumer.seeks[-1] == (0, tuple(kept.fold.positions))
+
+
+async def test_state_is_dropped_when_the_group_knows_us_by_another_name(group: Group) -> None:
+    """A second process of our static name was in our place: in the generation of which we remember that it was ours."""
+    await group.assign(0)
+    await group.until_live(0)
+    before = group.owners.get(0)
+    assert before is not None
+    await group.owners.on_revoked()
+    group.consumer.member_id = "another"
+    await group.assign(0)
+    await group.until_live(0)
+    assert before.phase is Phase.GONE
+    assert group.acquired == [0, 0]
 
 
 async def test_state_is_dropped_when_a_generation_was_missed(group: Group) -> None:
