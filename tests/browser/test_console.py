@@ -152,6 +152,10 @@ async def test_freshness_turns_amber_then_everything_greys_out_and_comes_back(pa
     assert await page.locator(".stale").is_hidden()
 
 
+def _tells(word: str, text: str) -> bool:
+    return word in text
+
+
 async def test_stock_burn_down_and_events_stand_on_one_axis_with_reasons(pages: Pages, room: Room) -> None:
     room.sales = [coat(status="scheduled", level="unknown", starts_in_ms=1_500)]
     room.put()
@@ -179,7 +183,7 @@ async def test_stock_burn_down_and_events_stand_on_one_axis_with_reasons(pages: 
         room.put()
         # Each before the next one is put: a page that lags draws the newest document alone, and that is right.
         for word in words:
-            await eventually(changes, lambda text, word=word: word in text, f"{word!r} is told")
+            await eventually(changes, partial(_tells, word), f"{word!r} is told")
     told = await changes()
     assert "gone in about 22.3 s (needs 60 s)" in told
     assert "orders come at 9.1 times the room's own pace (needs 8)" in told
