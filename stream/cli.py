@@ -7,7 +7,6 @@ import sys
 from typing import Any
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
 from stream.errors import SnapupError, explain_os_error
@@ -78,5 +77,7 @@ def main() -> None:
 
 
 def _fail(error: SnapupError) -> None:
+    from rich.console import Console  # noqa: PLC0415 — a worker's start need not wait for it
+
     Console(stderr=True, highlight=False).print(error.message, style="red", markup=False, soft_wrap=True)
     sys.exit(error.exit_code)

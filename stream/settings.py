@@ -58,7 +58,9 @@ class Settings(BaseSettings):
 
     # Kafka group
     session_timeout_ms: int = Field(6_000, ge=6_000, le=300_000, description="a silent member is out after this")
-    heartbeat_interval_ms: int = Field(1_000, ge=100, description="must be well below the session time-out")
+    heartbeat_interval_ms: int = Field(
+        250, ge=100, description="a rebalance reaches a member with its next heartbeat; well below the session time-out"
+    )
     rebalance_timeout_ms: int = Field(10_000, ge=1_000, description="how long a rebalance waits for members")
 
     # Read server

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import sys
 from typing import Annotated, Literal
 
 import typer
@@ -58,8 +60,21 @@ def worker(
         log_level=log_level,
     )
     # Faust and aiokafka take a moment to import; the other commands need not wait for them.
+    gc.disable()  # nothing of what is imported is garbage; `run_worker` goes on
+    without_rich()
     from stream.worker.app import run_worker  # noqa: PLC0415
 
     code = asyncio.run(run_worker(settings, accept_data_loss=accept_data_loss))
     if code:
         raise typer.Exit(code)
+
+
+def without_rich() -> None:
+    """Import structlog without Rich, which it would load for consoles: a worker logs JSON, and starts in a hurry."""
+    if "rich" in sys.modules:
+        return
+    sys.modules["rich"] = None  # type: ignore[assignment] # as if it were not installed
+    try:
+        import structlog  # noqa: F401, PLC0415
+    finally:
+        del sys.modules["rich"]

@@ -8,9 +8,9 @@ registers alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from datasketches import hll_sketch, hll_union, tgt_hll_type  # type: ignore[attr-defined] # no stubs
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from stream.contract.overlay import Count
 
@@ -21,6 +21,12 @@ LG_K = 14
 # What a member's value is before an audience has one for it.
 NOT_SEEN = -1
 ERROR_95 = 0.0165
+
+
+@cache
+def sketches() -> Any:
+    """The library of sketches. It brings numpy: a third of a second that no start has to wait for."""
+    return import_module("datasketches")
 
 
 class Distinct:
@@ -36,7 +42,7 @@ class Distinct:
         # A dictionary for its insertion order: checkpoints write members in blocks that never change once full. Its
         # values are an audience's (`Audience.last`), who keeps the same people.
         self.members: dict[str, int] = {}
-        self.sketch: hll_sketch | None = None
+        self.sketch: Any = None  # an `hll_sketch`
         self.saved = 0
         self.changed = False
         self._estimate: int | None = None
@@ -89,7 +95,7 @@ class Distinct:
         if self.sketch is None:
             return len(self.members)
         if self._estimate is None:
-            union = hll_union(LG_K)
+            union = sketches().hll_union(LG_K)
             union.update(self.sketch)
             union.update(self.sketch)
             self._estimate = round(union.get_estimate())
@@ -109,7 +115,7 @@ class Distinct:
 
     def restore_sketch(self, encoded: bytes) -> None:
         """Take back a saved sketch; it replaces the members."""
-        self.sketch = hll_sketch.deserialize(encoded)
+        self.sketch = sketches().hll_sketch.deserialize(encoded)
         self.members = {}
         self.saved = 0
         self._estimate = None
@@ -121,7 +127,7 @@ class Distinct:
         return bytes(self.sketch.serialize_updatable())
 
     def _to_sketch(self) -> None:
-        sketch = hll_sketch(LG_K, tgt_hll_type.HLL_8)
+        sketch = sketches().hll_sketch(LG_K, sketches().tgt_hll_type.HLL_8)
         for member in self.members:
             sketch.update(member)
         self.sketch = sketch

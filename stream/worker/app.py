@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import faust
 import prometheus_client
 import structlog
+from faust.tables.manager import TableManager
 
 from stream.contract.events import TOPIC_NAMES
 from stream.core.partition import PartitionFold
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from faust.types import TP
+    from mode import Seconds
 
     from stream.settings import Settings
 
@@ -117,6 +119,7 @@ class Worker:
             app,
             self.owners,
             self.topics,
+            bootstrap_servers=self.settings.bootstrap_servers,
             fetch_wait_ms=self.settings.fetch_wait_ms,
             drain_records=DRAIN_SLICES * self.settings.slice_records,
             haul_records=self.settings.slice_records,
@@ -201,6 +204,17 @@ def input_topics(prefix: str) -> tuple[str, ...]:
     return tuple(f"{prefix}.{name}" for name in TOPIC_NAMES)
 
 
+class NoTables(TableManager):
+    """Faust's table manager, which is part of how an app starts, for an app without a Table."""
+
+    mundane_level = "debug"
+
+    async def sleep(self, n: Seconds, **more: Any) -> None:
+        """Not before the start: Faust waits a second for tables that modules imported late would still declare."""
+        if self._tables_finalized.is_set():
+            await super().sleep(n, **more)
+
+
 class FaustApp(faust.App):
     """Faust's app without its data folder: there is no Table, so nothing is ever written to disk."""
 
@@ -224,6 +238,7 @@ def build_app(settings: Settings) -> faust.App:
         processing_guarantee="at_least_once",
         # 1, only to make Faust use the assignor: there is no Table that could have a stand-by.
         PartitionAssignor=CopartitionedAssignor,
+        TableManager=NoTables,
         table_standby_replicas=1,
         stream_wait_empty=False,
         stream_buffer_maxsize=STREAM_BUFFER_HAULS,
@@ -288,6 +303,8 @@ async def run_worker(settings: Settings, *, accept_data_loss: bool = False) -> i
     check_versions()
     take_whole_batches()
     gc.set_threshold(*GC_THRESHOLDS)
+    gc.freeze()  # what was imported stays: no collection need look at it
+    gc.enable()
     prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
     configure_logging(settings.log_level, group=settings.group, member=settings.member_name or str(os.getpid()))
     async with stop_signals(settings.stop_timeout_ms) as stop:

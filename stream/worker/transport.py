@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import aiokafka
 import faust
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.serializers.schemas import Schema
@@ -40,6 +40,7 @@ from faust.types.tuples import ConsumerMessage
 from stream.errors import SnapupError
 from stream.worker.fetching import FetchPace, Haul, LogEnds, SliceDesk, hauls
 from stream.worker.ownership import Drained
+from stream.worker.tasks import within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -57,6 +58,9 @@ FETCH_MAX_WAIT_MS = 250
 FETCH_ANSWER_MAX_BYTES = 16 * 1024 * 1024
 # Nothing to fetch (no partition is live, or all of them are full): look again after this long.
 NOTHING_WANTED_S = 0.02
+# A client that asks one question learns of the topics by its first, failed try.
+ASK_RETRY_MS = 10
+ASKER_STOP_S = 3.0
 # Well below `broker_max_poll_interval`.
 SEEM_BUSY_S = 10.0
 
@@ -251,15 +255,21 @@ class BatchConsumer(FaustConsumer):
         return await self._on_thread(beat())
 
     async def log_ends(self, partition: int) -> LogEnds:
-        """Ask the broker where the logs of a partition begin and end."""
+        """Ask the broker where the logs of a partition begin and end.
+
+        Over a connection of its own: a broker answers one connection's requests in their order, and on the group
+        consumer's a fetch may wait `FETCH_MAX_WAIT_MS` for records before either question gets its turn.
+        """
         tps = [TopicPartition(topic, partition) for topic in self.transport.topics]
-
-        async def ask() -> LogEnds:
-            consumer = self._kafka()
-            begin, end = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
-            return LogEnds([begin[tp] for tp in tps], [end[tp] for tp in tps])
-
-        return await self._on_thread(ask())
+        asker = AIOKafkaConsumer(
+            bootstrap_servers=self.transport.bootstrap_servers, group_id=None, retry_backoff_ms=ASK_RETRY_MS
+        )
+        try:
+            await asker.start()
+            begin, end = await asyncio.gather(asker.beginning_offsets(tps), asker.end_offsets(tps))
+        finally:
+            await within(asker.stop(), ASKER_STOP_S)
+        return LogEnds([begin[tp] for tp in tps], [end[tp] for tp in tps])
 
     async def leave_when_stopped(self) -> None:
         """Let a static member leave the group at its end, as others do.
@@ -305,6 +315,7 @@ class BatchTransport(FaustTransport):
         app: the Faust app.
         desk: says what to fetch.
         topics: full names, in the order of the contract.
+        bootstrap_servers: of Kafka.
         fetch_wait_ms: pause before a fetch when there is little to do.
         drain_records: most records taken over from the fetcher at once.
         haul_records: a haul is closed when it holds so many.
@@ -319,6 +330,7 @@ class BatchTransport(FaustTransport):
         desk: SliceDesk,
         topics: Sequence[str],
         *,
+        bootstrap_servers: str,
         fetch_wait_ms: int,
         drain_records: int,
         haul_records: int,
@@ -326,6 +338,7 @@ class BatchTransport(FaustTransport):
     ) -> None:
         super().__init__(app.conf.broker, app)
         self.desk = desk
+        self.bootstrap_servers = bootstrap_servers
         self.topics = tuple(topics)
         self.topic_index = {name: index for index, name in enumerate(topics)}
         self.fetch_wait_s = fetch_wait_ms / 1000

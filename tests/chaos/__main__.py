@@ -59,7 +59,7 @@ async def run_step(arena: Arena, step: Step) -> Outcome:
 async def run(options: argparse.Namespace) -> int:
     """The whole run; the exit code."""
     chance = random.Random(options.seed)
-    steps = plan(options.plan, chance, options.brokers)
+    steps = plan(options.plan, chance, options.brokers, options.only)
     console.print(f"chaos: plan {options.plan}, seed {options.seed}, {len(steps)} faults, {options.brokers} broker(s)")
     settings = load_local_settings(kafka_heap_mb=HEAP_MB[options.brokers])
     outcomes: list[Outcome] = []
@@ -180,6 +180,7 @@ def main() -> None:
     parser.add_argument(
         "--minutes", type=float, default=0.0, help="begin no further fault after this; 0: the whole plan"
     )
+    parser.add_argument("--only", action="append", default=[], help="faults whose name begins so; may be repeated")
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
     parser.add_argument("--workers", type=int, choices=(3, 4), default=4)
     parser.add_argument("--partitions", type=int, default=12)

@@ -62,7 +62,9 @@ class Arena:
         self.redis = RedisServer(folder / "redis", settings)
         self.copies = min(3, brokers)
         self.journal = folder / "acknowledged.txt"
-        self.session_s = load_settings().session_timeout_ms / 1000
+        worker = load_settings()
+        # The group counts from the last heartbeat that it saw, which may be an interval old when a member falls silent.
+        self.shortest_session_s = (worker.session_timeout_ms - worker.heartbeat_interval_ms) / 1000
         self.stale: list[tuple[float, float]] = []  # when, and the age of the oldest overlay
         self._shop: subprocess.Popen[bytes] | None = None
         self._stack = contextlib.AsyncExitStack()

@@ -65,7 +65,7 @@ async def pause(arena: Arena, outcome: Outcome) -> set[int]:
         paused_s = time.time() - outcome.at_s
     finally:
         arena.fleet.signal(member, signal.SIGCONT)
-    if victims and paused_s < arena.session_s:
+    if victims and paused_s < arena.shortest_session_s:
         raise MissedError(f"{member.name} lost its partitions after {paused_s:.1f} s, before its session ended")
     outcome.hit = f"{member.name} was in state T for {paused_s:.1f} s; others took its {len(victims)} partitions"
     return victims

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests.chaos import faults
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from random import Random
 
     from tests.chaos.faults import Fault
@@ -45,8 +46,12 @@ _MAY_OVERLAP = ("kill -9, dynamic", "kill -9, static", "SIGTERM and restart")
 PAUSE_S = (0.5, 4.0)
 
 
-def plan(name: str, chance: Random, brokers: int) -> list[Step]:
-    """The schedule of a plan."""
+def plan(name: str, chance: Random, brokers: int, only: Sequence[str] = ()) -> list[Step]:
+    """The schedule of a plan; `only`: of the kinds whose names begin so.
+
+    Raises:
+        ValueError: no kind's name begins so.
+    """
     place = PLANS.index(name)
     kinds = [(kind, fault) for kind, (fault, *counts) in _KINDS.items() for _ in range(counts[place])]
     for kind, seconds in _AWAY_S.items():
@@ -55,6 +60,11 @@ def plan(name: str, chance: Random, brokers: int) -> list[Step]:
             kinds.append((f"{kind} for {for_s:.0f} s", away(for_s)))
     if brokers > 1:
         kinds += [("leader moved", faults.leader_moved)] * (1, 3, 6)[place]
+    for beginning in only:
+        if not any(kind.startswith(beginning) for kind, _ in kinds):
+            raise ValueError(f"the plan {name} has no fault {beginning!r}, but {sorted({kind for kind, _ in kinds})}")
+    if only:
+        kinds = [(kind, fault) for kind, fault in kinds if kind.startswith(tuple(only))]
     chance.shuffle(kinds)
     return [
         Step(kind, fault, chance.uniform(*PAUSE_S), place > 0 and kind in _MAY_OVERLAP and chance.random() < OVERLAP)
