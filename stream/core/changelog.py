@@ -20,6 +20,8 @@ from zlib import crc32
 
 import msgspec
 
+from stream.core.stock import SaleLine
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -113,7 +115,7 @@ class OrderEntry(msgspec.Struct, array_like=True):
     user_id: str
     currency: str
     amount_minor: int
-    lines: list[tuple[str, str, int]]
+    lines: tuple[SaleLine, ...]
     mask: int
     hold_until_ms: int
     changed_ms: int
@@ -215,12 +217,12 @@ class ChangeLog(Generic[E]):
             self._loaded[number] = value
         self._number = max(self._number, number + 1)
 
-    def loaded(self) -> Iterator[E]:
-        """Every entry that was loaded, oldest first. Frees the records."""
+    def loaded(self) -> Iterator[list[E]]:
+        """Every entry that was loaded, by segment, oldest first. Frees the records."""
         for number in sorted(self._loaded):
             stamp, entries = unframe(self._key(number), self._loaded.pop(number), self._decoder)
             self.sealed.append((number, stamp))
-            yield from entries
+            yield entries
 
 
 class ChangeLogs:

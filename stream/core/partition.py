@@ -27,7 +27,7 @@ from stream.core.time import BUCKET_MS, effective_time_ms
 from stream.core.timers import Timers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from stream.contract.decode import Decoded, Record
     from stream.contract.events import RoomEvent
@@ -474,14 +474,20 @@ class PartitionFold:
 
         Raises CorruptCheckpointError when a record cannot be read: nothing may be folded then.
         """
+        for _ in self.loading(positions, clock_ms):
+            pass
+
+    def loading(self, positions: Sequence[int], clock_ms: int) -> Iterator[None]:
+        """`loaded` in steps of some milliseconds, all of which must be taken before anything else is done."""
         self.positions = list(positions)
         self.shared.clock_ms = clock_ms
-        self.rooms.update(self._saved.rooms(self.rules, self.shared, self._generations))
+        yield from self._saved.give_to(self.rooms, self.rules, self.shared, self._generations)
         for room in self.rooms.values():
             for order_id, order in room.orders.items():
                 if order.hold_until_ms and not order.mask & (EXPIRED | PAID | UNDONE):
                     self.shared.holds.append((order.hold_until_ms, room.room_id, order_id))
             self._schedule(room, 0)
+            yield
         heapify(self.shared.holds)
         self._timers.restored()
         self._begin_journal()

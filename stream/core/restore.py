@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 from stream.core import roomstate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from stream.core.changelog import ChangeLogs, IdsEntry, OrderEntry, PresenceEntry, WindowEntry
     from stream.core.generations import Generations
     from stream.core.room import Room, Shared
     from stream.core.rules import Rules
 
 _BYTES_OF_KIND = 2  # "r|", "b|", ...
+# Heads, or blocks of members: some milliseconds.
+ROOMS_IN_A_STEP = 100
 
 
 class SavedRooms:
@@ -39,50 +43,65 @@ class SavedRooms:
         elif kind == b"p|":
             self._logs.presence.load(key, value)
 
-    def rooms(self, rules: Rules, shared: Shared, generations: Generations) -> dict[str, Room]:
-        """The rooms as of the clock in `shared`, and nothing is kept here.
+    def give_to(self, rooms: dict[str, Room], rules: Rules, shared: Shared, generations: Generations) -> Iterator[None]:
+        """Make the rooms as of the clock in `shared`, in steps; nothing is kept here.
+
+        A step is a few milliseconds: a partition with a million orders takes seconds, in which others are folded.
 
         Raises CorruptCheckpointError when a record cannot be read.
         """
-        rooms: dict[str, Room] = {}
-        for key in sorted(self._heads):
+        for count, key in enumerate(sorted(self._heads), 1):
             room = roomstate.room_of(key, self._heads.pop(key), rules, shared)
             rooms[room.room_id] = room
-        self._give_members(rooms)
-        self._give_changes(rooms, oldest_order_ms=shared.clock_ms - rules.remember_orders_ms)
-        self._give_ids(rooms, generations, shared.clock_ms)
+            if count % ROOMS_IN_A_STEP == 0:
+                yield
+        yield from self._give_members(rooms)
+        yield from self._give_changes(rooms, oldest_order_ms=shared.clock_ms - rules.remember_orders_ms)
+        yield from self._give_ids(rooms, generations, shared.clock_ms)
         for room in rooms.values():
-            roomstate.finish_restore(room, shared.clock_ms)
-        return rooms
+            yield from roomstate.finish_restore(room, shared.clock_ms)
 
-    def _give_members(self, rooms: dict[str, Room]) -> None:
+    def _give_members(self, rooms: dict[str, Room]) -> Iterator[None]:
         def place(key: bytes) -> tuple[bytes, int]:
             prefix, _, block = key.rpartition(b"|")
             return prefix, -1 if block == roomstate.SKETCH else int(block)
 
-        for key in sorted(self._blocks, key=place):
+        for count, key in enumerate(sorted(self._blocks, key=place), 1):
             room = rooms.get(key.split(b"|", 2)[1].decode())
             if room is not None:
                 roomstate.restore_members(room, key, self._blocks[key])
+            if count % ROOMS_IN_A_STEP == 0:
+                yield
         self._blocks = {}
 
-    def _give_changes(self, rooms: dict[str, Room], oldest_order_ms: int) -> None:
-        for window_entry in self._logs.windows.loaded():
-            if room := _room_of(rooms, window_entry):
-                roomstate.restore_windows(room, window_entry)
+    def _give_changes(self, rooms: dict[str, Room], oldest_order_ms: int) -> Iterator[None]:
+        for window_entries in self._logs.windows.loaded():
+            for window_entry in window_entries:
+                if room := _room_of(rooms, window_entry):
+                    roomstate.restore_windows(room, window_entry)
+            yield
         # A segment is forgotten when all of it is old: what the owner before us had forgotten may still lie in one.
-        for order_entry in self._logs.orders.loaded():
-            if order_entry.changed_ms >= oldest_order_ms and (room := _room_of(rooms, order_entry)):
-                roomstate.restore_order(room, order_entry)
-        for presence_entry in self._logs.presence.loaded():
-            if room := _room_of(rooms, presence_entry):
-                room.presence.restore(presence_entry.sessions)
+        for order_entries in self._logs.orders.loaded():
+            for order_entry in order_entries:
+                if order_entry.changed_ms >= oldest_order_ms and (room := _room_of(rooms, order_entry)):
+                    roomstate.restore_order(room, order_entry)
+            yield
+        for presence_entries in self._logs.presence.loaded():
+            for presence_entry in presence_entries:
+                if room := _room_of(rooms, presence_entry):
+                    room.presence.restore(presence_entry.sessions)
+            yield
 
-    def _give_ids(self, rooms: dict[str, Room], generations: Generations, clock_ms: int) -> None:
-        entries = list(self._logs.ids.loaded())
+    def _give_ids(self, rooms: dict[str, Room], generations: Generations, clock_ms: int) -> Iterator[None]:
+        entries: list[IdsEntry] = []
+        for some in self._logs.ids.loaded():
+            entries += some
+            yield
         generations.restored(entries, clock_ms)
         present = generations.present
-        for entry in entries:
+        for count, entry in enumerate(entries, 1):
+            if count % ROOMS_IN_A_STEP == 0:
+                yield
             room = _room_of(rooms, entry)
             if room is None:
                 continue

@@ -25,7 +25,7 @@ from stream.core.changelog import (
     unframe,
 )
 from stream.core.room import Room, Shared
-from stream.core.stock import PAID, PLACED, Ledger, OrderState, SaleLine, SaleTerms, is_held, is_sold
+from stream.core.stock import STANDINGS, Ledger, OrderState, SaleTerms
 from stream.core.urgency import UrgencyState
 from stream.core.windows import Tally
 
@@ -41,6 +41,8 @@ head_decoder = msgspec.msgpack.Decoder(Head)
 _members_decoder = msgspec.msgpack.Decoder(list[str])
 _sketch_decoder = msgspec.msgpack.Decoder(bytes)
 SKETCH = b"s"
+# Some milliseconds of a restore.
+ORDERS_IN_A_STEP = 5_000
 
 
 def head_key(room_id: str) -> bytes:
@@ -197,7 +199,7 @@ def order_entries(room: Room) -> Iterator[OrderEntry]:
             order.user_id,
             order.currency,
             order.amount_minor,
-            list(order.lines),
+            order.lines,
             order.mask,
             order.hold_until_ms,
             order.changed_ms,
@@ -283,42 +285,52 @@ def restore_windows(room: Room, entry: WindowEntry) -> None:
 
 def restore_order(room: Room, entry: OrderEntry) -> None:
     """One order as it last was."""
-    room.orders.pop(entry.order_id, None)
-    room.orders[entry.order_id] = OrderState(
+    orders = room.orders
+    orders.pop(entry.order_id, None)
+    orders[entry.order_id] = OrderState(
         entry.user_id,
         entry.currency,
         entry.amount_minor,
-        tuple(SaleLine(*line) for line in entry.lines),
+        entry.lines,
         entry.mask,
         entry.hold_until_ms,
         entry.changed_ms,
     )
 
 
-def finish_restore(room: Room, clock_ms: int) -> None:
-    """Everything that is derived: totals of windows, people of ledgers, unpaid orders, open sessions."""
+def finish_restore(room: Room, clock_ms: int) -> Iterator[None]:
+    """Everything that is derived, in steps: totals of windows, people of ledgers, unpaid orders, open sessions."""
     bucket = clock_ms // 1_000
-    for order in room.orders.values():
-        if order.mask & (PLACED | PAID) == PLACED:
-            room.unpaid[order.user_id] = room.unpaid.get(order.user_id, 0) + 1
-    for order in room.orders.values():
+    unpaid = room.unpaid
+    for count, order in enumerate(room.orders.values(), 1):
+        if STANDINGS[order.mask].unpaid:
+            unpaid[order.user_id] = unpaid.get(order.user_id, 0) + 1
+        if count % ORDERS_IN_A_STEP == 0:
+            yield
+    for count, order in enumerate(room.orders.values(), 1):
         _give_back_units(room, order)
+        if count % ORDERS_IN_A_STEP == 0:
+            yield
     for ledger in room.ledgers.values():
         ledger.carters_with_order = sum(1 for user_id in ledger.users if user_id in ledger.carters)
+        yield
     for audience in room.audiences:
         audience.keep_sample()
         audience.advance(bucket)
         audience.rebuild()
         audience.changed.clear()
+        yield
     for tally in room.tallies():
         tally.advance(bucket)
         tally.recount()
     room.presence.rebuild()
     room.presence.advance(clock_ms)
+    yield
 
 
 def _give_back_units(room: Room, order: OrderState) -> None:
-    held, sold = is_held(order.mask), is_sold(order.mask)
+    standing = STANDINGS[order.mask]
+    held, sold = standing.held, standing.sold
     if not (held or sold):
         return
     suspect = room.unpaid.get(order.user_id, 0) >= room.rules.suspect_unpaid_orders

@@ -250,10 +250,8 @@ class Audience(Edges):
 
     def rebuild(self) -> None:
         """Bucket counts and totals anew from the people kept."""
-        self.counts = {}
-        for bucket in self.last.values():
-            if bucket >= self.edge_2:
-                self.counts[bucket] = self.counts.get(bucket, 0) + 1
+        counts = Counter(self.last.values())
+        self.counts = {bucket: count for bucket, count in counts.items() if bucket >= self.edge_2}
         self.recount()
 
     def take_changed(self) -> dict[str, int]:

@@ -32,7 +32,7 @@ from stream.worker.checkpoint import (
 )
 from stream.worker.dead_letters import dead_letter
 from stream.worker.ownership import Ownership, Phase
-from stream.worker.restore import Restored, restore, start_positions
+from stream.worker.restore import TURN_S, Restored, restore, start_positions
 from stream.worker.tasks import FatalError
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Owner:
         read = time.perf_counter()
         # Asked after the fence: everything that the old owner may have published of lies before these ends.
         ends = await asyncio.wait_for(_ask(log_ends(partition)), ENDS_WAIT_S)
-        self._adopt(restored, ends)
+        await self._adopt(restored, ends)
         await self._claim(restored.end_offset)
         self._replay_to = list(ends.end)
         if not self.ownership.restored():
@@ -192,7 +192,7 @@ class Owner:
             raise LostError("the partition went away while it was being restored")
         self.fold.load(key, value)
 
-    def _adopt(self, restored: Restored, ends: LogEnds) -> None:
+    async def _adopt(self, restored: Restored, ends: LogEnds) -> None:
         home, meta = self.home, restored.meta
         if meta is None and restored.records:
             raise LostError(f"{restored.records} state records but no meta record")
@@ -206,7 +206,7 @@ class Owner:
         self.saved = tuple(positions)
         if meta is not None:  # with --accept-data-loss these differ from where we go on
             self.saved = tuple(map(meta.positions.get, home.topics, positions))
-        self._load_finished(positions)
+        await self._load_finished(positions)
         self.shown_ms = {room_id: room.last_append_ms for room_id, room in self.fold.rooms.items()}
 
     def _refuse_a_namesake(self, meta: Meta) -> None:
@@ -222,9 +222,16 @@ class Owner:
                 "worker a name of its own. Nothing is lost.",
             )
 
-    def _load_finished(self, positions: list[int]) -> None:
+    async def _load_finished(self, positions: list[int]) -> None:
+        """Make the rooms, while others are folded in this process."""
+        turn_at = time.monotonic()
         try:
-            self.fold.loaded(positions, self._clock_ms)
+            for _ in self.fold.loading(positions, self._clock_ms):
+                if time.monotonic() - turn_at > TURN_S:
+                    await asyncio.sleep(0)
+                    if self.gone:
+                        raise LostError("the partition went away while it was being restored")
+                    turn_at = time.monotonic()
         except CorruptCheckpointError as error:
             raise FatalError(
                 Exit.FOREIGN_CHECKPOINT,

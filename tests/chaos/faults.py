@@ -12,6 +12,7 @@ from tests.chaos.fleet import MissedError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from stream.local.kafka import KafkaServer
     from tests.chaos.arena import Arena
     from tests.chaos.fleet import Member
     from tests.chaos.report import Outcome
@@ -114,7 +115,7 @@ async def join_and_leave(arena: Arena, outcome: Outcome) -> set[int]:
 
 async def broker_killed(arena: Arena, outcome: Outcome) -> set[int]:
     """SIGKILL of one broker, and its restart."""
-    broker = arena.chance.choice(arena.kafka.servers)
+    broker, led = await _choose_leader(arena)
     outcome.at_s = time.time()
     await asyncio.to_thread(broker.kill)
     if broker.process is None or broker.process.exit_code is None:
@@ -123,22 +124,27 @@ async def broker_killed(arena: Arena, outcome: Outcome) -> set[int]:
         await _leads_nothing(arena, broker.node_id)
     await asyncio.to_thread(broker.start)
     outcome.notes["broker_away_s"] = time.time() - outcome.at_s
-    outcome.hit = f"broker {broker.node_id} ended with {137} and answers again"
+    outcome.hit = f"broker {broker.node_id}, leader of {led} partitions, ended with {137} and answers again"
     return set()
 
 
 async def leader_moved(arena: Arena, outcome: Outcome) -> set[int]:
     """A broker shuts down in order: every partition that it led is led by another one before it ends."""
-    broker = arena.chance.choice(arena.kafka.servers)
-    led = await arena.kafka.led_by(broker.node_id)
-    if not led:
-        raise MissedError(f"broker {broker.node_id} led nothing")
+    broker, led = await _choose_leader(arena)
     outcome.at_s = time.time()
     await asyncio.to_thread(broker.stop)
     await _leads_nothing(arena, broker.node_id)
     await asyncio.to_thread(broker.start)
     outcome.hit = f"{led} partitions led by broker {broker.node_id} got another leader"
     return set()
+
+
+async def _choose_leader(arena: Arena) -> tuple[KafkaServer, int]:
+    """A broker that leads something, and how much: one that is just back may lead nothing, and nobody would miss it."""
+    for broker in arena.chance.sample(arena.kafka.servers, len(arena.kafka.servers)):
+        if led := await arena.kafka.led_by(broker.node_id):
+            return broker, led
+    raise MissedError("no broker leads anything")
 
 
 async def _leads_nothing(arena: Arena, node_id: int) -> None:

@@ -47,8 +47,8 @@ def loaded_from(*cuts: Records) -> ChangeLog[IdsEntry]:
     return again
 
 
-def numbers(entries: Iterable[IdsEntry]) -> list[int]:
-    return [each.generation for each in entries]
+def numbers(segments: Iterable[list[IdsEntry]]) -> list[int]:
+    return [each.generation for segment in segments for each in segment]
 
 
 # -- frames ------------------------------------------------------------------------------------------------------------

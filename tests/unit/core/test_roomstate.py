@@ -60,7 +60,8 @@ def restored(room: Room, saved: Saved, rules: Rules | None = None) -> Room:
         roomstate.restore_order(again, each)
     for presence in roomstate.presence_entries(room):
         again.presence.restore(presence.sessions)
-    roomstate.finish_restore(again, shared.clock_ms)
+    for _ in roomstate.finish_restore(again, shared.clock_ms):
+        pass
     return again
 
 

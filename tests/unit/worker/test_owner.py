@@ -123,14 +123,14 @@ def meta(positions: dict[str, int]) -> Meta:
     )
 
 
-def test_a_take_over_goes_on_where_the_checkpoint_ends_with_the_next_epoch() -> None:
+async def test_a_take_over_goes_on_where_the_checkpoint_ends_with_the_next_epoch() -> None:
     before = live_owner()
     fold(before, like(0, taps=5))
     after = Owner(make_home(), 0)
     for key, value in before.fold.cut(1).records:
         after._load(key, value)
     saved = dict(zip(TOPICS, before.fold.positions, strict=True))
-    after._adopt(Restored(meta(saved), 9, 1, 1), LogEnds(ZEROS, [10] * len(TOPICS)))
+    await after._adopt(Restored(meta(saved), 9, 1, 1), LogEnds(ZEROS, [10] * len(TOPICS)))
     assert after.epoch == 9
     assert after.fold.positions == before.fold.positions
     assert after.fold.rooms["room-1"].likes == 5
@@ -148,7 +148,7 @@ def test_a_take_over_goes_on_where_the_checkpoint_ends_with_the_next_epoch() -> 
         (4, 5, "same-as:2", False),
     ],
 )
-def test_a_later_owner_of_our_own_name_while_we_live_ends_the_process(
+async def test_a_later_owner_of_our_own_name_while_we_live_ends_the_process(
     held_epoch: int | None, last_epoch: int, last_owner: str, *, ends: bool
 ) -> None:
     owner = Owner(make_home(member_name="same", who="same:1"), 0, held_epoch)
@@ -164,16 +164,16 @@ def test_a_later_owner_of_our_own_name_while_we_live_ends_the_process(
         partitions=4,
     )
     if not ends:
-        owner._adopt(Restored(meta, 1, 1, 1), LogEnds(ZEROS, ZEROS))
+        await owner._adopt(Restored(meta, 1, 1, 1), LogEnds(ZEROS, ZEROS))
         return
     with pytest.raises(FatalError, match="Two processes have the member name same") as caught:
-        owner._adopt(Restored(meta, 1, 1, 1), LogEnds(ZEROS, ZEROS))
+        await owner._adopt(Restored(meta, 1, 1, 1), LogEnds(ZEROS, ZEROS))
     assert caught.value.code is Exit.DUPLICATE_MEMBER
 
 
-def test_state_without_a_meta_record_is_not_taken_for_an_empty_checkpoint() -> None:
+async def test_state_without_a_meta_record_is_not_taken_for_an_empty_checkpoint() -> None:
     with pytest.raises(LostError, match="no meta record"):
-        Owner(make_home(), 0)._adopt(Restored(None, 9, 4, 100), LogEnds(ZEROS, ZEROS))
+        await Owner(make_home(), 0)._adopt(Restored(None, 9, 4, 100), LogEnds(ZEROS, ZEROS))
 
 
 async def test_a_claim_that_lands_elsewhere_shows_that_somebody_else_wrote() -> None:
@@ -184,15 +184,15 @@ async def test_a_claim_that_lands_elsewhere_shows_that_somebody_else_wrote() -> 
         await owner._claim(5)
 
 
-def test_a_state_record_that_cannot_be_read_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_state_record_that_cannot_be_read_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     owner = Owner(make_home(), 0)
 
     def broken(*_args: object) -> None:
         raise CorruptCheckpointError("r|room-1: bad checksum")
 
-    monkeypatch.setattr(owner.fold, "loaded", broken)
+    monkeypatch.setattr(owner.fold, "loading", broken)
     with pytest.raises(FatalError, match="cannot be read") as caught:
-        owner._adopt(Restored(None, 0, 0, 0), LogEnds(ZEROS, ZEROS))
+        await owner._adopt(Restored(None, 0, 0, 0), LogEnds(ZEROS, ZEROS))
     assert caught.value.code is Exit.FOREIGN_CHECKPOINT
 
 
