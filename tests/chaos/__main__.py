@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -62,6 +64,8 @@ async def run(options: argparse.Namespace) -> int:
     steps = plan(options.plan, chance, options.brokers, options.only)
     console.print(f"chaos: plan {options.plan}, seed {options.seed}, {len(steps)} faults, {options.brokers} broker(s)")
     settings = load_local_settings(kafka_heap_mb=HEAP_MB[options.brokers])
+    if options.brokers > 1:  # on few processors the optimizing compilers of three take what the workers need
+        os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
     outcomes: list[Outcome] = []
     missed: list[str] = []
     begun = time.monotonic()
@@ -190,6 +194,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(1_000_000)
+    for number in (signal.SIGINT, signal.SIGTERM):  # ignored or deadly where it runs in the background
+        signal.signal(number, signal.default_int_handler)
     sys.exit(asyncio.run(run(options)))
 
 

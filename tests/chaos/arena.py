@@ -121,6 +121,7 @@ class Arena:
             [sys.executable, "-m", "tests.chaos.traffic", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=(self.folder / "shop.log").open("wb"),
+            start_new_session=True,
         )
         self._stack.callback(self._shop.kill)
 

@@ -92,7 +92,11 @@ class Fleet:
         if member.static:
             environment["SNAPUP_MEMBER_NAME"] = member.name
         with path.open("wb") as out:
-            member.process = subprocess.Popen(COMMAND, env=environment, stdout=out, stderr=subprocess.STDOUT)
+            # A session of its own, as under a supervisor: Linux shares the processors out by sessions, and all workers
+            # together would get what one broker gets.
+            member.process = subprocess.Popen(
+                COMMAND, env=environment, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+            )
         member.log = WorkerLog(path.stem, path)
         member.ended_at_s = None
         member.wanted = True
