@@ -22,7 +22,7 @@ from stream.settings import load_settings
 from tests.chaos.arena import Arena
 from tests.chaos.fleet import MissedError
 from tests.chaos.plan import PLANS, Step, plan
-from tests.chaos.report import HEAD, TOP, Outcome, rows, table, write_docs, write_json
+from tests.chaos.report import HEAD, TOP, Outcome, marks, rows, table, write_docs, write_json
 from tests.chaos.verifier import verify
 
 WHOLE_S = 120.0
@@ -155,7 +155,7 @@ async def end(
     if options.write_docs and not summary["differences"] and not missed:
         date = time.strftime("%Y-%m-%d", time.gmtime())
         head = f"Plan `{options.plan}`, {options.brokers} broker(s), seed {options.seed}, {date}"
-        write_docs(f"{head}: {told}. Median / maximum.\n\n{table(outcomes)}")
+        write_docs(options.plan, f"{head}: {told}. Median / maximum.\n\n{table(outcomes)}")
     return int(bool(summary["differences"] or missed))
 
 
@@ -192,6 +192,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=TOP / "tests" / "out", help="where the report goes")
     parser.add_argument("--write-docs", action="store_true", help="write the table into docs/exactness.md")
     options = parser.parse_args()
+    if options.write_docs:
+        marks(options.plan)
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(1_000_000)
     for number in (signal.SIGINT, signal.SIGTERM):  # ignored or deadly where it runs in the background

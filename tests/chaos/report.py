@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 TOP = Path(__file__).parents[2]
 PAGE = TOP / "docs" / "exactness.md"
-BEGIN, END = "<!-- chaos -->\n", "<!-- end of chaos -->"
 
 HEAD = ("fault", "times", "take-over", "others stood still", "whole again", "stale at most", "records to catch up")
 
@@ -85,11 +84,22 @@ def write_json(path: Path, summary: dict[str, Any], outcomes: Sequence[Outcome])
     path.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=1))
 
 
-def write_docs(text: str) -> None:
-    """Between the marks of the page."""
+def marks(plan: str) -> tuple[str, str]:
+    """Between what the page holds a plan's table.
+
+    Raises:
+        SystemExit: it has no place for this plan's.
+    """
+    begin, end = f"<!-- chaos {plan} -->\n", f"<!-- end of chaos {plan} -->"
     page = PAGE.read_text("utf-8")
-    before, _, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise SystemExit(f"{PAGE.name} has no marks for the table of faults")
-    PAGE.write_text(f"{before}{BEGIN}{text}\n{END}{after}", "utf-8")
+    if begin not in page or end not in page:
+        raise SystemExit(f"{PAGE.name} has no marks for the table of the plan {plan}")
+    return begin, end
+
+
+def write_docs(plan: str, text: str) -> None:
+    """Between the marks of the page."""
+    begin, end = marks(plan)
+    before, _, rest = PAGE.read_text("utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    PAGE.write_text(f"{before}{begin}{text}\n{end}{after}", "utf-8")
