@@ -152,11 +152,16 @@ async def end(
     )
     console.print(told)
     console.print(summary["verdict"])
-    if options.write_docs and not summary["differences"] and not missed:
+    if options.write_docs and not summary["differences"]:
         date = time.strftime("%Y-%m-%d", time.gmtime())
         head = f"Plan `{options.plan}`, {options.brokers} broker(s), seed {options.seed}, {date}"
-        write_docs(options.plan, f"{head}: {told}. Median / maximum.\n\n{table(outcomes)}")
+        write_docs(options.plan, f"{head}: {told}. Median / maximum.\n\n{table(outcomes)}{_missed(missed)}")
     return int(bool(summary["differences"] or missed))
+
+
+def _missed(missed: list[str]) -> str:
+    """Below the table: what did not hit, and so proves nothing."""
+    return "".join(f"\n\nMissed: {text}." for text in missed)
 
 
 def show(outcomes: list[Outcome]) -> None:
