@@ -267,6 +267,24 @@ async def test_slash_finds_a_room_and_question_mark_explains(pages: Pages, new_r
     assert await page.locator("h1").inner_text() == other.room_id
 
 
+async def test_a_search_that_was_sent_off_goes_there_when_the_server_answers_again(
+    pages: Pages, new_room: Callable[[], Room]
+) -> None:
+    one, other = new_room(), new_room()
+    one.put()
+    other.put()
+    page = await console(pages, one)
+    await page.route("**/v1/rooms?*", lambda route: route.abort())
+    await page.keyboard.press("/")
+    await page.keyboard.type(other.room_id)
+    await page.keyboard.press("Enter")
+    await eventually(text_of(page, "dialog.search p"), bool, "it says that there is no answer")
+    assert one.room_id in page.url
+    await page.unroute("**/v1/rooms?*")
+    await page.wait_for_url(f"**/console/{other.room_id}*")
+    pages.wrong.clear()  # of the requests that were refused
+
+
 async def test_an_open_search_finds_a_room_that_comes_later_and_keeps_the_focus(
     pages: Pages, new_room: Callable[[], Room]
 ) -> None:

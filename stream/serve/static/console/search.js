@@ -16,6 +16,7 @@ export class Search {
   #note;
   #asking = null;
   #timer = 0;
+  #going = false;
 
   constructor(context) {
     this.#context = context;
@@ -25,6 +26,7 @@ export class Search {
     this.#note = h("p.soft", { role: "status" });
     this.root = h("dialog.search", { "aria-label": words.search }, this.#input, this.#list, this.#note);
     this.#input.addEventListener("input", () => {
+      this.#going = false;
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#ask(), ASK_AFTER_MS);
     });
@@ -35,6 +37,7 @@ export class Search {
     this.root.addEventListener("click", (event) => event.target === this.root && this.root.close());
     this.root.addEventListener("close", () => {
       if (this.root.open) return; // told late: it is open again
+      this.#going = false;
       clearTimeout(this.#timer);
       this.#asking?.abort();
     });
@@ -46,11 +49,11 @@ export class Search {
     this.#ask();
   }
 
-  /** To the first room that fits what stands there now, not what the list showed a moment ago. */
-  async #go() {
+  /** To the first room that fits what stands there now, not what the list showed a moment ago; when a server that fails is back, too. */
+  #go() {
+    this.#going = true;
     clearTimeout(this.#timer);
-    await this.#ask();
-    this.#list.querySelector("a")?.click();
+    this.#ask();
   }
 
   async #ask() {
@@ -72,6 +75,10 @@ export class Search {
         setText(row.querySelector(".soft"), fill(strings.claims.watching_now, { value }));
       },
     );
+    if (this.#going && error === null) {
+      this.#going = false;
+      this.#list.querySelector("a")?.click();
+    }
     setText(this.#note, error !== null ? words.states[error] : rooms.length ? "" : words.noMatch);
     clearTimeout(this.#timer);
     if (this.root.open) this.#timer = setTimeout(() => this.#ask(), ASK_AGAIN_MS);
