@@ -5,22 +5,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import os
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stream.core.rules import Rules
-from stream.errors import bad_settings
+from stream.errors import SnapupError, bad_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Ms = Annotated[int, Field(gt=0)]
+PREFIX = "SNAPUP_"
+# Of difflib's ratio: a letter or two more, fewer or swapped; SNAPUP_REDIS_SERVER is far enough from SNAPUP_REDIS_URL.
+NEARLY = 0.9
+# Kubernetes sets these for a service named snapup.
+OF_KUBERNETES = ("_SERVICE_HOST", "_SERVICE_PORT")
 
 
 class Settings(BaseSettings):
     """What a Snapup process needs to know."""
 
-    model_config = SettingsConfigDict(env_prefix="SNAPUP_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     # Where
     bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port, comma separated")
@@ -103,11 +113,24 @@ class Settings(BaseSettings):
         )
 
 
+def _misspelt(names: Iterable[str]) -> tuple[str, str] | None:
+    """The first variable of ours that is no setting, but nearly one; and which. Others belong to somebody else."""
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    for name in sorted(names):
+        if name.startswith(PREFIX) and name not in known and not name.endswith(OF_KUBERNETES):
+            for meant in get_close_matches(name, known, 1, NEARLY):
+                return name, meant
+    return None
+
+
 def load_settings(**flags: Any) -> Settings:
     """Settings from the environment, with flags that are not None on top.
 
-    Raises SnapupError naming each bad setting, its value and what is allowed.
+    Raises SnapupError naming each bad setting, its value and what is allowed, or a variable that is misspelt.
     """
+    if (misspelt := _misspelt(os.environ)) is not None:
+        name, meant = misspelt
+        raise SnapupError(f"{name} is not a setting: did you mean {meant}? Nothing reads it as it stands.")
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
