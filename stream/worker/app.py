@@ -248,7 +248,8 @@ def build_app(settings: Settings) -> faust.App:
         broker_rebalance_timeout=settings.rebalance_timeout_ms / 1000,
         broker_request_timeout=session_s + REQUEST_OVER_SESSION_MS / 1000,
         broker_max_poll_interval=300.0,
-        consumer_auto_offset_reset="earliest",
+        # Owners say where to read. A log that does not reach there is an error, not a reason to read elsewhere.
+        consumer_auto_offset_reset="none",
         consumer_max_fetch_size=settings.fetch_max_bytes,
         consumer_group_instance_id=settings.member_name,
         worker_redirect_stdouts=False,

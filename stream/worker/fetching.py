@@ -35,6 +35,10 @@ class SliceDesk(Protocol):
         """The slices to hand out, of one drain."""
         ...
 
+    def out_of_range(self, partition: int) -> None:
+        """A topic's log does not reach to where this partition is read: nothing more can be fetched of it."""
+        ...
+
 
 Haul = tuple[Slice, ...]
 

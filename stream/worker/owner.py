@@ -32,7 +32,7 @@ from stream.worker.checkpoint import (
 )
 from stream.worker.dead_letters import dead_letter
 from stream.worker.ownership import Ownership, Phase
-from stream.worker.restore import TURN_S, Restored, restore, start_positions
+from stream.worker.restore import TURN_S, Restored, restore, start_positions, within_logs
 from stream.worker.tasks import FatalError
 
 if TYPE_CHECKING:
@@ -208,6 +208,17 @@ class Owner:
             self.saved = tuple(map(meta.positions.get, home.topics, positions))
         await self._load_finished(positions)
         self.shown_ms = {room_id: room.last_append_ms for room_id, room in self.fold.rooms.items()}
+
+    async def check_logs(self, log_ends: AskLogEnds) -> None:
+        """Look whether what is to be folded next is still there.
+
+        Raises:
+            FatalError: it is not.
+        """
+        ends = await asyncio.wait_for(_ask(log_ends(self.partition)), ENDS_WAIT_S)
+        if self.phase is Phase.READY:
+            positions = dict(zip(self.home.topics, self.fold.positions, strict=True))
+            within_logs(positions, self.home.topics, self.partition, ends, accept_data_loss=False)
 
     def _refuse_a_namesake(self, meta: Meta) -> None:
         """A later owner of our static name, while we live: two processes have it, and throw each other out for ever."""

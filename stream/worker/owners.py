@@ -22,7 +22,7 @@ from faust.types import TP
 from stream.exits import Exit
 from stream.worker.owner import Home, LostError, Owner
 from stream.worker.ownership import Drained, Phase, RewoundError, Slice
-from stream.worker.tasks import FatalError, Tasks, within
+from stream.worker.tasks import FatalError, Tasks, asked_to_stop, within
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -147,6 +147,27 @@ class Owners:
             except RewoundError as error:
                 self.heal(owner, str(error))
 
+    def out_of_range(self, partition: int) -> None:
+        """A log was cut off or made anew under a live owner: see what is gone, and go on only if nothing is."""
+        owner = self._owners.get(partition)
+        if owner is None or owner.phase is not Phase.LIVE:
+            return
+        log.warning("out of the log's range", partition=partition, positions=list(owner.fold.positions))
+        owner.pause()
+        self._tasks.spawn(self._check_logs(owner), f"check logs {partition}")
+
+    async def _check_logs(self, owner: Owner) -> None:
+        try:
+            await owner.check_logs(self._consumer().log_ends)
+        except FatalError:
+            raise
+        except (Exception, asyncio.CancelledError) as error:
+            self._lost(owner, error)
+            if asked_to_stop():
+                raise
+            return
+        await self._go_live(owner)
+
     def count_stale(self) -> None:
         """A slice came of which the owner is gone."""
         self._metrics.stale_slices.inc()
@@ -190,12 +211,19 @@ class Owners:
         for partition, topics in sorted(topics_of.items()):
             missing = sorted(set(self._home.topics) - topics)
             if missing:
-                raise FatalError(
-                    Exit.NOT_COPARTITIONED,
-                    f"Partition {partition} was assigned without its topic {missing[0]}: workers of this group "
-                    "subscribe to different topics, or use another assignor. Stop all of them, then start one version.",
-                )
+                raise FatalError(Exit.NOT_COPARTITIONED, self._without_topic(partition, missing[0]))
         return frozenset(topics_of)
+
+    def _without_topic(self, partition: int, topic: str) -> str:
+        owner = self._owners.get(partition)
+        known = owner is not None and owner.phase is Phase.READY
+        folded = f", folded to {owner.fold.positions[self._home.topics.index(topic)]}" if owner and known else ""
+        return (
+            f"Partition {partition} was assigned without its topic {topic}{folded}. Was the topic deleted? Then what "
+            "came after that is gone: make it anew (`snapup topics apply`) and start once with --accept-data-loss. "
+            "Else workers of this group subscribe to different topics, or use another assignor: stop all, then start "
+            "one version."
+        )
 
     # -- take over -----------------------------------------------------------------------------------------------------
 
@@ -214,8 +242,10 @@ class Owners:
                 acquired = await owner.acquire(self._consumer().log_ends)
         except FatalError:
             raise
-        except Exception as error:  # noqa: BLE001 — whatever it was, the partition is taken over anew
+        except (Exception, asyncio.CancelledError) as error:
             self._lost(owner, error)
+            if asked_to_stop():
+                raise
             return
         self._failures.pop(owner.partition, None)
         self._held[owner.partition] = owner.epoch
@@ -244,7 +274,9 @@ class Owners:
             token = owner.ownership.seeking(owner.fold.positions)
             try:
                 await self._consumer().seek_fenced(owner.partition, owner.ownership.accepted_to, token)
-            except Exception as error:  # noqa: BLE001 — not assigned any more, or the consumer stops
+            except (Exception, asyncio.CancelledError) as error:
+                if asked_to_stop():
+                    raise
                 log.info("seek refused", partition=owner.partition, error=repr(error))
                 await asyncio.sleep(SEEK_RETRY_S)
                 if owner.ownership.token != token:  # somebody else is at it
@@ -270,11 +302,13 @@ class Owners:
         begun = time.perf_counter()
         try:
             written = await owner.checkpoint()
-        except (FatalError, asyncio.CancelledError) as error:
+        except FatalError as error:
             self._lost(owner, error)
             raise
-        except Exception as error:  # noqa: BLE001 — fenced, timed out, refused: we cannot know what was written
+        except (Exception, asyncio.CancelledError) as error:
             self._lost(owner, error)
+            if asked_to_stop():
+                raise
             return
         if written is not None:
             self._metrics.checkpointed(written, time.perf_counter() - begun)

@@ -19,7 +19,7 @@ from stream.worker.checkpoint import META_KEY, Meta, decode_meta
 from stream.worker.tasks import FatalError, within
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from stream.worker.fetching import LogEnds
 
@@ -130,21 +130,40 @@ def start_positions(
             f"The topics have {partitions} partitions, but the checkpoint of partition {partition} was made with "
             f"{meta.partitions}: rooms would be in other partitions than their state. Use another topic prefix.",
         )
+    return within_logs(meta.positions, topics, partition, ends, accept_data_loss=accept_data_loss)
+
+
+def within_logs(
+    saved_positions: Mapping[str, int],
+    topics: Sequence[str],
+    partition: int,
+    ends: LogEnds,
+    *,
+    accept_data_loss: bool,
+) -> list[int]:
+    """Per topic, the next offset to fold: the saved one, when the log still holds it.
+
+    Raises:
+        FatalError: a log begins after it or ends before it; not with `accept_data_loss`.
+    """
     positions = []
     for topic, begin, end in zip(topics, ends.begin, ends.end, strict=True):
-        saved = meta.positions.get(topic, begin)  # a topic that is new since then is read whole
+        saved = saved_positions.get(topic, begin)  # a topic that is new since then is read whole
         if saved < begin and not accept_data_loss:
             raise FatalError(
-                Exit.DATA_LOSS, _loss(topic, partition, f"begins at {begin}, {begin - saved} records after")
+                Exit.DATA_LOSS, _loss(topic, partition, saved, f"begins at {begin}, {begin - saved} records after")
             )
         if saved > end and not accept_data_loss:
-            raise FatalError(Exit.DATA_LOSS, _loss(topic, partition, f"ends at {end}, {saved - end} records before"))
+            raise FatalError(
+                Exit.DATA_LOSS, _loss(topic, partition, saved, f"ends at {end}, {saved - end} records before")
+            )
         positions.append(min(max(saved, begin), end))
     return positions
 
 
-def _loss(topic: str, partition: int, what: str) -> str:
+def _loss(topic: str, partition: int, saved: int, what: str) -> str:
     return (
-        f"DATA LOSS: {topic}, partition {partition}, {what} the last saved offset. Records were deleted before they "
-        "were folded, or the topic was made anew. Restore them, or start once with --accept-data-loss to go on without."
+        f"DATA LOSS: {topic}, partition {partition}, {what} the next offset to fold, {saved}. Records were deleted "
+        "before they were folded, or the topic was made anew. Restore them, or start once with --accept-data-loss to "
+        "go on without."
     )

@@ -37,6 +37,7 @@ class Tasks:
 
     def __init__(self, end: Callable[..., Any] = end_process) -> None:
         self._end = end
+        self._closing = False
         self._running: dict[asyncio.Task[Any], None] = {}  # in the order of their start, so that runs can be repeated
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
@@ -49,6 +50,8 @@ class Tasks:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.pop(task, None)
         if task.cancelled():
+            if not self._closing:
+                self._end(Exit.HELPER_FAILED, "a helper task was cancelled", task=task.get_name())
             return
         error = task.exception()
         if isinstance(error, FatalError):
@@ -58,6 +61,7 @@ class Tasks:
 
     async def close(self, timeout_s: float) -> None:
         """Cancel what still runs, and wait a bounded time for it."""
+        self._closing = True
         tasks = [task for task in self._running if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
@@ -69,6 +73,21 @@ async def within(work: Coroutine[Any, Any, Any], timeout_s: float) -> Any:
     """The result, or None if it failed or took too long: for tidying up, where both are the same to us."""
     try:
         return await asyncio.wait_for(work, timeout_s)
+    except asyncio.CancelledError as error:
+        if asked_to_stop():
+            raise
+        log.debug("tidying up was cancelled", error=repr(error))
+        return None
     except Exception as error:  # noqa: BLE001 — whatever it was, nothing depends on it
         log.debug("tidying up failed", error=repr(error))
         return None
+
+
+def asked_to_stop() -> bool:
+    """Whether a `CancelledError` is meant for the task that has caught it.
+
+    aiokafka cancels tasks of its own, and lets their `CancelledError` through to whoever waits for them: a consumer
+    that is stopped while a fetch waits to be tried again does. Taken for our own end, it ends a task without a word.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import aiokafka
 import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.serializers.schemas import Schema
@@ -58,8 +59,6 @@ FETCH_MAX_WAIT_MS = 250
 FETCH_ANSWER_MAX_BYTES = 16 * 1024 * 1024
 # Nothing to fetch (no partition is live, or all of them are full): look again after this long.
 NOTHING_WANTED_S = 0.02
-# A client that asks one question learns of the topics by its first, failed try.
-ASK_RETRY_MS = 10
 ASKER_STOP_S = 3.0
 # Well below `broker_max_poll_interval`.
 SEEM_BUSY_S = 10.0
@@ -139,7 +138,14 @@ class BatchConsumer(FaustConsumer):
             return
         if self._pace.next_wait_s:
             await asyncio.sleep(self._pace.next_wait_s)
-        drains = await self._on_thread(self._drain(wanted))
+        try:
+            drains = await self._on_thread(self._drain(wanted))
+        except OffsetOutOfRangeError as error:
+            for tp in error.args[0]:
+                desk.out_of_range(tp.partition)
+            return
+        except NoOffsetForPartitionError:  # just assigned, and the old owner is not told yet: nobody has sought
+            return
         # A slice yielded while the flow is stopped is lost: the delivery is cancelled, and the streams' queues are
         # cleared before the flow resumes. What slips through all the same is seen by `Ownership.accept`.
         await self._flow()
@@ -261,11 +267,10 @@ class BatchConsumer(FaustConsumer):
         consumer's a fetch may wait `FETCH_MAX_WAIT_MS` for records before either question gets its turn.
         """
         tps = [TopicPartition(topic, partition) for topic in self.transport.topics]
-        asker = AIOKafkaConsumer(
-            bootstrap_servers=self.transport.bootstrap_servers, group_id=None, retry_backoff_ms=ASK_RETRY_MS
-        )
+        asker = AIOKafkaConsumer(bootstrap_servers=self.transport.bootstrap_servers, group_id=None)
         try:
             await asker.start()
+            await asker._client.set_topics(self.transport.topics)  # else its first try would only tell it of them
             begin, end = await asyncio.gather(asker.beginning_offsets(tps), asker.end_offsets(tps))
         finally:
             await within(asker.stop(), ASKER_STOP_S)

@@ -101,10 +101,12 @@ async def join_and_leave(arena: Arena, outcome: Outcome) -> set[int]:
     outcome.at_s = time.time()
     since_s = outcome.at_s
     member = arena.fleet.add(f"guest-{round(since_s)}", static=False)
-    await arena.fleet.until_whole(HIT_DEADLINE_S)
-    share = arena.fleet.partitions_of(member)
-    _, took_s = await arena.fleet.terminate(member, END_DEADLINE_S)
-    arena.fleet.remove(member)
+    try:
+        await arena.fleet.until_whole(HIT_DEADLINE_S)
+        share = arena.fleet.partitions_of(member)
+        _, took_s = await arena.fleet.terminate(member, END_DEADLINE_S)
+    finally:  # whatever came of it, the next fault finds the fleet as it was
+        arena.fleet.remove(member)
     rebalances = arena.fleet.said("partitions assigned", since_s)
     if not rebalances:
         raise MissedError("nobody was given other partitions")

@@ -135,8 +135,10 @@ class Fleet:
         return at_s, time.monotonic() - begun
 
     def remove(self, member: Member) -> None:
-        """A member that is not to come back."""
+        """A member that is not to come back; what is left of it ends."""
         self.members.remove(member)
+        if member.runs:
+            self.kill(member)
 
     def _stands_still(self, member: Member, at_s: float) -> None:
         assert member.log is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,51 @@ async def test_a_topic_that_was_made_anew_ends_the_process(
     second = start_worker()
     assert await second.exit_code() == 73
     assert f"DATA LOSS: {topic_prefix}.orders, partition 0, ends at 0" in second.text()
+
+
+async def test_a_topic_that_is_made_anew_under_a_running_worker_ends_it(
+    stack: Stack, topic_prefix: str, apply_topics: Any, start_worker: StartWorker
+) -> None:
+    await apply_topics(partitions=1)
+    worker = start_worker()
+    await worker.until_ready(1)
+    await send(stack, topic_prefix, shop_events(100, seed=14))
+    await worker.until_counted("stream_received_total", 102)
+    await delete_topic(stack, f"{topic_prefix}.orders")
+    await apply_topic(stack, topic_prefix, "orders", partitions=1)
+    assert await worker.exit_code() == 73
+    assert f"DATA LOSS: {topic_prefix}.orders, partition 0, ends at 0" in worker.text()
+
+
+async def test_records_that_are_deleted_ahead_of_a_running_worker_end_it(
+    stack: Stack, topic_prefix: str, apply_topics: Any, start_worker: StartWorker
+) -> None:
+    await apply_topics(partitions=1)
+    worker = start_worker()
+    await worker.until_ready(1)
+    await send(stack, topic_prefix, shop_events(100, seed=15))
+    await worker.until_counted("stream_received_total", 102)
+    worker.process.send_signal(signal.SIGSTOP)
+    await send(stack, topic_prefix, shop_events(1_000, seed=16))
+    await delete_records(stack, f"{topic_prefix}.orders")
+    worker.process.send_signal(signal.SIGCONT)
+    assert await worker.exit_code() == 73
+    assert f"DATA LOSS: {topic_prefix}.orders, partition 0, begins at" in worker.text()
+
+
+@pytest.mark.slow
+async def test_a_topic_that_is_deleted_under_a_running_worker_ends_it(
+    stack: Stack, topic_prefix: str, apply_topics: Any, start_worker: StartWorker
+) -> None:
+    await apply_topics(partitions=1)
+    worker = start_worker()
+    await worker.until_ready(1)
+    await send(stack, topic_prefix, shop_events(100, seed=17))
+    await worker.until_counted("stream_received_total", 102)
+    await delete_topic(stack, f"{topic_prefix}.comments")
+    assert await worker.exit_code() == 70
+    assert f"Partition 0 was assigned without its topic {topic_prefix}.comments, folded to" in worker.text()
+    assert "Was the topic deleted?" in worker.text()
 
 
 async def test_a_checkpoint_that_is_not_ours_is_refused(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from stream.core.changelog import CorruptCheckpointError
@@ -201,3 +203,39 @@ def test_loading_ends_when_the_partition_goes_away() -> None:
     owner.close()
     with pytest.raises(LostError):
         owner._load(b"r|room-1", b"")
+
+
+async def test_rooms_are_made_while_others_are_folded_and_not_for_a_partition_that_went_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = live_owner()
+    fold(before, like(0, taps=5))
+    records = before.fold.cut(1).records
+    monkeypatch.setattr("stream.worker.owner.TURN_S", -1.0)  # every step gives way
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            if turns == 3 and goes_away:
+                after.close()
+            await asyncio.sleep(0)
+
+    for goes_away in (False, True):
+        after = Owner(make_home(), 0)
+        for key, value in records:
+            after._load(key, value)
+        turns = 0
+        beside = asyncio.get_running_loop().create_task(others())
+        await asyncio.sleep(0)
+        adopting = after._adopt(Restored(meta({}), 9, 1, 1), LogEnds(ZEROS, [10] * len(TOPICS)))
+        if goes_away:
+            with pytest.raises(LostError, match="went away"):
+                await adopting
+            assert not after.fold.rooms
+        else:
+            await adopting
+            assert after.fold.rooms["room-1"].likes == 5
+            assert turns > 3
+        beside.cancel()

@@ -10,6 +10,7 @@ from faust.types import TP
 
 from stream.exits import Exit
 from stream.worker import owners as owners_module
+from stream.worker.fetching import LogEnds
 from stream.worker.owner import Acquired, Owner
 from stream.worker.owners import Owners
 from stream.worker.ownership import Phase
@@ -44,6 +45,7 @@ class ConsumerTwin:
         self.member = True
         self.member_id = "member-1"
         self.asked = 0
+        self.ends: LogEnds | None = None
         self.answering = asyncio.Event()
         self.answering.set()
 
@@ -58,8 +60,10 @@ class ConsumerTwin:
         await self.answering.wait()
         return self.member
 
-    async def log_ends(self, _partition: int) -> Any:
-        raise NotImplementedError
+    async def log_ends(self, _partition: int) -> LogEnds:
+        if self.ends is None:
+            raise NotImplementedError
+        return self.ends
 
 
 class Group:
@@ -71,7 +75,7 @@ class Group:
         self.home = make_home()
         self.owners = Owners(self.home, lambda: self.consumer, tasks, metrics, slice_records=100)
         self.acquired: list[int] = []
-        self.fail_once: dict[int, Exception] = {}
+        self.fail_once: dict[int, BaseException] = {}
         self.gate = asyncio.Event()
         self.gate.set()
         self.generation = 0
@@ -317,3 +321,47 @@ async def test_what_was_counted_by_an_owner_that_is_gone_stays_counted(group: Gr
     assert value("stream_received_total", {"topic": "live.likes"}) == 2
     assert value("stream_events_total", {"topic": "live.likes", "outcome": "applied"}) == 1
     assert value("stream_events_total", {"topic": "live.likes", "outcome": "duplicate"}) == 1
+
+
+# -- logs that change under an owner -----------------------------------------------------------------------------------
+
+
+async def test_a_log_that_no_longer_reaches_to_where_it_is_read_ends_the_process(group: Group, ends: Ends) -> None:
+    await group.assign(1)
+    await group.until_live(1)
+    owner = group.owners.get(1)
+    assert owner is not None
+    owner.fold.positions[LIKES] = 50
+    group.consumer.ends = LogEnds([0] * len(TOPICS), [20] * len(TOPICS))
+    group.owners.out_of_range(1)
+    assert owner.phase is Phase.READY  # nothing is folded meanwhile
+    await until(lambda: bool(ends.calls))
+    ((code, reason),) = ends.calls
+    assert code is Exit.DATA_LOSS
+    assert f"{TOPICS[LIKES]}, partition 1, ends at 20, 30 records before the next offset to fold, 50" in reason
+
+
+async def test_a_log_that_holds_everything_after_all_is_read_on(group: Group, ends: Ends) -> None:
+    await group.assign(1)
+    await group.until_live(1)
+    group.consumer.ends = LogEnds([0] * len(TOPICS), [20] * len(TOPICS))
+    group.owners.out_of_range(1)
+    await until(lambda: len(group.consumer.seeks) == 2)
+    await group.until_live(1)
+    assert not ends.calls
+
+
+async def test_a_partition_whose_logs_nobody_knows_is_taken_over_anew(group: Group) -> None:
+    await group.assign(1)
+    await group.until_live(1)
+    group.owners.out_of_range(1)
+    await until(lambda: group.acquired == [1, 1])
+    await group.until_live(1)
+
+
+async def test_a_take_over_that_aiokafka_cancels_from_inside_is_tried_again(group: Group, ends: Ends) -> None:
+    group.fail_once[1] = asyncio.CancelledError()
+    await group.assign(1)
+    await group.until_live(1)
+    assert group.acquired == [1, 1]
+    assert not ends.calls

@@ -1,4 +1,4 @@
-"""A helper that fails ends the process; one that is cancelled does not."""
+"""A helper that fails ends the process; one that we cancel does not."""
 
 from __future__ import annotations
 
@@ -61,3 +61,28 @@ async def test_tidying_up_never_raises_and_never_takes_longer_than_it_may() -> N
     assert await within(broken(), 1.0) is None
     assert await within(asyncio.sleep(3_600), 0.001) is None
     assert await within(gives(), 1.0) == 7
+
+
+async def cancelled_inside() -> None:
+    """What aiokafka does to whoever stops a consumer while one of its fetches waits to be tried again."""
+    inside = asyncio.get_running_loop().create_task(asyncio.sleep(3_600))
+    inside.cancel()
+    await inside
+
+
+async def test_a_cancellation_from_inside_is_a_failed_tidying_up_and_not_our_own_end() -> None:
+    assert await within(cancelled_inside(), 1.0) is None
+
+
+async def test_our_own_end_is_not_held_up_by_tidying_up() -> None:
+    task = asyncio.get_running_loop().create_task(within(asyncio.sleep(3_600), 3_600))
+    await asyncio.sleep(0)
+    task.cancel()
+    await settle(task)
+    assert task.cancelled()
+
+
+async def test_a_helper_that_was_cancelled_by_somebody_else_ends_the_process() -> None:
+    ends = Ends()
+    await settle(Tasks(ends).spawn(cancelled_inside(), "take over 8"))
+    assert ends.calls == [(Exit.HELPER_FAILED, "a helper task was cancelled")]
