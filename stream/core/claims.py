@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from stream.contract.overlay import Claim, ClaimKind, Evidence, Sale, Withheld, WithheldReason
 
 if TYPE_CHECKING:
+    from stream.core.counters import Reason
     from stream.core.rules import Rules
 
-COMMENTS, LIKES, CART_ADDS, ORDERS, VISITS, SALES = range(6)
+COMMENTS, LIKES, CART_ADDS, ORDERS, VISITS, SALES = range(TOPICS := 6)
 SOURCES: dict[ClaimKind, tuple[int, ...]] = {
     "stock_left": (ORDERS, SALES),
     "sold_out": (ORDERS, SALES),
@@ -27,7 +28,7 @@ SOURCES: dict[ClaimKind, tuple[int, ...]] = {
 
 
 class ClaimBook:
-    """Collects the claims of one snapshot."""
+    """Collects the claims of one snapshot, and what is withheld with its reasons."""
 
     def __init__(
         self, rules: Rules, evidence: list[Evidence | None], version: str, as_of_ms: int, *, stale: bool
@@ -38,6 +39,7 @@ class ClaimBook:
         self.stale = stale
         self.claims: list[Claim] = []
         self.withheld: list[Withheld] = []
+        self.reasons: list[Reason] = []
         self._evidence = evidence
 
     def watching(self, watching_now: int) -> None:
@@ -133,9 +135,14 @@ class ClaimBook:
             inputs: dict[str, int | float | None] = {"ends_at_ms": ends_at_ms, "extended": int(sale.extended)}
             self._say("ends_in", sale, ends_at_ms - self.as_of_ms, "ms", None, inputs)
 
+    def evidence_of(self, topics: tuple[int, ...]) -> list[Evidence]:
+        """Where in the log the figures come from that rest on these topics."""
+        return [found for topic in topics if (found := self._evidence[topic]) is not None]
+
     def _withhold(self, kind: ClaimKind, sale: Sale | None, reason: WithheldReason) -> None:
         sale_id, sku_id = (None, None) if sale is None else (sale.sale_id, sale.sku_id)
         self.withheld.append(Withheld(kind, reason, sale_id, sku_id))
+        self.reasons.append((kind, reason))
 
     def _say(
         self,
@@ -155,7 +162,6 @@ class ClaimBook:
         # What ends must not be said beyond its end, however long the snapshot is good for.
         if sale is not None and sale.ends_at_ms is not None:
             valid_until_ms = min(valid_until_ms, sale.ends_at_ms)
-        evidence = [found for topic in SOURCES[kind] if (found := self._evidence[topic]) is not None]
         self.claims.append(
             Claim(
                 f"{kind}:{subject}{self.version}",
@@ -169,6 +175,6 @@ class ClaimBook:
                 valid_until_ms,
                 f"{kind}/1",
                 inputs,
-                evidence,
+                self.evidence_of(SOURCES[kind]),
             )
         )

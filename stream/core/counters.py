@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from stream.contract.overlay import ClaimKind, WithheldReason
+
+Reason = tuple[ClaimKind, WithheldReason]
+
 
 class Counters:
     """What happened since this object was made. `received = applied + duplicate + dead_lettered`, per topic."""
@@ -14,7 +18,7 @@ class Counters:
         self.duplicate = [0] * topics
         self.dead_lettered = [0] * topics
         self.dead_letters: Counter[str] = Counter()
-        self.withheld: Counter[tuple[str, str]] = Counter()
+        self.withheld: Counter[Reason] = Counter()
         self.retimed = 0
         self.ids_forgotten = 0
         self.orders_forgotten = 0

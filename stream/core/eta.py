@@ -74,11 +74,17 @@ def eta_sellout(
     if available <= 0 or bucket_ms <= 0:
         return None
     part = 1.0 if last_bucket_ms is None else min(max(last_bucket_ms / bucket_ms, 0.0), 1.0)
+    pace = pace_of(available, unit_buckets, whole=part == 1.0)
+    return None if pace is None else pace.sellout(part, bucket_ms)
+
+
+def pace_of(available: int, unit_buckets: Sequence[int], *, whole: bool) -> Pace | None:
+    """Steps 1 and 2: what was seen, or None when it is too little. `whole`: the newest bucket is over."""
     buckets = unit_buckets if unit_buckets and unit_buckets[0] else _from_first_unit(unit_buckets)
     units = sum(buckets)
     if units < MIN_UNITS or len(buckets) < MIN_BUCKETS:
         return None
-    phi = _dispersion(buckets, units) if part == 1.0 else _dispersion(buckets[:-1], units - buckets[-1])
+    phi = _dispersion(buckets, units) if whole else _dispersion(buckets[:-1], units - buckets[-1])
     if units < MIN_ARRIVALS * phi:
         return None
     memory = ceil(max(available, MEMORY_ARRIVALS * phi) * len(buckets) / units) + MEMORY_MIN_BUCKETS
@@ -87,8 +93,47 @@ def eta_sellout(
         units = sum(buckets)
         if units < MIN_UNITS:
             return None
-    bounds = _interval(available, buckets, units, len(buckets) - 1 + part, phi)
-    return bounds and (int(bounds[0] * bucket_ms), ceil(bounds[1] * bucket_ms))
+    return Pace(available, buckets, units, phi)
+
+
+class Pace:
+    """What was seen in the seconds of the memory, in buckets; the same for as long as nothing is bought or released."""
+
+    __slots__ = ("_ahead", "_arrivals", "_later", "_length", "_middle", "_to_go", "_units", "_widen")
+
+    def __init__(self, available: int, buckets: Sequence[int], units: int, phi: float) -> None:
+        self._units = units
+        self._arrivals = units / phi
+        self._length = len(buckets)
+        # The sum of the running sums counts each unit once for every bucket from its own to the last.
+        self._middle = 2 * (len(buckets) + 0.5 - sum(accumulate(buckets)) / units)
+        self._to_go = available + (phi - 1) / 2
+        inverse = 1 / max(1.0, self._to_go / phi)
+        self._ahead = inverse * (1 + inverse * (0.5 + inverse / 6))
+        self._later = inverse * (0.5 + inverse / 12)
+        self._widen = 1 + FEW_ARRIVALS / self._arrivals
+
+    def sellout(self, part: float, bucket_ms: int) -> tuple[int, int] | None:
+        """Steps 3 to 6, in ms; `part`: how much of the newest bucket is over."""
+        arrivals, to_go, units = self._arrivals, self._to_go, self._units
+        span = self._length - 1 + part
+        position = self._middle / span - 1
+        square = min(position * position, _POSITION_MAX * _POSITION_MAX)
+        position = sqrt(square) if position > 0 else -sqrt(square)
+        growth_variance = (3 + square * square) / (1 - square) ** 2 / arrivals
+        shrink = GROWTH_PRIOR_SQUARED / (GROWTH_PRIOR_SQUARED + growth_variance)
+        growth = shrink * position * (3 - square) / (1 - square) * 2 / span
+        growth_error = sqrt(shrink * growth_variance) * 2 / span
+
+        wait = _wait(to_go, units, span, growth)
+        if wait > MAX_AHEAD * span:
+            return None
+        trend = log(_wait(to_go, units, span, growth - growth_error) / wait)
+        variance = 1 / arrivals + trend * trend + self._ahead + DRIFT_AT_ONCE + DRIFT_PER_MEMORY * wait / span
+        middle = log(wait) - self._later
+        deviation = sqrt(variance) * self._widen
+        low, high = exp(middle - LOW_Z * deviation), exp(middle + HIGH_Z * deviation)
+        return int(low * bucket_ms), ceil(high * bucket_ms)
 
 
 def _from_first_unit(unit_buckets: Sequence[int]) -> Sequence[int]:
@@ -105,39 +150,6 @@ def _dispersion(buckets: Sequence[int], units: int) -> float:
         return 1.0
     distance: float = dist(buckets[1:], buckets[:-1])
     return max(1.0, distance * distance / pairs)
-
-
-def _interval(
-    available: int, buckets: Sequence[int], units: int, span: float, phi: float
-) -> tuple[float, float] | None:
-    """Steps 3 to 6, in buckets; `span` is the length of the memory."""
-    arrivals = units / phi
-    # The sum of the running sums counts each unit once for every bucket from its own to the last.
-    position = 2 * (len(buckets) + 0.5 - sum(accumulate(buckets)) / units) / span - 1
-    square = min(position * position, _POSITION_MAX * _POSITION_MAX)
-    position = sqrt(square) if position > 0 else -sqrt(square)
-    growth_variance = (3 + square * square) / (1 - square) ** 2 / arrivals
-    shrink = GROWTH_PRIOR_SQUARED / (GROWTH_PRIOR_SQUARED + growth_variance)
-    growth = shrink * position * (3 - square) / (1 - square) * 2 / span
-    growth_error = sqrt(shrink * growth_variance) * 2 / span
-
-    to_go = available + (phi - 1) / 2
-    wait = _wait(to_go, units, span, growth)
-    if wait > MAX_AHEAD * span:
-        return None
-    trend = log(_wait(to_go, units, span, growth - growth_error) / wait)
-    shape = max(1.0, to_go / phi)
-    inverse = 1 / shape
-    variance = (
-        1 / arrivals
-        + trend * trend
-        + inverse * (1 + inverse * (0.5 + inverse / 6))
-        + DRIFT_AT_ONCE
-        + DRIFT_PER_MEMORY * wait / span
-    )
-    middle = log(wait) - inverse * (0.5 + inverse / 12)
-    deviation = sqrt(variance) * (1 + FEW_ARRIVALS / arrivals)
-    return exp(middle - LOW_Z * deviation), exp(middle + HIGH_Z * deviation)
 
 
 def _wait(to_go: float, units: int, span: float, growth: float) -> float:

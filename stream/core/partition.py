@@ -10,8 +10,6 @@ from collections import defaultdict
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
-import msgspec
-
 from stream.contract.decode import DeadLetter, Decoder, Limits
 from stream.core import roomstate
 from stream.core.changelog import ChangeLogs
@@ -21,22 +19,23 @@ from stream.core.generations import GENERATION_KEY, Generations
 from stream.core.journal import Journal
 from stream.core.restore import SavedRooms
 from stream.core.room import Outcome, Room, Shared
-from stream.core.snapshot import Moment, overlay_of
+from stream.core.snapshot import Moment, document_of, overlay_of
 from stream.core.stock import EXPIRED, PAID, UNDONE
 from stream.core.time import BUCKET_MS, effective_time_ms
 from stream.core.timers import Timers
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator, Sequence
 
     from stream.contract.decode import Decoded, Record
     from stream.contract.events import RoomEvent
     from stream.contract.overlay import Overlay
+    from stream.core.counters import Reason
     from stream.core.journal import Base, Steps
     from stream.core.rules import Rules
 
 T = TypeVar("T")
-_overlay_encoder = msgspec.json.Encoder()
 
 
 class Refused(NamedTuple):
@@ -331,23 +330,22 @@ class PartitionFold:
         room.changed = False
         room.records_since = 0
         room.published_ms = now_ms
-        document = self._document(room, wall_ms, epoch, self._refresh_ms(room))
-        self._schedule(room, now_ms + self._refresh_ms(room))
+        refresh_ms = self._refresh_ms(room)
+        self._schedule(room, now_ms + refresh_ms)
         self.counters.snapshots += 1
-        for withheld in document.withheld:
-            self.counters.withheld[withheld.claim, withheld.reason] += 1
-        return self._encoded(room, document)
+        return self._made(room, self._moment(room, wall_ms, epoch, refresh_ms), self.counters.withheld)
 
-    def _encoded(self, room: Room, document: Overlay) -> Published:
-        good_for_ms = document.stale_after_ms - document.as_of_ms + self.rules.ttl_beyond_stale_ms
-        encoded = _overlay_encoder.encode(document)
-        return Published(room.room_id, room.rev, encoded, good_for_ms, room.last_append_ms, tuple(self.positions))
+    def _made(self, room: Room, moment: Moment, withheld: Counter[Reason] | None) -> Published:
+        document = document_of(room, moment, withheld)
+        good_for_ms = moment.stale_after_ms - moment.as_of_ms + self.rules.ttl_beyond_stale_ms
+        return Published(room.room_id, room.rev, document, good_for_ms, room.last_append_ms, tuple(self.positions))
 
-    def _document(self, room: Room, wall_ms: int | None, epoch: int, refresh_ms: int) -> Overlay:
+    def _moment(self, room: Room, wall_ms: int | None, epoch: int, refresh_ms: int) -> Moment:
+        """The clock's, and the room brought to it."""
         as_of_ms = max(self.clock_ms, 0)
         room.advance(as_of_ms)
         self.counters.orders_forgotten += room.forget_orders(as_of_ms - self.rules.remember_orders_ms)
-        moment = Moment(
+        return Moment(
             as_of_ms=as_of_ms,
             stale_after_ms=as_of_ms + refresh_ms * self.rules.stale_after_refreshes,
             source=self.clock_source,
@@ -357,7 +355,6 @@ class PartitionFold:
             topics=self.topic_names,
             positions=self.positions,
         )
-        return overlay_of(room, moment)
 
     def _refresh_ms(self, room: Room) -> int:
         """A silent room still moves: windows slide, countdowns run, holds expire."""
@@ -369,7 +366,7 @@ class PartitionFold:
     def overlay(self, room_id: str, epoch: int = 0) -> Overlay | None:
         """One room as of the clock, for a look: no revision is used up."""
         room = self.rooms.get(room_id)
-        return None if room is None else self._document(room, None, epoch, self._refresh_ms(room))
+        return None if room is None else overlay_of(room, self._moment(room, None, epoch, self._refresh_ms(room)))
 
     def oversold_units(self) -> int:
         """Units committed beyond what there is, over all rooms."""
@@ -440,7 +437,7 @@ class PartitionFold:
         room.rev_saved = room.rev
         idle = self.clock_ms - room.touched_ms > self.rules.idle_after_ms
         refresh_ms = self.rules.refresh_idle_ms if idle else self.rules.refresh_active_ms
-        return self._encoded(room, self._document(room, None, epoch, refresh_ms))
+        return self._made(room, self._moment(room, None, epoch, refresh_ms), None)
 
     def _save_ids(self, room: Room) -> None:
         """To the change log, under the generation in which they are remembered."""

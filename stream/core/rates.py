@@ -24,61 +24,69 @@ VIEWERS, CLICKERS, CARTERS, PAYERS, ENGAGED, BUYERS, CARTED_BUYERS = range(7)
 AUDIENCES = 7
 
 
+# Each rate of people, in the order of publication: its place among a window's rates, numerator, denominator. The fourth
+# counts orders and the fifth no people at all.
+_OF_PEOPLE = ((0, PAYERS, VIEWERS), (1, PAYERS, CLICKERS), (2, CARTED_BUYERS, CARTERS), (5, ENGAGED, VIEWERS))
+_OF_ORDERS = 3
+
+
 def all_rates(room: Room, as_of_ms: int) -> list[Rate]:
     """Every rate, over every window and the session."""
+    audiences = room.audiences
+    bits = [audience.bits for audience in audiences]
+    people_in = zip(*[audience.people() for audience in audiences], strict=True)
+    orders_in, paid_in, views_in = room.order_tally.totals(), room.paid_tally.totals(), room.view_tally.totals()
+    # The room's currencies are those of its money: a currency stays when its payments leave the windows.
+    tallies = [(currency, room.paid_minor_tallies.get(currency)) for currency in room.money]
     rates: list[Rate] = []
-    for window, window_ms in enumerate(WINDOWS_MS):
-        people = [audience.count(window) for audience in room.audiences]
-        additive = _Additive(
-            room.order_tally.total(window),
-            room.paid_tally.total(window),
-            room.view_tally.total(window),
-            {currency: _paid_minor(room, currency, window) for currency in room.money},
+    for window, people in enumerate(people_in):
+        minor = [(currency, 0 if tally is None else tally.total(window)) for currency, tally in tallies]
+        of_window = _rates(
+            WINDOWS_MS[window], as_of_ms, people, orders_in[window], paid_in[window], views_in[window], minor
         )
-        _append_rates(rates, window_ms, as_of_ms, people, additive)
-    people = [audience.session.published() for audience in room.audiences]
-    people[CARTED_BUYERS] = carted_buyers_of_session(room.audiences)
-    additive = _Additive(
-        room.orders_placed, room.orders_paid, room.views, {currency: money[1] for currency, money in room.money.items()}
-    )
-    _append_rates(rates, None, as_of_ms, people, additive)
+        if any(bits):
+            _say_errors(of_window, [audience.count(window) for audience in audiences])
+        rates += of_window
+    people = tuple([audience.session.count() for audience in audiences])
+    minor = [(currency, money[1]) for currency, money in room.money.items()]
+    of_session = _rates(None, as_of_ms, people, room.orders_placed, room.orders_paid, room.views, minor)
+    if not all(audience.session.exact for audience in audiences):
+        counts = [audience.session.published() for audience in audiences]
+        counts[CARTED_BUYERS] = carted_buyers_of_session(audiences)
+        _say_errors(of_session, counts)
+    return rates + of_session
+
+
+def _rates(
+    window_ms: int | None,
+    as_of_ms: int,
+    people: tuple[int, ...],
+    orders: int,
+    paid: int,
+    views: int,
+    paid_minor: list[tuple[str, int]],
+) -> list[Rate]:
+    """The rates of one window, as they are while every count is exact."""
+    viewers, clickers, carters, payers, engaged, _, carted_buyers = people
+    rates = [
+        Rate("watch_to_buy_uv", window_ms, payers, viewers, as_of_ms, "exact"),
+        Rate("click_to_buy_uv", window_ms, payers, clickers, as_of_ms, "exact"),
+        Rate("cart_to_order_uv", window_ms, carted_buyers, carters, as_of_ms, "exact"),
+        Rate("orders_per_viewer", window_ms, orders, viewers, as_of_ms, "exact"),
+        Rate("pay_rate", window_ms, paid, orders, as_of_ms, "exact"),
+        Rate("engaged_uv_rate", window_ms, engaged, viewers, as_of_ms, "exact"),
+    ]
+    for currency, minor in paid_minor:
+        rates.append(Rate("gpm_views", window_ms, minor * 1_000, views, as_of_ms, "exact", None, currency))
     return rates
 
 
-def _paid_minor(room: Room, currency: str, window: int) -> int:
-    """The room's currencies are those of its money: a currency stays when its payments leave the windows."""
-    tally = room.paid_minor_tallies.get(currency)
-    return 0 if tally is None else tally.total(window)
-
-
-class _Additive:
-    __slots__ = ("orders", "paid", "paid_minor", "views")
-
-    def __init__(self, orders: int, paid: int, views: int, paid_minor: dict[str, int]) -> None:
-        self.orders = orders
-        self.paid = paid
-        self.views = views
-        self.paid_minor = paid_minor
-
-
-def _append_rates(
-    rates: list[Rate], window_ms: int | None, as_of_ms: int, people: list[Count], additive: _Additive
-) -> None:
-    def ratio(name: str, num: Count, den: Count) -> None:
-        method, error_95 = _combined(num, den)
-        rates.append(Rate(name, window_ms, num.value, den.value, as_of_ms, method, error_95))
-
-    viewers = people[VIEWERS]
-    ratio("watch_to_buy_uv", people[PAYERS], viewers)
-    ratio("click_to_buy_uv", people[PAYERS], people[CLICKERS])
-    ratio("cart_to_order_uv", people[CARTED_BUYERS], people[CARTERS])
-    ratio("orders_per_viewer", Count(additive.orders, "exact"), viewers)
-    rates.append(Rate("pay_rate", window_ms, additive.paid, additive.orders, as_of_ms, "exact"))
-    ratio("engaged_uv_rate", people[ENGAGED], viewers)
-    rates.extend(
-        Rate("gpm_views", window_ms, minor * 1_000, additive.views, as_of_ms, "exact", None, currency)
-        for currency, minor in additive.paid_minor.items()
-    )
+def _say_errors(rates: list[Rate], people: list[Count]) -> None:
+    """Some of these people are counted by a sketch: the rates that rest on them say so."""
+    for place, num, den in _OF_PEOPLE:
+        rates[place].method, rates[place].error_95 = _combined(people[num], people[den])
+    rate = rates[_OF_ORDERS]
+    rate.method, rate.error_95 = _combined(Count(rate.num, "exact"), people[VIEWERS])
 
 
 def _combined(num: Count, den: Count) -> tuple[Method, float | None]:

@@ -288,6 +288,7 @@ class Room:
             tally = self.paid_minor_tallies.get(order.currency)
             if tally is None:
                 tally = self.paid_minor_tallies[order.currency] = Tally()
+                tally.advance(self.view_tally.as_of)
             tally.add(bucket, order.amount_minor)
 
     def _set_mask(self, order_id: str, order: OrderState, after: int, at_ms: int) -> None:
@@ -324,7 +325,7 @@ class Room:
         if (count >= threshold) != (after >= threshold):
             sign = 1 if after >= threshold else -1
             for ledger in self.ledgers.values():
-                ledger.suspect_held += sign * ledger.held_by(user_id)
+                ledger.suspect(sign * ledger.held_by(user_id))
 
     def _move_stock(self, order: OrderState, was: Standing, now: Standing, bucket: int) -> None:
         held, sold, released = now.held - was.held, now.sold - was.sold, now.released - was.released
@@ -424,13 +425,21 @@ class Room:
         terms = self._terms(event.sale_id)
         if terms is not None:
             terms.extend(event.ends_at_ms)
+            self._show_anew(event.sale_id)
         return Outcome.APPLIED
 
     def _sale_closed(self, event: SaleClosed, at_ms: int) -> Outcome:
         terms = self._terms(event.sale_id)
         if terms is not None:
             terms.close(at_ms)
+            self._show_anew(event.sale_id)
         return Outcome.APPLIED
+
+    def _show_anew(self, sale_id: str) -> None:
+        """The terms of a sale have changed: what is shown of it does not hold any more."""
+        for ledger in self.ledgers.values():
+            if ledger.sale_id == sale_id:
+                ledger.shown = None
 
     # Event type → how it is folded.
     FOLDS: ClassVar[dict[type, Callable[..., Outcome]]] = {
@@ -453,20 +462,19 @@ class Room:
 
         So what is folded does not depend on when the room was last looked at. Returns how many orders were forgotten.
         """
-        if clock_ms // BUCKET_MS > self.view_tally.as_of:
-            self.advance(clock_ms)
-        else:
-            self.presence.advance(clock_ms)
+        self.advance(clock_ms)
         return self.forget_orders(clock_ms - self.rules.remember_orders_ms) if self.orders else 0
 
     def advance(self, clock_ms: int) -> None:
         """Move every window of this room to the partition's clock."""
+        self.presence.advance(clock_ms)
         bucket = clock_ms // BUCKET_MS
+        if bucket <= self.view_tally.as_of:
+            return
         for audience in self.audiences:
             audience.advance(bucket)
         for tally in self.tallies():
             tally.advance(bucket)
-        self.presence.advance(clock_ms)
         for ledger in self.ledgers.values():
             ledger.forget_recent(bucket, self.rules.bought_window_ms)
 

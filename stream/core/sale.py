@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from stream.contract.overlay import EtaSellout, SaleStatus, Velocity
-from stream.core.eta import COVERAGE, eta_sellout
+from stream.core.eta import COVERAGE, Pace, pace_of
 from stream.core.stock import RECENT_BUCKETS
 from stream.core.time import BUCKET_MS
 from stream.core.urgency import SaleFigures, UrgencyState, agrees
@@ -27,36 +27,46 @@ if TYPE_CHECKING:
 
 
 class Look(Struct, gc=False):
-    """What is seen of a ledger at one moment, and what the rules of urgency make of it."""
+    """What is seen of a ledger at one moment. `pace`: what the forecast rests on."""
 
     status: SaleStatus
     ends_at_ms: int | None
     extended: bool
     available: int | None
     velocity: Velocity
+    pace: Pace | None
     eta: EtaSellout | None
     carters: int
-    figures: SaleFigures
+
+    def figures(self, now_ms: int, baseline: float, rules: Rules) -> SaleFigures:
+        """What the rules of urgency make of it; `baseline` is the room's own, of the same moment."""
+        velocity, available, eta = self.velocity, self.available, self.eta
+        return SaleFigures(
+            self.status,
+            available == 0,
+            velocity.units / baseline if velocity.units >= rules.velocity_min_units else None,
+            self.carters / available if available and self.carters >= rules.demand_min_carters else None,
+            None if eta is None else (eta.low + eta.high) / 2_000,
+            None if self.ends_at_ms is None else self.ends_at_ms - now_ms,
+        )
 
 
-def look(room: Room, ledger: Ledger, now_ms: int, baseline: float) -> Look:
-    """One ledger as of a moment; `baseline` is the room's own, of the same moment."""
-    rules = room.rules
+def look(room: Room, ledger: Ledger, now_ms: int) -> Look:
+    """One ledger as of a moment."""
+    window_ms = room.rules.velocity_window_ms
     status, ends_at_ms, extended = status_of(ledger, room, now_ms)
     left = ledger.available
-    available = None if left is None else max(0, left)
-    velocity = Velocity(ledger.velocity_units(now_ms // BUCKET_MS, rules.velocity_window_ms), rules.velocity_window_ms)
-    eta = _eta(ledger, now_ms) if status == "open" else None
-    carters = ledger.carters_without_order
-    figures = SaleFigures(
+    pace = pace_at(ledger, now_ms) if status == "open" else None
+    return Look(
         status,
-        available == 0,
-        velocity.units / baseline if velocity.units >= rules.velocity_min_units else None,
-        carters / available if available and carters >= rules.demand_min_carters else None,
-        None if eta is None else (eta.low + eta.high) / 2_000,
-        None if ends_at_ms is None else ends_at_ms - now_ms,
+        ends_at_ms,
+        extended,
+        None if left is None else max(0, left),
+        Velocity(ledger.velocity_units(now_ms // BUCKET_MS, window_ms), window_ms),
+        pace,
+        None if pace is None else eta_at(pace, now_ms),
+        ledger.carters_without_order,
     )
-    return Look(status, ends_at_ms, extended, available, velocity, eta, carters, figures)
 
 
 def status_of(ledger: Ledger, room: Room, now_ms: int) -> tuple[SaleStatus, int | None, bool]:
@@ -77,7 +87,11 @@ def status_of(ledger: Ledger, room: Room, now_ms: int) -> tuple[SaleStatus, int 
     return ("scheduled" if now_ms < opened.starts_at_ms else "open"), ends_at_ms, extended
 
 
-def _eta(ledger: Ledger, now_ms: int) -> EtaSellout | None:
+def pace_at(ledger: Ledger, now_ms: int) -> Pace | None:
+    """What the forecast of an open sale rests on; the same until the ledger or the second changes.
+
+    One moment of a second stands for itself: its last millisecond, when the newest bucket is over.
+    """
     available = ledger.available
     if available is None or available <= 0 or not ledger.recent:
         return None
@@ -86,7 +100,12 @@ def _eta(ledger: Ledger, now_ms: int) -> EtaSellout | None:
     opened_bucket = 0 if ledger.opened is None else ledger.opened.starts_at_ms // BUCKET_MS
     first = max(bucket - RECENT_BUCKETS + 1, opened_bucket)
     units = [recent.get(second, 0) for second in range(first, bucket + 1)]
-    found = eta_sellout(available, units, BUCKET_MS, last_bucket_ms=now_ms % BUCKET_MS + 1)
+    return pace_of(available, units, whole=now_ms % BUCKET_MS == BUCKET_MS - 1)
+
+
+def eta_at(pace: Pace, now_ms: int) -> EtaSellout | None:
+    """The forecast, as of a moment in the second of its pace."""
+    found = pace.sellout((now_ms % BUCKET_MS + 1) / BUCKET_MS, BUCKET_MS)
     return None if found is None else EtaSellout(found[0], found[1], COVERAGE)
 
 
@@ -95,7 +114,7 @@ def baseline_units(room: Room, now_ms: int) -> float:
     tally, rules = room.unit_tally, room.rules
     window_ms = rules.velocity_window_ms
     bucket = now_ms // BUCKET_MS
-    recent = sum(tally.counts.get(bucket - age, 0) for age in range(window_ms // BUCKET_MS))
+    recent = sum([tally.counts.get(bucket - age, 0) for age in range(window_ms // BUCKET_MS)])
     span_ms = min(now_ms - room.first_unit_ms, 1_800_000) - window_ms if room.first_unit_ms >= 0 else 0
     if span_ms < window_ms:
         return rules.baseline_floor_units
@@ -116,7 +135,7 @@ def move_urgencies(room: Room, second_ms: int) -> bool:
 
     A level's `since_ms` is the beginning of that second. Returns whether anything is to be remembered.
     """
-    now_ms = second_ms + BUCKET_MS - 1
+    rules, now_ms = room.rules, second_ms + BUCKET_MS - 1
     room.unit_tally.advance(now_ms // BUCKET_MS)
     baseline = baseline_units(room, now_ms)
     moved = False
@@ -125,18 +144,20 @@ def move_urgencies(room: Room, second_ms: int) -> bool:
         if urgency is None:
             urgency = room.urgencies[key] = UrgencyState(since_ms=second_ms)
             moved = True
-        moved |= urgency.update(look(room, ledger, now_ms, baseline).figures, second_ms, room.rules)
+        if urgency.update(look(room, ledger, now_ms).figures(now_ms, baseline, rules), second_ms, rules):
+            ledger.shown = None
+            moved = True
     return moved
 
 
-def shown_urgency(room: Room, ledger: Ledger, figures: SaleFigures, now_ms: int) -> UrgencyState:
+def shown_urgency(room: Room, ledger: Ledger, seen: Look, now_ms: int) -> UrgencyState:
     """The level that a document of this moment shows; nothing is moved."""
     urgency = room.urgencies.get((ledger.sale_id, ledger.sku_id))
-    if urgency is not None and agrees(urgency.level, figures):
+    if urgency is not None and agrees(urgency.level, seen.status, sold_out=seen.available == 0):
         return urgency
     second_ms = now_ms // BUCKET_MS * BUCKET_MS
     urgency = UrgencyState(since_ms=second_ms) if urgency is None else urgency.copy()
-    urgency.update(figures, second_ms, room.rules)
+    urgency.update(seen.figures(now_ms, baseline_units(room, now_ms), room.rules), second_ms, room.rules)
     return urgency
 
 

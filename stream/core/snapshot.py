@@ -1,34 +1,39 @@
-"""Room + moment → overlay document. Reads the room and moves nothing in it; every figure is absolute."""
+"""Room + moment → overlay document. Reads the room and moves nothing in it; every figure is absolute.
+
+`overlay_of` makes all of it anew, as values. `document_of` makes the bytes that are published and keeps what it made of
+each sale; both say the same.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stream.contract.overlay import (
-    SCHEMA,
-    Clock,
-    Count,
-    Evidence,
-    Money,
-    Orders,
-    Overlay,
-    Sale,
-    Totals,
-)
+from msgspec import Raw
+
+from stream.contract.overlay import SCHEMA, Clock, Evidence, Money, Orders, Overlay, Totals
 from stream.core.claims import ClaimBook
 from stream.core.rates import VIEWERS, all_rates
-from stream.core.sale import baseline_units, look, shown_urgency
-from stream.core.urgency import leading
+from stream.core.sale import look, shown_urgency
+from stream.core.shown import (
+    AS_OF,
+    SOURCE_TOPICS,
+    VALUES,
+    VERSION,
+    Kept,
+    Shown,
+    encode,
+    sale_of,
+)
+from stream.core.urgency import UrgencyState, leading
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Sequence
-    from typing import Literal
+    from typing import Any, Literal
 
-    from stream.contract.overlay import Urgency
-    from stream.core.room import Room, SaleKey
-    from stream.core.sale import Look
-    from stream.core.stock import Ledger
-    from stream.core.urgency import UrgencyState
+    from stream.contract.overlay import Claim, Sale, Urgency, Withheld
+    from stream.core.counters import Reason
+    from stream.core.room import Room
 
 
 class Moment:
@@ -59,32 +64,88 @@ class Moment:
 
 
 def overlay_of(room: Room, moment: Moment) -> Overlay:
-    """The whole document. The room must have been advanced to `moment.as_of_ms`."""
-    baseline = baseline_units(room, moment.as_of_ms)
-    book = ClaimBook(
-        room.rules,
-        _evidence(room, moment),
-        f"{moment.epoch}-{room.rev}",
-        moment.as_of_ms,
-        stale=moment.lag_ms > room.rules.stale_lag_ms,
-    )
-    book.watching(room.presence.open_sessions)
+    """The whole document, made anew. The room must have been advanced to `moment.as_of_ms`."""
+    book = _book(room, moment)
     sales = []
     urgencies = {}
     for key in sorted(room.ledgers):
         ledger = room.ledgers[key]
-        seen = look(room, ledger, moment.as_of_ms, baseline)
-        urgencies[key] = shown_urgency(room, ledger, seen.figures, moment.as_of_ms)
-        sale = _sale(ledger, seen, urgencies[key].published())
+        seen = look(room, ledger, moment.as_of_ms)
+        urgencies[key] = shown_urgency(room, ledger, seen, moment.as_of_ms)
+        sale = sale_of(ledger, seen, urgencies[key].published())
         sales.append(sale)
         book.sale(sale, *ledger.bought_recently(moment.as_of_ms, room.rules.bought_window_ms))
-    return _assemble(room, moment, sales, urgencies, book)
-
-
-def _assemble(
-    room: Room, moment: Moment, sales: list[Sale], urgencies: dict[SaleKey, UrgencyState], book: ClaimBook
-) -> Overlay:
     lead, urgency = leading(urgencies)
+    published = urgency.published(None if lead is None else lead[0])
+    return _assembled(room, moment, sales, published, book.claims, book.withheld)
+
+
+def document_of(room: Room, moment: Moment, withheld: Counter[Reason] | None) -> bytes:
+    """The same, encoded, from what is kept of the documents before it. Counts what is withheld and why."""
+    book = _book(room, moment)
+    first: Shown | None = None
+    sales: list[Sale] = []
+    values: list[bytes] = []
+    for key in sorted(room.ledgers):
+        ledger = room.ledgers[key]
+        shown = ledger.shown
+        if shown is not None and not values:
+            values = _values(moment, book)
+        if shown is not None and shown.fill(room.rules, moment.as_of_ms, values):
+            _add_kept(shown.kept(room.rules, moment.as_of_ms, stale=book.stale), values, sales, book)
+        else:
+            shown = ledger.shown = Shown(room, ledger, moment.as_of_ms)
+            sales.append(shown.sale)
+            shown.say(book)
+        if first is None or shown.rank < first.rank:
+            first = shown
+    if withheld is not None:
+        withheld.update(book.reasons)
+    urgency = UrgencyState().published() if first is None else first.lead()
+    return encode(_assembled(room, moment, sales, urgency, book.claims, book.withheld))
+
+
+def _values(moment: Moment, book: ClaimBook) -> list[bytes]:
+    """For the gaps: what is the same for all ledgers of a document."""
+    values = [b""] * VALUES
+    values[VERSION], values[AS_OF] = book.version.encode(), b"%d" % moment.as_of_ms
+    for place, topics in enumerate(SOURCE_TOPICS, VALUES - len(SOURCE_TOPICS)):
+        values[place] = encode(book.evidence_of(topics))
+    return values
+
+
+def _add_kept(kept: Kept, values: list[bytes], sales: list[Any], book: ClaimBook) -> None:
+    """JSON stands in the lists for the values that it encodes."""
+    sales.append(Raw(kept.sale.filled(values)))
+    claims: list[Any] = book.claims
+    held_back: list[Any] = book.withheld
+    if said := kept.claims.filled(values):
+        claims.append(Raw(said))
+    if kept.withheld:
+        held_back.append(Raw(kept.withheld))
+    book.reasons += kept.reasons
+
+
+def _book(room: Room, moment: Moment) -> ClaimBook:
+    """A book with what is claimed of the room itself."""
+    evidence = [
+        Evidence(moment.topics[index], moment.partition, first, moment.positions[index]) if first >= 0 else None
+        for index, first in enumerate(room.first_offsets)
+    ]
+    stale = moment.lag_ms > room.rules.stale_lag_ms
+    book = ClaimBook(room.rules, evidence, f"{moment.epoch}-{room.rev}", moment.as_of_ms, stale=stale)
+    book.watching(room.presence.open_sessions)
+    return book
+
+
+def _assembled(
+    room: Room,
+    moment: Moment,
+    sales: list[Sale],
+    urgency: Urgency,
+    claims: list[Claim],
+    withheld: list[Withheld],
+) -> Overlay:
     totals = Totals(
         room.audiences[VIEWERS].session.published(),
         room.views,
@@ -106,48 +167,8 @@ def _assemble(
         totals,
         all_rates(room, moment.as_of_ms),
         sales,
-        urgency.published(None if lead is None else lead[0]),
-        book.claims,
-        book.withheld,
-        list(reversed(room.feed)),
-    )
-
-
-def _sale(ledger: Ledger, seen: Look, urgency: Urgency) -> Sale:
-    opened, left = ledger.opened, ledger.available
-    total = None if opened is None else opened.offered + ledger.restocked
-    return Sale(
-        ledger.sale_id,
-        ledger.sku_id,
-        seen.status,
-        None if opened is None else opened.starts_at_ms,
-        seen.ends_at_ms,
-        seen.extended,
-        ledger.offered,
-        ledger.restocked,
-        seen.available,
-        ledger.held,
-        ledger.sold,
-        0 if left is None else max(0, -left),
-        ledger.over_limit,
-        ledger.released,
-        round(ledger.sold / total, 4) if total else None,
-        Count(seen.carters, "exact")
-        if ledger.carters.exact
-        else Count(seen.carters, "sketch", ledger.carters.published().error_95),
-        ledger.suspect_held,
-        seen.velocity,
-        seen.eta,
-        ledger.restock_planned[1] if ledger.restock_planned[1] >= 0 else None,
-        None if opened is None else opened.price_minor,
-        None if opened is None else opened.list_price_minor,
-        None if opened is None else opened.currency,
         urgency,
+        claims,
+        withheld,
+        room.feed[::-1],
     )
-
-
-def _evidence(room: Room, moment: Moment) -> list[Evidence | None]:
-    return [
-        Evidence(moment.topics[index], moment.partition, first, moment.positions[index]) if first >= 0 else None
-        for index, first in enumerate(room.first_offsets)
-    ]

@@ -16,6 +16,7 @@ from stream.core.distinct import Distinct
 
 if TYPE_CHECKING:
     from stream.contract.events import SaleOpened
+    from stream.core.shown import Shown
 
 PLACED, PAID, CANCELLED, REFUNDED, EXPIRED = 1, 2, 4, 8, 16
 STATUS_BIT = {
@@ -128,7 +129,10 @@ class OrderState:
 
 
 class Ledger:
-    """One SKU of one sale: what was offered, what is held, what is sold, and to whom."""
+    """One SKU of one sale: what was offered, what is held, what is sold, and to whom.
+
+    `shown`: what documents show of it, kept for the next one. Whatever changes a figure of this ledger forgets it.
+    """
 
     __slots__ = (
         "bought",
@@ -144,6 +148,7 @@ class Ledger:
         "restock_planned",
         "restocked",
         "sale_id",
+        "shown",
         "sku_id",
         "sold",
         "suspect_held",
@@ -167,10 +172,12 @@ class Ledger:
         self.carters_with_order = 0
         self.recent: dict[int, int] = {}  # 1 s bucket → net units committed
         self.bought: dict[int, list[int]] = {}  # 10 s bucket → [net units sold, orders]
+        self.shown: Shown | None = None
 
     # -- what the host says -----------------------------------------------------------------------------------------
     def open(self, event: SaleOpened) -> bool:
         """The terms. Of several, the one said last (event time, then id) holds. Returns whether it did."""
+        self.shown = None
         # A plan is a word about the next restock, not a term: it counts whichever opening said it.
         if event.restock_planned_at_ms is not None:
             self.plan_restock(event.event_time_ms, event.restock_planned_at_ms)
@@ -182,6 +189,7 @@ class Ledger:
 
     def restock(self, quantity: int, event_time_ms: int, planned_at_ms: int | None) -> None:
         """More units; and perhaps the moment of the next ones. A restock fulfils the plan made before it."""
+        self.shown = None
         self.restocked += quantity
         self.plan_restock(event_time_ms, -1 if planned_at_ms is None else planned_at_ms)
 
@@ -202,6 +210,7 @@ class Ledger:
 
         Units of a user whose orders look fake still count here, but not in the velocity.
         """
+        self.shown = None
         self.held += held
         self.sold += sold
         if suspect:
@@ -229,6 +238,7 @@ class Ledger:
 
     def add_carter(self, user_id: str) -> None:
         """Somebody put this SKU of this sale into the cart."""
+        self.shown = None
         if self.carters.add(user_id) and user_id in self.users:
             self.carters_with_order += 1
 
@@ -237,12 +247,18 @@ class Ledger:
         units = self.users.get(user_id)
         if units is None:
             return
+        self.shown = None
         units[0] -= held
         units[1] -= sold
         if units[0] <= 0 and units[1] <= 0:
             del self.users[user_id]
             if user_id in self.carters:
                 self.carters_with_order -= 1
+
+    def suspect(self, units: int) -> None:
+        """So many of the held units look fake from now on; negative: no longer."""
+        self.shown = None
+        self.suspect_held += units
 
     def held_by(self, user_id: str) -> int:
         """Units that one user holds."""
@@ -279,13 +295,15 @@ class Ledger:
     def velocity_units(self, as_of_bucket: int, window_ms: int) -> int:
         """Net units committed in the last `window_ms`, this second included."""
         recent = self.recent
-        return sum(recent.get(as_of_bucket - age, 0) for age in range(window_ms // 1_000)) if recent else 0
+        return sum([recent.get(as_of_bucket - age, 0) for age in range(window_ms // 1_000)]) if recent else 0
 
     def bought_recently(self, as_of_ms: int, window_ms: int) -> tuple[int, int]:
         """Units sold and orders paid, net of what was undone, in the last `window_ms` (10 s hops)."""
         first = (as_of_ms - window_ms) // BOUGHT_BUCKET_MS + 1
+        if not self.bought:
+            return 0, 0
         pairs = [pair for bucket, pair in self.bought.items() if bucket >= first]
-        return sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
+        return sum([units for units, _ in pairs]), sum([orders for _, orders in pairs])
 
 
 def _rank(event: SaleOpened) -> tuple[int, str]:

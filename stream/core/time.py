@@ -7,6 +7,7 @@ t//1000`.
 from __future__ import annotations
 
 BUCKET_MS = 1_000
+NEVER_MS = 1 << 62
 
 
 def effective_time_ms(event_time_ms: int, append_time_ms: int, allowed_lateness_ms: int) -> int:

@@ -11,15 +11,13 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from stream.core.sale import awake_ms, move_urgencies, next_status_ms
-from stream.core.time import BUCKET_MS
+from stream.core.time import BUCKET_MS, NEVER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stream.core.room import Room, Shared
     from stream.core.rules import Rules
-
-NEVER_MS = 1 << 62
 
 
 class Timers:

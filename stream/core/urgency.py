@@ -63,7 +63,7 @@ class UrgencyState(Struct):
         return before != (self.level, self.since_ms, self.below_since_ms, self.because)
 
     def _move(self, figures: SaleFigures, now_ms: int, rules: Rules) -> None:
-        fixed = _fixed_level(figures)
+        fixed = _fixed_level(figures.status, sold_out=figures.sold_out)
         if fixed is not None:
             self._set(fixed, now_ms, [])
             return
@@ -94,18 +94,18 @@ class UrgencyState(Struct):
         return Urgency(self.level, self.since_ms, self.because, sale_id)
 
 
-def agrees(level: Level, figures: SaleFigures) -> bool:
+def agrees(level: Level, status: str, *, sold_out: bool) -> bool:
     """Whether a level can be that of a sale in this condition: ended, not open, sold out, or selling."""
-    fixed = _fixed_level(figures)
+    fixed = _fixed_level(status, sold_out=sold_out)
     return level in _RANK if fixed is None else level == fixed
 
 
-def _fixed_level(figures: SaleFigures) -> Level | None:
-    if figures.status == "ended":
+def _fixed_level(status: str, *, sold_out: bool) -> Level | None:
+    if status == "ended":
         return "ended"
-    if figures.status != "open":
+    if status != "open":
         return "unknown"
-    return "sold_out" if figures.sold_out else None
+    return "sold_out" if sold_out else None
 
 
 def supported(figures: SaleFigures, rules: Rules, factor: float) -> tuple[Level, list[Because]]:
@@ -165,5 +165,10 @@ def leading(levels: dict[tuple[str, str], UrgencyState]) -> tuple[tuple[str, str
     """
     if not levels:
         return None, UrgencyState()
-    lead = min(levels, key=lambda key: (-_LEAD[levels[key].level], levels[key].since_ms, key))
+    lead = min(rank_of(key, urgency) for key, urgency in levels.items())[-1]
     return lead, levels[lead]
+
+
+def rank_of(key: tuple[str, str], urgency: UrgencyState) -> tuple[int, int, tuple[str, str]]:
+    """What a sale's level leads by: the least rank does."""
+    return -_LEAD[urgency.level], urgency.since_ms, key

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stream.core.rules import Rules
-from stream.core.sale import awake_ms, baseline_units, look, move_urgencies, next_status_ms, shown_urgency, status_of
+from stream.core.sale import awake_ms, look, move_urgencies, next_status_ms, shown_urgency, status_of
 from tests.support.events import at, closed, extended, fold_at_own_time, new_room, opened, order
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def test_a_close_before_the_start_ends_it() -> None:
 def shown(room: Room, s: float) -> UrgencyState:
     ledger = room.ledgers["s1", "k1"]
     room.advance(at(s))
-    return shown_urgency(room, ledger, look(room, ledger, at(s), baseline_units(room, at(s))).figures, at(s))
+    return shown_urgency(room, ledger, look(room, ledger, at(s)), at(s))
 
 
 def test_the_level_that_stands_is_shown_until_the_next_whole_second() -> None:

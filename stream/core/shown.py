@@ -1,0 +1,203 @@
+"""What documents show of one ledger: JSON with gaps, kept until an event or the clock changes what is shown.
+
+Of a room with fifty sales one or two change between two documents; the others differ in the gaps alone: the moment, the
+revision, the offsets that prove a claim, a countdown, a forecast that moves with every millisecond. Which figures are
+shown and which claims are made is decided where it always is (`sale`, `claims`); here is only how long that holds. The
+bytes are those of `snapshot.overlay_of`, which keeps nothing: `tests/property/test_documents.py` compares them.
+"""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from stream.contract.overlay import Count, Sale
+from stream.core.claims import SOURCES, TOPICS, ClaimBook
+from stream.core.sale import eta_at, look, shown_urgency
+from stream.core.stock import BOUGHT_BUCKET_MS
+from stream.core.time import BUCKET_MS, NEVER_MS
+from stream.core.urgency import rank_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stream.contract.overlay import Claim, Evidence, Urgency
+    from stream.core.counters import Reason
+    from stream.core.room import Room
+    from stream.core.rules import Rules
+    from stream.core.sale import Look
+    from stream.core.stock import Ledger
+    from stream.core.urgency import UrgencyState
+
+# What goes into the gaps: places in a list of encoded values, most of them the same for all ledgers of a document.
+VERSION, AS_OF, VALID_UNTIL, ENDS_IN, ETA, ETA_BOUNDS = range(6)
+# Claims of the same source topics have the same evidence.
+SOURCE_TOPICS = tuple(dict.fromkeys(SOURCES.values()))
+EVIDENCE = {kind: ETA_BOUNDS + 1 + SOURCE_TOPICS.index(topics) for kind, topics in SOURCES.items()}
+VALUES = ETA_BOUNDS + 1 + len(SOURCE_TOPICS)
+_VALUE = {"ends_in": ENDS_IN, "eta_sellout": ETA_BOUNDS}
+
+# In JSON a NUL is always escaped, so this byte can be nothing but a gap.
+_NUL = b"\0"
+_GAP = msgspec.Raw(_NUL)
+_NO_EVIDENCE: list[Evidence | None] = [None] * TOPICS
+encode = msgspec.json.Encoder().encode
+
+
+class Text:
+    """A piece of JSON with gaps. `gaps`: which value each of them takes, in order."""
+
+    __slots__ = ("_pick", "_template")
+
+    def __init__(self, json: bytes, gaps: Sequence[int]) -> None:
+        self._template, self._pick = json, None
+        if gaps:
+            self._template = json.replace(b"%", b"%%").replace(_NUL, b"%b")
+            self._pick = itemgetter(*gaps)
+
+    def filled(self, values: Sequence[bytes]) -> bytes:
+        """As it is with these values."""
+        return self._template if self._pick is None else self._template % self._pick(values)
+
+
+class Kept(NamedTuple):
+    """What is kept of a ledger: the sale, the items of the lists of claims and of what is withheld, and the reasons."""
+
+    sale: Text
+    claims: Text
+    withheld: bytes
+    reasons: list[Reason]
+
+
+class Shown:
+    """One ledger as documents show it, until an event or the clock changes it. The JSON is made when it is first used.
+
+    Attributes:
+        sale: as of the moment when this was made.
+        rank: what its level leads the room by.
+        until_ms: the first moment at which time alone may have changed it.
+    """
+
+    __slots__ = ("_bought", "_kept", "_pace", "_urgency", "rank", "sale", "until_ms")
+
+    def __init__(self, room: Room, ledger: Ledger, now_ms: int) -> None:
+        seen = look(room, ledger, now_ms)
+        urgency = shown_urgency(room, ledger, seen, now_ms)
+        self.rank = rank_of((ledger.sale_id, ledger.sku_id), urgency)
+        self.sale = sale_of(ledger, seen, urgency.published())
+        self.until_ms = _until_ms(room, ledger, seen, urgency, now_ms)
+        self._pace, self._urgency = seen.pace, urgency
+        self._bought = ledger.bought_recently(now_ms, room.rules.bought_window_ms)
+        self._kept: list[Kept | None] = [None, None]  # fresh, stale
+
+    def lead(self) -> Urgency:
+        """Of the room that this sale leads."""
+        return self._urgency.published(self.sale.sale_id)
+
+    def say(self, book: ClaimBook) -> None:
+        """What is claimed of it, or withheld."""
+        book.sale(self.sale, *self._bought)
+
+    def fill(self, rules: Rules, now_ms: int, values: list[bytes]) -> bool:
+        """Put into `values` what goes into its own gaps. False: it does not hold any more."""
+        if now_ms >= self.until_ms:
+            return False
+        eta = None if self._pace is None else eta_at(self._pace, now_ms)
+        if (eta is None) != (self.sale.eta_sellout_ms is None):
+            return False
+        if eta is not None:
+            values[ETA], values[ETA_BOUNDS] = encode(eta), b"[%d,%d]" % (eta.low, eta.high)
+        valid_until_ms, ends_at_ms = now_ms + rules.claim_valid_ms, self.sale.ends_at_ms
+        if ends_at_ms is not None:
+            valid_until_ms = min(valid_until_ms, ends_at_ms)
+            values[ENDS_IN] = b"%d" % (ends_at_ms - now_ms)
+        values[VALID_UNTIL] = b"%d" % valid_until_ms
+        return True
+
+    def kept(self, rules: Rules, now_ms: int, *, stale: bool) -> Kept:
+        """It with gaps; as long as it holds, `now_ms` does not matter."""
+        kept = self._kept[stale]
+        if kept is None:
+            book = ClaimBook(rules, _NO_EVIDENCE, "", now_ms, stale=stale)
+            self.say(book)
+            kept = Kept(self._sale_with_gap(), _with_gaps(book.claims), encode(book.withheld)[1:-1], book.reasons)
+            self._kept[stale] = kept
+        return kept
+
+    def _sale_with_gap(self) -> Text:
+        if self.sale.eta_sellout_ms is None:
+            return Text(encode(self.sale), ())
+        shape: Any = msgspec.structs.replace(self.sale, eta_sellout_ms=_GAP)
+        return Text(encode(shape), (ETA,))
+
+
+def _with_gaps(claims: list[Claim]) -> Text:
+    """Claims without what is different in each document."""
+    gaps: list[int] = []
+    shapes: list[Any] = [*claims]
+    for claim in shapes:
+        claim.id = msgspec.Raw(b'%b\0"' % encode(claim.id)[:-1])
+        gaps.append(VERSION)
+        if claim.claim in _VALUE:
+            claim.value = _GAP
+            gaps.append(_VALUE[claim.claim])
+        claim.as_of_ms = claim.valid_until_ms = claim.evidence = _GAP
+        gaps += AS_OF, VALID_UNTIL, EVIDENCE[claim.claim]
+    return Text(encode(shapes)[1:-1], gaps)
+
+
+def _until_ms(room: Room, ledger: Ledger, seen: Look, urgency: UrgencyState, now_ms: int) -> int:
+    """The next moment at which time alone may change what is shown."""
+    rules, opened, terms = room.rules, ledger.opened, room.terms.get(ledger.sale_id)
+    if urgency is not room.urgencies.get((ledger.sale_id, ledger.sku_id)):
+        return now_ms + 1  # a level that nobody remembers: the next whole second finds it
+    moments_ms = [ledger.restock_planned[1]]
+    if ledger.recent:  # what was bought leaves the window with its second, and enters it: see `pace_at`
+        second_ms = now_ms // BUCKET_MS * BUCKET_MS
+        moments_ms += second_ms + BUCKET_MS - 1, second_ms + BUCKET_MS
+    if ledger.bought:
+        leaves = (now_ms - rules.bought_window_ms) // BOUGHT_BUCKET_MS + 1
+        moments_ms.append(leaves * BOUGHT_BUCKET_MS + rules.bought_window_ms)
+    if opened is not None:
+        moments_ms.append(opened.starts_at_ms)
+    if terms is not None:
+        moments_ms.append(terms.closed_at_ms)
+    if seen.ends_at_ms is not None:
+        moments_ms += seen.ends_at_ms, seen.ends_at_ms - rules.ends_in_max_ms
+    return min([moment_ms for moment_ms in moments_ms if moment_ms > now_ms], default=NEVER_MS)
+
+
+def sale_of(ledger: Ledger, seen: Look, urgency: Urgency) -> Sale:
+    """One ledger as the overlay shows it."""
+    opened, left = ledger.opened, ledger.available
+    total = None if opened is None else opened.offered + ledger.restocked
+    return Sale(
+        ledger.sale_id,
+        ledger.sku_id,
+        seen.status,
+        None if opened is None else opened.starts_at_ms,
+        seen.ends_at_ms,
+        seen.extended,
+        ledger.offered,
+        ledger.restocked,
+        seen.available,
+        ledger.held,
+        ledger.sold,
+        0 if left is None else max(0, -left),
+        ledger.over_limit,
+        ledger.released,
+        round(ledger.sold / total, 4) if total else None,
+        Count(seen.carters, "exact")
+        if ledger.carters.exact
+        else Count(seen.carters, "sketch", ledger.carters.published().error_95),
+        ledger.suspect_held,
+        seen.velocity,
+        seen.eta,
+        ledger.restock_planned[1] if ledger.restock_planned[1] >= 0 else None,
+        None if opened is None else opened.price_minor,
+        None if opened is None else opened.list_price_minor,
+        None if opened is None else opened.currency,
+        urgency,
+    )
