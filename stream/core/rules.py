@@ -31,7 +31,7 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     # Pace of publication
     pace_busy_ms: int = 100
-    pace_quiet_ms: int = 1_000
+    pace_quiet_ms: int = 700
     refresh_active_ms: int = 1_000
     refresh_quiet_ms: int = 2_000
     refresh_idle_ms: int = 5_000
