@@ -209,10 +209,10 @@ class NoTables(TableManager):
 
     mundane_level = "debug"
 
-    async def sleep(self, n: Seconds, **more: Any) -> None:
+    async def sleep(self, n: Seconds) -> None:
         """Not before the start: Faust waits a second for tables that modules imported late would still declare."""
         if self._tables_finalized.is_set():
-            await super().sleep(n, **more)
+            await super().sleep(n)
 
 
 class FaustApp(faust.App):
