@@ -1,20 +1,30 @@
-"""One JSON line per event on standard output; Faust, aiokafka and the standard library are routed into it."""
+"""One JSON line per event on standard output; Faust, aiokafka and the standard library are routed into it.
+
+What a library says again and again is counted instead: while Kafka is away, aiokafka tells of every attempt to connect,
+some hundred lines a second of each worker.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from structlog.typing import EventDict
 
 # Chatty at INFO about what is none of an operator's business.
 QUIET_LOGGERS = ("faust", "mode", "aiokafka", "asyncio", "aiohttp")
+OURS = "stream."
+# Of one message of a library, before its arguments: so many lines in so long, then a count.
+SAID_MOST, SAID_IN_S = 5, 10.0
+# More different messages than libraries have: beyond, all is forgotten and begins anew.
+MESSAGES_MAX = 1_000
 
 
 def configure_logging(level: str, **fields: Any) -> None:
@@ -51,11 +61,43 @@ def configure_logging(level: str, **fields: Any) -> None:
             ],
         )
     )
+    handler.addFilter(Repetitions())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(number if number <= logging.DEBUG else max(number, logging.WARNING))
+
+
+class Repetitions(logging.Filter):
+    """Lets a library say one thing `SAID_MOST` times in `SAID_IN_S`; the line after that says how often more it did.
+
+    Our own lines and critical ones always pass.
+
+    Args:
+        now_s: a clock that never goes back, in seconds.
+    """
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now_s = now_s
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}  # since when, how often
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        if record.name.startswith(OURS) or record.levelno >= logging.CRITICAL:
+            return True
+        what, now_s = (record.name, str(record.msg)), self._now_s()
+        since_s, count = self._said.get(what, (now_s, 0))
+        if now_s - since_s >= SAID_IN_S:
+            if count > SAID_MOST:
+                left_out = count - SAID_MOST
+                record.msg = f"{record.msg} (and {left_out} more in the {now_s - since_s:.0f} s before)"
+            since_s, count = now_s, 0
+        if len(self._said) >= MESSAGES_MAX:
+            self._said.clear()
+        self._said[what] = since_s, count + 1
+        return count < SAID_MOST
 
 
 def _adding(fields: Mapping[str, Any]) -> Any:

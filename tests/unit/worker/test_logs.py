@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from stream.worker.logs import configure_logging
+from stream.worker.logs import MESSAGES_MAX, SAID_IN_S, SAID_MOST, Repetitions, configure_logging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,3 +63,39 @@ def test_the_chatter_of_libraries_is_left_out(capsys: pytest.CaptureFixture[str]
     logging.getLogger("faust.app").info("chatter")
     logging.getLogger("stream.worker").debug("detail")
     assert lines(capsys) == []
+
+
+def test_what_a_library_repeats_is_written_some_times_and_then_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info")
+    now_s = 100.0
+    (handler,) = logging.getLogger().handlers
+    handler.filters[:] = [Repetitions(lambda: now_s)]
+    library = logging.getLogger("aiokafka")
+    for node in range(SAID_MOST + 20):
+        library.warning("no connection to %s", node)
+    library.warning("something else")
+    assert [line["event"] for line in lines(capsys)] == [
+        *(f"no connection to {node}" for node in range(SAID_MOST)),
+        "something else",
+    ]
+    now_s += SAID_IN_S
+    for node in range(SAID_MOST + 1):
+        library.warning("no connection to %s", node)
+    first, *others = lines(capsys)
+    assert first["event"] == "no connection to 0 (and 20 more in the 10 s before)"
+    assert len(others) == SAID_MOST - 1
+
+
+def test_our_own_lines_and_critical_ones_always_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info")
+    for _ in range(SAID_MOST + 5):
+        structlog.get_logger("stream.worker.owners").info("partition live")
+        logging.getLogger("faust").critical("it ends")
+    assert len(lines(capsys)) == 2 * (SAID_MOST + 5)
+
+
+def test_what_was_said_is_remembered_for_so_many_messages_only() -> None:
+    repetitions = Repetitions(lambda: 1.0)
+    for number in range(3 * MESSAGES_MAX):
+        assert repetitions.filter(logging.LogRecord("faust", logging.WARNING, "", 0, f"made {number}", (), None))
+    assert len(repetitions._said) <= MESSAGES_MAX
