@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from stream import topics
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 PREFIX = "live"
 SAMPLE_S = 0.2
 READ_TIMEOUT_S = 1.0
+RETRIES = 5
 SHOP_END_S = 120.0
 
 
@@ -97,7 +101,12 @@ class Arena:
         }
         self.fleet = Fleet(self.folder, environment, self.partitions)
         self._stack.callback(self.fleet.close)
-        self.reader = Redis.from_url(self.redis.url, socket_timeout=READ_TIMEOUT_S)
+        self.reader = Redis.from_url(
+            self.redis.url,
+            socket_timeout=READ_TIMEOUT_S,
+            retry=Retry(NoBackoff(), RETRIES),  # its pool holds connections from before Redis was away
+            retry_on_error=[RedisConnectionError],
+        )
         self._stack.push_async_callback(self.reader.aclose)
         watching = asyncio.create_task(self._watch())
         self._stack.callback(watching.cancel)
