@@ -163,7 +163,7 @@ class Owners:
             raise
         except (Exception, asyncio.CancelledError) as error:
             self._lost(owner, error)
-            if asked_to_stop():
+            if asked_to_stop(error):
                 raise
             return
         await self._go_live(owner)
@@ -244,7 +244,7 @@ class Owners:
             raise
         except (Exception, asyncio.CancelledError) as error:
             self._lost(owner, error)
-            if asked_to_stop():
+            if asked_to_stop(error):
                 raise
             return
         self._failures.pop(owner.partition, None)
@@ -275,7 +275,7 @@ class Owners:
             try:
                 await self._consumer().seek_fenced(owner.partition, owner.ownership.accepted_to, token)
             except (Exception, asyncio.CancelledError) as error:
-                if asked_to_stop():
+                if asked_to_stop(error):
                     raise
                 log.info("seek refused", partition=owner.partition, error=repr(error))
                 await asyncio.sleep(SEEK_RETRY_S)
@@ -307,7 +307,7 @@ class Owners:
             raise
         except (Exception, asyncio.CancelledError) as error:
             self._lost(owner, error)
-            if asked_to_stop():
+            if asked_to_stop(error):
                 raise
             return
         if written is not None:

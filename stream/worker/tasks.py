@@ -74,7 +74,7 @@ async def within(work: Coroutine[Any, Any, Any], timeout_s: float) -> Any:
     try:
         return await asyncio.wait_for(work, timeout_s)
     except asyncio.CancelledError as error:
-        if asked_to_stop():
+        if asked_to_stop(error):
             raise
         log.debug("tidying up was cancelled", error=repr(error))
         return None
@@ -83,11 +83,11 @@ async def within(work: Coroutine[Any, Any, Any], timeout_s: float) -> Any:
         return None
 
 
-def asked_to_stop() -> bool:
-    """Whether a `CancelledError` is meant for the task that has caught it.
+def asked_to_stop(error: BaseException) -> bool:
+    """Whether this is a `CancelledError` that is meant for the task which has caught it.
 
     aiokafka cancels tasks of its own, and lets their `CancelledError` through to whoever waits for them: a consumer
     that is stopped while a fetch waits to be tried again does. Taken for our own end, it ends a task without a word.
     """
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
