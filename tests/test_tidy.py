@@ -42,8 +42,9 @@ EXCEPTIONS = {
 
 # The core waits for nothing, talks to nobody, logs nothing and does not know the time.
 CORE_MAY_IMPORT = {
-    *("__future__", "bisect", "collections", "collections.abc", "enum", "heapq", "itertools", "math", "typing", "zlib"),
-    *("msgspec", "datasketches"),
+    *("__future__", "bisect", "collections", "collections.abc", "enum", "functools", "heapq", "itertools", "math"),
+    *("operator", "typing", "zlib"),
+    *("msgspec", "datasketches", "importlib"),  # the last: sketches are imported when the first is made
 }
 IMPURE = {
     *("aiohttp", "aiokafka", "asyncio", "concurrent", "faust", "http", "logging", "multiprocessing", "os"),

@@ -7,7 +7,8 @@ for one of them is a duplicate, nothing has happened and the caller folds them o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stream.contract.events import TOPIC_NAMES
 from stream.core.rates import BUYERS, CARTERS, ENGAGED
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from stream.core.room import Room
 
     Seconds = int | Sequence[int]
+
+T = TypeVar("T")
 
 
 def fold_likes(room: Room, likes: Sequence[Like], seconds: Seconds) -> bool:
@@ -75,3 +78,18 @@ FOLDS_OF_CROWDS: Mapping[int, Callable[[Room, Sequence[Any], Seconds], bool]] = 
     TOPIC_NAMES.index("comments"): fold_comments,
     TOPIC_NAMES.index("cart-adds"): fold_cart_adds,
 }
+
+
+def by_room(room_ids: Sequence[str], items: Sequence[T]) -> dict[str, list[T]]:
+    """The items of each room, in their order."""
+    found: defaultdict[str, list[T]] = defaultdict(list)
+    for room_id, item in zip(room_ids, items, strict=True):
+        found[room_id].append(item)
+    return found
+
+
+def newest_by_room(room_ids: Sequence[str], append_time_ms: list[int]) -> dict[str, int]:
+    """The greatest append time of each room: that of its last record, but where producers set the times themselves."""
+    if sorted(append_time_ms) == append_time_ms:
+        return dict(zip(room_ids, append_time_ms, strict=True))
+    return {room_id: max(times) for room_id, times in by_room(room_ids, append_time_ms).items()}

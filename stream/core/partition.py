@@ -6,22 +6,21 @@ same, to the byte. State and positions move together inside `fold`; `cut` takes 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from stream.contract.decode import DeadLetter, Decoder, Limits
 from stream.core import roomstate
 from stream.core.changelog import ChangeLogs
 from stream.core.counters import Counters
-from stream.core.crowd import FOLDS_OF_CROWDS
+from stream.core.crowd import FOLDS_OF_CROWDS, by_room, newest_by_room
 from stream.core.generations import GENERATION_KEY, Generations
 from stream.core.journal import Journal
 from stream.core.restore import SavedRooms
 from stream.core.room import Outcome, Room, Shared
 from stream.core.snapshot import Moment, document_of, overlay_of
 from stream.core.stock import EXPIRED, PAID, UNDONE
-from stream.core.time import BUCKET_MS, effective_time_ms
+from stream.core.time import BUCKET_MS, effective_time_ms, effective_times_ms
 from stream.core.timers import Timers
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from stream.core.counters import Reason
     from stream.core.journal import Base, Steps
     from stream.core.rules import Rules
-
-T = TypeVar("T")
 
 
 class Refused(NamedTuple):
@@ -149,14 +146,15 @@ class PartitionFold:
 
     def _fold_good(self, topic_index: int, records: Sequence[Record], decoded: Decoded) -> None:
         """Room by room, each in the order of the log: what one room becomes does not depend on another."""
-        room_ids, own_ms, effective_ms = decoded.room_ids, decoded.event_time_ms, self._effective_times(decoded)
+        room_ids, own_ms = decoded.room_ids, decoded.event_time_ms
+        effective_ms = effective_times_ms(decoded, self.rules.allowed_lateness_ms)
         retimed = effective_ms is not own_ms
-        times = _by_room(room_ids, effective_ms) if retimed else {}
-        newest_ms = _newest(room_ids, decoded.append_time_ms)
+        times = by_room(room_ids, effective_ms) if retimed else {}
+        newest_ms = newest_by_room(room_ids, decoded.append_time_ms)
         second = min(effective_ms) // BUCKET_MS
         in_one_second = max(effective_ms) // BUCKET_MS == second
         fold_crowd = FOLDS_OF_CROWDS.get(topic_index)
-        for room_id, events in _by_room(room_ids, decoded.events).items():
+        for room_id, events in by_room(room_ids, decoded.events).items():
             room = self._touch(room_id)
             if room.first_offsets[topic_index] < 0:
                 room.first_offsets[topic_index] = records[room_ids.index(room_id)].offset
@@ -179,17 +177,6 @@ class PartitionFold:
         else:
             self.counters.applied[topic_index] += 1
             self.counters.retimed += retimed
-
-    def _effective_times(self, decoded: Decoded) -> list[int]:
-        """`effective_time_ms` of all of them."""
-        least_ms, most_ms = decoded.ahead_ms
-        lateness_ms = self.rules.allowed_lateness_ms
-        if most_ms <= 0 and least_ms >= -lateness_ms:
-            return decoded.event_time_ms
-        return [
-            effective_time_ms(event_ms, append_ms, lateness_ms)
-            for event_ms, append_ms in zip(decoded.event_time_ms, decoded.append_time_ms, strict=True)
-        ]
 
     def _refuse(self, topic_index: int, record: Record, letter: DeadLetter) -> None:
         self.refused.append(Refused(topic_index, record.offset, record, letter))
@@ -502,21 +489,6 @@ class PartitionFold:
         self._cut_positions = tuple(self.positions)
         if not self.rooms:
             self.journal.begins_empty(self._generations.state())
-
-
-def _by_room(room_ids: Sequence[str], items: Sequence[T]) -> dict[str, list[T]]:
-    """The items of each room, in their order."""
-    found: defaultdict[str, list[T]] = defaultdict(list)
-    for room_id, item in zip(room_ids, items, strict=True):
-        found[room_id].append(item)
-    return found
-
-
-def _newest(room_ids: Sequence[str], append_time_ms: list[int]) -> dict[str, int]:
-    """The greatest append time of each room: that of its last record, but where producers set the times themselves."""
-    if sorted(append_time_ms) == append_time_ms:
-        return dict(zip(room_ids, append_time_ms, strict=True))
-    return {room_id: max(times) for room_id, times in _by_room(room_ids, append_time_ms).items()}
 
 
 def _is_retimed(event: RoomEvent, at_ms: int) -> bool:

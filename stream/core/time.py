@@ -6,6 +6,11 @@ t//1000`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stream.contract.decode import Decoded
+
 BUCKET_MS = 1_000
 NEVER_MS = 1 << 62
 
@@ -28,3 +33,14 @@ def effective_time_ms(event_time_ms: int, append_time_ms: int, allowed_lateness_
 def first_bucket(as_of_bucket: int, window_ms: int) -> int:
     """The oldest bucket of the window that ends with `as_of_bucket`."""
     return as_of_bucket - window_ms // BUCKET_MS + 1
+
+
+def effective_times_ms(decoded: Decoded, allowed_lateness_ms: int) -> list[int]:
+    """`effective_time_ms` of all of them; their own list of times when none is moved."""
+    least_ms, most_ms = decoded.ahead_ms
+    if most_ms <= 0 and least_ms >= -allowed_lateness_ms:
+        return decoded.event_time_ms
+    return [
+        effective_time_ms(event_ms, append_ms, allowed_lateness_ms)
+        for event_ms, append_ms in zip(decoded.event_time_ms, decoded.append_time_ms, strict=True)
+    ]
