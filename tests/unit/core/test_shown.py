@@ -1,0 +1,86 @@
+"""How long what was made of a ledger holds. That the bytes are right: `tests/property/test_documents.py`."""
+
+from __future__ import annotations
+
+import pytest
+
+from stream.core.rules import Rules
+from stream.core.sale import move_urgencies
+from stream.core.shown import AS_OF, ENDS_IN, VALID_UNTIL, VALUES, Shown, Text
+from stream.core.time import NEVER_MS
+from tests.support.events import at, closed, fold_at_own_time, new_room, opened, order
+
+COUNTDOWN_S = Rules().ends_in_max_ms / 1_000
+
+
+def shown_at(s: float, *, starts_s: float = 0, ends_s: float | None = 600, closed_s: float | None = None) -> Shown:
+    """A sale without orders, of which the level is remembered."""
+    room = new_room()
+    fold_at_own_time(room, opened(starts_s=starts_s, ends_s=ends_s))
+    if closed_s is not None:
+        fold_at_own_time(room, closed(s=closed_s))
+    move_urgencies(room, at(s) // 1_000 * 1_000 - 1_000)
+    return Shown(room, room.ledgers["s1", "k1"], at(s))
+
+
+def values() -> list[bytes]:
+    return [b"%d" % place for place in range(VALUES)]
+
+
+# -- text with gaps ----------------------------------------------------------------------------------------------------
+def test_gaps_are_filled_in_their_order_and_percent_signs_stay() -> None:
+    text = Text(b'{"name":"100% silk, %s","as_of":\0,"until":\0,"again":\0}', (AS_OF, VALID_UNTIL, AS_OF))
+    assert text.filled(values()) == b'{"name":"100%% silk, %%s","as_of":%d,"until":%d,"again":%d}' % (
+        AS_OF,
+        VALID_UNTIL,
+        AS_OF,
+    )
+
+
+def test_text_without_gaps_is_what_it_is() -> None:
+    assert Text(b'{"name":"100% silk"}', ()).filled(values()) == b'{"name":"100% silk"}'
+
+
+def test_one_gap_takes_one_value() -> None:
+    assert Text(b"[\0]", (ENDS_IN,)).filled(values()) == b"[%d]" % ENDS_IN
+
+
+# -- how long it holds -------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("s", "ends_s", "changes_s"),
+    [
+        (5, 600, 10),  # it opens
+        (15, COUNTDOWN_S + 100, 100),  # from here on its countdown is told
+        (300, 600, 600),  # it ends
+    ],
+)
+def test_it_holds_until_the_clock_alone_changes_it(s: float, ends_s: float, changes_s: float) -> None:
+    shown = shown_at(s, starts_s=10, ends_s=ends_s)
+    assert shown.until_ms == at(changes_s)
+
+
+def test_a_sale_that_is_over_is_shown_for_ever() -> None:
+    assert shown_at(700).until_ms == NEVER_MS
+
+
+def test_what_was_bought_moves_with_the_second() -> None:
+    room = new_room()
+    fold_at_own_time(room, opened(), order(s=3), order("paid", s=3))
+    move_urgencies(room, at(3))
+    shown = Shown(room, room.ledgers["s1", "k1"], at(4.2))
+    assert shown.until_ms == at(4.999)
+
+
+def test_a_level_that_nobody_remembers_is_not_kept() -> None:
+    room = new_room()
+    fold_at_own_time(room, opened())
+    assert Shown(room, room.ledgers["s1", "k1"], at(5)).until_ms == at(5) + 1
+
+
+def test_what_does_not_hold_any_more_is_not_filled_and_the_rest_moves_with_the_clock() -> None:
+    shown, rules = shown_at(300), new_room().rules
+    found = values()
+    assert shown.fill(rules, at(301), found)
+    assert found[ENDS_IN] == b"299000"
+    assert found[VALID_UNTIL] == b"%d" % (at(301) + rules.claim_valid_ms)
+    assert not shown.fill(rules, at(600), found)
