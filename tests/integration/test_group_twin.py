@@ -26,7 +26,7 @@ from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
 from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest
 from faust.types import TP
 
-from tests.simulation.group import REBALANCE_S, SESSION_S, Assignment, Coordinator
+from tests.simulation.group import REBALANCE_S, SESSION_S, Assignment, Coordinator, ReplacedError
 from tests.simulation.network import Network
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ PARTITIONS = 6
 ALL = frozenset(range(PARTITIONS))
 WAIT_S = 20.0
 BEAT_S = 0.1
+FENCED_INSTANCE_ID = 82
 
 
 class Member(ABC):
@@ -163,6 +164,8 @@ class RealMember(Member):
                 )
             )
             error = for_code(joined.error_code)
+            if joined.error_code == FENCED_INSTANCE_ID:
+                raise ReplacedError
             if error is not NoError:
                 name = joined.member_id if error is MemberIdRequired else ""
                 continue
@@ -362,6 +365,7 @@ async def test_two_of_one_static_name_take_each_others_place(group: Group) -> No
     first, second = await group.joined("a", "b")
     namesake = await group.member("b")
     for loser, winner in ((second, namesake), (namesake, second)):
+        winner.given = winner.given._replace(member="")  # as aiokafka does when its id is unknown
         await winner.join()
         assert winner.given.partitions == loser.given.partitions
         assert await winner.heartbeat()
@@ -375,6 +379,21 @@ async def test_a_static_member_that_leaves_is_out_at_once(group: Group) -> None:
     assert not await first.heartbeat()
     await first.join()
     assert whole(first)
+
+
+async def test_a_join_that_waits_is_refused_when_another_one_of_its_name_joins(group: Group) -> None:
+    first, second = await group.joined("a", "b")
+    third = await group.member()
+    joining = asyncio.create_task(third.join())
+    await second.until_refused()
+    waiting = asyncio.create_task(second.join())
+    await first.until_refused()
+    successor = await group.member("b")
+    coming = asyncio.create_task(successor.join())
+    with pytest.raises(ReplacedError):
+        await waiting
+    await asyncio.gather(joining, coming, first.join())
+    assert whole(first, successor, third)
 
 
 async def test_a_static_member_that_comes_back_in_a_rebalance_takes_its_old_place_in_it(group: Group) -> None:

@@ -37,6 +37,10 @@ MOST_ON_THREAD_S = 0.004
 BUSY_THREAD_SHARE, BUSY_THREAD_S = 0.06, 0.08
 
 
+class ReplacedError(KafkaError):
+    """Error 82, FENCED_INSTANCE_ID, which aiokafka has no class for: its consumer ends, and with it the worker."""
+
+
 class Assignment(NamedTuple):
     """What a member is given."""
 
@@ -60,7 +64,7 @@ class Coordinator:
 
     Attributes:
         generation: of the group.
-        history: generation → partition → host.
+        history: generation → partition → its hosts, one after the other: a static name may change hands.
         committed: the group's offsets: hints, nothing may rest on them.
     """
 
@@ -74,7 +78,7 @@ class Coordinator:
         self._rebalancing_since: float | None = None
         self._owners: dict[int, str] = {}
         self.generation = 0
-        self.history: dict[int, dict[int, str]] = {}
+        self.history: dict[int, dict[int, list[str]]] = {}
         self.committed: dict[TP, int] = {}
 
     def look(self) -> None:
@@ -140,17 +144,17 @@ class Coordinator:
 
     def _replace(self, former: str, name: str, member: _Member) -> None:
         """Another process takes the place of a static member; the former one is told when it asks for something."""
-        del self._members[former]
+        waiting = self._members.pop(former).joining
         self._members[name] = member
         self._note(f"group: {member.host} takes the place of {former}")
         self._owners = {partition: name if owner == former else owner for partition, owner in self._owners.items()}
         if self._rebalancing_since is None:
-            self._remember_owners()
-
-    def _remember_owners(self) -> None:
-        self.history[self.generation] = {
-            partition: self._members[name].host for partition, name in self._owners.items()
-        }
+            for partition, owner in self._owners.items():
+                if owner == name:
+                    self.history[self.generation][partition].append(member.host)
+        if waiting is not None:
+            delay_s = self._network.latency_s(member.host, asyncio.get_running_loop().time())
+            asyncio.get_running_loop().call_later(delay_s, _refuse, waiting, context=WORLD_CONTEXT)
 
     def _end_rebalance(self, now_s: float) -> None:
         begun_s = self._rebalancing_since
@@ -161,7 +165,9 @@ class Coordinator:
         self._rebalancing_since = None
         self.generation += 1
         self._assign()
-        self._remember_owners()
+        self.history[self.generation] = {
+            partition: [self._members[name].host] for partition, name in self._owners.items()
+        }
         self._note(f"group: generation {self.generation} {self.history[self.generation]}")
         for name, member in self._members.items():
             joined, member.joining, member.heard_s = member.joining, None, now_s
@@ -214,6 +220,11 @@ class Coordinator:
 def _give(joined: asyncio.Future[Assignment], assignment: Assignment) -> None:
     if not joined.done():
         joined.set_result(assignment)
+
+
+def _refuse(joined: asyncio.Future[Assignment]) -> None:
+    if not joined.done():
+        joined.set_exception(ReplacedError("another process has joined under this static name"))
 
 
 class GroupMember:

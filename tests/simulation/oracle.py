@@ -132,12 +132,16 @@ class Oracle:
             given = f"{records[0].offset} to {records[-1].offset}"
             self.complain(f"{log.topic}/{log.partition}: {given} is folded into state that stands at {position}")
 
-    def keeps(self, host: str, partition: int, history: Mapping[int, Mapping[int, str]], last: int, now: int) -> None:
+    def keeps(
+        self, host: str, partition: int, history: Mapping[int, Mapping[int, list[str]]], last: int, now: int
+    ) -> None:
         """State that is kept over a rebalance must not have been somebody else's to change meanwhile."""
         for generation in range(last, now + 1):
-            owner = history[generation].get(partition) if generation in history else host
-            if owner != host:
-                self.complain(f"{host} keeps partition {partition}, which generation {generation} gave to {owner}")
+            owners = history.get(generation, {}).get(partition, [host])
+            # It was ours to the end of the last one, and is from the beginning of this one.
+            owners = owners[-1:] if generation == last else owners[:1] if generation == now else owners
+            if owners != [host]:
+                self.complain(f"{host} keeps partition {partition}, which generation {generation} gave to {owners}")
 
     def asked_for_ends(self, host: str, partition: int) -> None:
         """A new owner has just learned where the logs end: what was shown up to now lies before."""

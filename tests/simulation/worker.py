@@ -20,6 +20,7 @@ from stream.worker.ownership import Phase
 from stream.worker.projection import Projection
 from stream.worker.saving import run_checkpoints
 from stream.worker.tasks import Tasks
+from tests.simulation.group import ReplacedError
 from tests.simulation.kafka_clients import ConsumerTwin, ProducerTwin
 from tests.simulation.loop import PROCESS, Process
 from tests.simulation.oracle import HOLD_MS
@@ -181,7 +182,8 @@ class SimulatedWorker:
         self._last_generation = generation
 
     def _ended(self, code: Exit, reason: str, **fields: Any) -> None:
-        if code is Exit.DUPLICATE_MEMBER and self.instance in self.world.doubled:
+        replaced = code is Exit.DUPLICATE_MEMBER or isinstance(fields.get("exc_info"), ReplacedError)
+        if replaced and self.instance in self.world.doubled:
             self.world.crash(self, f"ends: {reason}")
             return
         self.world.worker_exits(self, f"exit {int(code)}: {reason} {fields.get('task', '')} {fields.get('exc_info')!r}")
