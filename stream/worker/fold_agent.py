@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Fold this long in one piece; then heartbeats, /healthz and Redis get their turn.
 TURN_S = 0.01
-# Looked at the time this often: some 10 ms of folding, 40 ms of nothing but orders. A room folds what a piece holds of
+# Looked at the time this often: some 9 ms of folding, 50 ms of nothing but orders. A room folds what a piece holds of
 # it at once: pieces of 1 000 cost a fifth more.
 PIECE_RECORDS = 2_500
 # Refused records wait in memory for the next checkpoint; a flood of them has one made at once.

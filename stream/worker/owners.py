@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, defaultdict
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -157,16 +158,9 @@ class Owners:
         self._tasks.spawn(self._check_logs(owner), f"check logs {partition}")
 
     async def _check_logs(self, owner: Owner) -> None:
-        try:
+        with self._or_lost(owner):
             await owner.check_logs(self._consumer().log_ends)
-        except FatalError:
-            raise
-        except (Exception, asyncio.CancelledError) as error:
-            self._lost(owner, error)
-            if asked_to_stop(error):
-                raise
-            return
-        await self._go_live(owner)
+        await self._go_live(owner)  # nothing is done for one that was lost
 
     def count_stale(self) -> None:
         """A slice came of which the owner is gone."""
@@ -234,18 +228,13 @@ class Owners:
     async def _take_over(self, owner: Owner, delay_s: float) -> None:
         if delay_s:
             await asyncio.sleep(delay_s)
-        try:
+        with self._or_lost(owner):
             async with self._acquiring:
                 await self._check_member()
                 if owner.gone:
                     return
                 acquired = await owner.acquire(self._consumer().log_ends)
-        except FatalError:
-            raise
-        except (Exception, asyncio.CancelledError) as error:
-            self._lost(owner, error)
-            if asked_to_stop(error):
-                raise
+        if self._owners.get(owner.partition) is not owner:
             return
         self._failures.pop(owner.partition, None)
         self._held[owner.partition] = owner.epoch
@@ -324,6 +313,18 @@ class Owners:
             return True
         _done, pending = await asyncio.wait(tasks, timeout=timeout_s)
         return not pending
+
+    @contextmanager
+    def _or_lost(self, owner: Owner) -> Iterator[None]:
+        """What fails in here ends the owner, and not the task; a FatalError, and our own end, go on."""
+        try:
+            yield
+        except FatalError:
+            raise
+        except (Exception, asyncio.CancelledError) as error:
+            self._lost(owner, error)
+            if asked_to_stop(error):
+                raise
 
     def _lost(self, owner: Owner, error: BaseException) -> None:
         """The owner may not go on. If the group still says that the partition is ours, take it over anew."""

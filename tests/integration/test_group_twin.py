@@ -278,10 +278,10 @@ async def test_who_goes_in_order_is_out_at_once(group: Group) -> None:
 
 
 async def test_who_is_not_heard_of_for_a_session_is_put_out(group: Group) -> None:
+    begun = time.monotonic()  # before either was heard of
     first, second = await group.joined(None, None)
-    begun = time.monotonic()
     await first.until_refused()
-    assert time.monotonic() - begun > SESSION_S / 2
+    assert time.monotonic() - begun >= SESSION_S
     await first.join()
     assert whole(first)
     assert not await second.heartbeat()

@@ -23,8 +23,20 @@ from tests.integration.worker_process import (
 if TYPE_CHECKING:
     from stream.local.stack import Stack
     from tests.integration.conftest import StartWorker
+    from tests.integration.worker_process import WorkerProcess
 
 pytestmark = pytest.mark.integration
+
+
+async def a_busy_worker(
+    stack: Stack, topic_prefix: str, start_worker: StartWorker, *, partitions: int, seed: int
+) -> WorkerProcess:
+    """A worker that has counted what a shop sent."""
+    worker = start_worker()
+    await worker.until_ready(partitions)
+    await send(stack, topic_prefix, shop_events(100, seed=seed))
+    await worker.until_counted("stream_received_total", 102)
+    return worker
 
 
 async def test_without_kafka_it_says_what_to_do(start_worker: StartWorker) -> None:
@@ -104,10 +116,7 @@ async def test_a_topic_that_is_made_anew_under_a_running_worker_ends_it(
     stack: Stack, topic_prefix: str, apply_topics: Any, start_worker: StartWorker
 ) -> None:
     await apply_topics(partitions=1)
-    worker = start_worker()
-    await worker.until_ready(1)
-    await send(stack, topic_prefix, shop_events(100, seed=14))
-    await worker.until_counted("stream_received_total", 102)
+    worker = await a_busy_worker(stack, topic_prefix, start_worker, partitions=1, seed=14)
     await delete_topic(stack, f"{topic_prefix}.orders")
     await apply_topic(stack, topic_prefix, "orders", partitions=1)
     # Whichever it notices first: that its offset lies beyond the log, or that for a moment there was no such topic.
@@ -123,10 +132,7 @@ async def test_records_that_are_deleted_ahead_of_a_running_worker_end_it(
     stack: Stack, topic_prefix: str, apply_topics: Any, start_worker: StartWorker
 ) -> None:
     await apply_topics(partitions=1)
-    worker = start_worker()
-    await worker.until_ready(1)
-    await send(stack, topic_prefix, shop_events(100, seed=15))
-    await worker.until_counted("stream_received_total", 102)
+    worker = await a_busy_worker(stack, topic_prefix, start_worker, partitions=1, seed=15)
     worker.process.send_signal(signal.SIGSTOP)
     await send(stack, topic_prefix, shop_events(1_000, seed=16))
     await delete_records(stack, f"{topic_prefix}.orders")
@@ -140,10 +146,7 @@ async def test_a_topic_that_is_deleted_under_a_running_worker_ends_it(
     stack: Stack, topic_prefix: str, apply_topics: Any, start_worker: StartWorker
 ) -> None:
     await apply_topics(partitions=1)
-    worker = start_worker()
-    await worker.until_ready(1)
-    await send(stack, topic_prefix, shop_events(100, seed=17))
-    await worker.until_counted("stream_received_total", 102)
+    worker = await a_busy_worker(stack, topic_prefix, start_worker, partitions=1, seed=17)
     await delete_topic(stack, f"{topic_prefix}.comments")
     assert await worker.exit_code() == 70
     assert f"Partition 0 was assigned without its topic {topic_prefix}.comments, folded to" in worker.text()
@@ -165,10 +168,7 @@ async def test_a_topic_that_is_given_more_partitions_ends_the_process_and_its_su
     stack: Stack, topic_prefix: str, apply_topics: Any, start_worker: StartWorker
 ) -> None:
     await apply_topics(partitions=2)
-    worker = start_worker()
-    await worker.until_ready(2)
-    await send(stack, topic_prefix, shop_events(100, seed=13))
-    await worker.until_counted("stream_received_total", 102)
+    worker = await a_busy_worker(stack, topic_prefix, start_worker, partitions=2, seed=13)
     await add_partitions(stack, topic_prefix, 3)
     assert await worker.exit_code() == 74
     assert "has 3 partitions now, 2 when this worker started" in worker.text()
