@@ -23,7 +23,7 @@ import msgspec
 from stream.core.stock import SaleLine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 FORMAT_VERSION = 1
 # An open segment is written again with each checkpoint until it is this large …
@@ -174,15 +174,17 @@ class ChangeLog(Generic[E]):
         self._loaded: dict[int, bytes] = {}
         self._decoder = msgspec.msgpack.Decoder(tuple[int, list[entry_type]])  # type: ignore[valid-type]
 
-    def append(self, entry: E, stamp: int) -> None:
-        """Add one entry."""
-        raw = msgspec.Raw(_encoder.encode(entry))
-        if self._tail and self._tail_bytes + len(raw) > SEGMENT_BYTES:
-            self._seal()
-        self._tail.append(raw)
-        self._tail_bytes += len(raw)
-        self._tail_stamp = max(self._tail_stamp, stamp)
-        self._tail_changed = True
+    def extend(self, entries: Iterable[E], stamp: int) -> None:
+        """Add entries."""
+        encode = _encoder.encode
+        for entry in entries:
+            raw = msgspec.Raw(encode(entry))
+            if self._tail_bytes + len(raw) > SEGMENT_BYTES and self._tail:
+                self._seal()
+            self._tail.append(raw)
+            self._tail_bytes += len(raw)
+            self._tail_stamp = max(self._tail_stamp, stamp)
+            self._tail_changed = True
 
     def _seal(self) -> None:
         if self._tail_changed:

@@ -7,7 +7,7 @@ same, to the byte. State and positions move together inside `fold`; `cut` takes 
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from stream.contract.decode import DeadLetter, Decoder, Limits
 from stream.core import roomstate
@@ -75,6 +75,9 @@ class Cut(NamedTuple):
 class PartitionFold:
     """The rooms of one partition, and where in each input topic their state stands."""
 
+    # So many records are folded, and what they leave for the next cut is encoded, so that the cut itself is short.
+    spool_records: ClassVar[int] = 20_000
+
     def __init__(self, partition: int, rules: Rules, topic_names: Sequence[str], limits: Limits | None = None) -> None:
         self.partition = partition
         self.rules = rules
@@ -90,6 +93,7 @@ class PartitionFold:
             Decoder(index) if limits is None else Decoder(index, limits) for index in range(len(self.topic_names))
         ]
         self._unsaved: dict[str, Room] = {}
+        self._unspooled = 0
         self._ended: list[Room] = []
         self._touched: dict[str, Room] = {}  # by the piece that is being folded
         self._due: list[
@@ -126,6 +130,9 @@ class PartitionFold:
         self.counters.received[topic_index] += len(records)
         self._note_changes()
         self._expire_holds()
+        self._unspooled += len(records)
+        if self._unspooled >= self.spool_records:
+            self.spool()
 
     def _fold_each(self, topic_index: int, records: Sequence[Record]) -> None:
         """One record at a time: among these is a bad one, or one that has to be looked at by itself."""
@@ -189,7 +196,7 @@ class PartitionFold:
         if room is None:
             room = self._new_room(room_id)
         if room.ids_generation != self._generations.present:
-            self._save_ids(room)
+            roomstate.log_ids(room, self._logs)
             self.counters.ids_forgotten += room.begin_ids_generation(self._generations.present)
         room.touched_ms = self.shared.clock_ms
         self.counters.orders_forgotten += room.settle(room.touched_ms)
@@ -369,6 +376,12 @@ class PartitionFold:
         return sum(len(room.ids) + len(room.ids_previous) for room in self.rooms.values())
 
     # -- checkpoint -------------------------------------------------------------------------------------------------
+    def spool(self) -> None:
+        """Encode for the next cut what has become much since the last: people of windows and event ids."""
+        for room in self._unsaved.values():
+            roomstate.log_people(room, self._logs, self.clock_ms)
+        self._unspooled = 0
+
     def cut(self, epoch: int, revisions: Sequence[int] | None = None) -> Cut:
         """Everything that changed since the last cut, and the positions that it reflects.
 
@@ -389,18 +402,14 @@ class PartitionFold:
                 room.rev += revisions[len(published)]
             published.append(room.rev - room.rev_saved)
             signals.append(self._signal(room, epoch))
-            for window_entry in roomstate.window_entries(room):
-                self._logs.windows.append(window_entry, clock_ms)
-            self._save_ids(room)
-            for order_entry in roomstate.order_entries(room):
-                self._logs.orders.append(order_entry, clock_ms)
-            for presence_entry in roomstate.presence_entries(room):
-                self._logs.presence.append(presence_entry, clock_ms)
+            roomstate.log_people(room, self._logs, clock_ms)
+            roomstate.log_orders(room, self._logs, clock_ms)
             records.extend(roomstate.member_records(room))
             records.append(roomstate.head_record(room))
         if self._unsaved:
             records.extend(self._generations.record())
         self._unsaved = {}
+        self._unspooled = 0
         self._forget(clock_ms)
         records += self._logs.windows.cut(clock_ms - 1_800_000 - 2 * self.rules.allowed_lateness_ms)
         records += self._logs.ids.cut(self._generations.present - 1)
@@ -425,11 +434,6 @@ class PartitionFold:
         idle = self.clock_ms - room.touched_ms > self.rules.idle_after_ms
         refresh_ms = self.rules.refresh_idle_ms if idle else self.rules.refresh_active_ms
         return self._made(room, self._moment(room, None, epoch, refresh_ms), None)
-
-    def _save_ids(self, room: Room) -> None:
-        """To the change log, under the generation in which they are remembered."""
-        for entry in roomstate.ids_entries(room):
-            self._logs.ids.append(entry, room.ids_generation)
 
     def _forget(self, clock_ms: int) -> None:
         """Orders out of time; and beyond the bound the oldest quarter of the room that has most."""

@@ -5,6 +5,7 @@ The room's own file decides nothing about how it is stored; this one decides no 
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -32,6 +33,7 @@ from stream.core.windows import Tally
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from stream.core.changelog import ChangeLogs
     from stream.core.distinct import Distinct
     from stream.core.rules import Rules
 
@@ -131,13 +133,7 @@ def member_records(room: Room) -> Iterator[tuple[bytes, bytes | None]]:
 
 def _members_from(distinct: Distinct, start: int) -> list[str]:
     """The members from place `start`: walked from the end, so that the cost follows what is new."""
-    count = len(distinct.members) - start
-    newest = []
-    for member in reversed(distinct.members):
-        if count == 0:
-            break
-        newest.append(member)
-        count -= 1
+    newest = list(islice(reversed(distinct.members), len(distinct.members) - start))
     newest.reverse()
     return newest
 
@@ -158,6 +154,26 @@ def tombstones(room: Room) -> Iterator[tuple[bytes, None]]:
 
 # -- change logs
 # --------------------------------------------------------------------------------------------------------
+def log_people(room: Room, logs: ChangeLogs, clock_ms: int) -> None:
+    """To the change logs: what changed in the windows, and ids. Most of what a checkpoint holds, and in whole values.
+
+    So it may be written at any time, and again.
+    """
+    logs.windows.extend(window_entries(room), clock_ms)
+    log_ids(room, logs)
+
+
+def log_ids(room: Room, logs: ChangeLogs) -> None:
+    """To the change log: event ids, under the generation in which they are remembered."""
+    logs.ids.extend(ids_entries(room), room.ids_generation)
+
+
+def log_orders(room: Room, logs: ChangeLogs, clock_ms: int) -> None:
+    """To the change logs: orders and sessions."""
+    logs.orders.extend(order_entries(room), clock_ms)
+    logs.presence.extend(presence_entries(room), clock_ms)
+
+
 def window_entries(room: Room) -> Iterator[WindowEntry]:
     """What changed in the room's windows, split so that no entry grows too large."""
     audiences = [_split(audience.take_changed()) for audience in room.audiences]

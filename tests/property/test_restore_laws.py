@@ -61,6 +61,8 @@ def test_a_restored_partition_publishes_what_the_one_that_never_stopped_does(see
         wall_ms = record.timestamp + 40
         if number % 5 == 0:
             assert documents(fold, wall_ms) == documents(straight, wall_ms)
+        if random.random() < 0.1:
+            fold.spool()
         if random.random() < 0.06:
             # Both save, as owners do; what was saved is only ever read by the restarted one.
             straight.cut(EPOCH)

@@ -8,7 +8,7 @@ import pytest
 from stream.contract.events import TOPIC_NAMES
 from stream.contract.overlay import Overlay
 from stream.core.partition import PartitionFold
-from stream.core.rates import VIEWERS
+from stream.core.rates import ENGAGED, VIEWERS
 from stream.core.rules import Rules
 from stream.core.time import effective_time_ms
 from tests.support.events import (
@@ -449,6 +449,21 @@ def test_more_sold_than_offered_is_summed_over_all_rooms() -> None:
     log.add(opened(2), order("paid", units=5), opened(9, sku="k2"), order("placed", room="r2", units=40))
     log.add(opened(1, room="r3"), order("placed", room="r3", units=3, s=0))
     assert log.fold.oversold_units() == 5
+
+
+class _EncodesEarly(PartitionFold):
+    spool_records = 10
+
+
+def test_what_a_cut_has_to_encode_does_not_grow_with_what_was_folded_before_it() -> None:
+    log = Log(fold=_EncodesEarly(3, RULES, TOPICS))
+    log.add(*(like(f"u{number}") for number in range(25)))
+    room = log.fold.rooms["r1"]
+    assert len(room.new_ids) == len(room.audiences[ENGAGED].changed) == 5
+    again = restarted(log.fold, {}).rooms["r1"]
+    assert len(again.ids) == 25
+    assert again.audiences[ENGAGED].last == room.audiences[ENGAGED].last
+    assert len(again.audiences[ENGAGED].last) == 25
 
 
 # -- rooms begin and end -----------------------------------------------------------------------------------------------
