@@ -113,8 +113,8 @@ def stamped(data: bytes, run: int, now_ms: int) -> bytes:
 
 
 async def fill(bootstrap_servers: str, prefix: str, events: int, partitions: int) -> None:
-    """Write the mix, beginning two seconds ago."""
-    t0_ms = time.time_ns() // 1_000_000 - 2_000
+    """Write the mix, all of it from before now: however fast it is written, nothing is ahead of the clock."""
+    t0_ms = time.time_ns() // 1_000_000 - events * 1_000 // EVENTS_PER_S
     _say(t0_ms=t0_ms)
     async with _producer(bootstrap_servers) as producer:
         batches = Batches(producer, partitions)

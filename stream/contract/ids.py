@@ -68,7 +68,11 @@ def ids_check(event_type: type[Event]) -> Callable[[Sequence[Any]], bool]:
         for get_items, get_ids in items:
             for ids_of_item in map(get_ids, chain.from_iterable(map(get_items, events))):
                 texts += ids_of_item
-        return are_id_chars("".join(filter(None, texts)))
+        try:
+            together = "".join(texts)  # type: ignore[arg-type] # None raises TypeError
+        except TypeError:  # an id that may be left out
+            together = "".join(filter(None, texts))
+        return are_id_chars(together)
 
     return check
 

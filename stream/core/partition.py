@@ -7,6 +7,7 @@ same, to the byte. State and positions move together inside `fold`; `cut` takes 
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
+from operator import ne
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from stream.contract.decode import DeadLetter, Decoder, Limits
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from stream.contract.decode import Decoded, Record
-    from stream.contract.events import RoomEvent
     from stream.contract.overlay import Overlay
     from stream.core.counters import Reason
     from stream.core.journal import Base, Steps
@@ -167,15 +167,16 @@ class PartitionFold:
                 room.first_offsets[topic_index] = records[room_ids.index(room_id)].offset
             room.last_append_ms = max(room.last_append_ms, newest_ms[room_id])
             room.records_since += len(events)
-            at_ms = times[room_id] if retimed else [event.event_time_ms for event in events]
+            said_ms = [event.event_time_ms for event in events]
+            at_ms = times[room_id] if retimed else said_ms
             seconds = second if in_one_second else [each_ms // BUCKET_MS for each_ms in at_ms]
             if fold_crowd is not None and fold_crowd(room, events, seconds):
                 self.counters.applied[topic_index] += len(events)
                 if retimed:
-                    self.counters.retimed += sum(map(_is_retimed, events, at_ms))
+                    self.counters.retimed += sum(map(ne, said_ms, at_ms))
                 continue
-            for event, each_ms in zip(events, at_ms, strict=True):
-                self._count(topic_index, room.fold(event, each_ms), retimed=_is_retimed(event, each_ms))
+            for event, its_ms, each_ms in zip(events, said_ms, at_ms, strict=True):
+                self._count(topic_index, room.fold(event, each_ms), retimed=its_ms != each_ms)
         self._generations.ids += len(records)
 
     def _count(self, topic_index: int, outcome: Outcome, *, retimed: bool) -> None:
@@ -493,7 +494,3 @@ class PartitionFold:
         self._cut_positions = tuple(self.positions)
         if not self.rooms:
             self.journal.begins_empty(self._generations.state())
-
-
-def _is_retimed(event: RoomEvent, at_ms: int) -> bool:
-    return event.event_time_ms != at_ms

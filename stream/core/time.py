@@ -38,8 +38,8 @@ def first_bucket(as_of_bucket: int, window_ms: int) -> int:
 def effective_times_ms(decoded: Decoded, allowed_lateness_ms: int) -> list[int]:
     """`effective_time_ms` of all of them; their own list of times when none is moved."""
     least_ms, most_ms = decoded.ahead_ms
-    if most_ms <= 0 and least_ms >= -allowed_lateness_ms:
-        return decoded.event_time_ms
+    if least_ms >= -allowed_lateness_ms:
+        return decoded.event_time_ms if most_ms <= 0 else [*map(min, decoded.event_time_ms, decoded.append_time_ms)]
     return [
         effective_time_ms(event_ms, append_ms, allowed_lateness_ms)
         for event_ms, append_ms in zip(decoded.event_time_ms, decoded.append_time_ms, strict=True)

@@ -189,9 +189,10 @@ class Audience(Edges):
             return
         last, session = self.last, self.session
         before = Counter(map(last.get, people, repeat(NOT_SEEN)))
-        if max(before, default=NOT_SEEN) >= bucket:
+        if max(before, default=NOT_SEEN) > bucket:
             people = {person: bucket for person in people if last.get(person, NOT_SEEN) < bucket}
             before = Counter({second: count for second, count in before.items() if second < bucket})
+        stayed = before.pop(bucket, 0)
         if NOT_SEEN in before and last is not session.members:
             strangers = [person for person in people if last.get(person, NOT_SEEN) < 0]
             session.add_all(strangers)
@@ -201,7 +202,7 @@ class Audience(Edges):
                 before[NOT_SEEN] -= len(left_out)
         last.update(people)
         self.changed.update(people)
-        self._move(before, bucket, len(people))
+        self._move(before, bucket, len(people) - stayed)
         if NOT_SEEN in before and last is session.members:
             session.grown()
         if len(self.last) > self.sample_max:
