@@ -71,7 +71,9 @@ class Settings(BaseSettings):
     heartbeat_interval_ms: int = Field(
         250, ge=100, description="a rebalance reaches a member with its next heartbeat; well below the session time-out"
     )
-    rebalance_timeout_ms: int = Field(10_000, ge=1_000, description="how long a rebalance waits for members")
+    rebalance_timeout_ms: int = Field(
+        3_000, ge=3_000, description="how long a rebalance waits for members; the others stand still meanwhile"
+    )
 
     # Read server
     serve_host: str = Field("127.0.0.1", description="the read server; elsewhere than on loopback it needs a secret")

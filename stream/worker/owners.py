@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 # The whole group waits for the slowest member's hand-over; without it the next owner replays a second.
-REVOKE_WAIT_S = 3.0
+REVOKE_WAIT_S = 2.0
 HEARTBEAT_WAIT_S = 5.0
 SEEK_RETRY_S = 0.5
 # A take-over that failed is tried again after 0.5, 1, 2, ... 8 s.
