@@ -68,10 +68,10 @@ bench-overload: system ## three times the maximum for ten minutes, and what beco
 bench-results: setup ## write bench/RESULTS.md from what the benches measured last
 	$(BIN)/python -m bench.results
 
-chaos: system ## workers, broker and Redis under a seeded schedule of faults, exact at the end (some 20 minutes; SEED=… for the same again)
+chaos: system ## workers, broker and Redis under a seeded schedule of faults, exact at the end (7 to 20 minutes; SEED=… for the same again)
 	$(BIN)/python -m tests.chaos --plan standard $(if $(SEED),--seed $(SEED))
 
-chaos-long: system ## the same for an hour, with three brokers: 60 kills, 20 pauses, Kafka and Redis away for minutes
+chaos-long: system ## the same for half an hour to an hour, with three brokers: 60 kills, 20 pauses, Kafka and Redis away for minutes
 	$(BIN)/python -m tests.chaos --plan long --brokers 3 $(if $(SEED),--seed $(SEED))
 
 lint: setup ## ruff and mypy
