@@ -12,6 +12,7 @@ sample count).
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from itertools import repeat
 from math import sqrt
 from typing import TYPE_CHECKING
@@ -50,7 +51,7 @@ class Edges:
             return
         self.as_of = as_of_bucket
         counts = self.counts
-        edge_0, edge_1, edge_2 = (max(0, first_bucket(as_of_bucket, window_ms)) for window_ms in WINDOWS_MS)
+        edge_0, edge_1, edge_2 = _edges(as_of_bucket)
         if counts:
             self.total_0 -= _leaving(counts, self.edge_0, edge_0)
             self.total_1 -= _leaving(counts, self.edge_1, edge_1)
@@ -60,7 +61,7 @@ class Edges:
 
     def _forget(self, edge: int) -> None:
         counts = self.counts
-        if edge - self.edge_2 < len(counts):
+        if edge - self.edge_2 <= len(counts):
             for bucket in range(self.edge_2, edge):
                 counts.pop(bucket, None)
         else:
@@ -83,7 +84,14 @@ class Edges:
         return (self.total_0, self.total_1, self.total_2)[window]
 
 
+@lru_cache(16)  # all windows of all rooms move to the same second
+def _edges(as_of_bucket: int) -> tuple[int, ...]:
+    return tuple(max(0, first_bucket(as_of_bucket, window_ms)) for window_ms in WINDOWS_MS)
+
+
 def _leaving(counts: Mapping[int, int], old_edge: int, new_edge: int) -> int:
+    if new_edge - old_edge == 1:
+        return counts.get(old_edge, 0)
     if new_edge - old_edge < len(counts):
         return sum(counts.get(bucket, 0) for bucket in range(old_edge, new_edge))
     return sum(n for bucket, n in counts.items() if old_edge <= bucket < new_edge)

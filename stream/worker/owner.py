@@ -113,6 +113,7 @@ class Owner:
         epoch: this owner's number; later owners have greater ones.
         saved: positions of the last committed checkpoint.
         saved_at: monotonic seconds of it, or of the last moment when there was nothing to save.
+        cut_s: what a cut takes, the shorter of the last two: one that something else held up says nothing.
         outbox: the newest document of each room that Redis has not accepted yet.
         shown_ms: per room, the append time of the newest record that was shown; what the state held at the take-over
         counts
@@ -136,6 +137,7 @@ class Owner:
         self.epoch = 0
         self.saved: tuple[int, ...] = ()
         self.saved_at = time.monotonic()
+        self.cut_s = self._last_cut_s = 0.0
         self.outbox: dict[str, Published] = {}
         self.shown_ms: dict[str, int] = {}
         self.reproject = True
@@ -286,13 +288,20 @@ class Owner:
         async with self.lock:
             if self.phase not in (Phase.READY, Phase.LIVE) or self.writer is None:
                 return None
-            contents = self._cut()
+            contents = self._timed_cut()
             written = None
             if contents is not None:
                 written = await self.writer.write(check_sizes(contents, f"partition {self.partition}"))
                 self.saved = tuple(contents.meta.positions.values())
             self.saved_at = time.monotonic()
             return written
+
+    def _timed_cut(self) -> Contents | None:
+        began = time.monotonic()
+        contents = self._cut()
+        took_s = time.monotonic() - began
+        self.cut_s, self._last_cut_s = min(took_s, self._last_cut_s), took_s
+        return contents
 
     def _cut(self) -> Contents | None:
         """State, offsets, refusals and signals of one moment. No await in here, nor between here and the write."""

@@ -20,6 +20,11 @@ log = structlog.get_logger(__name__)
 
 # How finely the beats are spread: a dozen partitions must not all save in the same turn of the loop.
 LOOK_S = 0.05
+# Of the loop's time, what cuts may take: beyond it checkpoints come less often, up to so many intervals apart. With ten
+# thousand rooms that all change each second they took more than there was, transactions ran out of time, and every
+# take-over had more to read.
+CUT_SHARE = 0.2
+INTERVALS_MAX = 10
 # Group offsets are a hint for lag monitors; nothing here reads them.
 HINT_EVERY_S = 2.0
 HINT_WAIT_S = 3.0
@@ -39,11 +44,16 @@ async def run_checkpoints(owners: Owners, app: Any, interval_ms: int) -> None:
         for owner in present:
             if now < due.setdefault(owner, now + interval_s * spread(owner)) or owner.lock.locked():
                 continue
-            due[owner] = now + interval_s
+            due[owner] = now + wait_s(interval_s, owner.cut_s, len(present))
             owners.spawn_checkpoint(owner)
         if now > hint_at and not owners.rebalancing:
             hint_at = now + HINT_EVERY_S
             await _hint(app, {owner.partition: owner.saved for owner in present if owner.phase is Phase.LIVE})
+
+
+def wait_s(interval_s: float, cut_s: float, partitions: int) -> float:
+    """How long until the next checkpoint of a partition whose cuts take `cut_s`, among so many partitions."""
+    return min(max(interval_s, cut_s * partitions / CUT_SHARE), INTERVALS_MAX * interval_s)
 
 
 def spread(owner: Owner) -> float:
