@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import os
 import random
 import signal
@@ -205,6 +206,7 @@ def main() -> None:
         options.seed = random.SystemRandom().randrange(1_000_000)
     for number in (signal.SIGINT, signal.SIGTERM):  # ignored or deadly where it runs in the background
         signal.signal(number, signal.default_int_handler)
+    faulthandler.register(signal.SIGUSR1)
     sys.exit(asyncio.run(run(options)))
 
 
