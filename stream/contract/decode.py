@@ -188,13 +188,11 @@ class Decoder:
     def _are_well_formed(self, values: Sequence[bytes], events: Sequence[RoomEvent]) -> bool:
         """Sizes, nesting, UTF-8, types and the characters of ids, of all records."""
         kinds = set(map(type, events))
-        if len(kinds) == 1:
-            (kind,) = kinds
+        for kind in kinds:
             are_ids = self._ids_checks.get(kind)
-            if are_ids is None or not are_ids(events):
+            of_kind = events if len(kinds) == 1 else [event for event in events if type(event) is kind]
+            if are_ids is None or not are_ids(of_kind):
                 return False
-        elif not all((check := self._id_checks.get(type(event))) and check(event) for event in events):
-            return False
         longest = max(map(len, values))
         if longest > self._max_record_bytes:
             return False

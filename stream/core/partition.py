@@ -7,14 +7,13 @@ same, to the byte. State and positions move together inside `fold`; `cut` takes 
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
-from operator import ne
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from stream.contract.decode import DeadLetter, Decoder, Limits
 from stream.core import roomstate
 from stream.core.changelog import ChangeLogs
 from stream.core.counters import Counters
-from stream.core.crowd import FOLDS_OF_CROWDS, by_room, newest_by_room
+from stream.core.crowd import Crowd, by_room, fold_crowd, newest_by_room
 from stream.core.generations import GENERATION_KEY, Generations
 from stream.core.journal import Journal
 from stream.core.restore import SavedRooms
@@ -160,23 +159,26 @@ class PartitionFold:
         newest_ms = newest_by_room(room_ids, decoded.append_time_ms)
         second = min(effective_ms) // BUCKET_MS
         in_one_second = max(effective_ms) // BUCKET_MS == second
-        fold_crowd = FOLDS_OF_CROWDS.get(topic_index)
         for room_id, events in by_room(room_ids, decoded.events).items():
             room = self._touch(room_id)
             if room.first_offsets[topic_index] < 0:
                 room.first_offsets[topic_index] = records[room_ids.index(room_id)].offset
             room.last_append_ms = max(room.last_append_ms, newest_ms[room_id])
             room.records_since += len(events)
-            said_ms = [event.event_time_ms for event in events]
-            at_ms = times[room_id] if retimed else said_ms
+            at_ms = times[room_id] if retimed else [event.event_time_ms for event in events]
             seconds = second if in_one_second else [each_ms // BUCKET_MS for each_ms in at_ms]
-            if fold_crowd is not None and fold_crowd(room, events, seconds):
-                self.counters.applied[topic_index] += len(events)
+            folded = fold_crowd(room, topic_index, Crowd(events, at_ms, seconds))
+            if folded is not None:
+                applied = len(folded.events)
+                self.counters.applied[topic_index] += applied
+                self.counters.duplicate[topic_index] += len(events) - applied
                 if retimed:
-                    self.counters.retimed += sum(map(ne, said_ms, at_ms))
+                    self.counters.retimed += sum(
+                        event.event_time_ms != at for event, at in zip(folded.events, folded.at_ms, strict=True)
+                    )
                 continue
-            for event, its_ms, each_ms in zip(events, said_ms, at_ms, strict=True):
-                self._count(topic_index, room.fold(event, each_ms), retimed=its_ms != each_ms)
+            for event, each_ms in zip(events, at_ms, strict=True):
+                self._count(topic_index, room.fold(event, each_ms), retimed=event.event_time_ms != each_ms)
         self._generations.ids += len(records)
 
     def _count(self, topic_index: int, outcome: Outcome, *, retimed: bool) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 from heapq import heappush
-from itertools import islice
+from itertools import compress, islice
 from typing import TYPE_CHECKING, ClassVar
 
 from stream.contract.events import (
@@ -183,18 +183,23 @@ class Room:
         self.new_ids.append(event_id)
         return self.FOLDS[type(event)](self, event, effective_ms)
 
-    def remember_all(self, event_ids: Sequence[str]) -> bool:
-        """Remember these ids. False, and nothing is remembered, when one of them is known or comes twice."""
-        ids = self.ids
-        if not ids.isdisjoint(event_ids) or (self.ids_previous and not self.ids_previous.isdisjoint(event_ids)):
-            return False
-        before = len(ids)
-        ids.update(event_ids)
-        if len(ids) - before != len(event_ids):
+    def remember_all(self, event_ids: Sequence[str]) -> list[bool] | None:
+        """Remember these ids. None when all are new; else of each whether it is: known ones and repetitions are not."""
+        ids, previous = self.ids, self.ids_previous
+        if ids.isdisjoint(event_ids) and (not previous or previous.isdisjoint(event_ids)):
+            before = len(ids)
+            ids.update(event_ids)
+            if len(ids) - before == len(event_ids):
+                self.new_ids += event_ids
+                return None
             ids.difference_update(event_ids)  # none of them was there before
-            return False
-        self.new_ids += event_ids
-        return True
+        new = []
+        for event_id in event_ids:
+            new.append(event_id not in ids and event_id not in previous)
+            if new[-1]:  # a known one of the generation before stays there, as after a restore
+                ids.add(event_id)
+        self.new_ids += compress(event_ids, new)
+        return new
 
     def _like(self, event: Like, at_ms: int) -> Outcome:
         self.likes += event.count

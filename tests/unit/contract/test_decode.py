@@ -539,3 +539,21 @@ def test_ids_anywhere_in_an_order_are_looked_at(change: dict[str, Any]) -> None:
     good, bad = (Rec(msgspec.json.encode(order), b"room-1", 0, NOW_MS) for order in (ORDER, ORDER | change))
     assert many(good, good, topic="orders") is not None
     assert many(good, bad, topic="orders") is None
+
+
+@pytest.mark.parametrize(("kind", "field"), [(0, "session_id"), (1, "user_id"), (2, "sku_id")])
+def test_of_several_kinds_each_has_its_own_ids_looked_at(kind: int, field: str) -> None:
+    common = {name: LIKE[name] for name in ("event_id", "room_id", "event_time_ms", "user_id")}
+    visits = [common | {"type": name} for name in ("enter", "leave", "product_click")]
+
+    def at_once() -> Decoded | None:
+        records = [Rec(msgspec.json.encode(visit), b"room-1", 0, NOW_MS) for visit in visits]
+        decoder = Decoder(TOPIC_NAMES.index("visits"))
+        decoder.decode(records[0].value, b"room-1", NOW_MS)
+        return decoder.decode_all(records)
+
+    found = at_once()
+    assert found is not None
+    assert len(found.events) == 3
+    visits[kind] = visits[kind] | {field: "with space"}
+    assert at_once() is None

@@ -8,12 +8,25 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stream.core import roomstate
-from stream.core.crowd import FOLDS_OF_CROWDS
+from stream.core.crowd import Crowd, fold_crowd
 from stream.core.room import Outcome
 from stream.core.rules import Rules
 from stream.core.time import BUCKET_MS
-from tests.support.events import T0_S, at, cart, comment, fold_at_own_time, like, new_room, opened, order
-from tests.support.rooms import CART_ADDS, COMMENTS, LIKES
+from tests.support.events import (
+    T0_S,
+    at,
+    cart,
+    click,
+    comment,
+    enter,
+    fold_at_own_time,
+    leave,
+    like,
+    new_room,
+    opened,
+    order,
+)
+from tests.support.rooms import CART_ADDS, COMMENTS, LIKES, ORDERS, VISITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,15 +35,22 @@ if TYPE_CHECKING:
     from stream.core.room import Room
 
 FEW = Rules(distinct_exact_max=20)  # so that audiences are sampled and sessions sketched
-MAKERS: dict[int, Any] = {LIKES: like, COMMENTS: comment, CART_ADDS: cart}
+MAKERS: dict[int, list[Any]] = {
+    LIKES: [like],
+    COMMENTS: [comment],
+    CART_ADDS: [cart],
+    VISITS: [enter, enter, leave, click],
+}
 
 
 def random_crowd(topic_index: int, random: Random, people: int) -> list[RoomEvent]:
-    """Events of one topic, some of them late, by people who come again."""
-    made = []
-    for _ in range(random.randrange(1, 60)):
+    """Events of one topic, some of them late, by people who come again; some are delivered twice."""
+    made: list[RoomEvent] = []
+    for _ in range(random.randrange(4, 60)):
         second = random.choice([5, 5, 5, 6, 7, -40, -2_000])
-        made.append(MAKERS[topic_index](f"u{random.randrange(people)}", s=second))
+        made.append(random.choice(MAKERS[topic_index])(f"u{random.randrange(people)}", s=second))
+    for _ in range(random.randrange(4)):
+        made.insert(random.randrange(len(made)), random.choice(made))
     return made
 
 
@@ -56,19 +76,33 @@ def saved(room: Room, windows: list[dict[str, int]]) -> list[Any]:
 
 
 def figures(room: Room) -> list[Any]:
-    """What is shown of its people, in every window."""
+    """What is shown of its people and views, in every window."""
     return [
-        (audience.session.published(), audience.bits, [audience.count(window) for window in range(3)])
-        for audience in room.audiences
+        (room.view_tally.totals(), room.presence.open_sessions),
+        *(
+            (audience.session.published(), audience.bits, [audience.count(window) for window in range(3)])
+            for audience in room.audiences
+        ),
     ]
 
 
-def fold_crowd(room: Room, topic_index: int, events: Sequence[RoomEvent]) -> bool:
-    return FOLDS_OF_CROWDS[topic_index](room, events, [event.event_time_ms // BUCKET_MS for event in events])
+def fold_together(room: Room, topic_index: int, events: Sequence[RoomEvent]) -> int | None:
+    """How many were no duplicates; None when they have to be folded one at a time."""
+    times = [event.event_time_ms for event in events]
+    folded = fold_crowd(room, topic_index, Crowd(events, times, [each // BUCKET_MS for each in times]))
+    if folded is None:
+        return None
+    assert [event.event_time_ms for event in folded.events] == folded.at_ms
+    return len(folded.events)
+
+
+def fold_apart(room: Room, events: Sequence[RoomEvent]) -> int:
+    """How many were no duplicates."""
+    return sum(room.fold(event, event.event_time_ms) is Outcome.APPLIED for event in events)
 
 
 @pytest.mark.parametrize("rules", [Rules(), FEW], ids=["exact", "sampled"])
-@pytest.mark.parametrize("topic_index", [LIKES, COMMENTS, CART_ADDS])
+@pytest.mark.parametrize("topic_index", MAKERS)
 @pytest.mark.parametrize("seed", range(12))
 def test_many_at_once_are_one_at_a_time(seed: int, topic_index: int, rules: Rules) -> None:
     random = Random(seed)
@@ -79,6 +113,7 @@ def test_many_at_once_are_one_at_a_time(seed: int, topic_index: int, rules: Rule
         cart("u2"),
         like("u3"),
     ]
+    delivered: list[RoomEvent] = []
     windows_together: list[dict[str, int]] = [{} for _ in together.audiences]
     windows_apart: list[dict[str, int]] = [{} for _ in apart.audiences]
     for room in (together, apart):
@@ -87,40 +122,57 @@ def test_many_at_once_are_one_at_a_time(seed: int, topic_index: int, rules: Rule
         for room in (together, apart):
             room.advance(at(second))
         crowd = random_crowd(topic_index, random, people=40)
-        if not fold_crowd(together, topic_index, crowd):
+        crowd += random.sample(delivered, min(2, len(delivered)))  # of another crowd
+        delivered += crowd
+        applied = fold_together(together, topic_index, crowd)
+        if applied is None:
             assert topic_index == CART_ADDS
             assert rules is FEW
-            fold_at_own_time(together, *crowd)
-        fold_at_own_time(apart, *crowd)
+            applied = fold_apart(together, crowd)
+        assert applied == fold_apart(apart, crowd)
         assert figures(together) == figures(apart)
         assert saved(together, windows_together) == saved(apart, windows_apart)
 
 
-@pytest.mark.parametrize("topic_index", [LIKES, COMMENTS, CART_ADDS])
-def test_a_duplicate_among_them_and_nothing_is_folded(topic_index: int) -> None:
+def test_known_ones_and_repetitions_among_them_are_left_out() -> None:
     room = new_room()
-    make = MAKERS[topic_index]
-    known, other = make("u1", event_id="known"), make("u2", event_id="other")
+    known, new, other = like("u1", event_id="known"), like("u2", 5, event_id="new"), like("u3", event_id="other")
     fold_at_own_time(room, known)
-    untouched = saved(room, [{} for _ in room.audiences])[0]
-    assert not fold_crowd(room, topic_index, [other, known])
-    assert not fold_crowd(room, topic_index, [other, other])
-    assert saved(room, [{} for _ in room.audiences])[0] == untouched
-    assert room.fold(other, other.event_time_ms) is Outcome.APPLIED
+    assert fold_together(room, LIKES, [new, known, new, other]) == 2
+    assert room.likes == 1 + 5 + 1
+    assert len(room.new_ids) == 3
+    assert room.fold(new, new.event_time_ms) is Outcome.DUPLICATE
+
+
+def test_of_nothing_but_duplicates_nothing_is_folded() -> None:
+    room = new_room()
+    likes = [like(f"u{number}") for number in range(5)]
+    assert fold_together(room, LIKES, likes) == 5
+    assert fold_together(room, LIKES, likes) == 0
+    assert room.likes == 5
 
 
 def test_an_id_of_the_generation_before_is_a_duplicate_too() -> None:
     room = new_room()
-    fold_at_own_time(room, like(event_id="known"))
+    known = like(event_id="known")
+    fold_at_own_time(room, known)
     room.begin_ids_generation(1)
-    assert not fold_crowd(room, LIKES, [like(event_id="new"), like(event_id="known")])
+    assert fold_together(room, LIKES, [known, *(like(f"u{number}") for number in range(4))]) == 4
+    assert known.event_id not in room.ids  # or it would be remembered for longer than after a restore
+
+
+def test_orders_and_what_is_too_little_for_it_are_folded_one_at_a_time() -> None:
+    room = new_room()
+    assert fold_together(room, ORDERS, [order(order_id=f"o{number}") for number in range(9)]) is None
+    assert fold_together(room, LIKES, [like()]) is None
+    assert not room.ids
 
 
 def test_people_of_a_moment_before_the_clock_began_are_counted() -> None:
     """Recordings may begin at any time: as windows reach back before 1970, nobody is in them."""
     room = new_room()
     room.advance(5_000)
-    fold_crowd(room, LIKES, [like("u1", s=-T0_S), like("u2", s=-T0_S)])
-    assert room.audiences[4].count(0).value == 2
-    assert room.audiences[4].seen("u3", 2) == 2
-    assert room.audiences[4].count(0).value == 3
+    assert fold_together(room, LIKES, [like(f"u{number}", s=-T0_S) for number in range(20)]) == 20
+    assert room.audiences[4].count(0).value == 20
+    assert room.audiences[4].seen("other", 2) == 2
+    assert room.audiences[4].count(0).value == 21
