@@ -48,14 +48,14 @@ class Settings(BaseSettings):
     room_idle_ms: int = Field(6 * 3_600_000, ge=60_000, description="a room silent for longer ends its session")
 
     # Pace
-    fetch_wait_ms: int = Field(25, ge=0, le=1_000, description="wait before a fetch when the last one was small")
+    fetch_collect_ms: int = Field(25, ge=1, le=1_000, description="while records come, the broker collects this long")
     publish_interval_ms: int = Field(100, ge=20, le=5_000, description="at most one document per room in this time")
     checkpoint_interval_ms: int = Field(1_000, ge=100, le=60_000, description="between two checkpoints of a partition")
 
     # Bounds
     slice_records: int = Field(5_000, ge=1, le=100_000, description="records handed to the fold at once")
     max_queued_records: int = Field(50_000, ge=1_000, description="records of one topic partition that may wait")
-    fetch_max_bytes: int = Field(1 << 20, ge=1 << 14, description="one fetch of one topic partition")
+    fetch_max_bytes: int = Field(4 << 20, ge=1 << 14, description="one fetch of one topic partition")
     redis_batch_rooms: int = Field(200, ge=1, le=10_000, description="documents in one pipeline")
     redis_timeout_ms: int = Field(500, ge=10, le=60_000, description="one round trip to Redis")
     distinct_exact_max: int = Field(65_536, ge=64, le=10_000_000, description="members counted exactly, then a sketch")

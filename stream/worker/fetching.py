@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
     from stream.worker.ownership import Drained
 
-# A drain with fewer records than this, and no backlog behind it, is worth waiting a little before the next.
-SMALL_DRAIN_RECORDS = 1_000
+# Asked so often, an idle broker answers with nothing four times a second. A fetch in flight keeps its node's other
+# partitions waiting, so keep it short.
+IDLE_WAIT_MS = 250
+# In a backlog there is as much at once, and nothing is waited for.
+COLLECT_BYTES = 1 << 20
 
 
 class LogEnds(NamedTuple):
@@ -57,20 +60,21 @@ def hauls(slices: Iterable[Slice], most_records: int) -> Iterator[Haul]:
         yield tuple(bundle)
 
 
-class FetchPace:
-    """Whether to wait before the next fetch.
+class FetchTerms(NamedTuple):
+    """When the broker answers a fetch: as soon as it has so many bytes, or after so long."""
 
-    Hundreds of tiny fetches a second cost a third of a core; in a backlog every wait is lost.
+    min_bytes: int
+    max_wait_ms: int
+
+
+def fetch_terms(drains: Sequence[Drained], collect_ms: int) -> FetchTerms:
+    """The terms of the next fetch, by what the last one gave.
+
+    After a silence the first record comes at once. While records come, the broker collects them for `collect_ms` before
+    it answers: hundreds of tiny answers a second cost a third of a core. A pause on this side is worse: aiokafka
+    fetches ahead, so what came during the pause waited for the next round (p50 from append to Redis at 60 000 events/s
+    108 ms, 77 so).
     """
-
-    def __init__(self, wait_s: float) -> None:
-        self._wait_s = wait_s
-        self.next_wait_s = 0.0
-
-    def drained(self, drains: Sequence[Drained]) -> None:
-        """Look at what the last fetch gave."""
-        records = sum(len(drain.records) for drain in drains)
-        backlog = any(
-            drain.position is None or drain.end_offset is None or drain.position < drain.end_offset for drain in drains
-        )
-        self.next_wait_s = 0.0 if backlog or records >= SMALL_DRAIN_RECORDS else self._wait_s
+    if any(each.records for each in drains):
+        return FetchTerms(COLLECT_BYTES, collect_ms)
+    return FetchTerms(1, IDLE_WAIT_MS)

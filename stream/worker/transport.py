@@ -39,7 +39,7 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
 from stream.errors import SnapupError
-from stream.worker.fetching import FetchPace, Haul, LogEnds, SliceDesk, hauls
+from stream.worker.fetching import IDLE_WAIT_MS, Haul, LogEnds, SliceDesk, fetch_terms, hauls
 from stream.worker.ownership import Drained
 from stream.worker.tasks import within
 
@@ -51,9 +51,6 @@ AIOKAFKA_VERSION = "0.14.0"
 
 # How long a drain waits for the first record: bounds how late a newly live partition is looked at.
 DRAIN_WAIT_S = 0.2
-# The broker holds an empty fetch this long. A fetch in flight keeps its node's other partitions waiting, so keep it
-# short.
-FETCH_MAX_WAIT_MS = 250
 # One answer of one broker, over all its partitions: with the records of the drain before, what fetching may hold at
 # most.
 FETCH_ANSWER_MAX_BYTES = 16 * 1024 * 1024
@@ -96,7 +93,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        consumer._fetch_max_wait_ms = IDLE_WAIT_MS
         consumer._fetch_max_bytes = FETCH_ANSWER_MAX_BYTES
         return consumer
 
@@ -111,7 +108,6 @@ class BatchConsumer(FaustConsumer):
         super().__init__(*args, **kwargs)
         # Touched in the consumer's thread only: what is drained and the token it gets are of one moment.
         self._stamps: dict[TopicPartition, int] = {}
-        self._pace = FetchPace(self.transport.fetch_wait_s)
         self._seemed_busy_at = 0.0
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
@@ -136,8 +132,6 @@ class BatchConsumer(FaustConsumer):
             await self._seem_busy()
             await self.sleep(NOTHING_WANTED_S)
             return
-        if self._pace.next_wait_s:
-            await asyncio.sleep(self._pace.next_wait_s)
         try:
             drains = await self._on_thread(self._drain(wanted))
         except OffsetOutOfRangeError as error:
@@ -149,7 +143,6 @@ class BatchConsumer(FaustConsumer):
         # A slice yielded while the flow is stopped is lost: the delivery is cancelled, and the streams' queues are
         # cleared before the flow resumes. What slips through all the same is seen by `Ownership.accept`.
         await self._flow()
-        self._pace.drained(drains)
         for haul in hauls(desk.cut(drains), self.transport.haul_records):
             yield self._message(haul)
 
@@ -184,7 +177,10 @@ class BatchConsumer(FaustConsumer):
                 wanted, timeout=DRAIN_WAIT_S, max_records=self.transport.drain_records
             )
         # No await from here on: the tokens and positions belong to these records.
-        return [self._drained(consumer, TopicPartition(*tp), fetched) for tp in wanted]
+        drains = [self._drained(consumer, TopicPartition(*tp), fetched) for tp in wanted]
+        terms = fetch_terms(drains, self.transport.fetch_collect_ms)
+        fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = terms
+        return drains
 
     def _drained(self, consumer: Any, tp: TopicPartition, fetched: Mapping[TopicPartition, Sequence[Any]]) -> Drained:
         state: Any = None
@@ -264,7 +260,7 @@ class BatchConsumer(FaustConsumer):
         """Ask the broker where the logs of a partition begin and end.
 
         Over a connection of its own: a broker answers one connection's requests in their order, and on the group
-        consumer's a fetch may wait `FETCH_MAX_WAIT_MS` for records before either question gets its turn.
+        consumer's a fetch may wait `IDLE_WAIT_MS` for records before either question gets its turn.
         """
         tps = [TopicPartition(topic, partition) for topic in self.transport.topics]
         asker = AIOKafkaConsumer(bootstrap_servers=self.transport.bootstrap_servers, group_id=None)
@@ -321,7 +317,7 @@ class BatchTransport(FaustTransport):
         desk: says what to fetch.
         topics: full names, in the order of the contract.
         bootstrap_servers: of Kafka.
-        fetch_wait_ms: pause before a fetch when there is little to do.
+        fetch_collect_ms: while records come, the broker collects them this long before it answers.
         drain_records: most records taken over from the fetcher at once.
         haul_records: a haul is closed when it holds so many.
         polled: called at every look at the fetcher, for the liveness check.
@@ -336,7 +332,7 @@ class BatchTransport(FaustTransport):
         topics: Sequence[str],
         *,
         bootstrap_servers: str,
-        fetch_wait_ms: int,
+        fetch_collect_ms: int,
         drain_records: int,
         haul_records: int,
         polled: Callable[[], None],
@@ -346,7 +342,7 @@ class BatchTransport(FaustTransport):
         self.bootstrap_servers = bootstrap_servers
         self.topics = tuple(topics)
         self.topic_index = {name: index for index, name in enumerate(topics)}
-        self.fetch_wait_s = fetch_wait_ms / 1000
+        self.fetch_collect_ms = fetch_collect_ms
         self.drain_records = drain_records
         self.haul_records = haul_records
         self.polled = polled

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from faust.types import TP
 
-from stream.worker.fetching import FetchPace, LogEnds, hauls
+from stream.worker.fetching import LogEnds, hauls
 from stream.worker.ownership import Drained
 from tests.simulation.loop import WORLD_CONTEXT
 
@@ -35,6 +35,10 @@ FETCH_WAIT_S = 0.12
 NOTHING_WANTED_S = 0.06
 MOST_ON_THREAD_S = 0.004
 BUSY_THREAD_SHARE, BUSY_THREAD_S = 0.06, 0.08
+
+
+def _at_log_end(drain: Drained) -> bool:
+    return drain.position is not None and drain.end_offset is not None and drain.position >= drain.end_offset
 
 
 class ReplacedError(KafkaError):
@@ -277,7 +281,7 @@ class GroupMember:
         self._now_ms = now_ms
         self._revoked = revoked
         self._assigned = assigned
-        self._pace = FetchPace(FETCH_WAIT_S)
+        self._collects = False
         self._positions: dict[TP, int] = {}
         self._ends: dict[TP, tuple[int, int]] = {}
         self._stamps: dict[TP, int] = {}
@@ -353,11 +357,11 @@ class GroupMember:
             if not wanted:
                 await asyncio.sleep(NOTHING_WANTED_S)
                 continue
-            if self._pace.next_wait_s:
-                await asyncio.sleep(self._pace.next_wait_s)
+            if self._collects:  # at the end of the log the broker holds its answer
+                await asyncio.sleep(FETCH_WAIT_S)
             drains = await self._drain(sorted(wanted))
             await self._flow.wait()
-            self._pace.drained(drains)
+            self._collects = all(_at_log_end(drain) for drain in drains)
             for haul in hauls(self._desk.cut(drains), self._slice_records):
                 for each in self.spoil(haul):
                     await self.queue.put(each)

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import pytest
-
-from stream.worker.fetching import FetchPace, hauls
+from stream.worker.fetching import fetch_terms, hauls
 from stream.worker.ownership import Drained, Slice
 from tests.unit.worker.helpers import NOW_MS, like
 
-# -- pace --------------------------------------------------------------------------------------------------------------
+# -- terms -------------------------------------------------------------------------------------------------------------
 
 
-def drained(records: int, *, position: int | None = 10, end: int | None = 10) -> Drained:
-    return Drained(0, 0, 1, [like(offset) for offset in range(records)], position, end, NOW_MS)
+def drained(records: int) -> Drained:
+    return Drained(0, 0, 1, [like(offset) for offset in range(records)], 10, 10, NOW_MS)
 
 
-def pace_after(*drains: Drained) -> float:
-    pace = FetchPace(0.025)
-    pace.drained(drains)
-    return pace.next_wait_s
+def test_while_records_come_the_broker_collects_them() -> None:
+    terms = fetch_terms([drained(0), drained(1)], 25)
+    assert terms.max_wait_ms == 25
+    assert terms.min_bytes > 100_000
 
 
-def test_after_a_little_there_is_a_pause() -> None:
-    assert pace_after(drained(1), drained(0)) == 0.025
-
-
-def test_in_a_backlog_there_is_none() -> None:
-    assert pace_after(drained(1), drained(0, position=9)) == 0
-
-
-def test_after_much_there_is_none() -> None:
-    assert pace_after(drained(500), drained(500)) == 0
-
-
-@pytest.mark.parametrize(("position", "end"), [(None, 10), (10, None)])
-def test_while_the_end_is_not_known_there_is_none(position: int | None, end: int | None) -> None:
-    assert pace_after(drained(0, position=position, end=end)) == 0
+def test_after_a_silence_the_first_record_comes_at_once() -> None:
+    for silent in ([drained(0)], []):
+        terms = fetch_terms(silent, 25)
+        assert terms.min_bytes == 1
+        assert terms.max_wait_ms > 25
 
 
 # -- hauls ------------------------------------------------------------------------------------------------------------
