@@ -60,8 +60,9 @@ STREAM_BUFFER_HAULS = 16
 DRAIN_SLICES = 4
 # Must be at least the session time-out (Faust checks), and bounds one answer of the broker.
 REQUEST_OVER_SESSION_MS = 9_000
-# Records and events are no cycles: look for garbage once in half a million new objects, not in seven hundred.
-GC_THRESHOLDS = (500_000, 20, 100)
+# Records and events are no cycles: look for garbage once in fifty thousand new objects, not in seven hundred. Not in
+# half a million either: that stood still for a third of a second, once a minute at 60 000 events/s.
+GC_THRESHOLDS = (50_000, 200, 100)
 # Between two looks for documents that are due, each room at its own pace: a look each 100 ms made every event wait for
 # 50 ms.
 LOOK_MS = 25
