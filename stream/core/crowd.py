@@ -1,8 +1,8 @@
-"""Likes, comments, cart-adds and visits of one room, many at once: the same as one at a time, cheaper.
+"""Events of one room and one topic, many at once: the same as one at a time, cheaper.
 
-Nineteen of twenty events are of these kinds, and in a rush they come in hundreds. `fold_crowd` takes the events of one
-topic in the order of the log, leaves out the duplicates among them (a producer that tries again makes them, so they
-are to be met in every crowd) and folds the others together where that is the same.
+In a rush they come in hundreds. `fold_crowd` takes them in the order of the log, leaves out the duplicates among them
+(a producer that tries again makes them, so they are to be met in every crowd) and folds the others together where that
+is the same. Only what hosts say of their sales is always folded one at a time.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from stream.contract.events import TOPIC_NAMES, Enter, Leave, ProductClick
+from stream.core.orders import fold_orders
 from stream.core.rates import BUYERS, CARTERS, CLICKERS, ENGAGED, VIEWERS
 
 if TYPE_CHECKING:
@@ -38,9 +39,14 @@ class Crowd(NamedTuple):
     at_ms: Sequence[int]
     seconds: Seconds
 
+    def those(self, chosen: Sequence[bool]) -> Crowd:
+        """The events that are chosen, one answer for each."""
+        seconds = self.seconds if isinstance(self.seconds, int) else list(compress(self.seconds, chosen))
+        return Crowd(list(compress(self.events, chosen)), list(compress(self.at_ms, chosen)), seconds)
+
 
 def fold_crowd(room: Room, topic_index: int, crowd: Crowd) -> Crowd | None:
-    """Fold these together. Returns those that are no duplicates.
+    """Fold these together. Returns those that counted, which duplicates do not.
 
     None, and nothing has happened, where that cannot be or does not pay: the caller folds them one at a time.
     """
@@ -51,11 +57,13 @@ def fold_crowd(room: Room, topic_index: int, crowd: Crowd) -> Crowd | None:
         return None  # once carters are sampled it matters who was met when
     new = room.remember_all([event.event_id for event in crowd.events])
     if new is not None:
-        events, at_ms, seconds = crowd
-        seconds = seconds if isinstance(seconds, int) else list(compress(seconds, new))
-        crowd = Crowd(list(compress(events, new)), list(compress(at_ms, new)), seconds)
-    fold(room, crowd)
-    return crowd
+        crowd = crowd.those(new)
+    return fold(room, crowd) or crowd
+
+
+def _fold_orders(room: Room, crowd: Crowd) -> Crowd | None:
+    counted = fold_orders(room, crowd.events, crowd.at_ms)
+    return None if all(counted) else crowd.those(counted)
 
 
 def _fold_likes(room: Room, crowd: Crowd) -> None:
@@ -116,11 +124,12 @@ def _seen(room: Room, audiences: Sequence[int], events: Sequence[PersonEvent], s
             room.audiences[audience].seen_all(people, second)
 
 
-# Topic index → how a crowd of its events is folded. Orders and sales are folded one at a time.
-_FOLDS: Mapping[int, Callable[[Room, Crowd], None]] = {
+# Topic index → how a crowd of its events is folded. Returns those that counted; None: all.
+_FOLDS: Mapping[int, Callable[[Room, Crowd], Crowd | None]] = {
     TOPIC_NAMES.index("likes"): _fold_likes,
     TOPIC_NAMES.index("comments"): _fold_comments,
     TOPIC_NAMES.index("cart-adds"): _fold_cart_adds,
+    TOPIC_NAMES.index("orders"): _fold_orders,
     TOPIC_NAMES.index("visits"): _fold_visits,
 }
 

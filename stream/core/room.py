@@ -6,7 +6,6 @@ Folds one event into totals, windows, people, orders and ledgers. Owns duplicate
 from __future__ import annotations
 
 from enum import IntEnum
-from heapq import heappush
 from itertools import compress, islice
 from typing import TYPE_CHECKING, ClassVar
 
@@ -23,8 +22,8 @@ from stream.contract.events import (
     SaleOpened,
     SaleRestocked,
 )
-from stream.contract.overlay import FeedItem
 from stream.core.distinct import Distinct
+from stream.core.orders import expire, fold_orders
 from stream.core.presence import Presence
 from stream.core.rates import (
     AUDIENCES,
@@ -33,22 +32,16 @@ from stream.core.rates import (
     CARTERS,
     CLICKERS,
     ENGAGED,
-    PAYERS,
     VIEWERS,
 )
 from stream.core.stock import (
-    CANCELLED,
     EXPIRED,
     PAID,
-    PLACED,
-    REFUNDED,
     STANDINGS,
-    STATUS_BIT,
     UNDONE,
     Ledger,
     OrderState,
     SaleTerms,
-    Standing,
 )
 from stream.core.time import BUCKET_MS
 from stream.core.windows import Audience, Tally
@@ -57,6 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from stream.contract.events import RoomEvent
+    from stream.contract.overlay import FeedItem
     from stream.core.rules import Rules
     from stream.core.urgency import UrgencyState
 
@@ -256,95 +250,7 @@ class Room:
 
     # -- orders -----------------------------------------------------------------------------------------------------
     def _order(self, event: Order, at_ms: int) -> Outcome:
-        bit, order_id, orders = STATUS_BIT[event.status], event.order_id, self.orders
-        order = orders.get(order_id)
-        if order is None:
-            order = OrderState.of(event)
-        elif order.mask & bit:
-            return Outcome.DUPLICATE
-        else:
-            del orders[order_id]
-        orders[order_id] = order
-        before = order.mask
-        if bit == PLACED and order.lines:
-            order.hold_until_ms = at_ms + self.rules.hold_ms
-            heappush(self.shared.holds, (order.hold_until_ms, self.room_id, order_id))
-        self._set_mask(order_id, order, before | bit, at_ms)
-        self._count_order(order, before, at_ms)
-        if bit == PAID:
-            self._feed(event, at_ms)
-        return Outcome.APPLIED
-
-    def _count_order(self, order: OrderState, before: int, at_ms: int) -> None:
-        """What only ever happens once an order.
-
-        It was placed, it was paid. At the moment of the record that made it so.
-        """
-        after, bucket = order.mask, at_ms // BUCKET_MS
-        if STANDINGS[after].placed > STANDINGS[before].placed:
-            self.orders_placed += 1
-            self.order_tally.add(bucket, 1)
-            self.audiences[BUYERS].seen(order.user_id, bucket)
-            self.carted_and_bought(order.user_id)
-        if after & PAID and not before & PAID:
-            self.orders_paid += 1
-            self.paid_tally.add(bucket, 1)
-            self.audiences[PAYERS].seen(order.user_id, bucket)
-            tally = self.paid_minor_tallies.get(order.currency)
-            if tally is None:
-                tally = self.paid_minor_tallies[order.currency] = Tally()
-                tally.advance(self.view_tally.as_of)
-            tally.add(bucket, order.amount_minor)
-
-    def _set_mask(self, order_id: str, order: OrderState, after: int, at_ms: int) -> None:
-        """Old contribution out, new contribution in: totals, money and stock follow the set of statuses."""
-        before, order.mask = order.mask, after
-        order.changed_ms = self.shared.clock_ms
-        self.changed_orders.pop(order_id, None)
-        self.changed_orders[order_id] = None
-        gained = after & ~before
-        self.orders_cancelled += gained & CANCELLED > 0
-        self.orders_refunded += gained & REFUNDED > 0
-        money = self.money.get(order.currency)
-        if money is None:
-            money = self.money[order.currency] = [0, 0, 0]
-        amount = order.amount_minor
-        was, now = STANDINGS[before], STANDINGS[after]
-        money[0] += amount * (now.placed - was.placed)
-        money[1] += amount * (now.paid - was.paid)
-        money[2] += amount * (now.sold - was.sold)
-        if now.unpaid != was.unpaid:
-            self._count_unpaid(order.user_id, now.unpaid - was.unpaid)
-        if order.lines:
-            self._move_stock(order, was, now, at_ms // BUCKET_MS)
-
-    def _count_unpaid(self, user_id: str, change: int) -> None:
-        """One user with many unpaid orders looks like brushing: from then on their holds feed no claim."""
-        threshold = self.rules.suspect_unpaid_orders
-        count = self.unpaid.get(user_id, 0)
-        after = count + change
-        if after:
-            self.unpaid[user_id] = after
-        else:
-            self.unpaid.pop(user_id, None)
-        if (count >= threshold) != (after >= threshold):
-            sign = 1 if after >= threshold else -1
-            for ledger in self.ledgers.values():
-                ledger.suspect(sign * ledger.held_by(user_id))
-
-    def _move_stock(self, order: OrderState, was: Standing, now: Standing, bucket: int) -> None:
-        held, sold, released = now.held - was.held, now.sold - was.sold, now.released - was.released
-        if held + sold:
-            self.unit_tally.add(bucket, (held + sold) * sum([line.quantity for line in order.lines]))
-            if self.first_unit_ms < 0 or bucket * BUCKET_MS < self.first_unit_ms:
-                self.first_unit_ms = bucket * BUCKET_MS
-        suspect = self.unpaid.get(order.user_id, 0) >= self.rules.suspect_unpaid_orders
-        for sale_id, sku_id, quantity in order.lines:
-            ledger = self.ledger(sale_id, sku_id)
-            if ledger is None:
-                continue
-            ledger.released += released * quantity
-            ledger.move(order.user_id, held * quantity, sold * quantity, bucket, suspect=suspect)
+        return Outcome.APPLIED if fold_orders(self, (event,), (at_ms,))[0] else Outcome.DUPLICATE
 
     def expire_hold(self, order_id: str, hold_until_ms: int) -> bool:
         """The hold of an order has run out.
@@ -357,8 +263,22 @@ class Room:
         # Last again: orders lie in the order of their last change, here and in the checkpoint.
         del self.orders[order_id]
         self.orders[order_id] = order
-        self._set_mask(order_id, order, order.mask | EXPIRED, hold_until_ms)
+        expire(self, order_id, order)
         return True
+
+    def count_unpaid(self, user_id: str, change: int) -> None:
+        """One user with many unpaid orders looks like brushing: from then on their holds feed no claim."""
+        threshold = self.rules.suspect_unpaid_orders
+        count = self.unpaid.get(user_id, 0)
+        after = count + change
+        if after:
+            self.unpaid[user_id] = after
+        else:
+            self.unpaid.pop(user_id, None)
+        if (count >= threshold) != (after >= threshold):
+            sign = 1 if after >= threshold else -1
+            for ledger in self.ledgers.values():
+                ledger.suspect(sign * ledger.held_by(user_id))
 
     def forget_orders(self, older_than_ms: int) -> int:
         """Forget orders that have not changed since `older_than_ms`. Returns how many."""
@@ -379,19 +299,12 @@ class Room:
             self.changed_orders.pop(order_id, None)
             standing = STANDINGS[order.mask]
             if standing.unpaid:
-                self._count_unpaid(order.user_id, -1)
+                self.count_unpaid(order.user_id, -1)
             for sale_id, sku_id, quantity in order.lines:
                 ledger = self.ledgers.get((sale_id, sku_id))
                 if ledger is not None:
                     ledger.forget(order.user_id, quantity * standing.held, quantity * standing.sold)
         return len(order_ids)
-
-    def _feed(self, event: Order, at_ms: int) -> None:
-        line = event.lines[0]
-        who = event.user_id[:1] + "***"
-        self.feed.append(FeedItem("order", at_ms, who, line.sku_id, line.quantity))
-        if len(self.feed) > self.rules.feed_items:
-            del self.feed[0]
 
     # -- sales ------------------------------------------------------------------------------------------------------
     def ledger(self, sale_id: str, sku_id: str) -> Ledger | None:

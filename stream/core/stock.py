@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import Struct
+
 from stream.contract.events import Order, OrderStatus
 from stream.core.distinct import Distinct
 
@@ -51,7 +53,10 @@ def is_released(mask: int) -> bool:
 
 
 class Standing(NamedTuple):
-    """What an order contributes, as 0 or 1 of each: a function of its set of statuses alone."""
+    """What an order contributes, as 0 or 1 of each: a function of its set of statuses alone.
+
+    Of two standings: what a transition between them changes, as −1, 0 or 1 of each.
+    """
 
     placed: int
     paid: int
@@ -61,7 +66,7 @@ class Standing(NamedTuple):
     released: int
 
 
-# By set of statuses, for all 32 of them: an order's transition asks twice.
+# By set of statuses, for all 32 of them.
 STANDINGS = tuple(
     Standing(
         placed=int(is_placed(mask)),
@@ -73,14 +78,15 @@ STANDINGS = tuple(
     )
     for mask in range(2 * EXPIRED)
 )
+# What changes, by the sets of statuses before and after.
+STEPS = tuple(
+    tuple(Standing(*[now - was for was, now in zip(before, after, strict=True)]) for after in STANDINGS)
+    for before in STANDINGS
+)
 
 
-class SaleLine(NamedTuple):
-    """The part of an order that touches stock."""
-
-    sale_id: str
-    sku_id: str
-    quantity: int
+# The part of an order that touches stock: the sale, the SKU, the units.
+SaleLine = tuple[str, str, int]
 
 
 def _merged(lines: tuple[SaleLine, ...]) -> tuple[SaleLine, ...]:
@@ -88,31 +94,19 @@ def _merged(lines: tuple[SaleLine, ...]) -> tuple[SaleLine, ...]:
     units: dict[tuple[str, str], int] = {}
     for sale_id, sku_id, quantity in lines:
         units[sale_id, sku_id] = units.get((sale_id, sku_id), 0) + quantity
-    return tuple(SaleLine(*key, quantity) for key, quantity in units.items())
+    return tuple([(*key, quantity) for key, quantity in units.items()])
 
 
-class OrderState:
+class OrderState(Struct, gc=False):
     """What is remembered of one order."""
 
-    __slots__ = ("amount_minor", "changed_ms", "currency", "hold_until_ms", "lines", "mask", "user_id")
-
-    def __init__(
-        self,
-        user_id: str,
-        currency: str,
-        amount_minor: int,
-        lines: tuple[SaleLine, ...],
-        mask: int = 0,
-        hold_until_ms: int = 0,
-        changed_ms: int = 0,
-    ) -> None:
-        self.user_id = user_id
-        self.currency = currency
-        self.amount_minor = amount_minor
-        self.lines = lines
-        self.mask = mask
-        self.hold_until_ms = hold_until_ms
-        self.changed_ms = changed_ms
+    user_id: str
+    currency: str
+    amount_minor: int
+    lines: tuple[SaleLine, ...]
+    mask: int = 0
+    hold_until_ms: int = 0
+    changed_ms: int = 0
 
     @classmethod
     def of(cls, event: Order) -> OrderState:
@@ -122,7 +116,7 @@ class OrderState:
         for line in event.lines:
             amount_minor += line.amount_minor
             if line.sale_id is not None:
-                lines += (SaleLine(line.sale_id, line.sku_id, line.quantity),)
+                lines += ((line.sale_id, line.sku_id, line.quantity),)
         if len(lines) > 1:
             lines = _merged(lines)
         return cls(event.user_id, event.currency, amount_minor, lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -22,20 +23,39 @@ from tests.support.events import (
     fold_at_own_time,
     leave,
     like,
+    line,
     new_room,
     opened,
     order,
 )
-from tests.support.rooms import CART_ADDS, COMMENTS, LIKES, ORDERS, VISITS
+from tests.support.rooms import CART_ADDS, COMMENTS, LIKES, ORDERS, SALES, VISITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stream.contract.events import RoomEvent
+    from stream.contract.events import Order, RoomEvent
     from stream.core.room import Room
 
 FEW = Rules(distinct_exact_max=20)  # so that audiences are sampled and sessions sketched
+
+
+def any_order(status: str, number: str, *, s: float) -> Order:
+    """Some users have many orders, which looks like brushing; lines of two sales and of none."""
+    number = number[1:]
+    kinds = int(number)
+    lines = [line(2), line(1, "s2", "k9"), line(1, None, "k2"), line(3)][kinds % 3 : kinds % 3 + 1 + kinds % 2]
+    return order(
+        status,
+        f"o{number}",
+        f"u{kinds % 4 if kinds < 20 else kinds}",
+        lines=lines,
+        currency="CNY" if kinds % 7 else "USD",
+        s=s,
+    )
+
+
 MAKERS: dict[int, list[Any]] = {
+    ORDERS: [partial(any_order, status) for status in ("placed", "placed", "paid", "cancelled", "refunded")],
     LIKES: [like],
     COMMENTS: [comment],
     CART_ADDS: [cart],
@@ -72,13 +92,16 @@ def saved(room: Room, windows: list[dict[str, int]]) -> list[Any]:
         [entry.ids for entry in roomstate.ids_entries(room)],
         [set(audience.session.members) for audience in room.audiences],
         {key: set(ledger.carters.members) for key, ledger in room.ledgers.items()},
+        list(roomstate.order_entries(room)),
     ]
 
 
 def figures(room: Room) -> list[Any]:
     """What is shown of its people and views, in every window."""
     return [
-        (room.view_tally.totals(), room.presence.open_sessions),
+        ([tally.totals() for tally in room.tallies()], room.presence.open_sessions),
+        (room.unpaid, sorted(room.shared.holds), room.first_unit_ms, room.feed),
+        [(ledger.users, ledger.suspect_held, ledger.recent, ledger.bought) for ledger in room.ledgers.values()],
         *(
             (audience.session.published(), audience.bits, [audience.count(window) for window in range(3)])
             for audience in room.audiences
@@ -161,11 +184,19 @@ def test_an_id_of_the_generation_before_is_a_duplicate_too() -> None:
     assert known.event_id not in room.ids  # or it would be remembered for longer than after a restore
 
 
-def test_orders_and_what_is_too_little_for_it_are_folded_one_at_a_time() -> None:
+def test_what_is_too_little_for_it_and_what_hosts_say_is_folded_one_at_a_time() -> None:
     room = new_room()
-    assert fold_together(room, ORDERS, [order(order_id=f"o{number}") for number in range(9)]) is None
     assert fold_together(room, LIKES, [like()]) is None
+    assert fold_together(room, SALES, [opened() for _ in range(9)]) is None
     assert not room.ids
+
+
+def test_a_status_that_an_order_already_had_is_left_out() -> None:
+    room = new_room()
+    statuses = ["placed", "paid", "placed", "paid", "refunded"]
+    assert fold_together(room, ORDERS, [order(status) for status in statuses]) == 3
+    assert (room.orders_placed, room.orders_paid, room.orders_refunded) == (1, 1, 1)
+    assert len(room.new_ids) == 5  # each event is known from now on
 
 
 def test_people_of_a_moment_before_the_clock_began_are_counted() -> None:

@@ -1,0 +1,177 @@
+"""What orders do to their room: totals, money, stock, people.
+
+An order is the set of statuses that were seen of it (`stock.py`). What changes with its set is taken from a table of
+all transitions; sums and people of many orders go into windows together, which is half the cost of one at a time.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from heapq import heappush
+from typing import TYPE_CHECKING
+
+from stream.contract.overlay import FeedItem
+from stream.core.rates import BUYERS, CARTED_BUYERS, CARTERS, PAYERS
+from stream.core.stock import CANCELLED, EXPIRED, PAID, PLACED, REFUNDED, STATUS_BIT, STEPS, OrderState
+from stream.core.time import BUCKET_MS
+from stream.core.windows import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stream.contract.events import Order
+    from stream.core.room import Room
+
+    Seen = list[tuple[str, int]]  # (user, second), in the order of the log
+
+
+def fold_orders(room: Room, events: Sequence[Order], at_ms: Sequence[int]) -> list[bool]:  # noqa: C901 — as `seen`
+    """Fold records of orders, in the order of the log.
+
+    Args:
+        room: theirs.
+        events: records that are no duplicates by their event id.
+        at_ms: when each counts.
+
+    Returns of each record whether it counted; it does not when its order already had the status.
+    """
+    orders, holds, hold_ms = room.orders, room.shared.holds, room.rules.hold_ms
+    counted: list[bool] = []
+    placed: Seen = []
+    paid: Seen = []
+    income: defaultdict[tuple[str, int], int] = defaultdict(int)  # (currency, second) → minor units
+    units: defaultdict[int, int] = defaultdict(int)  # second → units of sales
+    sold: list[tuple[Order, int]] = []
+    for event, when_ms in zip(events, at_ms, strict=True):
+        bit, order_id = STATUS_BIT[event.status], event.order_id
+        order = orders.get(order_id)
+        if order is None:
+            order = OrderState.of(event)
+        elif order.mask & bit:
+            counted.append(False)
+            continue
+        else:
+            del orders[order_id]  # last again
+        counted.append(True)
+        orders[order_id] = order
+        before, second = order.mask, when_ms // BUCKET_MS
+        if bit == PLACED and order.lines:
+            order.hold_until_ms = when_ms + hold_ms
+            heappush(holds, (order.hold_until_ms, room.room_id, order_id))
+        if moved := _change(room, order_id, order, bit, second):
+            units[second] += moved
+        if not before & (PLACED | PAID) and bit & (PLACED | PAID):
+            placed.append((order.user_id, second))
+        if bit == PAID:
+            paid.append((order.user_id, second))
+            income[order.currency, second] += order.amount_minor
+            sold.append((event, when_ms))
+    if units:
+        _count_units(room, units)
+    if placed:
+        _count_placed(room, placed)
+    if paid:
+        _count_paid(room, paid, income)
+        _feed(room, sold)
+    return counted
+
+
+def expire(room: Room, order_id: str, order: OrderState) -> None:
+    """The hold of an order that is neither paid nor undone runs out."""
+    second = order.hold_until_ms // BUCKET_MS
+    if moved := _change(room, order_id, order, EXPIRED, second):
+        _count_units(room, {second: moved})
+
+
+def _change(room: Room, order_id: str, order: OrderState, bit: int, second: int) -> int:
+    """One more status: old contribution out, new contribution in. Returns by how many the units of sales changed."""
+    before = order.mask
+    order.mask = after = before | bit
+    order.changed_ms = room.shared.clock_ms
+    changed, user_id = room.changed_orders, order.user_id
+    if order_id in changed:
+        del changed[order_id]  # last again
+    changed[order_id] = None
+    placed, paid, unpaid, held, sold, released = STEPS[before][after]
+    if bit == CANCELLED:
+        room.orders_cancelled += 1
+    elif bit == REFUNDED:
+        room.orders_refunded += 1
+    money = room.money.get(order.currency)
+    if money is None:
+        money = room.money[order.currency] = [0, 0, 0]
+    amount = order.amount_minor
+    money[0] += amount * placed
+    money[1] += amount * paid
+    money[2] += amount * sold
+    if unpaid:
+        room.count_unpaid(user_id, unpaid)
+    if not order.lines:
+        return 0
+    suspect = room.unpaid.get(user_id, 0) >= room.rules.suspect_unpaid_orders
+    moved = 0
+    for sale_id, sku_id, quantity in order.lines:
+        moved += quantity
+        ledger = room.ledgers.get((sale_id, sku_id)) or room.ledger(sale_id, sku_id)
+        if ledger is not None:
+            ledger.released += released * quantity
+            ledger.move(user_id, held * quantity, sold * quantity, second, suspect=suspect)
+    return moved * (held + sold)
+
+
+def _count_units(room: Room, units: dict[int, int]) -> None:
+    for second, moved in units.items():
+        room.unit_tally.add(second, moved)
+    first_ms = min(units) * BUCKET_MS
+    if room.first_unit_ms < 0 or first_ms < room.first_unit_ms:
+        room.first_unit_ms = first_ms
+
+
+def _count_placed(room: Room, placed: Seen) -> None:
+    """So many orders became placed: at the moment of the record that made it so."""
+    room.orders_placed += len(placed)
+    by_second = _by_second(placed)
+    for second, users in by_second.items():
+        room.order_tally.add(second, len(users))
+    buyers, carters, both = (room.audiences[index] for index in (BUYERS, CARTERS, CARTED_BUYERS))
+    if both.bits or not (buyers.is_exact_with(len(placed)) and carters.is_exact_with(0)):
+        for user_id, second in placed:  # once these are sampled it matters who was met when
+            buyers.seen(user_id, second)
+            room.carted_and_bought(user_id)
+        return
+    carted = carters.session.members
+    for second, users in by_second.items():
+        people = dict.fromkeys(users, second)
+        buyers.seen_all(people, second)
+        for user_id in people:
+            if user_id in carted:
+                room.carted_and_bought(user_id)
+
+
+def _count_paid(room: Room, paid: Seen, income: dict[tuple[str, int], int]) -> None:
+    room.orders_paid += len(paid)
+    for second, users in _by_second(paid).items():
+        room.paid_tally.add(second, len(users))
+        room.audiences[PAYERS].seen_all(dict.fromkeys(users, second), second)
+    for (currency, second), amount_minor in income.items():
+        tally = room.paid_minor_tallies.get(currency)
+        if tally is None:
+            tally = room.paid_minor_tallies[currency] = Tally()
+            tally.advance(room.view_tally.as_of)
+        tally.add(second, amount_minor)
+
+
+def _by_second(seen: Seen) -> dict[int, list[str]]:
+    users: defaultdict[int, list[str]] = defaultdict(list)
+    for user_id, second in seen:
+        users[second].append(user_id)
+    return users
+
+
+def _feed(room: Room, sold: list[tuple[Order, int]]) -> None:
+    """The last orders that were paid, for all to see: the first letter of a name, no more."""
+    keep = room.rules.feed_items
+    for event, at_ms in sold[-keep:]:
+        line = event.lines[0]
+        room.feed.append(FeedItem("order", at_ms, event.user_id[:1] + "***", line.sku_id, line.quantity))
+    del room.feed[: max(0, len(room.feed) - keep)]
