@@ -51,10 +51,15 @@ class Edges:
         """Move the windows so that they end with `as_of_bucket`. Never back."""
         if as_of_bucket <= self.as_of:
             return
+        one_second = as_of_bucket - self.as_of == 1
         self.as_of = as_of_bucket
         counts = self.counts
         edge_0, edge_1, edge_2 = _edges(as_of_bucket)
-        if counts:
+        if counts and one_second:  # as a room is moved that is told each second
+            self.total_0 -= counts.get(edge_0 - 1, 0)
+            self.total_1 -= counts.get(edge_1 - 1, 0)
+            self.total_2 -= counts.pop(edge_2 - 1, 0)
+        elif counts:
             self.total_0 -= _leaving(counts, self.edge_0, edge_0)
             self.total_1 -= _leaving(counts, self.edge_1, edge_1)
             self.total_2 -= _leaving(counts, self.edge_2, edge_2)
