@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from stream.contract.events import TOPIC_NAMES, Enter, Leave, ProductClick
 from stream.core.orders import fold_orders
 from stream.core.rates import BUYERS, CARTERS, CLICKERS, ENGAGED, VIEWERS
+from stream.core.time import BUCKET_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,11 +51,9 @@ def fold_crowd(room: Room, topic_index: int, crowd: Crowd) -> Crowd | None:
 
     None, and nothing has happened, where that cannot be or does not pay: the caller folds them one at a time.
     """
-    fold, size = _FOLDS.get(topic_index), len(crowd.events)
-    if fold is None or size < FEW:
+    fold = _FOLDS.get(topic_index)
+    if fold is None or len(crowd.events) < FEW:
         return None
-    if fold is _fold_cart_adds and not room.audiences[CARTERS].is_exact_with(size):
-        return None  # once carters are sampled it matters who was met when
     new = room.remember_all([event.event_id for event in crowd.events])
     if new is not None:
         crowd = crowd.those(new)
@@ -81,11 +80,19 @@ def _fold_comments(room: Room, crowd: Crowd) -> None:
 def _fold_cart_adds(room: Room, crowd: Crowd) -> None:
     cart_adds: Sequence[CartAdd] = crowd.events
     room.cart_adds += len(cart_adds)
-    _seen(room, (ENGAGED, CARTERS), cart_adds, crowd.seconds)
-    bought = room.audiences[BUYERS].session
-    for added in cart_adds:
-        if bought.may_contain(added.user_id):
+    if room.audiences[CARTERS].is_exact_with(len(cart_adds)):
+        _seen(room, (ENGAGED, CARTERS), cart_adds, crowd.seconds)
+        bought = room.audiences[BUYERS].session
+        for added in cart_adds:
+            if bought.may_contain(added.user_id):
+                room.carted_and_bought(added.user_id)
+    else:  # once carters are sampled it matters who was met when
+        _seen(room, (ENGAGED,), cart_adds, crowd.seconds)
+        carters = room.audiences[CARTERS]
+        for added, at_ms in zip(cart_adds, crowd.at_ms, strict=True):
+            carters.seen(added.user_id, at_ms // BUCKET_MS)
             room.carted_and_bought(added.user_id)
+    for added in cart_adds:
         if added.sale_id is not None and (ledger := room.ledger(added.sale_id, added.sku_id)) is not None:
             ledger.add_carter(added.user_id)
 
