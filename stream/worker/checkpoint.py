@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, zip_longest
 from typing import Any
 
 import msgspec
@@ -27,16 +28,20 @@ from stream.worker.tasks import FatalError, within
 CHECKPOINT_VERSION = 1
 META_KEY = b"m"
 
-# One transaction or one fencing. Calm p95 is 24 ms, the worst seen in a storm 359 ms; a failure only costs a new
-# take-over.
-TRANSACTION_WAIT_S = 8.0
-# The broker aborts a dead owner's transaction after this, in case that nobody fences it before.
-TRANSACTION_TIMEOUT_MS = 15_000
+# One step of a transaction, or one fencing: how long nothing may come of it. Calm p95 of a whole one is 24 ms, the
+# worst seen in a storm 359 ms. Not a bound of the whole: in a backlog over ten thousand rooms one holds 40 MB, and an
+# owner that was given up in the midst of one had as much to restore, and more to save next time.
+PROGRESS_WAIT_S = 8.0
+# The broker aborts a dead owner's transaction after this, in case that nobody fences it before. Longer than the largest
+# transaction takes, for one that goes on must not be aborted.
+TRANSACTION_TIMEOUT_MS = 60_000
 REQUEST_TIMEOUT_MS = 5_000
 # Below the brokers' usual limit of 1 MiB a batch (`message.max.bytes`), with room for the batch header.
-BATCH_BYTES = 512 * 1024
-# A larger state record goes alone in its batch; `checkpoints` allows 8 MiB. Beyond that a room could not be saved at
-# all.
+BATCH_BYTES = 960 * 1024
+# Of state: `checkpoints` allows 8 MiB. aiokafka has one batch of a partition under way at a time, so a large checkpoint
+# costs as many round trips as it has batches.
+STATE_BATCH_BYTES = 4 * 1024 * 1024
+# A larger state record goes alone in its batch. Beyond this a room could not be saved at all.
 STATE_RECORD_MAX_BYTES = 8_000_000
 SIGNAL_MAX_BYTES = 1_000_000
 STOP_WAIT_S = 3.0
@@ -98,6 +103,11 @@ class Message(Struct, frozen=True):
     value: bytes | None
     headers: Sequence[tuple[str, bytes]] = ()
 
+    def most_bytes(self) -> int:
+        """At most so many in a batch of format 2: each varint counted as long as it can be."""
+        headers = sum(len(name.encode()) + len(value) + 10 for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers + 36
+
 
 class Contents(Struct, frozen=True):
     """What one transaction writes: all of one moment."""
@@ -154,8 +164,8 @@ class CheckpointWriter:
             transactional_id=transactional_id,
             acks="all",
             linger_ms=0,
-            max_batch_size=BATCH_BYTES,
-            max_request_size=STATE_RECORD_MAX_BYTES + BATCH_BYTES,
+            max_batch_size=STATE_BATCH_BYTES,
+            max_request_size=STATE_RECORD_MAX_BYTES + STATE_BATCH_BYTES,
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             retry_backoff_ms=20,
@@ -163,47 +173,59 @@ class CheckpointWriter:
 
     async def fence(self) -> None:
         """Fence off every older owner: from here on none of them can write."""
-        await asyncio.wait_for(self._producer.start(), TRANSACTION_WAIT_S)
+        await asyncio.wait_for(self._producer.start(), PROGRESS_WAIT_S)
 
     async def write(self, contents: Contents) -> Written:
         """Write and commit. Whatever is raised, the caller must give the partition up.
 
-        The contents are the caller's copy of one moment: `wait_for` begins one turn of the loop later, and a fold in
-        between must not move the offsets ahead of the state.
+        The contents are the caller's copy of one moment: folds go on meanwhile, and must not move the offsets ahead of
+        the state.
+
+        Raises:
+            TimeoutError: for `PROGRESS_WAIT_S` nothing came of it.
+            KafkaError: what aiokafka has to say.
         """
-        return await asyncio.wait_for(self._transact(contents), TRANSACTION_WAIT_S)
+        now_s = asyncio.get_running_loop().time
+        async with asyncio.timeout(PROGRESS_WAIT_S) as deadline:
+            return await self._transact(contents, lambda: deadline.reschedule(now_s() + PROGRESS_WAIT_S))
 
-    async def _transact(self, contents: Contents) -> Written:
+    async def _transact(self, contents: Contents, went_on: Callable[[], None]) -> Written:
         await self._producer.begin_transaction()
-        meta = Message(META_KEY, msgspec.json.encode(contents.meta))
-        state = [Message(key, value) for key, value in contents.state]
-        state.append(meta)
-        sent = [await self._send(self._topics.checkpoints, state)]
-        if contents.dead_letters:
-            sent.append(await self._send(self._topics.dead_letters, contents.dead_letters))
-        if contents.signals:
-            signals = [Message(room_id.encode(), document) for room_id, document in contents.signals.items()]
-            sent.append(await self._send(self._topics.signals, signals))
-        if contents.journal:
-            sent.append(await self._send(self._topics.journal, [Message(None, contents.journal)]))
-        # Every future before the commit: `commit_transaction` succeeds although a batch of the transaction failed.
-        done = await asyncio.gather(*(future for futures, _ in sent for future in futures))
-        await self._producer.commit_transaction()
-        return Written(done[0].offset, contents.records, sum(size for _, size in sent))
-
-    async def _send(self, topic: str, messages: Sequence[Message]) -> tuple[list[asyncio.Future[Any]], int]:
-        futures = []
+        topics, batches = zip(*self._batches_by_topic(contents), strict=True)
+        sent: list[asyncio.Future[Any]] = []
         size = 0
-        for batch in self._batches(messages):
-            size += batch.size()
-            futures.append(await self._producer.send_batch(batch, topic, partition=self._partition))
-        return futures, size
+        # In turns, so that one request carries a batch of each topic.
+        for abreast in zip_longest(*batches):
+            for topic, batch in zip(topics, abreast, strict=True):
+                if batch is not None:
+                    size += batch.size()
+                    sent.append(await self._producer.send_batch(batch, topic, partition=self._partition))
+                    went_on()  # taken means: the last but one of this topic is acknowledged
+        # Every future before the commit: `commit_transaction` succeeds although a batch of the transaction failed.
+        done = await asyncio.gather(*sent)
+        went_on()
+        await self._producer.commit_transaction()
+        return Written(done[0].offset, contents.records, size)
 
-    def _batches(self, messages: Iterable[Message]) -> Iterator[Any]:
+    def _batches_by_topic(self, contents: Contents) -> Iterator[tuple[str, Iterator[Any]]]:
+        """The state first: where its first batch lands is where the transaction begins."""
+        meta = Message(META_KEY, msgspec.json.encode(contents.meta))
+        state = (Message(key, value) for key, value in contents.state)
+        yield self._topics.checkpoints, self._batches(chain(state, [meta]), STATE_BATCH_BYTES)
+        if contents.dead_letters:
+            yield self._topics.dead_letters, self._batches(contents.dead_letters, BATCH_BYTES)
+        if contents.signals:
+            signals = (Message(room_id.encode(), document) for room_id, document in contents.signals.items())
+            yield self._topics.signals, self._batches(signals, BATCH_BYTES)
+        if contents.journal:
+            yield self._topics.journal, self._batches([Message(None, contents.journal)], BATCH_BYTES)
+
+    def _batches(self, messages: Iterable[Message], most_bytes: int) -> Iterator[Any]:
         """Full batches; a record that is larger than a batch gets one of its own."""
         batch = self._producer.create_batch()
         for message in messages:
-            if not self._append(batch, message):
+            full = batch.record_count() and batch.size() + message.most_bytes() > most_bytes
+            if full or not self._append(batch, message):
                 yield batch
                 batch = self._producer.create_batch()
                 self._append(batch, message)

@@ -284,6 +284,19 @@ async def test_batches_of_one_partition_keep_their_order(kafka: Kafka) -> None:
     await producer.commit_transaction()
 
 
+async def test_a_batch_is_taken_when_the_last_but_one_of_its_partition_is_answered(kafka: Kafka) -> None:
+    producer = await kafka.producer()
+    await producer.begin_transaction()
+    futures: list[Any] = []
+    for number in range(5):
+        batch = producer.create_batch()
+        batch.append(key=None, value=b"%d" % number, timestamp=None, headers=[])
+        futures.append(await producer.send_batch(batch, kafka.topic, partition=0))
+        assert all(future.done() for future in futures[:-2])
+    await asyncio.gather(*futures)
+    await producer.commit_transaction()
+
+
 async def test_nothing_is_sent_outside_a_transaction(kafka: Kafka) -> None:
     producer = await kafka.producer()
     with pytest.raises(IllegalOperation):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aiokafka.errors import ConcurrentTransactions, IllegalOperation
+from aiokafka.errors import ConcurrentTransactions, IllegalOperation, KafkaTimeoutError
 
 from tests.simulation.kafka_log import Draft, Kept, Outcome
 
@@ -55,6 +55,10 @@ class Batch:
         """Bytes, about."""
         return self._bytes
 
+    def record_count(self) -> int:
+        """How many records it holds."""
+        return len(self.drafts)
+
 
 class ProducerTwin:
     """Stands for AIOKafkaProducer with a transactional id.
@@ -66,6 +70,7 @@ class ProducerTwin:
         transactional_id: as aiokafka's.
         max_batch_size: as aiokafka's.
         transaction_timeout_ms: as aiokafka's.
+        request_timeout_ms: as aiokafka's; here only for how long a batch waits to be taken.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class ProducerTwin:
         transactional_id: str,
         max_batch_size: int,
         transaction_timeout_ms: int,
+        request_timeout_ms: int = 40_000,
         **_more: Any,
     ) -> None:
         self._cluster = cluster
@@ -85,10 +91,11 @@ class ProducerTwin:
         self._id = transactional_id
         self._max_batch_size = max_batch_size
         self._timeout_s = transaction_timeout_ms / 1000
+        self._request_timeout_s = request_timeout_ms / 1000
         self._epoch = -1
         self._in_transaction = False
         self._sent: list[asyncio.Task[Delivered]] = []
-        self._last: dict[PartitionLog, asyncio.Task[Delivered]] = {}
+        self._last: dict[PartitionLog, list[asyncio.Task[Delivered]]] = {}  # the last two
 
     async def start(self) -> None:
         """Fence off every older producer of this id."""
@@ -106,12 +113,20 @@ class ProducerTwin:
         return Batch(self._max_batch_size)
 
     async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> asyncio.Task[Delivered]:
-        """Send it; the future of where it landed."""
+        """Send it; the future of where it landed.
+
+        Of one partition, one batch is under way and one waits. A third is taken when the first is answered.
+        """
         if not self._in_transaction:
             raise IllegalOperation("not in a transaction")
         log = self._cluster.log(topic, partition)
-        sent = asyncio.get_running_loop().create_task(self._produce(batch, log, self._last.get(log)))
-        self._last[log] = sent
+        last = self._last.setdefault(log, [])
+        if len(last) == 2 and not last[0].done():
+            await asyncio.wait([last[0]], timeout=self._request_timeout_s)
+            if not last[0].done():
+                raise KafkaTimeoutError
+        sent = asyncio.get_running_loop().create_task(self._produce(batch, log, last[-1] if last else None))
+        self._last[log] = [*last[-1:], sent]
         self._sent.append(sent)
         return sent
 

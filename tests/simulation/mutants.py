@@ -18,7 +18,7 @@ from stream.core.generations import Generations
 from stream.core.room import Room
 from stream.core.stock import EXPIRED
 from stream.worker import owner as owner_module
-from stream.worker.checkpoint import META_KEY, CheckpointWriter, Contents, Message, Written
+from stream.worker.checkpoint import META_KEY, STATE_BATCH_BYTES, CheckpointWriter, Contents, Message, Written
 from stream.worker.owner import Owner
 from stream.worker.owners import Owners
 from stream.worker.ownership import Ownership, Phase, Verdict
@@ -28,7 +28,7 @@ from tests.simulation.run import run_seed
 from tests.simulation.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from faust.types import TP
 
@@ -144,17 +144,25 @@ def turns_at_once(self: Generations, clock_ms: int) -> None:
 # -- and some more -----------------------------------------------------------------------------------------------------
 
 
-async def commits_unawaited(self: CheckpointWriter, contents: Contents) -> Written:
+async def commits_unawaited(self: CheckpointWriter, contents: Contents, _went_on: Callable[[], None]) -> Written:
     """`commit_transaction` succeeds although a batch of the transaction failed."""
     await self._producer.begin_transaction()
+    state = [Message(key, value) for key, value in contents.state]
     meta = Message(META_KEY, msgspec.json.encode(contents.meta))
-    await self._send(self._topics.checkpoints, [Message(key, value) for key, value in contents.state])
-    sent = await self._send(self._topics.checkpoints, [meta])
-    if contents.dead_letters:
-        await self._send(self._topics.dead_letters, contents.dead_letters)
+    outputs = self._topics
+    batches: tuple[tuple[str, Sequence[Message]], ...] = (
+        (outputs.checkpoints, state),
+        (outputs.dead_letters, contents.dead_letters),
+        (outputs.checkpoints, [meta]),
+    )
+    sent = [
+        await self._producer.send_batch(batch, topic, partition=self._partition)
+        for topic, messages in batches
+        if messages
+        for batch in self._batches(messages, STATE_BATCH_BYTES)
+    ]
     await self._producer.commit_transaction()
-    done = await asyncio.gather(*sent[0])
-    return Written(done[0].offset - len(contents.state), contents.records, 0)
+    return Written((await sent[-1]).offset - len(state), contents.records, 0)
 
 
 def publishes_at_once(self: Owner) -> bool:
