@@ -52,13 +52,14 @@ def fold_orders(room: Room, events: Sequence[Order], at_ms: Sequence[int]) -> li
             continue
         else:
             del orders[order_id]  # last again
+        order_id = order.order_id  # of equal ones, the one that is remembered: no other stays in memory
         counted.append(True)
         orders[order_id] = order
         before, second = order.mask, when_ms // BUCKET_MS
         if bit == PLACED and order.lines:
             order.hold_until_ms = when_ms + hold_ms
             heappush(holds, (order.hold_until_ms, room.room_id, order_id))
-        if moved := _change(room, order_id, order, bit, second):
+        if moved := _change(room, order, bit, second):
             units[second] += moved
         if not before & (PLACED | PAID) and bit & (PLACED | PAID):
             placed.append((order.user_id, second))
@@ -76,19 +77,19 @@ def fold_orders(room: Room, events: Sequence[Order], at_ms: Sequence[int]) -> li
     return counted
 
 
-def expire(room: Room, order_id: str, order: OrderState) -> None:
+def expire(room: Room, order: OrderState) -> None:
     """The hold of an order that is neither paid nor undone runs out."""
     second = order.hold_until_ms // BUCKET_MS
-    if moved := _change(room, order_id, order, EXPIRED, second):
+    if moved := _change(room, order, EXPIRED, second):
         _count_units(room, {second: moved})
 
 
-def _change(room: Room, order_id: str, order: OrderState, bit: int, second: int) -> int:
+def _change(room: Room, order: OrderState, bit: int, second: int) -> int:
     """One more status: old contribution out, new contribution in. Returns by how many the units of sales changed."""
     before = order.mask
     order.mask = after = before | bit
     order.changed_ms = room.shared.clock_ms
-    changed, user_id = room.changed_orders, order.user_id
+    changed, order_id, user_id = room.changed_orders, order.order_id, order.user_id
     if order_id in changed:
         del changed[order_id]  # last again
     changed[order_id] = None

@@ -262,8 +262,8 @@ class Room:
             return False
         # Last again: orders lie in the order of their last change, here and in the checkpoint.
         del self.orders[order_id]
-        self.orders[order_id] = order
-        expire(self, order_id, order)
+        self.orders[order.order_id] = order
+        expire(self, order)
         return True
 
     def count_unpaid(self, user_id: str, change: int) -> None:

@@ -6,6 +6,7 @@ The room's own file decides nothing about how it is stored; this one decides no 
 from __future__ import annotations
 
 from itertools import islice
+from sys import intern
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,7 +27,7 @@ from stream.core.changelog import (
     unframe,
 )
 from stream.core.room import Room, Shared
-from stream.core.stock import STANDINGS, Ledger, OrderState, SaleTerms
+from stream.core.stock import STANDINGS, Ledger, OrderState, SaleTerms, shared_lines
 from stream.core.urgency import UrgencyState
 from stream.core.windows import Tally
 
@@ -211,7 +212,7 @@ def order_entries(room: Room) -> Iterator[OrderEntry]:
         yield OrderEntry(
             room.room_id,
             room.born_ms,
-            order_id,
+            order.order_id,
             order.user_id,
             order.currency,
             order.amount_minor,
@@ -304,10 +305,11 @@ def restore_order(room: Room, entry: OrderEntry) -> None:
     orders = room.orders
     orders.pop(entry.order_id, None)
     orders[entry.order_id] = OrderState(
+        entry.order_id,
         entry.user_id,
-        entry.currency,
+        intern(entry.currency),
         entry.amount_minor,
-        entry.lines,
+        shared_lines(entry.lines),
         entry.mask,
         entry.hold_until_ms,
         entry.changed_ms,
@@ -353,7 +355,5 @@ def _give_back_units(room: Room, order: OrderState) -> None:
     for sale_id, sku_id, quantity in order.lines:
         ledger = room.ledgers.get((sale_id, sku_id))
         if ledger is not None:
-            units = ledger.users.setdefault(order.user_id, [0, 0])
-            units[0] += held * quantity
-            units[1] += sold * quantity
+            ledger.restore_units(order.user_id, held * quantity, sold * quantity)
             ledger.suspect_held += suspect * held * quantity

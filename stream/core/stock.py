@@ -9,6 +9,8 @@ order, ends the same.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from sys import intern
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
@@ -30,6 +32,8 @@ STATUS_BIT = {
 UNDONE = CANCELLED | REFUNDED
 BOUGHT_BUCKET_MS = 10_000
 RECENT_BUCKETS = 30
+NO_UNITS = (0, 0)
+SHARED_MAX = 10_000  # values of a kind that are kept once
 
 
 def is_placed(mask: int) -> bool:
@@ -97,9 +101,22 @@ def _merged(lines: tuple[SaleLine, ...]) -> tuple[SaleLine, ...]:
     return tuple([(*key, quantity) for key, quantity in units.items()])
 
 
+@lru_cache(maxsize=SHARED_MAX)
+def shared_lines(lines: tuple[SaleLine, ...]) -> tuple[SaleLine, ...]:
+    """One object for equal lines: orders of a sale hardly differ in them, and copies were half of an order's memory."""
+    return lines
+
+
+@lru_cache(maxsize=SHARED_MAX)
+def shared_units(held: int, sold: int) -> tuple[int, int]:
+    """One object for equal pairs: most users of a sale hold or bought one unit."""
+    return held, sold
+
+
 class OrderState(Struct, gc=False):
     """What is remembered of one order."""
 
+    order_id: str
     user_id: str
     currency: str
     amount_minor: int
@@ -119,7 +136,7 @@ class OrderState(Struct, gc=False):
                 lines += ((line.sale_id, line.sku_id, line.quantity),)
         if len(lines) > 1:
             lines = _merged(lines)
-        return cls(event.user_id, event.currency, amount_minor, lines)
+        return cls(event.order_id, event.user_id, intern(event.currency), amount_minor, shared_lines(lines))
 
 
 class Ledger:
@@ -161,7 +178,7 @@ class Ledger:
         self.over_limit = 0
         self.suspect_held = 0
         self.limit: int | None = None
-        self.users: dict[str, list[int]] = {}  # user → [held, sold]
+        self.users: dict[str, tuple[int, int]] = {}  # user → (held, sold)
         self.carters = Distinct(exact_max)
         self.carters_with_order = 0
         self.recent: dict[int, int] = {}  # 1 s bucket → net units committed
@@ -209,19 +226,11 @@ class Ledger:
         self.sold += sold
         if suspect:
             self.suspect_held += held
-        units = self.users.get(user_id)
-        if units is None:
-            units = self.users[user_id] = [0, 0]
-        before = units[0] + units[1]
-        units[0] += held
-        units[1] += sold
-        after = units[0] + units[1]
+        before, after = self._add_units(user_id, held, sold)
         if self.limit is not None:
             self.over_limit += self._over(after) - self._over(before)
         if (before > 0) != (after > 0) and user_id in self.carters:
             self.carters_with_order += 1 if after > 0 else -1
-        if not (units[0] or units[1]):
-            del self.users[user_id]
         net = held + sold
         if net and not suspect:
             self.recent[bucket] = self.recent.get(bucket, 0) + net
@@ -229,6 +238,17 @@ class Ledger:
             bought = self.bought.setdefault(bucket * 1_000 // BOUGHT_BUCKET_MS, [0, 0])
             bought[0] += sold
             bought[1] += 1 if sold > 0 else -1
+
+    def _add_units(self, user_id: str, held: int, sold: int) -> tuple[int, int]:
+        """Change one user's units. Returns how many they were in all, before and after."""
+        held_before, sold_before = self.users.get(user_id, NO_UNITS)
+        held += held_before
+        sold += sold_before
+        if held or sold:
+            self.users[user_id] = shared_units(held, sold)
+        else:
+            self.users.pop(user_id, None)
+        return held_before + sold_before, held + sold
 
     def add_carter(self, user_id: str) -> None:
         """Somebody put this SKU of this sale into the cart."""
@@ -242,12 +262,17 @@ class Ledger:
         if units is None:
             return
         self.shown = None
-        units[0] -= held
-        units[1] -= sold
-        if units[0] <= 0 and units[1] <= 0:
-            del self.users[user_id]
-            if user_id in self.carters:
-                self.carters_with_order -= 1
+        held, sold = units[0] - held, units[1] - sold
+        if held > 0 or sold > 0:
+            self.users[user_id] = shared_units(held, sold)
+            return
+        del self.users[user_id]
+        if user_id in self.carters:
+            self.carters_with_order -= 1
+
+    def restore_units(self, user_id: str, held: int, sold: int) -> None:
+        """One user's units of one order, after a restore: all else that they change was saved itself."""
+        self._add_units(user_id, held, sold)
 
     def suspect(self, units: int) -> None:
         """So many of the held units look fake from now on; negative: no longer."""
@@ -256,8 +281,7 @@ class Ledger:
 
     def held_by(self, user_id: str) -> int:
         """Units that one user holds."""
-        units = self.users.get(user_id)
-        return units[0] if units is not None else 0
+        return self.users.get(user_id, NO_UNITS)[0]
 
     def forget_recent(self, as_of_bucket: int, bought_window_ms: int) -> None:
         """Drop what is older than every window of this ledger."""

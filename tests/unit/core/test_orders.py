@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from stream.contract.events import Order
+from stream.core.orders import fold_orders
 from stream.core.room import Outcome, Room
 from stream.core.rules import Rules
 from tests.support.events import (
@@ -130,3 +134,21 @@ def test_the_feed_shows_the_latest_payments_and_no_more_of_a_person_than_a_lette
         (at(2), "2***", "k1", 2),
         (at(3), "3***", "k1", 3),
     ]
+
+
+# -- memory ------------------------------------------------------------------------------------------------------------
+def test_what_is_equal_in_orders_is_in_memory_once() -> None:
+    room = new_room()
+    for status, order_id in (("placed", "order 1"), ("placed", "order 2"), ("paid", "order 1")):
+        decoded = msgspec.json.decode(msgspec.json.encode(order(status, order_id)), type=Order)
+        assert fold_orders(room, [decoded], [at(0)]) == [True]
+    second, first = room.orders.values()
+    assert (first.lines, first.currency) == ((("s1", "k1", 1),), "CNY")
+    assert first.lines is second.lines
+    assert first.currency is second.currency
+    ids = [*room.orders, *room.changed_orders, *(order_id for _, _, order_id in room.shared.holds)]
+    assert len(ids) == 6
+    assert len(set(map(id, ids))) == 2
+    ledger = room.ledgers["s1", "k1"]
+    ledger.move("u2", 1, 1, T0_S, suspect=False)
+    assert ledger.users["u2"] is ledger.users["u1"]

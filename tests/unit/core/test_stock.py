@@ -79,7 +79,7 @@ class End(NamedTuple):
     released: int
     available: int | None
     over_limit: int
-    users: dict[str, list[int]]
+    users: dict[str, tuple[int, int]]
 
 
 def end_of(room: Room) -> End:
@@ -109,7 +109,7 @@ def expected_end(statuses: tuple[str, ...]) -> End:
         3 if placed and not sold else 0,
         10 - sold,
         1 if sold else 0,
-        {"u1": [0, 3]} if sold else {},
+        {"u1": (0, 3)} if sold else {},
     )
 
 
@@ -189,7 +189,7 @@ def test_the_lines_of_the_first_record_are_the_order_s() -> None:
     ledger = ledger_of(room)
     room.fold(order("placed", lines=[line(2, amount=100)]), at(0))
     room.fold(order("paid", user="u2", currency="EUR", lines=[line(9, amount=900)]), at(1))
-    assert (ledger.held, ledger.sold, ledger.users) == (0, 2, {"u1": [0, 2]})
+    assert (ledger.held, ledger.sold, ledger.users) == (0, 2, {"u1": (0, 2)})
     assert room.money == {"CNY": [100, 100, 100]}
 
 
@@ -371,7 +371,7 @@ def test_an_order_out_of_memory_leaves_the_units_and_frees_the_user() -> None:
     ledger.move("u1", 0, 2, T0_S, suspect=False)
     ledger.move("u1", 1, 3, T0_S, suspect=False)
     ledger.forget("u1", 0, 2)
-    assert ledger.users == {"u1": [1, 3]}
+    assert ledger.users == {"u1": (1, 3)}
     assert ledger.carters_without_order == 0
     ledger.forget("u1", 1, 3)
     assert ledger.users == {}
