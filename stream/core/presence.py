@@ -20,33 +20,55 @@ NEVER = -1
 class Presence:
     """The sessions of one room."""
 
-    __slots__ = ("_due", "_seconds", "_waiting", "changed", "closed_ms", "open_sessions", "sessions", "timeout_ms")
+    __slots__ = (
+        "_due",
+        "_entered",
+        "_left",
+        "_seconds",
+        "_waiting",
+        "changed",
+        "closed_ms",
+        "open_sessions",
+        "timeout_ms",
+    )
 
     def __init__(self, timeout_ms: int, closed_ms: int) -> None:
         self.timeout_ms = timeout_ms
         self.closed_ms = closed_ms
-        self.sessions: dict[str, tuple[int, int]] = {}  # session → latest (enter, leave)
+        # Session → latest enter, latest leave: two dictionaries, for most never leave and a pair each is memory.
+        self._entered: dict[str, int] = {}
+        self._left: dict[str, int] = {}
         self.open_sessions = 0
         self.changed: dict[str, tuple[int, int]] = {}
         # Second → sessions that time out in it; the seconds as a heap. One that changed since stands in another, too.
         self._waiting: dict[int, list[str]] = {}
         self._seconds: list[int] = []
-        self._due: list[tuple[int, str]] = []  # heap of those whose second has begun: a pair each for all was 90 bytes
+        self._due: list[tuple[int, str]] = []  # heap of those whose second has begun
+
+    @property
+    def sessions(self) -> dict[str, tuple[int, int]]:
+        """All that are remembered: session → latest (enter, leave)."""
+        return {session: self._times(session) for session in self._entered | self._left}
+
+    def _times(self, session: str) -> tuple[int, int]:
+        return self._entered.get(session, NEVER), self._left.get(session, NEVER)
 
     def enter(self, session: str, at_ms: int) -> None:
         """A session was opened."""
-        entered_ms, left_ms = self.sessions.get(session, (NEVER, NEVER))
+        entered_ms, left_ms = self._times(session)
         if at_ms > entered_ms:
-            self._put(session, entered_ms > left_ms, at_ms, left_ms)
+            self._entered[session] = at_ms
+            self._changed(session, entered_ms > left_ms, at_ms, left_ms)
 
     def leave(self, session: str, at_ms: int) -> None:
         """A session was closed."""
-        entered_ms, left_ms = self.sessions.get(session, (NEVER, NEVER))
+        entered_ms, left_ms = self._times(session)
         if at_ms > left_ms:
-            self._put(session, entered_ms > left_ms, entered_ms, at_ms)
+            self._left[session] = at_ms
+            self._changed(session, entered_ms > left_ms, entered_ms, at_ms)
 
-    def _put(self, session: str, was_open: bool, entered_ms: int, left_ms: int) -> None:  # noqa: FBT001
-        self.sessions[session] = self.changed[session] = (entered_ms, left_ms)
+    def _changed(self, session: str, was_open: bool, entered_ms: int, left_ms: int) -> None:  # noqa: FBT001
+        self.changed[session] = (entered_ms, left_ms)
         self.open_sessions += (entered_ms > left_ms) - was_open
         self._wait(session, self._expires_ms(entered_ms, left_ms) // 1_000)
 
@@ -68,16 +90,17 @@ class Presence:
         while seconds and seconds[0] * 1_000 <= clock_ms:
             second = heappop(seconds)
             for session in self._waiting.pop(second):
-                times = self.sessions.get(session)
-                if times is not None and (expires_ms := self._expires_ms(*times)) // 1_000 == second:
+                expires_ms = self._expires_ms(*self._times(session))
+                if expires_ms // 1_000 == second:
                     heappush(due, (expires_ms, session))
         while due and due[0][0] <= clock_ms:
             _, session = heappop(due)
-            times = self.sessions.get(session)
-            if times is not None and self._expires_ms(*times) <= clock_ms:
+            entered_ms, left_ms = self._times(session)
+            if self._expires_ms(entered_ms, left_ms) <= clock_ms:
                 # Not out of `changed`: what was saved of it may still say that it is open.
-                del self.sessions[session]
-                self.open_sessions -= times[0] > times[1]
+                self._entered.pop(session, None)
+                self._left.pop(session, None)
+                self.open_sessions -= entered_ms > left_ms
         return self.open_sessions != before
 
     def take_changed(self) -> dict[str, tuple[int, int]]:
@@ -87,11 +110,17 @@ class Presence:
 
     def restore(self, sessions: Mapping[str, tuple[int, int]]) -> None:
         """Take back saved sessions; `rebuild` must follow."""
-        self.sessions.update(sessions)
+        for session, (entered_ms, left_ms) in sessions.items():
+            for times, at_ms in ((self._entered, entered_ms), (self._left, left_ms)):
+                if at_ms == NEVER:
+                    times.pop(session, None)
+                else:
+                    times[session] = at_ms
 
     def rebuild(self) -> None:
         """The number of open sessions and the order of time-outs anew, after a restore."""
-        self.open_sessions = sum(1 for entered_ms, left_ms in self.sessions.values() if entered_ms > left_ms)
         self._waiting, self._seconds, self._due = {}, [], []
-        for session, times in self.sessions.items():
-            self._wait(session, self._expires_ms(*times) // 1_000)
+        self.open_sessions = 0
+        for session, (entered_ms, left_ms) in self.sessions.items():
+            self.open_sessions += entered_ms > left_ms
+            self._wait(session, self._expires_ms(entered_ms, left_ms) // 1_000)
