@@ -6,7 +6,6 @@ The room's own file decides nothing about how it is stored; this one decides no 
 from __future__ import annotations
 
 from itertools import islice
-from sys import intern
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,7 +26,7 @@ from stream.core.changelog import (
     unframe,
 )
 from stream.core.room import Room, Shared
-from stream.core.stock import STANDINGS, Ledger, OrderState, SaleTerms, shared_lines
+from stream.core.stock import STANDINGS, Ledger, OrderState, SaleTerms, one_of_equal
 from stream.core.urgency import UrgencyState
 from stream.core.windows import Tally
 
@@ -307,9 +306,9 @@ def restore_order(room: Room, entry: OrderEntry) -> None:
     orders[entry.order_id] = OrderState(
         entry.order_id,
         entry.user_id,
-        intern(entry.currency),
+        one_of_equal(entry.currency),
         entry.amount_minor,
-        shared_lines(entry.lines),
+        one_of_equal(entry.lines),
         entry.mask,
         entry.hold_until_ms,
         entry.changed_ms,

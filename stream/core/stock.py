@@ -10,8 +10,7 @@ order, ends the same.
 from __future__ import annotations
 
 from functools import lru_cache
-from sys import intern
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -19,6 +18,8 @@ from stream.contract.events import Order, OrderStatus
 from stream.core.distinct import Distinct
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from stream.contract.events import SaleOpened
     from stream.core.shown import Shown
 
@@ -33,7 +34,9 @@ UNDONE = CANCELLED | REFUNDED
 BOUGHT_BUCKET_MS = 10_000
 RECENT_BUCKETS = 30
 NO_UNITS = (0, 0)
-SHARED_MAX = 10_000  # values of a kind that are kept once
+SHARED_MAX = 10_000
+
+T = TypeVar("T", bound="Hashable")
 
 
 def is_placed(mask: int) -> bool:
@@ -102,15 +105,12 @@ def _merged(lines: tuple[SaleLine, ...]) -> tuple[SaleLine, ...]:
 
 
 @lru_cache(maxsize=SHARED_MAX)
-def shared_lines(lines: tuple[SaleLine, ...]) -> tuple[SaleLine, ...]:
-    """One object for equal lines: orders of a sale hardly differ in them, and copies were half of an order's memory."""
-    return lines
+def one_of_equal(value: T) -> T:
+    """One object for all equal values: orders hardly differ in lines and currency, users of a sale in their units.
 
-
-@lru_cache(maxsize=SHARED_MAX)
-def shared_units(held: int, sold: int) -> tuple[int, int]:
-    """One object for equal pairs: most users of a sale hold or bought one unit."""
-    return held, sold
+    Copies were a third of what an order takes in memory.
+    """
+    return value
 
 
 class OrderState(Struct, gc=False):
@@ -136,7 +136,7 @@ class OrderState(Struct, gc=False):
                 lines += ((line.sale_id, line.sku_id, line.quantity),)
         if len(lines) > 1:
             lines = _merged(lines)
-        return cls(event.order_id, event.user_id, intern(event.currency), amount_minor, shared_lines(lines))
+        return cls(event.order_id, event.user_id, one_of_equal(event.currency), amount_minor, one_of_equal(lines))
 
 
 class Ledger:
@@ -245,7 +245,7 @@ class Ledger:
         held += held_before
         sold += sold_before
         if held or sold:
-            self.users[user_id] = shared_units(held, sold)
+            self.users[user_id] = one_of_equal((held, sold))
         else:
             self.users.pop(user_id, None)
         return held_before + sold_before, held + sold
@@ -264,7 +264,7 @@ class Ledger:
         self.shown = None
         held, sold = units[0] - held, units[1] - sold
         if held > 0 or sold > 0:
-            self.users[user_id] = shared_units(held, sold)
+            self.users[user_id] = one_of_equal((held, sold))
             return
         del self.users[user_id]
         if user_id in self.carters:
