@@ -96,6 +96,18 @@ class LogReader:
             ) from error
 
 
+async def begins_since(
+    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], since_ms: int | None
+) -> dict[TopicPartition, int]:
+    """Where to begin: at the first records that are not older than `since_ms`; at those that are still to come."""
+    if since_ms is None:
+        return dict(await consumer.beginning_offsets(partitions))
+    # The ends first: what is committed while we ask has no time yet, and lies before ends that are asked for later.
+    ends = await consumer.end_offsets(partitions)
+    found = await consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))
+    return {part: at.offset if (at := found[part]) else ends[part] for part in partitions}
+
+
 @asynccontextmanager
 async def log_reader(
     bootstrap_servers: str,
@@ -124,11 +136,7 @@ async def log_reader(
     try:
         await consumer.start()
         consumer.assign(partitions)
-        begins = await consumer.beginning_offsets(partitions)
-        if since_ms is not None:
-            found = await consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))
-            ends = await consumer.end_offsets(partitions)
-            begins = {part: at.offset if (at := found[part]) else ends[part] for part in partitions}
+        begins = await begins_since(consumer, partitions, since_ms)
         for part, begin in begins.items():
             consumer.seek(part, begin)
         yield LogReader(consumer, begins)
