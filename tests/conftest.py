@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     ApplyTopics = Callable[..., Awaitable[dict[str, int]]]
 
 _numbers = itertools.count(1)
+
+# A shell that starts us in the background ignores Ctrl-C, and every child would inherit that; some are sent it here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
