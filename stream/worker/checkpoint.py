@@ -34,7 +34,7 @@ META_KEY = b"m"
 PROGRESS_WAIT_S = 8.0
 # The broker aborts a dead owner's transaction after this, in case that nobody fences it before. Longer than the largest
 # transaction takes, for one that goes on must not be aborted.
-TRANSACTION_TIMEOUT_MS = 60_000
+TRANSACTION_TIMEOUT_MS = 30_000
 REQUEST_TIMEOUT_MS = 5_000
 # Below the brokers' usual limit of 1 MiB a batch (`message.max.bytes`), with room for the batch header.
 BATCH_BYTES = 960 * 1024
