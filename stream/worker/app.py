@@ -195,6 +195,7 @@ class Worker:
         await self.projection.flush(FLUSH_S)
         saved = await self.owners.hand_over(HAND_OVER_S)
         log.info("handed over", saved=saved)
+        self.tasks.stopping()
         with contextlib.suppress(Exception):  # never joined, or the consumer is gone: then there is nothing to leave
             await cast("BatchConsumer", self.app.consumer).leave_when_stopped()
         await self.app.stop()

@@ -37,7 +37,7 @@ class Tasks:
 
     def __init__(self, end: Callable[..., Any] = end_process) -> None:
         self._end = end
-        self._closing = False
+        self._stopping = False
         self._running: dict[asyncio.Task[Any], None] = {}  # in the order of their start, so that runs can be repeated
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
@@ -50,7 +50,7 @@ class Tasks:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.pop(task, None)
         if task.cancelled():
-            if not self._closing:
+            if not self._stopping:
                 self._end(Exit.HELPER_FAILED, "a helper task was cancelled", task=task.get_name())
             return
         error = task.exception()
@@ -59,9 +59,13 @@ class Tasks:
         elif error is not None:
             self._end(Exit.HELPER_FAILED, "a helper task failed", task=task.get_name(), exc_info=error)
 
+    def stopping(self) -> None:
+        """What they work with is about to be closed, which cancels whoever waits for it: no failure from here on."""
+        self._stopping = True
+
     async def close(self, timeout_s: float) -> None:
         """Cancel what still runs, and wait a bounded time for it."""
-        self._closing = True
+        self._stopping = True
         tasks = [task for task in self._running if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()

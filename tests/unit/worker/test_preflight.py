@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING
-
 import pytest
 from structlog.testing import capture_logs
 
 from stream.errors import SnapupError
 from stream.exits import Exit
-from stream.worker import preflight
-from stream.worker.preflight import check_counts, check_policies, run_watch_counts
+from stream.worker.preflight import check_counts, check_policies
 from stream.worker.tasks import FatalError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 INPUTS = ("live.likes", "live.orders")
 
@@ -49,27 +42,3 @@ def test_a_topic_with_other_partitions_than_at_the_start_ends_the_process() -> N
     with pytest.raises(FatalError, match=r"live\.orders has 6 partitions now, 4 when this worker started") as caught:
         check_counts({"live.likes": 4, "live.orders": 6}, 4)
     assert caught.value.code is Exit.FOREIGN_CHECKPOINT
-
-
-async def test_the_watch_goes_on_when_the_counts_cannot_be_read_and_ends_when_it_is_told_to(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(preflight, "LOOK_AT_COUNTS_S", 0.001)
-    asked: list[BaseException] = []
-    twice = asyncio.Event()
-
-    async def ask() -> Mapping[str, int]:
-        # What aiokafka lets through to whoever asks while its client is being closed, and an ordinary failure.
-        asked.append(asyncio.CancelledError() if len(asked) % 2 else ConnectionError())
-        if len(asked) == 4:
-            twice.set()
-        raise asked[-1]
-
-    watch = asyncio.get_running_loop().create_task(run_watch_counts(ask, 4))
-    waits = asyncio.get_running_loop().create_task(twice.wait())
-    await asyncio.wait({watch, waits}, timeout=10, return_when=asyncio.FIRST_COMPLETED)
-    assert twice.is_set()
-    assert not watch.done()
-    watch.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await watch

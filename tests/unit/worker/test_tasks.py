@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from stream.exits import Exit
 from stream.worker.tasks import FatalError, Tasks, within
 
@@ -49,6 +51,28 @@ async def test_closing_cancels_what_runs_and_is_no_failure() -> None:
     await tasks.close(1.0)
     assert task.cancelled()
     assert ends.calls == []
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+async def test_a_helper_that_somebody_else_cancels_has_failed_unless_the_process_is_stopping(stopping: bool) -> None:  # noqa: FBT001
+    ends = Ends()
+    tasks = Tasks(ends)
+    if stopping:
+        tasks.stopping()
+    await settle(tasks.spawn(cancelled_inside(), "partition counts"))
+    assert ends.calls == ([] if stopping else [(Exit.HELPER_FAILED, "a helper task was cancelled")])
+
+
+async def test_what_fails_while_the_process_is_stopping_has_failed() -> None:
+    ends = Ends()
+    tasks = Tasks(ends)
+    tasks.stopping()
+
+    async def broken() -> None:
+        raise TypeError("a bug")
+
+    await settle(tasks.spawn(broken(), "statistics"))
+    assert ends.calls == [(Exit.HELPER_FAILED, "a helper task failed")]
 
 
 async def test_tidying_up_never_raises_and_never_takes_longer_than_it_may() -> None:
