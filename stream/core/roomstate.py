@@ -354,5 +354,5 @@ def _give_back_units(room: Room, order: OrderState) -> None:
     for sale_id, sku_id, quantity in order.lines:
         ledger = room.ledgers.get((sale_id, sku_id))
         if ledger is not None:
-            ledger.restore_units(order.user_id, held * quantity, sold * quantity)
+            ledger.add_units(order.user_id, held * quantity, sold * quantity)
             ledger.suspect_held += suspect * held * quantity

@@ -226,7 +226,7 @@ class Ledger:
         self.sold += sold
         if suspect:
             self.suspect_held += held
-        before, after = self._add_units(user_id, held, sold)
+        before, after = self.add_units(user_id, held, sold)
         if self.limit is not None:
             self.over_limit += self._over(after) - self._over(before)
         if (before > 0) != (after > 0) and user_id in self.carters:
@@ -239,8 +239,8 @@ class Ledger:
             bought[0] += sold
             bought[1] += 1 if sold > 0 else -1
 
-    def _add_units(self, user_id: str, held: int, sold: int) -> tuple[int, int]:
-        """Change one user's units. Returns how many they were in all, before and after."""
+    def add_units(self, user_id: str, held: int, sold: int) -> tuple[int, int]:
+        """Change one user's units and nothing else. Returns how many they were in all, before and after."""
         held_before, sold_before = self.users.get(user_id, NO_UNITS)
         held += held_before
         sold += sold_before
@@ -269,10 +269,6 @@ class Ledger:
         del self.users[user_id]
         if user_id in self.carters:
             self.carters_with_order -= 1
-
-    def restore_units(self, user_id: str, held: int, sold: int) -> None:
-        """One user's units of one order, after a restore: all else that they change was saved itself."""
-        self._add_units(user_id, held, sold)
 
     def suspect(self, units: int) -> None:
         """So many of the held units look fake from now on; negative: no longer."""
