@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     remember_ids_ms: int = Field(3_600_000, ge=10_000, description="event ids are remembered half to all of this")
     remember_ids_max: int = Field(1_000_000, ge=1_000, description="event ids remembered per partition")
     remember_orders_ms: int = Field(86_400_000, ge=60_000, description="orders are remembered after their last change")
-    remember_orders_max: int = Field(2_000_000, ge=1_000, description="orders remembered per partition")
+    remember_orders_max: int = Field(500_000, ge=1_000, description="orders remembered per partition")
     rooms_max: int = Field(50_000, ge=1, description="rooms per partition")
     sales_per_room_max: int = Field(500, ge=1, description="sale and SKU pairs per room")
 

@@ -1,13 +1,15 @@
 """How a partition's state lies in the compacted topic `live.checkpoints`: frames, keys, and logs of changes.
 
-Five kinds of record, so that a checkpoint costs what changed and not what a room has become:
+Six kinds of record, so that a checkpoint costs what changed and not what a room has become:
 
     g|                           when event ids are next forgotten
+    f|                           since when orders must have changed not to have been forgotten for want of room
     r|<room>                     head: totals, ledgers, urgency; small, written whole when the room changed
     b|<room>|<kind>|<block>      64 members of a session's distinct count; a full block never changes again; `s` = the
-    sketch d|<n>  i|<n>  o|<n>  p|<n>   segments of change logs (windows, event ids, orders, sessions): appended, then
-    forgotten whole
-                                 by age. Only the open last segment, at most `TAIL_BYTES`, is written again.
+                                 sketch
+    d|<n>  i|<n>  o|<n>  p|<n>   segments of change logs (windows, event ids, orders, sessions): appended, then
+                                 forgotten whole by age. Only the open last segment, at most `TAIL_BYTES`, is written
+                                 again.
 
 Every value is framed: format version, CRC-32 of the rest, MessagePack.
 """

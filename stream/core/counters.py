@@ -21,7 +21,8 @@ class Counters:
         self.withheld: Counter[Reason] = Counter()
         self.retimed = 0
         self.ids_forgotten = 0
-        self.orders_forgotten = 0
+        self.orders_forgotten = 0  # by age
+        self.orders_displaced = 0  # forgotten before their time, for want of room
         self.holds_expired = 0
         self.rooms_ended = 0
         self.rooms_evicted = 0

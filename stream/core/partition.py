@@ -14,12 +14,12 @@ from stream.core import roomstate
 from stream.core.changelog import ChangeLogs
 from stream.core.counters import Counters
 from stream.core.crowd import Crowd, by_room, fold_crowd, newest_by_room
+from stream.core.forgetting import FORGETTING_KEY, Forgetting
 from stream.core.generations import GENERATION_KEY, Generations
 from stream.core.journal import Journal
 from stream.core.restore import SavedRooms
 from stream.core.room import Outcome, Room, Shared
 from stream.core.snapshot import Moment, document_of, overlay_of
-from stream.core.stock import EXPIRED, PAID, UNDONE
 from stream.core.time import BUCKET_MS, effective_time_ms, effective_times_ms
 from stream.core.timers import Timers
 
@@ -101,6 +101,7 @@ class PartitionFold:
         self._logs = ChangeLogs()
         self._saved = SavedRooms(self._logs)
         self._generations = Generations(rules)
+        self._forgetting = Forgetting(rules)
         self._timers = Timers(self.rooms, rules, self.shared)
         self._cut_positions: tuple[int, ...] = ()
         self._begin_journal()
@@ -378,6 +379,10 @@ class PartitionFold:
         """Event ids in memory."""
         return sum(len(room.ids) + len(room.ids_previous) for room in self.rooms.values())
 
+    def remembered_orders(self) -> int:
+        """Orders in memory."""
+        return sum(len(room.orders) for room in self.rooms.values())
+
     # -- checkpoint -------------------------------------------------------------------------------------------------
     def spool(self) -> None:
         """Encode for the next cut what has become much since the last: people of windows and event ids."""
@@ -413,10 +418,10 @@ class PartitionFold:
             records.extend(self._generations.record())
         self._unsaved = {}
         self._unspooled = 0
-        self._forget(clock_ms)
+        records.extend(self._forgetting.forget(self.rooms.values(), clock_ms, self.counters))
         records += self._logs.windows.cut(clock_ms - 1_800_000 - 2 * self.rules.allowed_lateness_ms)
         records += self._logs.ids.cut(self._generations.present - 1)
-        records += self._logs.orders.cut(clock_ms - self.rules.remember_orders_ms)
+        records += self._logs.orders.cut(self._forgetting.since_ms(clock_ms))
         records += self._logs.presence.cut(clock_ms - self.rules.presence_timeout_ms - self.rules.allowed_lateness_ms)
         refused, self.refused = self.refused, []
         positions, steps = tuple(self.positions), None
@@ -438,25 +443,13 @@ class PartitionFold:
         refresh_ms = self.rules.refresh_idle_ms if idle else self.rules.refresh_active_ms
         return self._made(room, self._moment(room, None, epoch, refresh_ms), None)
 
-    def _forget(self, clock_ms: int) -> None:
-        """Orders out of time; and beyond the bound the oldest quarter of the room that has most."""
-        older_than_ms = clock_ms - self.rules.remember_orders_ms
-        orders = 0
-        for room in self.rooms.values():
-            if room.orders:
-                self.counters.orders_forgotten += room.forget_orders(older_than_ms)
-                orders += len(room.orders)
-        while orders > self.rules.remember_orders_max:
-            room = max(self.rooms.values(), key=lambda room: (len(room.orders), room.room_id))
-            forgotten = room.forget_oldest_orders(max(1, len(room.orders) // 4))
-            self.counters.orders_forgotten += forgotten
-            orders -= forgotten
-
     # -- restore ----------------------------------------------------------------------------------------------------
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one state record of the checkpoint, in log order: the last value of a key holds."""
         if key == GENERATION_KEY:
             self._generations.load(value)
+        elif key == FORGETTING_KEY:
+            self._forgetting.load(value)
         else:
             self._saved.load(key, value)
 
@@ -472,10 +465,11 @@ class PartitionFold:
         """`loaded` in steps of some milliseconds, all of which must be taken before anything else is done."""
         self.positions = list(positions)
         self.shared.clock_ms = clock_ms
-        yield from self._saved.give_to(self.rooms, self.rules, self.shared, self._generations)
+        orders_since_ms = self._forgetting.since_ms(clock_ms)
+        yield from self._saved.give_to(self.rooms, self.rules, self.shared, self._generations, orders_since_ms)
         for room in self.rooms.values():
             for order_id, order in room.orders.items():
-                if order.hold_until_ms and not order.mask & (EXPIRED | PAID | UNDONE):
+                if order.has_hold:
                     self.shared.holds.append((order.hold_until_ms, room.room_id, order_id))
             self._schedule(room, 0)
             yield

@@ -43,8 +43,12 @@ class SavedRooms:
         elif kind == b"p|":
             self._logs.presence.load(key, value)
 
-    def give_to(self, rooms: dict[str, Room], rules: Rules, shared: Shared, generations: Generations) -> Iterator[None]:
+    def give_to(
+        self, rooms: dict[str, Room], rules: Rules, shared: Shared, generations: Generations, orders_since_ms: int
+    ) -> Iterator[None]:
         """Make the rooms as of the clock in `shared`, in steps; nothing is kept here.
+
+        Orders that have not changed since `orders_since_ms` are forgotten.
 
         A step is a few milliseconds: a partition with a million orders takes seconds, in which others are folded.
 
@@ -56,7 +60,7 @@ class SavedRooms:
             if count % ROOMS_IN_A_STEP == 0:
                 yield
         yield from self._give_members(rooms)
-        yield from self._give_changes(rooms, oldest_order_ms=shared.clock_ms - rules.remember_orders_ms)
+        yield from self._give_changes(rooms, orders_since_ms)
         yield from self._give_ids(rooms, generations, shared.clock_ms)
         for room in rooms.values():
             yield from roomstate.finish_restore(room, shared.clock_ms)
@@ -74,7 +78,7 @@ class SavedRooms:
                 yield
         self._blocks = {}
 
-    def _give_changes(self, rooms: dict[str, Room], oldest_order_ms: int) -> Iterator[None]:
+    def _give_changes(self, rooms: dict[str, Room], orders_since_ms: int) -> Iterator[None]:
         for window_entries in self._logs.windows.loaded():
             for window_entry in window_entries:
                 if room := _room_of(rooms, window_entry):
@@ -83,7 +87,7 @@ class SavedRooms:
         # A segment is forgotten when all of it is old: what the owner before us had forgotten may still lie in one.
         for order_entries in self._logs.orders.loaded():
             for order_entry in order_entries:
-                if order_entry.changed_ms >= oldest_order_ms and (room := _room_of(rooms, order_entry)):
+                if order_entry.changed_ms >= orders_since_ms and (room := _room_of(rooms, order_entry)):
                     roomstate.restore_order(room, order_entry)
             yield
         for presence_entries in self._logs.presence.loaded():

@@ -6,7 +6,7 @@ Folds one event into totals, windows, people, orders and ledgers. Owns duplicate
 from __future__ import annotations
 
 from enum import IntEnum
-from itertools import compress, islice
+from itertools import compress
 from typing import TYPE_CHECKING, ClassVar
 
 from stream.contract.events import (
@@ -287,14 +287,7 @@ class Room:
             if order.changed_ms >= older_than_ms:
                 break
             forgotten.append(order_id)
-        return self._forget_orders(forgotten)
-
-    def forget_oldest_orders(self, count: int) -> int:
-        """Forget that many orders, those first that have not changed for longest. Returns how many."""
-        return self._forget_orders(list(islice(self.orders, count)))
-
-    def _forget_orders(self, order_ids: list[str]) -> int:
-        for order_id in order_ids:
+        for order_id in forgotten:
             order = self.orders.pop(order_id)
             self.changed_orders.pop(order_id, None)
             standing = STANDINGS[order.mask]
@@ -304,7 +297,7 @@ class Room:
                 ledger = self.ledgers.get((sale_id, sku_id))
                 if ledger is not None:
                     ledger.forget(order.user_id, quantity * standing.held, quantity * standing.sold)
-        return len(order_ids)
+        return len(forgotten)
 
     # -- sales ------------------------------------------------------------------------------------------------------
     def ledger(self, sale_id: str, sku_id: str) -> Ledger | None:

@@ -24,7 +24,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     remember_ids_ms: int = 3_600_000
     remember_ids_max: int = 1_000_000
     remember_orders_ms: int = 24 * 3_600_000
-    remember_orders_max: int = 2_000_000
+    remember_orders_max: int = 500_000
     rooms_max: int = 50_000
     sales_per_room_max: int = 500
     feed_items: int = 8

@@ -138,6 +138,11 @@ class OrderState(Struct, gc=False):
             lines = _merged(lines)
         return cls(event.order_id, event.user_id, one_of_equal(event.currency), amount_minor, one_of_equal(lines))
 
+    @property
+    def has_hold(self) -> bool:
+        """Whether it holds units, which are yet to be sold or released."""
+        return self.hold_until_ms > 0 and not self.mask & (EXPIRED | PAID | UNDONE)
+
 
 class Ledger:
     """One SKU of one sale: what was offered, what is held, what is sold, and to whom.

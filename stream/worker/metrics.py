@@ -66,7 +66,7 @@ class Metrics:
             "stream_ids_forgotten_total", "Event ids forgotten: by age, or before their time for want of room."
         )
         self._orders_forgotten = counter(
-            "stream_orders_forgotten_total", "Orders forgotten: too old, or beyond the bound."
+            "stream_orders_forgotten_total", "Orders forgotten: by age, or before their time for want of room.", "cause"
         )
         self._holds_expired = counter("stream_holds_expired_total", "Holds that ran out unpaid.")
         self._ended = counter("stream_rooms_ended_total", "Rooms ended: silent for long, or beyond the bound.", "cause")
@@ -75,6 +75,7 @@ class Metrics:
         )
         self._rooms = gauge("stream_rooms", "Rooms in memory.")
         self._ids = gauge("stream_remembered_ids", "Event ids in memory.")
+        self._orders = gauge("stream_remembered_orders", "Orders in memory.")
         self._queued = gauge("stream_queued_records", "Records fetched that wait for topics with backlog.")
         self._lag = gauge(
             "stream_consumer_lag_records", "Records between the fold and the log's end.", "topic", "partition"
@@ -91,6 +92,8 @@ class Metrics:
         # There from the beginning at 0: `increase` would not see the first of a series that begins at 1.
         for reason in Reason:
             self._dead.labels(reason.value)
+        for cause in ("age", "bound"):
+            self._orders_forgotten.labels(cause)
 
         # -- ownership
         self._owned = gauge(
@@ -183,6 +186,7 @@ class Metrics:
         self._queued.set(sum(owner.merge.queued_records() for owner in owners))
         self._rooms.set(sum(len(owner.fold.rooms) for owner in owners))
         self._ids.set(sum(owner.fold.remembered_ids() for owner in owners))
+        self._orders.set(sum(owner.fold.remembered_orders() for owner in owners))
         self._oversold.set(sum(owner.fold.oversold_units() for owner in owners))
 
     def harvest(self, owner: Owner) -> None:
@@ -210,7 +214,8 @@ class Metrics:
             yield ("withheld", str(claim), str(why)), count
         yield ("retimed",), counters.retimed
         yield ("forgotten",), counters.ids_forgotten
-        yield ("orders_forgotten",), counters.orders_forgotten
+        yield ("orders_forgotten", "age"), counters.orders_forgotten
+        yield ("orders_forgotten", "bound"), counters.orders_displaced
         yield ("holds_expired",), counters.holds_expired
         yield ("ended", "idle"), counters.rooms_ended
         yield ("ended", "evicted"), counters.rooms_evicted

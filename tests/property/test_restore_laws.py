@@ -22,6 +22,7 @@ TIGHT = Rules(
     distinct_exact_max=12,
     remember_ids_ms=60_000,
     remember_orders_ms=90_000,
+    remember_orders_max=12,
     presence_timeout_ms=40_000,
     room_idle_ms=100_000,
     sales_per_room_max=3,

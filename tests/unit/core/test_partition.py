@@ -563,67 +563,6 @@ def test_no_room_of_a_piece_makes_room_for_another_one_of_it() -> None:
     assert final[b"r|c"] is not None
 
 
-# -- orders are forgotten ----------------------------------------------------------------------------------------------
-def test_orders_are_forgotten_by_time_and_counted() -> None:
-    log = Log(Rules(room_idle_ms=10**12))
-    day_s = RULES.remember_orders_ms // 1_000
-    log.tick(0)
-    log.add(opened(10), order("paid", "o1"))
-    log.tick(day_s)
-    log.fold.cut(1)
-    log.add(order("paid", "o1", s=day_s))
-    assert sums(log)[2] == 1
-    log.tick(day_s + 0.001)
-    log.fold.cut(1)
-    assert log.fold.counters.orders_forgotten == 1
-    log.add(order("paid", "o1", s=day_s))
-    assert sums(log)[2] == 1
-
-
-def test_beyond_the_bound_the_oldest_quarter_of_the_room_with_most_orders_is_forgotten() -> None:
-    log = Log(Rules(remember_orders_max=10))
-    log.tick(0)
-    log.add(opened(100), *(order("placed", f"o{number}", f"u{number}") for number in range(8)))
-    log.add(order("placed", "x1", room="r2"), order("placed", "x2", room="r2"))
-    log.fold.cut(1)
-    assert log.fold.counters.orders_forgotten == 0
-    log.add(order("placed", "o8", "u8"))
-    log.fold.cut(1)
-    assert list(log.fold.rooms["r1"].orders) == [f"o{number}" for number in range(2, 9)]
-    assert len(log.fold.rooms["r2"].orders) == 2
-    assert log.fold.counters.orders_forgotten == 2
-    assert log.overlay().sales[0].available == 91
-
-
-def test_forgetting_by_number_comes_to_an_end_even_when_holds_have_run_out_meanwhile() -> None:
-    log = Log(Rules(remember_orders_max=4))
-    log.tick(0)
-    for number in range(4):
-        log.add(order("placed", f"o{number}", f"u{number}", s=number))
-    log.tick(60)  # the first one's hold is over: it is now the one that changed last
-    log.add(order("placed", "o4", "u4", s=60))
-    log.fold.cut(1)
-    assert list(log.fold.rooms["r1"].orders) == ["o2", "o3", "o0", "o4"]
-
-
-@pytest.mark.xfail(strict=True, reason="an order forgotten by number while it is held is never released")
-def test_a_hold_forgotten_by_number_still_runs_out() -> None:
-    log = Log(Rules(remember_orders_max=2))
-    log.tick(0)
-    log.add(opened(10), *(order("placed", f"o{number}", f"u{number}") for number in range(4)))
-    log.fold.cut(1)
-    log.tick(100)
-    assert log.overlay().sales[0].held == 0
-
-
-def test_many_orders_too_many_are_forgotten_in_one_cut() -> None:
-    log = Log(Rules(remember_orders_max=2))
-    log.tick(0)
-    log.add(*(order("placed", f"o{number}", f"u{number}") for number in range(40)))
-    log.fold.cut(1)
-    assert list(log.fold.rooms["r1"].orders) == ["o38", "o39"]
-
-
 # -- checkpoint --------------------------------------------------------------------------------------------------------
 def kinds(cut: Cut) -> set[bytes]:
     return {key[:2] for key, _ in cut.records}

@@ -229,17 +229,6 @@ def test_a_hold_that_ran_out_is_a_change() -> None:
     assert list(room.orders) == ["o0"]
 
 
-def test_orders_are_forgotten_by_number_oldest_first() -> None:
-    room = new_room()
-    orders_at(room, 0, 1, 1, 1)
-    room.shared.clock_ms = at(60)
-    room.expire_hold("o0", at(60))
-    assert room.forget_oldest_orders(2) == 2
-    assert list(room.orders) == ["o3", "o0"]
-    assert list(room.changed_orders) == ["o3", "o0"]
-    assert room.forget_oldest_orders(5) == 2
-
-
 def test_a_forgotten_order_leaves_totals_and_ledger_as_they_are() -> None:
     room = new_room()
     fold_at_own_time(room, opened(10), cart("u0"))
@@ -257,7 +246,8 @@ def test_an_unpaid_order_that_is_forgotten_no_longer_speaks_against_its_user() -
     for number in range(5):
         fold_at_own_time(room, order("placed", f"o{number}"))
     assert room.ledgers["s1", "k1"].suspect_held == 5
-    room.forget_oldest_orders(1)
+    room.orders["o0"].changed_ms -= 1
+    assert room.forget_orders(room.orders["o1"].changed_ms) == 1
     assert room.unpaid == {"u1": 4}
     assert room.ledgers["s1", "k1"].suspect_held == 0
 
@@ -265,7 +255,8 @@ def test_an_unpaid_order_that_is_forgotten_no_longer_speaks_against_its_user() -
 def test_a_paid_order_that_is_forgotten_says_nothing_about_its_user() -> None:
     room = new_room()
     fold_at_own_time(room, order("paid", "p"), *(order("placed", f"o{number}") for number in range(5)))
-    room.forget_oldest_orders(1)
+    room.orders["p"].changed_ms -= 1
+    assert room.forget_orders(room.orders["o1"].changed_ms) == 1
     assert "p" not in room.orders
     assert (room.unpaid, room.ledgers["s1", "k1"].suspect_held) == ({"u1": 5}, 5)
 

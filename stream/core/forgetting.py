@@ -1,0 +1,71 @@
+"""Which orders are forgotten: those out of time, and of more than the bound those that have not changed for longest.
+
+The second are told apart by one moment, which is saved: whoever takes over forgets the same ones.
+"""
+
+from __future__ import annotations
+
+from heapq import merge
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from stream.core.changelog import frame, unframe
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from stream.core.counters import Counters
+    from stream.core.room import Room
+    from stream.core.rules import Rules
+
+FORGETTING_KEY = b"f|"
+# Beyond the bound so much of it more is forgotten than must be: the search is then paid once for these.
+MORE = 1 / 64
+_decoder = msgspec.msgpack.Decoder(int)
+
+
+class Forgetting:
+    """Of one partition."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._remember_ms = rules.remember_orders_ms
+        self._most = rules.remember_orders_max
+        self._bound_ms = -1  # what has not changed since then was forgotten for want of room
+
+    def since_ms(self, clock_ms: int) -> int:
+        """Orders that have not changed since this moment are forgotten."""
+        return max(clock_ms - self._remember_ms, self._bound_ms)
+
+    def forget(self, rooms: Collection[Room], clock_ms: int, counters: Counters) -> Iterator[tuple[bytes, bytes]]:
+        """Forget what is to be forgotten, and give what of this is to be saved."""
+        orders, by_age_ms = 0, clock_ms - self._remember_ms
+        for room in rooms:
+            if room.orders:
+                counters.orders_forgotten += room.forget_orders(by_age_ms)
+                orders += len(room.orders)
+        if orders > self._most:
+            self._bound_ms = _oldest_kept_ms(rooms, orders - self._most + int(self._most * MORE), clock_ms)
+            for room in rooms:
+                counters.orders_displaced += room.forget_orders(self._bound_ms)
+            yield FORGETTING_KEY, frame(self._bound_ms)
+
+    def load(self, value: bytes | None) -> None:
+        """Take the record of a checkpoint. Raises CorruptCheckpointError when it cannot be read."""
+        if value is not None:
+            self._bound_ms = unframe(FORGETTING_KEY, value, _decoder)
+
+
+def _oldest_kept_ms(rooms: Collection[Room], count: int, clock_ms: int) -> int:
+    """When the first order changed that stays if the `count` oldest go, and with them those of one moment.
+
+    One that holds units stays, and so does what changed after it: somebody has to give them back.
+    """
+    last_ms = -1
+    by_age = merge(*[room.orders.values() for room in rooms if room.orders], key=attrgetter("changed_ms"))
+    for number, order in enumerate(by_age):
+        if order.has_hold or (number >= count and order.changed_ms > last_ms):
+            return order.changed_ms
+        last_ms = order.changed_ms
+    return clock_ms
