@@ -267,6 +267,26 @@ async def test_slash_finds_a_room_and_question_mark_explains(pages: Pages, new_r
     assert await page.locator("h1").inner_text() == other.room_id
 
 
+async def test_a_key_right_after_a_dialog_closes_is_heard(pages: Pages, room: Room) -> None:
+    room.put()
+    page = await console(pages, room)
+    for dialog in ("help", "search"):
+        # Until the browser draws again the focus stays in the dialog that was closed.
+        await page.evaluate(
+            """(name) => {
+              const dialog = document.querySelector(`dialog.${name}`);
+              dialog.showModal();
+              dialog.close();
+              const key = new KeyboardEvent("keydown", { key: "/", bubbles: true, cancelable: true });
+              document.activeElement.dispatchEvent(key);
+            }""",
+            dialog,
+        )
+        await page.locator("dialog.search").wait_for()
+        await page.keyboard.press("Escape")
+        await page.locator("dialog.search").wait_for(state="hidden")
+
+
 async def test_a_search_that_was_sent_off_goes_there_when_the_server_answers_again(
     pages: Pages, new_room: Callable[[], Room]
 ) -> None:

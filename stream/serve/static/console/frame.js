@@ -30,11 +30,17 @@ export function helpDialog({ strings }) {
   return dialog;
 }
 
+/** A dialog that was closed keeps the focus until the browser draws again: nobody types into that. */
+function isTypedInto(element) {
+  const dialog = element.closest("dialog");
+  return dialog ? dialog.open : element.closest("input, textarea, select") !== null;
+}
+
 /** Calls back with each key that is not typed into something. */
 export function onKeys(handler) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    if (event.target instanceof Element && event.target.closest("input, textarea, select, dialog")) return;
+    if (event.target instanceof Element && isTypedInto(event.target)) return;
     if (handler(event)) event.preventDefault();
   });
 }
