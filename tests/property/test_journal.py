@@ -27,6 +27,7 @@ TIGHT = Rules(
     remember_ids_ms=60_000,
     remember_ids_max=120,
     remember_orders_ms=90_000,
+    remember_orders_max=12,
     presence_timeout_ms=40_000,
     room_idle_ms=25_000,
     hold_ms=20_000,
