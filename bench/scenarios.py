@@ -1,12 +1,13 @@
 """Each scenario against real workers, on real Kafka and Redis, beside its goal; totals verified, or it does not count.
 
-    python -m bench.scenarios [--scale 1.0] [--only viya,jd,tail,start,memory,pieces] [--soak-min 0]
+    python -m bench.scenarios [--scale 1.0] [--only viya,jd,tail,start,memory,soak,pieces] [--soak-min 0]
 
 viya    `viya-2017` from Kafka, one worker: how long the replay of the evening takes
 jd      `jd-midnight` live, two workers: from the last append until all of it is in Redis, ledger exact
 tail    `long-tail` live, one worker: freshness, CPU; then its start with all these rooms in its checkpoint
 start   a worker's start with nothing in its checkpoint
-memory  10 000 rooms, 1 M remembered orders, 1 M viewers, then 1.5 M: resident memory, and over a soak if asked for
+memory  10 000 rooms, 1 M remembered orders, 1 M viewers, then 1.5 M: resident memory
+soak    that memory after `--soak-min` minutes more at 20 000 events/s; none unless they are given
 pieces  a snapshot with one and with 50 sales, a checkpoint of one second's work
 
 A scaled run shows that everything works; its figures are not those of the goals. Writes bench/out/scenarios.json.
@@ -43,8 +44,8 @@ PREFIX = "bench"
 PARTITIONS = 4
 LOOK_S = 0.1
 WARM_S = 15
-# Log time: after the other shows, so that none of it is late.
-THIRD_NIGHT_AFTER_MS = 4 * 60_000
+# Log time: each show after the one before, so that none of it is late.
+NIGHTS_FROM_MS, NIGHT_MS = 60_000, 60_000
 # The orders that the goal for memory is about: of more, the oldest are forgotten.
 ORDERS_REMEMBERED = 1_000_000
 # Distinct people beyond the exact bound are a sketch: these figures are then near, and not compared.
@@ -259,14 +260,21 @@ def _start_s(stack: Stack, name: str) -> float:
     return fold_s
 
 
-def memory(scale: float, flags: argparse.Namespace) -> list[Row]:
-    """The rooms of `long-tail` and two nights of `jd-midnight`, with a million orders; then a third night.
+def memory(scale: float, _: argparse.Namespace) -> list[Row]:
+    """The rooms of `long-tail` and two nights of `jd-midnight`, with a million orders; then a third night."""
+    return _nights(scale, 0)[:2]
 
-    The worker is told to remember a million orders. The totals of those that it forgot stay, and are compared.
-    """
+
+def soak(scale: float, flags: argparse.Namespace) -> list[Row]:
+    """What becomes of that memory under some minutes more of the mix, in rooms of its own."""
+    return _nights(scale, flags.soak_min)[2:]
+
+
+def _nights(scale: float, soak_min: float) -> list[Row]:
+    """The worker is told to remember a million orders. The totals of those that it forgot stay, and are compared."""
     now_ms = time.time_ns() // 1_000_000 - 10 * 60_000
     shows = [("long-tail", 1, "tail", now_ms)]
-    shows += [("jd-midnight", seed, f"jd{seed}", now_ms + THIRD_NIGHT_AFTER_MS * (seed == 3)) for seed in (1, 2, 3)]
+    shows += [("jd-midnight", seed, f"jd{seed}", now_ms + NIGHTS_FROM_MS + seed * NIGHT_MS) for seed in (1, 2, 3)]
     expected = [build_show(name, seed, room, scale).expected for name, seed, room, _ in shows]
     rows = []
     bound = max(1_000, round(scale * ORDERS_REMEMBERED / PARTITIONS))
@@ -279,18 +287,17 @@ def memory(scale: float, flags: argparse.Namespace) -> list[Row]:
                     common = ("--scale", str(scale), "--room", room, "--seed", str(seed), "--t0-ms", str(t0_ms))
                     simulate(stack, name, *common)
                 rows.append(_remembered(stack, worker, expected[:end]))
-            until = time.monotonic() + 60 * flags.soak_min
-            soak_mib = []
+            until = time.monotonic() + 60 * soak_min
+            taken_mib = []
             while time.monotonic() < until:
                 _soak_a_minute(stack)
-                soak_mib.append(round(measuring.rss_mib(worker.pid)))
-                print(f"  soak, minute {len(soak_mib)}: {soak_mib[-1]:,} MiB", flush=True)
-            if soak_mib:
-                soak = {"first_mib": soak_mib[0], "last_mib": soak_mib[-1], "most_mib": max(soak_mib)}
-                soak |= {f"minute_{at}_mib": soak_mib[at - 1] for at in range(5, len(soak_mib), 5)}
-                growth = soak_mib[-1] / soak_mib[0]
-                name = f"memory after {flags.soak_min:g} minutes more of 20 000 events/s, to that after one"
-                rows.append(Row(name, "×", growth, 1.02, soak))
+                taken_mib.append(round(measuring.rss_mib(worker.pid)))
+                print(f"  minute {len(taken_mib)}: {taken_mib[-1]:,} MiB", flush=True)
+            if taken_mib:
+                figures = {"first_mib": taken_mib[0], "last_mib": taken_mib[-1], "most_mib": max(taken_mib)}
+                figures |= {f"minute_{at}_mib": taken_mib[at - 1] for at in range(5, len(taken_mib), 5)}
+                name = f"memory after {soak_min:g} minutes more of 20 000 events/s, to that after one"
+                rows.append(Row(name, "×", taken_mib[-1] / taken_mib[0], 1.02, figures))
     return rows
 
 
@@ -336,6 +343,7 @@ PARTS: dict[str, Callable[[float, argparse.Namespace], list[Row]]] = {
     "tail": tail,
     "viya": viya,
     "memory": memory,
+    "soak": soak,
 }
 
 
@@ -346,7 +354,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--soak-min", type=float, default=0.0)
     flags = parser.parse_args()
-    names = flags.only.split(",")
+    names = [name for name in flags.only.split(",") if name != "soak" or flags.soak_min]
     if unknown := set(names) - PARTS.keys():
         parser.error(f"--only {','.join(unknown)}: there are {', '.join(PARTS)}")
     rows = _measured_before(flags.scale, names)
