@@ -120,9 +120,10 @@ class TopicMerge:
         """Topics that hold enough: do not fetch them now."""
         return frozenset(i for i, topic in enumerate(self._topics) if topic.queued >= self.max_queued_records)
 
-    def empty_topics(self) -> frozenset[int]:
-        """Topics of which nothing waits: the fold may need these to go on."""
-        return frozenset(i for i, topic in enumerate(self._topics) if not topic.queue)
+    def short_topics(self) -> frozenset[int]:
+        """Topics of which little waits, a fifth of the bound: the fold will soon need these to go on."""
+        little = self.max_queued_records // 5
+        return frozenset(i for i, topic in enumerate(self._topics) if topic.queued <= little)
 
     def queued_records(self) -> int:
         """Records waiting here."""

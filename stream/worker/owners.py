@@ -130,8 +130,8 @@ class Owners:
         crowded = sum(owner.merge.queued_records() for owner in live) > QUEUES_MAX * self._home.max_queued_records
         wanted: set[TP] = set()
         for owner in live:
-            # Crowded: only what the folds may be waiting for, so that memory is bounded and nothing stands still.
-            topics = owner.merge.empty_topics() if crowded else self._all_topics - owner.merge.full_topics()
+            # Crowded: only what the folds will soon wait for, so that memory is bounded and nothing stands still.
+            topics = owner.merge.short_topics() if crowded else self._all_topics - owner.merge.full_topics()
             wanted.update(TP(self._home.topics[index], owner.partition) for index in topics)
         return wanted
 

@@ -54,8 +54,9 @@ DRAIN_WAIT_S = 0.2
 # One answer of one broker, over all its partitions: with the records of the drain before, what fetching may hold at
 # most.
 FETCH_ANSWER_MAX_BYTES = 16 * 1024 * 1024
-# Nothing to fetch (no partition is live, or all of them are full): look again after this long.
-NOTHING_WANTED_S = 0.02
+# What is not wanted (its partition is not live, or its queue is full) may be so at any moment: look again after this
+# long. In a backlog the fold is through with what it waits for in less than `DRAIN_WAIT_S`.
+NOT_WANTED_S = 0.02
 ASKER_STOP_S = 3.0
 # Well below `broker_max_poll_interval`.
 SEEM_BUSY_S = 10.0
@@ -130,7 +131,7 @@ class BatchConsumer(FaustConsumer):
         self.transport.polled()
         if not wanted:  # an empty set would mean "all partitions" to aiokafka
             await self._seem_busy()
-            await self.sleep(NOTHING_WANTED_S)
+            await self.sleep(NOT_WANTED_S)
             return
         try:
             drains = await self._on_thread(self._drain(wanted))
@@ -172,13 +173,16 @@ class BatchConsumer(FaustConsumer):
         fetcher = consumer._fetcher
         if consumer._closed or fetcher._closed:
             raise self.consumer_stopped_errors[0]
+        all_wanted = len(wanted) >= len(consumer.assignment())
         with fetcher._subscriptions.fetch_context():
             fetched = await fetcher.fetched_records(
-                wanted, timeout=DRAIN_WAIT_S, max_records=self.transport.drain_records
+                wanted,
+                timeout=DRAIN_WAIT_S if all_wanted else NOT_WANTED_S,
+                max_records=self.transport.drain_records,
             )
         # No await from here on: the tokens and positions belong to these records.
         drains = [self._drained(consumer, TopicPartition(*tp), fetched) for tp in wanted]
-        terms = fetch_terms(drains, self.transport.fetch_collect_ms)
+        terms = fetch_terms(drains, self.transport.fetch_collect_ms, all_wanted=all_wanted)
         fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = terms
         return drains
 

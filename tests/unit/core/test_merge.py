@@ -281,7 +281,7 @@ def test_topics_that_hold_enough_are_named_until_they_were_taken_from() -> None:
     assert merge.full_topics() == frozenset()
     merge.offer(0, records(2_000, first=2))
     assert merge.full_topics() == {0}
-    assert merge.empty_topics() == {1}
+    assert merge.short_topics() == {1}
     assert merge.queued_records() == 3
     merge.set_log_end(1, at_end=True)
     take(merge)
@@ -297,7 +297,7 @@ def test_after_clearing_nothing_waits_nothing_is_at_its_end_and_the_clock_stays(
     assert merge.clock_ms(None) == (1_500, "log")
     merge.clear()
     assert merge.queued_records() == 0
-    assert merge.empty_topics() == {0, 1}
+    assert merge.short_topics() == {0, 1}
     assert merge.clock_ms(99_000) == (1_500, "log")
     merge.offer(0, records(2_000, 3_000, first=1))
     assert merge.take() is None

@@ -26,6 +26,13 @@ def test_after_a_silence_the_first_record_comes_at_once() -> None:
         assert terms.max_wait_ms > 25
 
 
+def test_while_anything_is_not_wanted_no_fetch_waits_long_for_it_may_be_wanted_soon() -> None:
+    for silent in ([drained(0)], []):
+        terms = fetch_terms(silent, 25, all_wanted=False)
+        assert terms.max_wait_ms == 25
+        assert terms.min_bytes > 100_000
+
+
 # -- hauls ------------------------------------------------------------------------------------------------------------
 
 

@@ -270,7 +270,7 @@ async def test_slices_are_cut_only_of_owners_that_wanted_them(group: Group) -> N
     assert [piece.partition for piece in group.owners.cut(drains)] == [0]
 
 
-async def test_full_topics_are_not_fetched_and_when_all_is_crowded_only_what_folds_wait_for(group: Group) -> None:
+async def test_full_topics_are_not_fetched_and_when_all_is_crowded_only_what_folds_soon_wait_for(group: Group) -> None:
     await group.assign(0, 1)
     await group.until_live(0, 1)
     first, second = group.owners.get(0), group.owners.get(1)
@@ -279,7 +279,8 @@ async def test_full_topics_are_not_fetched_and_when_all_is_crowded_only_what_fol
     first.merge.offer(LIKES, [like(offset) for offset in range(1_000)])
     assert group.owners.wanted() == assignment([0, 1]) - {TP(TOPICS[LIKES], 0)}
     second.merge.offer(0, [like(offset) for offset in range(3_100)])
-    second.merge.offer(1, [like(0)])
+    second.merge.offer(1, [like(offset) for offset in range(201)])
+    second.merge.offer(2, [like(offset) for offset in range(200)])
     assert group.owners.wanted() == assignment([0, 1]) - {TP(TOPICS[LIKES], 0), TP(TOPICS[0], 1), TP(TOPICS[1], 1)}
 
 
