@@ -86,12 +86,10 @@ def _fold_cart_adds(room: Room, crowd: Crowd) -> None:
         for added in cart_adds:
             if bought.may_contain(added.user_id):
                 room.carted_and_bought(added.user_id)
-    else:  # once carters are sampled it matters who was met when
+    else:
         _seen(room, (ENGAGED,), cart_adds, crowd.seconds)
-        carters = room.audiences[CARTERS]
-        for added, at_ms in zip(cart_adds, crowd.at_ms, strict=True):
-            carters.seen(added.user_id, at_ms // BUCKET_MS)
-            room.carted_and_bought(added.user_id)
+        people = zip(cart_adds, crowd.at_ms, strict=True)
+        room.met(CARTERS, [(added.user_id, at_ms // BUCKET_MS) for added, at_ms in people])
     for added in cart_adds:
         if added.sale_id is not None and (ledger := room.ledger(added.sale_id, added.sku_id)) is not None:
             ledger.add_carter(added.user_id)
@@ -143,6 +141,8 @@ _FOLDS: Mapping[int, Callable[[Room, Crowd], Crowd | None]] = {
 
 def by_room(room_ids: Sequence[str], items: Sequence[T]) -> dict[str, list[T]]:
     """The items of each room, in their order."""
+    if room_ids and room_ids.count(room_ids[0]) == len(room_ids):
+        return {room_ids[0]: list(items)}
     found: defaultdict[str, list[T]] = defaultdict(list)
     for room_id, item in zip(room_ids, items, strict=True):
         found[room_id].append(item)

@@ -66,9 +66,8 @@ class Distinct:
             self.members |= dict.fromkeys([member for member in members if member not in self.members], NOT_SEEN)
             self.grown()
             return
-        update = self.sketch.update
-        for member in members:
-            update(member)
+        for _ in map(self.sketch.update, members):
+            pass
         self.changed = True
         self._estimate = None
 

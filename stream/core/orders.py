@@ -136,9 +136,7 @@ def _count_placed(room: Room, placed: Seen) -> None:
         room.order_tally.add(second, len(users))
     buyers, carters, both = (room.audiences[index] for index in (BUYERS, CARTERS, CARTED_BUYERS))
     if both.bits or not (buyers.is_exact_with(len(placed)) and carters.is_exact_with(0)):
-        for user_id, second in placed:  # once these are sampled it matters who was met when
-            buyers.seen(user_id, second)
-            room.carted_and_bought(user_id)
+        room.met(BUYERS, placed)
         return
     carted = carters.session.members
     for second, users in by_second.items():

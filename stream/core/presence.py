@@ -55,9 +55,10 @@ class Presence:
 
     def enter(self, session: str, at_ms: int) -> None:
         """A session was opened."""
-        entered_ms, left_ms = self._times(session)
+        entered_ms = self._entered.get(session, NEVER)
         if at_ms > entered_ms:
             self._entered[session] = at_ms
+            left_ms = self._left.get(session, NEVER)
             self._changed(session, entered_ms > left_ms, at_ms, left_ms)
 
     def leave(self, session: str, at_ms: int) -> None:
@@ -69,8 +70,12 @@ class Presence:
 
     def _changed(self, session: str, was_open: bool, entered_ms: int, left_ms: int) -> None:  # noqa: FBT001
         self.changed[session] = (entered_ms, left_ms)
-        self.open_sessions += (entered_ms > left_ms) - was_open
-        self._wait(session, self._expires_ms(entered_ms, left_ms) // 1_000)
+        if entered_ms > left_ms:
+            self.open_sessions += not was_open
+            self._wait(session, (entered_ms + self.timeout_ms) // 1_000)
+        else:
+            self.open_sessions -= was_open
+            self._wait(session, (left_ms + self.closed_ms) // 1_000)
 
     def _wait(self, session: str, second: int) -> None:
         waiting = self._waiting.get(second)

@@ -44,7 +44,7 @@ from stream.core.stock import (
     SaleTerms,
 )
 from stream.core.time import BUCKET_MS
-from stream.core.windows import Audience, Tally
+from stream.core.windows import Audience, Tally, sample_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -216,6 +216,21 @@ class Room:
             if ledger is not None:
                 ledger.add_carter(event.user_id)
         return Outcome.APPLIED
+
+    def met(self, audience_index: int, people: Sequence[tuple[str, int]]) -> None:
+        """Carters or buyers with the second of each, in the order of the log.
+
+        Once they are sampled it matters who was met when; not of those outside the sample, who go into the sketch alone.
+        """
+        audience = self.audiences[audience_index]
+        session = audience.session
+        if audience.bits and session.sketch is not None:
+            chosen = set(sample_of([user_id for user_id, _ in people], audience.bits))
+            session.add_all([user_id for user_id, _ in people if user_id not in chosen])
+            people = [each for each in people if each[0] in chosen]
+        for user_id, second in people:
+            audience.seen(user_id, second)
+            self.carted_and_bought(user_id)
 
     def carted_and_bought(self, user_id: str) -> None:
         """Somebody carted or bought: are they one who did both? Nothing happens when they did only one.

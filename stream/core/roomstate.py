@@ -6,7 +6,7 @@ The room's own file decides nothing about how it is stored; this one decides no 
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -43,6 +43,7 @@ head_decoder = msgspec.msgpack.Decoder(Head)
 _members_decoder = msgspec.msgpack.Decoder(list[str])
 _sketch_decoder = msgspec.msgpack.Decoder(bytes)
 SKETCH = b"s"
+V = TypeVar("V")
 # Some milliseconds of a restore.
 ORDERS_IN_A_STEP = 5_000
 
@@ -189,11 +190,12 @@ def window_entries(room: Room) -> Iterator[WindowEntry]:
         yield WindowEntry(room.room_id, room.born_ms, people, none if part else tallies, {} if part else minor)
 
 
-def _split(people: dict[str, int]) -> list[dict[str, int]]:
+def _split(people: dict[str, V]) -> list[dict[str, V]]:
     """At least one part, none of them too large for an entry."""
     if len(people) <= ENTRY_ITEMS:
         return [people]
-    return [dict(part) for part in pieces(list(people.items()))]
+    items = iter(people.items())
+    return [*iter(lambda: dict(islice(items, ENTRY_ITEMS)), {})]
 
 
 def ids_entries(room: Room) -> Iterator[IdsEntry]:
@@ -224,8 +226,9 @@ def order_entries(room: Room) -> Iterator[OrderEntry]:
 
 def presence_entries(room: Room) -> Iterator[PresenceEntry]:
     """Sessions changed since the last call."""
-    for part in pieces(list(room.presence.take_changed().items())):
-        yield PresenceEntry(room.room_id, room.born_ms, dict(part))
+    if changed := room.presence.take_changed():
+        for part in _split(changed):
+            yield PresenceEntry(room.room_id, room.born_ms, part)
 
 
 # -- restore

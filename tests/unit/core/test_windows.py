@@ -372,6 +372,40 @@ def test_people_in_no_window_make_room_before_anybody_is_sampled_away() -> None:
     assert audience.count(2).value == 1
 
 
+def see(audience: Audience, people: range, *, together: bool) -> None:
+    names = dict.fromkeys([f"u{number}" for number in people], audience.as_of)
+    if together:
+        audience.seen_all(names, audience.as_of)
+    else:
+        for name in names:
+            audience.seen(name, audience.as_of)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_sample_begins_as_soon_as_more_than_the_bound_are_in_the_longest_window(together: bool) -> None:
+    audience = crowd(0, 1_000)
+    see(audience, range(1_000), together=together)
+    assert audience.bits == 0
+    see(audience, range(1_000, 1_020), together=together)
+    assert audience.bits == 1
+    assert len(audience.last) == audience.total(2) < 600
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_people_in_no_window_are_a_quarter_of_the_bound_at_most(together: bool) -> None:
+    audience = crowd(0, 1_000)
+    see(audience, range(500), together=together)
+    audience.advance(NOW + LONGEST_BUCKETS - 1)
+    see(audience, range(500, 1_000), together=together)
+    audience.advance(NOW + LONGEST_BUCKETS)
+    see(audience, range(1_000, 1_200), together=together)
+    assert len(audience.last) == 1_200
+    see(audience, range(1_200, 1_300), together=together)
+    assert len(audience.last) <= 1_250
+    assert audience.count(2).value == 800
+    assert audience.bits == 0
+
+
 def test_a_restored_sample_holds_only_who_is_in_the_sample() -> None:
     audience = crowd(4_000, 500)
     restored = Audience(500, Distinct(10**6))
