@@ -220,7 +220,7 @@ class Room:
     def met(self, audience_index: int, people: Sequence[tuple[str, int]]) -> None:
         """Carters or buyers with the second of each, in the order of the log.
 
-        Once they are sampled it matters who was met when; not of those outside the sample, who go into the sketch alone.
+        Once they are sampled it matters who was met when; not of those outside the sample: these go into the sketch.
         """
         audience = self.audiences[audience_index]
         session = audience.session

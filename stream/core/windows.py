@@ -225,7 +225,7 @@ class Audience(Edges):
 
     def _sample_of(self, people: Mapping[str, int], bucket: int) -> Mapping[str, int]:
         """Those of them who are in the sample. The others are counted in the session, and nowhere else."""
-        chosen = {person: bucket for person in sample_of(people, self.bits)}
+        chosen = dict.fromkeys(sample_of(people, self.bits), bucket)
         self.session.add_all([person for person in people if person not in chosen])
         return chosen
 

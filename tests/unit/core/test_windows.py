@@ -382,7 +382,7 @@ def see(audience: Audience, people: range, *, together: bool) -> None:
 
 
 @pytest.mark.parametrize("together", [False, True])
-def test_a_sample_begins_as_soon_as_more_than_the_bound_are_in_the_longest_window(together: bool) -> None:
+def test_a_sample_begins_as_soon_as_more_than_the_bound_are_in_the_longest_window(*, together: bool) -> None:
     audience = crowd(0, 1_000)
     see(audience, range(1_000), together=together)
     assert audience.bits == 0
@@ -392,7 +392,7 @@ def test_a_sample_begins_as_soon_as_more_than_the_bound_are_in_the_longest_windo
 
 
 @pytest.mark.parametrize("together", [False, True])
-def test_people_in_no_window_are_a_quarter_of_the_bound_at_most(together: bool) -> None:
+def test_people_in_no_window_are_a_quarter_of_the_bound_at_most(*, together: bool) -> None:
     audience = crowd(0, 1_000)
     see(audience, range(500), together=together)
     audience.advance(NOW + LONGEST_BUCKETS - 1)
