@@ -41,6 +41,7 @@ class ClaimBook:
         self.withheld: list[Withheld] = []
         self.reasons: list[Reason] = []
         self._evidence = evidence
+        self._of_topics: dict[tuple[int, ...], list[Evidence]] = {}  # the same for several claims
 
     def watching(self, watching_now: int) -> None:
         """`watching_now/1`: open sessions, at least `watching_min`."""
@@ -137,7 +138,10 @@ class ClaimBook:
 
     def evidence_of(self, topics: tuple[int, ...]) -> list[Evidence]:
         """Where in the log the figures come from that rest on these topics."""
-        return [found for topic in topics if (found := self._evidence[topic]) is not None]
+        found = self._of_topics.get(topics)
+        if found is None:
+            found = self._of_topics[topics] = [each for topic in topics if (each := self._evidence[topic]) is not None]
+        return found
 
     def _withhold(self, kind: ClaimKind, sale: Sale | None, reason: WithheldReason) -> None:
         sale_id, sku_id = (None, None) if sale is None else (sale.sale_id, sale.sku_id)

@@ -8,14 +8,19 @@ Definitions are the product's own (docs/signals.md): one public data set gives s
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import hypot
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from stream.contract.overlay import Count, Method, Rate
 from stream.core.distinct import ERROR_95
 from stream.core.rules import WINDOWS_MS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stream.core.room import Room
     from stream.core.windows import Audience
 
@@ -24,60 +29,98 @@ VIEWERS, CLICKERS, CARTERS, PAYERS, ENGAGED, BUYERS, CARTED_BUYERS = range(7)
 AUDIENCES = 7
 
 
-# Each rate of people, in the order of publication: its place among a window's rates, numerator, denominator. The fourth
-# counts orders and the fifth no people at all.
+# What each rate is told of: the windows, and the whole session.
+_SPANS_MS = (*WINDOWS_MS, None)
+# The rates of one of these, in the order of publication; behind them those of money, one for each currency.
+_NAMES = ("watch_to_buy_uv", "click_to_buy_uv", "cart_to_order_uv", "orders_per_viewer", "pay_rate", "engaged_uv_rate")
+_OF_MONEY = "gpm_views"
+# Each rate of people: its place, numerator, denominator. The fourth counts orders and the fifth no people at all.
 _OF_PEOPLE = ((0, PAYERS, VIEWERS), (1, PAYERS, CLICKERS), (2, CARTED_BUYERS, CARTERS), (5, ENGAGED, VIEWERS))
 _OF_ORDERS = 3
+
+_NOTHING = (0, 0, 0)
+
+# In JSON control characters are always escaped, so these bytes can be nothing but gaps.
+_FIGURE, _MOMENT = b"\0", b"\1"
+# Of lists of currencies: what rooms have differs little.
+_TEMPLATES = 64
 
 
 def all_rates(room: Room, as_of_ms: int) -> list[Rate]:
     """Every rate, over every window and the session."""
-    audiences = room.audiences
-    bits = [audience.bits for audience in audiences]
-    people_in = zip(*[audience.people() for audience in audiences], strict=True)
-    orders_in, paid_in, views_in = room.order_tally.totals(), room.paid_tally.totals(), room.view_tally.totals()
-    # The room's currencies are those of its money: a currency stays when its payments leave the windows.
-    tallies = [(currency, room.paid_minor_tallies.get(currency)) for currency in room.money]
-    rates: list[Rate] = []
-    for window, people in enumerate(people_in):
-        minor = [(currency, 0 if tally is None else tally.total(window)) for currency, tally in tallies]
-        of_window = _rates(
-            WINDOWS_MS[window], as_of_ms, people, orders_in[window], paid_in[window], views_in[window], minor
-        )
-        if any(bits):
-            _say_errors(of_window, [audience.count(window) for audience in audiences])
-        rates += of_window
-    people = tuple([audience.session.count() for audience in audiences])
-    minor = [(currency, money[1]) for currency, money in room.money.items()]
-    of_session = _rates(None, as_of_ms, people, room.orders_placed, room.orders_paid, room.views, minor)
-    if not all(audience.session.exact for audience in audiences):
-        counts = [audience.session.published() for audience in audiences]
-        counts[CARTED_BUYERS] = carted_buyers_of_session(audiences)
-        _say_errors(of_session, counts)
-    return rates + of_session
-
-
-def _rates(
-    window_ms: int | None,
-    as_of_ms: int,
-    people: tuple[int, ...],
-    orders: int,
-    paid: int,
-    views: int,
-    paid_minor: list[tuple[str, int]],
-) -> list[Rate]:
-    """The rates of one window, as they are while every count is exact."""
-    viewers, clickers, carters, payers, engaged, _, carted_buyers = people
-    rates = [
-        Rate("watch_to_buy_uv", window_ms, payers, viewers, as_of_ms, "exact"),
-        Rate("click_to_buy_uv", window_ms, payers, clickers, as_of_ms, "exact"),
-        Rate("cart_to_order_uv", window_ms, carted_buyers, carters, as_of_ms, "exact"),
-        Rate("orders_per_viewer", window_ms, orders, viewers, as_of_ms, "exact"),
-        Rate("pay_rate", window_ms, paid, orders, as_of_ms, "exact"),
-        Rate("engaged_uv_rate", window_ms, engaged, viewers, as_of_ms, "exact"),
+    audiences, currencies = room.audiences, [*room.money]
+    people = [
+        [*(audience.total(place) << audience.bits for place in range(3)), audience.session.count()]
+        for audience in audiences
     ]
-    for currency, minor in paid_minor:
-        rates.append(Rate("gpm_views", window_ms, minor * 1_000, views, as_of_ms, "exact", None, currency))
+    figures = _figures(room, people)
+    of_each = 2 * (len(_NAMES) + len(currencies))
+    sampled = any(audience.bits for audience in audiences)
+    rates: list[Rate] = []
+    for place, window_ms in enumerate(_SPANS_MS):
+        of_span = _rates(window_ms, as_of_ms, figures[place * of_each : (place + 1) * of_each], currencies)
+        if window_ms is not None:
+            if sampled:
+                _say_errors(of_span, [audience.count(place) for audience in audiences])
+        elif not all(audience.session.exact for audience in audiences):
+            counts = [audience.session.published() for audience in audiences]
+            counts[CARTED_BUYERS] = carted_buyers_of_session(audiences)
+            _say_errors(of_span, counts)
+        rates += of_span
+    return rates
+
+
+def rates_json(room: Room, as_of_ms: int) -> list[Rate] | msgspec.Raw:
+    """`all_rates`, for an encoder: JSON that lies ready but for its figures, while every count is exact.
+
+    28 objects, made and encoded, took a sixth of what the document of a room with one sale does; so half of that.
+    """
+    people = []
+    for audience in room.audiences:
+        session = audience.session
+        if audience.bits or session.sketch is not None:
+            return all_rates(room, as_of_ms)
+        people.append((audience.total_0, audience.total_1, audience.total_2, len(session.members)))
+    json = _template((*room.money,)) % (*_figures(room, people),)
+    return msgspec.Raw(json.replace(_MOMENT, b"%d" % as_of_ms))
+
+
+@lru_cache(_TEMPLATES)
+def _template(currencies: tuple[str, ...]) -> bytes:
+    figure: Any = msgspec.Raw(_FIGURE)
+    moment: Any = msgspec.Raw(_MOMENT)
+    figures = [figure] * 2 * (len(_NAMES) + len(currencies))
+    rates = [rate for span_ms in _SPANS_MS for rate in _rates(span_ms, moment, figures, currencies)]
+    return msgspec.json.encode(rates).replace(b"%", b"%%").replace(_FIGURE, b"%d")
+
+
+def _figures(room: Room, people: Sequence[Sequence[int]]) -> list[int]:
+    """Numerator, denominator, numerator, ... of all rates, from the people of each audience in each span.
+
+    The room's currencies are those of its money: a currency stays when its payments leave the windows.
+    """
+    viewers, clickers, carters, payers, engaged, _, both = people
+    orders = *room.order_tally.totals(), room.orders_placed
+    paid = *room.paid_tally.totals(), room.orders_paid
+    views = *room.view_tally.totals(), room.views
+    tallies = [(room.paid_minor_tallies.get(currency), minor) for currency, (_, minor, _) in room.money.items()]
+    minors = [(*(_NOTHING if tally is None else tally.totals()), minor) for tally, minor in tallies]
+    figures: list[int] = []
+    for span in range(len(_SPANS_MS)):
+        payed, viewed, ordered = payers[span], viewers[span], orders[span]
+        figures += payed, viewed, payed, clickers[span], both[span], carters[span]
+        figures += ordered, viewed, paid[span], ordered, engaged[span], viewed
+        for minor in minors:
+            figures += minor[span] * 1_000, views[span]
+    return figures
+
+
+def _rates(window_ms: int | None, as_of_ms: int, figures: Sequence[int], currencies: Sequence[str]) -> list[Rate]:
+    """The rates of one window, as they are while every count is exact."""
+    named = zip((*_NAMES, *[_OF_MONEY] * len(currencies)), figures[::2], figures[1::2], strict=True)
+    rates = [Rate(name, window_ms, num, den, as_of_ms, "exact") for name, num, den in named]
+    for rate, currency in zip(rates[len(_NAMES) :], currencies, strict=True):
+        rate.currency = currency
     return rates
 
 

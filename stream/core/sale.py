@@ -19,7 +19,7 @@ from stream.core.time import BUCKET_MS
 from stream.core.urgency import SaleFigures, UrgencyState, agrees
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from stream.core.room import Room
     from stream.core.rules import Rules
@@ -55,14 +55,14 @@ def look(room: Room, ledger: Ledger, now_ms: int) -> Look:
     """One ledger as of a moment."""
     window_ms = room.rules.velocity_window_ms
     status, ends_at_ms, extended = status_of(ledger, room, now_ms)
-    left = ledger.available
-    pace = pace_at(ledger, now_ms) if status == "open" else None
+    left, recent = ledger.available, ledger.recent_units(now_ms // BUCKET_MS)
+    pace = pace_at(ledger, recent, now_ms) if status == "open" else None
     return Look(
         status,
         ends_at_ms,
         extended,
         None if left is None else max(0, left),
-        Velocity(ledger.velocity_units(now_ms // BUCKET_MS, window_ms), window_ms),
+        Velocity(sum(recent[-(window_ms // BUCKET_MS) :]), window_ms),
         pace,
         None if pace is None else eta_at(pace, now_ms),
         ledger.carters_without_order,
@@ -87,20 +87,19 @@ def status_of(ledger: Ledger, room: Room, now_ms: int) -> tuple[SaleStatus, int 
     return ("scheduled" if now_ms < opened.starts_at_ms else "open"), ends_at_ms, extended
 
 
-def pace_at(ledger: Ledger, now_ms: int) -> Pace | None:
-    """What the forecast of an open sale rests on; the same until the ledger or the second changes.
+def pace_at(ledger: Ledger, recent: Sequence[int], now_ms: int) -> Pace | None:
+    """What the forecast of an open sale rests on, from its `recent_units`.
 
-    One moment of a second stands for itself: its last millisecond, when the newest bucket is over.
+    The same until the ledger or the second changes; one moment of a second stands for itself: its last millisecond,
+    when the newest bucket is over.
     """
     available = ledger.available
-    if available is None or available <= 0 or not ledger.recent:
+    if available is None or available <= 0 or not recent:
         return None
-    bucket, recent = now_ms // BUCKET_MS, ledger.recent
     # The buckets begin with the sale: seconds before it opened are not seconds in which nobody bought.
     opened_bucket = 0 if ledger.opened is None else ledger.opened.starts_at_ms // BUCKET_MS
-    first = max(bucket - RECENT_BUCKETS + 1, opened_bucket)
-    units = [recent.get(second, 0) for second in range(first, bucket + 1)]
-    return pace_of(available, units, whole=now_ms % BUCKET_MS == BUCKET_MS - 1)
+    before = max(0, opened_bucket - (now_ms // BUCKET_MS - RECENT_BUCKETS + 1))
+    return pace_of(available, recent[before:], whole=now_ms % BUCKET_MS == BUCKET_MS - 1)
 
 
 def eta_at(pace: Pace, now_ms: int) -> EtaSellout | None:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from stream.core.rules import Rules
     from stream.core.sale import Look
     from stream.core.stock import Ledger
-    from stream.core.urgency import UrgencyState
 
 # What goes into the gaps: places in a list of encoded values, most of them the same for all ledgers of a document.
 VERSION, AS_OF, VALID_UNTIL, ENDS_IN, ETA, ETA_BOUNDS = range(6)
@@ -77,17 +76,18 @@ class Shown:
     Attributes:
         sale: as of the moment when this was made.
         rank: what its level leads the room by.
-        until_ms: the first moment at which time alone may have changed it.
     """
 
-    __slots__ = ("_bought", "_kept", "_pace", "_urgency", "rank", "sale", "until_ms")
+    __slots__ = ("_bought", "_kept", "_made_ms", "_moving", "_pace", "_until_ms", "_urgency", "rank", "sale")
 
     def __init__(self, room: Room, ledger: Ledger, now_ms: int) -> None:
         seen = look(room, ledger, now_ms)
         urgency = shown_urgency(room, ledger, seen, now_ms)
         self.rank = rank_of((ledger.sale_id, ledger.sku_id), urgency)
         self.sale = sale_of(ledger, seen, urgency.published())
-        self.until_ms = _until_ms(room, ledger, seen, urgency, now_ms)
+        self._made_ms, self._until_ms = now_ms, -1
+        # Time alone empties these, and that is no event.
+        self._moving = bool(ledger.recent), bool(ledger.bought)
         self._pace, self._urgency = seen.pace, urgency
         self._bought = ledger.bought_recently(now_ms, room.rules.bought_window_ms)
         self._kept: list[Kept | None] = [None, None]  # fresh, stale
@@ -100,10 +100,11 @@ class Shown:
         """What is claimed of it, or withheld."""
         book.sale(self.sale, *self._bought)
 
-    def fill(self, rules: Rules, now_ms: int, values: list[bytes]) -> bool:
+    def fill(self, room: Room, ledger: Ledger, now_ms: int, values: list[bytes]) -> bool:
         """Put into `values` what goes into its own gaps. False: it does not hold any more."""
-        if now_ms >= self.until_ms:
+        if now_ms >= self.until_ms(room, ledger):
             return False
+        rules = room.rules
         eta = None if self._pace is None else eta_at(self._pace, now_ms)
         if (eta is None) != (self.sale.eta_sellout_ms is None):
             return False
@@ -115,6 +116,33 @@ class Shown:
             values[ENDS_IN] = b"%d" % (ends_at_ms - now_ms)
         values[VALID_UNTIL] = b"%d" % valid_until_ms
         return True
+
+    def until_ms(self, room: Room, ledger: Ledger) -> int:
+        """The first moment at which time alone may change it. Not found before it is asked for: most never are."""
+        if self._until_ms < 0:
+            self._until_ms = self._find_until_ms(room, ledger)
+        return self._until_ms
+
+    def _find_until_ms(self, room: Room, ledger: Ledger) -> int:
+        rules, opened, terms = room.rules, ledger.opened, room.terms.get(ledger.sale_id)
+        now_ms, ends_at_ms = self._made_ms, self.sale.ends_at_ms
+        if self._urgency is not room.urgencies.get((ledger.sale_id, ledger.sku_id)):
+            return now_ms + 1  # a level that nobody remembers: the next whole second finds it
+        moments_ms = [ledger.restock_planned[1]]
+        recent, bought = self._moving
+        if recent:  # what was bought leaves the window with its second, and enters it: see `pace_at`
+            second_ms = now_ms // BUCKET_MS * BUCKET_MS
+            moments_ms += second_ms + BUCKET_MS - 1, second_ms + BUCKET_MS
+        if bought:
+            leaves = (now_ms - rules.bought_window_ms) // BOUGHT_BUCKET_MS + 1
+            moments_ms.append(leaves * BOUGHT_BUCKET_MS + rules.bought_window_ms)
+        if opened is not None:
+            moments_ms.append(opened.starts_at_ms)
+        if terms is not None:
+            moments_ms.append(terms.closed_at_ms)
+        if ends_at_ms is not None:
+            moments_ms += ends_at_ms, ends_at_ms - rules.ends_in_max_ms
+        return min([moment_ms for moment_ms in moments_ms if moment_ms > now_ms], default=NEVER_MS)
 
     def kept(self, rules: Rules, now_ms: int, *, stale: bool) -> Kept:
         """It with gaps; as long as it holds, `now_ms` does not matter."""
@@ -146,27 +174,6 @@ def _with_gaps(claims: list[Claim]) -> Text:
         claim.as_of_ms = claim.valid_until_ms = claim.evidence = _GAP
         gaps += AS_OF, VALID_UNTIL, EVIDENCE[claim.claim]
     return Text(encode(shapes)[1:-1], gaps)
-
-
-def _until_ms(room: Room, ledger: Ledger, seen: Look, urgency: UrgencyState, now_ms: int) -> int:
-    """The next moment at which time alone may change what is shown."""
-    rules, opened, terms = room.rules, ledger.opened, room.terms.get(ledger.sale_id)
-    if urgency is not room.urgencies.get((ledger.sale_id, ledger.sku_id)):
-        return now_ms + 1  # a level that nobody remembers: the next whole second finds it
-    moments_ms = [ledger.restock_planned[1]]
-    if ledger.recent:  # what was bought leaves the window with its second, and enters it: see `pace_at`
-        second_ms = now_ms // BUCKET_MS * BUCKET_MS
-        moments_ms += second_ms + BUCKET_MS - 1, second_ms + BUCKET_MS
-    if ledger.bought:
-        leaves = (now_ms - rules.bought_window_ms) // BOUGHT_BUCKET_MS + 1
-        moments_ms.append(leaves * BOUGHT_BUCKET_MS + rules.bought_window_ms)
-    if opened is not None:
-        moments_ms.append(opened.starts_at_ms)
-    if terms is not None:
-        moments_ms.append(terms.closed_at_ms)
-    if seen.ends_at_ms is not None:
-        moments_ms += seen.ends_at_ms, seen.ends_at_ms - rules.ends_in_max_ms
-    return min([moment_ms for moment_ms in moments_ms if moment_ms > now_ms], default=NEVER_MS)
 
 
 def sale_of(ledger: Ledger, seen: Look, urgency: Urgency) -> Sale:

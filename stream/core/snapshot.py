@@ -6,13 +6,14 @@ each sale; both say the same.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from stream.contract.overlay import SCHEMA, Clock, Evidence, Money, Orders, Overlay, Totals
 from stream.core.claims import ClaimBook
-from stream.core.rates import VIEWERS, all_rates
+from stream.core.rates import VIEWERS, all_rates, rates_json
 from stream.core.sale import look, shown_urgency
 from stream.core.shown import (
     AS_OF,
@@ -28,39 +29,24 @@ from stream.core.urgency import UrgencyState, leading
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Sequence
-    from typing import Any, Literal
+    from typing import Any
 
-    from stream.contract.overlay import Claim, Sale, Urgency, Withheld
+    from stream.contract.overlay import Rate, Sale, Urgency
     from stream.core.counters import Reason
     from stream.core.room import Room
 
 
-class Moment:
+class Moment(Struct, frozen=True, kw_only=True, gc=False):
     """As of when, in which partition and how far in its log a snapshot is taken."""
 
-    __slots__ = ("as_of_ms", "epoch", "lag_ms", "partition", "positions", "source", "stale_after_ms", "topics")
-
-    def __init__(
-        self,
-        *,
-        as_of_ms: int,
-        stale_after_ms: int,
-        source: Literal["tick", "log"],
-        lag_ms: int,
-        epoch: int,
-        partition: int,
-        topics: Sequence[str],
-        positions: Sequence[int],
-    ) -> None:
-        self.as_of_ms = as_of_ms
-        self.stale_after_ms = stale_after_ms
-        self.source = source
-        self.lag_ms = lag_ms
-        self.epoch = epoch
-        self.partition = partition
-        self.topics = topics
-        self.positions = positions
+    as_of_ms: int
+    stale_after_ms: int
+    source: Literal["tick", "log"]
+    lag_ms: int
+    epoch: int
+    partition: int
+    topics: Sequence[str]
+    positions: Sequence[int]
 
 
 def overlay_of(room: Room, moment: Moment) -> Overlay:
@@ -77,7 +63,7 @@ def overlay_of(room: Room, moment: Moment) -> Overlay:
         book.sale(sale, *ledger.bought_recently(moment.as_of_ms, room.rules.bought_window_ms))
     lead, urgency = leading(urgencies)
     published = urgency.published(None if lead is None else lead[0])
-    return _assembled(room, moment, sales, published, book.claims, book.withheld)
+    return _assembled(room, moment, all_rates(room, moment.as_of_ms), sales, published, book)
 
 
 def document_of(room: Room, moment: Moment, withheld: Counter[Reason] | None) -> bytes:
@@ -91,7 +77,7 @@ def document_of(room: Room, moment: Moment, withheld: Counter[Reason] | None) ->
         shown = ledger.shown
         if shown is not None and not values:
             values = _values(moment, book)
-        if shown is not None and shown.fill(room.rules, moment.as_of_ms, values):
+        if shown is not None and shown.fill(room, ledger, moment.as_of_ms, values):
             _add_kept(shown.kept(room.rules, moment.as_of_ms, stale=book.stale), values, sales, book)
         else:
             shown = ledger.shown = Shown(room, ledger, moment.as_of_ms)
@@ -100,9 +86,11 @@ def document_of(room: Room, moment: Moment, withheld: Counter[Reason] | None) ->
         if first is None or shown.rank < first.rank:
             first = shown
     if withheld is not None:
-        withheld.update(book.reasons)
+        for reason in book.reasons:
+            withheld[reason] += 1
     urgency = UrgencyState().published() if first is None else first.lead()
-    return encode(_assembled(room, moment, sales, urgency, book.claims, book.withheld))
+    rates: Any = rates_json(room, moment.as_of_ms)
+    return encode(_assembled(room, moment, rates, sales, urgency, book))
 
 
 def _values(moment: Moment, book: ClaimBook) -> list[bytes]:
@@ -141,10 +129,10 @@ def _book(room: Room, moment: Moment) -> ClaimBook:
 def _assembled(
     room: Room,
     moment: Moment,
+    rates: list[Rate],
     sales: list[Sale],
     urgency: Urgency,
-    claims: list[Claim],
-    withheld: list[Withheld],
+    book: ClaimBook,
 ) -> Overlay:
     totals = Totals(
         room.audiences[VIEWERS].session.published(),
@@ -165,10 +153,10 @@ def _assembled(
         moment.stale_after_ms,
         Clock(moment.source, moment.lag_ms),
         totals,
-        all_rates(room, moment.as_of_ms),
+        rates,
         sales,
         urgency,
-        claims,
-        withheld,
+        book.claims,
+        book.withheld,
         room.feed[::-1],
     )

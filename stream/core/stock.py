@@ -10,6 +10,7 @@ order, ends the same.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -311,18 +312,23 @@ class Ledger:
             return len(self.carters.members) - self.carters_with_order
         return max(0, self.carters.count() - len(self.users))
 
-    def velocity_units(self, as_of_bucket: int, window_ms: int) -> int:
-        """Net units committed in the last `window_ms`, this second included."""
-        recent = self.recent
-        return sum([recent.get(as_of_bucket - age, 0) for age in range(window_ms // 1_000)]) if recent else 0
+    def recent_units(self, as_of_bucket: int) -> list[int]:
+        """Net units committed in each of the last `RECENT_BUCKETS` seconds, this one last; empty when in none of them.
+
+        Velocity and forecast look at these.
+        """
+        seconds = range(as_of_bucket - RECENT_BUCKETS + 1, as_of_bucket + 1)
+        return [*map(self.recent.get, seconds, repeat(0))] if self.recent else []
 
     def bought_recently(self, as_of_ms: int, window_ms: int) -> tuple[int, int]:
         """Units sold and orders paid, net of what was undone, in the last `window_ms` (10 s hops)."""
         first = (as_of_ms - window_ms) // BOUGHT_BUCKET_MS + 1
-        if not self.bought:
-            return 0, 0
-        pairs = [pair for bucket, pair in self.bought.items() if bucket >= first]
-        return sum([units for units, _ in pairs]), sum([orders for _, orders in pairs])
+        units = orders = 0
+        for bucket, (sold, paid) in self.bought.items():
+            if bucket >= first:
+                units += sold
+                orders += paid
+        return units, orders
 
 
 def _rank(event: SaleOpened) -> tuple[int, str]:

@@ -251,11 +251,6 @@ class Audience(Edges):
         last = self.last.get(person, -1)
         return last if last >= self.edge_2 else -1
 
-    def people(self) -> tuple[int, int, int]:
-        """How many distinct people are in each window: `count` without its method."""
-        bits = self.bits
-        return self.total_0 << bits, self.total_1 << bits, self.total_2 << bits
-
     def count(self, window: int) -> Count:
         """Distinct people in window 0, 1 or 2."""
         kept = self.total(window)

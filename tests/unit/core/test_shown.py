@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 import pytest
 
 from stream.core.rules import Rules
@@ -10,17 +12,35 @@ from stream.core.shown import AS_OF, ENDS_IN, VALID_UNTIL, VALUES, Shown, Text
 from stream.core.time import NEVER_MS
 from tests.support.events import at, closed, fold_at_own_time, new_room, opened, order
 
+if TYPE_CHECKING:
+    from stream.core.room import Room
+    from stream.core.stock import Ledger
+
 COUNTDOWN_S = Rules().ends_in_max_ms / 1_000
 
 
-def shown_at(s: float, *, starts_s: float = 0, ends_s: float | None = 600, closed_s: float | None = None) -> Shown:
+class Sale(NamedTuple):
+    room: Room
+    ledger: Ledger
+    shown: Shown
+
+    def until_ms(self) -> int:
+        return self.shown.until_ms(self.room, self.ledger)
+
+
+def shown_at(s: float, *, starts_s: float = 0, ends_s: float | None = 600, closed_s: float | None = None) -> Sale:
     """A sale without orders, of which the level is remembered."""
     room = new_room()
     fold_at_own_time(room, opened(starts_s=starts_s, ends_s=ends_s))
     if closed_s is not None:
         fold_at_own_time(room, closed(s=closed_s))
     move_urgencies(room, at(s) // 1_000 * 1_000 - 1_000)
-    return Shown(room, room.ledgers["s1", "k1"], at(s))
+    return shown_in(room, s)
+
+
+def shown_in(room: Room, s: float) -> Sale:
+    ledger = room.ledgers["s1", "k1"]
+    return Sale(room, ledger, Shown(room, ledger, at(s)))
 
 
 def values() -> list[bytes]:
@@ -55,32 +75,42 @@ def test_one_gap_takes_one_value() -> None:
     ],
 )
 def test_it_holds_until_the_clock_alone_changes_it(s: float, ends_s: float, changes_s: float) -> None:
-    shown = shown_at(s, starts_s=10, ends_s=ends_s)
-    assert shown.until_ms == at(changes_s)
+    assert shown_at(s, starts_s=10, ends_s=ends_s).until_ms() == at(changes_s)
 
 
 def test_a_sale_that_is_over_is_shown_for_ever() -> None:
-    assert shown_at(700).until_ms == NEVER_MS
+    assert shown_at(700).until_ms() == NEVER_MS
 
 
 def test_what_was_bought_moves_with_the_second() -> None:
     room = new_room()
     fold_at_own_time(room, opened(), order(s=3), order("paid", s=3))
     move_urgencies(room, at(3))
-    shown = Shown(room, room.ledgers["s1", "k1"], at(4.2))
-    assert shown.until_ms == at(4.999)
+    assert shown_in(room, 4.2).until_ms() == at(4.999)
+
+
+def test_what_has_left_every_window_by_the_first_look_does_not_make_it_hold_longer() -> None:
+    room = new_room()
+    fold_at_own_time(room, opened(), order(s=3), order("paid", s=3))
+    move_urgencies(room, at(3))
+    sale = shown_in(room, 4.2)
+    assert sale.shown.sale.velocity.units > 0
+    sale.ledger.forget_recent(at(1_000) // 1_000, room.rules.bought_window_ms)
+    assert not sale.ledger.recent
+    assert not sale.shown.fill(room, sale.ledger, at(1_000), values())
+    assert sale.until_ms() == at(4.999)
 
 
 def test_a_level_that_nobody_remembers_is_not_kept() -> None:
     room = new_room()
     fold_at_own_time(room, opened())
-    assert Shown(room, room.ledgers["s1", "k1"], at(5)).until_ms == at(5) + 1
+    assert shown_in(room, 5).until_ms() == at(5) + 1
 
 
 def test_what_does_not_hold_any_more_is_not_filled_and_the_rest_moves_with_the_clock() -> None:
-    shown, rules = shown_at(300), new_room().rules
+    room, ledger, shown = shown_at(300)
     found = values()
-    assert shown.fill(rules, at(301), found)
+    assert shown.fill(room, ledger, at(301), found)
     assert found[ENDS_IN] == b"299000"
-    assert found[VALID_UNTIL] == b"%d" % (at(301) + rules.claim_valid_ms)
-    assert not shown.fill(rules, at(600), found)
+    assert found[VALID_UNTIL] == b"%d" % (at(301) + room.rules.claim_valid_ms)
+    assert not shown.fill(room, ledger, at(600), found)

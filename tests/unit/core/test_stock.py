@@ -385,21 +385,21 @@ def test_an_order_out_of_memory_leaves_the_units_and_frees_the_user() -> None:
 def test_velocity_is_the_net_units_of_the_last_seconds_this_one_included() -> None:
     ledger = Ledger("s1", "k1", 100)
     ledger.move("u1", 3, 0, T0_S, suspect=False)
-    assert ledger.velocity_units(T0_S, 10_000) == 3
-    assert ledger.velocity_units(T0_S + 9, 10_000) == 3
-    assert ledger.velocity_units(T0_S + 10, 10_000) == 0
+    assert sum(ledger.recent_units(T0_S)[-10:]) == 3
+    assert sum(ledger.recent_units(T0_S + 9)[-10:]) == 3
+    assert sum(ledger.recent_units(T0_S + 10)[-10:]) == 0
     ledger.move("u1", -2, 2, T0_S + 5, suspect=False)
-    assert ledger.velocity_units(T0_S + 9, 10_000) == 3
+    assert sum(ledger.recent_units(T0_S + 9)[-10:]) == 3
     ledger.move("u1", -1, 0, T0_S + 6, suspect=False)
-    assert ledger.velocity_units(T0_S + 9, 10_000) == 2
-    assert ledger.velocity_units(T0_S + 12, 10_000) == -1
+    assert sum(ledger.recent_units(T0_S + 9)[-10:]) == 2
+    assert sum(ledger.recent_units(T0_S + 12)[-10:]) == -1
 
 
 def test_units_of_suspects_are_in_the_ledger_and_not_in_the_velocity() -> None:
     ledger = Ledger("s1", "k1", 100)
     ledger.move("u1", 3, 0, T0_S, suspect=True)
     assert (ledger.held, ledger.suspect_held) == (3, 3)
-    assert ledger.velocity_units(T0_S, 10_000) == 0
+    assert sum(ledger.recent_units(T0_S)[-10:]) == 0
     ledger.move("u1", -3, 3, T0_S, suspect=True)
     assert (ledger.sold, ledger.suspect_held) == (3, 0)
 
@@ -432,7 +432,7 @@ def test_a_ledger_keeps_no_seconds_older_than_its_windows() -> None:
     assert sorted(ledger.recent) == list(range(second - RECENT_BUCKETS, second + 1))
     assert sorted(ledger.bought) == list(range((second - 300) // 10, second // 10 + 1))
     before = dict(ledger.recent), dict(ledger.bought)
-    assert ledger.velocity_units(second, 30_000) == 30
+    assert sum(ledger.recent_units(second)) == 30
     assert ledger.bought_recently(second * 1_000, 300_000) == (291, 291)
     ledger.forget_recent(second, 300_000)
     assert (ledger.recent, ledger.bought) == before
