@@ -3,10 +3,19 @@ from __future__ import annotations
 from math import hypot
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from stream.core.distinct import ERROR_95
-from stream.core.rates import AUDIENCES, BUYERS, CARTED_BUYERS, CARTERS, all_rates, carted_buyers_of_session
+from stream.core.rates import (
+    AUDIENCES,
+    BUYERS,
+    CARTED_BUYERS,
+    CARTERS,
+    all_rates,
+    carted_buyers_of_session,
+    rates_json,
+)
 from stream.core.rules import WINDOWS_MS, Rules
 from tests.support.events import T0_S, at, cart, click, comment, enter, fold_at_own_time, like, new_room, order
 
@@ -206,3 +215,34 @@ def test_a_room_has_one_audience_for_each_place() -> None:
     assert len(new_room().audiences) == AUDIENCES
     assert CARTED_BUYERS == AUDIENCES - 1
     assert T0_S % 10 == 0
+
+
+# -- as JSON -----------------------------------------------------------------------------------------------------------
+def assert_json_says_the_same(room: Room, *, ready: bool) -> None:
+    found = rates_json(room, at(7))
+    assert isinstance(found, msgspec.Raw) is ready
+    assert msgspec.json.encode(found) == msgspec.json.encode(all_rates(room, at(7)))
+
+
+def test_json_that_lies_ready_says_the_same() -> None:
+    assert_json_says_the_same(new_room(), ready=True)
+    room = busy_room()
+    assert_json_says_the_same(room, ready=True)
+    room.money["%d"] = [1, 2, 3]  # no currency that an event could have, but not what breaks a document
+    assert_json_says_the_same(room, ready=True)
+
+
+def test_nothing_lies_ready_for_a_room_of_which_a_session_is_a_sketch() -> None:
+    room = new_room(Rules(distinct_exact_max=64))
+    for number in range(100):
+        room.shared.clock_ms = at(60 * number)
+        room.settle(at(60 * number))
+        fold_at_own_time(room, enter(f"u{number}", s=60 * number))
+    assert not any(audience.bits for audience in room.audiences)
+    assert_json_says_the_same(room, ready=False)
+
+
+def test_nothing_lies_ready_for_a_room_of_which_a_window_is_a_sample() -> None:
+    room = busy_room()
+    room.audiences[CARTERS].bits = 1
+    assert_json_says_the_same(room, ready=False)

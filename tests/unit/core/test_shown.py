@@ -89,6 +89,14 @@ def test_what_was_bought_moves_with_the_second() -> None:
     assert shown_in(room, 4.2).until_ms() == at(4.999)
 
 
+def test_what_was_bought_leaves_its_window_in_hops_of_ten_seconds() -> None:
+    room = new_room()
+    fold_at_own_time(room, opened(), order(s=3), order("paid", s=3))
+    room.ledgers["s1", "k1"].forget_recent(at(104) // 1_000, room.rules.bought_window_ms)
+    move_urgencies(room, at(103))
+    assert shown_in(room, 104).until_ms() == (at(104) // 10_000 + 1) * 10_000
+
+
 def test_what_has_left_every_window_by_the_first_look_does_not_make_it_hold_longer() -> None:
     room = new_room()
     fold_at_own_time(room, opened(), order(s=3), order("paid", s=3))
