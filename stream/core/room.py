@@ -44,7 +44,7 @@ from stream.core.stock import (
     SaleTerms,
 )
 from stream.core.time import BUCKET_MS
-from stream.core.windows import Audience, Tally, sample_of
+from stream.core.windows import Audience, Tally, advance_all, sample_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -397,10 +397,9 @@ class Room:
         bucket = clock_ms // BUCKET_MS
         if bucket <= self.view_tally.as_of:
             return
+        advance_all((*self.audiences, *self.tallies()), bucket)
         for audience in self.audiences:
-            audience.advance(bucket)
-        for tally in self.tallies():
-            tally.advance(bucket)
+            audience.sweep()
         for ledger in self.ledgers.values():
             ledger.forget_recent(bucket, self.rules.bought_window_ms)
 

@@ -49,24 +49,11 @@ class Edges:
 
     def advance(self, as_of_bucket: int) -> None:
         """Move the windows so that they end with `as_of_bucket`. Never back."""
-        if as_of_bucket <= self.as_of:
-            return
-        one_second = as_of_bucket - self.as_of == 1
-        self.as_of = as_of_bucket
-        counts = self.counts
-        edge_0, edge_1, edge_2 = _edges(as_of_bucket)
-        if counts and one_second:  # as a room is moved that is told each second
-            self.total_0 -= counts.get(edge_0 - 1, 0)
-            self.total_1 -= counts.get(edge_1 - 1, 0)
-            self.total_2 -= counts.pop(edge_2 - 1, 0)
-        elif counts:
-            self.total_0 -= _leaving(counts, self.edge_0, edge_0)
-            self.total_1 -= _leaving(counts, self.edge_1, edge_1)
-            self.total_2 -= _leaving(counts, self.edge_2, edge_2)
-            self._forget(edge_2)
-        self.edge_0, self.edge_1, self.edge_2 = edge_0, edge_1, edge_2
+        if as_of_bucket > self.as_of:
+            advance_all((self,), as_of_bucket)
 
-    def _forget(self, edge: int) -> None:
+    def forget(self, edge: int) -> None:
+        """Drop the buckets that are older."""
         counts = self.counts
         if edge - self.edge_2 <= len(counts):
             for bucket in range(self.edge_2, edge):
@@ -89,6 +76,26 @@ class Edges:
     def total(self, window: int) -> int:
         """The running total of window 0, 1 or 2 of `WINDOWS_MS`."""
         return (self.total_0, self.total_1, self.total_2)[window]
+
+
+def advance_all(together: Iterable[Edges], as_of_bucket: int) -> None:
+    """Move all of these forward: those of a room, which moves each second in which it is told or something happens."""
+    edge_0, edge_1, edge_2 = _edges(as_of_bucket)
+    for each in together:
+        counts = each.counts
+        if not counts:
+            pass
+        elif as_of_bucket - each.as_of == 1:
+            each.total_0 -= counts.get(edge_0 - 1, 0)
+            each.total_1 -= counts.get(edge_1 - 1, 0)
+            each.total_2 -= counts.pop(edge_2 - 1, 0)
+        else:
+            each.total_0 -= _leaving(counts, each.edge_0, edge_0)
+            each.total_1 -= _leaving(counts, each.edge_1, edge_1)
+            each.total_2 -= _leaving(counts, each.edge_2, edge_2)
+            each.forget(edge_2)
+        each.as_of = as_of_bucket
+        each.edge_0, each.edge_1, each.edge_2 = edge_0, edge_1, edge_2
 
 
 @lru_cache(16)  # all windows of all rooms move to the same second
@@ -259,9 +266,13 @@ class Audience(Edges):
         return Count(kept << self.bits, "sketch", round(Z_95 * sqrt((1 - 0.5**self.bits) / max(kept, 1)), 4))
 
     def advance(self, as_of_bucket: int) -> None:
-        """Move the windows; now and then drop the people who are in none (amortised: one visit for each one added)."""
+        """Move the windows, and drop the people who are in none."""
         super().advance(as_of_bucket)
-        if self.last is not self.session.members and len(self.last) > 2 * self.total_2 + SWEEP_SLACK:
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Now and then drop the people who are in no window (amortised: one visit for each one added)."""
+        if len(self.last) > 2 * self.total_2 + SWEEP_SLACK and self.last is not self.session.members:
             self._sweep()
 
     def _sweep(self) -> None:
