@@ -292,12 +292,14 @@ def restore_members(room: Room, key: bytes, value: bytes) -> None:
 
 
 def restore_windows(room: Room, entry: WindowEntry) -> None:
-    """What one window entry says."""
+    """What one window entry says. Of a small room it says little: one person of one audience, one bucket."""
     for audience, people in zip(room.audiences, entry.audiences, strict=True):
-        audience.last.update(people)
+        if people:
+            audience.last.update(people)
     tallies = (room.order_tally, room.paid_tally, room.view_tally, room.unit_tally)
     for tally, buckets in zip(tallies, entry.tallies, strict=True):
-        tally.restore(buckets)
+        if buckets:
+            tally.restore(buckets)
     for currency, buckets in entry.minor.items():
         room.paid_minor_tallies.setdefault(currency, Tally()).restore(buckets)
 
