@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from redis import Redis
 
-from stream.core.partition import Published
+from stream.core.publishing import Published
 from stream.local.redis import RedisServer
 from stream.local.settings import LocalSettings
 from stream.worker.overlay_store import OverlayStore

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from stream.contract.overlay import Overlay
     from stream.contract.recording import RecordedRecord
-    from stream.core.partition import Published
+    from stream.core.publishing import Published
 
 # Without a terminal the summary has a width of its own: it must not depend on where it is written.
 PLAIN_WIDTH = 100

@@ -21,7 +21,7 @@ from stream.worker.checkpoint import SIGNAL_MAX_BYTES
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from stream.core.partition import Published
+    from stream.core.publishing import Published
     from stream.settings import Settings
 
 VERSION = version("snapup")

@@ -6,7 +6,7 @@ same, to the byte. State and positions move together inside `fold`; `cut` takes 
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from stream.contract.decode import DeadLetter, Decoder, Limits
@@ -17,20 +17,19 @@ from stream.core.crowd import Crowd, by_room, fold_crowd, newest_by_room
 from stream.core.forgetting import FORGETTING_KEY, Forgetting
 from stream.core.generations import GENERATION_KEY, Generations
 from stream.core.journal import Journal
+from stream.core.publishing import Publishing
 from stream.core.restore import SavedRooms
 from stream.core.room import Outcome, Room, Shared
-from stream.core.snapshot import Moment, document_of, overlay_of
 from stream.core.time import BUCKET_MS, effective_time_ms, effective_times_ms
 from stream.core.timers import Timers
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Iterator, Sequence
 
     from stream.contract.decode import Decoded, Record
     from stream.contract.overlay import Overlay
-    from stream.core.counters import Reason
     from stream.core.journal import Base, Steps
+    from stream.core.publishing import Published
     from stream.core.rules import Rules
 
 
@@ -41,20 +40,6 @@ class Refused(NamedTuple):
     offset: int
     record: Record
     letter: DeadLetter
-
-
-class Published(NamedTuple):
-    """One room's document, ready for Redis.
-
-    `append_ms`: append time of the newest record in it (−1: none). `positions`: of the partition when it was made.
-    """
-
-    room_id: str
-    rev: int
-    document: bytes
-    ttl_ms: int
-    append_ms: int
-    positions: tuple[int, ...] = ()
 
 
 class Cut(NamedTuple):
@@ -85,9 +70,10 @@ class PartitionFold:
         self.rooms: dict[str, Room] = {}
         self.refused: list[Refused] = []
         self.counters = Counters(len(self.topic_names))
-        self.clock_source: Literal["tick", "log"] = "log"
         self.shared = Shared()
-        self._behind = False
+        self._publishing = Publishing(
+            partition, rules, self.topic_names, self.rooms, self.positions, self.shared, self.counters
+        )
         self._decoders = [
             Decoder(index) if limits is None else Decoder(index, limits) for index in range(len(self.topic_names))
         ]
@@ -95,9 +81,6 @@ class PartitionFold:
         self._unspooled = 0
         self._ended: list[Room] = []
         self._touched: dict[str, Room] = {}  # by the piece that is being folded
-        self._due: list[
-            tuple[int, str]
-        ] = []  # heap of (wall ms, room id); a room's own next_due_ms says which entry is valid
         self._logs = ChangeLogs()
         self._saved = SavedRooms(self._logs)
         self._generations = Generations(rules)
@@ -110,6 +93,15 @@ class PartitionFold:
     def clock_ms(self) -> int:
         """The partition's clock; −1 before anything is known."""
         return self.shared.clock_ms
+
+    @property
+    def clock_source(self) -> Literal["tick", "log"]:
+        """What moved the clock last."""
+        return self._publishing.clock_source
+
+    @clock_source.setter
+    def clock_source(self, source: Literal["tick", "log"]) -> None:
+        self._publishing.clock_source = source
 
     # -- fold -------------------------------------------------------------------------------------------------------
     def fold(self, topic_index: int, records: Sequence[Record]) -> None:
@@ -243,22 +235,7 @@ class PartitionFold:
 
     def _changed(self, room: Room) -> None:
         self._unsaved[room.room_id] = room
-        due_ms = room.published_ms + self._pace_ms(room)
-        if not room.changed or due_ms < room.next_due_ms:  # the second: it has become busy meanwhile
-            room.changed = True
-            self._schedule(room, due_ms)
-
-    def _pace_ms(self, room: Room) -> int:
-        """At most one document each 100 ms; a room with neither a sale nor traffic waits longer.
-
-        So does every room in a backlog: what is stale anyway need not be told ten times a second.
-        """
-        busy = room.ledgers or room.records_since >= self.rules.busy_records
-        return self.rules.pace_busy_ms if busy and not self._behind else self.rules.pace_quiet_ms
-
-    def _schedule(self, room: Room, due_ms: int) -> None:
-        room.next_due_ms = due_ms
-        heappush(self._due, (due_ms, room.room_id))
+        self._publishing.changed(room)
 
     # -- time -------------------------------------------------------------------------------------------------------
     def advance(self, clock_ms: int, source: Literal["tick", "log"]) -> None:
@@ -308,63 +285,12 @@ class PartitionFold:
             everything: all rooms, whether due or not.
             limit: at most so many documents; what is left stays due.
         """
-        now_ms = self.clock_ms if wall_ms is None else wall_ms
-        self._behind = now_ms - self.clock_ms > self.rules.stale_lag_ms
-        if everything:
-            for every in self.rooms.values():
-                if every.next_due_ms > 0:
-                    self._schedule(every, 0)
-        published: list[Published] = []
-        due = self._due
-        while due and due[0][0] <= now_ms and (limit is None or len(published) < limit):
-            due_ms, room_id = heappop(due)
-            if (room := self.rooms.get(room_id)) is None or room.next_due_ms != due_ms:
-                continue  # an entry that a later one replaced
-            published.append(self._publish(room, now_ms, wall_ms, epoch))
-        return published
-
-    def _publish(self, room: Room, now_ms: int, wall_ms: int | None, epoch: int) -> Published:
-        room.rev += 1
-        room.changed = False
-        room.records_since = 0
-        room.published_ms = now_ms
-        refresh_ms = self._refresh_ms(room)
-        self._schedule(room, now_ms + refresh_ms)
-        self.counters.snapshots += 1
-        return self._made(room, self._moment(room, wall_ms, epoch, refresh_ms), self.counters.withheld)
-
-    def _made(self, room: Room, moment: Moment, withheld: Counter[Reason] | None) -> Published:
-        document = document_of(room, moment, withheld)
-        good_for_ms = moment.stale_after_ms - moment.as_of_ms + self.rules.ttl_beyond_stale_ms
-        return Published(room.room_id, room.rev, document, good_for_ms, room.last_append_ms, tuple(self.positions))
-
-    def _moment(self, room: Room, wall_ms: int | None, epoch: int, refresh_ms: int) -> Moment:
-        """The clock's, and the room brought to it."""
-        as_of_ms = max(self.clock_ms, 0)
-        room.advance(as_of_ms)
-        self.counters.orders_forgotten += room.forget_orders(as_of_ms - self.rules.remember_orders_ms)
-        return Moment(
-            as_of_ms=as_of_ms,
-            stale_after_ms=as_of_ms + refresh_ms * self.rules.stale_after_refreshes,
-            source=self.clock_source,
-            lag_ms=0 if wall_ms is None else wall_ms - as_of_ms,
-            epoch=epoch,
-            partition=self.partition,
-            topics=self.topic_names,
-            positions=self.positions,
-        )
-
-    def _refresh_ms(self, room: Room) -> int:
-        """A silent room still moves: windows slide, countdowns run, holds expire."""
-        rules = self.rules
-        if self.clock_ms - room.touched_ms > rules.idle_after_ms:
-            return rules.refresh_idle_ms
-        return rules.refresh_active_ms if room.ledgers or room.changed else rules.refresh_quiet_ms
+        return self._publishing.publish(wall_ms, epoch, everything=everything, limit=limit)
 
     def overlay(self, room_id: str, epoch: int = 0) -> Overlay | None:
         """One room as of the clock, for a look: no revision is used up."""
         room = self.rooms.get(room_id)
-        return None if room is None else overlay_of(room, self._moment(room, None, epoch, self._refresh_ms(room)))
+        return None if room is None else self._publishing.look(room, epoch)
 
     def oversold_units(self) -> int:
         """Units committed beyond what there is, over all rooms."""
@@ -409,7 +335,7 @@ class PartitionFold:
             if revisions is not None:
                 room.rev += revisions[len(published)]
             published.append(room.rev - room.rev_saved)
-            signals.append(self._signal(room, epoch))
+            signals.append(self._publishing.signal(room, epoch))
             roomstate.log_people(room, self._logs, clock_ms)
             roomstate.log_orders(room, self._logs, clock_ms)
             records.extend(roomstate.member_records(room))
@@ -432,17 +358,6 @@ class PartitionFold:
                 self.journal.begins_empty(self._generations.state())
         return Cut(records, positions, clock_ms, refused, signals, steps)
 
-    def _signal(self, room: Room, epoch: int) -> Published:
-        """The document of a changed room as of the cut, with a revision of its own.
-
-        Nothing in it depends on what was published meanwhile, but for the revision itself.
-        """
-        room.rev += 1
-        room.rev_saved = room.rev
-        idle = self.clock_ms - room.touched_ms > self.rules.idle_after_ms
-        refresh_ms = self.rules.refresh_idle_ms if idle else self.rules.refresh_active_ms
-        return self._made(room, self._moment(room, None, epoch, refresh_ms), None)
-
     # -- restore ----------------------------------------------------------------------------------------------------
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one state record of the checkpoint, in log order: the last value of a key holds."""
@@ -463,7 +378,7 @@ class PartitionFold:
 
     def loading(self, positions: Sequence[int], clock_ms: int) -> Iterator[None]:
         """`loaded` in steps of some milliseconds, all of which must be taken before anything else is done."""
-        self.positions = list(positions)
+        self.positions[:] = positions
         self.shared.clock_ms = clock_ms
         orders_since_ms = self._forgetting.since_ms(clock_ms)
         yield from self._saved.give_to(self.rooms, self.rules, self.shared, self._generations, orders_since_ms)
@@ -471,7 +386,7 @@ class PartitionFold:
             for order_id, order in room.orders.items():
                 if order.has_hold:
                     self.shared.holds.append((order.hold_until_ms, room.room_id, order_id))
-            self._schedule(room, 0)
+            self._publishing.due_at_once(room)
             yield
         heapify(self.shared.holds)
         self._timers.restored()
@@ -479,7 +394,7 @@ class PartitionFold:
 
     def begin_at(self, positions: Sequence[int], clock_ms: int, base: Base) -> None:
         """Begin where a partition without rooms stood: the beginning of a replay."""
-        self.positions = list(positions)
+        self.positions[:] = positions
         self.shared.clock_ms = clock_ms
         self.clock_source = base.source
         self._generations.begin(base.generation)

@@ -21,7 +21,7 @@ from stream.topics import check
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
-    from stream.core.partition import Published
+    from stream.core.publishing import Published
 
 FETCH_WAIT_MS = 200
 FETCH_BYTES = 4 * 1024 * 1024

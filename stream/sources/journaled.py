@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from stream.contract.decode import Record
     from stream.core.journal import Segment
-    from stream.core.partition import Published
+    from stream.core.publishing import Published
 
 
 class JournaledPartition:

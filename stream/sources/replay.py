@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stream.contract.overlay import Overlay
-    from stream.core.partition import Published, Refused
+    from stream.core.partition import Refused
+    from stream.core.publishing import Published
     from stream.core.rules import Rules
     from stream.sources.timeline import TimedValue
 

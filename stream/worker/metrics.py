@@ -19,7 +19,7 @@ from stream.contract.refusal import Reason
 from stream.worker.ownership import Phase
 
 if TYPE_CHECKING:
-    from stream.core.partition import Published
+    from stream.core.publishing import Published
     from stream.worker.checkpoint import Written
     from stream.worker.owner import Acquired, Owner
 

@@ -23,7 +23,7 @@ from stream.errors import SnapupError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from stream.core.partition import Published
+    from stream.core.publishing import Published
 
 # The version outlives the document by far: a room that was silent for hours must not fall back to an older owner's
 # word.

@@ -37,7 +37,7 @@ from stream.worker.tasks import FatalError
 
 if TYPE_CHECKING:
     from stream.core.journal import Steps
-    from stream.core.partition import Published
+    from stream.core.publishing import Published
     from stream.worker.fetching import LogEnds
 
 VERSION = version("snapup")

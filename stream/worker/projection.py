@@ -22,7 +22,7 @@ from stream.worker.ownership import Phase
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from stream.core.partition import Published
+    from stream.core.publishing import Published
     from stream.worker.metrics import Metrics
     from stream.worker.owner import Owner
     from stream.worker.owners import Owners

@@ -19,7 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import IllegalOperation, MessageSizeTooLargeError
 
 from stream.contract.overlay import room_key
-from stream.core.partition import Published
+from stream.core.publishing import Published
 from stream.worker.checkpoint import CheckpointWriter, Contents, Meta, OutputTopics
 from stream.worker.metrics import FENCED_ERRORS
 from stream.worker.overlay_store import VERSION_TTL_MS, Answer, OverlayStore

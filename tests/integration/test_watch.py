@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import redis.asyncio
 
-    from stream.core.partition import Published
+    from stream.core.publishing import Published
     from stream.local.stack import Stack
 
 pytestmark = pytest.mark.integration

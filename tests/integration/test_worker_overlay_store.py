@@ -9,7 +9,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from stream.contract.overlay import room_key
-from stream.core.partition import Published
+from stream.core.publishing import Published
 from stream.local.ports import free_ports
 from stream.worker.overlay_store import VERSION_TTL_MS, Answer, OverlayStore
 

@@ -106,6 +106,6 @@ def test_memory_of_a_room_that_goes_on_stays_within_its_bounds() -> None:
     assert all(not audience.session.members for audience in room.audiences if audience.session.count() > 200)
     assert len(fold.shared.holds) <= 60 / 2 * 10 + 10
     # One entry for each room that is due, and a few that a later one replaced.
-    assert len(fold._due) <= 10 * len(fold.rooms)
+    assert len(fold._publishing._due) <= 10 * len(fold.rooms)
     assert fold.counters.orders_displaced + len(room.orders) == 1_200
     assert fold.counters.rooms_evicted == 120 + 1 - len(fold.rooms)

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from stream.contract.overlay import ClaimKind, WithheldReason
-from stream.core import partition
+from stream.core import publishing
 from stream.core.rules import Rules
 from stream.core.snapshot import document_of, overlay_of
 from tests.support.events import Log, at, cart, closed, enter, extended, leave, like, opened, order, restocked
@@ -138,7 +138,7 @@ def test_what_is_kept_says_the_same_as_what_is_made_anew(
     seed: int, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared = Compared()
-    monkeypatch.setattr(partition, "document_of", compared)
+    monkeypatch.setattr(publishing, "document_of", compared)
     run(seed, rules)
     assert compared.documents > 100
     assert compared.kept > 100
@@ -146,7 +146,7 @@ def test_what_is_kept_says_the_same_as_what_is_made_anew(
 
 def test_these_runs_make_every_claim(monkeypatch: pytest.MonkeyPatch) -> None:
     compared = Compared()
-    monkeypatch.setattr(partition, "document_of", compared)
+    monkeypatch.setattr(publishing, "document_of", compared)
     for seed in range(2):
         run(seed, TIGHT)
         run(seed, msgspec.structs.replace(TIGHT, suspect_unpaid_orders=20))
@@ -157,7 +157,7 @@ def test_these_runs_make_every_claim(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_reasons_are_counted_as_they_are_published(monkeypatch: pytest.MonkeyPatch) -> None:
     compared = Compared()
-    monkeypatch.setattr(partition, "document_of", compared)
+    monkeypatch.setattr(publishing, "document_of", compared)
     random, log = Random(1), Log(TIGHT)
     for number in range(300):
         log.add(event(random, number / 10, number))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import msgspec
 from aiohttp import ClientSession, ClientTimeout
 
-from stream.core.partition import Published
+from stream.core.publishing import Published
 from stream.serve.app import Server
 from stream.settings import load_settings
 from stream.worker.overlay_store import Answer, OverlayStore

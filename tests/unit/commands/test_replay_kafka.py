@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from stream.cli import app
 from stream.commands.replay_kafka import Comparison, Replayed, difference
-from stream.core.partition import Published
+from stream.core.publishing import Published
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

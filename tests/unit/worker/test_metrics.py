@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stream.core.partition import Published
+from stream.core.publishing import Published
 from stream.worker.metrics import Metrics, build_info
 from tests.unit.worker.helpers import LIKES, NOW_MS, TOPICS, Fetched, drain, like, live_owner
 

@@ -18,7 +18,7 @@ from tests.unit.worker.helpers import LIKES, NOW_MS, like, live_owner, until
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stream.core.partition import Published
+    from stream.core.publishing import Published
     from stream.worker.metrics import Metrics
     from stream.worker.owner import Owner
 

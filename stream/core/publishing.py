@@ -1,0 +1,168 @@
+"""Which rooms of a partition are to be published, and when: their documents, at their pace.
+
+Documents that go to Redis use up revisions as they are made; when they are made is no matter of the log. The documents
+of a cut go to `live.signals` and depend on nothing but the log and the revision.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from stream.core.snapshot import Moment, document_of, overlay_of
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Sequence
+
+    from stream.contract.overlay import Overlay
+    from stream.core.counters import Counters, Reason
+    from stream.core.room import Room, Shared
+    from stream.core.rules import Rules
+
+
+class Published(NamedTuple):
+    """One room's document, ready for Redis.
+
+    `append_ms`: append time of the newest record in it (−1: none). `positions`: of the partition when it was made.
+    """
+
+    room_id: str
+    rev: int
+    document: bytes
+    ttl_ms: int
+    append_ms: int
+    positions: tuple[int, ...] = ()
+
+
+class Publishing:
+    """The documents of one partition.
+
+    Args:
+        partition: which.
+        rules: of the core.
+        topic_names: full names of the input topics, for the evidence of claims.
+        rooms: of the partition; the caller's own, looked at and never changed.
+        positions: where the fold stands; the caller's own list.
+        shared: what the rooms share.
+        counters: of the partition; documents and what is withheld are counted there.
+    """
+
+    def __init__(
+        self,
+        partition: int,
+        rules: Rules,
+        topic_names: Sequence[str],
+        rooms: dict[str, Room],
+        positions: list[int],
+        shared: Shared,
+        counters: Counters,
+    ) -> None:
+        self.clock_source: Literal["tick", "log"] = "log"
+        self._partition = partition
+        self._rules = rules
+        self._topic_names = topic_names
+        self._rooms = rooms
+        self._positions = positions
+        self._shared = shared
+        self._counters = counters
+        self._behind = False
+        # Heap of (wall ms, room id); a room's own next_due_ms says which entry is valid.
+        self._due: list[tuple[int, str]] = []
+
+    # -- when --------------------------------------------------------------------------------------------------------
+    def changed(self, room: Room) -> None:
+        """A room has changed: it is due at its pace."""
+        due_ms = room.published_ms + self._pace_ms(room)
+        if not room.changed or due_ms < room.next_due_ms:  # the second: it has become busy meanwhile
+            room.changed = True
+            self._schedule(room, due_ms)
+
+    def due_at_once(self, room: Room) -> None:
+        """A room is due whatever its pace."""
+        self._schedule(room, 0)
+
+    def _pace_ms(self, room: Room) -> int:
+        """At most one document each 100 ms; a room with neither a sale nor traffic waits longer.
+
+        So does every room in a backlog: what is stale anyway need not be told ten times a second.
+        """
+        busy = room.ledgers or room.records_since >= self._rules.busy_records
+        return self._rules.pace_busy_ms if busy and not self._behind else self._rules.pace_quiet_ms
+
+    def _schedule(self, room: Room, due_ms: int) -> None:
+        room.next_due_ms = due_ms
+        heappush(self._due, (due_ms, room.room_id))
+
+    def _refresh_ms(self, room: Room) -> int:
+        """A silent room still moves: windows slide, countdowns run, holds expire."""
+        rules = self._rules
+        if self._shared.clock_ms - room.touched_ms > rules.idle_after_ms:
+            return rules.refresh_idle_ms
+        return rules.refresh_active_ms if room.ledgers or room.changed else rules.refresh_quiet_ms
+
+    # -- what --------------------------------------------------------------------------------------------------------
+    def publish(
+        self, wall_ms: int | None, epoch: int, *, everything: bool = False, limit: int | None = None
+    ) -> list[Published]:
+        """Documents of the rooms that are due, as of the clock. Arguments: as `PartitionFold.publish`."""
+        now_ms = self._shared.clock_ms if wall_ms is None else wall_ms
+        self._behind = now_ms - self._shared.clock_ms > self._rules.stale_lag_ms
+        if everything:
+            for every in self._rooms.values():
+                if every.next_due_ms > 0:
+                    self._schedule(every, 0)
+        published: list[Published] = []
+        due = self._due
+        while due and due[0][0] <= now_ms and (limit is None or len(published) < limit):
+            due_ms, room_id = heappop(due)
+            if (room := self._rooms.get(room_id)) is None or room.next_due_ms != due_ms:
+                continue  # an entry that a later one replaced
+            published.append(self._publish(room, now_ms, wall_ms, epoch))
+        return published
+
+    def _publish(self, room: Room, now_ms: int, wall_ms: int | None, epoch: int) -> Published:
+        room.rev += 1
+        room.changed = False
+        room.records_since = 0
+        room.published_ms = now_ms
+        refresh_ms = self._refresh_ms(room)
+        self._schedule(room, now_ms + refresh_ms)
+        self._counters.snapshots += 1
+        return self._made(room, self._moment(room, wall_ms, epoch, refresh_ms), self._counters.withheld)
+
+    def signal(self, room: Room, epoch: int) -> Published:
+        """The document of a changed room as of the cut, with a revision of its own.
+
+        Nothing in it depends on what was published meanwhile, but for the revision itself.
+        """
+        room.rev += 1
+        room.rev_saved = room.rev
+        idle = self._shared.clock_ms - room.touched_ms > self._rules.idle_after_ms
+        refresh_ms = self._rules.refresh_idle_ms if idle else self._rules.refresh_active_ms
+        return self._made(room, self._moment(room, None, epoch, refresh_ms), None)
+
+    def look(self, room: Room, epoch: int) -> Overlay:
+        """One room as of the clock; no revision is used up."""
+        return overlay_of(room, self._moment(room, None, epoch, self._refresh_ms(room)))
+
+    def _made(self, room: Room, moment: Moment, withheld: Counter[Reason] | None) -> Published:
+        document = document_of(room, moment, withheld)
+        good_for_ms = moment.stale_after_ms - moment.as_of_ms + self._rules.ttl_beyond_stale_ms
+        return Published(room.room_id, room.rev, document, good_for_ms, room.last_append_ms, tuple(self._positions))
+
+    def _moment(self, room: Room, wall_ms: int | None, epoch: int, refresh_ms: int) -> Moment:
+        """The clock's, and the room brought to it."""
+        as_of_ms = max(self._shared.clock_ms, 0)
+        room.advance(as_of_ms)
+        self._counters.orders_forgotten += room.forget_orders(as_of_ms - self._rules.remember_orders_ms)
+        return Moment(
+            as_of_ms=as_of_ms,
+            stale_after_ms=as_of_ms + refresh_ms * self._rules.stale_after_refreshes,
+            source=self.clock_source,
+            lag_ms=0 if wall_ms is None else wall_ms - as_of_ms,
+            epoch=epoch,
+            partition=self._partition,
+            topics=self._topic_names,
+            positions=self._positions,
+        )
