@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import redis
 import redis.exceptions
+from aiokafka import codec
 
 from stream.errors import SnapupError
 from stream.local import jars, kafka
@@ -59,6 +60,7 @@ def examine(settings: LocalSettings) -> list[Finding]:
     checks: list[Callable[[LocalSettings], Finding | None]] = [
         _python,
         _faust,
+        _codecs,
         _java,
         _maven,
         _cache,
@@ -125,6 +127,17 @@ def _faust(_: LocalSettings) -> Finding:
             remedy="Install faust-streaming from a wheel or with a C compiler, and unset NO_CYTHON: make clean setup",
         )
     return Finding("Faust's compiled parts", ok=True, detail="loaded")
+
+
+def _codecs(_: LocalSettings) -> Finding:
+    codecs = {"snappy": codec.has_snappy(), "lz4": codec.has_lz4(), "zstd": codec.has_zstd()}
+    missing = [name for name, known in codecs.items() if not known]
+    return Finding(
+        "Kafka's codecs",
+        ok=not missing,
+        detail=f"cannot read {', '.join(missing)}: cramjam is missing" if missing else "gzip, snappy, lz4, zstd",
+        remedy="Install the pinned libraries again: make clean setup",
+    )
 
 
 def _java(settings: LocalSettings) -> Finding:

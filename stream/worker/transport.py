@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import aiokafka
 import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.codec import has_lz4, has_snappy, has_zstd
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata
 from faust.assignor.partition_assignor import PartitionAssignor
@@ -85,6 +86,8 @@ def check_versions() -> None:
             raise SnapupError(
                 f"faust-streaming was installed without its compiled part {module}: install it from a wheel."
             ) from None
+    if not (has_snappy() and has_lz4() and has_zstd()):
+        raise SnapupError("cramjam is missing: records compressed with snappy, lz4 or zstd could not be read.")
 
 
 class BatchConsumerThread(AIOKafkaConsumerThread):

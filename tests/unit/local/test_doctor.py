@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from aiokafka import codec
 
 from stream.local import doctor
 from stream.local.ports import LOOPBACK, free_ports
@@ -36,6 +37,16 @@ def test_on_a_bare_machine_everything_missing_is_named_with_a_remedy(bare: Local
     assert missing == {"Java", "Maven", "Kafka jars", "redis-server", "promtool", "Chromium", "Docker"}
     assert all(findings[name].remedy for name in missing)
     assert {name for name in missing if not findings[name].required} == {"promtool", "Chromium", "Docker"}
+
+
+def test_codecs_that_could_not_be_read_are_named(bare: LocalSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _findings(bare)["Kafka's codecs"].ok
+    monkeypatch.setattr(codec, "has_lz4", lambda: False)
+    monkeypatch.setattr(codec, "has_zstd", lambda: False)
+    finding = _findings(bare)["Kafka's codecs"]
+    assert not finding.ok
+    assert finding.required
+    assert "lz4, zstd" in finding.detail
 
 
 def test_a_cache_that_cannot_be_written_is_named(bare: LocalSettings, tmp_path: Path) -> None:

@@ -28,11 +28,13 @@ def _whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     batches.take_whole_batches()
 
 
-def batch(first: int, count: int, *, transactional: bool = False, control: bytes | None = None) -> bytes:
+def batch(
+    first: int, count: int, *, transactional: bool = False, control: bytes | None = None, codec: int = 0
+) -> bytes:
     """A record batch as a broker sends it, whose offsets begin at `first`."""
     builder = DefaultRecordBatchBuilder(
         magic=2,
-        compression_type=0,
+        compression_type=codec,
         is_transactional=transactional,
         producer_id=PRODUCER if transactional else -1,
         producer_epoch=0,
@@ -89,6 +91,13 @@ def test_records_are_as_they_were_sent() -> None:
     (record,) = Answer(batch(10, 1), at=10).result.getall(None)
     seen = (record.offset, record.timestamp, record.key, record.value, list(record.headers))
     assert seen == (10, 1_000, b"room", b"10", [])
+
+
+@pytest.mark.parametrize("codec", [1, 2, 3, 4], ids=["gzip", "snappy", "lz4", "zstd"])
+def test_every_codec_of_kafka_is_read(codec: int) -> None:
+    raw = batch(10, 500, codec=codec)
+    assert raw[22] & 7 == codec  # the builder leaves uncompressed what does not become smaller
+    assert Answer(raw, at=10).take() == list(range(10, 510))
 
 
 def test_a_batch_that_begins_before_the_position_gives_what_was_asked_for() -> None:

@@ -13,6 +13,7 @@ from faust.assignor.client_assignment import ClientAssignment, ClientMetadata
 
 from stream.errors import SnapupError
 from stream.settings import load_settings
+from stream.worker import transport
 from stream.worker.app import build_app
 from stream.worker.transport import BatchConsumer, CopartitionedAssignor, PassSchema, check_versions
 from tests.unit.worker.helpers import TOPICS
@@ -36,6 +37,12 @@ def test_a_build_without_the_compiled_parts_is_refused(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(SnapupError, match=r"without its compiled part faust\._cython\.streams"):
+        check_versions()
+
+
+def test_a_codec_that_could_not_be_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "has_lz4", lambda: False)
+    with pytest.raises(SnapupError, match="cramjam is missing"):
         check_versions()
 
 
