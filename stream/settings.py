@@ -5,26 +5,62 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from stream.core.rules import Rules
 from stream.errors import SnapupError, bad_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
+
+    from pydantic_settings import PydanticBaseSettingsSource
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Ms = Annotated[int, Field(gt=0)]
 PREFIX = "SNAPUP_"
 # Of difflib's ratio: a letter or two more, fewer or swapped; SNAPUP_REDIS_SERVER is far enough from SNAPUP_REDIS_URL.
 NEARLY = 0.9
-# Kubernetes sets these for a service named snapup.
-OF_KUBERNETES = ("_SERVICE_HOST", "_SERVICE_PORT")
+# What Kubernetes sets in every pod for each Service whose name begins with snapup: by its name alone nobody else's, but
+# for `{SERVICE}_PORT`, which may be a setting of ours; that one its value tells, such as tcp://10.96.12.7:8080.
+OF_A_SERVICE = re.compile(
+    r"(_SERVICE_HOST|_SERVICE_PORT(_[A-Z0-9_]+)?|_PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)\Z", re.ASCII
+)
+ADDRESS_OF_A_SERVICE = re.compile(r"(?:tcp|udp|sctp)://(?:([0-9.]+)|\[([0-9A-Fa-f:.]+)\]):[0-9]{1,5}", re.ASCII)
+
+
+def set_by_kubernetes(name: str, value: str) -> bool:
+    """Whether a variable of the environment is one that Kubernetes sets for a Service, and none of ours."""
+    name = name.upper()
+    if not name.startswith(PREFIX):
+        return False
+    if OF_A_SERVICE.search(name):
+        return True
+    address = ADDRESS_OF_A_SERVICE.fullmatch(value)
+    if not name.endswith("_PORT") or address is None:
+        return False
+    try:
+        ip = ipaddress.ip_address(address[1] or address[2])
+    except ValueError:
+        return False
+    # No Service has such an address: somebody wrote it who meant a place to listen at.
+    return not (ip.is_unspecified or ip.is_loopback)
+
+
+class _Environment(EnvSettingsSource):
+    """The environment without what Kubernetes set."""
+
+    def __init__(self, settings_class: type[BaseSettings]) -> None:
+        super().__init__(settings_class)
+        self.env_vars = {
+            name: value for name, value in self.env_vars.items() if not set_by_kubernetes(name, value or "")
+        }
 
 
 class Settings(BaseSettings):
@@ -98,6 +134,17 @@ class Settings(BaseSettings):
     stop_timeout_ms: Ms = Field(8_000, description="from SIGTERM to a hard exit")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is written")
 
+    @classmethod
+    def settings_customise_sources(  # noqa: D102 — pydantic's
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, _Environment(settings_cls), dotenv_settings, file_secret_settings
+
     def rules(self) -> Rules:
         """The part of the settings that the pure core depends on."""
         return Rules(
@@ -115,11 +162,11 @@ class Settings(BaseSettings):
         )
 
 
-def _misspelt(names: Iterable[str]) -> tuple[str, str] | None:
+def _misspelt(environment: Mapping[str, str]) -> tuple[str, str] | None:
     """The first variable of ours that is no setting, but nearly one; and which. Others belong to somebody else."""
     known = [PREFIX + name.upper() for name in Settings.model_fields]
-    for name in sorted(names):
-        if name.startswith(PREFIX) and name not in known and not name.endswith(OF_KUBERNETES):
+    for name, value in sorted(environment.items()):
+        if name.startswith(PREFIX) and name not in known and not set_by_kubernetes(name, value):
             for meant in get_close_matches(name, known, 1, NEARLY):
                 return name, meant
     return None
