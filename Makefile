@@ -96,7 +96,7 @@ stack-down: setup ## stop them
 	$(BIN)/snapup stack down
 
 schemas: setup ## write schemas/ from the Python types
-	$(BIN)/snapup schemas write
+	$(BIN)/snapup schemas write --overwrite
 
 screenshots: system ## take the README's pictures again (needs Chromium; a minute)
 	$(BIN)/python -m tests.browser.screenshots

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from stream.errors import SnapupError, explain_os_error
+from stream.errors import SnapupError, did_you_mean, explain_os_error
 
 # Command → where it is written. A worker that is started anew after a crash should not first load the simulator.
 COMMANDS = {
@@ -48,6 +49,19 @@ class Commands(TyperGroup):
         alone.command(cmd_name)(found)
         return typer.main.get_command(alone)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the words begin with; of an unknown one, the name that was perhaps meant."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {name!r}.{did_you_mean(name, COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001 — Typer's
+    if asked:
+        typer.echo(f"snapup {version('snapup')}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     name="snapup",
@@ -55,11 +69,17 @@ app = typer.Typer(
     help="Live-commerce signals from Kafka to on-screen overlays: exact and honest.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},  # the commands below inherit it
 )
 
 
 @app.callback()
-def snapup() -> None:
+def snapup(
+    *,
+    asked_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Live-commerce signals from Kafka to on-screen overlays: exact and honest."""
 
 

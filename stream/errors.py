@@ -7,12 +7,17 @@ in red and exits with its code. Any other exception is a bug of ours and keeps i
 from __future__ import annotations
 
 import errno
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pydantic import ValidationError
 
 EXIT_FAILURE = 1
+# Wrong usage, as the command-line parser has it; to name something that does not exist is wrong usage too.
+EXIT_USAGE = 2
 
 
 class SnapupError(Exception):
@@ -27,6 +32,19 @@ class SnapupError(Exception):
         super().__init__(message)
         self.message = message
         self.exit_code = exit_code
+
+
+class NoSuchError(SnapupError):
+    """The user named a room, topic, file, scenario or the like that is not there; exit code 2."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, exit_code=EXIT_USAGE)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A sentence with the known name that is nearest, and a space before it; empty when none is near."""
+    nearest = get_close_matches(name, list(known), 1)
+    return f" Did you mean {nearest[0]!r}?" if nearest else ""
 
 
 def explain_os_error(error: OSError) -> SnapupError | None:

@@ -20,7 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 
-from stream.errors import SnapupError
+from stream.errors import NoSuchError, SnapupError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -143,7 +143,7 @@ def _read(path: Path) -> _File:
     try:
         return msgspec.convert(tomllib.loads(path.read_text("utf-8")), _File)
     except FileNotFoundError:
-        raise SnapupError(f"There is no topics file at {path}.") from None
+        raise NoSuchError(f"There is no topics file at {path}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise SnapupError(f"{path} is not a topics file: {error}.") from None
 

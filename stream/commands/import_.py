@@ -56,7 +56,9 @@ Order = Annotated[
 ]
 Encoding = Annotated[str, typer.Option(help="Of the file, e.g. utf-8, latin-1, gb18030.")]
 Report = Annotated[Path | None, typer.Option(help="Write every refused and noted row to this file, as NDJSON.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a recording that is there.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", "--force", help="Replace a recording or a report that is there.")
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with code 3 when a row was refused.")]
 Bootstrap = Annotated[str, typer.Option(envvar="SNAPUP_BOOTSTRAP_SERVERS", help="host:port, comma separated.")]
 Prefix = Annotated[str, typer.Option(envvar="SNAPUP_TOPIC_PREFIX", help="Of the topics.")]
@@ -90,6 +92,7 @@ def taobao(
         order=order,
         encoding=encoding,
         report=report,
+        overwrite=overwrite,
     )
     _judge(accounts, strict=strict)
 
@@ -121,6 +124,7 @@ def uci(
         order=order,
         encoding=encoding,
         report=report,
+        overwrite=overwrite,
     )
     _judge(accounts, strict=strict)
 
@@ -135,8 +139,8 @@ class _Target:
         self._path = None if to == KAFKA else Path(to)
         self._overwrite = overwrite
 
-    def check(self) -> None:
-        """Whether anything can be delivered there, before anything is read."""
+    def check(self, source: Path) -> None:
+        """Whether anything can be delivered there, before anything is read of `source`."""
         to = self.name
         if self._path is None:
             self.name = f"Kafka at {self._bootstrap_servers}, topics {self._prefix}.*"
@@ -144,7 +148,7 @@ class _Target:
             return
         if not to.endswith(RECORDING_SUFFIXES):
             raise SnapupError(f"--to takes `kafka` or a file named {' or '.join(RECORDING_SUFFIXES)}, not {to!r}.")
-        check_target(self._path, overwrite=self._overwrite)
+        check_target(self._path, overwrite=self._overwrite, source=source)
 
     def deliver(self, records: Iterable[RecordedRecord]) -> int:
         """Deliver all; returns how many arrived for certain."""
@@ -166,17 +170,20 @@ def _import(
     order: SendOrder,
     encoding: str,
     report: Path | None,
+    overwrite: bool,
 ) -> None:
     """Read, convert, deliver, and print the books."""
     if not is_id(room):
         raise SnapupError(f"{room!r} is no room id: 1 to 64 letters, digits and . _ : - are.")
     talk = Console(stderr=True, highlight=False)
-    target.check()
+    target.check(file)
+    if report is not None:
+        check_target(report, overwrite=overwrite, source=file)
     with ExitStack() as stack:
         reader = RowReader(file, accounts, encoding)
         stack.callback(reader.close)
         if report is not None:
-            accounts.report_to(stack.enter_context(_open_report(report)))
+            accounts.report_to(stack.enter_context(cast("BinaryIO", report.open("wb"))))
         rows = stack.enter_context(_shown(reader, talk))
         records = records_of(events_of(rows), room, order)
         # Nothing to deliver must not become an empty recording.
@@ -209,13 +216,6 @@ def _shown(reader: RowReader, talk: Console) -> Iterator[Iterator[Row]]:
 def _latest_ms(to: str) -> int | None:
     """Kafka refuses records whose time is still to come; a recording does not know what time it is."""
     return time.time_ns() // 1_000_000 if to == KAFKA else None
-
-
-def _open_report(path: Path) -> BinaryIO:
-    try:
-        return cast("BinaryIO", path.open("wb"))
-    except (FileNotFoundError, IsADirectoryError):
-        raise SnapupError(f"The report cannot be written to {path}: no such folder, or it is one.") from None
 
 
 def _judge(accounts: Accounts, *, strict: bool) -> None:

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from stream.commands.whole_file import check_target, written_whole
 from stream.contract.events import MAX_OFFERED
 from stream.contract.ids import is_id
-from stream.errors import SnapupError
+from stream.errors import NoSuchError, SnapupError, did_you_mean
 from stream.settings import load_settings
 from stream.sources.replay import MIN_EVERY_MS, Replay, Survey, recorded, survey
 from stream.view.replay import books_view, rooms_view
@@ -70,7 +70,9 @@ def replay(
     as_json: Annotated[
         bool, typer.Option("--json", help="The last document of each room as NDJSON, no summary.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a signals file that is there.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", "--force", help="Replace a signals file that is there.")
+    ] = False,
     topic_prefix: Annotated[str | None, typer.Option(help="Of the topics, for the evidence of claims.")] = None,
 ) -> None:
     """Fold a recording as a worker would have, and print what it came to. The same file gives the same bytes.
@@ -121,14 +123,15 @@ def _check(file: Path, found: Survey, offers: dict[str, int]) -> None:
         raise SnapupError(f"{file} holds no records.")
     if unknown := sorted(offers.keys() - found.opened):
         opened = ", ".join(sorted(found.opened)[:10]) or "none"
-        raise SnapupError(f"No sale {', '.join(unknown)} opens in {file}; these do: {opened}.")
+        raise NoSuchError(f"No sale {', '.join(unknown)} opens in {file}; these do: {opened}.")
 
 
 def _tell(job: Replay, room: str | None, *, as_json: bool, summary: bool) -> None:
     overlays = job.overlays()
     chosen = [overlay for overlay in overlays if room in (None, overlay.room_id)]
     if room is not None and not chosen:
-        raise SnapupError(f"No room {room!r} in this recording; there are {len(overlays)}.")
+        meant = did_you_mean(room, (overlay.room_id for overlay in overlays))
+        raise NoSuchError(f"No room {room!r} in this recording; there are {len(overlays)}.{meant}")
     if as_json:
         for overlay in chosen:
             sys.stdout.buffer.write(msgspec.json.encode(overlay) + b"\n")

@@ -14,7 +14,7 @@ from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from stream.errors import EXIT_FAILURE, SnapupError
+from stream.errors import EXIT_FAILURE, NoSuchError
 from stream.sources.journal_log import JournalLog, Plan, journal_log
 from stream.worker.checkpoint import SIGNAL_MAX_BYTES
 
@@ -77,7 +77,7 @@ def replay_live(
             )
         )
     if room is not None and not found.documents:
-        raise SnapupError(f"No document of room {room!r} follows from the journal; --all replays every room.")
+        raise NoSuchError(f"No document of room {room!r} follows from the journal; --all replays every room.")
     if as_json:
         for document in found.last.values():
             sys.stdout.buffer.write(document + b"\n")

@@ -12,7 +12,7 @@ from rich.console import Console
 from stream.contract import publish
 from stream.contract.compatibility import Direction, incompatibilities
 from stream.contract.schema import OVERLAY_SCHEMA_FILE
-from stream.errors import SnapupError
+from stream.errors import NoSuchError, SnapupError
 
 SCHEMAS = "schemas"
 GUIDE = Path("docs/contract.md")
@@ -30,11 +30,16 @@ def write(
     allow_breaking: Annotated[
         bool, typer.Option("--allow-breaking", help="Write even what breaks the contract: before a release only.")
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", "--force", help="Replace files that differ, remove those that are left over.")
+    ] = False,
 ) -> None:
     """Write schemas/ and the tables of docs/contract.md from the Python types."""
     if not allow_breaking:
         _refuse_breaking(root / SCHEMAS)
     wanted = _wanted(root)
+    if not overwrite:
+        _refuse_replacing(root, wanted)
     changed = 0
     for path, text in wanted.items():
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
@@ -56,6 +61,8 @@ def check(
     ] = None,
 ) -> None:
     """Refuse an incompatible change within a major version, and files that are not what the Python types say."""
+    for there in (root, *([] if against is None else [against])):
+        _require_folder(there)
     for folder in (root / SCHEMAS, against):
         if folder is not None:
             _refuse_breaking(folder)
@@ -68,8 +75,27 @@ def check(
     ]
     wrong += [f"{path}: not part of the contract" for path in _stale(root, wanted)]
     if wrong:
-        raise SnapupError(_listed("The published contract is out of date: run `snapup schemas write`.", wrong))
+        raise SnapupError(
+            _listed("The published contract is out of date: run `snapup schemas write --overwrite`.", wrong)
+        )
     Console().print(f"{len(wanted)} files as they should be.")
+
+
+def _require_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise NoSuchError(f"There is no folder {folder}.")
+
+
+def _refuse_replacing(root: Path, wanted: dict[Path, str]) -> None:
+    """Name what is there and would be replaced or removed. Of the guide only the marked tables are, which are ours."""
+    lost = [
+        f"{path}: would be replaced"
+        for path, text in wanted.items()
+        if path != root / GUIDE and path.is_file() and path.read_text(encoding="utf-8") != text
+    ]
+    lost += [f"{path}: would be removed" for path in _stale(root, wanted)]
+    if lost:
+        raise SnapupError(_listed("Nothing was written; say --overwrite if these may go:", lost))
 
 
 def _wanted(root: Path) -> dict[Path, str]:

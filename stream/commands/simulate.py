@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from stream.commands.expected_table import expected_tables
+from stream.commands.whole_file import check_target
 from stream.errors import EXIT_FAILURE, SnapupError
 from stream.settings import load_settings
 from stream.shows import SCENARIOS, build_show
@@ -36,8 +37,13 @@ SCENARIO_HELP = f"One of: {', '.join(sorted(SCENARIOS))}."
 _talk = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def _scenarios(incomplete: str) -> list[str]:
+    """For the shell that completes the word."""
+    return [name for name in sorted(SCENARIOS) if name.startswith(incomplete)]
+
+
 def simulate(
-    scenario: Annotated[str, typer.Argument(help=SCENARIO_HELP)],
+    scenario: Annotated[str, typer.Argument(help=SCENARIO_HELP, autocompletion=_scenarios)],
     *,
     to: Annotated[str, typer.Option(help="kafka, or a file: NDJSON, compressed when it ends in .gz.")] = "kafka",
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another show of the same kind.")] = 1,
@@ -53,6 +59,9 @@ def simulate(
         typer.Option(min=0, help="The show's beginning (UTC epoch ms); default: now, or so that it ends now."),
     ] = None,
     ack_journal: Annotated[Path | None, typer.Option(help="One line for each record that Kafka acknowledged.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", "--force", help="Replace a recording or a journal that is there.")
+    ] = False,
     bootstrap_servers: Annotated[str | None, typer.Option(help="host:port, comma separated.")] = None,
     topic_prefix: Annotated[str | None, typer.Option(help="Put before each topic's name, with a dot.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The expected figures as one JSON object.")] = False,
@@ -61,6 +70,9 @@ def simulate(
     settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=topic_prefix)
     times = _speed(speed)
     show = build_show(scenario, seed, room, scale)
+    for target in (None if to == "kafka" else Path(to), ack_journal):
+        if target is not None:
+            check_target(target, overwrite=overwrite)
     with _progress(show) as report:
         if to == "kafka":
             played = asyncio.run(

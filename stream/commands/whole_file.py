@@ -5,30 +5,43 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from stream.errors import SnapupError
+from stream.errors import NoSuchError, SnapupError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 
-def check_target(path: Path, *, overwrite: bool) -> None:
-    """Whether a file may be written there.
+def check_target(path: Path, *, overwrite: bool, source: Path | None = None) -> None:
+    """Whether a file may be written there. A device or a pipe may always: nothing in it is replaced.
+
+    Args:
+        path: where to.
+        overwrite: replace what is there.
+        source: what is read meanwhile, which may never be replaced.
 
     Raises:
         SnapupError: it is there already, or its folder is not.
     """
     if path.is_dir():
         raise SnapupError(f"{path} is a folder, a file is needed.")
-    if path.exists() and not overwrite:
+    if source is not None and path.is_file() and source.is_file() and path.samefile(source):
+        raise SnapupError(f"{path} is the file that is read: choose another name.")
+    if path.is_file() and not overwrite:
         raise SnapupError(f"{path} is there already: choose another name, or say --overwrite.")
     if not path.parent.is_dir():
-        raise SnapupError(f"There is no folder {path.parent}.")
+        raise NoSuchError(f"There is no folder {path.parent}.")
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A path beside the final one to write to; renamed when all went well, removed when not. Keeps the suffix."""
+    """A path beside the final one to write to; renamed when all went well, removed when not. Keeps the suffix.
+
+    A device or a pipe is written to as it is.
+    """
+    if path.exists() and not path.is_file():
+        yield path
+        return
     part = path.with_name(f".{path.name}.part{path.suffix}")
     try:
         yield part

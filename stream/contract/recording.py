@@ -25,7 +25,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from stream.contract.events import MAX_RECORD_BYTES, TOPIC_NAMES
-from stream.errors import SnapupError
+from stream.errors import NoSuchError, SnapupError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -207,7 +207,7 @@ def _open(path: Path, mode: str) -> BinaryIO:
     try:
         return cast("BinaryIO", path.open(mode))
     except FileNotFoundError as error:
-        raise SnapupError(f"No such file: {path}.") from error
+        raise NoSuchError(f"No such file: {path}.") from error
     except IsADirectoryError as error:
         raise SnapupError(f"{path} is a folder, a file is needed.") from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stream.contract.ids import is_id
-from stream.errors import SnapupError
+from stream.errors import NoSuchError, SnapupError, did_you_mean
 from stream.shows import brushing, jd_midnight, long_tail, snap_up, tadu_2019, viya_2017
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def build_show(name: str, seed: int, room_id: str | None = None, scale: float = 
         SnapupError: there is no such scenario, or it cannot be played so.
     """
     if name not in SCENARIOS:
-        raise SnapupError(f"There is no scenario {name!r}. There are: {', '.join(sorted(SCENARIOS))}.")
+        known = ", ".join(sorted(SCENARIOS))
+        raise NoSuchError(f"There is no scenario {name!r}.{did_you_mean(name, SCENARIOS)} There are: {known}.")
     room_id = name if room_id is None else room_id
     if not is_id(room_id) or len(room_id) > MAX_ROOM_CHARS:
         raise SnapupError(f"A room may be named with letters, digits and . _ : - only, not {room_id!r}.")

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from stream.errors import SnapupError
+from stream.errors import NoSuchError
 from stream.sources.accounts import Note
 
 
@@ -47,7 +47,7 @@ def time_zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise SnapupError(
+        raise NoSuchError(
             f"There is no time zone {name!r} here: give a name such as Europe/London or UTC, or install tzdata."
         ) from None
 

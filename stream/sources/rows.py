@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from msgspec import Struct
 
-from stream.errors import SnapupError
+from stream.errors import NoSuchError, SnapupError
 from stream.sources.accounts import Accounts, Refused
 
 if TYPE_CHECKING:
@@ -151,6 +151,6 @@ def _open(path: Path) -> BinaryIO:
     try:
         return cast("BinaryIO", path.open("rb"))
     except FileNotFoundError:
-        raise SnapupError(f"No such file: {path}.") from None
+        raise NoSuchError(f"No such file: {path}.") from None
     except IsADirectoryError:
         raise SnapupError(f"{path} is a folder, a file is needed.") from None

@@ -43,7 +43,14 @@ def test_files_that_are_missing_different_or_left_over_are_named(tmp_path: Path)
         "/schemas/asyncapi.yaml: differs",
         "/schemas/examples/valid/gift--full.json: not part of the contract",
     ]
-    write(tmp_path)
+    with pytest.raises(SnapupError) as error:
+        write(tmp_path)
+    assert [line.removeprefix(str(tmp_path)) for line in error.value.message.splitlines()[1:]] == [
+        "/schemas/asyncapi.yaml: would be replaced",
+        "/schemas/examples/valid/gift--full.json: would be removed",
+    ]
+    assert not (tmp_path / LIKE).exists()
+    write(tmp_path, overwrite=True)
     check(tmp_path)
 
 
@@ -55,7 +62,7 @@ def test_a_breaking_change_is_neither_passed_nor_written(tmp_path: Path) -> None
         with pytest.raises(SnapupError, match=r"like\.v1\.schema\.json/count: maximum was 20000"):
             command(tmp_path)
     assert (tmp_path / LIKE).read_text(encoding="utf-8") == committed
-    write(tmp_path, allow_breaking=True)
+    write(tmp_path, allow_breaking=True, overwrite=True)
     check(tmp_path)
 
 

@@ -72,7 +72,6 @@ def test_a_show_played_fast_does_not_run_further_ahead_than_kafka_allows(
     [
         (("viya-2017", "--scale", "2"), "--scale 2"),
         (("tadu-2019", "--scale", "0.5"), "is played whole"),
-        (("snapup",), "There is no scenario 'snapup'"),
         (("tadu-2019", "--speed", "fast"), "--speed fast"),
         (("tadu-2019", "--speed", "0"), "--speed 0"),
         (("tadu-2019", "--speed", "nan"), "--speed nan"),
