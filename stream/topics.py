@@ -21,6 +21,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 
 from stream.errors import NoSuchError, SnapupError
+from stream.topic_settings import TIMESTAMP_TYPE as _TIMESTAMP_TYPE
+from stream.topic_settings import Judgement, judge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 TimestampType = Literal["LogAppendTime", "CreateTime"]
 
 DEFAULT_PREFIX = "live"
-TIMESTAMP_TYPE = "message.timestamp.type"
+TIMESTAMP_TYPE = _TIMESTAMP_TYPE
 # A cluster of three answers in well under a second; 30 s covers a controller election.
 REQUEST_TIMEOUT_MS = 30_000
 # How long new topics may take until every partition has a leader.
@@ -161,10 +163,11 @@ async def apply(
         client_options: further arguments of aiokafka's client, for TLS and SASL.
 
     Raises:
-        SnapupError: the cluster does not answer or refuses, or an existing topic has another partition count or another
-            timestamp type; then nothing was created.
+        SnapupError: the cluster does not answer or refuses, or an existing topic has another partition count, another
+            timestamp type or a setting that loses data; then nothing was created.
     """
     async with _admin(bootstrap_servers, client_options) as admin:
+        await _judge(admin, specs)
         before = await _compare(admin, specs)
         _refuse_unmendable(before)
         missing = [spec for spec, report in zip(specs, before, strict=True) if report.status is Status.MISSING]
@@ -211,6 +214,30 @@ async def check(
             "ones, and create them with `snapup topics apply`."
         )
     return counts
+
+
+async def check_settings(
+    bootstrap_servers: str, specs: Sequence[TopicSpec], *, client_options: Mapping[str, Any] | None = None
+) -> list[str]:
+    """What may lose data in the settings of these topics, in sentences; topics that are not there are not judged.
+
+    Raises:
+        SnapupError: a setting does lose data, such as compaction of an input topic.
+    """
+    async with _admin(bootstrap_servers, client_options) as admin:
+        return (await _judge(admin, specs)).warned
+
+
+async def _judge(admin: Any, specs: Sequence[TopicSpec]) -> Judgement:
+    there = await _partition_counts(admin)
+    configs = await _configs(admin, [spec.name for spec in specs if spec.name in there])
+    inputs = [spec.name for spec in specs if spec.kind == "input"]
+    compacted = [spec.name for spec in specs if spec.config.get("cleanup.policy") == "compact"]
+    logs = [spec.name for spec in specs if spec.name not in {*inputs, *compacted}]
+    found = judge(configs, inputs, compacted[0] if compacted else None, logs)
+    if found.refused:
+        raise SnapupError(" ".join(found.refused))
+    return found
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("core", "contract", "settings", "topics", *BASE),
     },
     "view": {"core", "contract", *BASE},
-    "worker": {"core", "contract", "settings", "topics", "exits", *BASE},
+    "worker": {"core", "contract", "settings", "topics", "topic_settings", "exits", *BASE},
     "serve": {"contract", "settings", "topics", "exits", *BASE},
     "sources": {"core", "contract", "topics", *BASE},
     "shows": {"contract", "topics", *BASE},
@@ -30,7 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"core", *BASE},
     "core": {"contract"},
     "contract": BASE,
-    "topics": BASE,
+    "topics": {"topic_settings", *BASE},
+    "topic_settings": {"contract"},
     "errors": set(),
     "exits": set(),
 }

@@ -62,9 +62,11 @@ def check(
     prefix: Prefix = topics.DEFAULT_PREFIX,
     file: TopicsFile = None,
 ) -> None:
-    """Say whether a worker could start: every topic there, all with one partition count."""
-    names = [spec.name for spec in topics.declared(prefix, path=file)]
-    counts = asyncio.run(topics.check(bootstrap_servers, names))
+    """Say whether a worker could start: every topic there, all with one partition count, none that loses data."""
+    specs = topics.declared(prefix, path=file)
+    counts = asyncio.run(topics.check(bootstrap_servers, [spec.name for spec in specs]))
+    for sentence in asyncio.run(topics.check_settings(bootstrap_servers, specs)):
+        typer.secho(f"Warning: {sentence}", fg="yellow", err=True)
     typer.echo(f"{len(counts)} topics under {prefix!r}, each with {next(iter(counts.values()))} partitions.")
 
 

@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
-from stream import topics
+from stream import topic_settings, topics
 from stream.errors import SnapupError
 from stream.exits import Exit
 from stream.worker.tasks import FatalError
@@ -24,15 +24,13 @@ log = structlog.get_logger(__name__)
 
 # Between two looks at the partition counts: what a producer writes into a new partition meanwhile is not read.
 LOOK_AT_COUNTS_S = 5.0
-CLEANUP_POLICY = "cleanup.policy"
-TIMESTAMP_TYPE = "message.timestamp.type"
 
 
 async def check_kafka(bootstrap_servers: str, inputs: Sequence[str], outputs: OutputTopics) -> int:
     """How many partitions the topics have, when all is as it must be.
 
     Raises:
-        SnapupError: Kafka does not answer, a topic is missing, counts differ, or the checkpoint topic forgets.
+        SnapupError: Kafka does not answer, a topic is missing, counts differ, or a topic forgets what must be kept.
     """
     names = [*inputs, outputs.checkpoints, outputs.dead_letters, outputs.signals, outputs.journal]
     counts = await topics.check(bootstrap_servers, names)
@@ -42,18 +40,17 @@ async def check_kafka(bootstrap_servers: str, inputs: Sequence[str], outputs: Ou
 
 
 def check_policies(configs: Mapping[str, Mapping[str, str]], inputs: Sequence[str], checkpoints: str) -> None:
-    """Refuse a checkpoint topic that deletes, and warn of input topics whose timestamps are the producers' word.
+    """Refuse settings that lose data, and warn of those that may, or that make timestamps the producers' word.
 
     Raises:
-        SnapupError: the cleanup policy is not `compact` alone.
+        SnapupError: a checkpoint topic that deletes, an input topic that is compacted, and the like.
     """
-    policy = configs.get(checkpoints, {}).get(CLEANUP_POLICY, "compact")
-    if policy != "compact":
-        raise SnapupError(
-            f"{checkpoints} has {CLEANUP_POLICY}={policy}: saved state would be deleted by age. Set it to compact, as "
-            "`snapup topics apply` does for a new topic."
-        )
-    created = [name for name in inputs if configs.get(name, {}).get(TIMESTAMP_TYPE) == "CreateTime"]
+    found = topic_settings.judge(configs, inputs, checkpoints)
+    if found.refused:
+        raise SnapupError(" ".join(found.refused))
+    for sentence in found.warned:
+        log.warning("a topic setting may lose data", why=sentence)
+    created = [name for name in inputs if configs.get(name, {}).get(topic_settings.TIMESTAMP_TYPE) == "CreateTime"]
     if created:
         log.warning(
             "record timestamps are the producers' word (CreateTime): right for imports and replays, not for live shows",

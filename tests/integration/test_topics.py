@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,8 @@ from stream import topics
 from stream.cli import app
 from stream.errors import SnapupError
 from stream.topics import Status
+from stream.worker.checkpoint import OutputTopics
+from stream.worker.preflight import check_kafka
 
 if TYPE_CHECKING:
     from stream.local.stack import Stack
@@ -89,3 +92,22 @@ def test_the_commands_apply_then_list_then_find_what_differs(stack: Stack, topic
     assert (listed.exit_code, listed.stdout.count("exists")) == (0, 10)
     refused = CliRunner().invoke(app, ["topics", "apply", *common, "--partitions", "3"])
     assert "has 2 partitions, declared are 3" in str(refused.exception)
+
+
+def test_an_input_topic_that_is_compacted_is_refused_by_apply_check_and_worker(stack: Stack, topic_prefix: str) -> None:
+    common = ["--bootstrap-servers", stack.bootstrap_servers, "--prefix", topic_prefix]
+    specs = topics.declared(topic_prefix, partitions=1)
+    compacted = [
+        topics.TopicSpec(spec.name, spec.kind, 1, 1, spec.config | {"cleanup.policy": "compact,delete"})
+        if spec.name.endswith(".visits")
+        else spec
+        for spec in specs
+    ]
+    asyncio.run(topics.apply(stack.bootstrap_servers, compacted))
+    for command in (["apply", "--partitions", "1"], ["check"]):
+        result = CliRunner().invoke(app, ["topics", command[0], *common, *command[1:]])
+        assert isinstance(result.exception, SnapupError), command
+        assert f"{topic_prefix}.visits has cleanup.policy=compact,delete: the key is the room" in str(result.exception)
+    inputs = [spec.name for spec in specs if spec.kind == "input"]
+    with pytest.raises(SnapupError, match=rf"{topic_prefix}\.visits has cleanup\.policy=compact,delete"):
+        asyncio.run(check_kafka(stack.bootstrap_servers, inputs, OutputTopics.of(topic_prefix)))
