@@ -17,9 +17,10 @@ from stream.core.crowd import Crowd, by_room, fold_crowd, newest_by_room
 from stream.core.forgetting import FORGETTING_KEY, Forgetting
 from stream.core.generations import GENERATION_KEY, Generations
 from stream.core.journal import Journal
+from stream.core.memory import Shared
 from stream.core.publishing import Publishing
 from stream.core.restore import SavedRooms
-from stream.core.room import Outcome, Room, Shared
+from stream.core.room import Outcome, Room
 from stream.core.time import BUCKET_MS, effective_time_ms, effective_times_ms
 from stream.core.timers import Timers
 

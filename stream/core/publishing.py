@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from stream.contract.overlay import Overlay
     from stream.core.counters import Counters, Reason
-    from stream.core.room import Room, Shared
+    from stream.core.memory import Shared
+    from stream.core.room import Room
     from stream.core.rules import Rules
 
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from stream.core.changelog import ChangeLogs, IdsEntry, OrderEntry, PresenceEntry, WindowEntry
     from stream.core.generations import Generations
-    from stream.core.room import Room, Shared
+    from stream.core.memory import Shared
+    from stream.core.room import Room
     from stream.core.rules import Rules
 
 _BYTES_OF_KIND = 2  # "r|", "b|", ...

@@ -6,7 +6,6 @@ Folds one event into totals, windows, people, orders and ledgers. Owns duplicate
 from __future__ import annotations
 
 from enum import IntEnum
-from itertools import compress
 from typing import TYPE_CHECKING, ClassVar
 
 from stream.contract.events import (
@@ -23,6 +22,7 @@ from stream.contract.events import (
     SaleRestocked,
 )
 from stream.core.distinct import Distinct
+from stream.core.memory import Memory
 from stream.core.orders import expire, fold_orders
 from stream.core.presence import Presence
 from stream.core.rates import (
@@ -37,11 +37,7 @@ from stream.core.rates import (
 from stream.core.stock import (
     EXPIRED,
     PAID,
-    STANDINGS,
     UNDONE,
-    Ledger,
-    OrderState,
-    SaleTerms,
 )
 from stream.core.time import BUCKET_MS
 from stream.core.windows import Audience, Tally, advance_all, sample_of
@@ -51,10 +47,10 @@ if TYPE_CHECKING:
 
     from stream.contract.events import RoomEvent
     from stream.contract.overlay import FeedItem
+    from stream.core.memory import SaleKey, Shared
     from stream.core.rules import Rules
     from stream.core.urgency import UrgencyState
 
-SaleKey = tuple[str, str]
 # A late `enter` must find the `leave` that closed its session: lateness plus a minute for what waits in the merge.
 CLOSED_MARGIN_MS = 60_000
 TOPICS = 6
@@ -67,17 +63,7 @@ class Outcome(IntEnum):
     DUPLICATE = 1
 
 
-class Shared:
-    """What the rooms of one partition share: the clock, and the heap of holds that will run out."""
-
-    __slots__ = ("clock_ms", "holds")
-
-    def __init__(self) -> None:
-        self.clock_ms = -1
-        self.holds: list[tuple[int, str, str]] = []  # heap of (deadline, room id, order id)
-
-
-class Room:
+class Room(Memory):
     """Everything known about one room in one session."""
 
     __slots__ = (
@@ -87,22 +73,15 @@ class Room:
         "born_ms",
         "cart_adds",
         "changed",
-        "changed_orders",
         "comments",
         "feed",
         "first_offsets",
         "first_unit_ms",
-        "ids",
-        "ids_generation",
-        "ids_previous",
         "last_append_ms",
-        "ledgers",
         "likes",
         "money",
-        "new_ids",
         "next_due_ms",
         "order_tally",
-        "orders",
         "orders_cancelled",
         "orders_paid",
         "orders_placed",
@@ -115,23 +94,15 @@ class Room:
         "records_since",
         "rev",
         "rev_saved",
-        "room_id",
-        "rules",
-        "sales_refused",
-        "shared",
-        "terms",
         "touched_ms",
         "unit_tally",
-        "unpaid",
         "urgencies",
         "view_tally",
         "views",
     )
 
     def __init__(self, room_id: str, rules: Rules, shared: Shared, born_ms: int) -> None:
-        self.room_id = room_id
-        self.rules = rules
-        self.shared = shared
+        super().__init__(room_id, rules, shared)
         self.born_ms = born_ms
         self.likes = self.comments = self.cart_adds = self.views = 0
         self.orders_placed = self.orders_paid = self.orders_cancelled = self.orders_refunded = 0
@@ -143,20 +114,9 @@ class Room:
         self.first_unit_ms = -1  # when units of a sale first moved: the baseline begins here
         self.paid_minor_tallies: dict[str, Tally] = {}
         self.presence = Presence(rules.presence_timeout_ms, rules.allowed_lateness_ms + CLOSED_MARGIN_MS)
-        self.orders: dict[str, OrderState] = {}  # by time of the last change, oldest first
-        self.changed_orders: dict[str, None] = {}
-        self.unpaid: dict[str, int] = {}  # user → orders placed and never paid
-        self.ledgers: dict[SaleKey, Ledger] = {}
-        self.terms: dict[str, SaleTerms] = {}
         self.urgencies: dict[SaleKey, UrgencyState] = {}
-        self.sales_refused = 0
         self.feed: list[FeedItem] = []
         self.first_offsets = [-1] * TOPICS
-        # Duplicates: two generations of event ids; the partition says when a new one begins.
-        self.ids: set[str] = set()
-        self.ids_previous: set[str] = set()
-        self.ids_generation = 0
-        self.new_ids: list[str] = []
         # Publication and checkpoint.
         self.rev = self.rev_saved = 0
         self.changed = False
@@ -176,24 +136,6 @@ class Room:
         self.ids.add(event_id)
         self.new_ids.append(event_id)
         return self.FOLDS[type(event)](self, event, effective_ms)
-
-    def remember_all(self, event_ids: Sequence[str]) -> list[bool] | None:
-        """Remember these ids. None when all are new; else of each whether it is: known ones and repetitions are not."""
-        ids, previous = self.ids, self.ids_previous
-        if ids.isdisjoint(event_ids) and (not previous or previous.isdisjoint(event_ids)):
-            before = len(ids)
-            ids.update(event_ids)
-            if len(ids) - before == len(event_ids):
-                self.new_ids += event_ids
-                return None
-            ids.difference_update(event_ids)  # none of them was there before
-        new = []
-        for event_id in event_ids:
-            new.append(event_id not in ids and event_id not in previous)
-            if new[-1]:  # a known one of the generation before stays there, as after a restore
-                ids.add(event_id)
-        self.new_ids += compress(event_ids, new)
-        return new
 
     def _like(self, event: Like, at_ms: int) -> Outcome:
         self.likes += event.count
@@ -281,60 +223,7 @@ class Room:
         expire(self, order)
         return True
 
-    def count_unpaid(self, user_id: str, change: int) -> None:
-        """One user with many unpaid orders looks like brushing: from then on their holds feed no claim."""
-        threshold = self.rules.suspect_unpaid_orders
-        count = self.unpaid.get(user_id, 0)
-        after = count + change
-        if after:
-            self.unpaid[user_id] = after
-        else:
-            self.unpaid.pop(user_id, None)
-        if (count >= threshold) != (after >= threshold):
-            sign = 1 if after >= threshold else -1
-            for ledger in self.ledgers.values():
-                ledger.suspect(sign * ledger.held_by(user_id))
-
-    def forget_orders(self, older_than_ms: int) -> int:
-        """Forget orders that have not changed since `older_than_ms`. Returns how many."""
-        forgotten = []
-        for order_id, order in self.orders.items():
-            if order.changed_ms >= older_than_ms:
-                break
-            forgotten.append(order_id)
-        for order_id in forgotten:
-            order = self.orders.pop(order_id)
-            self.changed_orders.pop(order_id, None)
-            standing = STANDINGS[order.mask]
-            if standing.unpaid:
-                self.count_unpaid(order.user_id, -1)
-            for sale_id, sku_id, quantity in order.lines:
-                ledger = self.ledgers.get((sale_id, sku_id))
-                if ledger is not None:
-                    ledger.forget(order.user_id, quantity * standing.held, quantity * standing.sold)
-        return len(forgotten)
-
     # -- sales ------------------------------------------------------------------------------------------------------
-    def ledger(self, sale_id: str, sku_id: str) -> Ledger | None:
-        """The ledger of one SKU of one sale, made when it is met; None beyond the bound on them."""
-        key = (sale_id, sku_id)
-        ledger = self.ledgers.get(key)
-        if ledger is None:
-            if len(self.ledgers) >= self.rules.sales_per_room_max:
-                self.sales_refused += 1
-                return None
-            ledger = self.ledgers[key] = Ledger(sale_id, sku_id, self.rules.distinct_exact_max)
-        return ledger
-
-    def _terms(self, sale_id: str) -> SaleTerms | None:
-        terms = self.terms.get(sale_id)
-        if terms is None:
-            if len(self.terms) >= self.rules.sales_per_room_max:
-                self.sales_refused += 1
-                return None
-            terms = self.terms[sale_id] = SaleTerms()
-        return terms
-
     def _sale_opened(self, event: SaleOpened, at_ms: int) -> Outcome:  # noqa: ARG002 — all folds take the same
         ledger = self.ledger(event.sale_id, event.sku_id)
         if ledger is not None:
@@ -348,14 +237,14 @@ class Room:
         return Outcome.APPLIED
 
     def _sale_extended(self, event: SaleExtended, at_ms: int) -> Outcome:  # noqa: ARG002
-        terms = self._terms(event.sale_id)
+        terms = self.terms_of(event.sale_id)
         if terms is not None:
             terms.extend(event.ends_at_ms)
             self._show_anew(event.sale_id)
         return Outcome.APPLIED
 
     def _sale_closed(self, event: SaleClosed, at_ms: int) -> Outcome:
-        terms = self._terms(event.sale_id)
+        terms = self.terms_of(event.sale_id)
         if terms is not None:
             terms.close(at_ms)
             self._show_anew(event.sale_id)
@@ -406,15 +295,3 @@ class Room:
     def tallies(self) -> list[Tally]:
         """All of this room's tallies."""
         return [self.order_tally, self.paid_tally, self.view_tally, self.unit_tally, *self.paid_minor_tallies.values()]
-
-    def begin_ids_generation(self, generation: int) -> int:
-        """Event ids of two generations are remembered. Returns how many were forgotten."""
-        if generation == self.ids_generation + 1:
-            forgotten = len(self.ids_previous)
-            self.ids_previous = self.ids
-        else:
-            forgotten = len(self.ids_previous) + len(self.ids)
-            self.ids_previous = set()
-        self.ids = set()
-        self.ids_generation = generation
-        return forgotten

@@ -25,7 +25,7 @@ from stream.core.changelog import (
     pieces,
     unframe,
 )
-from stream.core.room import Room, Shared
+from stream.core.room import Room
 from stream.core.stock import STANDINGS, Ledger, OrderState, SaleTerms, one_of_equal
 from stream.core.urgency import UrgencyState
 from stream.core.windows import Tally
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from stream.core.changelog import ChangeLogs
     from stream.core.distinct import Distinct
+    from stream.core.memory import Shared
     from stream.core.rules import Rules
 
 _opened_encoder = msgspec.msgpack.Encoder()

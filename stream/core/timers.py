@@ -16,7 +16,8 @@ from stream.core.time import BUCKET_MS, NEVER_MS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stream.core.room import Room, Shared
+    from stream.core.memory import Shared
+    from stream.core.room import Room
     from stream.core.rules import Rules
 
 

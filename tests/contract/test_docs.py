@@ -13,8 +13,9 @@ import pytest
 from stream.contract.overlay import ClaimKind, Count, EtaSellout, Sale, Urgency, Velocity, WithheldReason
 from stream.core import eta
 from stream.core.claims import ClaimBook
+from stream.core.memory import Shared
 from stream.core.rates import all_rates
-from stream.core.room import Room, Shared
+from stream.core.room import Room
 from stream.core.rules import Rules
 from stream.core.urgency import DEMAND_BANDS, ETA_BANDS_S, RAMP, VELOCITY_BANDS
 from stream.exits import Exit

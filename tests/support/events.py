@@ -23,8 +23,9 @@ from stream.contract.events import (
     SaleOpened,
     SaleRestocked,
 )
+from stream.core.memory import Shared
 from stream.core.partition import PartitionFold
-from stream.core.room import Room, Shared
+from stream.core.room import Room
 from stream.core.rules import Rules
 from tests.support.rooms import T0_MS, TOPICS, Rec
 

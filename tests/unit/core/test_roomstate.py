@@ -7,8 +7,8 @@ import pytest
 
 from stream.core import roomstate
 from stream.core.changelog import BLOCK_MEMBERS, ENTRY_ITEMS, CorruptCheckpointError, unframe
+from stream.core.memory import Shared
 from stream.core.rates import VIEWERS
-from stream.core.room import Room, Shared
 from stream.core.rules import Rules
 from stream.core.snapshot import Moment, overlay_of
 from tests.support.events import (
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from stream.contract.events import RoomEvent
+    from stream.core.room import Room
 
 MEMBERS = msgspec.msgpack.Decoder(list[str])
 Saved = dict[bytes, bytes]
