@@ -27,6 +27,8 @@ PAGES: Mapping[str, str] = {
     "/console/{room}": "console.html",
     # Beside the page that it keeps: a worker's scope is its own folder.
     "/overlay-worker.js": "overlay-worker.js",
+    # A worker follows the policy that comes with its own script, and this one connects as a page does.
+    "/static/shared-streams.js": "shared-streams.js",
 }
 TYPES = {
     ".js": "text/javascript",

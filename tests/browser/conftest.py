@@ -41,6 +41,8 @@ ARGUMENTS = (
 START_S = 120.0
 DEADLINE_MS = 15_000
 START = "from stream.cli import main; main()"
+# As in a browser without the worker that pages share: a test can then watch and answer what a page asks for.
+NO_SHARED_WORKER = "delete window.SharedWorker"
 _numbers = itertools.count(1)
 
 

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.browser.conftest import NO_SHARED_WORKER
 from tests.browser.looking import eventually, text_of
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ async def test_a_token_is_told_to_be_a_secret_and_sent_as_a_header_only(pages: P
     await page.fill("input[name=token]", "secret-token")
     assert "holds a token" in await page.locator(".result > p").first.inner_text()
     address = await page.locator(".address").inner_text()
+    await page.context.add_init_script(NO_SHARED_WORKER)
     opened = await page.context.new_page()
     async with opened.expect_request("**/events") as waiting:
         await opened.goto(address)

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from stream.contract.overlay import FeedItem
+from tests.browser.conftest import NO_SHARED_WORKER
 from tests.browser.looking import eventually, text_of, until_says
 from tests.browser.rooms import COAT, coat, now_ms
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 ALL = "badge,countdown,watching,pulse,ticker,stock,top,carts,bought,eta,goal"
 # A stream that never ends, fed by the test: documents come as fast as the page takes them.
-FEED = """
+FEED = """;
   const feed = { controller: null, encoder: new TextEncoder() };
   window.feed = feed;
   const asked = window.fetch;
@@ -66,7 +67,7 @@ async def soak(page: Page, room: Room, rounds: int, count: int) -> list[dict[str
 
 async def test_an_overlay_does_not_grow_over_six_hours_of_updates(pages: Pages, room: Room) -> None:
     context = await pages.context(viewport=SMALL)
-    await context.add_init_script(FEED)
+    await context.add_init_script(NO_SHARED_WORKER + FEED)
     page = await pages.open(f"/overlay?room={room.room_id}&lang=en&goal=900000&widgets={ALL}", context=context)
     seen = await soak(page, room, rounds=6, count=3_600)
     settled, last = seen[1], seen[-1]
@@ -79,7 +80,7 @@ async def test_an_overlay_does_not_grow_over_six_hours_of_updates(pages: Pages, 
 
 async def test_a_console_is_bounded_beyond_six_hours(pages: Pages, room: Room) -> None:
     context = await pages.context(viewport=SMALL)
-    await context.add_init_script(FEED)
+    await context.add_init_script(NO_SHARED_WORKER + FEED)
     # Time is compressed: each document is a second later by the page's clock than the one before.
     await context.add_init_script(
         "const now = Date.now; let ahead = 0; window.step = (ms) => (ahead += ms); Date.now = () => now() + ahead;"

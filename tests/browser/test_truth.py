@@ -13,7 +13,7 @@ from redis import Redis
 
 from stream.local.redis import RedisServer
 from stream.local.settings import LocalSettings
-from tests.browser.conftest import Pages, ServeProcess
+from tests.browser.conftest import NO_SHARED_WORKER, Pages, ServeProcess
 from tests.browser.looking import eventually, says, text_of, until_gone, until_says
 from tests.browser.rooms import Room, coat, now_ms
 
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="session")
 BACK_S = 5.0
 BOTH = "widgets=stock,watching,badge,pulse&lang=en"
 # Streams that the server has open now, as its own metrics have it, would need the network; the page knows as well.
-COUNT_STREAMS = """
+COUNT_STREAMS = """;
   const asked = window.fetch;
   window.streams = { open: 0, opened: 0 };
   window.fetch = async (url, options) => {
@@ -289,6 +289,7 @@ async def test_redis_away_is_said_and_both_pages_recover_by_themselves(browser: 
 async def test_after_errors_the_page_asks_again_and_more_slowly(pages: Pages, room: Room) -> None:
     room.put()
     context = await pages.context()
+    await context.add_init_script(NO_SHARED_WORKER)
     page = await context.new_page()
     asked: list[float] = []
 
@@ -309,7 +310,7 @@ async def test_after_errors_the_page_asks_again_and_more_slowly(pages: Pages, ro
 async def test_a_hidden_source_lets_go_of_its_connection_and_comes_back(pages: Pages, room: Room) -> None:
     room.put()
     context = await pages.context()
-    await context.add_init_script(COUNT_STREAMS)
+    await context.add_init_script(NO_SHARED_WORKER + COUNT_STREAMS)
     page = await pages.open(f"/overlay?room={room.room_id}&{BOTH}", context=context)
     await until_says(page, "stock", "42left")
     assert await page.evaluate("window.streams.open") == 1

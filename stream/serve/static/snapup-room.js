@@ -8,21 +8,13 @@
 //   });
 //   room.start();
 //
-// Owns: the connection and its retries, the server-corrected clock, and forgetting: what is past its time is not handed
-// out, and "change" says so at that very moment. Draws nothing.
+// Pages of one browser share one connection for each room. Owns: when there is a connection, the server-corrected clock,
+// and forgetting: what is past its time is not handed out, and "change" says so at that very moment. Draws nothing.
 
 import { isOverlay } from "./document.js";
-import { EventStreamParser } from "./event-stream.js";
 import { ServerClock } from "./server-clock.js";
+import { SharedStream } from "./shared-stream.js";
 
-/** The server pings each 15 s: this long without a byte, and the connection is dead though it looks alive. */
-const SILENCE_MS = 40_000;
-const CONNECT_TIMEOUT_MS = 10_000;
-const RETRY_MS = 500;
-/** A restarted server is found again within this time and what the connection takes. */
-const RETRY_MAX_MS = 4_000;
-/** After a refusal (token expired, not for this room) trying more often helps nobody. */
-const REFUSED_RETRY_MS = 30_000;
 /** Longest timer a browser can set without overflow. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
@@ -43,9 +35,7 @@ export class SnapupRoom extends EventTarget {
   #refused = false;
   #wanted = false;
   #sourceVisible = true;
-  #running = null;
-  #wake = () => {};
-  #retryMs = RETRY_MS;
+  #stream = null;
   #timer = 0;
   #said = "";
 
@@ -122,6 +112,8 @@ export class SnapupRoom extends EventTarget {
     document.addEventListener("visibilitychange", this.#onVisibility);
     window.addEventListener("obsSourceVisibleChanged", this.#onSourceVisible);
     window.addEventListener("online", this.#onOnline);
+    window.addEventListener("pagehide", this.#onPageHide);
+    window.addEventListener("pageshow", this.#onVisibility);
     this.#onVisibility();
     return this;
   }
@@ -132,6 +124,8 @@ export class SnapupRoom extends EventTarget {
     document.removeEventListener("visibilitychange", this.#onVisibility);
     window.removeEventListener("obsSourceVisibleChanged", this.#onSourceVisible);
     window.removeEventListener("online", this.#onOnline);
+    window.removeEventListener("pagehide", this.#onPageHide);
+    window.removeEventListener("pageshow", this.#onVisibility);
     this.#disconnect();
     clearTimeout(this.#timer);
   }
@@ -154,94 +148,41 @@ export class SnapupRoom extends EventTarget {
     this.#onVisibility();
   };
 
-  #onOnline = () => this.#wake();
+  /** The page goes, perhaps to come back as it is. */
+  #onPageHide = () => this.#disconnect();
+
+  #onOnline = () => this.#stream?.wake();
 
   // -- connection -----------------------------------------------------------------------------------------------------
   #connect() {
-    if (this.#running !== null) return;
-    this.#running = new AbortController();
-    this.#stayConnected(this.#running.signal);
+    if (this.#stream !== null) return;
+    // What a stream that was let go of still says is nobody's any more.
+    const whileMine = (take) => (...said) => mine === this.#stream && take(...said);
+    const mine = new SharedStream({
+      url: this.#url,
+      token: this.#token,
+      headers: () => this.#headers(),
+      onEvent: whileMine((event, ageMs) => this.#take(event, ageMs)),
+      onState: whileMine((state) => this.#connected(state)),
+    });
+    this.#stream = mine;
   }
 
   #disconnect() {
-    this.#running?.abort();
-    this.#running = null;
+    this.#stream?.stop();
+    this.#stream = null;
     this.#online = false;
   }
 
-  async #stayConnected(signal) {
-    let failures = 0;
-    while (!signal.aborted) {
-      let waitMs = 0;
-      try {
-        await this.#read(signal, () => (failures = 0));
-      } catch (error) {
-        waitMs = error instanceof Refusal ? error.waitMs : 0;
-      }
-      if (signal.aborted) return;
-      this.#online = false;
-      this.#changed();
-      const backoffMs = Math.min(this.#retryMs * 2 ** failures, RETRY_MAX_MS);
-      failures = Math.min(failures + 1, 10);
-      // Half of it is chance, so that a thousand pages do not come back in one breath.
-      await this.#sleep(Math.max(waitMs, backoffMs * (0.5 + Math.random() / 2)), signal);
-    }
-  }
-
-  #sleep(ms, signal) {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        this.#wake = () => {};
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal.addEventListener("abort", done);
-      this.#wake = done;
-    });
-  }
-
-  /** One connection from its beginning to its end; every end is an error or a return, and the caller tries again. */
-  async #read(signal, onEvent) {
-    const connection = new AbortController();
-    const abort = () => connection.abort();
-    signal.addEventListener("abort", abort);
-    let watchdog = setTimeout(abort, CONNECT_TIMEOUT_MS);
-    try {
-      const response = await fetch(this.#url, { headers: this.#headers(), cache: "no-store", signal: connection.signal });
-      this.#refused = response.status === 401 || response.status === 403;
-      if (!response.ok || !response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
-        await response.body?.cancel();
-        throw new Refusal(response);
-      }
-      this.#online = true;
-      this.counts.connections += 1;
-      this.#changed();
-      const parser = new EventStreamParser(
-        (event) => {
-          onEvent();
-          this.#take(event);
-        },
-        (retryMs) => (this.#retryMs = Math.min(Math.max(retryMs, 100), RETRY_MAX_MS)),
-      );
-      const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-      for (;;) {
-        clearTimeout(watchdog);
-        watchdog = setTimeout(abort, SILENCE_MS);
-        const { done, value } = await reader.read();
-        if (done || signal.aborted) return;
-        parser.push(value);
-      }
-    } finally {
-      clearTimeout(watchdog);
-      signal.removeEventListener("abort", abort);
-      connection.abort();
-    }
+  #connected({ online, refused }) {
+    this.counts.connections += online && !this.#online;
+    this.#online = online;
+    this.#refused = refused;
+    this.#changed();
   }
 
   #headers() {
-    const headers = { Accept: "text/event-stream" };
+    const headers = {};
     if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
     // Only what is still shown need not be sent again.
     if (this.overlay !== null) headers["Last-Event-ID"] = `${this.#last.epoch}-${this.#last.rev}`;
@@ -249,7 +190,8 @@ export class SnapupRoom extends EventTarget {
   }
 
   // -- documents ------------------------------------------------------------------------------------------------------
-  #take(event) {
+  /** @param {number} ageMs  since it was received: another page may have been first */
+  #take(event, ageMs) {
     if (event.type !== "snapshot") return;
     let message;
     try {
@@ -263,7 +205,7 @@ export class SnapupRoom extends EventTarget {
       return;
     }
     this.#broken = false;
-    if (Number.isSafeInteger(message.server_time_ms)) this.#clock.observe(message.server_time_ms);
+    if (Number.isSafeInteger(message.server_time_ms)) this.#clock.observe(message.server_time_ms + ageMs);
     this.#serverState = typeof message.state === "string" ? message.state : null;
     if (message.overlay !== null && message.overlay !== undefined) this.#replace(message.overlay);
     else if (this.#serverState === "unreadable") this.#drop();
@@ -314,16 +256,6 @@ export class SnapupRoom extends EventTarget {
     }
     // "Valid until" includes that millisecond.
     this.#timer = setTimeout(() => this.#changed(), Math.min(Math.max(untilMs - now + 1, 1), TIMER_MAX_MS));
-  }
-}
-
-/** An answer that is no stream. */
-class Refusal extends Error {
-  constructor(response) {
-    super(`the server answered ${response.status}`);
-    const afterS = Number(response.headers.get("Retry-After"));
-    const refused = response.status === 401 || response.status === 403;
-    this.waitMs = afterS > 0 ? Math.min(afterS * 1000, REFUSED_RETRY_MS) : refused ? REFUSED_RETRY_MS : 0;
   }
 }
 

@@ -1,0 +1,90 @@
+// One room by asking for its snapshot again and again, where no connection is left for a stream of its own. Costs an
+// answer without a body while nothing has changed.
+
+import { Refusal, isRefusal, sleep } from "./stream-connection.js";
+
+const ASK_EVERY_MS = 400;
+const FAILED_RETRY_MS = 2_000;
+const TIMEOUT_MS = 10_000;
+/** What the server calls its errors → the state of a room, as the event stream names it. */
+const STATES = {
+  "urn:snapup:problem:room_missing": "missing",
+  "urn:snapup:problem:redis_away": "redis_away",
+  "urn:snapup:problem:document_unreadable": "unreadable",
+};
+
+/** Tells the same as `StreamConnection`. */
+export class RoomPoll {
+  #url;
+  #headers;
+  #onEvent;
+  #onState;
+  #running = new AbortController();
+  #wake = () => {};
+  #etag = "";
+  #said = "";
+
+  /** @param {{url: string|URL, headers: () => Record<string, string>, onEvent: Function, onState: Function}} options */
+  constructor({ url, headers, onEvent, onState }) {
+    this.#url = url;
+    this.#headers = headers;
+    this.#onEvent = onEvent;
+    this.#onState = onState;
+    this.#goOn(this.#running.signal);
+  }
+
+  /** Ask now. */
+  wake() {
+    this.#wake();
+  }
+
+  /** Ask no more. */
+  stop() {
+    this.#running.abort();
+  }
+
+  async #goOn(signal) {
+    while (!signal.aborted) {
+      let waitMs = ASK_EVERY_MS;
+      try {
+        await this.#ask(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        waitMs = Math.max(FAILED_RETRY_MS, error instanceof Refusal ? error.waitMs : 0);
+        this.#state(false, error instanceof Refusal && error.refused);
+      }
+      const { slept, wake } = sleep(waitMs, signal);
+      this.#wake = wake;
+      await slept;
+    }
+  }
+
+  async #ask(signal) {
+    const headers = { ...this.#headers(), ...(this.#etag && { "If-None-Match": this.#etag }) };
+    const within = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+    const response = await fetch(this.#url, { headers, cache: "no-store", signal: within });
+    if (response.status === 304) return this.#state(true, false);
+    const serverMs = Number(response.headers.get("Snapup-Time-Ms"));
+    if (response.ok) {
+      this.#etag = response.headers.get("ETag") ?? "";
+      this.#tell(response.headers.get("Snapup-State") ?? "live", await response.text(), serverMs);
+      return this.#state(true, false);
+    }
+    const state = isRefusal(response) ? undefined : STATES[(await response.json().catch(() => null))?.type];
+    if (state === undefined) throw Object.assign(new Refusal(response), { refused: isRefusal(response) });
+    this.#etag = "";
+    this.#state(true, false);
+    this.#tell(state, "null", serverMs);
+  }
+
+  #tell(state, overlay, serverMs) {
+    const data = `{"server_time_ms":${serverMs},"state":${JSON.stringify(state)},"overlay":${overlay}}`;
+    this.#onEvent({ type: "snapshot", data, id: null });
+  }
+
+  #state(online, refused) {
+    const says = `${online} ${refused}`;
+    if (says !== this.#said) this.#onState({ online, refused });
+    this.#said = says;
+  }
+}
