@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from stream.contract.events import EDITION
 from stream.core.rules import Rules
 from stream.errors import SnapupError, bad_settings
 
@@ -159,6 +160,7 @@ class Settings(BaseSettings):
             remember_orders_max=self.remember_orders_max,
             rooms_max=self.rooms_max,
             sales_per_room_max=self.sales_per_room_max,
+            contract_edition=EDITION,
         )
 
 

@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "shows": {"contract", "topics", *BASE},
     "verify": {"contract", "topics", *BASE},  # an independent recount: never core or worker
     "local": {"topics", *BASE},
-    "settings": {"core", *BASE},
+    "settings": {"core", "contract", *BASE},
     "core": {"contract"},
     "contract": BASE,
     "topics": {"topic_settings", *BASE},

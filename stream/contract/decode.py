@@ -16,8 +16,17 @@ import msgspec
 from msgspec import Struct
 
 from stream.contract import cloudevents
-from stream.contract.events import INPUT_TOPICS, MAX_AGE_MS, MAX_AHEAD_MS, MAX_RECORD_BYTES, RoomEvent
+from stream.contract.events import (
+    EDITION,
+    FIRST_EDITION,
+    INPUT_TOPICS,
+    MAX_AGE_MS,
+    MAX_AHEAD_MS,
+    MAX_RECORD_BYTES,
+    RoomEvent,
+)
 from stream.contract.ids import are_id_chars, id_check, ids_check, pointer_to_bad_id
+from stream.contract.plausible import impossible_time
 from stream.contract.refusal import DeadLetter, Reason, refuse, violation
 from stream.contract.wire import MAX_DEPTH, check_bytes, is_too_deep, is_utf8
 
@@ -92,11 +101,15 @@ class Decoded(NamedTuple):
 
 
 class Limits(Struct, frozen=True):
-    """The limits of the contract; other values are for recordings that never heard of it."""
+    """The limits of the contract; other values are for recordings that never heard of it.
+
+    `edition`: of the contract; an older one reads what was written under it as it was read then.
+    """
 
     max_record_bytes: int = MAX_RECORD_BYTES
     max_ahead_ms: int = MAX_AHEAD_MS
     max_age_ms: int = MAX_AGE_MS
+    edition: int = EDITION
 
 
 _CONTRACT_LIMITS = Limits()
@@ -105,7 +118,16 @@ _CONTRACT_LIMITS = Limits()
 class Decoder:
     """Decodes the records of one input topic. All it keeps is which rooms it has seen, and that changes no answer."""
 
-    __slots__ = ("_id_checks", "_ids_checks", "_max_age_ms", "_max_ahead_ms", "_max_record_bytes", "_rooms", "_topic")
+    __slots__ = (
+        "_id_checks",
+        "_ids_checks",
+        "_looks_at_times",
+        "_max_age_ms",
+        "_max_ahead_ms",
+        "_max_record_bytes",
+        "_rooms",
+        "_topic",
+    )
 
     def __init__(self, topic_index: int, limits: Limits = _CONTRACT_LIMITS) -> None:
         self._topic, kinds = INPUT_TOPICS[topic_index]
@@ -114,9 +136,10 @@ class Decoder:
         self._max_record_bytes = limits.max_record_bytes
         self._max_ahead_ms = limits.max_ahead_ms
         self._max_age_ms = limits.max_age_ms
+        self._looks_at_times = limits.edition > FIRST_EDITION and self._topic == "sales"
         self._rooms: dict[bytes | None, str] = {}
 
-    def decode(
+    def decode(  # noqa: PLR0911 — one for each kind of refusal
         self,
         value: bytes | None,
         key: bytes | None,
@@ -155,6 +178,8 @@ class Decoder:
             -self._max_age_ms <= event.event_time_ms - append_time_ms <= self._max_ahead_ms
         ):
             return self._untimely(event.event_time_ms - append_time_ms)
+        if self._looks_at_times and (impossible := impossible_time(event)):
+            return impossible
         return event
 
     def decode_all(self, records: Sequence[Record]) -> Decoded | None:
@@ -181,6 +206,7 @@ class Decoder:
             # A room not met yet is None here, and equals no id.
             or room_ids != [event.room_id for event in events]
             or not self._are_well_formed(values, events)  # type: ignore[arg-type] # decoded: none of them is None
+            or (self._looks_at_times and any(map(impossible_time, events)))
         ):
             return None
         return Decoded(events, room_ids, event_time_ms, append_time_ms, (least_ms, most_ms))  # type: ignore[arg-type]

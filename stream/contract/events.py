@@ -19,6 +19,11 @@ MAX_TAPS = 10_000
 MAX_ORDER_LINES = 100
 MAX_AHEAD_MS = 60_000
 MAX_AGE_MS = 7 * 24 * 3_600_000
+# The times of a sale lie within ten years of the event: seconds, microseconds and "for ever" do not.
+MAX_SALE_AWAY_MS = 3_653 * 24 * 3_600_000
+# The second edition has the corrections that docs/contract.md lists under "Corrections".
+FIRST_EDITION = 1
+EDITION = 2
 # JSON numbers are exact up to 2**53; sums of these must stay inside 64 bits.
 MAX_SAFE_INTEGER = 2**53 - 1
 # 100 lines of this still fit in MAX_SAFE_INTEGER: 9e13 minor units a line.
@@ -45,6 +50,7 @@ RoomId = Annotated[Id, Meta(description="the room; also the Kafka key of the rec
 UserId = Annotated[Id, Meta(description="who acted: a pseudonym, stable for the session at least")]
 SessionId = Annotated[Id, Meta(description="tells one user's devices apart; default: the user")]
 SkuId = Annotated[Id, Meta(description="the product variant")]
+OneSkuId = Annotated[Id, Meta(description="only this product variant of the sale; default: all of them")]
 SaleId = Annotated[Id, Meta(description="the flash sale that it is part of, if any")]
 OrderId = Annotated[Id, Meta(description="the order; its statuses and lines are remembered under it")]
 Source = Annotated[Id, Meta(description="where the visitor came from, in the platform's own words")]
@@ -167,16 +173,18 @@ class SaleRestocked(Event, frozen=True, gc=False, kw_only=True, tag="sale_restoc
 
 
 class SaleExtended(Event, frozen=True, gc=False, kw_only=True, tag="sale_extended"):
-    """A sale ends later than was said; applies to every SKU of the sale."""
+    """A sale ends later than was said: every SKU of it, or the one that is named."""
 
     sale_id: Annotated[Id, Meta(description="the flash sale")]
     ends_at_ms: Annotated[EpochMs, Meta(description="the new end; an end earlier than one said before changes nothing")]
+    sku_id: OneSkuId | None = None
 
 
 class SaleClosed(Event, frozen=True, gc=False, kw_only=True, tag="sale_closed"):
-    """A sale was closed by the host; applies to every SKU of the sale."""
+    """A sale was closed by the host: every SKU of it, or the one that is named."""
 
     sale_id: Annotated[Id, Meta(description="the flash sale")]
+    sku_id: OneSkuId | None = None
 
 
 RoomEvent = (

@@ -92,6 +92,8 @@ _GOOD: dict[str, dict[str, Json]] = {
     "enter": {"earliest-time": {"event_time_ms": 0}, "latest-time": {"event_time_ms": MAX_SAFE_INTEGER}},
     "sale_opened": {"nothing-offered": {"offered": 0}, "most-offered": {"offered": MAX_OFFERED}},
     "sale_restocked": {"most-units": {"quantity": MAX_OFFERED}},
+    "sale_extended": {"one-sku": {"sku_id": "sku-881"}},
+    "sale_closed": {"one-sku": {"sku_id": "sku-881"}},
 }
 
 # What breaks the schema: type → case → (pointer, value); the value ABSENT removes the field.
@@ -161,6 +163,20 @@ _BAD: dict[str, dict[str, tuple[str, Any]]] = {
 }
 
 
+# Times of a sale that cannot be: type → case → (field, value).
+_IMPOSSIBLE: dict[str, dict[str, tuple[str, int]]] = {
+    "sale_opened": {
+        "end-in-seconds": ("ends_at_ms", (NOW_MS + 360_000) // 1_000),
+        "end-before-start": ("ends_at_ms", NOW_MS + 59_999),
+        "start-in-microseconds": ("starts_at_ms", (NOW_MS + 60_000) * 1_000),
+        "for-ever": ("ends_at_ms", MAX_SAFE_INTEGER),
+        "restock-zero": ("restock_planned_at_ms", 0),
+    },
+    "sale_restocked": {"restock-in-seconds": ("restock_planned_at_ms", (NOW_MS + 90_000) // 1_000)},
+    "sale_extended": {"end-in-seconds": ("ends_at_ms", (NOW_MS + 660_000) // 1_000)},
+}
+
+
 class Invalid(NamedTuple):
     """A record that must be refused, and as what."""
 
@@ -209,6 +225,7 @@ def invalid() -> dict[str, Invalid]:
     for name in event_types():
         cases = _refused_for_any_type(name)
         cases += [(case, _violation(name, pointer, value)) for case, (pointer, value) in _BAD[name].items()]
+        cases += [(case, _impossible(name, *wrong)) for case, wrong in _IMPOSSIBLE.get(name, {}).items()]
         if name == "comment":
             cases += _refused_otherwise()
         found |= {f"{record.reason}--{name}--{case}.json": record for case, record in cases}
@@ -305,6 +322,12 @@ def _violation(name: str, pointer: str, value: Any) -> Invalid:
     else:
         target[last] = value
     return Invalid(Reason.SCHEMA_VIOLATION, pointer, topic, _encode(record), str(record["room_id"]))
+
+
+def _impossible(name: str, field: str, value: int) -> Invalid:
+    topic, _ = event_types()[name]
+    record = _encode({"type": name, **FULL[name], field: value})
+    return Invalid(Reason.IMPOSSIBLE_TIME, f"/{field}", topic, record)
 
 
 def _published_value(value: bytes) -> Json:

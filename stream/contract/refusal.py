@@ -32,6 +32,13 @@ class Reason(StrEnum):
     KEY_MISMATCH = "key_mismatch"
     AHEAD_OF_CLOCK = "ahead_of_clock"
     TOO_OLD = "too_old"
+    IMPOSSIBLE_TIME = "impossible_time"
+    ORDER_CONFLICT = "order_conflict"
+    EVENT_ID_CONFLICT = "event_id_conflict"
+
+
+# Of these the record alone does not tell: they depend on what the room has read before it.
+REASONS_OF_THE_ROOM = frozenset({Reason.ORDER_CONFLICT, Reason.EVENT_ID_CONFLICT})
 
 
 class DeadLetter(Struct, frozen=True, gc=False):

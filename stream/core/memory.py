@@ -8,7 +8,8 @@ from __future__ import annotations
 from itertools import compress
 from typing import TYPE_CHECKING
 
-from stream.core.stock import STANDINGS, Ledger, OrderState, SaleTerms
+from stream.contract.events import FIRST_EDITION
+from stream.core.stock import STANDINGS, Ledger, OrderState, SaleTerms, own_terms_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,12 +141,20 @@ class Memory:
             ledger = self.ledgers[key] = Ledger(sale_id, sku_id, self.rules.distinct_exact_max)
         return ledger
 
-    def terms_of(self, sale_id: str) -> SaleTerms | None:
-        """What was said of a whole sale, made when it is met; None beyond the bound on sales."""
-        terms = self.terms.get(sale_id)
+    def terms_of(self, sale_id: str, sku_id: str | None = None) -> SaleTerms | None:
+        """What was said of a whole sale or of one SKU of it, made when it is met; None beyond the bound on sales."""
+        key = sale_id
+        if sku_id is not None and self.rules.contract_edition > FIRST_EDITION:
+            key = own_terms_key(sale_id, sku_id)
+        terms = self.terms.get(key)
         if terms is None:
             if len(self.terms) >= self.rules.sales_per_room_max:
                 self.sales_refused += 1
                 return None
-            terms = self.terms[sale_id] = SaleTerms()
+            terms = self.terms[key] = SaleTerms()
         return terms
+
+    def terms_for(self, ledger: Ledger) -> SaleTerms | None:
+        """What holds for one SKU of a sale: what was said of the whole sale, and of this SKU alone."""
+        whole, own = self.terms.get(ledger.sale_id), self.terms.get(ledger.own_terms)
+        return whole if own is None else own if whole is None else whole.and_of(own)

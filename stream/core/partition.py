@@ -75,9 +75,8 @@ class PartitionFold:
         self._publishing = Publishing(
             partition, rules, self.topic_names, self.rooms, self.positions, self.shared, self.counters
         )
-        self._decoders = [
-            Decoder(index) if limits is None else Decoder(index, limits) for index in range(len(self.topic_names))
-        ]
+        limits = limits or Limits(edition=rules.contract_edition)
+        self._decoders = [Decoder(index, limits) for index in range(len(self.topic_names))]
         self._unsaved: dict[str, Room] = {}
         self._unspooled = 0
         self._ended: list[Room] = []

@@ -237,14 +237,14 @@ class Room(Memory):
         return Outcome.APPLIED
 
     def _sale_extended(self, event: SaleExtended, at_ms: int) -> Outcome:  # noqa: ARG002
-        terms = self.terms_of(event.sale_id)
+        terms = self.terms_of(event.sale_id, event.sku_id)
         if terms is not None:
             terms.extend(event.ends_at_ms)
             self._show_anew(event.sale_id)
         return Outcome.APPLIED
 
     def _sale_closed(self, event: SaleClosed, at_ms: int) -> Outcome:
-        terms = self.terms_of(event.sale_id)
+        terms = self.terms_of(event.sale_id, event.sku_id)
         if terms is not None:
             terms.close(at_ms)
             self._show_anew(event.sale_id)

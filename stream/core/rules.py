@@ -60,3 +60,6 @@ class Rules(Struct, frozen=True, kw_only=True):
     ends_in_max_ms: int = 3_600_000
     suspect_unpaid_orders: int = 5
     suspect_share_max: float = 0.1
+
+    # Which edition of the contract is read. A journal that says nothing of it was written under the first.
+    contract_edition: int = 1

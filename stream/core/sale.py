@@ -71,7 +71,7 @@ def look(room: Room, ledger: Ledger, now_ms: int) -> Look:
 
 def status_of(ledger: Ledger, room: Room, now_ms: int) -> tuple[SaleStatus, int | None, bool]:
     """Status, end (None: open-ended) and whether it was extended, as of a moment."""
-    terms = room.terms.get(ledger.sale_id)
+    terms = room.terms_for(ledger)
     opened = ledger.opened
     if opened is None:
         return "unknown", None, False

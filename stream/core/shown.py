@@ -124,7 +124,7 @@ class Shown:
         return self._until_ms
 
     def _find_until_ms(self, room: Room, ledger: Ledger) -> int:
-        rules, opened, terms = room.rules, ledger.opened, room.terms.get(ledger.sale_id)
+        rules, opened, terms = room.rules, ledger.opened, room.terms_for(ledger)
         now_ms, ends_at_ms = self._made_ms, self.sale.ends_at_ms
         if self._urgency is not room.urgencies.get((ledger.sale_id, ledger.sku_id)):
             return now_ms + 1  # a level that nobody remembers: the next whole second finds it

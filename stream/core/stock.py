@@ -160,6 +160,7 @@ class Ledger:
         "opened",
         "opened_rank",
         "over_limit",
+        "own_terms",
         "recent",
         "released",
         "restock_planned",
@@ -175,6 +176,7 @@ class Ledger:
     def __init__(self, sale_id: str, sku_id: str, exact_max: int) -> None:
         self.sale_id = sale_id
         self.sku_id = sku_id
+        self.own_terms = own_terms_key(sale_id, sku_id)
         self.opened: SaleOpened | None = None
         self.restocked = 0
         self.restock_planned: tuple[int, int] = (-1, -1)  # (event time that said so, planned moment)
@@ -335,8 +337,13 @@ def _rank(event: SaleOpened) -> tuple[int, str]:
     return event.event_time_ms, event.event_id
 
 
+def own_terms_key(sale_id: str, sku_id: str) -> str:
+    """Where the terms of one SKU lie beside those of whole sales: no id holds a stroke."""
+    return f"{sale_id}/{sku_id}"
+
+
 class SaleTerms:
-    """What holds for a whole sale, whatever the SKU: extensions and the close. Order of arrival does not matter."""
+    """What holds for a whole sale or for one SKU of it: extensions and the close. Order of arrival does not matter."""
 
     __slots__ = ("closed_at_ms", "extended_to_ms")
 
@@ -351,3 +358,10 @@ class SaleTerms:
     def close(self, at_ms: int) -> None:
         """The first close holds."""
         self.closed_at_ms = at_ms if self.closed_at_ms < 0 else min(self.closed_at_ms, at_ms)
+
+    def and_of(self, other: SaleTerms) -> SaleTerms:
+        """Both together."""
+        both = SaleTerms(max(self.extended_to_ms, other.extended_to_ms), self.closed_at_ms)
+        if other.closed_at_ms >= 0:
+            both.close(other.closed_at_ms)
+        return both

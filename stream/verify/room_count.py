@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct, field
 
@@ -39,6 +39,8 @@ from stream.verify.figures import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+K = TypeVar("K")
 
 
 class Assumptions(Struct, frozen=True, kw_only=True):
@@ -139,8 +141,9 @@ class RoomCount:
         self._left_ms: dict[str, int] = {}
         self._orders: dict[str, _OrderFacts] = {}
         self._sales: dict[SaleKey, _SaleFacts] = defaultdict(_SaleFacts)
-        self._extended_to_ms: dict[str, int] = {}
-        self._closed_at_ms: dict[str, int] = {}
+        # By sale and SKU; None: said of the whole sale.
+        self._extended_to_ms: dict[tuple[str, str | None], int] = {}
+        self._closed_at_ms: dict[tuple[str, str | None], int] = {}
 
     # -- facts ------------------------------------------------------------------------------------------------------
     def apply(self, event: RoomEvent, effective_ms: int) -> bool:
@@ -199,10 +202,10 @@ class RoomCount:
             case SaleRestocked():
                 self._sales[SaleKey(event.sale_id, event.sku_id)].restocked += event.quantity
             case SaleExtended():
-                _note_latest(self._extended_to_ms, event.sale_id, event.ends_at_ms)
+                _note_latest(self._extended_to_ms, (event.sale_id, event.sku_id), event.ends_at_ms)
             case SaleClosed():
-                closed_ms = self._closed_at_ms.get(event.sale_id, effective_ms)
-                self._closed_at_ms[event.sale_id] = min(closed_ms, effective_ms)
+                what = event.sale_id, event.sku_id
+                self._closed_at_ms[what] = min(effective_ms, self._closed_at_ms.get(what, effective_ms))
 
     def _second(self, effective_ms: int) -> Facts:
         number = effective_ms // 1000
@@ -333,7 +336,7 @@ class RoomCount:
         opened = max(sale.openings, key=lambda event: (event.event_time_ms, event.event_id), default=None)
         left = None if opened is None else opened.offered + sale.restocked - held - sold
         limit = None if opened is None else opened.per_user_limit
-        status, ends_at_ms, extended = self._terms(key.sale_id, opened, as_of_ms)
+        status, ends_at_ms, extended = self._terms(key, opened, as_of_ms)
         return SaleFigures(
             status=status,
             offered=None if opened is None else opened.offered,
@@ -349,15 +352,18 @@ class RoomCount:
             extended=extended,
         )
 
-    def _terms(self, sale_id: str, opened: SaleOpened | None, as_of_ms: int) -> tuple[str, int | None, bool]:
+    def _terms(self, key: SaleKey, opened: SaleOpened | None, as_of_ms: int) -> tuple[str, int | None, bool]:
         """Status, end and whether it was extended. An extension that shortens is none; a close ends a sale for good."""
         if opened is None:
             return "unknown", None, False
-        ends_at_ms, extended_to_ms = opened.ends_at_ms, self._extended_to_ms.get(sale_id, 0)
+        said_of = ((key.sale_id, None), (key.sale_id, key.sku_id))
+        ends_at_ms = opened.ends_at_ms
+        extended_to_ms = max(self._extended_to_ms.get(what, 0) for what in said_of)
         extended = ends_at_ms is not None and extended_to_ms > ends_at_ms
         if extended:
             ends_at_ms = extended_to_ms
-        closed_at_ms = self._closed_at_ms.get(sale_id)
+        closes_ms = [self._closed_at_ms[what] for what in said_of if what in self._closed_at_ms]
+        closed_at_ms = min(closes_ms, default=None)
         if closed_at_ms is not None and closed_at_ms <= as_of_ms:
             return "ended", closed_at_ms if ends_at_ms is None else min(closed_at_ms, ends_at_ms), extended
         if ends_at_ms is not None and ends_at_ms <= as_of_ms:
@@ -372,5 +378,5 @@ def _united(seconds: Iterable[Facts]) -> Facts:
     return total
 
 
-def _note_latest(latest_ms: dict[str, int], key: str, at_ms: int) -> None:
+def _note_latest(latest_ms: dict[K, int], key: K, at_ms: int) -> None:
     latest_ms[key] = max(at_ms, latest_ms.get(key, at_ms))

@@ -81,7 +81,7 @@ def test_figures_of_the_tour_are_those_of_the_show() -> None:
 
 # -- docs/signals.md
 def test_rules_table_has_every_rule_with_its_default_and_its_variable() -> None:
-    defaults, variables = Rules(), _variables_of_rules()
+    defaults, variables = load_settings().rules(), _variables_of_rules()
     documented = {
         quoted(rule)[0]: (float(value), quoted(variable)) for rule, value, variable, _ in rows_of(SIGNALS, "rules")
     }
@@ -93,11 +93,12 @@ def test_rules_table_has_every_rule_with_its_default_and_its_variable() -> None:
 def _variables_of_rules() -> dict[str, list[str]]:
     """Rule → the variable that sets it, found by setting each."""
     found: dict[str, list[str]] = {}
+    defaults = load_settings().rules()
     for name, field in Settings.model_fields.items():
         if isinstance(field.default, int) and field.default:
             changed = load_settings(**{name: field.default + 1}).rules()
             for rule in Rules.__struct_fields__:
-                if getattr(changed, rule) != getattr(Rules(), rule):
+                if getattr(changed, rule) != getattr(defaults, rule):
                     found.setdefault(rule, []).append(f"SNAPUP_{name.upper()}")
     return found
 

@@ -167,14 +167,23 @@ def restocked(
     )
 
 
-def extended(ends_s: float, sale: str = "s1", *, room: str = "r1", s: float = 0, event_id: str = "") -> SaleExtended:
+def extended(
+    ends_s: float, sale: str = "s1", sku: str | None = None, *, room: str = "r1", s: float = 0, event_id: str = ""
+) -> SaleExtended:
     return SaleExtended(
-        event_id=event_id or new_id(), room_id=room, event_time_ms=at(s), sale_id=sale, ends_at_ms=at(ends_s)
+        event_id=event_id or new_id(),
+        room_id=room,
+        event_time_ms=at(s),
+        sale_id=sale,
+        ends_at_ms=at(ends_s),
+        sku_id=sku,
     )
 
 
-def closed(sale: str = "s1", *, room: str = "r1", s: float = 0, event_id: str = "") -> SaleClosed:
-    return SaleClosed(event_id=event_id or new_id(), room_id=room, event_time_ms=at(s), sale_id=sale)
+def closed(
+    sale: str = "s1", sku: str | None = None, *, room: str = "r1", s: float = 0, event_id: str = ""
+) -> SaleClosed:
+    return SaleClosed(event_id=event_id or new_id(), room_id=room, event_time_ms=at(s), sale_id=sale, sku_id=sku)
 
 
 def new_room(rules: Rules | None = None, s: float = 0) -> Room:

@@ -22,7 +22,7 @@ def test_what_all_types_have_is_said_once() -> None:
     names = [line.split("`")[1] for line in common.splitlines() if line.startswith("| `")]
     assert names == ["type", "event_id", "room_id", "event_time_ms", "user_id"]
     own = filled("<!-- fields: sale_closed -->\n<!-- end -->")
-    assert [line.split("`")[1] for line in own.splitlines() if line.startswith("| `")] == ["sale_id"]
+    assert [line.split("`")[1] for line in own.splitlines() if line.startswith("| `")] == ["sale_id", "sku_id"]
 
 
 def test_a_field_that_may_be_null_and_one_of_a_line_are_described() -> None:

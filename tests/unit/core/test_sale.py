@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from stream.core.urgency import UrgencyState
 
 
+SECOND = Rules(contract_edition=2)
+
+
 # -- status ------------------------------------------------------------------------------------------------------------
 def status(room: Room, s: float) -> tuple[str, int | None, bool]:
     return status_of(room.ledgers["s1", "k1"], room, at(s))
@@ -32,6 +35,32 @@ def test_a_sale_opens_at_its_start_and_ends_at_its_end() -> None:
     assert status(room, 10) == ("open", at(20), False)
     assert status(room, 19.999) == ("open", at(20), False)
     assert status(room, 20) == ("ended", at(20), False)
+
+
+def test_one_sku_of_a_sale_ends_and_is_extended_by_itself() -> None:
+    room = new_room(SECOND)
+    fold_at_own_time(
+        room, opened(ends_s=20), opened(sku="k2", ends_s=20), closed(sku="k2", s=5), extended(30, sku="k1")
+    )
+    other = room.ledgers["s1", "k2"]
+    assert status(room, 25) == ("open", at(30), True)
+    assert status_of(other, room, at(4.999)) == ("open", at(20), False)
+    assert status_of(other, room, at(5)) == ("ended", at(5), False)
+
+
+@pytest.mark.parametrize("whole_s", [3, 8])
+def test_what_was_said_of_a_sale_and_of_one_sku_holds_together(whole_s: float) -> None:
+    room = new_room(SECOND)
+    fold_at_own_time(room, opened(ends_s=20), extended(30), extended(25, sku="k1"))
+    assert status(room, 1) == ("open", at(30), True)
+    fold_at_own_time(room, closed(sku="k1", s=5), closed(s=whole_s))
+    assert status(room, 8) == ("ended", at(min(5, whole_s)), True)
+
+
+def test_under_the_first_edition_a_close_is_of_the_whole_sale() -> None:
+    room = new_room(Rules(contract_edition=1))
+    fold_at_own_time(room, opened(ends_s=20), opened(sku="k2", ends_s=20), closed(sku="k2", s=5))
+    assert status(room, 5) == ("ended", at(5), False)
 
 
 def test_a_sale_without_an_end_stays_open_and_cannot_be_extended() -> None:

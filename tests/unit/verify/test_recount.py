@@ -313,6 +313,19 @@ def test_a_sale_is_scheduled_open_extended_closed(log: Log) -> None:
     assert (log.sale(T + 109).status, log.sale(T + 110).ends_at_ms) == ("open", T + 110)
 
 
+def test_one_sku_of_a_sale_is_extended_and_closed_by_itself(log: Log) -> None:
+    for sku_id in ("s", "s2"):
+        log.opened(T, sku_id=sku_id, ends_at_ms=T + 100)
+    log.add("sale_extended", T, sale_id="drop", sku_id="s2", ends_at_ms=T + 200)
+    log.add("sale_closed", T + 50, sale_id="drop", sku_id="s")
+    other = log.room(T + 150).sales[SaleKey("drop", "s2")]
+    assert (other.status, other.ends_at_ms, other.extended) == ("open", T + 200, True)
+    assert (log.sale(T + 50).status, log.sale(T + 50).ends_at_ms, log.sale(T).extended) == ("ended", T + 50, False)
+    log.add("sale_closed", T + 160, sale_id="drop")
+    assert log.sale(T + 170).ends_at_ms == T + 50
+    assert log.room(T + 170).sales[SaleKey("drop", "s2")].ends_at_ms == T + 160
+
+
 def test_carters_without_order_are_those_who_have_none_of_it(log: Log) -> None:
     log.opened()
     for user in ("u1", "u2", "u3"):
