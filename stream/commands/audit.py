@@ -26,12 +26,15 @@ _talk = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def audit(
-    room: Annotated[str | None, typer.Argument(help="Compare this room only, and show its every figure.")] = None,
+    room: Annotated[str | None, typer.Argument(help="Compare this room only.")] = None,
     *,
     bootstrap_servers: Annotated[str | None, typer.Option(help="host:port, comma separated.")] = None,
     redis_url: Annotated[str | None, typer.Option(help="Redis that overlays read.")] = None,
     topic_prefix: Annotated[str | None, typer.Option(help="Of topics and Redis keys.")] = None,
     deadline_s: Annotated[float, typer.Option(min=0, help="How long the workers may take to catch up.")] = 30.0,
+    full: Annotated[
+        bool, typer.Option("--full", help="Every difference, room and rule; with ROOM its every figure.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The whole verdict as one JSON object.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Again and again, with /metrics, until stopped.")] = False,
     interval_s: Annotated[float, typer.Option(min=1, help="From one audit to the next, with --watch.")] = 60.0,
@@ -41,7 +44,8 @@ def audit(
     """Count every record of the topics again, and compare with what workers saved, published and show.
 
     Exact while they work: the log is counted up to a checkpoint of each partition, and compared with the documents and
-    dead letters of that checkpoint, and with Redis. Reads only. Exit code 1 when anything differs.
+    dead letters of that checkpoint, and with Redis. The settings are those that the workers wrote into the journal.
+    Reads only. Exit code 1 when anything differs, 2 when there is no such room.
     """
     settings = load_settings(
         bootstrap_servers=bootstrap_servers,
@@ -68,7 +72,7 @@ def audit(
     if as_json:
         typer.echo(msgspec.json.encode({"verdict": verdict.line, **msgspec.to_builtins(verdict)}))
     else:
-        show_verdict(verdict, Console(highlight=False), every_figure=room is not None)
+        show_verdict(verdict, Console(highlight=False), full=full, one_room=room is not None)
         typer.echo(verdict.line)
     if verdict.differences:
         raise typer.Exit(EXIT_FAILURE)

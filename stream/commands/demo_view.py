@@ -115,7 +115,7 @@ def latency_text(latencies_ms: list[float]) -> str:
 
 def show_outcome(outcome: Outcome, console: Console) -> None:
     """The end of the demo, for people."""
-    show_verdict(outcome.verdict, console, every_figure=False)
+    show_verdict(outcome.verdict, console, full=True)
     worker = outcome.worker
     lines = [
         _mark(not outcome.verdict.differences, "recount", f"{_compared(outcome)} figures in Redis, each as recounted"),

@@ -1,4 +1,4 @@
-"""A verdict of the recount for people: what was compared with what, and every difference."""
+"""A verdict of the recount for people: every difference, what was compared with what, and under which rules."""
 
 from __future__ import annotations
 
@@ -13,31 +13,67 @@ if TYPE_CHECKING:
     from stream.verify.verdict import RoomVerdict, Verdict
 
 # In a table for people; --json has all.
-ROOMS_SHOWN, DIFFERENCES_SHOWN = 20, 50
+ROOMS_SHOWN, DIFFERENCES_SHOWN = 200, 50
+# What a figure depends on most; --full has the others.
+RULES_SHOWN = ("allowed_lateness_ms", "hold_ms", "room_idle_ms")
 
 
-def show_verdict(verdict: Verdict, console: Console, *, every_figure: bool) -> None:
-    """What was counted, how each room compares, and every difference."""
+def show_verdict(verdict: Verdict, console: Console, *, full: bool = False, one_room: bool = False) -> None:
+    """Every difference first; then what was counted, with what it was compared, and under which rules.
+
+    Args:
+        verdict: what was found.
+        console: where to.
+        full: every difference and every rule; a table of the rooms, or of each figure of the one.
+        one_room: only one was compared.
+    """
+    _show_differences(verdict, console, most=None if full else DIFFERENCES_SHOWN)
+    if full and one_room:
+        for room in verdict.rooms:
+            console.print(_figures_table(room, room.saved, room.saved_as_of_ms, "live.signals"))
+            console.print(_figures_table(room, room.figures, room.as_of_ms, "Redis"))
+    elif full:
+        console.print(_rooms_table(verdict.rooms))
     accounts = verdict.accounts
     console.print(
         f"{_number(accounts.received)} records: {_number(accounts.applied)} applied, "
         f"{_number(accounts.duplicate)} duplicates, {_number(accounts.dead_lettered.total())} refused; "
         f"{_number(accounts.retimed)} retimed. Up to one checkpoint each of {len(verdict.cut)} partitions; "
         f"{_number(verdict.checkpoints)} checkpoints, {_number(verdict.dead_letters)} dead letters. "
-        f"Took {verdict.waited_s:.1f} s."
+        f"Took {verdict.waited_s:.1f} s.",
+        soft_wrap=True,
     )
-    console.print(f"Compared: {_compared(verdict)}.")
+    console.print(f"Compared: {_compared(verdict)}.", soft_wrap=True)
     if accounts.forgettable:
-        console.print(f"{accounts.forgettable} duplicates came so late that a worker may have forgotten their ids.")
-    if every_figure:
-        for room in verdict.rooms:
-            console.print(_figures_table(room, room.saved, room.saved_as_of_ms, "live.signals"))
-            console.print(_figures_table(room, room.figures, room.as_of_ms, "Redis"))
-        for problem in verdict.problems:
-            console.print(problem, style="red", markup=False)
-        return
-    console.print(_rooms_table(verdict.rooms))
-    _show_differences(verdict, console)
+        told = f"{accounts.forgettable} duplicates came so late that a worker may have forgotten their ids."
+        console.print(told, soft_wrap=True)
+    for text in rules_told(verdict, every_rule=full):
+        console.print(text, markup=False, soft_wrap=True)
+
+
+def rules_told(verdict: Verdict, *, every_rule: bool) -> list[str]:
+    """Under which rules was counted and who says so: one sentence for each set of them."""
+    told = [f"The journal was not read: {verdict.rules_unread}"] if verdict.rules_unread else []
+    for used in verdict.rules:
+        where = f"partition{'s' if len(used.partitions) > 1 else ''} {_ranges(used.partitions)}"
+        source = "the settings here, as no journal says others"
+        if used.source == "journal":
+            source = f"the journal ({used.where}, Snapup {used.version}, from epoch {used.from_epoch} on)"
+        rules = used.rules if every_rule else {name: used.rules[name] for name in RULES_SHOWN if name in used.rules}
+        listed = ", ".join(f"{name} {_number(value)}" for name, value in rules.items())
+        told.append(f"Rules of {where} from {source}: {listed}.")
+    return told
+
+
+def _ranges(numbers: list[int]) -> str:
+    """0-3, 5: sorted numbers in few words."""
+    found: list[list[int]] = []
+    for number in sorted(numbers):
+        if found and found[-1][-1] == number - 1:
+            found[-1] = [found[-1][0], number]
+        else:
+            found.append([number])
+    return ", ".join("-".join(map(str, each)) for each in found)
 
 
 def _rooms_table(rooms: list[RoomVerdict]) -> Table:
@@ -61,12 +97,12 @@ def _rooms_table(rooms: list[RoomVerdict]) -> Table:
     return table
 
 
-def _show_differences(verdict: Verdict, console: Console) -> None:
+def _show_differences(verdict: Verdict, console: Console, *, most: int | None) -> None:
     found = verdict.told()
-    for text in found[:DIFFERENCES_SHOWN]:
-        console.print(text, style="red", markup=False)
-    if len(found) > DIFFERENCES_SHOWN:
-        console.print(f"and {len(found) - DIFFERENCES_SHOWN} more", style="red")
+    for text in found[:most]:
+        console.print(text, style="red", markup=False, soft_wrap=True)
+    if most is not None and len(found) > most:
+        console.print(f"and {_number(len(found) - most)} more: --full lists all, --json too", style="red")
 
 
 def _compared(verdict: Verdict) -> str:

@@ -10,6 +10,8 @@ partition is the cut: the recount stops exactly there. What is compared with it:
   checkpoint ended.
 - Redis: documents between two checkpoints, at the offsets of which they were made (see `redis_check`).
 
+The settings are those that the workers wrote into `journal` when they began (see `rulebook`).
+
 It reads only. An audit may be followed by another, which goes on counting where this one stopped.
 """
 
@@ -20,14 +22,17 @@ import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from aiokafka.errors import TopicAuthorizationFailedError
 from msgspec import Struct
 from redis.asyncio import Redis
 
 from stream.contract.events import TOPIC_NAMES
+from stream.errors import NoSuchError, SnapupError, did_you_mean
 from stream.verify.compare import Figure
 from stream.verify.counting import SILENT_NOW, Counting
 from stream.verify.log import LogReader, Offsets, log_reader
 from stream.verify.redis_check import RedisCheck
+from stream.verify.rulebook import Rulebook
 from stream.verify.saved import CheckpointLog, DeadLetters, Document, Meta, Signals
 from stream.verify.shown import Shown
 from stream.verify.verdict import PartitionCut, RoomVerdict, Verdict
@@ -56,6 +61,7 @@ class Logs(Struct, frozen=True, kw_only=True):
     checkpoints: LogReader
     signals: LogReader
     dead_letters: LogReader
+    journal: LogReader | None
 
 
 async def audit(
@@ -70,13 +76,13 @@ async def audit(
 
     Args:
         where: log and Redis.
-        assumptions: the settings of the workers.
+        assumptions: the settings of the workers, where their journal says none.
         room_id: compare this room only; the log is counted whole all the same.
         deadline_s: how long workers may take to catch up.
         report: is told what is being waited for.
 
     Raises:
-        SnapupError: Kafka or Redis do not answer.
+        SnapupError: Kafka or Redis do not answer, or nobody knows of this room.
     """
     async with auditing(where, assumptions, room_id=room_id) as auditor:
         return await auditor.audit(deadline_s, report)
@@ -90,28 +96,47 @@ async def auditing(where: Where, assumptions: Assumptions, *, room_id: str | Non
         SnapupError: Kafka does not answer, or topics are missing.
     """
     servers = where.bootstrap_servers
-    # A room that has not ended by now was heard of since then, and so has a document since then.
-    since_ms = time.time_ns() // 1_000_000 - assumptions.room_idle_ms - assumptions.allowed_lateness_ms
+    rulebook = Rulebook(assumptions)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         checkpoints, signals, dead_letters = (
             f"{where.prefix}.{name}" for name in ("checkpoints", "signals", "dead-letters")
         )
+        inputs = await enter(log_reader(servers, [f"{where.prefix}.{name}" for name in TOPIC_NAMES]))
+        journal: LogReader | None = None
+        try:
+            journal = await enter(log_reader(servers, [f"{where.prefix}.journal"], "read_committed"))
+            await _read_rules(journal, rulebook)
+        except SnapupError as error:
+            rulebook.unread = error.message
+        # A room that has not ended by now was heard of since then, and so has a document since then.
+        greatest = rulebook.greatest
+        since_ms = time.time_ns() // 1_000_000 - greatest("room_idle_ms") - greatest("allowed_lateness_ms")
         logs = Logs(
-            inputs=await enter(log_reader(servers, [f"{where.prefix}.{name}" for name in TOPIC_NAMES])),
+            inputs=inputs,
+            journal=journal,
             checkpoints=await enter(log_reader(servers, [checkpoints], "read_committed")),
             signals=await enter(log_reader(servers, [signals], "read_committed", since_ms=since_ms)),
             dead_letters=await enter(log_reader(servers, [dead_letters], "read_committed")),
         )
         redis = Redis.from_url(where.redis_url, socket_timeout=REDIS_TIMEOUT_S)
         stack.push_async_callback(redis.aclose)
-        yield Auditor(logs, Shown(redis, where.prefix), where.prefix, assumptions, room_id)
+        yield Auditor(logs, Shown(redis, where.prefix), where.prefix, rulebook, room_id)
+
+
+async def _read_rules(journal: LogReader, rulebook: Rulebook) -> None:
+    """What the journal has said since the last time."""
+    try:
+        async for record in journal.read_to(await journal.ends()):
+            rulebook.add(record.topic, record.partition, record.offset, record.value)
+    except TopicAuthorizationFailedError as error:
+        rulebook.unread = f"Kafka does not let us read the journal ({error})"
 
 
 class Auditor:
     """What was counted so far. Each `audit` goes on from where the one before stopped."""
 
-    def __init__(self, logs: Logs, shown: Shown, prefix: str, assumptions: Assumptions, room_id: str | None) -> None:
+    def __init__(self, logs: Logs, shown: Shown, prefix: str, rulebook: Rulebook, room_id: str | None) -> None:
         self._logs = logs
         self._shown = shown
         self._prefix = prefix
@@ -119,7 +144,8 @@ class Auditor:
         self._checkpoints = CheckpointLog()
         self._signals = Signals()
         self._letters = DeadLetters()
-        self._counting = Counting(logs.inputs, assumptions, self._letters.expect)
+        self._rulebook = rulebook
+        self._counting = Counting(logs.inputs, rulebook, self._letters.expect)
         self._compared: dict[str, dict[str, int]] = {}
         self._cut: dict[int, Meta] = {}
 
@@ -127,19 +153,23 @@ class Auditor:
         """Count on to the first checkpoints seen that cover what the log holds now, and compare.
 
         Raises:
-            SnapupError: Kafka or Redis do not answer.
+            SnapupError: Kafka or Redis do not answer, or nobody knows of the room that was asked for.
         """
         began = time.monotonic()
         until = began + deadline_s
         # Looked up before the log's end: what is shown now is made of records that will have been counted.
         shown = await self._shown.rooms()
         problems = await self._choose_cut(await self._logs.inputs.ends(), until, report)
+        await self._learn_rules()
         await self._counting.count_to(self._positions(), report)
         await self._read_outputs()
         rooms = self._compare_saved()
+        self._refuse_unknown_room(shown, rooms)
         letters = self._letters.differences(_logical(self._logs.inputs.begins), _logical(self._positions()))
         compared = list(self._counting.places) if self._room_id is None else [self._room_id]
-        check = RedisCheck(self._counting, self._shown, self._signals, self._prefix, self._compared)
+        check = RedisCheck(
+            self._counting, self._shown, self._signals, self._prefix, self._compared, learn_rules=self._learn_rules
+        )
         await check.run(compared, rooms, until, report)
         problems += self._counting.problems
         self._counting.problems = []
@@ -150,6 +180,17 @@ class Auditor:
         verdict = self._verdict(rooms, problems, time.monotonic() - began)
         self._note_agreed(verdict)
         return verdict
+
+    async def _learn_rules(self) -> None:
+        if self._logs.journal is not None:
+            await _read_rules(self._logs.journal, self._rulebook)
+
+    def _refuse_unknown_room(self, shown: set[str], rooms: dict[str, RoomVerdict]) -> None:
+        room_id = self._room_id
+        if room_id is None or room_id in shown or room_id in rooms or room_id in self._counting.places:
+            return
+        meant = did_you_mean(room_id, {*shown, *self._counting.places})
+        raise NoSuchError(f"There is no room {room_id!r}: neither in {self._prefix}.* nor in Redis.{meant}")
 
     # -- the cut -------------------------------------------------------------------------------------------------------
 
@@ -257,6 +298,8 @@ class Auditor:
             documents=self._signals.documents,
             dead_letters=self._letters.count,
             waited_s=waited_s,
+            rules=self._rulebook.used(1 + max((partition for _, partition in self._logs.inputs.begins), default=-1)),
+            rules_unread=self._rulebook.unread,
         )
 
     def _note_agreed(self, verdict: Verdict) -> None:

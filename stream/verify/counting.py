@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stream.contract.overlay import Overlay
     from stream.verify.log import LogReader, Offsets
     from stream.verify.recount import Refusal
-    from stream.verify.room_count import Assumptions
+    from stream.verify.rulebook import Rulebook
 
 # Counting yields to the event loop after so many records, or connections would time out.
 TURN_RECORDS = 2_000
@@ -47,7 +47,7 @@ class Counting:
 
     Args:
         inputs: the input topics, at their beginning.
-        assumptions: the settings of the workers.
+        rulebook: the settings of the workers.
         refused: is told of each refused record.
 
     Attributes:
@@ -56,13 +56,13 @@ class Counting:
         problems: what may not be, in sentences; the caller empties it.
     """
 
-    def __init__(self, inputs: LogReader, assumptions: Assumptions, refused: Callable[[Refusal], None]) -> None:
+    def __init__(self, inputs: LogReader, rulebook: Rulebook, refused: Callable[[Refusal], None]) -> None:
         self.inputs = inputs
-        self.recount = Recount(assumptions)
+        self.recount = Recount(rulebook=rulebook)
         self.places: dict[str, Place] = {}
         self.heard: set[str] = set()
         self.problems: list[str] = []
-        self._assumptions = assumptions
+        self._rulebook = rulebook
         self._refused = refused
         self._agreed: Offsets = dict(inputs.begins)
         self._blind_until_ms: dict[int, int] = {}
@@ -93,7 +93,7 @@ class Counting:
         where = record.topic, record.partition
         if where in self._truncated:  # its first record: rooms of about this time may be older than the log
             self._truncated.discard(where)
-            until_ms = record.timestamp + self._assumptions.room_idle_ms
+            until_ms = record.timestamp + self._rulebook.greatest("room_idle_ms")
             self._blind_until_ms[record.partition] = max(until_ms, self._blind_until_ms.get(record.partition, until_ms))
         room_id = self.recount.add(
             record.topic,
@@ -128,7 +128,8 @@ class Counting:
         for topic, after in place.after.items():
             first = min(self._agreed[topic, partition], after - 1)
             verdict.spans.append(Span(topic, partition, first, self.inputs.handed[topic, partition]))
-        if self.recount.was_silent_too_long(room_id):
+        shortest_ms = min(rules.room_idle_ms for rules in self._rulebook.all(partition))
+        if self.recount.was_silent_too_long(room_id, shortest_ms):
             verdict.skipped = SILENT_BETWEEN
         elif place.since_ms <= self._blind_until_ms.get(partition, -1):
             verdict.skipped = BEFORE_LOG
@@ -140,12 +141,16 @@ class Counting:
             overlay = read_document(room_id, document) if isinstance(document, bytes) else document
         except UnreadableError as error:
             return None, [Figure(error.name, error.expected, error.found)]
-        return overlay.as_of_ms, compare(self.recount.room(room_id, overlay.as_of_ms), overlay)
+        place = self.places.get(room_id)
+        rules = None if place is None else self._rulebook.of_epoch(place.partition, overlay.epoch)
+        return overlay.as_of_ms, compare(self.recount.room(room_id, overlay.as_of_ms, rules), overlay)
 
     def silent_since(self, room_id: str, now_ms: float) -> bool:
         """Whether a room was silent for so long that its session has ended by now."""
         heard_ms = self.recount.last_second_ms(room_id)
-        return bool(heard_ms) and now_ms - heard_ms > self._assumptions.room_idle_ms
+        place = self.places.get(room_id)
+        idle_ms = self._rulebook.all(None if place is None else place.partition)[-1].room_idle_ms
+        return bool(heard_ms) and now_ms - heard_ms > idle_ms
 
     def agreed(self, partition: int) -> None:
         """All that was counted of a partition was right: later differences come from later records."""

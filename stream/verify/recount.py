@@ -15,6 +15,7 @@ from msgspec import Struct, field
 from stream.contract.decode import DeadLetter, Decoder, Limits
 from stream.contract.events import TOPIC_NAMES
 from stream.verify.room_count import Assumptions, RoomCount
+from stream.verify.rulebook import Rulebook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -62,15 +63,23 @@ class Recount:
     """Counts records of the input topics by the contract's rules.
 
     Remembers everything, until it is told to `forget` what no figure of a later moment depends on.
+
+    Args:
+        assumptions: the settings of the worker, of whatever the rulebook does not know.
+        limits: of the contract.
+        rulebook: which record was folded under which settings.
     """
 
-    def __init__(self, assumptions: Assumptions | None = None, limits: Limits | None = None) -> None:
-        self._assumptions = assumptions or Assumptions()
+    def __init__(
+        self,
+        assumptions: Assumptions | None = None,
+        limits: Limits | None = None,
+        rulebook: Rulebook | None = None,
+    ) -> None:
+        self._rulebook = rulebook or Rulebook(assumptions or Assumptions())
         self._decoders = {name: Decoder(index, limits or Limits()) for index, name in enumerate(TOPIC_NAMES)}
         self._rooms: dict[str, RoomCount] = {}
         self._first_seen_ms: dict[tuple[str, str], int] = {}
-        # The worker remembers ids in two generations: for one of them at least, for both at most.
-        self._forget_after_ms = FORGET_AFTER_GENERATIONS * self._assumptions.remember_ids_ms
         self.accounts = Accounts()
         self.refusals: list[Refusal] = []
 
@@ -92,8 +101,8 @@ class Recount:
             value: of the record, and so on.
             key: the room.
             timestamp_ms: the record's, −1 when it has none.
-            partition: where it is, for a refusal.
-            offset: where it is, for a refusal.
+            partition: where it is.
+            offset: where it is.
             headers: of the record.
         """
         logical = topic.rpartition(".")[2]
@@ -104,7 +113,7 @@ class Recount:
                 self.refusals.append(Refusal(logical, partition, offset, reason.value, digest(key, value)))
                 return None
             case event:
-                self._count(event, timestamp_ms)
+                self._count(event, timestamp_ms, self._rulebook.at(partition, logical, offset))
                 return event.room_id
 
     def add_record(self, record: RecordedRecord) -> None:
@@ -119,20 +128,21 @@ class Recount:
             headers=record.headers,
         )
 
-    def _count(self, event: RoomEvent, timestamp_ms: int) -> None:
-        effective_ms = self._effective_ms(event.event_time_ms, timestamp_ms)
+    def _count(self, event: RoomEvent, timestamp_ms: int, rules: Assumptions) -> None:
+        effective_ms = _effective_ms(event.event_time_ms, timestamp_ms, rules.allowed_lateness_ms)
         name = (event.room_id, event.event_id)
         if name in self._first_seen_ms:
             age_ms = timestamp_ms - self._first_seen_ms[name]
-            if age_ms > self._assumptions.remember_ids_ms:
+            if age_ms > rules.remember_ids_ms:
                 self.accounts.forgettable += 1
-            if age_ms <= self._forget_after_ms:
+            # The worker remembers ids in two generations: for one of them at least, for both at most.
+            if age_ms <= FORGET_AFTER_GENERATIONS * rules.remember_ids_ms:
                 self.accounts.duplicate += 1
                 return
         self._first_seen_ms[name] = timestamp_ms
         room = self._rooms.get(event.room_id)
         if room is None:
-            room = self._rooms[event.room_id] = RoomCount(event.room_id, self._assumptions)
+            room = self._rooms[event.room_id] = RoomCount(event.room_id, rules)
         if not room.apply(event, effective_ms):
             self.accounts.duplicate += 1
             return
@@ -140,26 +150,21 @@ class Recount:
         if effective_ms != event.event_time_ms:
             self.accounts.retimed += 1
 
-    def _effective_ms(self, event_time_ms: int, append_time_ms: int) -> int:
-        if append_time_ms < 0:
-            return event_time_ms
-        earliest_ms = append_time_ms - self._assumptions.allowed_lateness_ms
-        return min(append_time_ms, max(event_time_ms, earliest_ms))
-
     def forget(self, clock_ms: int) -> list[str]:
         """Let go of what no figure from `clock_ms` on depends on; the rooms that have ended by their silence.
 
         Ids that would count anew, seconds that have left every window, and ended rooms, whose next record begins a new
         session. What stays grows with the ids of the memory, and with the people and orders of sessions that go on.
         """
-        oldest_ms = clock_ms - self._forget_after_ms
+        greatest = self._rulebook.greatest
+        oldest_ms = clock_ms - FORGET_AFTER_GENERATIONS * greatest("remember_ids_ms")
         self._first_seen_ms = {name: seen for name, seen in self._first_seen_ms.items() if seen >= oldest_ms}
-        over_ms = clock_ms - self._assumptions.room_idle_ms - self._assumptions.allowed_lateness_ms
+        over_ms = clock_ms - greatest("room_idle_ms") - greatest("allowed_lateness_ms")
         ended = [room_id for room_id, room in self._rooms.items() if room.last_second_ms() < over_ms]
         for room_id in ended:
             del self._rooms[room_id]
         for room in self._rooms.values():
-            room.settle(clock_ms - 2 * self._assumptions.allowed_lateness_ms)
+            room.settle(clock_ms - 2 * greatest("allowed_lateness_ms"))
         return ended
 
     def remembered(self) -> dict[str, int]:
@@ -176,18 +181,32 @@ class Recount:
         """Every room that was heard of, in alphabetical order."""
         return sorted(self._rooms)
 
-    def room(self, room_id: str, as_of_ms: int) -> RoomFigures:
-        """The figures of one room as of a moment; an unheard-of room has zeros."""
-        room = self._rooms.get(room_id)
-        return (room or RoomCount(room_id, self._assumptions)).figures(as_of_ms)
+    def room(self, room_id: str, as_of_ms: int, rules: Assumptions | None = None) -> RoomFigures:
+        """The figures of one room as of a moment; an unheard-of room has zeros.
+
+        `rules`: of the owner who published what this is compared with; None: as last time.
+        """
+        room = self._rooms.get(room_id) or RoomCount(room_id, self._rulebook.stated)
+        if rules is not None:
+            room.assume(rules)
+        return room.figures(as_of_ms)
 
     def last_second_ms(self, room_id: str) -> int:
         """When the room was last heard of, to the second; 0: never."""
         return self._rooms[room_id].last_second_ms() if room_id in self._rooms else 0
 
-    def was_silent_too_long(self, room_id: str) -> bool:
-        """Whether the room's session may have ended and begun anew within these records."""
-        return room_id in self._rooms and self._rooms[room_id].was_silent_too_long()
+    def was_silent_too_long(self, room_id: str, room_idle_ms: int | None = None) -> bool:
+        """Whether the room's session may have ended and begun anew within these records.
+
+        `room_idle_ms`: the shortest silence that ended one; None: as the room's rules have it.
+        """
+        return room_id in self._rooms and self._rooms[room_id].was_silent_too_long(room_idle_ms)
+
+
+def _effective_ms(event_time_ms: int, append_time_ms: int, allowed_lateness_ms: int) -> int:
+    if append_time_ms < 0:
+        return event_time_ms
+    return min(append_time_ms, max(event_time_ms, append_time_ms - allowed_lateness_ms))
 
 
 def recount_records(records: Iterable[RecordedRecord], assumptions: Assumptions | None = None) -> Recount:

@@ -16,7 +16,7 @@ from stream.verify.counting import SILENT_NOW
 from stream.verify.shown import UnreadableError, read_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from stream.contract.overlay import Overlay
     from stream.verify.counting import Counting
@@ -46,16 +46,25 @@ class RedisCheck:
         signals: the newest document of each room up to the cut.
         prefix: of the topics.
         compared: room → what of it was counted when Redis agreed last; kept from audit to audit.
+        learn_rules: reads on in the journal: whoever made a document wrote there before under which rules.
     """
 
     def __init__(
-        self, counting: Counting, shown: Shown, signals: Signals, prefix: str, compared: dict[str, dict[str, int]]
+        self,
+        counting: Counting,
+        shown: Shown,
+        signals: Signals,
+        prefix: str,
+        compared: dict[str, dict[str, int]],
+        *,
+        learn_rules: Callable[[], Awaitable[None]],
     ) -> None:
         self._counting = counting
         self._shown = shown
         self._signals = signals
         self._topics = [f"{prefix}.{name}" for name in TOPIC_NAMES]
         self._compared = compared
+        self._learn_rules = learn_rules
         self._verdicts: dict[str, RoomVerdict] = {}
         self._tried: dict[str, int] = {}
         self._missing: dict[str, Figure] = {}
@@ -84,6 +93,7 @@ class RedisCheck:
 
     async def _look(self, rooms: Sequence[str]) -> None:
         found = zip(rooms, await self._shown.documents(rooms), strict=True)
+        await self._learn_rules()
         readable = [each for room, document in found if (each := self._readable(room, document)) is not None]
         # One owner's documents of a partition follow each other as its clock does.
         for each in sorted(readable, key=lambda each: each.overlay.as_of_ms):

@@ -145,6 +145,10 @@ class RoomCount:
         self._extended_to_ms: dict[tuple[str, str | None], int] = {}
         self._closed_at_ms: dict[tuple[str, str | None], int] = {}
 
+    def assume(self, assumptions: Assumptions) -> None:
+        """Figures from now on are those under these settings."""
+        self._assumptions = assumptions
+
     # -- facts ------------------------------------------------------------------------------------------------------
     def apply(self, event: RoomEvent, effective_ms: int) -> bool:
         """Note one event. False: it says nothing new (a status that the order had reached already)."""
@@ -219,9 +223,10 @@ class RoomCount:
         """Beginning of the last second in which something happened; 0: nothing did."""
         return max(self._seconds, default=self._settled_last or 0) * 1000
 
-    def was_silent_too_long(self) -> bool:
+    def was_silent_too_long(self, room_idle_ms: int | None = None) -> bool:
         """Whether the room may have ended and begun anew in between: then its session is not the whole log."""
-        return self._greatest_gap(self._seconds) * 1000 >= self._assumptions.room_idle_ms
+        idle_ms = self._assumptions.room_idle_ms if room_idle_ms is None else room_idle_ms
+        return self._greatest_gap(self._seconds) * 1000 >= idle_ms
 
     def _greatest_gap(self, seconds: Iterable[int]) -> int:
         known = sorted(seconds)

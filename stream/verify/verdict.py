@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from stream.contract.events import TOPIC_NAMES
 from stream.verify.compare import Figure
 from stream.verify.recount import Accounts
+from stream.verify.rulebook import RulesUsed
 
 PASSED = "ALL-ACCEPTED-COUNTED-ONCE"
 
@@ -97,7 +98,10 @@ class PartitionCut(Struct, frozen=True, kw_only=True):
 
 
 class Verdict(Struct, kw_only=True):
-    """Everything that was found; `problems` are those that belong to no room."""
+    """Everything that was found; `problems` are those that belong to no room.
+
+    `rules`: under which settings was counted, and where they are from; `rules_unread`: why not from the journal.
+    """
 
     cut: list[PartitionCut]
     rooms: list[RoomVerdict]
@@ -108,6 +112,8 @@ class Verdict(Struct, kw_only=True):
     documents: int
     dead_letters: int
     waited_s: float
+    rules: list[RulesUsed] = field(default_factory=list)
+    rules_unread: str = ""
 
     @property
     def differences(self) -> int:

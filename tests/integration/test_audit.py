@@ -11,9 +11,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from stream.contract.events import TOPIC_NAMES
+from stream.core.journal import Segment, Steps, encode_segment
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
-from stream.errors import SnapupError
+from stream.errors import NoSuchError, SnapupError
 from stream.shows.player import play_to_kafka
 from stream.shows.show import Delivery, Expected, Show
 from stream.verify.audit import Where, audit, auditing
@@ -99,8 +100,11 @@ class Log:
         leave_out: str | None = None,
         beyond: int = 0,
         letters: bool = True,
+        rules: Rules | None = None,
     ) -> None:
         """Fold what is there; write documents, a checkpoint and the dead letters of each partition.
+
+        Under other `rules`, with the record of the journal that says so.
 
         Or do it badly: change a total of a room's saved document, leave a room out, save positions that do not exist,
         write no letters.
@@ -108,7 +112,11 @@ class Log:
         producer = AIOKafkaProducer(bootstrap_servers=self.where.bootstrap_servers)
         await producer.start()
         for partition in range(PARTITIONS):
-            fold = await self._folded(partition)
+            fold = await self._folded(partition, rules or Rules())
+            if rules is not None:
+                steps = Steps([0] * len(TOPIC_NAMES), -1, [], [0] * len(TOPIC_NAMES), -1, [], None)
+                segment = Segment(epoch, 1, True, steps, "0.1.0", msgspec.to_builtins(rules))
+                await producer.send_and_wait(f"{self.prefix}.journal", encode_segment(segment), b"", partition)
             positions = dict(zip(fold.topic_names, fold.positions, strict=True))
             cut = fold.cut(epoch)
             positions = {topic: at + beyond for topic, at in positions.items()}
@@ -142,9 +150,9 @@ class Log:
             name = f"{self.prefix}.{topic}"
             await producer.send_and_wait(name, msgspec.json.encode(event), room.encode(), timestamp_ms=at_ms)
 
-    async def _folded(self, partition: int) -> PartitionFold:
+    async def _folded(self, partition: int, rules: Rules) -> PartitionFold:
         names = [f"{self.prefix}.{name}" for name in TOPIC_NAMES]
-        fold = PartitionFold(partition, Rules(), names)
+        fold = PartitionFold(partition, rules, names)
         consumer = AIOKafkaConsumer(bootstrap_servers=self.where.bootstrap_servers, auto_offset_reset="earliest")
         await consumer.start()
         parts = [TopicPartition(name, partition) for name in names]
@@ -282,6 +290,32 @@ async def test_a_show_needs_topics_and_a_broker(stack: Stack, topic_prefix: str)
         await play_to_kafka(small_show(), stack.bootstrap_servers, topic_prefix, t0_ms=0, speed=None)
     with pytest.raises(SnapupError, match="does not answer"):
         await play_to_kafka(small_show(), "127.0.0.1:1", topic_prefix, t0_ms=0, speed=1)
+
+
+# -- settings and names ------------------------------------------------------------------------------------------------
+async def test_the_workers_settings_come_from_their_journal(log: Log) -> None:
+    """Holds of one second and a minute of silence: under the settings here most orders would still be held."""
+    await log.work(rules=Rules(hold_ms=1_000, room_idle_ms=60_000, allowed_lateness_ms=0))
+    verdict = await log.audit()
+    assert (verdict.line, verdict.told()) == (PASSED, [])
+    (used,) = verdict.rules
+    assert (used.partitions, used.source) == ([0, 1], "journal")
+    assert (used.rules["hold_ms"], used.rules["room_idle_ms"], used.where) == (
+        1_000,
+        60_000,
+        f"{log.prefix}.journal/0@0",
+    )
+
+
+async def test_a_room_that_nobody_knows_is_no_difference_but_a_mistake(log: Log) -> None:
+    await log.work()
+    with pytest.raises(NoSuchError, match="There is no room 'nope'") as error:
+        await log.audit(room_id="nope")
+    assert error.value.exit_code == 2
+    with pytest.raises(NoSuchError, match="Did you mean 'room-a'"):
+        await log.audit(room_id="roma-a")
+    await log.redis.set(log.key("stranger"), b"{}")
+    assert (await log.audit(room_id="stranger")).differences > 0  # it is there, and it is wrong
 
 
 # -- exact while the workers go on -------------------------------------------------------------------------------------
