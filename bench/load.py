@@ -25,6 +25,8 @@ from aiokafka.record.util import calc_crc32c
 
 from bench.mix import Drawn, draw
 from stream.contract.events import TOPIC_NAMES
+from stream.kafka_clients import client_options
+from stream.settings import load_settings
 from stream.shows import build_show
 
 if TYPE_CHECKING:
@@ -235,7 +237,11 @@ async def _send(producer: AIOKafkaProducer, prefix: str, batches: Iterable[tuple
 
 
 def _producer(bootstrap_servers: str) -> Any:
-    return AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks=1, max_batch_size=MAX_BATCH_BYTES)
+    return AIOKafkaProducer(
+        **client_options(load_settings(bootstrap_servers=bootstrap_servers).brokers()),
+        acks=1,
+        max_batch_size=MAX_BATCH_BYTES,
+    )
 
 
 def _say(**what: Any) -> None:

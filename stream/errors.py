@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 EXIT_FAILURE = 1
 # Wrong usage, as the command-line parser has it; to name something that does not exist is wrong usage too.
 EXIT_USAGE = 2
+# The value of a setting with one of these in its name is never shown.
+SECRET_WORDS = ("PASSWORD", "SECRET")
 
 
 class SnapupError(Exception):
@@ -65,8 +68,13 @@ def explain_os_error(error: OSError) -> SnapupError | None:
 
 def bad_settings(error: ValidationError) -> SnapupError:
     """Turn what the environment or a flag got wrong into a sentence: each setting, its value, what is allowed."""
-    problems = "; ".join(
-        f"SNAPUP_{'_'.join(map(str, problem['loc'])).upper()}={problem['input']!r}: {problem['msg']}"
-        for problem in error.errors()
-    )
-    return SnapupError(f"Bad settings: {problems}")
+    return SnapupError(f"Bad settings: {'; '.join(map(_problem, error.errors()))}")
+
+
+def _problem(problem: ErrorDetails) -> str:
+    name = f"SNAPUP_{'_'.join(map(str, problem['loc'])).upper()}"
+    if not problem["loc"]:  # of several settings together: the input is all of them, secrets too
+        return problem["msg"].removeprefix("Value error, ")
+    if any(word in name for word in SECRET_WORDS):
+        return f"{name}: {problem['msg']}"
+    return f"{name}={problem['input']!r}: {problem['msg']}"

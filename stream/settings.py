@@ -9,14 +9,16 @@ import ipaddress
 import os
 import re
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from stream.contract.events import EDITION
 from stream.core.rules import Rules
 from stream.errors import SnapupError, bad_settings
+from stream.kafka_clients import Brokers, Mechanism, Protocol, Security
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +30,8 @@ Ms = Annotated[int, Field(gt=0)]
 PREFIX = "SNAPUP_"
 # Of difflib's ratio: a letter or two more, fewer or swapped; SNAPUP_REDIS_SERVER is far enough from SNAPUP_REDIS_URL.
 NEARLY = 0.9
+# Each of these may be read from the file that the setting of its name with `_file` after it names.
+SECRETS = ("token_secret", "sasl_password", "ssl_key_password")
 # What Kubernetes sets in every pod for each Service whose name begins with snapup: by its name alone nobody else's, but
 # for `{SERVICE}_PORT`, which may be a setting of ours; that one its value tells, such as tcp://10.96.12.7:8080.
 OF_A_SERVICE = re.compile(
@@ -78,6 +82,19 @@ class Settings(BaseSettings):
         None, pattern=r"^[A-Za-z0-9._-]{1,64}$", description="static membership: unique and stable, e.g. the pod's name"
     )
 
+    # Kafka's TLS, SASL
+    security_protocol: Protocol = Field("PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
+    sasl_mechanism: Mechanism | None = Field(None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
+    sasl_username: str | None = Field(None, min_length=1, description="as whom the brokers know us")
+    sasl_password: SecretStr | None = Field(None, description="its password")
+    sasl_password_file: Path | None = Field(None, description="a file with the password, instead")
+    ssl_cafile: Path | None = Field(None, description="PEM: who may sign a broker's certificate; else the system's")
+    ssl_certfile: Path | None = Field(None, description="PEM: our own certificate, where brokers ask for one")
+    ssl_keyfile: Path | None = Field(None, description="PEM: its key, unless the certificate's file holds it")
+    ssl_key_password: SecretStr | None = Field(None, description="of an encrypted key")
+    ssl_key_password_file: Path | None = Field(None, description="a file with it, instead")
+    ssl_check_hostname: bool = Field(True, description="a broker's certificate must name the host that was asked")
+
     # Time
     clock: Literal["wall", "log"] = Field("wall", description="what moves a silent room: the wall clock, or nothing")
     allowed_lateness_ms: int = Field(60_000, ge=0, le=3_600_000, description="how far back a late event still counts")
@@ -118,6 +135,7 @@ class Settings(BaseSettings):
     token_secret: SecretStr | None = Field(
         None, description="signs read tokens, at least 32 characters; with commas: the first signs, all are accepted"
     )
+    token_secret_file: Path | None = Field(None, description="a file with the secret, instead")
     serve_cors_origins: str = Field("", description="origins whose pages may read, comma separated; *: all")
     serve_trusted_proxies: str = Field("", description="networks whose X-Forwarded-For is believed, comma separated")
     serve_streams_max: int = Field(5_000, ge=1, le=100_000, description="event streams of one process")
@@ -146,6 +164,45 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, _Environment(settings_cls), dotenv_settings, file_secret_settings
 
+    @model_validator(mode="before")
+    @classmethod
+    def _secrets_from_files(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """The secrets in the place of the files that hold them."""
+        for name in SECRETS:
+            path = values.get(f"{name}_file")
+            if path is None:
+                continue
+            variable = f"{PREFIX}{name.upper()}"
+            if values.get(name) is not None:
+                raise ValueError(f"{variable} and {variable}_FILE are both set: leave one out")
+            try:
+                # Editors and `kubectl create secret --from-file` leave a line's end behind.
+                text = Path(path).read_text("utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+                raise ValueError(f"{variable}_FILE={path} cannot be read: {why}") from None
+            if not text:
+                raise ValueError(f"{variable}_FILE={path} is empty")
+            values = {**values, name: text}
+        return values
+
+    def brokers(self) -> Brokers:
+        """Kafka, and how it is reached."""
+        return Brokers(
+            self.bootstrap_servers,
+            Security(
+                protocol=self.security_protocol,
+                mechanism=self.sasl_mechanism,
+                username=self.sasl_username,
+                password=_said(self.sasl_password),
+                cafile=self.ssl_cafile,
+                certfile=self.ssl_certfile,
+                keyfile=self.ssl_keyfile,
+                key_password=_said(self.ssl_key_password),
+                check_hostname=self.ssl_check_hostname,
+            ),
+        )
+
     def rules(self) -> Rules:
         """The part of the settings that the pure core depends on."""
         return Rules(
@@ -162,6 +219,10 @@ class Settings(BaseSettings):
             sales_per_room_max=self.sales_per_room_max,
             contract_edition=EDITION,
         )
+
+
+def _said(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 def _misspelt(environment: Mapping[str, str]) -> tuple[str, str] | None:
@@ -183,6 +244,9 @@ def load_settings(**flags: Any) -> Settings:
         name, meant = misspelt
         raise SnapupError(f"{name} is not a setting: did you mean {meant}? Nothing reads it as it stands.")
     try:
-        return Settings(**{name: value for name, value in flags.items() if value is not None})
+        settings = Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         raise bad_settings(error) from None
+    if (problem := settings.brokers().problem()) is not None:
+        raise SnapupError(f"Bad settings: {problem}")
+    return settings

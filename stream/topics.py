@@ -18,14 +18,25 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
+from aiokafka.protocol.metadata import MetadataRequest
 
 from stream.errors import NoSuchError, SnapupError
+from stream.kafka_clients import client_options
+from stream.kafka_refusals import not_permitted, quietly, refused_permission, unreachable
 from stream.topic_settings import TIMESTAMP_TYPE as _TIMESTAMP_TYPE
 from stream.topic_settings import Judgement, judge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+
+    from stream.kafka_clients import KafkaAt
 
 TimestampType = Literal["LogAppendTime", "CreateTime"]
 
@@ -35,6 +46,7 @@ TIMESTAMP_TYPE = _TIMESTAMP_TYPE
 REQUEST_TIMEOUT_MS = 30_000
 # How long new topics may take until every partition has a leader.
 LEADERS_DEADLINE_S = 30.0
+NOT_PERMITTED = TopicAuthorizationFailedError.errno
 
 _PACKAGE = Path(__file__).resolve().parent
 # In an installed package the files lie inside it, in a checkout beside it.
@@ -150,29 +162,26 @@ def _read(path: Path) -> _File:
         raise SnapupError(f"{path} is not a topics file: {error}.") from None
 
 
-async def apply(
-    bootstrap_servers: str, specs: Sequence[TopicSpec], *, client_options: Mapping[str, Any] | None = None
-) -> list[TopicReport]:
+async def apply(bootstrap_servers: KafkaAt, specs: Sequence[TopicSpec]) -> list[TopicReport]:
     """Create the topics that are missing; say of each whether it was created, exists as declared, or differs.
 
     Doing it twice changes nothing. A difference in retention or the like is reported only.
 
     Args:
-        bootstrap_servers: host:port, comma separated.
+        bootstrap_servers: the cluster.
         specs: what `declared` gave.
-        client_options: further arguments of aiokafka's client, for TLS and SASL.
 
     Raises:
         SnapupError: the cluster does not answer or refuses, or an existing topic has another partition count, another
             timestamp type or a setting that loses data; then nothing was created.
     """
-    async with _admin(bootstrap_servers, client_options) as admin:
-        await _judge(admin, specs)
-        before = await _compare(admin, specs)
+    async with admin_client(bootstrap_servers) as admin:
+        await _judge(admin, specs, bootstrap_servers)
+        before = await _compare(admin, specs, bootstrap_servers)
         _refuse_unmendable(before)
         missing = [spec for spec, report in zip(specs, before, strict=True) if report.status is Status.MISSING]
         if missing:
-            await _create(admin, missing)
+            await _create(admin, missing, bootstrap_servers)
             await _wait_for_leaders(admin, missing)
         created = {spec.name for spec in missing}
         return [
@@ -181,17 +190,13 @@ async def apply(
         ]
 
 
-async def compare(
-    bootstrap_servers: str, specs: Sequence[TopicSpec], *, client_options: Mapping[str, Any] | None = None
-) -> list[TopicReport]:
+async def compare(bootstrap_servers: KafkaAt, specs: Sequence[TopicSpec]) -> list[TopicReport]:
     """Say of each topic whether it is missing, exists as declared, or differs; changes nothing."""
-    async with _admin(bootstrap_servers, client_options) as admin:
-        return await _compare(admin, specs)
+    async with admin_client(bootstrap_servers) as admin:
+        return await _compare(admin, specs, bootstrap_servers)
 
 
-async def check(
-    bootstrap_servers: str, topics: Iterable[str], *, client_options: Mapping[str, Any] | None = None
-) -> dict[str, int]:
+async def check(bootstrap_servers: KafkaAt, topics: Iterable[str]) -> dict[str, int]:
     """The partition count of each of these topics (full names), for a worker's start.
 
     Raises:
@@ -199,9 +204,10 @@ async def check(
             different workers.
     """
     wanted = list(topics)
-    async with _admin(bootstrap_servers, client_options) as admin:
+    async with admin_client(bootstrap_servers) as admin:
         found = await _partition_counts(admin)
-    missing = [name for name in wanted if name not in found]
+        missing = [name for name in wanted if name not in found]
+        await _refuse_hidden(admin, missing, bootstrap_servers)
     if missing:
         raise SnapupError(
             f"Missing in Kafka: {', '.join(missing)}. Create what is declared with `snapup topics apply`."
@@ -216,45 +222,44 @@ async def check(
     return counts
 
 
-async def check_settings(
-    bootstrap_servers: str, specs: Sequence[TopicSpec], *, client_options: Mapping[str, Any] | None = None
-) -> list[str]:
+async def check_settings(bootstrap_servers: KafkaAt, specs: Sequence[TopicSpec]) -> list[str]:
     """What may lose data in the settings of these topics, in sentences; topics that are not there are not judged.
 
     Raises:
         SnapupError: a setting does lose data, such as compaction of an input topic.
     """
-    async with _admin(bootstrap_servers, client_options) as admin:
-        return (await _judge(admin, specs)).warned
+    async with admin_client(bootstrap_servers) as admin:
+        return (await _judge(admin, specs, bootstrap_servers)).warned
 
 
-async def _judge(admin: Any, specs: Sequence[TopicSpec]) -> Judgement:
+async def _judge(admin: Any, specs: Sequence[TopicSpec], bootstrap_servers: KafkaAt) -> Judgement:
     there = await _partition_counts(admin)
-    configs = await _configs(admin, [spec.name for spec in specs if spec.name in there])
+    configs, hidden = await read_configs(admin, [spec.name for spec in specs if spec.name in there])
     inputs = [spec.name for spec in specs if spec.kind == "input"]
     compacted = [spec.name for spec in specs if spec.config.get("cleanup.policy") == "compact"]
     logs = [spec.name for spec in specs if spec.name not in {*inputs, *compacted}]
     found = judge(configs, inputs, compacted[0] if compacted else None, logs)
     if found.refused:
         raise SnapupError(" ".join(found.refused))
+    if hidden:
+        why = not_permitted(bootstrap_servers, "DescribeConfigs", f"topic {', '.join(hidden)}")
+        found.warned.append(f"{why} Until then its settings are not checked.")
     return found
 
 
 @asynccontextmanager
-async def _admin(bootstrap_servers: str, client_options: Mapping[str, Any] | None) -> AsyncIterator[Any]:
+async def admin_client(bootstrap_servers: KafkaAt) -> AsyncIterator[Any]:
     """A started admin client; what the cluster or the network refuses becomes one sentence."""
-    admin = AIOKafkaAdminClient(
-        bootstrap_servers=bootstrap_servers, request_timeout_ms=REQUEST_TIMEOUT_MS, **(client_options or {})
-    )
+    admin = AIOKafkaAdminClient(**client_options(bootstrap_servers), request_timeout_ms=REQUEST_TIMEOUT_MS)
     try:
-        await admin.start()
+        with quietly():
+            await admin.start()
         yield admin
     except KafkaConnectionError as error:
-        raise SnapupError(
-            f"Kafka does not answer at {bootstrap_servers} ({error}). Start it (`snapup stack up`), or set "
-            "SNAPUP_BOOTSTRAP_SERVERS."
-        ) from None
+        raise await unreachable(bootstrap_servers, error) from None
     except KafkaError as error:
+        if (refused := refused_permission(error, bootstrap_servers, "Describe")) is not None:
+            raise SnapupError(refused) from None
         raise SnapupError(f"Kafka at {bootstrap_servers} refused: {error}.") from None
     except TimeoutError:
         raise SnapupError(f"Kafka at {bootstrap_servers} took longer than {REQUEST_TIMEOUT_MS // 1000} s.") from None
@@ -267,9 +272,23 @@ async def _partition_counts(admin: Any) -> dict[str, int]:
     return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
 
 
-async def _compare(admin: Any, specs: Sequence[TopicSpec]) -> list[TopicReport]:
+async def _refuse_hidden(admin: Any, names: Sequence[str], bootstrap_servers: KafkaAt) -> None:
+    """Tell topics that this principal may not see from those that are not there: a list shows neither."""
+    if not names:
+        return
+    client = admin._client  # noqa: SLF001 — by name, the admin client would let the broker create them
+    answer = await client.send(client.get_random_node(), MetadataRequest(list(names), allow_auto_topic_creation=False))
+    hidden = [topic["topic"] for topic in answer.to_object()["topics"] if topic["error_code"] == NOT_PERMITTED]
+    if hidden:
+        raise SnapupError(not_permitted(bootstrap_servers, "Describe", f"topic {', '.join(sorted(hidden))}"))
+
+
+async def _compare(admin: Any, specs: Sequence[TopicSpec], bootstrap_servers: KafkaAt) -> list[TopicReport]:
     counts = await _partition_counts(admin)
-    configs = await _configs(admin, [spec.name for spec in specs if spec.name in counts])
+    await _refuse_hidden(admin, [spec.name for spec in specs if spec.name not in counts], bootstrap_servers)
+    configs, hidden = await read_configs(admin, [spec.name for spec in specs if spec.name in counts])
+    if hidden:
+        raise SnapupError(not_permitted(bootstrap_servers, "DescribeConfigs", f"topic {', '.join(hidden)}"))
     return [_report(spec, counts.get(spec.name), configs.get(spec.name, {})) for spec in specs]
 
 
@@ -303,20 +322,25 @@ def _refuse_unmendable(reports: Sequence[TopicReport]) -> None:
         )
 
 
-async def _configs(admin: Any, names: Sequence[str]) -> dict[str, dict[str, str]]:
+async def read_configs(admin: Any, names: Sequence[str]) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """The settings of topics, by Kafka's names, and the topics whose settings this principal may not see."""
     if not names:
-        return {}
+        return {}, []
     answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
     found: dict[str, dict[str, str]] = {}
+    hidden: list[str] = []
     for answer in answers:
         for code, message, _kind, name, entries in answer.resources:
-            if code:
+            if code == NOT_PERMITTED:
+                hidden.append(name)
+            elif code:
                 raise for_code(code)(message)
-            found[name] = {entry[0]: entry[1] for entry in entries}
-    return found
+            else:
+                found[name] = {entry[0]: entry[1] for entry in entries}
+    return found, sorted(hidden)
 
 
-async def _create(admin: Any, specs: Sequence[TopicSpec]) -> None:
+async def _create(admin: Any, specs: Sequence[TopicSpec], bootstrap_servers: KafkaAt) -> None:
     answer = await admin.create_topics(
         [
             NewTopic(spec.name, spec.partitions, spec.replication_factor, topic_configs=dict(spec.config))
@@ -324,6 +348,8 @@ async def _create(admin: Any, specs: Sequence[TopicSpec]) -> None:
         ]
     )
     for name, code, *message in answer.topic_errors:
+        if code in {NOT_PERMITTED, ClusterAuthorizationFailedError.errno}:
+            raise SnapupError(not_permitted(bootstrap_servers, "Create", f"topic {name}"))
         # Somebody else may have created it meanwhile: two workers of one deployment start together.
         if code and for_code(code).__name__ != "TopicAlreadyExistsError":
             raise SnapupError(f"Kafka refused to create {name}: {message[0] if message else for_code(code).__name__}")

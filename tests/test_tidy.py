@@ -14,24 +14,27 @@ UNIT_TESTS = ROOT / "tests" / "unit"
 
 # Imports point one way: a part may import itself and these. What is not listed here may not exist.
 BASE = {"errors"}
+KAFKA = {"kafka_clients", "kafka_refusals"}
 MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"commands", *BASE},
     "commands": {
         *("worker", "serve", "sources", "shows", "verify", "local", "view"),
-        *("core", "contract", "settings", "topics", *BASE),
+        *("core", "contract", "settings", "topics", *KAFKA, *BASE),
     },
     "view": {"core", "contract", *BASE},
-    "worker": {"core", "contract", "settings", "topics", "topic_settings", "exits", *BASE},
+    "worker": {"core", "contract", "settings", "topics", "topic_settings", "exits", *KAFKA, *BASE},
     "serve": {"contract", "settings", "topics", "exits", *BASE},
-    "sources": {"core", "contract", "topics", *BASE},
-    "shows": {"contract", "topics", *BASE},
-    "verify": {"contract", "topics", *BASE},  # an independent recount: never core or worker
-    "local": {"topics", *BASE},
-    "settings": {"core", "contract", *BASE},
+    "sources": {"core", "contract", "topics", *KAFKA, *BASE},
+    "shows": {"contract", "topics", *KAFKA, *BASE},
+    "verify": {"contract", "topics", *KAFKA, *BASE},  # an independent recount: never core or worker
+    "local": {"topics", *KAFKA, *BASE},
+    "settings": {"core", "contract", "kafka_clients", *BASE},
     "core": {"contract"},
     "contract": BASE,
-    "topics": {"topic_settings", *BASE},
+    "topics": {"topic_settings", *KAFKA, *BASE},
     "topic_settings": {"contract"},
+    "kafka_refusals": {"kafka_clients", *BASE},
+    "kafka_clients": BASE,
     "errors": set(),
     "exits": set(),
 }

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from stream.errors import EXIT_FAILURE
+from stream.errors import EXIT_FAILURE, SnapupError
 from stream.local import doctor as examination
 from stream.local.doctor import Finding
 from stream.local.settings import load_local_settings
+from stream.settings import load_settings
+
+if TYPE_CHECKING:
+    from stream.local.settings import LocalSettings
 
 
 def doctor(
@@ -33,13 +38,24 @@ def doctor(
         talk = Console(stderr=True, highlight=False)
         for missed in examination.install(settings, lambda step: talk.print(f"{step}..."), browser=browser):
             talk.print(f"{missed.name}: {missed.remedy}", style="red" if missed.required else "yellow", markup=False)
-    findings = examination.examine(settings)
+    findings = _findings(settings)
     if as_json:
         typer.echo(msgspec.json.encode(findings))
     else:
         _show(findings)
     if any(finding.required and not finding.ok for finding in findings):
         raise typer.Exit(EXIT_FAILURE)
+
+
+def _findings(settings: LocalSettings) -> list[Finding]:
+    """What is found; a Kafka that is not configured is not asked."""
+    if not os.environ.get("SNAPUP_BOOTSTRAP_SERVERS"):
+        return examination.examine(settings)
+    try:
+        brokers = load_settings().brokers()
+    except SnapupError as error:
+        return [*examination.examine(settings), Finding("settings", ok=False, detail="bad", remedy=error.message)]
+    return examination.examine(settings, brokers)
 
 
 def _show(findings: list[Finding]) -> None:

@@ -17,6 +17,7 @@ from stream.commands.whole_file import check_target, written_whole
 from stream.contract.ids import is_id
 from stream.contract.recording import RecordingWriter
 from stream.errors import SnapupError
+from stream.settings import load_settings
 from stream.sources.accounts import Accounts
 from stream.sources.intake import SendOrder, records_of
 from stream.sources.kafka import check_topics, deliver
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from stream.contract.events import Event
     from stream.contract.recording import RecordedRecord
+    from stream.kafka_clients import Brokers
     from stream.sources.rows import Row
 
 import_app = typer.Typer(
@@ -144,16 +146,20 @@ class _Target:
         to = self.name
         if self._path is None:
             self.name = f"Kafka at {self._bootstrap_servers}, topics {self._prefix}.*"
-            asyncio.run(check_topics(self._bootstrap_servers, self._prefix))
+            asyncio.run(check_topics(self._brokers(), self._prefix))
             return
         if not to.endswith(RECORDING_SUFFIXES):
             raise SnapupError(f"--to takes `kafka` or a file named {' or '.join(RECORDING_SUFFIXES)}, not {to!r}.")
         check_target(self._path, overwrite=self._overwrite, source=source)
 
+    def _brokers(self) -> Brokers:
+        """The cluster, with the TLS and SASL of the environment."""
+        return load_settings(bootstrap_servers=self._bootstrap_servers).brokers()
+
     def deliver(self, records: Iterable[RecordedRecord]) -> int:
         """Deliver all; returns how many arrived for certain."""
         if self._path is None:
-            return asyncio.run(deliver(records, self._bootstrap_servers, self._prefix))
+            return asyncio.run(deliver(records, self._brokers(), self._prefix))
         with written_whole(self._path) as part, RecordingWriter(part) as writer:
             for record in records:
                 writer.write(record)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from stream.core.publishing import Published
+    from stream.kafka_clients import KafkaAt
     from stream.settings import Settings
 
 VERSION = version("snapup")
@@ -68,7 +69,7 @@ def replay_live(
     with _bar() as progress:
         found = asyncio.run(
             replay_topics(
-                settings.bootstrap_servers,
+                settings.brokers(),
                 settings.topic_prefix,
                 room=room,
                 check=check,
@@ -116,7 +117,7 @@ def _bar() -> Iterator[Callable[[int, int], None]]:
 
 
 async def replay_topics(
-    bootstrap_servers: str,
+    bootstrap_servers: KafkaAt,
     prefix: str,
     *,
     room: str | None,
@@ -127,7 +128,7 @@ async def replay_topics(
     """Replay all partitions, or those that hold a room.
 
     Args:
-        bootstrap_servers: host:port, comma separated.
+        bootstrap_servers: the cluster.
         prefix: of the topics.
         room: hand out documents of this room only; None: of all.
         check: compare with `live.signals`.

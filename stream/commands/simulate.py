@@ -78,7 +78,7 @@ def simulate(
             played = asyncio.run(
                 play_to_kafka(
                     show,
-                    settings.bootstrap_servers,
+                    settings.brokers(),
                     settings.topic_prefix,
                     t0_ms=beginning_ms(show, times, time.time_ns() // 1_000_000) if t0_ms is None else t0_ms,
                     speed=times,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,7 +12,11 @@ from rich.table import Table
 
 from stream import topics
 from stream.errors import SnapupError
+from stream.settings import load_settings
 from stream.topics import Status, TimestampType, TopicReport
+
+if TYPE_CHECKING:
+    from stream.kafka_clients import Brokers
 
 topics_app = typer.Typer(name="topics", help="Create and compare the declared Kafka topics.", no_args_is_help=True)
 
@@ -52,7 +56,7 @@ def apply(
         timestamp_type=timestamp_type,
         path=file,
     )
-    _show(asyncio.run(topics.apply(bootstrap_servers, specs)))
+    _show(asyncio.run(topics.apply(_brokers(bootstrap_servers), specs)))
 
 
 @topics_app.command()
@@ -64,8 +68,8 @@ def check(
 ) -> None:
     """Say whether a worker could start: every topic there, all with one partition count, none that loses data."""
     specs = topics.declared(prefix, path=file)
-    counts = asyncio.run(topics.check(bootstrap_servers, [spec.name for spec in specs]))
-    for sentence in asyncio.run(topics.check_settings(bootstrap_servers, specs)):
+    counts = asyncio.run(topics.check(_brokers(bootstrap_servers), [spec.name for spec in specs]))
+    for sentence in asyncio.run(topics.check_settings(_brokers(bootstrap_servers), specs)):
         typer.secho(f"Warning: {sentence}", fg="yellow", err=True)
     typer.echo(f"{len(counts)} topics under {prefix!r}, each with {next(iter(counts.values()))} partitions.")
 
@@ -88,11 +92,16 @@ def list_(
         timestamp_type=timestamp_type,
         path=file,
     )
-    reports = asyncio.run(topics.compare(bootstrap_servers, specs))
+    reports = asyncio.run(topics.compare(_brokers(bootstrap_servers), specs))
     _show(reports)
     odd = [report.name for report in reports if report.status is not Status.EXISTS]
     if odd:
         raise SnapupError(f"Not as declared: {', '.join(odd)}.")
+
+
+def _brokers(bootstrap_servers: str) -> Brokers:
+    """The cluster, with the TLS and SASL of the environment."""
+    return load_settings(bootstrap_servers=bootstrap_servers).brokers()
 
 
 def _show(reports: list[TopicReport]) -> None:

@@ -6,6 +6,7 @@ browser is asked for too.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
 import shutil
@@ -21,6 +22,7 @@ import redis.exceptions
 from aiokafka import codec
 
 from stream.errors import SnapupError
+from stream.kafka_refusals import unreachable
 from stream.local import jars, kafka
 from stream.local.browser import find_chromium, has_chinese_font, install_browser
 from stream.local.java import find_java, java_version
@@ -30,6 +32,7 @@ from stream.local.redis import find_redis_server, redis_version
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stream.kafka_clients import Brokers
     from stream.local.settings import LocalSettings
 
 OLDEST_PYTHON = (3, 11)
@@ -55,8 +58,8 @@ class Finding(msgspec.Struct, frozen=True):
     required: bool = True
 
 
-def examine(settings: LocalSettings) -> list[Finding]:
-    """Every check, in the order in which a newcomer would mend them."""
+def examine(settings: LocalSettings, brokers: Brokers | None = None) -> list[Finding]:
+    """Every check, in the order in which a newcomer would mend them; `brokers`: Kafka, where one is configured."""
     checks: list[Callable[[LocalSettings], Finding | None]] = [
         _python,
         _faust,
@@ -70,7 +73,7 @@ def examine(settings: LocalSettings) -> list[Finding]:
         _promtool,
         _chromium,
         _docker,
-        _configured_kafka,
+        lambda _: None if brokers is None else _configured_kafka(brokers),
         _configured_redis,
     ]
     return [finding for check in checks if (finding := check(settings)) is not None]
@@ -230,17 +233,16 @@ def _docker(_: LocalSettings) -> Finding:
     return Finding("Docker", ok=runs, detail=detail, remedy=remedy, required=False)
 
 
-def _configured_kafka(_: LocalSettings) -> Finding | None:
-    servers = os.environ.get("SNAPUP_BOOTSTRAP_SERVERS")
-    if not servers:
-        return None
-    well = kafka.answers(servers)
-    return Finding(
-        "configured Kafka",
-        ok=well,
-        detail=f"{servers} {'answers' if well else 'does not answer'}",
-        remedy="Start it, or correct SNAPUP_BOOTSTRAP_SERVERS (`snapup stack env`).",
-    )
+def _configured_kafka(brokers: Brokers) -> Finding:
+    security = brokers.security
+    how = f"{security.protocol}, {security.mechanism}" if security.sasl else security.protocol
+    try:
+        if kafka.answers(brokers):
+            return Finding("configured Kafka", ok=True, detail=f"{brokers} answers ({how})")
+        why = asyncio.run(unreachable(brokers, None)).message
+    except SnapupError as error:  # a certificate that cannot be read
+        why = error.message
+    return Finding("configured Kafka", ok=False, detail=f"{brokers} does not answer us ({how})", remedy=why)
 
 
 def _configured_redis(_: LocalSettings) -> Finding | None:

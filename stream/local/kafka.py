@@ -20,6 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from stream.errors import SnapupError
+from stream.kafka_clients import client_options
 from stream.local.jars import ensure_jars
 from stream.local.java import find_java
 from stream.local.ports import LOOPBACK, free_ports, is_free, require_free
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from stream.kafka_clients import KafkaAt
     from stream.local.settings import LocalSettings
 
 FORMAT_TIMEOUT_S = 60.0
@@ -86,6 +88,8 @@ class KafkaServer:
         port: where clients connect; None chooses free ports (and keeps them while the folder lives).
         properties: further broker properties, laid over ours.
         node: its place in a cluster; None: it is alone.
+        listeners: further listeners, name → port; what they are is for `properties` to say.
+        scram_users: users that exist from the first start, name → password, for SCRAM-SHA-256 and -512.
     """
 
     def __init__(
@@ -96,6 +100,8 @@ class KafkaServer:
         port: int | None = None,
         properties: Mapping[str, str] | None = None,
         node: Node | None = None,
+        listeners: Mapping[str, int] | None = None,
+        scram_users: Mapping[str, str] | None = None,
     ) -> None:
         self.node_id = 1 if node is None else node.node_id
         self._node = node
@@ -106,6 +112,8 @@ class KafkaServer:
         self._wanted_port = port
         self._controller_port = 0
         self._properties = dict(properties or {})
+        self._listeners = dict(listeners or {})
+        self._scram_users = dict(scram_users or {})
         self._out = folder / "kafka.out"
         self._said_before: dict[Path, int] = {}
 
@@ -211,7 +219,8 @@ class KafkaServer:
             raise
 
     def _configure(self) -> Path:
-        listeners = f"PLAINTEXT://{LOOPBACK}:{self.port},CONTROLLER://{LOOPBACK}:{self._controller_port}"
+        ports = {"PLAINTEXT": self.port, "CONTROLLER": self._controller_port, **self._listeners}
+        listeners = ",".join(f"{name}://{LOOPBACK}:{port}" for name, port in ports.items())
         properties = {
             **_PROPERTIES,
             **self._quorum(),
@@ -242,6 +251,9 @@ class KafkaServer:
             "-c",
             str(configuration),
         ]
+        for name, password in self._scram_users.items():
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+                command += ["--add-scram", f"{mechanism}=[name={name},password={password}]"]
         try:
             done = subprocess.run(  # noqa: S603 -- the command is ours
                 command, capture_output=True, text=True, timeout=FORMAT_TIMEOUT_S, check=False, cwd=self.folder
@@ -297,17 +309,17 @@ def cluster_id() -> str:
     return text
 
 
-def answers(bootstrap_servers: str, node_id: int | None = None) -> bool:
+def answers(bootstrap_servers: KafkaAt, node_id: int | None = None) -> bool:
     """Whether a broker answers a metadata request now, knows its controller, and has this node, or any, in its list."""
     # In a thread of its own, so that it may be asked from inside a running event loop too.
     with ThreadPoolExecutor(1, thread_name_prefix="kafka-probe") as pool:
         return pool.submit(asyncio.run, _answers(bootstrap_servers, node_id)).result()
 
 
-async def _answers(bootstrap_servers: str, node_id: int | None) -> bool:
-    if not await _accepts(bootstrap_servers):  # else the client would log an error for each early look
+async def _answers(bootstrap_servers: KafkaAt, node_id: int | None) -> bool:
+    if not await _accepts(str(bootstrap_servers)):  # else the client would log an error for each early look
         return False
-    admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=PROBE_TIMEOUT_MS)
+    admin: Any = AIOKafkaAdminClient(**client_options(bootstrap_servers), request_timeout_ms=PROBE_TIMEOUT_MS)
     try:
         async with asyncio.timeout(PROBE_TIMEOUT_MS / 1000):
             await admin.start()

@@ -18,6 +18,8 @@ from msgspec import Struct
 from stream import topics
 from stream.contract.recording import RecordedRecord, RecordingWriter
 from stream.errors import SnapupError
+from stream.kafka_clients import client_options
+from stream.kafka_refusals import unreachable
 from stream.shows.sender import BatchSender
 from stream.topics import TIMESTAMP_TYPE, Status
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
+    from stream.kafka_clients import KafkaAt
     from stream.shows.show import Delivery, Show
 
 # Deliveries put into batches before anything else gets a turn: some milliseconds of work.
@@ -47,7 +50,7 @@ class Played(Struct):
 
 async def play_to_kafka(
     show: Show,
-    bootstrap_servers: str,
+    bootstrap_servers: KafkaAt,
     prefix: str,
     *,
     t0_ms: int,
@@ -59,7 +62,7 @@ async def play_to_kafka(
 
     Args:
         show: what to send.
-        bootstrap_servers: host:port, comma separated.
+        bootstrap_servers: the cluster.
         prefix: of the topics.
         t0_ms: the show's beginning, UTC epoch milliseconds.
         speed: times its own speed; None as fast as the broker takes it.
@@ -136,9 +139,9 @@ def _note_progress(played: Played, sender: BatchSender) -> None:
 
 
 @asynccontextmanager
-async def _producer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaProducer]:
+async def _producer(bootstrap_servers: KafkaAt) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap_servers,
+        **client_options(bootstrap_servers),
         enable_idempotence=True,  # nothing twice, nothing out of order by our own retries; implies acks=all
         max_batch_size=256 * 1024,
     )
@@ -146,17 +149,14 @@ async def _producer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaProducer]:
         await producer.start()
     except (KafkaError, OSError) as error:
         await producer.stop()
-        raise SnapupError(
-            f"Kafka does not answer at {bootstrap_servers} ({error}). Start it (`snapup stack up`), or set "
-            "SNAPUP_BOOTSTRAP_SERVERS."
-        ) from error
+        raise await unreachable(bootstrap_servers, error) from error
     try:
         yield producer
     finally:
         await producer.stop()
 
 
-async def _require_create_time(bootstrap_servers: str, prefix: str) -> None:
+async def _require_create_time(bootstrap_servers: KafkaAt, prefix: str) -> None:
     specs = [spec for spec in topics.declared(prefix, timestamp_type="CreateTime") if spec.kind == "input"]
     for found in await topics.compare(bootstrap_servers, specs):
         if found.status is Status.MISSING:

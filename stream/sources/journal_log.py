@@ -15,6 +15,8 @@ from msgspec import Struct
 from stream.contract.events import TOPIC_NAMES
 from stream.core.journal import JournalError, Segment, check_follows, decode_segment
 from stream.errors import SnapupError
+from stream.kafka_clients import client_options
+from stream.kafka_refusals import refused_permission
 from stream.sources.journaled import JournaledPartition
 from stream.topics import check
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
     from stream.core.publishing import Published
+    from stream.kafka_clients import KafkaAt
 
 FETCH_WAIT_MS = 200
 FETCH_BYTES = 4 * 1024 * 1024
@@ -53,7 +56,7 @@ class Plan(Struct):
 class JournalLog:
     """The journal, the inputs and the signals of one prefix. Made by `journal_log`."""
 
-    def __init__(self, bootstrap_servers: str, prefix: str, partitions: int) -> None:
+    def __init__(self, bootstrap_servers: KafkaAt, prefix: str, partitions: int) -> None:
         self.inputs = tuple(f"{prefix}.{name}" for name in TOPIC_NAMES)
         self.journal = f"{prefix}.journal"
         self.signals = f"{prefix}.signals"
@@ -154,7 +157,7 @@ class JournalLog:
         self, parts: Sequence[TopicPartition], isolation: str = "read_committed"
     ) -> AsyncIterator[AIOKafkaConsumer]:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._servers,
+            **client_options(self._servers),
             group_id=None,
             enable_auto_commit=False,
             isolation_level=isolation,
@@ -170,6 +173,8 @@ class JournalLog:
                 consumer.seek(part, offset)
             yield consumer
         except (KafkaError, OSError) as error:
+            if (refused := refused_permission(error, self._servers, "Read")) is not None:
+                raise SnapupError(refused) from None
             raise SnapupError(
                 f"Kafka at {self._servers} does not answer, refuses, or no longer holds what is read ({error!r}). "
                 "Start it, set SNAPUP_BOOTSTRAP_SERVERS, or look at the retention of the topics."
@@ -178,7 +183,7 @@ class JournalLog:
             await consumer.stop()
 
 
-async def journal_log(bootstrap_servers: str, prefix: str) -> JournalLog:
+async def journal_log(bootstrap_servers: KafkaAt, prefix: str) -> JournalLog:
     """The journal of a prefix.
 
     Raises:

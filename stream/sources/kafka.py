@@ -15,18 +15,21 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from stream import topics
 from stream.contract.events import TOPIC_NAMES
 from stream.errors import SnapupError
+from stream.kafka_clients import client_options
+from stream.kafka_refusals import refused_permission, unreachable
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterable
 
     from stream.contract.recording import RecordedRecord
+    from stream.kafka_clients import KafkaAt
 
 # Records sent and not yet acknowledged: a few MB.
 MAX_UNACKNOWLEDGED = 5_000
 
 
-async def check_topics(bootstrap_servers: str, prefix: str) -> None:
+async def check_topics(bootstrap_servers: KafkaAt, prefix: str) -> None:
     """Whether history can be imported under this prefix.
 
     Raises:
@@ -49,7 +52,7 @@ async def check_topics(bootstrap_servers: str, prefix: str) -> None:
 
 async def deliver(
     records: Iterable[RecordedRecord],
-    bootstrap_servers: str,
+    bootstrap_servers: KafkaAt,
     prefix: str,
     on_sent: Callable[[], None] = lambda: None,
 ) -> int:
@@ -57,7 +60,7 @@ async def deliver(
 
     Args:
         records: in the order of sending.
-        bootstrap_servers: host:port, comma separated.
+        bootstrap_servers: the cluster.
         prefix: of the topics.
         on_sent: called now and then, for whoever shows the progress.
 
@@ -65,7 +68,7 @@ async def deliver(
         SnapupError: Kafka does not answer or refuses; the message says how many were acknowledged until then.
     """
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap_servers,
+        **client_options(bootstrap_servers),
         enable_idempotence=True,
         acks="all",
         linger_ms=20,
@@ -92,11 +95,13 @@ async def deliver(
             waiting.popleft()
             acknowledged += 1
     except KafkaConnectionError as error:
+        why = (await unreachable(bootstrap_servers, error)).message
         raise SnapupError(
-            f"Kafka does not answer at {bootstrap_servers} ({error}); {acknowledged} records were acknowledged. Start "
-            "it (`snapup stack up`) or set SNAPUP_BOOTSTRAP_SERVERS, and import again: what arrived is told by its ids."
+            f"{why} {acknowledged} records were acknowledged; import again then: what arrived is told by its ids."
         ) from None
     except KafkaError as error:
+        if (refused := refused_permission(error, bootstrap_servers, "Write")) is not None:
+            raise SnapupError(f"{refused} {acknowledged} records were acknowledged until then.") from None
         raise SnapupError(
             f"Kafka refused a record after {acknowledged} were acknowledged: {error}. Import again when that is "
             "mended: what arrived is told by its ids."

@@ -28,6 +28,7 @@ from redis.asyncio import Redis
 
 from stream.contract.events import TOPIC_NAMES
 from stream.errors import NoSuchError, SnapupError, did_you_mean
+from stream.kafka_clients import KafkaAt
 from stream.verify.compare import Figure
 from stream.verify.counting import SILENT_NOW, Counting
 from stream.verify.log import LogReader, Offsets, log_reader
@@ -49,7 +50,7 @@ REDIS_TIMEOUT_S = 5.0
 class Where(Struct, frozen=True, kw_only=True):
     """Which log and which Redis."""
 
-    bootstrap_servers: str
+    bootstrap_servers: KafkaAt
     redis_url: str
     prefix: str
 

@@ -21,6 +21,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from stream.contract.events import Event, Like, SaleOpened
+from stream.kafka_clients import client_options
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -84,7 +85,7 @@ class LatencyProbe:
     async def run(self) -> None:
         """Probe until cancelled."""
         redis = Redis.from_url(self._where.redis_url)
-        producer = AIOKafkaProducer(bootstrap_servers=self._where.bootstrap_servers, enable_idempotence=True)
+        producer = AIOKafkaProducer(**client_options(self._where.bootstrap_servers), enable_idempotence=True)
         nudges: Any = redis.pubsub()  # its close has no types
         try:
             await producer.start()

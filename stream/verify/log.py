@@ -11,10 +11,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from stream.errors import SnapupError
+from stream.kafka_clients import client_options
+from stream.kafka_refusals import refused_permission
 from stream.topics import check
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+
+    from stream.kafka_clients import KafkaAt
 
 # (full topic name, partition) → next offset.
 Offsets = dict[tuple[str, int], int]
@@ -110,7 +114,7 @@ async def begins_since(
 
 @asynccontextmanager
 async def log_reader(
-    bootstrap_servers: str,
+    bootstrap_servers: KafkaAt,
     topics: Sequence[str],
     isolation: Literal["read_committed", "read_uncommitted"] = "read_uncommitted",
     *,
@@ -124,7 +128,7 @@ async def log_reader(
     counts = await check(bootstrap_servers, topics)
     partitions = [TopicPartition(topic, number) for topic in topics for number in range(counts[topic])]
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
+        **client_options(bootstrap_servers),
         group_id=None,
         enable_auto_commit=False,
         # A jump to somewhere else would go unnoticed.
@@ -141,6 +145,8 @@ async def log_reader(
             consumer.seek(part, begin)
         yield LogReader(consumer, begins)
     except (KafkaError, OSError) as error:
+        if (refused := refused_permission(error, bootstrap_servers, "Read")) is not None:
+            raise SnapupError(refused) from None
         raise SnapupError(
             f"Kafka at {bootstrap_servers} does not answer or refuses ({error}). Start it, or set "
             "SNAPUP_BOOTSTRAP_SERVERS."

@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any, cast
 import faust
 import prometheus_client
 import structlog
+from faust.auth import SASLCredentials, SSLCredentials
 from faust.tables.manager import TableManager
 
 from stream.contract.events import TOPIC_NAMES
 from stream.core.partition import PartitionFold
 from stream.exits import Exit, end_process
+from stream.kafka_clients import tls_context
 from stream.worker import health, preflight
 from stream.worker.batches import take_whole_batches
 from stream.worker.checkpoint import OutputTopics
@@ -47,9 +49,11 @@ from stream.worker.transport import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from faust.auth import Credentials
     from faust.types import TP
     from mode import Seconds
 
+    from stream.kafka_clients import Security
     from stream.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -80,7 +84,7 @@ class Worker:
         wall_clock = settings.clock == "wall"
         rules = settings.rules()
         self.home = Home(
-            bootstrap_servers=settings.bootstrap_servers,
+            bootstrap_servers=settings.brokers(),
             id_prefix=f"{settings.group}-{settings.topic_prefix}",
             member_name=settings.member_name,
             who=f"{settings.member_name or socket.gethostname()}:{os.getpid()}",
@@ -123,7 +127,7 @@ class Worker:
             app,
             self.owners,
             self.topics,
-            bootstrap_servers=self.settings.bootstrap_servers,
+            bootstrap_servers=self.settings.brokers(),
             fetch_collect_ms=self.settings.fetch_collect_ms,
             drain_records=DRAIN_SLICES * self.settings.slice_records,
             haul_records=self.settings.slice_records,
@@ -235,6 +239,7 @@ def build_app(settings: Settings) -> faust.App:
     app = FaustApp(
         settings.group,
         broker=[f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")],
+        broker_credentials=_credentials(settings.brokers().security),
         store="memory://",
         autodiscover=False,
         web_enabled=False,
@@ -261,6 +266,16 @@ def build_app(settings: Settings) -> faust.App:
     )
     app.in_worker = True
     return app
+
+
+def _credentials(security: Security) -> Credentials | None:
+    """What Faust's clients show the brokers, all of it said: left to itself it takes PLAIN, without TLS."""
+    context = tls_context(security) if security.tls else None
+    if security.sasl:
+        return SASLCredentials(
+            username=security.username, password=security.password, ssl_context=context, mechanism=security.mechanism
+        )
+    return None if context is None else SSLCredentials(context)
 
 
 @contextlib.contextmanager
@@ -315,9 +330,7 @@ async def run_worker(settings: Settings, *, accept_data_loss: bool = False) -> i
     configure_logging(settings.log_level, group=settings.group, member=settings.member_name or str(os.getpid()))
     async with stop_signals(settings.stop_timeout_ms) as stop:
         topics = input_topics(settings.topic_prefix)
-        partitions = await preflight.check_kafka(
-            settings.bootstrap_servers, topics, OutputTopics.of(settings.topic_prefix)
-        )
+        partitions = await preflight.check_kafka(settings.brokers(), topics, OutputTopics.of(settings.topic_prefix))
         worker = Worker(settings, partitions, accept_data_loss=accept_data_loss)
         served = await health.serve(worker.health, settings.metrics_host, settings.metrics_port)
         try:

@@ -22,6 +22,7 @@ from aiokafka import AIOKafkaProducer
 from msgspec import Struct
 
 from stream.exits import Exit
+from stream.kafka_clients import KafkaAt, client_options
 from stream.worker.tasks import FatalError, within
 
 # Raise when an older worker could misread what this one writes; an unknown, newer version is refused.
@@ -151,7 +152,7 @@ class CheckpointWriter:
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        bootstrap_servers: KafkaAt,
         transactional_id: str,
         topics: OutputTopics,
         partition: int,
@@ -160,7 +161,7 @@ class CheckpointWriter:
         self._topics = topics
         self._partition = partition
         self._producer = make_producer(
-            bootstrap_servers=bootstrap_servers,
+            **client_options(bootstrap_servers),
             transactional_id=transactional_id,
             acks="all",
             linger_ms=0,

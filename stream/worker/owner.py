@@ -21,6 +21,7 @@ from stream.core.journal import Segment, encode_segment
 from stream.core.merge import TopicMerge
 from stream.core.partition import PartitionFold
 from stream.exits import Exit
+from stream.kafka_clients import KafkaAt
 from stream.worker.checkpoint import (
     CHECKPOINT_VERSION,
     CheckpointWriter,
@@ -53,7 +54,7 @@ class Home(Struct, frozen=True, kw_only=True):
     """What all owners of a process share.
 
     Attributes:
-        bootstrap_servers: of Kafka.
+        bootstrap_servers: Kafka, and how it is reached.
         id_prefix: of the transactional ids; the partition follows. The same over restarts, or nothing is fenced.
         who: this process, for people who read a checkpoint.
         member_name: its static name, which no other process may have; `who` begins with it.
@@ -67,7 +68,7 @@ class Home(Struct, frozen=True, kw_only=True):
         make_consumer: of restores; takes aiokafka's arguments.
     """
 
-    bootstrap_servers: str
+    bootstrap_servers: KafkaAt
     id_prefix: str
     who: str
     member_name: str | None = None

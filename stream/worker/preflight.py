@@ -13,11 +13,13 @@ from aiokafka.errors import KafkaError
 from stream import topic_settings, topics
 from stream.errors import SnapupError
 from stream.exits import Exit
+from stream.kafka_clients import client_options
 from stream.worker.tasks import FatalError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from stream.kafka_clients import KafkaAt
     from stream.worker.checkpoint import OutputTopics
 
 log = structlog.get_logger(__name__)
@@ -26,7 +28,7 @@ log = structlog.get_logger(__name__)
 LOOK_AT_COUNTS_S = 5.0
 
 
-async def check_kafka(bootstrap_servers: str, inputs: Sequence[str], outputs: OutputTopics) -> int:
+async def check_kafka(bootstrap_servers: KafkaAt, inputs: Sequence[str], outputs: OutputTopics) -> int:
     """How many partitions the topics have, when all is as it must be.
 
     Raises:
@@ -94,9 +96,9 @@ async def _asked(ask: Callable[[], Awaitable[Mapping[str, int]]]) -> Mapping[str
     return await ask()
 
 
-async def _configs(bootstrap_servers: str, names: Sequence[str]) -> dict[str, dict[str, str]]:
+async def _configs(bootstrap_servers: KafkaAt, names: Sequence[str]) -> dict[str, dict[str, str]]:
     """The settings of topics; empty when this principal may not ask, for nothing else depends on it."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    admin = AIOKafkaAdminClient(**client_options(bootstrap_servers))
     found: dict[str, dict[str, str]] = {}
     try:
         await admin.start()

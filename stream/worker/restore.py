@@ -15,12 +15,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct
 
 from stream.exits import Exit
+from stream.kafka_clients import client_options
 from stream.worker.checkpoint import META_KEY, Meta, decode_meta
 from stream.worker.tasks import FatalError, within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from stream.kafka_clients import KafkaAt
     from stream.worker.fetching import LogEnds
 
 # 60 000 to 150 000 records/s were measured; no progress at all for this long means that the broker is gone.
@@ -46,7 +48,7 @@ class RestoreStalledError(Exception):
 
 
 async def restore(
-    bootstrap_servers: str,
+    bootstrap_servers: KafkaAt,
     topic: str,
     partition: int,
     load: Load,
@@ -60,7 +62,7 @@ async def restore(
     """
     tp = TopicPartition(topic, partition)
     consumer = make_consumer(
-        bootstrap_servers=bootstrap_servers,
+        **client_options(bootstrap_servers),
         group_id=None,
         isolation_level="read_committed",
         enable_auto_commit=False,

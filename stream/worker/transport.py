@@ -40,12 +40,15 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
 from stream.errors import SnapupError
+from stream.kafka_clients import client_options
 from stream.worker.fetching import IDLE_WAIT_MS, Haul, LogEnds, SliceDesk, fetch_terms, hauls
 from stream.worker.ownership import Drained
 from stream.worker.tasks import within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+
+    from stream.kafka_clients import KafkaAt
 
 FAUST_VERSION = "0.15.3"
 AIOKAFKA_VERSION = "0.14.0"
@@ -270,7 +273,7 @@ class BatchConsumer(FaustConsumer):
         consumer's a fetch may wait `IDLE_WAIT_MS` for records before either question gets its turn.
         """
         tps = [TopicPartition(topic, partition) for topic in self.transport.topics]
-        asker = AIOKafkaConsumer(bootstrap_servers=self.transport.bootstrap_servers, group_id=None)
+        asker = AIOKafkaConsumer(**client_options(self.transport.bootstrap_servers), group_id=None)
         try:
             await asker.start()
             await asker._client.set_topics(self.transport.topics)  # else its first try would only tell it of them
@@ -323,7 +326,7 @@ class BatchTransport(FaustTransport):
         app: the Faust app.
         desk: says what to fetch.
         topics: full names, in the order of the contract.
-        bootstrap_servers: of Kafka.
+        bootstrap_servers: Kafka, and how it is reached.
         fetch_collect_ms: while records come, the broker collects them this long before it answers.
         drain_records: most records taken over from the fetcher at once.
         haul_records: a haul is closed when it holds so many.
@@ -338,7 +341,7 @@ class BatchTransport(FaustTransport):
         desk: SliceDesk,
         topics: Sequence[str],
         *,
-        bootstrap_servers: str,
+        bootstrap_servers: KafkaAt,
         fetch_collect_ms: int,
         drain_records: int,
         haul_records: int,

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from stream.kafka_clients import KafkaAt
     from stream.verify.room_count import Assumptions
     from stream.verify.verdict import Verdict
 
 SAID = 20
 
 
-async def journal_problems(journal: Path, servers: str, prefix: str) -> tuple[int, list[str]]:
+async def journal_problems(journal: Path, servers: KafkaAt, prefix: str) -> tuple[int, list[str]]:
     """How many records were acknowledged, and those of them that the log does not hold where it should."""
     wanted: dict[tuple[str, int], dict[int, int]] = {}
     acknowledged = 0

@@ -95,7 +95,7 @@ def _variables_of_rules() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     defaults = load_settings().rules()
     for name, field in Settings.model_fields.items():
-        if isinstance(field.default, int) and field.default:
+        if type(field.default) is int and field.default:
             changed = load_settings(**{name: field.default + 1}).rules()
             for rule in Rules.__struct_fields__:
                 if getattr(changed, rule) != getattr(defaults, rule):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka import codec
 
+from stream.kafka_clients import Brokers, Security
 from stream.local import doctor
 from stream.local.ports import LOOPBACK, free_ports
 from stream.local.settings import LocalSettings
@@ -26,8 +27,8 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalSettings:
     return LocalSettings(cache_dir=tmp_path / "cache", java=None, redis_server=None)
 
 
-def _findings(settings: LocalSettings) -> dict[str, Finding]:
-    return {finding.name: finding for finding in doctor.examine(settings)}
+def _findings(settings: LocalSettings, brokers: Brokers | None = None) -> dict[str, Finding]:
+    return {finding.name: finding for finding in doctor.examine(settings, brokers)}
 
 
 def test_on_a_bare_machine_everything_missing_is_named_with_a_remedy(bare: LocalSettings) -> None:
@@ -67,10 +68,12 @@ def test_configured_servers_that_do_not_answer_are_told_without_the_password(
     bare: LocalSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = free_ports(1)[0]
-    monkeypatch.setenv("SNAPUP_BOOTSTRAP_SERVERS", f"{LOOPBACK}:{port}")
     monkeypatch.setenv("SNAPUP_REDIS_URL", f"redis://:hunter2@{LOOPBACK}:{port}/0")
-    findings = _findings(bare)
+    security = Security(protocol="SASL_PLAINTEXT", mechanism="PLAIN", username="worker", password="hunter2")  # noqa: S106
+    findings = _findings(bare, Brokers(f"{LOOPBACK}:{port}", security))
     assert not findings["configured Kafka"].ok
+    assert "SASL_PLAINTEXT, PLAIN" in findings["configured Kafka"].detail
+    assert "Kafka does not answer at" in findings["configured Kafka"].remedy
     assert not findings["configured Redis"].ok
     assert "hunter2" not in str(findings)
 
