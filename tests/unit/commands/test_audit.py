@@ -16,8 +16,10 @@ def verdict(wrong: int, problems: int = 0) -> Verdict:
     figures = [Figure("likes", 5, 4) for _ in range(wrong)] + [Figure("comments", 1, 1)]
     return Verdict(
         cut=[],
-        rooms=[RoomVerdict(room_id="a-good-room", figures=[Figure("likes", 1, 1)], as_of_ms=1)]
-        + [RoomVerdict(room_id="bad", figures=figures, as_of_ms=1)],
+        rooms=[
+            RoomVerdict(room_id="a-good-room", figures=[Figure("likes", 1, 1)], as_of_ms=1),
+            RoomVerdict(room_id="bad", figures=figures, as_of_ms=1),
+        ],
         problems=[f"problem {number}" for number in range(problems)],
         accounts=Accounts(),
         records_cut={},
