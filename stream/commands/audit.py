@@ -129,6 +129,7 @@ def assumptions_of(settings: Settings) -> Assumptions:
         hold_ms=settings.hold_ms,
         room_idle_ms=settings.room_idle_ms,
         presence_timeout_ms=settings.rules().presence_timeout_ms,
+        contract_edition=settings.rules().contract_edition,
         # Ids are remembered in two generations: for half of this at least.
         remember_ids_ms=settings.remember_ids_ms // 2,
     )

@@ -66,7 +66,7 @@ class Recount:
 
     Args:
         assumptions: the settings of the worker, of whatever the rulebook does not know.
-        limits: of the contract.
+        limits: of the contract, whatever its edition; None: those of the edition that the worker read.
         rulebook: which record was folded under which settings.
     """
 
@@ -77,7 +77,8 @@ class Recount:
         rulebook: Rulebook | None = None,
     ) -> None:
         self._rulebook = rulebook or Rulebook(assumptions or Assumptions())
-        self._decoders = {name: Decoder(index, limits or Limits()) for index, name in enumerate(TOPIC_NAMES)}
+        self._limits = limits
+        self._decoders: dict[int, dict[str, Decoder]] = {}
         self._rooms: dict[str, RoomCount] = {}
         self._first_seen_ms: dict[tuple[str, str], int] = {}
         self.accounts = Accounts()
@@ -107,14 +108,23 @@ class Recount:
         """
         logical = topic.rpartition(".")[2]
         self.accounts.received += 1
-        match self._decoders[logical].decode(value, key, timestamp_ms, headers):
+        rules = self._rulebook.at(partition, logical, offset)
+        match self._decoder(logical, rules.contract_edition).decode(value, key, timestamp_ms, headers):
             case DeadLetter(reason=reason):
                 self.accounts.dead_lettered[reason.value] += 1
                 self.refusals.append(Refusal(logical, partition, offset, reason.value, digest(key, value)))
                 return None
             case event:
-                self._count(event, timestamp_ms, self._rulebook.at(partition, logical, offset))
+                self._count(event, timestamp_ms, rules)
                 return event.room_id
+
+    def _decoder(self, logical: str, edition: int) -> Decoder:
+        of_edition = self._decoders.get(edition)
+        if of_edition is None:
+            limits = self._limits or Limits(edition=edition)
+            of_edition = {name: Decoder(index, limits) for index, name in enumerate(TOPIC_NAMES)}
+            self._decoders[edition] = of_edition
+        return of_edition[logical]
 
     def add_record(self, record: RecordedRecord) -> None:
         """Count one record of a recording."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import Struct, field
 
 from stream.contract.events import (
+    FIRST_EDITION,
     CartAdd,
     Comment,
     Enter,
@@ -52,6 +53,8 @@ class Assumptions(Struct, frozen=True, kw_only=True):
     room_idle_ms: int = 6 * 3_600_000
     # An id that comes again later than this may have been forgotten by the worker; such cases are counted apart.
     remember_ids_ms: int = 1_800_000
+    # A journal that says nothing of it was written under the first.
+    contract_edition: int = FIRST_EDITION
 
 
 class Facts(Struct):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 from msgspec import structs
 
@@ -102,6 +105,22 @@ def test_a_rule_that_an_older_worker_did_not_know_has_its_old_behaviour() -> Non
     found = book(encode_segment(Segment(1, 1, claim=True, steps=steps, version="0.1.0", rules=old)))
     assert found.of_epoch(0, 1).presence_timeout_ms == Assumptions().presence_timeout_ms
     assert found.at(0, TOPIC_NAMES[0], 4).hold_ms == 3_000
+
+
+def test_a_record_is_read_under_the_edition_of_the_contract_that_its_worker_knew() -> None:
+    """A sale that ends before it begins was taken under the first edition, and is refused under the second."""
+    event: dict[str, Any] = {"type": "sale_opened", "event_id": "e", "room_id": "r", "event_time_ms": 1_795_780_000_000}
+    event |= {"sale_id": "s", "sku_id": "k", "offered": 5}
+    event |= {"starts_at_ms": 1_795_780_000_000, "ends_at_ms": 1_795_779_000_000}
+    value = msgspec.json.encode(event)
+    positions = [10] * len(TOPIC_NAMES)
+    known = book(segment(1, 1, Rules()), segment(2, 1, Rules(contract_edition=2), positions))
+    recount = Recount(rulebook=known)
+    rooms = [
+        recount.add("sales", value, b"r", event["event_time_ms"], partition=0, offset=offset) for offset in (9, 10)
+    ]
+    assert rooms == ["r", None]
+    assert [(refusal.offset, refusal.reason) for refusal in recount.refusals] == [(10, "impossible_time")]
 
 
 @pytest.mark.parametrize("value", [None, b"", b"\x01", b"\x02" + segment(1, 1, Rules())[1:], b"junk junk junk"])
