@@ -52,6 +52,7 @@ SessionId = Annotated[Id, Meta(description="tells one user's devices apart; defa
 SkuId = Annotated[Id, Meta(description="the product variant")]
 OneSkuId = Annotated[Id, Meta(description="only this product variant of the sale; default: all of them")]
 SaleId = Annotated[Id, Meta(description="the flash sale that it is part of, if any")]
+ShowId = Annotated[Id, Meta(description="the show; a second word with the same show_id says nothing new")]
 OrderId = Annotated[Id, Meta(description="the order; its statuses and lines are remembered under it")]
 Source = Annotated[Id, Meta(description="where the visitor came from, in the platform's own words")]
 EpochMs = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="UTC epoch milliseconds")]
@@ -187,6 +188,18 @@ class SaleClosed(Event, frozen=True, gc=False, kw_only=True, tag="sale_closed"):
     sku_id: OneSkuId | None = None
 
 
+class RoomOpened(Event, frozen=True, gc=False, kw_only=True, tag="room_opened"):
+    """A room went live: a show begins."""
+
+    show_id: ShowId
+
+
+class RoomClosed(Event, frozen=True, gc=False, kw_only=True, tag="room_closed"):
+    """A room's show is over."""
+
+    show_id: ShowId
+
+
 RoomEvent = (
     Comment
     | Like
@@ -199,6 +212,8 @@ RoomEvent = (
     | SaleRestocked
     | SaleExtended
     | SaleClosed
+    | RoomOpened
+    | RoomClosed
 )
 
 # Logical topic → the types it carries. The index in this tuple is the topic's place in every checkpoint: append only.
@@ -209,5 +224,7 @@ INPUT_TOPICS: tuple[tuple[str, tuple[type[Event], ...]], ...] = (
     ("orders", (Order,)),
     ("visits", (Enter, Leave, ProductClick)),
     ("sales", (SaleOpened, SaleRestocked, SaleExtended, SaleClosed)),
+    # For all types to come: a topic more is a stop of every worker older than it, a type more is none.
+    ("interactions", (RoomOpened, RoomClosed)),
 )
 TOPIC_NAMES: tuple[str, ...] = tuple(name for name, _ in INPUT_TOPICS)

@@ -42,6 +42,7 @@ _LINES = [
 _EVENT = {"event_id": "01JD8Q5W4Z3V9T7KX2M6YB1C0N", "room_id": ROOM, "event_time_ms": NOW_MS}
 _PERSON = {**_EVENT, "user_id": "u-1204118"}
 _SALE = {**_EVENT, "sale_id": "coat-drop"}
+_ROOM = {**_EVENT, "show_id": "viya-2017-10-10"}
 _ORDER = {**_PERSON, "order_id": "o-31544", "status": "placed", "lines": _LINES, "currency": "CNY"}
 
 # Every field of every type.
@@ -68,6 +69,8 @@ FULL: dict[str, Json] = {
     "sale_restocked": {**_SALE, "sku_id": "sku-881", "quantity": 500, "restock_planned_at_ms": NOW_MS + 90_000},
     "sale_extended": {**_SALE, "ends_at_ms": NOW_MS + 660_000},
     "sale_closed": _SALE,
+    "room_opened": _ROOM,
+    "room_closed": _ROOM,
 }
 
 _LONG_ID = "Az09._:-" * (MAX_ID_CHARS // 8)
@@ -160,6 +163,8 @@ _BAD: dict[str, dict[str, tuple[str, Any]]] = {
     "sale_restocked": {"quantity-zero": ("/quantity", 0), "quantity-too-many": ("/quantity", MAX_OFFERED + 1)},
     "sale_extended": {"end-missing": ("/ends_at_ms", ABSENT), "end-null": ("/ends_at_ms", None)},
     "sale_closed": {"sale-missing": ("/sale_id", ABSENT)},
+    "room_opened": {"show-missing": ("/show_id", ABSENT), "show-with-space": ("/show_id", "10 October")},
+    "room_closed": {"show-missing": ("/show_id", ABSENT), "show-empty": ("/show_id", "")},
 }
 
 

@@ -17,11 +17,12 @@ Every value is framed: format version, CRC-32 of the rest, MessagePack.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from zlib import crc32
 
 import msgspec
 
+from stream.core.growth import grown_row
 from stream.core.stock import SaleLine
 
 if TYPE_CHECKING:
@@ -44,7 +45,13 @@ class CorruptCheckpointError(Exception):
 
 
 class Head(msgspec.Struct, array_like=True):
-    """A room's small, absolute part. New fields go to the end, with a default: older records then still decode."""
+    """A room's small, absolute part.
+
+    New fields of this and of the others go to the end, with a default: older records then still decode, and a record
+    that uses none of them keeps its bytes (`growth.grown_row`).
+    """
+
+    fields_1: ClassVar[int] = 19
 
     born_ms: int
     touched_ms: int
@@ -73,6 +80,8 @@ class LedgerHead(msgspec.Struct, array_like=True):
     Held and sold units by user come back from the orders, carters from their blocks.
     """
 
+    fields_1: ClassVar[int] = 11
+
     sale_id: str
     sku_id: str
     opened: bytes | None
@@ -92,6 +101,8 @@ class WindowEntry(msgspec.Struct, array_like=True):
     People → latest bucket by audience, bucket → sum by tally.
     """
 
+    fields_1: ClassVar[int] = 5
+
     room_id: str
     born_ms: int
     audiences: list[dict[str, int]]
@@ -102,6 +113,8 @@ class WindowEntry(msgspec.Struct, array_like=True):
 class IdsEntry(msgspec.Struct, array_like=True):
     """Event ids newly remembered in one room."""
 
+    fields_1: ClassVar[int] = 4
+
     room_id: str
     born_ms: int
     generation: int
@@ -110,6 +123,8 @@ class IdsEntry(msgspec.Struct, array_like=True):
 
 class OrderEntry(msgspec.Struct, array_like=True):
     """One order as it is now."""
+
+    fields_1: ClassVar[int] = 10
 
     room_id: str
     born_ms: int
@@ -125,6 +140,8 @@ class OrderEntry(msgspec.Struct, array_like=True):
 
 class PresenceEntry(msgspec.Struct, array_like=True):
     """Sessions as they are now: (latest enter, latest leave)."""
+
+    fields_1: ClassVar[int] = 3
 
     room_id: str
     born_ms: int
@@ -180,7 +197,7 @@ class ChangeLog(Generic[E]):
         """Add entries."""
         encode = _encoder.encode
         for entry in entries:
-            raw = msgspec.Raw(encode(entry))
+            raw = msgspec.Raw(encode(grown_row(entry)))
             if self._tail_bytes + len(raw) > SEGMENT_BYTES and self._tail:
                 self._seal()
             self._tail.append(raw)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stream.contract.events import TOPIC_NAMES
 from stream.contract.overlay import Claim, ClaimKind, Evidence, Sale, Withheld, WithheldReason
 
 if TYPE_CHECKING:
     from stream.core.counters import Reason
     from stream.core.rules import Rules
 
-COMMENTS, LIKES, CART_ADDS, ORDERS, VISITS, SALES = range(TOPICS := 6)
+CART_ADDS, ORDERS, VISITS, SALES = map(TOPIC_NAMES.index, ("cart-adds", "orders", "visits", "sales"))
 SOURCES: dict[ClaimKind, tuple[int, ...]] = {
     "stock_left": (ORDERS, SALES),
     "sold_out": (ORDERS, SALES),

@@ -11,6 +11,8 @@ Notes are a flat list of integers:
     topic + 8, skip, count       the same, behind a hole of `skip` offsets
     16, by                       the clock moves by so many ms, with the log
     17, by                       the clock moves by so many ms, a tick of the wall clock
+    32 + 2 × topic, count        `count` offsets of a topic from number 8 on, for which there was no room
+    33 + 2 × topic, skip, count  the same, behind a hole
 
 A value is framed like a state record: format version, CRC-32, MessagePack.
 """
@@ -22,11 +24,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 
 from stream.core.changelog import CorruptCheckpointError, frame, unframe
+from stream.core.growth import TOPICS_1, fitted, grown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _SKIPPED = 8
+_MORE_TOPICS = 32
 _CLOCK = {"log": 16, "tick": 17}
 _SOURCE: dict[int, Literal["tick", "log"]] = {16: "log", 17: "tick"}
 # Some 200 KB; the caller has a checkpoint made before the notes become too large for one record.
@@ -41,7 +45,7 @@ class Base(msgspec.Struct, array_like=True):
 
 
 class Steps(msgspec.Struct, array_like=True):
-    """From one cut to the next.
+    """From one cut to the next. Positions of topics at the end of the contract's order are left out while they are 0.
 
     Attributes:
         positions_before: per input topic, in the contract's order, where the fold stood.
@@ -133,10 +137,14 @@ class Journal:
             self._note_clock()
         skip = first - self._positions[topic_index]
         self._positions[topic_index] = end
+        kind, behind_hole = topic_index, topic_index + _SKIPPED
+        if topic_index >= _SKIPPED:
+            kind = _MORE_TOPICS + 2 * topic_index
+            behind_hole = kind + 1
         if skip:
-            notes += (topic_index + _SKIPPED, skip, end - first)
+            notes += (behind_hole, skip, end - first)
         else:
-            notes += (topic_index, end - first)
+            notes += (kind, end - first)
 
     def _note_clock(self) -> None:
         clock_ms, source = self._now
@@ -147,15 +155,23 @@ class Journal:
         """The steps since the last time. `clock_ms`: as it stands, whoever moved it."""
         if self._now != self._noted:
             self._note_clock()
+        before, before_ms = self._before
         positions = list(self._positions)
-        steps = Steps(*self._before, self.notes, positions, clock_ms, revisions, self._base)
+        begin, end = grown(before, TOPICS_1, 0), grown(positions, TOPICS_1, 0)
+        steps = Steps(begin, before_ms, self.notes, end, clock_ms, revisions, self._base)
         self.notes, self._before, self._base = [], (positions, clock_ms), None
         self._now = self._noted = clock_ms, self._now[1]  # the first record of all sets the clock, without a note
         return steps
 
+    def claim(self, clock_ms: int, saved: Sequence[int]) -> Steps:
+        """The steps of a take-over: none but those from the saved positions to where it goes on."""
+        steps = self.take(clock_ms, [])
+        steps.positions_before = grown(saved, TOPICS_1, 0)
+        return steps
+
 
 def steps_of(notes: Sequence[int], positions: Sequence[int], clock_ms: int) -> Iterator[Piece | ClockMove]:
-    """What notes say, in order.
+    """What notes say, in order. `positions`: of all topics that may be among them.
 
     Raises JournalError when they are no notes.
     """
@@ -168,12 +184,24 @@ def steps_of(notes: Sequence[int], positions: Sequence[int], clock_ms: int) -> I
                 clock_ms += next(rest)
                 yield ClockMove(clock_ms, source)
                 continue
-            topic_index = kind % _SKIPPED
-            first = at[topic_index] + (next(rest) if kind >= _SKIPPED else 0)
+            topic_index, behind_hole = _topic_of(kind)
+            first = at[topic_index] + (next(rest) if behind_hole else 0)
             at[topic_index] = first + next(rest)
             yield Piece(topic_index, first, at[topic_index])
     except (StopIteration, IndexError) as error:
         raise JournalError("its notes are cut off or name a topic that does not exist") from error
+
+
+def _topic_of(kind: int) -> tuple[int, bool]:
+    """Which topic a note is about, and whether behind a hole.
+
+    Raises JournalError when it is about none.
+    """
+    if 0 <= kind < 2 * _SKIPPED:
+        return kind % _SKIPPED, kind >= _SKIPPED
+    if kind >= _MORE_TOPICS + 2 * _SKIPPED:
+        return (kind - _MORE_TOPICS) // 2, kind % 2 == 1
+    raise JournalError(f"it has a note of a kind that is not known here, {kind}: run the Snapup that wrote it")
 
 
 _decoder = msgspec.msgpack.Decoder(Segment)
@@ -205,7 +233,7 @@ def check_follows(before: Segment, after: Segment, where: str) -> None:
         raise JournalError(
             f"{where} is number {after.seq} of epoch {after.epoch}, after number {before.seq} of epoch {before.epoch}"
         )
-    if after.steps.positions_before != before.steps.positions:
+    if not _go_on_at(before.steps.positions, after.steps.positions_before, is_claim=after.claim):
         raise JournalError(
             f"{where} begins at offsets {after.steps.positions_before}, the one before it ended at "
             f"{before.steps.positions}"
@@ -215,3 +243,13 @@ def check_follows(before: Segment, after: Segment, where: str) -> None:
             f"{where} begins with the clock at {after.steps.clock_before_ms}, the one before it ended at "
             f"{before.steps.clock_ms}"
         )
+
+
+def _go_on_at(positions: Sequence[int], positions_before: Sequence[int], *, is_claim: bool) -> bool:
+    """Whether these are the same places.
+
+    Who takes over may know more topics than the owner before, or fewer: it begins the first where their logs begin, and
+    says nothing of the others, of which nothing was folded, or else it would not have been let in.
+    """
+    length = min(len(positions), len(positions_before)) if is_claim else max(len(positions), len(positions_before))
+    return fitted(positions, length, 0) == fitted(positions_before, length, 0)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from stream.contract.decode import DeadLetter, Decoder, Limits
 from stream.core import roomstate
-from stream.core.changelog import ChangeLogs
+from stream.core.changelog import ChangeLogs, CorruptCheckpointError
 from stream.core.counters import Counters
 from stream.core.crowd import Crowd, by_room, fold_crowd, newest_by_room
 from stream.core.forgetting import FORGETTING_KEY, Forgetting
 from stream.core.generations import GENERATION_KEY, Generations
+from stream.core.growth import TOPICS_1, VERSION_1, VERSION_2, fitted
 from stream.core.journal import Journal
 from stream.core.memory import Shared
 from stream.core.publishing import Publishing
@@ -55,6 +56,7 @@ class Cut(NamedTuple):
     refused: list[Refused]
     signals: list[Published]
     steps: Steps | None  # what led here; None: nothing to save, and the steps go on
+    version: int = VERSION_1  # of the checkpoint from here on; see `growth`
 
 
 class PartitionFold:
@@ -68,6 +70,7 @@ class PartitionFold:
         self.rules = rules
         self.topic_names = tuple(topic_names)
         self.positions = [0] * len(self.topic_names)
+        self.version = VERSION_1
         self.rooms: dict[str, Room] = {}
         self.refused: list[Refused] = []
         self.counters = Counters(len(self.topic_names))
@@ -117,6 +120,8 @@ class PartitionFold:
             self._fold_each(topic_index, records)
         else:
             self._fold_good(topic_index, records, decoded)
+        if topic_index >= TOPICS_1:
+            self.needs(VERSION_2)
         self.positions[topic_index] = end = records[-1].offset + 1
         self.journal.folded(topic_index, records[0].offset, end)
         self.counters.received[topic_index] += len(records)
@@ -125,6 +130,10 @@ class PartitionFold:
         self._unspooled += len(records)
         if self._unspooled >= self.spool_records:
             self.spool()
+
+    def needs(self, version: int) -> None:
+        """From the next cut on the checkpoint holds what only a Snapup that knows this version reads rightly."""
+        self.version = max(self.version, version)
 
     def _fold_each(self, topic_index: int, records: Sequence[Record]) -> None:
         """One record at a time: among these is a bad one, or one that has to be looked at by itself."""
@@ -356,7 +365,7 @@ class PartitionFold:
             steps = self.journal.take(clock_ms, published)
             if not self.rooms:
                 self.journal.begins_empty(self._generations.state())
-        return Cut(records, positions, clock_ms, refused, signals, steps)
+        return Cut(records, positions, clock_ms, refused, signals, steps, self.version)
 
     # -- restore ----------------------------------------------------------------------------------------------------
     def load(self, key: bytes, value: bytes | None) -> None:
@@ -368,17 +377,26 @@ class PartitionFold:
         else:
             self._saved.load(key, value)
 
-    def loaded(self, positions: Sequence[int], clock_ms: int) -> None:
+    def loaded(self, positions: Sequence[int], clock_ms: int, version: int = VERSION_1) -> None:
         """End of the restore: everything derived is computed anew, as of the clock that was saved.
 
         Raises CorruptCheckpointError when a record cannot be read: nothing may be folded then.
         """
-        for _ in self.loading(positions, clock_ms):
+        for _ in self.loading(positions, clock_ms, version):
             pass
 
-    def loading(self, positions: Sequence[int], clock_ms: int) -> Iterator[None]:
+    def loading(self, positions: Sequence[int], clock_ms: int, version: int = VERSION_1) -> Iterator[None]:
         """`loaded` in steps of some milliseconds, all of which must be taken before anything else is done."""
-        self.positions[:] = positions
+        try:
+            yield from self._loading(positions, clock_ms, version)
+        except CorruptCheckpointError:
+            raise
+        except Exception as error:  # whatever it is: the same records would give the same again, for ever
+            raise CorruptCheckpointError(f"its records do not fit together: {error!r}") from error
+
+    def _loading(self, positions: Sequence[int], clock_ms: int, version: int) -> Iterator[None]:
+        self.go_on_at(positions)
+        self.version = version
         self.shared.clock_ms = clock_ms
         orders_since_ms = self._forgetting.since_ms(clock_ms)
         yield from self._saved.give_to(self.rooms, self.rules, self.shared, self._generations, orders_since_ms)
@@ -392,9 +410,13 @@ class PartitionFold:
         self._timers.restored()
         self._begin_journal()
 
+    def go_on_at(self, positions: Sequence[int]) -> None:
+        """Stand elsewhere in the logs: what is saved may know fewer topics."""
+        self.positions[:] = fitted(positions, len(self.topic_names), 0)
+
     def begin_at(self, positions: Sequence[int], clock_ms: int, base: Base) -> None:
         """Begin where a partition without rooms stood: the beginning of a replay."""
-        self.positions[:] = positions
+        self.go_on_at(positions)
         self.shared.clock_ms = clock_ms
         self.clock_source = base.source
         self._generations.begin(base.generation)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from stream.core.growth import TOPICS_1, grown
 from stream.core.snapshot import Moment, document_of, overlay_of
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 class Published(NamedTuple):
     """One room's document, ready for Redis.
 
-    `append_ms`: append time of the newest record in it (−1: none). `positions`: of the partition when it was made.
+    `append_ms`: append time of the newest record in it (−1: none). `positions`: of the partition when it was made;
+    those at the end of the contract's order that are 0 are left out.
     """
 
     room_id: str
@@ -150,7 +152,8 @@ class Publishing:
     def _made(self, room: Room, moment: Moment, withheld: Counter[Reason] | None) -> Published:
         document = document_of(room, moment, withheld)
         good_for_ms = moment.stale_after_ms - moment.as_of_ms + self._rules.ttl_beyond_stale_ms
-        return Published(room.room_id, room.rev, document, good_for_ms, room.last_append_ms, tuple(self._positions))
+        made_of = tuple(grown(self._positions, TOPICS_1, 0))
+        return Published(room.room_id, room.rev, document, good_for_ms, room.last_append_ms, made_of)
 
     def _moment(self, room: Room, wall_ms: int | None, epoch: int, refresh_ms: int) -> Moment:
         """The clock's, and the room brought to it."""

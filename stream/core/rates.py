@@ -99,7 +99,7 @@ def _figures(room: Room, people: Sequence[Sequence[int]]) -> list[int]:
 
     The room's currencies are those of its money: a currency stays when its payments leave the windows.
     """
-    viewers, clickers, carters, payers, engaged, _, both = people
+    viewers, clickers, carters, payers, engaged, _, both, *_ = people
     orders = *room.order_tally.totals(), room.orders_placed
     paid = *room.paid_tally.totals(), room.orders_paid
     views = *room.view_tally.totals(), room.views

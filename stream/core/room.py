@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from stream.contract.events import (
+    TOPIC_NAMES,
     CartAdd,
     Comment,
     Enter,
@@ -16,6 +17,8 @@ from stream.contract.events import (
     Like,
     Order,
     ProductClick,
+    RoomClosed,
+    RoomOpened,
     SaleClosed,
     SaleExtended,
     SaleOpened,
@@ -53,7 +56,6 @@ if TYPE_CHECKING:
 
 # A late `enter` must find the `leave` that closed its session: lateness plus a minute for what waits in the merge.
 CLOSED_MARGIN_MS = 60_000
-TOPICS = 6
 
 
 class Outcome(IntEnum):
@@ -116,7 +118,7 @@ class Room(Memory):
         self.presence = Presence(rules.presence_timeout_ms, rules.allowed_lateness_ms + CLOSED_MARGIN_MS)
         self.urgencies: dict[SaleKey, UrgencyState] = {}
         self.feed: list[FeedItem] = []
-        self.first_offsets = [-1] * TOPICS
+        self.first_offsets = [-1] * len(TOPIC_NAMES)
         # Publication and checkpoint.
         self.rev = self.rev_saved = 0
         self.changed = False
@@ -250,6 +252,10 @@ class Room(Memory):
             self._show_anew(event.sale_id)
         return Outcome.APPLIED
 
+    # -- the room's own words -----------------------------------------------------------------------------------------
+    def _room_said(self, event: RoomOpened | RoomClosed, at_ms: int) -> Outcome:  # noqa: ARG002
+        return Outcome.APPLIED
+
     def _show_anew(self, sale_id: str) -> None:
         """The terms of a sale have changed: what is shown of it does not hold any more."""
         for ledger in self.ledgers.values():
@@ -269,6 +275,8 @@ class Room(Memory):
         SaleRestocked: _sale_restocked,
         SaleExtended: _sale_extended,
         SaleClosed: _sale_closed,
+        RoomOpened: _room_said,
+        RoomClosed: _room_said,
     }
 
     # -- time -------------------------------------------------------------------------------------------------------
@@ -294,4 +302,8 @@ class Room(Memory):
 
     def tallies(self) -> list[Tally]:
         """All of this room's tallies."""
-        return [self.order_tally, self.paid_tally, self.view_tally, self.unit_tally, *self.paid_minor_tallies.values()]
+        return [*self.saved_tallies(), *self.paid_minor_tallies.values()]
+
+    def saved_tallies(self) -> tuple[Tally, ...]:
+        """Those that are no currency's, in the order of the checkpoints: append only."""
+        return self.order_tally, self.paid_tally, self.view_tally, self.unit_tally

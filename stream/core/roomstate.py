@@ -6,11 +6,11 @@ The room's own file decides nothing about how it is stored; this one decides no 
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from stream.contract.events import SaleOpened
+from stream.contract.events import TOPIC_NAMES, SaleOpened
 from stream.contract.overlay import Because, FeedItem
 from stream.core.changelog import (
     BLOCK_MEMBERS,
@@ -25,6 +25,7 @@ from stream.core.changelog import (
     pieces,
     unframe,
 )
+from stream.core.growth import AUDIENCES_1, TALLIES_1, TOPICS_1, fitted, grown, grown_row
 from stream.core.room import Room
 from stream.core.stock import STANDINGS, Ledger, OrderState, SaleTerms, one_of_equal
 from stream.core.urgency import UrgencyState
@@ -66,9 +67,9 @@ def head_record(room: Room) -> tuple[bytes, bytes]:
         room.views,
         (room.orders_placed, room.orders_paid, room.orders_cancelled, room.orders_refunded),
         room.money,
-        room.first_offsets,
+        grown(room.first_offsets, TOPICS_1, -1),
         room.first_unit_ms,
-        [audience.bits for audience in room.audiences],
+        grown([audience.bits for audience in room.audiences], AUDIENCES_1, 0),
         [(item.at_ms, item.who, item.sku_id, item.quantity) for item in room.feed],
         [_ledger_head(ledger) for ledger in room.ledgers.values()],
         {sale_id: (terms.extended_to_ms, terms.closed_at_ms) for sale_id, terms in room.terms.items()},
@@ -86,11 +87,11 @@ def head_record(room: Room) -> tuple[bytes, bytes]:
         room.last_append_ms,
         room.awake_until_ms,
     )
-    return head_key(room.room_id), frame(head)
+    return head_key(room.room_id), frame(grown_row(head))
 
 
-def _ledger_head(ledger: Ledger) -> LedgerHead:
-    return LedgerHead(
+def _ledger_head(ledger: Ledger) -> Any:
+    head = LedgerHead(
         ledger.sale_id,
         ledger.sku_id,
         None if ledger.opened is None else _opened_encoder.encode(ledger.opened),
@@ -103,6 +104,7 @@ def _ledger_head(ledger: Ledger) -> LedgerHead:
         ledger.recent,
         ledger.bought,
     )
+    return grown_row(head)
 
 
 # -- members of distinct counts
@@ -179,15 +181,17 @@ def log_orders(room: Room, logs: ChangeLogs, clock_ms: int) -> None:
 def window_entries(room: Room) -> Iterator[WindowEntry]:
     """What changed in the room's windows, split so that no entry grows too large."""
     audiences = [_split(audience.take_changed()) for audience in room.audiences]
-    tallies = [tally.take_changed() for tally in (room.order_tally, room.paid_tally, room.view_tally, room.unit_tally)]
+    tallies = [tally.take_changed() for tally in room.saved_tallies()]
     minor = {
         currency: buckets for currency, tally in room.paid_minor_tallies.items() if (buckets := tally.take_changed())
     }
     if not any(tallies) and not minor and not any(parts[0] for parts in audiences):
         return
-    none: list[dict[int, int]] = [{} for _ in tallies]
+    tallies = grown(tallies, TALLIES_1, {})
+    none: list[dict[int, int]] = [{} for _ in range(TALLIES_1)]
     for part in range(max(map(len, audiences))):
         people = [parts[part] if part < len(parts) else {} for parts in audiences]
+        people = grown(people, AUDIENCES_1, {})
         yield WindowEntry(room.room_id, room.born_ms, people, none if part else tallies, {} if part else minor)
 
 
@@ -244,11 +248,11 @@ def room_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Room:
     room.likes, room.comments, room.cart_adds, room.views = head.likes, head.comments, head.cart_adds, head.views
     room.orders_placed, room.orders_paid, room.orders_cancelled, room.orders_refunded = head.orders
     room.money = head.money
-    room.first_offsets = head.first_offsets
+    room.first_offsets = fitted(head.first_offsets, len(TOPIC_NAMES), -1)
     room.first_unit_ms = head.first_unit_ms
     room.feed = [FeedItem("order", *item) for item in head.feed]
     room.sales_refused = head.sales_refused
-    for audience, bits in zip(room.audiences, head.bits, strict=True):
+    for audience, bits in zip(room.audiences, head.bits, strict=False):  # of another version fewer, or more
         audience.bits = bits
     for ledger_head in head.ledgers:
         ledger = _ledger_of(ledger_head, rules)
@@ -278,7 +282,10 @@ def restore_members(room: Room, key: bytes, value: bytes) -> None:
     """One block of members, or a sketch. Blocks must come in order of their number."""
     _, _, kind, block = key.split(b"|")
     if kind.startswith(b"a"):
-        distinct = room.audiences[int(kind[1:])].session
+        audience_index = int(kind[1:])
+        if audience_index >= len(room.audiences):
+            return
+        distinct = room.audiences[audience_index].session
     else:
         _, sale_id, sku_id = kind.decode().split(",")
         ledger = room.ledgers.get((sale_id, sku_id))
@@ -294,11 +301,10 @@ def restore_members(room: Room, key: bytes, value: bytes) -> None:
 
 def restore_windows(room: Room, entry: WindowEntry) -> None:
     """What one window entry says. Of a small room it says little: one person of one audience, one bucket."""
-    for audience, people in zip(room.audiences, entry.audiences, strict=True):
+    for audience, people in zip(room.audiences, entry.audiences, strict=False):
         if people:
             audience.last.update(people)
-    tallies = (room.order_tally, room.paid_tally, room.view_tally, room.unit_tally)
-    for tally, buckets in zip(tallies, entry.tallies, strict=True):
+    for tally, buckets in zip(room.saved_tallies(), entry.tallies, strict=False):
         if buckets:
             tally.restore(buckets)
     for currency, buckets in entry.minor.items():

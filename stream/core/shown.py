@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from stream.contract.events import TOPIC_NAMES
 from stream.contract.overlay import Count, Sale
-from stream.core.claims import SOURCES, TOPICS, ClaimBook
+from stream.core.claims import SOURCES, ClaimBook
 from stream.core.sale import eta_at, look, shown_urgency
 from stream.core.stock import BOUGHT_BUCKET_MS
 from stream.core.time import BUCKET_MS, NEVER_MS
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from stream.core.stock import Ledger
 
 # What goes into the gaps: places in a list of encoded values, most of them the same for all ledgers of a document.
-VERSION, AS_OF, VALID_UNTIL, ENDS_IN, ETA, ETA_BOUNDS = range(6)
+VERSION, AS_OF, VALID_UNTIL = 0, 1, 2
+ENDS_IN, ETA, ETA_BOUNDS = 3, 4, 5
 # Claims of the same source topics have the same evidence.
 SOURCE_TOPICS = tuple(dict.fromkeys(SOURCES.values()))
 EVIDENCE = {kind: ETA_BOUNDS + 1 + SOURCE_TOPICS.index(topics) for kind, topics in SOURCES.items()}
@@ -41,7 +43,7 @@ _VALUE = {"ends_in": ENDS_IN, "eta_sellout": ETA_BOUNDS}
 # In JSON a NUL is always escaped, so this byte can be nothing but a gap.
 _NUL = b"\0"
 _GAP = msgspec.Raw(_NUL)
-_NO_EVIDENCE: list[Evidence | None] = [None] * TOPICS
+_NO_EVIDENCE: list[Evidence | None] = [None] * len(TOPIC_NAMES)
 encode = msgspec.json.Encoder().encode
 
 

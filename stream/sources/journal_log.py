@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from msgspec import Struct
 
 from stream.contract.events import TOPIC_NAMES
+from stream.core.growth import fitted
 from stream.core.journal import JournalError, Segment, check_follows, decode_segment
 from stream.errors import SnapupError
 from stream.kafka_clients import client_options
@@ -83,6 +84,8 @@ class JournalLog:
                 if last is not None:
                     _follow(last, segment, where)
                 last, oldest = segment, oldest or (offset, segment)
+                if plan is not None and _folded_deleted(segment, log_begins):
+                    plan = None
                 if plan is None and _may_begin(segment, log_begins):
                     plan = Plan(offset, offset, 0, 0, set(), rules_differ=False)
                     rules = segment.rules
@@ -115,7 +118,8 @@ class JournalLog:
                 try:
                     if follower is None:
                         follower = JournaledPartition(partition, self.inputs, segment, keep_state=plan.rules_differ)
-                        for each, position in zip(inputs, segment.steps.positions_before, strict=True):
+                        # Of topics that came later it says nothing: these are read from their begin.
+                        for each, position in zip(inputs, segment.steps.positions_before, strict=False):
                             consumer.seek(each, position)
                     for piece in follower.pieces(segment):
                         records = await cursors[piece.topic_index].take(piece.first, piece.end)
@@ -247,7 +251,16 @@ def _follow(before: Segment, after: Segment, where: str) -> None:
 
 def _may_begin(segment: Segment, log_begins: Sequence[int]) -> bool:
     return segment.steps.base is not None and all(
-        position >= begin for position, begin in zip(segment.steps.positions_before, log_begins, strict=True)
+        position >= begin for position, begin in zip(segment.steps.positions_before, log_begins, strict=False)
+    )
+
+
+def _folded_deleted(segment: Segment, log_begins: Sequence[int]) -> bool:
+    """Whether it speaks of records that are gone, of a topic of which the beginning of the plan said nothing."""
+    steps, topics = segment.steps, len(log_begins)
+    before, after = fitted(steps.positions_before, topics, 0), fitted(steps.positions, topics, 0)
+    return not segment.claim and any(
+        at < to and at < begin for at, to, begin in zip(before, after, log_begins, strict=True)
     )
 
 
@@ -257,7 +270,7 @@ def _no_beginning(
     """Why no replay is possible any more, and what to do."""
     gone = [
         f"{topic} begins at offset {begin}, that segment at {position}"
-        for topic, begin, position in zip(topics, log_begins, segment.steps.positions_before, strict=True)
+        for topic, begin, position in zip(topics, log_begins, segment.steps.positions_before, strict=False)
         if position < begin
     ]
     why = "; ".join(gone) or "its rooms had begun before, and what led there was deleted"

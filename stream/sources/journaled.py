@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from stream.core.growth import fitted
 from stream.core.journal import ClockMove, JournalError, Piece, steps_of
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
@@ -43,7 +44,8 @@ class JournaledPartition:
     def pieces(self, segment: Segment) -> Iterator[Piece]:
         """Move the clock as the segment says; each piece that is handed out is to be folded before the next one."""
         steps = segment.steps
-        for step in steps_of(steps.notes, steps.positions_before, steps.clock_before_ms):
+        positions = fitted(steps.positions_before, len(self._topics), 0)
+        for step in steps_of(steps.notes, positions, steps.clock_before_ms):
             if isinstance(step, ClockMove):
                 self.fold.advance(*step)
             else:
@@ -72,10 +74,11 @@ class JournaledPartition:
             return []
         steps = segment.steps
         cut = self.fold.cut(segment.epoch, steps.revisions)
-        if (list(cut.positions), cut.clock_ms) != (steps.positions, steps.clock_ms):
+        positions = fitted(steps.positions, len(self._topics), 0)
+        if (list(cut.positions), cut.clock_ms) != (positions, steps.clock_ms):
             raise JournalError(
                 f"the replay stands at offsets {list(cut.positions)}, clock {cut.clock_ms}; the journal at "
-                f"{steps.positions}, clock {steps.clock_ms}"
+                f"{positions}, clock {steps.clock_ms}"
             )
         if self._state is not None:
             for key, value in cut.records:
@@ -97,8 +100,8 @@ class JournaledPartition:
             fold.loaded(steps.positions, steps.clock_ms)
             self.fold = fold
         self.fold.clock_source = "log"  # until the new owner says what moves its clock
-        if steps.positions != steps.positions_before:  # it went on behind a loss that was accepted
-            self.fold.positions = list(steps.positions)
+        # Elsewhere than where the one before stood: behind a loss that was accepted, or at the begin of a new topic.
+        self.fold.go_on_at(steps.positions)
 
 
 def _rules_of(segment: Segment) -> Rules:

@@ -22,7 +22,9 @@ from stream.contract.events import (
     OrderLine,
     OrderStatus,
     ProductClick,
+    RoomClosed,
     RoomEvent,
+    RoomOpened,
     SaleClosed,
     SaleExtended,
     SaleOpened,
@@ -179,6 +181,8 @@ class RoomCount:
                 second.clickers.add(event.user_id)
             case Order():
                 return self._apply_order(event, effective_ms, second)
+            case RoomOpened() | RoomClosed():
+                pass  # heard of, which is a sign of life
             case _:
                 self._apply_sale(event, effective_ms)
         return True

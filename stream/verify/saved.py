@@ -24,7 +24,10 @@ PROBLEMS_MAX = 1_000
 
 
 class Meta(Struct):
-    """What one checkpoint says of itself. `positions`: full topic name → next offset to fold, as of `clock_ms`."""
+    """What one checkpoint says of itself.
+
+    `positions`: full topic name → next offset to fold, as of `clock_ms`; of the topics that its worker knows.
+    """
 
     epoch: int
     seq: int
@@ -32,6 +35,7 @@ class Meta(Struct):
     claim: bool
     positions: dict[str, int]
     clock_ms: int = -1
+    version: int = 1
 
 
 class Problems:
@@ -90,11 +94,21 @@ def _wrong(before: Meta, after: Meta) -> Iterator[str]:
         yield f"two writers in epoch {after.epoch}: {before.owner} #{before.seq}, then {after.owner} #{after.seq}"
     if after.clock_ms < before.clock_ms:
         yield f"the clock goes back from {before.clock_ms} to {after.clock_ms}"
+    if after.version < before.version:
+        yield f"the version goes back from {before.version} to {after.version}"
     for topic, position in before.positions.items():
-        if after.positions.get(topic, 0) < position:
+        # An older worker says nothing of a topic that it does not know. It may do that while nothing of it was folded:
+        # then the version says 1.
+        known = topic in after.positions or before.version > 1
+        if known and after.positions.get(topic, 0) < position:
             yield f"{topic} goes back from {position} to {after.positions.get(topic, 0)}"
-    if after.claim and after.epoch == before.epoch + 1 and after.positions != before.positions:
+    if after.claim and after.epoch == before.epoch + 1 and _common(after, before) != _common(before, after):
         yield f"{after.owner} claims other positions than were saved"
+
+
+def _common(one: Meta, other: Meta) -> dict[str, int]:
+    """The positions of one, of the topics that both know."""
+    return {topic: position for topic, position in one.positions.items() if topic in other.positions}
 
 
 class Stamp(NamedTuple):

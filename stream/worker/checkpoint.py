@@ -21,12 +21,11 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from msgspec import Struct
 
+from stream.core.growth import NEWEST_VERSION
 from stream.exits import Exit
 from stream.kafka_clients import KafkaAt, client_options
 from stream.worker.tasks import FatalError, within
 
-# Raise when an older worker could misread what this one writes; an unknown, newer version is refused.
-CHECKPOINT_VERSION = 1
 META_KEY = b"m"
 
 # One step of a transaction, or one fencing: how long nothing may come of it. Calm p95 of a whole one is 24 ms, the
@@ -52,6 +51,7 @@ class Meta(Struct, kw_only=True):
     """The meta record of a checkpoint, under the key `m`.
 
     Attributes:
+        version: who reads less than this would lose or misread something; see `stream.core.growth`.
         epoch: counts owners; each claim raises it by one. Not Kafka's producer epoch, which starts anew when the
             transactional id expires.
         seq: counts the transactions of this owner.
@@ -84,10 +84,10 @@ def decode_meta(raw: bytes, where: str) -> Meta:
     """
     try:
         version = msgspec.json.decode(raw, type=_Version).version
-        if version > CHECKPOINT_VERSION:
+        if version > NEWEST_VERSION:
             raise FatalError(
                 Exit.FOREIGN_CHECKPOINT,
-                f"{where} holds a checkpoint of version {version}, this worker knows {CHECKPOINT_VERSION}: "
+                f"{where} holds a checkpoint of version {version}, this worker knows {NEWEST_VERSION}: "
                 "run the newer Snapup, or use another topic prefix.",
             )
         return msgspec.json.decode(raw, type=Meta)

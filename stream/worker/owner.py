@@ -17,13 +17,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from msgspec import Struct
 
 from stream.core.changelog import CorruptCheckpointError
+from stream.core.growth import VERSION_1
 from stream.core.journal import Segment, encode_segment
 from stream.core.merge import TopicMerge
 from stream.core.partition import PartitionFold
 from stream.exits import Exit
 from stream.kafka_clients import KafkaAt
 from stream.worker.checkpoint import (
-    CHECKPOINT_VERSION,
     CheckpointWriter,
     Contents,
     Meta,
@@ -209,7 +209,7 @@ class Owner:
         self.saved = tuple(positions)
         if meta is not None:  # with --accept-data-loss these differ from where we go on
             self.saved = tuple(map(meta.positions.get, home.topics, positions))
-        await self._load_finished(positions)
+        await self._load_finished(positions, meta.version if meta else VERSION_1)
         self.shown_ms = {room_id: room.last_append_ms for room_id, room in self.fold.rooms.items()}
 
     async def check_logs(self, log_ends: AskLogEnds) -> None:
@@ -236,11 +236,11 @@ class Owner:
                 "worker a name of its own. Nothing is lost.",
             )
 
-    async def _load_finished(self, positions: list[int]) -> None:
+    async def _load_finished(self, positions: list[int], version: int) -> None:
         """Make the rooms, while others are folded in this process."""
         turn_at = time.monotonic()
         try:
-            for _ in self.fold.loading(positions, self._clock_ms):
+            for _ in self.fold.loading(positions, self._clock_ms, version):
                 if time.monotonic() - turn_at > TURN_S:
                     await asyncio.sleep(0)
                     if self.gone:
@@ -255,10 +255,9 @@ class Owner:
 
     async def _claim(self, end_offset: int) -> None:
         """Our first write: makes the epoch durable before anything is folded, and proves that nobody else wrote."""
-        steps = self.fold.journal.take(self._clock_ms, [])
-        steps.positions_before = list(self.saved)
+        steps = self.fold.journal.claim(self._clock_ms, self.saved)
         self.saved = tuple(self.fold.positions)
-        meta = self._meta(self.saved, claim=True)
+        meta = self._meta(self.saved, self.fold.version, claim=True)
         written = await self._writer().write(Contents(meta, journal=self._segment(meta, steps)))
         if written.first_offset != end_offset:
             raise LostError(f"the claim landed at {written.first_offset}, the state was read to {end_offset} only")
@@ -269,10 +268,10 @@ class Owner:
             raise LostError("the partition went away")
         return self.writer
 
-    def _meta(self, positions: tuple[int, ...], *, claim: bool = False) -> Meta:
+    def _meta(self, positions: tuple[int, ...], version: int, *, claim: bool = False) -> Meta:
         self._seq += 1
         return Meta(
-            version=CHECKPOINT_VERSION,
+            version=version,
             epoch=self.epoch,
             seq=self._seq,
             owner=self.home.who,
@@ -311,7 +310,7 @@ class Owner:
             return None
         self._clock_ms = cut.clock_ms
         topics = self.home.topics
-        meta = self._meta(cut.positions)
+        meta = self._meta(cut.positions, cut.version)
         return Contents(
             meta,
             state=cut.records,

@@ -31,6 +31,7 @@ from stream.contract.overlay import (
 )
 from stream.core.claims import ClaimBook
 from stream.core.rules import Rules
+from tests.support.rooms import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
 SALE, COAT = "coat-drop", "sku-881"
-EVIDENCE: list[Evidence | None] = [Evidence(f"live.t{number}", 3, 0, 1_000 + number) for number in range(6)]
+EVIDENCE: list[Evidence | None] = [Evidence(f"live.t{number}", 3, 0, 1_000 + number) for number in range(len(TOPICS))]
 
 
 def now_ms() -> int:

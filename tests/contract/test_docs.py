@@ -25,6 +25,7 @@ from stream.shows import build_show
 from stream.topics import declared as declared_topics
 from tests.support.commands import ROOT, subcommands
 from tests.support.doc_tables import OPERATIONS, marked, rows_of, tables
+from tests.support.rooms import TOPICS
 from tests.support.worker_metrics import declared as declared_metrics
 from tests.support.worker_metrics import declared_by_audit, declared_by_server
 
@@ -167,7 +168,7 @@ def _books() -> Iterator[ClaimBook]:
         (False, True),
     ):
         known = status != "unknown"
-        book = ClaimBook(Rules(), [None] * 6, "1-1", now_ms, stale=stale)
+        book = ClaimBook(Rules(), [None] * len(TOPICS), "1-1", now_ms, stale=stale)
         sale = Sale(
             sale_id="sale",
             sku_id="sku",

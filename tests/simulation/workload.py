@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 T0_MS = 1_700_000_000_000
 TOPICS = tuple(f"live.{name}" for name in TOPIC_NAMES)
-COMMENTS, LIKES, CART_ADDS, ORDERS, VISITS, SALES = range(6)
+COMMENTS, LIKES, CART_ADDS, ORDERS, VISITS, SALES, INTERACTIONS = range(len(TOPIC_NAMES))
 EVENTS_MIN, EVENTS_MAX = 30, 120
 # An id may come again after so many other records of its partition.
 REPEATED_WITHIN = 20

@@ -18,6 +18,8 @@ from stream.contract.events import (
     OrderLine,
     OrderStatus,
     ProductClick,
+    RoomClosed,
+    RoomOpened,
     SaleClosed,
     SaleExtended,
     SaleOpened,
@@ -186,6 +188,14 @@ def closed(
     return SaleClosed(event_id=event_id or new_id(), room_id=room, event_time_ms=at(s), sale_id=sale, sku_id=sku)
 
 
+def room_opened(show: str = "show-1", *, room: str = "r1", s: float = 0, event_id: str = "") -> RoomOpened:
+    return RoomOpened(event_id=event_id or new_id(), room_id=room, event_time_ms=at(s), show_id=show)
+
+
+def room_closed(show: str = "show-1", *, room: str = "r1", s: float = 0, event_id: str = "") -> RoomClosed:
+    return RoomClosed(event_id=event_id or new_id(), room_id=room, event_time_ms=at(s), show_id=show)
+
+
 def new_room(rules: Rules | None = None, s: float = 0) -> Room:
     """A room whose partition's clock stands at `s`."""
     shared = Shared()
@@ -251,4 +261,5 @@ def every_kind(log: Log, s: float = 0) -> None:
         comment(s=s),
         like(s=s),
         closed("s2", s=s),
+        room_opened(s=s),
     )

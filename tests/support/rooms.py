@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TOPICS = tuple(f"live.{name}" for name in TOPIC_NAMES)
 T0_MS = 1_700_000_000_000
-COMMENTS, LIKES, CART_ADDS, ORDERS, VISITS, SALES = range(6)
+COMMENTS, LIKES, CART_ADDS, ORDERS, VISITS, SALES, INTERACTIONS = range(len(TOPIC_NAMES))
 
 
 class Rec(NamedTuple):
@@ -55,7 +55,25 @@ def random_log(seed: int, events: int = 300, rooms: int = 3, duration_ms: int = 
     for append_ms, topic, room, event in drafts:
         value = b"{broken" if random.random() < 0.02 else msgspec.json.encode(event)
         log[topic].append(Rec(value, room.encode(), len(log[topic]), append_ms))
+    log[INTERACTIONS] = _words_of_rooms(Random(f"words {seed}"), events // 20, rooms, duration_ms)
     return log
+
+
+def _words_of_rooms(random: Random, count: int, rooms: int, duration_ms: int) -> list[Rec]:
+    """What rooms say of their shows, some of it twice, some of it broken."""
+    words: list[Rec] = []
+    for offset, at_ms in enumerate(sorted(T0_MS + random.randrange(duration_ms) for _ in range(count))):
+        room = f"room-{random.randrange(rooms)}"
+        event = {
+            "type": random.choice(["room_opened", "room_closed"]),
+            "event_id": f"w{random.randrange(count)}",
+            "room_id": room,
+            "event_time_ms": at_ms - random.choice([0, 0, 50, 70_000]),
+            "show_id": f"show-{random.randrange(3)}",
+        }
+        value = b"{broken" if random.random() < 0.1 else msgspec.json.encode(event)
+        words.append(Rec(value, room.encode(), offset, at_ms))
+    return words
 
 
 def _event(random: Random) -> tuple[int, dict[str, object]]:  # noqa: PLR0911 — one for each kind

@@ -256,6 +256,7 @@ def test_no_good_record_is_deep_and_too_short_to_be_looked_at(kind: type) -> Non
         "offered": 0,
         "starts_at_ms": 0,
         "ends_at_ms": 0,
+        "show_id": "s",
     }
     names = [field.name for field in msgspec.structs.fields(kind) if field.required]
     least = msgspec.json.encode({"type": kind.__struct_config__.tag, **{name: fixed[name] for name in names}})  # type: ignore[attr-defined]

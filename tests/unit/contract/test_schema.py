@@ -22,6 +22,8 @@ def test_every_type_has_its_topic() -> None:
         "sale_restocked": "sales",
         "sale_extended": "sales",
         "sale_closed": "sales",
+        "room_opened": "interactions",
+        "room_closed": "interactions",
     }
     assert sum(len(kinds) for _, kinds in INPUT_TOPICS) == len(event_types())
 

@@ -19,6 +19,7 @@ from stream.contract.overlay import (
 from stream.core.claims import SOURCES, ClaimBook
 from stream.core.rules import Rules
 from tests.support.events import at
+from tests.support.rooms import TOPICS
 
 if TYPE_CHECKING:
     from typing import Any
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 RULES = Rules()
 NOW = at(100)
-EVIDENCE: list[Evidence | None] = [Evidence(f"live.{index}", 3, index, index + 10) for index in range(6)]
+EVIDENCE: list[Evidence | None] = [Evidence(f"live.{index}", 3, index, index + 10) for index in range(len(TOPICS))]
 
 
 def sale(**changes: Any) -> Sale:

@@ -18,7 +18,7 @@ def test_unknown_kinds_of_records_are_passed_over() -> None:
     fold.load(b"m", b"whatever")
     fold.load(b"z|9", b"whatever")
     fold.loaded([1, 2, 3, 4, 5, 6], at(3))
-    assert (fold.positions, fold.clock_ms, fold.rooms) == ([1, 2, 3, 4, 5, 6], at(3), {})
+    assert (fold.positions, fold.clock_ms, fold.rooms) == ([1, 2, 3, 4, 5, 6, 0], at(3), {})
 
 
 @pytest.mark.parametrize("kind", [b"r|", b"b|", b"d|", b"i|", b"o|", b"p|"])
@@ -40,7 +40,7 @@ def test_a_checkpoint_that_cannot_be_read_is_refused_with_the_key_named(kind: by
                 value = value[:-1]  # noqa: PLW2901
         fold.load(key, value)
     with pytest.raises(CorruptCheckpointError) as raised:
-        fold.loaded([0] * 6, at(0))
+        fold.loaded([0] * len(TOPICS), at(0))
     assert repr(broken) in str(raised.value)
 
 
@@ -54,7 +54,7 @@ def test_a_tombstone_in_the_checkpoint_takes_its_record_away() -> None:
         fold.load(key, value)
     for key in (b"r|r1", f"b|r2|c,{sale_id},{sku_id}|0".encode(), b"r|never-there"):
         fold.load(key, None)
-    fold.loaded([0] * 6, at(0))
+    fold.loaded([0] * len(TOPICS), at(0))
     assert list(fold.rooms) == ["r2"]
     assert fold.rooms["r2"].ledgers[sale_id, sku_id].carters.count() == 0
 

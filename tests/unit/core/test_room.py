@@ -6,7 +6,7 @@ import pytest
 
 from stream.contract.events import INPUT_TOPICS
 from stream.core.rates import BUYERS, CARTERS, CLICKERS, ENGAGED, PAYERS, VIEWERS
-from stream.core.room import TOPICS, Outcome, Room
+from stream.core.room import Outcome, Room
 from tests.support.events import (
     at,
     cart,
@@ -43,7 +43,6 @@ def people(room: Room) -> dict[str, set[str]]:
 # -- each event --------------------------------------------------------------------------------------------------------
 def test_every_event_type_of_the_contract_has_a_fold() -> None:
     assert set(Room.FOLDS) == {kind for _, kinds in INPUT_TOPICS for kind in kinds}
-    assert len(INPUT_TOPICS) == TOPICS
 
 
 def test_likes_are_summed_by_taps_and_engage() -> None:

@@ -77,14 +77,14 @@ def document(room: Room) -> bytes:
         epoch=1,
         partition=0,
         topics=TOPICS,
-        positions=[9] * 6,
+        positions=[9] * len(TOPICS),
     )
     return msgspec.json.encode(overlay_of(room, moment))
 
 
 def full_room(rules: Rules | None = None) -> Room:
     room = new_room(rules)
-    room.first_offsets[:] = [1, 2, 3, 4, 5, 6]
+    room.first_offsets[:] = [1, 2, 3, 4, 5, 6, 7]
     fold_at_own_time(
         room,
         opened(30, limit=1, restock_s=400),

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from stream.core.growth import NEWEST_VERSION
 from stream.exits import Exit
 from stream.worker.checkpoint import (
     BATCH_BYTES,
-    CHECKPOINT_VERSION,
     PROGRESS_WAIT_S,
     SIGNAL_MAX_BYTES,
     STATE_BATCH_BYTES,
@@ -33,7 +33,7 @@ from tests.simulation.loop import SimulatedLoop
 from tests.simulation.network import Network
 
 META = Meta(
-    version=CHECKPOINT_VERSION,
+    version=NEWEST_VERSION,
     epoch=3,
     seq=9,
     owner="host:1",
@@ -49,9 +49,9 @@ def test_the_meta_record_survives_the_way_through_kafka() -> None:
 
 
 def test_a_checkpoint_of_a_newer_version_is_refused_whatever_else_it_holds() -> None:
-    newer = msgspec.json.encode({"version": CHECKPOINT_VERSION + 1, "epoch": "who knows"})
+    newer = msgspec.json.encode({"version": NEWEST_VERSION + 1, "epoch": "who knows"})
     with pytest.raises(
-        FatalError, match=r"live\.checkpoints.* version 2, this worker knows 1: run the newer"
+        FatalError, match=r"live\.checkpoints.* version 3, this worker knows 2: run the newer"
     ) as caught:
         decode_meta(newer, "live.checkpoints, partition 3,")
     assert caught.value.code is Exit.FOREIGN_CHECKPOINT

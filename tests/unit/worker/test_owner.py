@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from stream.core.changelog import CorruptCheckpointError
+from stream.core.growth import NEWEST_VERSION
 from stream.exits import Exit
-from stream.worker.checkpoint import CHECKPOINT_VERSION, Meta
+from stream.worker.checkpoint import Meta
 from stream.worker.fetching import LogEnds
 from stream.worker.owner import LostError, Owner
 from stream.worker.ownership import Phase
@@ -114,7 +115,7 @@ def test_the_first_documents_after_a_take_over_are_of_all_rooms() -> None:
 
 def meta(positions: dict[str, int]) -> Meta:
     return Meta(
-        version=CHECKPOINT_VERSION,
+        version=NEWEST_VERSION,
         epoch=8,
         seq=3,
         owner="other",
@@ -156,7 +157,7 @@ async def test_a_later_owner_of_our_own_name_while_we_live_ends_the_process(
     owner = Owner(make_home(member_name="same", who="same:1"), 0, held_epoch)
     positions = dict.fromkeys(TOPICS, 0)
     meta = Meta(
-        version=CHECKPOINT_VERSION,
+        version=NEWEST_VERSION,
         epoch=last_epoch,
         seq=1,
         owner=last_owner,

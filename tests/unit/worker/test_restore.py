@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from stream.core.growth import NEWEST_VERSION
 from stream.exits import Exit
-from stream.worker.checkpoint import CHECKPOINT_VERSION, Meta
+from stream.worker.checkpoint import Meta
 from stream.worker.fetching import LogEnds
 from stream.worker.restore import start_positions
 from stream.worker.tasks import FatalError
@@ -15,7 +16,7 @@ TOPICS = ("live.likes", "live.orders")
 
 def meta(positions: dict[str, int], partitions: int = 4) -> Meta:
     return Meta(
-        version=CHECKPOINT_VERSION,
+        version=NEWEST_VERSION,
         epoch=3,
         seq=9,
         owner="test",

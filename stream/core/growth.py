@@ -1,0 +1,76 @@
+"""How saved forms grow: what an older Snapup saved is read, and what it would misread is marked.
+
+Lists with a place for each topic, audience or tally become longer with the contract, and structs get new fields at
+their end. So what was saved before is shorter than what is asked of it, and `fitted` makes it as long, in this one
+place. What is written leaves out what nothing has happened to yet (`grown`, `grown_row`), so a room or a partition that
+uses nothing new keeps its bytes, and an older Snapup can go on with it.
+
+A partition uses something new from the first record on that an older Snapup would lose: from there its meta record says
+another version, for ever, and an older worker ends instead. A partition that does not say so can be rolled back.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+T = TypeVar("T")
+
+# Versions of a partition's checkpoint, as its meta record says.
+VERSION_1 = 1
+# A record of `interactions` was folded: who does not know the topic would take it for unread.
+VERSION_2 = 2
+NEWEST_VERSION = VERSION_2
+
+# How long lists and structs were in version 1: a form that is longer now is written so long at least.
+TOPICS_1 = 6
+AUDIENCES_1 = 7
+TALLIES_1 = 4
+
+
+def fitted(saved: Sequence[T], length: int, nothing: T) -> list[T]:
+    """What was saved, at the length of now: `nothing` for each place that came since.
+
+    What is beyond that is of a newer Snapup, which says by its version whether it may be left out.
+    """
+    return [*saved[:length], *[nothing] * (length - len(saved))]
+
+
+def grown(values: Sequence[T], length_1: int, nothing: T) -> list[T]:
+    """What to save: without what is `nothing` at the end, but at least as long as in version 1."""
+    end = len(values)
+    while end > length_1 and values[end - 1] == nothing:
+        end -= 1
+    return list(values[:end])
+
+
+class Row(Protocol):
+    """A struct that is saved as an array. `fields_1`: how many fields it had in version 1."""
+
+    fields_1: ClassVar[int]
+    __struct_fields__: ClassVar[tuple[str, ...]]
+
+
+def grown_row(row: Row) -> Any:
+    """What to save of a struct: without defaults at the end, but at least as long as in version 1."""
+    fields_1 = row.fields_1
+    if len(row.__struct_fields__) == fields_1:
+        return row
+    values, defaults = msgspec.structs.astuple(cast("msgspec.Struct", row)), _defaults(type(row))
+    end = len(values)
+    while end > fields_1 and values[end - 1] == defaults[end - 1]:
+        end -= 1
+    return values[:end]
+
+
+@lru_cache
+def _defaults(kind: type[Any]) -> list[Any]:
+    return [
+        field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+        for field in msgspec.structs.fields(kind)
+    ]
