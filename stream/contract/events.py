@@ -47,7 +47,7 @@ Id = Annotated[
 ]
 EventId = Annotated[Id, Meta(description="idempotency key: a second record with it, in the same room, is a duplicate")]
 RoomId = Annotated[Id, Meta(description="the room; also the Kafka key of the record")]
-UserId = Annotated[Id, Meta(description="who acted: a pseudonym, stable for the session at least")]
+UserId = Annotated[Id, Meta(description="who acted: a pseudonym, stable for the session at least; `-`: nobody knows")]
 SessionId = Annotated[Id, Meta(description="tells one user's devices apart; default: the user")]
 SkuId = Annotated[Id, Meta(description="the product variant")]
 OneSkuId = Annotated[Id, Meta(description="only this product variant of the sale; default: all of them")]

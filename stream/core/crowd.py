@@ -88,10 +88,12 @@ def _fold_cart_adds(room: Room, crowd: Crowd) -> None:
                 room.carted_and_bought(added.user_id)
     else:
         _seen(room, (ENGAGED,), cart_adds, crowd.seconds)
-        people = zip(cart_adds, crowd.at_ms, strict=True)
-        room.met(CARTERS, [(added.user_id, at_ms // BUCKET_MS) for added, at_ms in people])
+        people = [(added.user_id, at_ms // BUCKET_MS) for added, at_ms in zip(cart_adds, crowd.at_ms, strict=True)]
+        room.met(CARTERS, [each for each in people if each[0] not in room.strangers])
     for added in cart_adds:
-        if added.sale_id is not None and (ledger := room.ledger(added.sale_id, added.sku_id)) is not None:
+        if added.sale_id is None:
+            continue
+        if (ledger := room.ledger(added.sale_id, added.sku_id)) is not None and added.user_id not in room.strangers:
             ledger.add_carter(added.user_id)
 
 
@@ -101,10 +103,12 @@ def _fold_visits(room: Room, crowd: Crowd) -> None:
     places: dict[type, list[int]] = {Enter: [], Leave: [], ProductClick: []}
     for place, (visit, at_ms) in enumerate(zip(visits, crowd.at_ms, strict=True)):
         places[type(visit)].append(place)
+        if isinstance(visit, ProductClick) or (session := room.session_of(visit)) is None:
+            continue
         if isinstance(visit, Enter):
-            enter(visit.session_id or visit.user_id, at_ms)
-        elif isinstance(visit, Leave):
-            leave(visit.session_id or visit.user_id, at_ms)
+            enter(session, at_ms)
+        else:
+            leave(session, at_ms)
     seconds = crowd.seconds
     for kind, audience in ((Enter, VIEWERS), (ProductClick, CLICKERS)):
         of_kind = places[kind]
@@ -124,7 +128,11 @@ def _seen(room: Room, audiences: Sequence[int], events: Sequence[PersonEvent], s
         people_by_second = defaultdict(dict)
         for event, second in zip(events, seconds, strict=True):
             people_by_second[second][event.user_id] = second
+    strangers = room.strangers
     for second, people in people_by_second.items():
+        if not people.keys().isdisjoint(strangers):
+            for user_id in people.keys() & strangers:
+                del people[user_id]
         for audience in audiences:
             room.audiences[audience].seen_all(people, second)
 

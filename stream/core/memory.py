@@ -9,6 +9,7 @@ from itertools import compress
 from typing import TYPE_CHECKING
 
 from stream.contract.events import FIRST_EDITION
+from stream.contract.people import UNKNOWN_PEOPLE
 from stream.core.stock import STANDINGS, Ledger, OrderState, SaleTerms, own_terms_key
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from stream.core.rules import Rules
 
 SaleKey = tuple[str, str]
+NOBODY: frozenset[str] = frozenset()
 
 
 class Shared:
@@ -44,6 +46,7 @@ class Memory:
         "rules",
         "sales_refused",
         "shared",
+        "strangers",
         "terms",
         "unpaid",
     )
@@ -52,6 +55,8 @@ class Memory:
         self.room_id = room_id
         self.rules = rules
         self.shared = shared
+        # User ids that are no one's: in no audience, no limit, no suspicion, for they may be many people.
+        self.strangers = UNKNOWN_PEOPLE if rules.contract_edition > FIRST_EDITION else NOBODY
         self.orders: dict[str, OrderState] = {}  # by time of the last change, oldest first
         self.changed_orders: dict[str, None] = {}
         self.unpaid: dict[str, int] = {}  # user → orders placed and never paid
@@ -121,7 +126,7 @@ class Memory:
             order = self.orders.pop(order_id)
             self.changed_orders.pop(order_id, None)
             standing = STANDINGS[order.mask]
-            if standing.unpaid:
+            if standing.unpaid and order.user_id not in self.strangers:
                 self.count_unpaid(order.user_id, -1)
             for sale_id, sku_id, quantity in order.lines:
                 ledger = self.ledgers.get((sale_id, sku_id))

@@ -105,7 +105,8 @@ def _change(room: Room, order: OrderState, bit: int, second: int) -> int:
     money[0] += amount * placed
     money[1] += amount * paid
     money[2] += amount * sold
-    if unpaid:
+    person = None if user_id in room.strangers else user_id
+    if unpaid and person is not None:
         room.count_unpaid(user_id, unpaid)
     if not order.lines:
         return 0
@@ -116,7 +117,7 @@ def _change(room: Room, order: OrderState, bit: int, second: int) -> int:
         ledger = room.ledgers.get((sale_id, sku_id)) or room.ledger(sale_id, sku_id)
         if ledger is not None:
             ledger.released += released * quantity
-            ledger.move(user_id, held * quantity, sold * quantity, second, suspect=suspect)
+            ledger.move(person, held * quantity, sold * quantity, second, suspect=suspect)
     return moved * (held + sold)
 
 
@@ -134,6 +135,9 @@ def _count_placed(room: Room, placed: Seen) -> None:
     by_second = _by_second(placed)
     for second, users in by_second.items():
         room.order_tally.add(second, len(users))
+    if not room.strangers.isdisjoint([user_id for user_id, _ in placed]):
+        placed = [each for each in placed if each[0] not in room.strangers]
+        by_second = _by_second(placed)
     buyers, carters, both = (room.audiences[index] for index in (BUYERS, CARTERS, CARTED_BUYERS))
     if both.bits or not (buyers.is_exact_with(len(placed)) and carters.is_exact_with(0)):
         room.met(BUYERS, placed)
@@ -151,7 +155,10 @@ def _count_paid(room: Room, paid: Seen, income: dict[tuple[str, int], int]) -> N
     room.orders_paid += len(paid)
     for second, users in _by_second(paid).items():
         room.paid_tally.add(second, len(users))
-        room.audiences[PAYERS].seen_all(dict.fromkeys(users, second), second)
+        people = dict.fromkeys(users, second)
+        if not people.keys().isdisjoint(room.strangers):
+            people = {user_id: second for user_id in people if user_id not in room.strangers}
+        room.audiences[PAYERS].seen_all(people, second)
     for (currency, second), amount_minor in income.items():
         tally = room.paid_minor_tallies.get(currency)
         if tally is None:
@@ -172,5 +179,6 @@ def _feed(room: Room, sold: list[tuple[Order, int]]) -> None:
     keep = room.rules.feed_items
     for event, at_ms in sold[-keep:]:
         line = event.lines[0]
-        room.feed.append(FeedItem("order", at_ms, event.user_id[:1] + "***", line.sku_id, line.quantity))
+        initial = "" if event.user_id in room.strangers else event.user_id[:1]
+        room.feed.append(FeedItem("order", at_ms, initial + "***", line.sku_id, line.quantity))
     del room.feed[: max(0, len(room.feed) - keep)]

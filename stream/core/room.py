@@ -141,24 +141,27 @@ class Room(Memory):
 
     def _like(self, event: Like, at_ms: int) -> Outcome:
         self.likes += event.count
-        self.audiences[ENGAGED].seen(event.user_id, at_ms // BUCKET_MS)
+        if event.user_id not in self.strangers:
+            self.audiences[ENGAGED].seen(event.user_id, at_ms // BUCKET_MS)
         return Outcome.APPLIED
 
     def _comment(self, event: Comment, at_ms: int) -> Outcome:
         self.comments += 1
-        self.audiences[ENGAGED].seen(event.user_id, at_ms // BUCKET_MS)
+        if event.user_id not in self.strangers:
+            self.audiences[ENGAGED].seen(event.user_id, at_ms // BUCKET_MS)
         return Outcome.APPLIED
 
     def _cart_add(self, event: CartAdd, at_ms: int) -> Outcome:
         bucket = at_ms // BUCKET_MS
         self.cart_adds += 1
+        ledger = None if event.sale_id is None else self.ledger(event.sale_id, event.sku_id)
+        if event.user_id in self.strangers:
+            return Outcome.APPLIED
         self.audiences[ENGAGED].seen(event.user_id, bucket)
         self.audiences[CARTERS].seen(event.user_id, bucket)
         self.carted_and_bought(event.user_id)
-        if event.sale_id is not None:
-            ledger = self.ledger(event.sale_id, event.sku_id)
-            if ledger is not None:
-                ledger.add_carter(event.user_id)
+        if ledger is not None:
+            ledger.add_carter(event.user_id)
         return Outcome.APPLIED
 
     def met(self, audience_index: int, people: Sequence[tuple[str, int]]) -> None:
@@ -195,16 +198,27 @@ class Room(Memory):
         bucket = at_ms // BUCKET_MS
         self.views += 1
         self.view_tally.add(bucket, 1)
-        self.audiences[VIEWERS].seen(event.user_id, bucket)
-        self.presence.enter(event.session_id or event.user_id, at_ms)
+        if event.user_id not in self.strangers:
+            self.audiences[VIEWERS].seen(event.user_id, bucket)
+        if (session := self.session_of(event)) is not None:
+            self.presence.enter(session, at_ms)
         return Outcome.APPLIED
 
     def _leave(self, event: Leave, at_ms: int) -> Outcome:
-        self.presence.leave(event.session_id or event.user_id, at_ms)
+        if (session := self.session_of(event)) is not None:
+            self.presence.leave(session, at_ms)
         return Outcome.APPLIED
 
+    def session_of(self, event: Enter | Leave) -> str | None:
+        """Whose coming and going this is: the session's, else the user's; None where neither is known."""
+        session_id, strangers = event.session_id, self.strangers
+        if session_id is not None and session_id not in strangers:
+            return session_id
+        return None if event.user_id in strangers else event.user_id
+
     def _click(self, event: ProductClick, at_ms: int) -> Outcome:
-        self.audiences[CLICKERS].seen(event.user_id, at_ms // BUCKET_MS)
+        if event.user_id not in self.strangers:
+            self.audiences[CLICKERS].seen(event.user_id, at_ms // BUCKET_MS)
         return Outcome.APPLIED
 
     # -- orders -----------------------------------------------------------------------------------------------------

@@ -332,7 +332,7 @@ def finish_restore(room: Room, clock_ms: int) -> Iterator[None]:
     bucket = clock_ms // 1_000
     unpaid = room.unpaid
     for count, order in enumerate(room.orders.values(), 1):
-        if STANDINGS[order.mask].unpaid:
+        if STANDINGS[order.mask].unpaid and order.user_id not in room.strangers:
             unpaid[order.user_id] = unpaid.get(order.user_id, 0) + 1
         if count % ORDERS_IN_A_STEP == 0:
             yield
@@ -360,7 +360,7 @@ def finish_restore(room: Room, clock_ms: int) -> Iterator[None]:
 def _give_back_units(room: Room, order: OrderState) -> None:
     standing = STANDINGS[order.mask]
     held, sold = standing.held, standing.sold
-    if not (held or sold):
+    if not (held or sold) or order.user_id in room.strangers:
         return
     suspect = room.unpaid.get(order.user_id, 0) >= room.rules.suspect_unpaid_orders
     for sale_id, sku_id, quantity in order.lines:

@@ -224,21 +224,23 @@ class Ledger:
         return 0 if self.limit is None or units <= self.limit else units - self.limit
 
     # -- what orders do ---------------------------------------------------------------------------------------------
-    def move(self, user_id: str, held: int, sold: int, bucket: int, *, suspect: bool) -> None:
+    def move(self, user_id: str | None, held: int, sold: int, bucket: int, *, suspect: bool) -> None:
         """Change one user's held and sold units; `bucket` is the second in which it happened.
 
-        Units of a user whose orders look fake still count here, but not in the velocity.
+        Units of a user whose orders look fake still count here, but not in the velocity. Those of None, whom nobody
+        knows, count for no limit.
         """
         self.shown = None
         self.held += held
         self.sold += sold
         if suspect:
             self.suspect_held += held
-        before, after = self.add_units(user_id, held, sold)
-        if self.limit is not None:
-            self.over_limit += self._over(after) - self._over(before)
-        if (before > 0) != (after > 0) and user_id in self.carters:
-            self.carters_with_order += 1 if after > 0 else -1
+        if user_id is not None:
+            before, after = self.add_units(user_id, held, sold)
+            if self.limit is not None:
+                self.over_limit += self._over(after) - self._over(before)
+            if (before > 0) != (after > 0) and user_id in self.carters:
+                self.carters_with_order += 1 if after > 0 else -1
         net = held + sold
         if net and not suspect:
             self.recent[bucket] = self.recent.get(bucket, 0) + net

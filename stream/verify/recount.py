@@ -153,7 +153,7 @@ class Recount:
         room = self._rooms.get(event.room_id)
         if room is None:
             room = self._rooms[event.room_id] = RoomCount(event.room_id, rules)
-        if not room.apply(event, effective_ms):
+        if not room.apply(event, effective_ms, rules.contract_edition):
             self.accounts.duplicate += 1
             return
         self.accounts.applied += 1

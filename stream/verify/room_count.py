@@ -30,6 +30,7 @@ from stream.contract.events import (
     SaleOpened,
     SaleRestocked,
 )
+from stream.contract.people import UNKNOWN_PEOPLE
 from stream.verify.figures import (
     WINDOWS_MS,
     Fraction,
@@ -135,6 +136,7 @@ class RoomCount:
     def __init__(self, room_id: str, assumptions: Assumptions) -> None:
         self.room_id = room_id
         self._assumptions = assumptions
+        self._edition = assumptions.contract_edition
         self._seconds: dict[int, Facts] = {}
         self._settled = Facts()  # seconds that have left every window, added up
         self._settled_last: int | None = None
@@ -155,30 +157,34 @@ class RoomCount:
         self._assumptions = assumptions
 
     # -- facts ------------------------------------------------------------------------------------------------------
-    def apply(self, event: RoomEvent, effective_ms: int) -> bool:
-        """Note one event. False: it says nothing new (a status that the order had reached already)."""
+    def apply(self, event: RoomEvent, effective_ms: int, edition: int) -> bool:
+        """Note one event, read under an edition of the contract.
+
+        False: it says nothing new (a status that the order had reached already).
+        """
+        self._edition = edition
         second = self._second(effective_ms)
         match event:
             case Comment():
                 self._comments += 1
-                second.engaged.add(event.user_id)
+                self._meet(second.engaged, event.user_id)
             case Like():
                 self._likes += event.count
-                second.engaged.add(event.user_id)
+                self._meet(second.engaged, event.user_id)
             case CartAdd():
                 self._cart_adds += 1
-                second.engaged.add(event.user_id)
-                second.carters.add(event.user_id)
+                self._meet(second.engaged, event.user_id)
+                self._meet(second.carters, event.user_id)
                 if event.sale_id is not None:
-                    self._sales[SaleKey(event.sale_id, event.sku_id)].carters.add(event.user_id)
+                    self._meet(self._sales[SaleKey(event.sale_id, event.sku_id)].carters, event.user_id)
             case Enter():
                 second.views += 1
-                second.viewers.add(event.user_id)
-                _note_latest(self._entered_ms, event.session_id or event.user_id, effective_ms)
+                self._meet(second.viewers, event.user_id)
+                self._come_or_go(self._entered_ms, event, effective_ms)
             case Leave():
-                _note_latest(self._left_ms, event.session_id or event.user_id, effective_ms)
+                self._come_or_go(self._left_ms, event, effective_ms)
             case ProductClick():
-                second.clickers.add(event.user_id)
+                self._meet(second.clickers, event.user_id)
             case Order():
                 return self._apply_order(event, effective_ms, second)
             case RoomOpened() | RoomClosed():
@@ -199,10 +205,10 @@ class RoomCount:
             order.placed_record_ms = effective_ms
         if order.is_placed() and not was_placed:
             second.placed += 1
-            second.buyers.add(order.user_id)
+            self._meet(second.buyers, order.user_id)
         if event.status is OrderStatus.PAID:
             second.paid += 1
-            second.payers.add(order.user_id)
+            self._meet(second.payers, order.user_id)
             second.paid_minor[order.currency] += order.amount_minor()
         return True
 
@@ -213,10 +219,25 @@ class RoomCount:
             case SaleRestocked():
                 self._sales[SaleKey(event.sale_id, event.sku_id)].restocked += event.quantity
             case SaleExtended():
-                _note_latest(self._extended_to_ms, (event.sale_id, event.sku_id), event.ends_at_ms)
+                _note_latest(self._extended_to_ms, self._what(event), event.ends_at_ms)
             case SaleClosed():
-                what = event.sale_id, event.sku_id
+                what = self._what(event)
                 self._closed_at_ms[what] = min(effective_ms, self._closed_at_ms.get(what, effective_ms))
+
+    def _what(self, event: SaleExtended | SaleClosed) -> tuple[str, str | None]:
+        """The sale and the SKU that it is about; the first edition knew whole sales only."""
+        return event.sale_id, event.sku_id if self._edition > FIRST_EDITION else None
+
+    def _meet(self, people: set[str], user_id: str) -> None:
+        if not _is_no_one(user_id, self._edition):
+            people.add(user_id)
+
+    def _come_or_go(self, latest_ms: dict[str, int], event: Enter | Leave, at_ms: int) -> None:
+        """The session did, else the user; where neither is known nobody can be told from another."""
+        for name in (event.session_id, event.user_id):
+            if name is not None and not _is_no_one(name, self._edition):
+                _note_latest(latest_ms, name, at_ms)
+                return
 
     def _second(self, effective_ms: int) -> Facts:
         number = effective_ms // 1000
@@ -339,7 +360,8 @@ class RoomCount:
                     continue
                 else:
                     continue
-                of_user[key][order.user_id] += line.quantity
+                if not _is_no_one(order.user_id, self._assumptions.contract_edition):
+                    of_user[key][order.user_id] += line.quantity
         return {key: self._ledger(key, (held[key], sold[key], released[key]), of_user[key], as_of_ms) for key in keys}
 
     def _ledger(self, key: SaleKey, units: tuple[int, int, int], of_user: Counter[str], as_of_ms: int) -> SaleFigures:
@@ -388,6 +410,11 @@ def _united(seconds: Iterable[Facts]) -> Facts:
     for second in seconds:
         total.add(second)
     return total
+
+
+def _is_no_one(user_id: str, edition: int) -> bool:
+    """Whether nobody knows who this is: it may be many."""
+    return edition > FIRST_EDITION and user_id in UNKNOWN_PEOPLE
 
 
 def _note_latest(latest_ms: dict[K, int], key: K, at_ms: int) -> None:

@@ -11,6 +11,7 @@ import pytest
 from stream.contract.cloudevents import SPEC_VERSION, type_name
 from stream.contract.decode import Decoder, Reason
 from stream.contract.events import INPUT_TOPICS, MAX_AGE_MS, MAX_AHEAD_MS, MAX_RECORD_BYTES, TOPIC_NAMES, Like
+from stream.contract.people import PLACEHOLDERS, UNKNOWN_USER
 from stream.contract.refusal import MAX_DETAIL_CHARS
 from stream.contract.schema import event_types
 from stream.contract.wire import MAX_DEPTH
@@ -72,3 +73,10 @@ def test_the_python_example_compiles() -> None:
 def test_every_link_leads_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", GUIDE):
         assert (ROOT / "docs" / target).exists(), target
+
+
+def test_the_ids_that_are_no_one_are_listed() -> None:
+    rules = section("What every record keeps to")
+    (sentence,) = re.findall(r"in small or capital letters:(.*?)\. Any other", rules, re.DOTALL)
+    assert re.findall(r"`([^`]*)`", sentence) == list(PLACEHOLDERS)
+    assert f"send `{UNKNOWN_USER}`" in rules

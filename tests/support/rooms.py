@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from stream.contract.overlay import Overlay
+    from stream.verify.room_count import Assumptions
 
 TOPICS = tuple(f"live.{name}" for name in TOPIC_NAMES)
 T0_MS = 1_700_000_000_000
@@ -197,9 +198,9 @@ def restarted(fold: PartitionFold, saved: dict[bytes, bytes | None], rules: Rule
     return again
 
 
-def recounted(log: Log) -> Recount:
+def recounted(log: Log, assumptions: Assumptions | None = None) -> Recount:
     """The independent recount of the same records."""
-    recount = Recount()
+    recount = Recount(assumptions)
     for topic, records in enumerate(log):
         for record in records:
             recount.add(TOPICS[topic], record.value, record.key, record.timestamp, offset=record.offset)

@@ -7,6 +7,7 @@ import pytest
 from stream.contract.events import INPUT_TOPICS
 from stream.core.rates import BUYERS, CARTERS, CLICKERS, ENGAGED, PAYERS, VIEWERS
 from stream.core.room import Outcome, Room
+from stream.core.rules import Rules
 from tests.support.events import (
     at,
     cart,
@@ -176,3 +177,36 @@ def test_advancing_moves_every_window_of_a_room() -> None:
     room.advance(at(0) + room.rules.presence_timeout_ms)
     assert room.presence.open_sessions == 0
     assert (room.ledgers["s1", "k1"].recent, room.ledgers["s1", "k1"].bought) == ({}, {})
+
+
+# -- people whom nobody knows ------------------------------------------------------------------------------------------
+NOW = Rules(contract_edition=2)
+
+
+@pytest.mark.parametrize("user", ["-", "0", "null"])
+def test_guests_without_a_name_are_in_the_totals_and_in_no_count_of_people(user: str) -> None:
+    room = new_room(NOW)
+    fold_at_own_time(
+        room, enter(user), like(user, 3), comment(user), cart(user), click(user), order("paid", user=user), leave(user)
+    )
+    assert (room.views, room.likes, room.comments, room.cart_adds, room.orders_paid) == (1, 3, 1, 1, 1)
+    assert [audience.session.count() for audience in room.audiences] == [0] * len(room.audiences)
+    assert room.presence.open_sessions == 0
+    ledger = room.ledgers["s1", "k1"]
+    assert (ledger.sold, ledger.users, ledger.carters.count(), room.feed[-1].who) == (1, {}, 0, "***")
+
+
+def test_sessions_of_guests_are_told_apart_by_their_session_id() -> None:
+    room = new_room(NOW)
+    fold_at_own_time(room, enter("-", "x1"), enter("-", "x2"), enter("0"), enter("u1", "null"), leave("-", "x2"))
+    assert room.presence.open_sessions == 2  # x1, and u1 whose session is none
+
+
+def test_unpaid_orders_of_guests_make_no_suspect_and_reach_no_limit() -> None:
+    for rules, suspects, over in ((NOW, 0, 0), (Rules(contract_edition=1), 10, 9)):
+        room = new_room(rules)
+        fold_at_own_time(room, opened(100, limit=1), *(order("placed", f"o{n}", user="0") for n in range(10)))
+        ledger = room.ledgers["s1", "k1"]
+        assert (ledger.held, ledger.suspect_held, ledger.over_limit) == (10, suspects, over)
+        room.expire_hold("o1", room.orders["o1"].hold_until_ms)
+        assert room.ledgers["s1", "k1"].held == 9

@@ -313,7 +313,8 @@ def test_a_sale_is_scheduled_open_extended_closed(log: Log) -> None:
     assert (log.sale(T + 109).status, log.sale(T + 110).ends_at_ms) == ("open", T + 110)
 
 
-def test_one_sku_of_a_sale_is_extended_and_closed_by_itself(log: Log) -> None:
+def test_one_sku_of_a_sale_is_extended_and_closed_by_itself() -> None:
+    log = Log(contract_edition=2)
     for sku_id in ("s", "s2"):
         log.opened(T, sku_id=sku_id, ends_at_ms=T + 100)
     log.add("sale_extended", T, sale_id="drop", sku_id="s2", ends_at_ms=T + 200)
@@ -403,3 +404,18 @@ def test_a_silence_is_remembered_when_its_seconds_are_not() -> None:
     log.recount.forget(T + HOUR_MS + 2_500_000)
     assert log.recount.remembered()["seconds"] == 0
     assert log.recount.was_silent_too_long(ROOM)
+
+
+def test_a_person_whom_nobody_knows_is_no_one_but_was_one_under_the_first_edition() -> None:
+    for edition, people, over_limit, watching in ((1, 1, 3, 2), (2, 0, 0, 1)):
+        log = Log(contract_edition=edition)
+        log.opened(per_user_limit=1)
+        for number, user_id in enumerate(("0", "0")):
+            log.order("placed", order_id=f"o{number}", user_id=user_id)
+            log.add("enter", user_id=user_id)
+            log.add("enter", user_id=user_id, session_id="x1")
+            log.add("like", user_id=user_id, count=1)
+        room = log.room()
+        assert (room.views, room.likes, room.orders["placed"], log.sale().held) == (4, 2, 2, 4)
+        assert (room.viewers, log.sale().over_limit, room.watching_now) == (people, over_limit, watching)
+        assert room.rates[RateKey("engaged_uv_rate", None, None)] == Fraction(people, people)
