@@ -19,15 +19,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"commands", *BASE},
     "commands": {
         *("worker", "serve", "sources", "shows", "verify", "local", "view"),
-        *("core", "contract", "settings", "topics", *KAFKA, *BASE),
+        *("records", "core", "contract", "settings", "topics", *KAFKA, *BASE),
     },
     "view": {"core", "contract", *BASE},
-    "worker": {"core", "contract", "settings", "topics", "topic_settings", "exits", *KAFKA, *BASE},
+    "worker": {"records", "core", "contract", "settings", "topics", "topic_settings", "exits", *KAFKA, *BASE},
     "serve": {"contract", "settings", "topics", "exits", *BASE},
-    "sources": {"core", "contract", "topics", *KAFKA, *BASE},
+    "sources": {"records", "core", "contract", "topics", *KAFKA, *BASE},
     "shows": {"contract", "topics", *KAFKA, *BASE},
-    "verify": {"contract", "topics", *KAFKA, *BASE},  # an independent recount: never core or worker
+    "verify": {"records", "contract", "topics", *KAFKA, *BASE},  # an independent recount: never core or worker
     "local": {"topics", *KAFKA, *BASE},
+    "records": {"contract", *BASE},  # what lies in a log, for worker and recount alike
     "settings": {"core", "contract", "kafka_clients", *BASE},
     "core": {"contract"},
     "contract": BASE,

@@ -130,15 +130,19 @@ def _dead_letter_message() -> Node:
         "dl-partition": "its partition, decimal",
         "dl-offset": "its offset, decimal",
         "dl-append-time-ms": "its record timestamp, UTC epoch milliseconds, decimal",
+        "dl-value-bytes": "how long its value was, decimal; only when this is the beginning of it",
+        "dl-key-bytes": "how long its key was, decimal; only when this is the beginning of it",
+        "dl-headers-left-out": "how many of its own headers are left out, decimal; only when some are",
     }
+    optional = ("dl-pointer", "dl-value-bytes", "dl-key-bytes", "dl-headers-left-out")
     return {
         "name": "dead_letter",
         "title": "dead letter",
-        "summary": "A refused record: its key, value and headers as they were, and these headers beside them.",
+        "summary": "A refused record: its key, value and headers, as far as they fit, and these headers beside them.",
         "contentType": "application/octet-stream",
         "headers": {
             "type": "object",
-            "required": ["dl-reason", *(name for name in texts if name != "dl-pointer")],
+            "required": ["dl-reason", *(name for name in texts if name not in optional)],
             "properties": {
                 "dl-reason": {"enum": [str(reason) for reason in Reason], "description": "why it was refused"},
                 **{name: {"type": "string", "description": text} for name, text in texts.items()},

@@ -26,6 +26,7 @@ from stream.contract.events import (
     RoomEvent,
 )
 from stream.contract.ids import are_id_chars, id_check, ids_check, pointer_to_bad_id
+from stream.contract.kept import Unreadable, whole_bytes
 from stream.contract.plausible import impossible_time
 from stream.contract.refusal import DeadLetter, Reason, refuse, violation
 from stream.contract.wire import MAX_DEPTH, check_bytes, is_too_deep, is_utf8
@@ -230,10 +231,12 @@ class Decoder:
 
     def _plain(self, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> bytes | DeadLetter:
         """The record as it would be without headers: those of CloudEvents become fields, the others mean nothing."""
+        if isinstance(headers, Unreadable):
+            return refuse(Reason.UNREADABLE_RECORD, headers.why)
         if value is None:
             return refuse(Reason.NOT_JSON, "the record has no value (a tombstone)")
         if len(value) > self._max_record_bytes:
-            detail = f"the record has {len(value)} bytes, the most is {self._max_record_bytes}"
+            detail = f"the record has {whole_bytes(value)} bytes, the most is {self._max_record_bytes}"
             return refuse(Reason.TOO_LARGE, detail)
         return cloudevents.plain_record(value, headers)
 

@@ -19,7 +19,8 @@ _STEP = re.compile(r"\.(?P<name>\w+)|\[(?P<index>\d+)\]")
 class Reason(StrEnum):
     """Why a record was refused. Where several hold, the first in this order is given: the same live and in replay.
 
-    One exception: a content type that is not ours is refused before the body is looked at.
+    Two exceptions: a content type that is not ours is refused before the body is looked at; a record that cannot be
+    read at all is nothing else.
     """
 
     TOO_LARGE = "too_large"
@@ -35,6 +36,7 @@ class Reason(StrEnum):
     IMPOSSIBLE_TIME = "impossible_time"
     ORDER_CONFLICT = "order_conflict"
     EVENT_ID_CONFLICT = "event_id_conflict"
+    UNREADABLE_RECORD = "unreadable_record"
 
 
 # Of these the record alone does not tell: they depend on what the room has read before it.

@@ -18,6 +18,7 @@ from stream.core.journal import JournalError, Segment, check_follows, decode_seg
 from stream.errors import SnapupError
 from stream.kafka_clients import client_options
 from stream.kafka_refusals import refused_permission
+from stream.records.reading import read_tolerantly
 from stream.sources.journaled import JournaledPartition
 from stream.topics import check
 
@@ -193,6 +194,7 @@ async def journal_log(bootstrap_servers: KafkaAt, prefix: str) -> JournalLog:
     Raises:
         SnapupError: Kafka does not answer, or a topic is missing.
     """
+    read_tolerantly()
     names = [f"{prefix}.{name}" for name in (*TOPIC_NAMES, "journal", "signals")]
     counts = await check(bootstrap_servers, names)
     return JournalLog(bootstrap_servers, prefix, counts[names[0]])

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from stream.errors import SnapupError
 from stream.kafka_clients import client_options
 from stream.kafka_refusals import refused_permission
+from stream.records.reading import read_tolerantly
 from stream.topics import check
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ async def log_reader(
     Raises:
         SnapupError: Kafka does not answer, or a topic is missing or has another partition count.
     """
+    read_tolerantly()
     counts = await check(bootstrap_servers, topics)
     partitions = [TopicPartition(topic, number) for topic in topics for number in range(counts[topic])]
     consumer = AIOKafkaConsumer(

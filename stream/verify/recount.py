@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from stream.contract.decode import DeadLetter, Decoder, Limits
 from stream.contract.events import TOPIC_NAMES
+from stream.contract.kept import whole_bytes
 from stream.verify.room_count import Assumptions, RoomCount
 from stream.verify.rulebook import Rulebook
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 # After this many times `remember_ids_ms` an id that comes again is another event; the worker cannot know better.
 FORGET_AFTER_GENERATIONS = 2
+# Of a key or value: so much is in every dead letter. The contract takes a value of as much.
+DIGEST_BYTES = 16 * 1024
 
 
 class Refusal(NamedTuple):
@@ -40,9 +43,12 @@ class Refusal(NamedTuple):
 
 
 def digest(key: bytes | None, value: bytes | None) -> str:
-    """Stands for a record's key and value; a missing one is not an empty one."""
-    parts = (b"-" if part is None else b"%d:%s" % (len(part), part) for part in (key, value))
-    return sha256(b"".join(parts)).hexdigest()[:16]
+    """Stands for a record's key and value; a missing one is not an empty one.
+
+    Of large ones the length and the beginning: a dead letter need not hold more of them.
+    """
+    said = (b"-" if part is None else b"%d:%s" % (whole_bytes(part), part[:DIGEST_BYTES]) for part in (key, value))
+    return sha256(b"".join(said)).hexdigest()[:16]
 
 
 class Accounts(Struct):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from stream.contract.kept import CutBytes
 from stream.verify.recount import Refusal, digest
 
 if TYPE_CHECKING:
@@ -190,6 +191,11 @@ class Signals:
         self.newest.pop(room_id, None)
 
 
+def _whole(part: bytes | None, said: bytes | None) -> bytes | None:
+    """A key or value of a letter; one that was cut says in a header how long the record's was."""
+    return part if part is None or said is None else CutBytes(part, int(said))
+
+
 class DeadLetters:
     """The records of the dead-letters topic against the refusals of the recount; what is in both is forgotten.
 
@@ -211,12 +217,15 @@ class DeadLetters:
             topic = headers["dl-topic"].decode().rpartition(".")[2]
             partition, offset = int(headers["dl-partition"]), int(headers["dl-offset"])
             reason = headers["dl-reason"].decode()
+            content = digest(
+                _whole(record.key, headers.get("dl-key-bytes")), _whole(record.value, headers.get("dl-value-bytes"))
+            )
         except (KeyError, ValueError) as error:
             self.problems.add(f"dead-letters/{record.partition}@{record.offset}: headers are wrong: {error!r}")
             return
         if partition != record.partition:
             self.problems.add(f"dead-letters/{record.partition}@{record.offset}: comes from partition {partition}")
-        self._move(Refusal(topic, partition, offset, reason, digest(record.key, record.value)), 1)
+        self._move(Refusal(topic, partition, offset, reason, content), 1)
 
     def expect(self, refusal: Refusal) -> None:
         """A record was refused: its letter must be there, once."""

@@ -26,8 +26,8 @@ from stream.contract.events import TOPIC_NAMES
 from stream.core.partition import PartitionFold
 from stream.exits import Exit, end_process
 from stream.kafka_clients import tls_context
+from stream.records.reading import take_whole_batches
 from stream.worker import health, preflight
-from stream.worker.batches import take_whole_batches
 from stream.worker.checkpoint import OutputTopics
 from stream.worker.fold_agent import FoldLoop
 from stream.worker.logs import configure_logging

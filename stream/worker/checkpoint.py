@@ -102,11 +102,11 @@ class Message(Struct, frozen=True):
 
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
+    headers: Sequence[tuple[str, bytes | None]] = ()
 
     def most_bytes(self) -> int:
         """At most so many in a batch of format 2: each varint counted as long as it can be."""
-        headers = sum(len(name.encode()) + len(value) + 10 for name, value in self.headers)
+        headers = sum(len(name.encode()) + len(value or b"") + 10 for name, value in self.headers)
         return len(self.key or b"") + len(self.value or b"") + headers + 36
 
 

@@ -1,27 +1,41 @@
 """What a refused record looks like in `dead-letters`: its own bytes, and headers that say why and where it came from.
 
-It is written by the checkpoint's transaction that also moves the offset past it: once, whatever crashes.
+It is written by the checkpoint's transaction that also moves the offset past it: once, whatever crashes. So it must
+fit, whatever the record was: what does not is cut, and said to be; the whole record lies where the headers say.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stream.contract.kept import KEPT_KEY_BYTES, cut, whole_bytes
 from stream.worker.checkpoint import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from stream.core.partition import Refused
 
-# A producer's own headers are kept up to this much; the broker's limit for the whole record is 2 MiB.
+# A producer's own headers are kept up to this much.
 KEPT_HEADER_BYTES = 16 * 1024
+# What `deploy/kafka/topics.toml` gives the topic; less where the broker says so.
+LETTER_MAX_BYTES = 2 * 1024 * 1024
+# Of a batch, around its one record.
+_FRAME_BYTES = 128
 
 
-def dead_letter(refused: Refused, topic: str, partition: int) -> Message:
-    """The record to write for a refused one; same key, same partition."""
+def dead_letter(refused: Refused, topic: str, partition: int, most_bytes: int = LETTER_MAX_BYTES) -> Message:
+    """The record to write for a refused one; same key, same partition.
+
+    Args:
+        refused: the record and why.
+        topic: full name of its topic.
+        partition: of both.
+        most_bytes: `max.message.bytes` of the dead letters' topic.
+    """
     record, letter = refused.record, refused.letter
-    headers = [*_kept(record.headers)]
+    key = cut(record.key, KEPT_KEY_BYTES)
+    headers, left_out = _kept(record.headers)
     why = {
         "dl-reason": letter.reason.value,
         "dl-detail": letter.detail,
@@ -30,19 +44,29 @@ def dead_letter(refused: Refused, topic: str, partition: int) -> Message:
         "dl-partition": str(partition),
         "dl-offset": str(refused.offset),
         "dl-append-time-ms": str(record.timestamp),
+        "dl-headers-left-out": str(left_out) if left_out else None,
+        "dl-key-bytes": None if key is None or len(key) == whole_bytes(key) else str(whole_bytes(key)),
     }
     headers += [(name, text.encode()) for name, text in why.items() if text is not None]
-    return Message(record.key, record.value, headers)
+    value = record.value
+    if value is not None:
+        around = Message(key, b"", [*headers, ("dl-value-bytes", b"0" * 20)]).most_bytes() + _FRAME_BYTES
+        value = cut(value, max(most_bytes - around, 0))
+        if value is not None and len(value) != whole_bytes(value):
+            headers.append(("dl-value-bytes", str(whole_bytes(value)).encode()))
+    return Message(key, value, headers)
 
 
-def _kept(headers: Iterable[tuple[str, bytes | None]]) -> list[tuple[str, bytes]]:
-    """The record's own headers, as many as fit; never one that pretends to be ours."""
-    kept: list[tuple[str, bytes]] = []
-    size = 0
+def _kept(headers: Sequence[tuple[str, bytes | None]]) -> tuple[list[tuple[str, bytes | None]], int]:
+    """The record's own headers, as many as fit, and how many are left out; never one that pretends to be ours."""
+    kept = [*_fitting(headers)]
+    return kept, len(headers) - len(kept)
+
+
+def _fitting(headers: Iterable[tuple[str, bytes | None]]) -> Iterable[tuple[str, bytes | None]]:
+    left = KEPT_HEADER_BYTES
     for name, value in headers:
-        size += len(name) + len(value or b"")
-        if size > KEPT_HEADER_BYTES:
-            break
-        if not name.startswith("dl-"):
-            kept.append((name, value or b""))
-    return kept
+        size = len(name.encode(errors="replace")) + len(value or b"") + 10
+        if size <= left and not name.startswith("dl-"):
+            left -= size
+            yield name, value

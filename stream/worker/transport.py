@@ -1,5 +1,5 @@
 # ruff: noqa: SLF001 — private parts are what this module is about
-"""Faust's consumer, handing out whole fetched slices: this and `batches` touch private parts of Faust and aiokafka.
+"""Faust's consumer, handing out whole fetched slices: this touches private parts of Faust and aiokafka.
 
 It was written against the exact versions asserted below. What is overridden, and why:
 
@@ -10,7 +10,7 @@ It was written against the exact versions asserted below. What is overridden, an
 - `Consumer.verify_event_path`: nothing, it knows acks and commits only.
 - the consumer thread's fetch waits, which Faust fixes at 1.5 s: a seek during a waiting fetch would stand still that
   long.
-- aiokafka's handling of single records: `batches`.
+- aiokafka's handling of records: `stream.records.reading`, for all who read them.
 - the assignor: Faust's own, which keeps partition p of all topics together; without a Table it would use round robin.
 
 Topics are declared with `acks=False`, so none of Faust's ack, gap and commit code runs. What must happen in the

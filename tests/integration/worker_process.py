@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stream.local.stack import Stack
+    from stream.verify.verdict import Verdict
 
 # A loaded machine of two cores starts a worker in 2 to 10 s.
 DEADLINE_S = 60.0
@@ -274,13 +275,14 @@ async def apply_topic(stack: Stack, prefix: str, name: str, *, partitions: int) 
     await topics.apply(stack.bootstrap_servers, specs)
 
 
-async def assert_exact(stack: Stack, prefix: str, *workers: WorkerProcess) -> None:
-    """The independent recount of the log agrees with Redis, checkpoints and dead letters."""
+async def assert_exact(stack: Stack, prefix: str, *workers: WorkerProcess) -> Verdict:
+    """The independent recount of the log agrees with Redis, checkpoints and dead letters; its verdict."""
     where = Where(bootstrap_servers=stack.bootstrap_servers, redis_url=stack.redis_url, prefix=prefix)
     verdict = await audit(where, assumptions_of(load_settings()), deadline_s=DEADLINE_S)
     said = "\n".join(worker.text()[-2_000:] for worker in workers)
     assert verdict.line == PASSED, f"{verdict.told()[:20]}\n{said}"
     assert verdict.rooms
+    return verdict
 
 
 async def assert_books_balance(worker: WorkerProcess) -> None:

@@ -19,6 +19,7 @@ from stream.contract.events import (
     Order,
     SaleClosed,
 )
+from stream.contract.kept import CutBytes, Unreadable
 from stream.contract.refusal import REASONS_OF_THE_ROOM
 from stream.contract.wire import MAX_DEPTH
 from tests.support.rooms import Rec
@@ -476,7 +477,21 @@ def test_of_several_reasons_the_first_in_their_order_is_given() -> None:
     ask(msgspec.json.encode(record))
     seen.append(said(decoded(record, append_ms=0))[0])
     seen.append(said(decoded(record, append_ms=2 * NOW_MS))[0])
-    assert seen == [reason for reason in Reason if reason not in REASONS_OF_THE_ROOM | {Reason.IMPOSSIBLE_TIME}]
+    others = REASONS_OF_THE_ROOM | {Reason.IMPOSSIBLE_TIME, Reason.UNREADABLE_RECORD}
+    assert seen == [reason for reason in Reason if reason not in others]
+
+
+def test_what_cannot_be_read_is_refused_with_the_readers_words_whatever_its_bytes() -> None:
+    value = msgspec.json.encode(LIKE)
+    answer = Decoder(TOPIC_NAMES.index("likes")).decode(value, b"r1", NOW_MS, Unreadable("it ends too early"))
+    assert answer == DeadLetter(Reason.UNREADABLE_RECORD, "it ends too early", None)
+
+
+def test_a_value_of_which_the_beginning_was_kept_is_as_large_as_it_was() -> None:
+    answer = Decoder(0).decode(CutBytes(b"x" * 20_000, 3_000_000), b"r1", NOW_MS)
+    assert isinstance(answer, DeadLetter)
+    assert answer.reason is Reason.TOO_LARGE
+    assert "3000000 bytes" in answer.detail
 
 
 def test_the_decoder_of_sales_takes_an_event_without_a_user() -> None:

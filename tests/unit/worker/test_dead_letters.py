@@ -1,12 +1,21 @@
-"""A refused record is kept whole, and says why and from where."""
+"""A refused record is kept, whole if it fits, and says why and from where."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, NamedTuple
 
+import pytest
+
+from stream.contract.kept import KEPT_KEY_BYTES, CutBytes
 from stream.contract.refusal import Reason, refuse
 from stream.core.partition import Refused
+from stream.verify.recount import Refusal, digest
+from stream.verify.saved import DeadLetters
 from stream.worker.dead_letters import KEPT_HEADER_BYTES, dead_letter
+
+if TYPE_CHECKING:
+    from stream.worker.checkpoint import Message
 
 
 class Fetched(NamedTuple):
@@ -17,7 +26,7 @@ class Fetched(NamedTuple):
     headers: tuple[tuple[str, bytes | None], ...] = (("source", b"shop"), ("empty", None))
 
 
-def headers_of(record: Fetched, pointer: str | None = None) -> dict[str, bytes]:
+def headers_of(record: Fetched, pointer: str | None = None) -> dict[str, bytes | None]:
     refused = Refused(3, record.offset, record, refuse(Reason.NOT_UTF8, "bad byte", pointer))  # type: ignore[arg-type]
     message = dead_letter(refused, "live.orders", 7)
     assert (message.key, message.value) == (record.key, record.value)
@@ -27,7 +36,7 @@ def headers_of(record: Fetched, pointer: str | None = None) -> dict[str, bytes]:
 def test_a_dead_letter_is_the_record_with_its_reason_and_its_place() -> None:
     assert headers_of(Fetched(), "/lines/0") == {
         "source": b"shop",
-        "empty": b"",
+        "empty": None,
         "dl-reason": b"not_utf8",
         "dl-detail": b"bad byte",
         "dl-pointer": b"/lines/0",
@@ -46,8 +55,46 @@ def test_a_producer_cannot_pretend_to_be_the_dead_letter_queue() -> None:
     assert headers_of(Fetched(headers=(("dl-topic", b"live.sales"),)))["dl-topic"] == b"live.orders"
 
 
-def test_the_producers_headers_are_kept_up_to_a_bound() -> None:
-    kept = headers_of(Fetched(headers=(("a", b"1"), ("b", b"x" * KEPT_HEADER_BYTES), ("c", b"2"))))
-    assert kept["a"] == b"1"
+def test_the_producers_headers_are_kept_up_to_a_bound_and_the_letter_says_how_many_are_not() -> None:
+    kept = headers_of(Fetched(headers=(("a", b"1"), ("b", b"x" * KEPT_HEADER_BYTES), ("c", b"2"), ("dl-x", b"3"))))
+    assert (kept["a"], kept["c"]) == (b"1", b"2")
     assert "b" not in kept
-    assert "c" not in kept
+    assert kept["dl-headers-left-out"] == b"2"
+
+
+def letter_of(record: Fetched, most_bytes: int) -> Message:
+    refused = Refused(3, record.offset, record, refuse(Reason.TOO_LARGE, "large"))  # type: ignore[arg-type]
+    return dead_letter(refused, "live.orders", 7, most_bytes)
+
+
+@pytest.mark.parametrize("size", [0, 1_000, 99_000, 100_000, 3_000_000])
+@pytest.mark.parametrize("most_bytes", [20_000, 100_000, 1_048_588])
+def test_a_letter_fits_its_topic_and_says_what_was_cut(size: int, most_bytes: int) -> None:
+    letter = letter_of(Fetched(value=b"x" * size), most_bytes)
+    assert letter.value is not None
+    assert letter.most_bytes() <= most_bytes - 61  # the head of a batch
+    whole = dict(letter.headers).get("dl-value-bytes")
+    if whole is None:
+        assert len(letter.value) == size
+    else:
+        assert int(whole) == size > len(letter.value) > most_bytes - 1_000
+
+
+def test_what_was_cut_before_says_how_long_it_was_at_first() -> None:
+    letter = letter_of(Fetched(key=b"k" * 100_000, value=CutBytes(b"x" * 1_000, 3_000_000)), 1_048_588)
+    said = dict(letter.headers)
+    assert (letter.value, said["dl-value-bytes"]) == (b"x" * 1_000, b"3000000")
+    assert (letter.key, said["dl-key-bytes"]) == (b"k" * KEPT_KEY_BYTES, b"100000")
+
+
+@pytest.mark.parametrize("size", [10, 16 * 1024, 16 * 1024 + 1, 900_000, 3_000_000])
+def test_the_recount_knows_a_letter_for_its_record_however_much_was_cut(size: int) -> None:
+    record = Fetched(key=b"k" * size, value=bytes(range(256)) * (size // 256 + 1))
+    letters, other = DeadLetters(), DeadLetters()
+    for found in (letters, other):
+        letter = letter_of(record, 200_000)
+        found.add(SimpleNamespace(key=letter.key, value=letter.value, headers=letter.headers, partition=7, offset=0))
+    letters.expect(Refusal("orders", 7, record.offset, "too_large", digest(record.key, record.value)))
+    assert letters.differences({}, {("orders", 7): 100}) == []
+    other.expect(Refusal("orders", 7, record.offset, "too_large", digest(record.key, (record.value or b"") + b"x")))
+    assert len(other.differences({}, {("orders", 7): 100})) == 2

@@ -1,18 +1,21 @@
-"""What a fetch answer gives, on aiokafka's own classes and real encoded batches."""
+"""What a fetch answer gives, on aiokafka's own classes and real encoded batches, good and bad."""
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, FetchResult, PartitionRecords
-from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 
-from stream.worker import batches
+from stream.contract.kept import Unreadable
+from stream.records import reading
+from tests.support import raw_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +26,10 @@ PRODUCER = 7
 
 @pytest.fixture(autouse=True)
 def _whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    for owner, name in ((PartitionRecords, "_unpack_records"), (FetchResult, "getall")):
+    monkeypatch.setattr(reading, "_damaged", Counter())
+    for owner, name in ((PartitionRecords, "_unpack_records"), (FetchResult, "getall"), (fetcher, "MemoryRecords")):
         monkeypatch.setattr(owner, name, getattr(owner, name))  # put back what the next line replaces
-    batches.take_whole_batches()
+    reading.take_whole_batches()
 
 
 def batch(
@@ -60,7 +64,7 @@ class Answer:
         self.position = at
         records = PartitionRecords(
             TP,
-            MemoryRecords(b"".join(raw)),
+            reading.FetchedRecords(b"".join(raw)),
             aborted,
             at,
             None,
@@ -125,11 +129,21 @@ def test_after_a_batch_that_was_compacted_the_position_is_where_the_batch_ended(
     assert answer.position == 20
 
 
-def test_a_damaged_batch_is_an_error() -> None:
+def test_a_damaged_batch_is_fetched_again_and_then_told_as_one_letter_and_what_follows_it_is_read() -> None:
     raw = bytearray(batch(10, 3))
     raw[-1] ^= 1
-    with pytest.raises(CorruptRecordException, match="Invalid CRC"):
-        Answer(bytes(raw), at=10).take()
+    answer = Answer(batch(8, 2), bytes(raw), batch(13, 1), at=8)
+    assert answer.take() == [8, 9]
+    assert answer.position == 10
+    for _ in range(reading.DAMAGED_FETCHES - 2):
+        answer = Answer(bytes(raw), batch(13, 1), at=10)
+        assert answer.take() == []
+        assert answer.position == 10
+    answer = Answer(bytes(raw), batch(13, 1), at=10)
+    damaged, good = answer.result.getall(None)
+    assert (damaged.offset, damaged.headers.why) == (10, "the batch's checksum is wrong")
+    assert good.offset == 13
+    assert answer.position == 14
 
 
 def control_key(kind: int) -> bytes:
@@ -154,3 +168,88 @@ def test_an_answer_of_nothing_but_aborted_records_moves_the_position() -> None:
     answer = Answer(batch(10, 2, transactional=True), at=10, committed=True, aborted=[(PRODUCER, 10)])
     assert answer.take() == []
     assert answer.position == 12
+
+
+# -- batches that no proper client writes ------------------------------------------------------------------------------
+POISON = {
+    "header name": raw_batches.batch([raw_batches.record(0, b"0", headers=[(b"\xff", b"x")])], first=3),
+    "offsets": raw_batches.batch([raw_batches.record(0, b"0")] * 3, first=3),
+    "offset before": raw_batches.batch([raw_batches.record(-1, b"0")], first=3),
+    "attribute": raw_batches.batch([raw_batches.record(0, b"0", attributes=0x80)], first=3),
+    "no compression": raw_batches.batch([raw_batches.record(0, b"0")] * 2, first=3, codec="lz4", payload=b"junk"),
+    "time": raw_batches.batch([raw_batches.record(0, b"0")], first=3, first_ms=(1 << 63) - 1),
+    "large": raw_batches.batch([raw_batches.record(0, b"0" * 3_000_000)], first=3, codec="gzip"),
+    "empty": raw_batches.batch([], first=3, count=0, last_delta=0),
+    "no codec": raw_batches.batch([raw_batches.record(0, b"0")], first=3, attributes=7),
+}
+ENDS = {"offsets": 6, "no compression": 5}
+
+
+@pytest.mark.parametrize("kind", POISON)
+@pytest.mark.parametrize("most", [1, 2, 100])
+def test_good_records_around_poison_are_read_once_and_the_position_is_behind_it(kind: str, most: int) -> None:
+    end = ENDS.get(kind, 4)
+    answer = Answer(batch(0, 3), POISON[kind], batch(end, 3), at=0)
+    seen: list[int] = []
+    while answer.result.has_more():
+        seen += answer.take(most)
+    assert [offset for offset in seen if not 3 <= offset < end] == [0, 1, 2, end, end + 1, end + 2]
+    assert sorted(set(seen)) == seen
+    assert answer.position == end + 3
+
+
+@pytest.mark.parametrize("kind", POISON)
+def test_whoever_begins_behind_poison_does_not_see_it_again(kind: str) -> None:
+    end = ENDS.get(kind, 4)
+    assert Answer(POISON[kind], batch(end, 1), at=end).take() == [end]
+
+
+@pytest.mark.parametrize("kind", POISON)
+def test_a_reader_of_single_records_sees_the_same(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    end = ENDS.get(kind, 4)
+    raw = (batch(0, 3), POISON[kind], batch(end, 3))
+    whole = [described(record) for record in Answer(*raw).result.getall(None)]
+    monkeypatch.setattr(PartitionRecords, "_unpack_records", None)
+    reading.read_tolerantly()
+    answer = Answer(*raw)
+    assert [described(record) for record in answer.result.getall(None)] == whole
+    assert answer.position == end + 3
+    answer = Answer(*raw)
+    single = []
+    while answer.result.has_more():
+        if (record := answer.result.getone()) is not None:
+            assert answer.position == record.offset + 1
+            single.append(described(record))
+    assert single == whole
+    assert answer.position == end + 3
+
+
+def described(record: Any) -> tuple[Any, ...]:
+    headers = record.headers
+    told = headers.why if isinstance(headers, Unreadable) else list(headers)
+    return record.offset, record.timestamp, record.key, record.value, told
+
+
+def test_one_look_takes_no_more_than_so_many_bytes_of_large_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "HEAVY_MAX_BYTES", 1_000_000)
+    large = raw_batches.batch([raw_batches.record(place, b"x" * 400_000) for place in range(20)], codec="zstd")
+    answer = Answer(large)
+    taken = answer.result.getall(1)
+    while answer.result.has_more():
+        taken = answer.result.getall(2)
+        assert taken.heavy_bytes <= 1_000_000
+    assert answer.position == 20
+
+
+def test_ordinary_records_weigh_nothing() -> None:
+    assert Answer(batch(0, 500), batch(500, 500, codec=4)).result.getall(None).heavy_bytes == 0
+
+
+@pytest.mark.parametrize("first", [0, 2])
+def test_formats_may_change_within_an_answer(first: int) -> None:
+    builder = LegacyRecordBatchBuilder(magic=1, compression_type=0, batch_size=1_000)
+    assert builder.append(0, timestamp=50, key=b"k", value=b"old")
+    raw = bytearray(builder.build())
+    raw[:8] = first.to_bytes(8, "big")
+    answer = Answer(*([bytes(raw), batch(1, 2)] if first == 0 else [batch(0, 2), bytes(raw)]))
+    assert answer.take() == [0, 1, 2]
