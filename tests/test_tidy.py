@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 EXCEPTIONS = {
     ("view", "stream.sources.accounts"),  # the accounts that it shows
     ("view", "stream.sources.replay"),
+    ("view", "stream.sources.letters"),
 }
 
 # The core waits for nothing, talks to nobody, logs nothing and does not know the time.

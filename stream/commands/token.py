@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import time
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from stream.commands.spans import span_s
 from stream.contract.ids import is_id
 from stream.errors import SnapupError
 from stream.serve.tokens import ALL_ROOMS, MAX_TTL_S
 from stream.settings import load_settings
 
 DEFAULT_TTL = "12h"
-_UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def token(
@@ -33,20 +32,7 @@ def token(
         raise SnapupError(
             "SNAPUP_TOKEN_SECRET is not set: set it to what the read server has, at least 32 random characters."
         )
-    now_s, ttl_s = time.time(), parse_ttl(ttl)
+    now_s, ttl_s = time.time(), span_s(ttl, "--ttl", MAX_TTL_S)
     typer.echo(tokens_of(secret.get_secret_value()).issue(room, ttl_s, now_s))
     until = datetime.fromtimestamp(int(now_s) + ttl_s, UTC)
     typer.echo(f"reads {'every room' if room == ALL_ROOMS else room} until {until:%Y-%m-%d %H:%M:%S} UTC", err=True)
-
-
-def parse_ttl(text: str) -> int:
-    """Seconds of a time like 12h.
-
-    Raises:
-        SnapupError: it is none, or out of bounds.
-    """
-    found = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
-    ttl_s = int(found[1]) * _UNITS_S[found[2]] if found else 0
-    if not 1 <= ttl_s <= MAX_TTL_S:
-        raise SnapupError(f"--ttl {text}: a number with s, m, h or d is needed, at most {MAX_TTL_S // 86_400}d.")
-    return ttl_s

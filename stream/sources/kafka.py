@@ -17,6 +17,7 @@ from stream.contract.events import TOPIC_NAMES
 from stream.errors import SnapupError
 from stream.kafka_clients import client_options
 from stream.kafka_refusals import refused_permission, unreachable
+from stream.topics import Status
 
 if TYPE_CHECKING:
     import asyncio
@@ -35,19 +36,28 @@ async def check_topics(bootstrap_servers: KafkaAt, prefix: str) -> None:
     Raises:
         SnapupError: topics are missing, or stamp records with the broker's clock.
     """
-    await topics.check(bootstrap_servers, [f"{prefix}.{name}" for name in TOPIC_NAMES])
-    declared = topics.declared(prefix, timestamp_type="CreateTime")
-    inputs = [spec for spec in declared if spec.kind == "input"]
-    stamped = [
-        report.name
-        for report in await topics.compare(bootstrap_servers, inputs)
-        if any(difference.startswith(topics.TIMESTAMP_TYPE) for difference in report.differences)
-    ]
+    names = [f"{prefix}.{name}" for name in TOPIC_NAMES]
+    await topics.check(bootstrap_servers, names)
+    keep_time = await create_time_topics(bootstrap_servers, prefix)
+    stamped = [name for name, logical in zip(names, TOPIC_NAMES, strict=True) if logical not in keep_time]
     if stamped:
         raise SnapupError(
-            f"{', '.join(stamped)} stamp records with the broker's clock, so history would arrive as too old. Import "
-            "under another --prefix, made with `snapup topics apply --timestamp-type CreateTime --prefix ...`."
+            f"{', '.join(stamped)} stamp records with the broker's clock (LogAppendTime), so history would arrive as "
+            "too old. Import under another --prefix, made with `snapup topics apply --timestamp-type CreateTime "
+            "--prefix ...`."
         )
+
+
+async def create_time_topics(bootstrap_servers: KafkaAt, prefix: str) -> frozenset[str]:
+    """Logical names of the input topics that keep the producer's record times (`CreateTime`)."""
+    declared = topics.declared(prefix, timestamp_type="CreateTime")
+    inputs = [spec for spec in declared if spec.kind == "input"]
+    return frozenset(
+        report.name.removeprefix(f"{prefix}.")
+        for report in await topics.compare(bootstrap_servers, inputs)
+        if report.status is not Status.MISSING
+        and not any(difference.startswith(topics.TIMESTAMP_TYPE) for difference in report.differences)
+    )
 
 
 async def deliver(

@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from stream.cli import app
-from stream.commands.token import parse_ttl
+from stream.commands.spans import span_s
 from stream.errors import SnapupError
-from stream.serve.tokens import Tokens
+from stream.serve.tokens import MAX_TTL_S, Tokens
 
 SECRET = "a secret for tests and for nothing else"  # noqa: S105
 
@@ -63,10 +63,10 @@ def test_a_short_secret_is_told_and_not_repeated(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1_800), ("12h", 43_200), ("7d", 604_800)])
 def test_times_are_read(text: str, seconds: int) -> None:
-    assert parse_ttl(text) == seconds
+    assert span_s(text, "--ttl", MAX_TTL_S) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "0s", "12", "1.5h", "-1h", "1w", "367d", "１h", "9" * 30 + "d"])
 def test_what_is_no_time_is_told(text: str) -> None:
     with pytest.raises(SnapupError, match="--ttl"):
-        parse_ttl(text)
+        span_s(text, "--ttl", MAX_TTL_S)
