@@ -37,7 +37,7 @@ def type_name(name: str) -> str:
     return f"snapup.{name}.v{MAJOR_VERSION}"
 
 
-def plain_record(value: bytes, headers: Sequence[tuple[str, bytes]]) -> bytes | DeadLetter:
+def plain_record(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> bytes | DeadLetter:
     """The record as bare JSON: the body with what its `ce_` headers say; the bytes as they are if it is no CloudEvent.
 
     A content type that is not ours is refused before the body is looked at.

@@ -83,7 +83,7 @@ class Record(Protocol):
         ...
 
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
         """Record headers."""
         ...
 
@@ -145,7 +145,7 @@ class Decoder:
         value: bytes | None,
         key: bytes | None,
         append_time_ms: int,
-        headers: Sequence[tuple[str, bytes]] = (),
+        headers: Sequence[tuple[str, bytes | None]] = (),
     ) -> RoomEvent | DeadLetter:
         """One record → its event, or why not.
 
@@ -229,7 +229,7 @@ class Decoder:
         together = b"\n".join(values)
         return together.isascii() or is_utf8(together)
 
-    def _plain(self, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> bytes | DeadLetter:
+    def _plain(self, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> bytes | DeadLetter:
         """The record as it would be without headers: those of CloudEvents become fields, the others mean nothing."""
         if isinstance(headers, Unreadable):
             return refuse(Reason.UNREADABLE_RECORD, headers.why)

@@ -7,7 +7,10 @@
 - `key`, or `key_base64` when it is not UTF-8; both absent: no key.
 - `timestamp_ms`: the record timestamp, that is the append time.
 - `value`: the record's value byte for byte, when it is JSON on one line; else `value_base64`; both absent: a tombstone.
-- `headers`: `{"name", "value" | "value_base64"}` each, in order, absent when there are none.
+- `headers`: `{"name", "value" | "value_base64"}` each, in order, absent when there are none. One without
+  either has no value, which is not an empty one.
+
+Lines may hold further fields, which are passed over. docs/recordings.md says the same for those who write recordings.
 
 A file whose name ends in `.gz` is compressed. Recordings get cut off when a recorder is killed: a last line that is cut
 off is reported (`RecordingReader.cut_off`) and everything before it is read. Any other broken line is an error that
@@ -48,7 +51,7 @@ class RecordedRecord(Struct, frozen=True, gc=False, kw_only=True):
     key: bytes | None
     partition: int = -1
     offset: int = -1
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 class _Header(Struct, omit_defaults=True, forbid_unknown_fields=True):
@@ -83,7 +86,9 @@ def encode_record(record: RecordedRecord) -> bytes:
     if record.key is not None:
         line.key, line.key_base64 = _text_or_base64(record.key)
     if record.headers:
-        line.headers = [_Header(name, *_text_or_base64(value)) for name, value in record.headers]
+        line.headers = [
+            _Header(name) if value is None else _Header(name, *_text_or_base64(value)) for name, value in record.headers
+        ]
     if record.value is not None:
         if _is_json_line(record.value):
             line.value = Raw(record.value)
@@ -114,7 +119,7 @@ def decode_record(raw: bytes) -> RecordedRecord:
         offset=-1 if line.offset is UNSET else line.offset,
         headers=()
         if line.headers is UNSET
-        else tuple((header.name, _bytes_of(header.value, header.value_base64) or b"") for header in line.headers),
+        else tuple((header.name, _bytes_of(header.value, header.value_base64)) for header in line.headers),
     )
 
 

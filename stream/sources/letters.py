@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from stream.contract.decode import DeadLetter, Decoder
 from stream.contract.events import TOPIC_NAMES
+from stream.contract.kept import whole_bytes
 from stream.contract.recording import RecordedRecord, encode_record
 from stream.contract.refusal import REASONS_OF_THE_ROOM, Reason
 
@@ -78,7 +79,7 @@ class Letter(Struct, frozen=True, kw_only=True):
             key=self.key,
             partition=self.partition,
             offset=self.offset,
-            headers=tuple((name, value or b"") for name, value in self.headers),
+            headers=self.headers,
         )
 
     def room_ids(self) -> set[str]:
@@ -142,7 +143,9 @@ def _cut(ours: dict[str, str], record: Any) -> list[str]:
     """What the worker left out of a letter that would have been too large."""
     found = []
     for what, kept in (("key", record.key), ("value", record.value)):
-        if whole := ours.get(f"{what}-bytes"):
+        # The letter may be cut, and we may have kept less of it than it holds.
+        whole = ours.get(f"{what}-bytes") or str(whole_bytes(kept or b""))
+        if whole != str(len(kept or b"")):
             found.append(f"{len(kept or b'')} of {whole} bytes of the {what}")
     if left_out := ours.get("headers-left-out"):
         found.append(f"{left_out} headers left out")
@@ -175,20 +178,26 @@ class Judge:
 
     def obstacle(self, letter: Letter, now_ms: int) -> Obstacle | None:
         """What is in the way of its record; None when it would be taken."""
-        name = self._topics.get(letter.topic)
-        if name is None:
-            return Obstacle(f"did not come from one of our topics ({letter.topic or 'it does not say where from'})")
-        if letter.cut:
-            return Obstacle(f"is cut ({', '.join(letter.cut)}); the whole record is at {letter.source}")
-        if letter.value is None and letter.key is None:
-            return Obstacle("has neither a key nor a value: there is nothing to send")
+        if (why := self._cannot_be_sent(letter)) is not None:
+            return Obstacle(why)
         if letter.reason in REASONS_OF_THE_ROOM:
             return Obstacle(f"would be refused again by its room: {letter.detail}", refused=True)
-        headers = [(header, value or b"") for header, value in letter.headers]
+        name = self._topics[letter.topic]
         time_ms = letter.append_time_ms if name in self._by_record_time else now_ms
-        match self._decoders[name].decode(letter.value, letter.key, time_ms, headers):
+        match self._decoders[name].decode(letter.value, letter.key, time_ms, letter.headers):
             case DeadLetter(reason=reason, detail=detail):
                 return Obstacle(f"would be refused again: {reason.value}, {detail}", refused=True)
+        return None
+
+    def _cannot_be_sent(self, letter: Letter) -> str | None:
+        if letter.topic not in self._topics:
+            return f"did not come from one of our topics ({letter.topic or 'it does not say where from'})"
+        if letter.cut:
+            return f"is cut ({', '.join(letter.cut)}); the whole record is at {letter.source}"
+        if letter.reason == Reason.UNREADABLE_RECORD:
+            return f"could not be read ({letter.detail}); its bytes are at {letter.source}"
+        if letter.value is None and letter.key is None:
+            return "has neither a key nor a value: there is nothing to send"
         return None
 
 

@@ -99,7 +99,7 @@ class Recount:
         *,
         partition: int = -1,
         offset: int = -1,
-        headers: Sequence[tuple[str, bytes]] = (),
+        headers: Sequence[tuple[str, bytes | None]] = (),
     ) -> str | None:
         """Count one record; its room, None when it is refused.
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from stream.contract.decode import Decoder
+from stream.contract.kept import CutBytes
 from stream.contract.recording import decode_record
 from stream.contract.refusal import DeadLetter, Reason
 from stream.core.partition import Refused
@@ -24,7 +25,7 @@ class Rec(NamedTuple):
     key: bytes | None
     offset: int
     timestamp: int
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: tuple[tuple[str, bytes | None], ...] = ()
     partition: int = 0
 
 
@@ -35,6 +36,20 @@ def refused(value: bytes | None, key: bytes | None = b"r", headers: Any = (), to
     letter = said if isinstance(said, DeadLetter) else DeadLetter(Reason.TOO_OLD, "said by a test", None)
     message = dead_letter(Refused(1, 17, record, letter), topic, 3)
     return letter_of(Rec(message.value, message.key, 4, NOW_MS + 5, tuple(message.headers), 3))
+
+
+def test_a_letter_of_which_we_keep_less_than_it_holds_is_cut_too() -> None:
+    headers = (("dl-reason", b"too_large"), ("dl-topic", b"live.likes"), ("dl-partition", b"3"), ("dl-offset", b"17"))
+    letter = letter_of(Rec(CutBytes(b"x" * 50, 70), b"r", 4, NOW_MS, headers, 3))
+    assert letter.cut == ("50 of 70 bytes of the value",)
+
+
+def test_a_record_that_nobody_could_read_is_not_sent() -> None:
+    headers = (("dl-reason", b"unreadable_record"), ("dl-detail", b"why"), ("dl-topic", b"live.likes"))
+    obstacle = Judge("live").obstacle(letter_of(Rec(b"x", b"r", 4, NOW_MS, headers, 3)), NOW_MS)
+    assert obstacle is not None
+    assert obstacle.why.startswith("could not be read (why)")
+    assert not obstacle.refused
 
 
 def like(**fields: Any) -> bytes:

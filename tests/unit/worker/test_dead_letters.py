@@ -27,7 +27,7 @@ class Fetched(NamedTuple):
 
 
 def headers_of(record: Fetched, pointer: str | None = None) -> dict[str, bytes | None]:
-    refused = Refused(3, record.offset, record, refuse(Reason.NOT_UTF8, "bad byte", pointer))  # type: ignore[arg-type]
+    refused = Refused(3, record.offset, record, refuse(Reason.NOT_UTF8, "bad byte", pointer))
     message = dead_letter(refused, "live.orders", 7)
     assert (message.key, message.value) == (record.key, record.value)
     return dict(message.headers)
@@ -63,7 +63,7 @@ def test_the_producers_headers_are_kept_up_to_a_bound_and_the_letter_says_how_ma
 
 
 def letter_of(record: Fetched, most_bytes: int) -> Message:
-    refused = Refused(3, record.offset, record, refuse(Reason.TOO_LARGE, "large"))  # type: ignore[arg-type]
+    refused = Refused(3, record.offset, record, refuse(Reason.TOO_LARGE, "large"))
     return dead_letter(refused, "live.orders", 7, most_bytes)
 
 
