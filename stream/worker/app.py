@@ -29,6 +29,7 @@ from stream.kafka_clients import tls_context
 from stream.records.reading import take_whole_batches
 from stream.worker import health, preflight
 from stream.worker.checkpoint import OutputTopics
+from stream.worker.companions import companions
 from stream.worker.fold_agent import FoldLoop
 from stream.worker.logs import configure_logging
 from stream.worker.metrics import Metrics, now_ms
@@ -169,7 +170,7 @@ class Worker:
             (self.projection.run_collect(), "collect documents"),
             (self.projection.run_write(), "write documents"),
             (self.health.run_watch(), "watch"),
-            (preflight.run_watch_counts(self._partition_counts, self.home.partitions), "partition counts"),
+            (preflight.run_watch_counts(self._partition_counts, self.topics, self.home.partitions), "partition counts"),
         ):
             self.tasks.spawn(work, name)
         faust_runs = asyncio.create_task(self._run_faust(), name="faust")
@@ -228,6 +229,7 @@ class FaustApp(faust.App):
     """Faust's app without its data folder: there is no Table, so nothing is ever written to disk."""
 
     mundane_level = "debug"
+    companions: frozenset[str]
 
     async def on_first_start(self) -> None:
         """Nothing to create."""
@@ -265,6 +267,7 @@ def build_app(settings: Settings) -> faust.App:
         worker_redirect_stdouts=False,
     )
     app.in_worker = True
+    app.companions = companions(input_topics(settings.topic_prefix))
     return app
 
 

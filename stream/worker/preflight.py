@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -26,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 # Between two looks at the partition counts: what a producer writes into a new partition meanwhile is not read.
 LOOK_AT_COUNTS_S = 5.0
+# A broker that has just started may not know of a topic yet; so often in a row means that it is gone.
+ABSENT_LOOKS = 4
 
 
 async def check_kafka(bootstrap_servers: KafkaAt, inputs: Sequence[str], outputs: OutputTopics) -> int:
@@ -60,12 +63,15 @@ def check_policies(configs: Mapping[str, Mapping[str, str]], inputs: Sequence[st
         )
 
 
-async def run_watch_counts(ask: Callable[[], Awaitable[Mapping[str, int]]], partitions: int) -> None:
+async def run_watch_counts(
+    ask: Callable[[], Awaitable[Mapping[str, int]]], topics: Sequence[str], partitions: int
+) -> None:
     """Look now and then whether the input topics still have as many partitions, for as long as the process runs.
 
     Raises:
-        FatalError: one has others now.
+        FatalError: one has others now, or is gone.
     """
+    absences: Counter[str] = Counter()
     while True:
         await asyncio.sleep(LOOK_AT_COUNTS_S)
         try:
@@ -74,6 +80,25 @@ async def run_watch_counts(ask: Callable[[], Awaitable[Mapping[str, int]]], part
             log.debug("partition counts could not be read", error=repr(error))
             continue
         check_counts(counts, partitions)
+        check_present(counts, topics, absences)
+
+
+def check_present(counts: Mapping[str, int], topics: Sequence[str], absences: Counter[str]) -> None:
+    """Stop when a topic is gone for good. `absences`: at how many looks it was not there, one after the other.
+
+    Of a topic that the group subscribes to a rebalance tells sooner; of those that are read along nobody does.
+
+    Raises:
+        FatalError: says which, and what to do.
+    """
+    for topic in topics:
+        absences[topic] = 0 if topic in counts else absences[topic] + 1
+        if absences[topic] >= ABSENT_LOOKS:
+            raise FatalError(
+                Exit.NOT_COPARTITIONED,
+                f"{topic} is not there any more. Was the topic deleted? Then what came after the last checkpoint is "
+                "gone: make it anew (`snapup topics apply`) and start once with --accept-data-loss.",
+            )
 
 
 def check_counts(counts: Mapping[str, int], partitions: int) -> None:

@@ -12,6 +12,7 @@ It was written against the exact versions asserted below. What is overridden, an
   long.
 - aiokafka's handling of records: `stream.records.reading`, for all who read them.
 - the assignor: Faust's own, which keeps partition p of all topics together; without a Table it would use round robin.
+- the group's topics: those of the first version; later ones are read along (`companions`).
 
 Topics are declared with `acks=False`, so none of Faust's ack, gap and commit code runs. What must happen in the
 consumer's own thread (seek, heartbeat, end offsets) runs on that thread's loop directly: Faust's method queue has two
@@ -41,6 +42,7 @@ from faust.types.tuples import ConsumerMessage
 
 from stream.errors import SnapupError
 from stream.kafka_clients import client_options
+from stream.worker.companions import read_along
 from stream.worker.fetching import IDLE_WAIT_MS, Haul, LogEnds, SliceDesk, fetch_terms, hauls
 from stream.worker.ownership import Drained
 from stream.worker.tasks import within
@@ -102,6 +104,8 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = IDLE_WAIT_MS
         consumer._fetch_max_bytes = FETCH_ANSWER_MAX_BYTES
+        app: Any = self.app
+        read_along(consumer, app.companions)
         return consumer
 
 
@@ -375,3 +379,8 @@ class CopartitionedAssignor(PartitionAssignor):
     def __init__(self, app: Any, replicas: int = 0) -> None:
         del replicas  # Faust passes the setting that only made it choose this assignor
         super().__init__(app, replicas=0)
+
+    def metadata(self, topics: Iterable[str]) -> Any:  # type: ignore[override] # of the class, in aiokafka alone
+        """What a member says to its group: it subscribes to these topics, but for those that it reads along."""
+        app: Any = self.app
+        return super().metadata({*topics} - app.companions)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import io
 import os
 import re
 import subprocess
 import sys
-import tarfile
 from collections import Counter
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,10 +25,12 @@ from stream.sources.journaled import JournaledPartition
 from stream.worker.checkpoint import decode_meta
 from stream.worker.dead_letters import dead_letter
 from tests.golden.recordings import FOLDER, META_KEY, NAMES, digest, recording, restored, rules_of
+from tests.support.old_version import FIRST_VERSION, code_of
 from tests.support.rooms import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from stream.core.partition import PartitionFold
     from stream.core.publishing import Published
@@ -45,8 +44,6 @@ DIGESTS = {
     "seed-2.json.gz": "5295810a205303897d61ae623aa87c4f28c6554b87781e1e504bddfc095b4868",
     "seed-3.json.gz": "296d85d5598ea76d8b58c85c7b33b32d85aaffa982ba35eb25ead2bd230270f8",
 }
-COMMIT = "4013363"
-ROOT = Path(__file__).parents[2]
 TYPE = re.compile(rb'{"type":"([a-z_]+)",')
 # What a segment of the journal begins with; the rest are settings, which grow.
 _SegmentHead = tuple[int, int, bool, msgspec.Raw, str, dict[str, Any]]
@@ -230,19 +227,11 @@ def test_every_meta_record_of_then_is_read(name: str) -> None:
 
 def test_the_old_version_makes_the_same_recordings_again(tmp_path: Path) -> None:
     """From its own code, by `record.py`: nothing in them is anybody else's word."""
-    archive = subprocess.run(
-        ["git", "-C", str(ROOT), "archive", "--format=tar", COMMIT, "stream", "tests/support"],  # noqa: S607
-        capture_output=True,
-        check=False,
-    )
-    if archive.returncode:
-        pytest.skip(f"commit {COMMIT} is not in this clone (shallow, or no git): {archive.stderr.decode().strip()}")
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        tar.extractall(tmp_path / "old", filter="data")
+    old = code_of(FIRST_VERSION, tmp_path / "old")
     made = subprocess.run(
         [sys.executable, FOLDER.parent / "record.py", tmp_path / "v1"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "old")},
+        env={**os.environ, "PYTHONPATH": str(old)},
         capture_output=True,
         text=True,
         check=False,

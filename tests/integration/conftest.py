@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def start_worker(tmp_path: Path, stack: Stack, topic_prefix: str) -> Iterator[StartWorker]:
     started: list[WorkerProcess] = []
 
-    def start(*flags: str, **variables: str) -> WorkerProcess:
+    def start(*flags: str, code: Path | None = None, **variables: str) -> WorkerProcess:
         log = tmp_path / f"worker-{len(started)}.log"
-        started.append(WorkerProcess(log, stack, topic_prefix, *flags, **variables))
+        started.append(WorkerProcess(log, stack, topic_prefix, *flags, code=code, **variables))
         return started[-1]
 
     yield start

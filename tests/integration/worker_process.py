@@ -41,9 +41,11 @@ Record = tuple[str, str, bytes]  # logical topic, key, value
 
 
 class WorkerProcess:
-    """`snapup worker`, started at once; its log lines are read as they come."""
+    """`snapup worker`, of this version or of that in `code`, started at once; its log lines are read as they come."""
 
-    def __init__(self, log: Path, stack: Stack, prefix: str, *flags: str, **variables: str) -> None:
+    def __init__(
+        self, log: Path, stack: Stack, prefix: str, *flags: str, code: Path | None = None, **variables: str
+    ) -> None:
         self.log = log
         self._out = log.open("wb")
         environment = {
@@ -54,8 +56,11 @@ class WorkerProcess:
             "SNAPUP_METRICS_PORT": "0",
             **{name if name.isupper() else f"SNAPUP_{name.upper()}": value for name, value in variables.items()},
         }
+        if code is not None:
+            environment["PYTHONPATH"] = str(code)
         command = [sys.executable, "-c", START, "worker", *flags]
-        self.process = subprocess.Popen(command, env=environment, stdout=self._out, stderr=subprocess.STDOUT)
+        # Its folder, which comes before PYTHONPATH, must not hold this version's code.
+        self.process = subprocess.Popen(command, cwd=code, env=environment, stdout=self._out, stderr=subprocess.STDOUT)
 
     def __enter__(self) -> Self:
         return self

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from structlog.testing import capture_logs
 
 from stream.errors import SnapupError
 from stream.exits import Exit
-from stream.worker.preflight import check_counts, check_policies
+from stream.worker.preflight import ABSENT_LOOKS, check_counts, check_policies, check_present
 from stream.worker.tasks import FatalError
 
 INPUTS = ("live.likes", "live.orders")
@@ -43,6 +45,18 @@ def test_settings_that_nobody_may_read_are_no_reason_not_to_start() -> None:
     with capture_logs() as lines:
         check_policies({}, INPUTS, "live.checkpoints")
     assert lines == []
+
+
+def test_a_topic_that_stays_away_ends_the_process() -> None:
+    absences: Counter[str] = Counter()
+    for _ in range(ABSENT_LOOKS - 1):
+        check_present({"live.likes": 4}, INPUTS, absences)
+    check_present(dict.fromkeys(INPUTS, 4), INPUTS, absences)  # a broker that had just started
+    for _ in range(ABSENT_LOOKS - 1):
+        check_present({"live.likes": 4}, INPUTS, absences)
+    with pytest.raises(FatalError, match=r"is not there any more\. Was the topic deleted") as caught:
+        check_present({"live.likes": 4}, INPUTS, absences)
+    assert caught.value.code is Exit.NOT_COPARTITIONED
 
 
 def test_a_topic_with_other_partitions_than_at_the_start_ends_the_process() -> None:
