@@ -109,14 +109,14 @@ def recording(name: str) -> Recording:
     )
 
 
-def restored(found: Recording, count: int, rules: Rules) -> PartitionFold:
+def restored(found: Recording, count: int, rules: Rules, topics: tuple[str, ...] = TOPICS) -> PartitionFold:
     """What a worker of now makes of the first `count` records of a checkpoint."""
-    fold = PartitionFold(found.partition, rules, TOPICS)
+    fold = PartitionFold(found.partition, rules, topics)
     for key, value in found.state(count):
         fold.load(key, value)
     meta = found.meta(count)
     if meta is not None:
-        fold.loaded([meta["positions"].get(topic, 0) for topic in TOPICS], meta["clock_ms"])
+        fold.loaded([meta["positions"].get(topic, 0) for topic in topics], meta["clock_ms"])
     return fold
 
 

@@ -69,8 +69,9 @@ class _Redis:
 class Rerun:
     """Does with today's code what was done then, and compares what comes out."""
 
-    def __init__(self, found: Recording) -> None:
+    def __init__(self, found: Recording, topics: tuple[str, ...] = TOPICS) -> None:
         self.found = found
+        self.topics = topics
         self.redis = _Redis()
         self.epoch = 0
         self.transactions = 0
@@ -89,7 +90,7 @@ class Rerun:
 
     def take_over(self, epoch: int, rules: dict[str, Any], count: int) -> None:
         self.epoch = epoch
-        self.fold = restored(self.found, count, rules_of(rules))
+        self.fold = restored(self.found, count, rules_of(rules), self.topics)
         self._compare_steps(self.transactions, self.fold.journal.take(self.fold.clock_ms, []))
         self.transactions += 1
 
@@ -111,7 +112,9 @@ class Rerun:
         state = [each for each in found.checkpoints[before.checkpoints : after.checkpoints] if each[0] != META_KEY]
         assert cut.records == state
         assert [(each.room_id, each.document) for each in cut.signals] == found.signals[before.signals : after.signals]
-        self._compare_letters([dead_letter(each, TOPICS[each.topic_index], found.partition) for each in cut.refused])
+        self._compare_letters(
+            [dead_letter(each, self.topics[each.topic_index], found.partition) for each in cut.refused]
+        )
         self._compare_steps(number, cut.steps)
         self.transactions = number + 1
 
