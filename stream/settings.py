@@ -206,6 +206,7 @@ class Settings(BaseSettings):
     def rules(self) -> Rules:
         """The part of the settings that the pure core depends on."""
         return Rules(
+            isolation="read_committed",
             allowed_lateness_ms=self.allowed_lateness_ms,
             hold_ms=self.hold_ms,
             room_idle_ms=self.room_idle_ms,

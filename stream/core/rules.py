@@ -5,6 +5,8 @@ Thresholds are products of judgement, not of the data they are tested on; each c
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 WINDOWS_MS: tuple[int, ...] = (60_000, 300_000, 1_800_000)
@@ -12,6 +14,9 @@ WINDOWS_MS: tuple[int, ...] = (60_000, 300_000, 1_800_000)
 
 class Rules(Struct, frozen=True, kw_only=True):
     """What the fold and the signals depend on, beside the log. Part of every replay."""
+
+    # Which records of the input topics are read; workers before 0.2 read those of aborted transactions too.
+    isolation: Literal["read_committed", "read_uncommitted"] = "read_uncommitted"
 
     # Time
     allowed_lateness_ms: int = 60_000

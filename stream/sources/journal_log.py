@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -19,7 +19,7 @@ from stream.errors import SnapupError
 from stream.kafka_clients import client_options
 from stream.kafka_refusals import refused_permission
 from stream.records.reading import read_tolerantly
-from stream.sources.journaled import JournaledPartition
+from stream.sources.journaled import JournaledPartition, isolation_of
 from stream.topics import check
 
 if TYPE_CHECKING:
@@ -112,13 +112,19 @@ class JournalLog:
         part = TopicPartition(self.journal, partition)
         inputs = [TopicPartition(topic, partition) for topic in self.inputs]
         follower: JournaledPartition | None = None
-        async with self._consumer([part]) as journal, self._consumer(inputs, "read_uncommitted") as consumer:
-            cursors = [_Cursor(consumer, each) for each in inputs]
+        async with AsyncExitStack() as stack:
+            journal = await stack.enter_async_context(self._consumer([part]))
+            cursors: list[_Cursor] = []
+            isolation = ""
             turn_at = time.monotonic()
             async for offset, segment in self._segments(journal, part, plan):
                 try:
                     if follower is None:
                         follower = JournaledPartition(partition, self.inputs, segment, keep_state=plan.rules_differ)
+                    if segment.rules and isolation != (isolation := isolation_of(segment)):
+                        # Workers of old read what was aborted, too: what they folded is read as they read it.
+                        consumer = await stack.enter_async_context(self._consumer(inputs, isolation))
+                        cursors = [_Cursor(consumer, each) for each in inputs]
                         # Of topics that came later it says nothing: these are read from their begin.
                         for each, position in zip(inputs, segment.steps.positions_before, strict=False):
                             consumer.seek(each, position)

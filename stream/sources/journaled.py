@@ -104,6 +104,14 @@ class JournaledPartition:
         self.fold.go_on_at(steps.positions)
 
 
+def isolation_of(segment: Segment) -> str:
+    """Which records of the inputs its owner read; of a segment that has rules.
+
+    Raises JournalError when this version does not know them.
+    """
+    return _rules_of(segment).isolation
+
+
 def _rules_of(segment: Segment) -> Rules:
     """The settings under which a claim or a base was written.
 

@@ -63,6 +63,7 @@ class Logs(Struct, frozen=True, kw_only=True):
     signals: LogReader
     dead_letters: LogReader
     journal: LogReader | None
+    written: LogReader  # asked where logs end, with what is not committed yet
 
 
 async def audit(
@@ -106,7 +107,7 @@ async def auditing(where: Where, assumptions: Assumptions, *, room_id: str | Non
         inputs = await enter(log_reader(servers, [f"{where.prefix}.{name}" for name in TOPIC_NAMES]))
         journal: LogReader | None = None
         try:
-            journal = await enter(log_reader(servers, [f"{where.prefix}.journal"], "read_committed"))
+            journal = await enter(log_reader(servers, [f"{where.prefix}.journal"]))
             await _read_rules(journal, rulebook)
         except SnapupError as error:
             rulebook.unread = error.message
@@ -116,9 +117,10 @@ async def auditing(where: Where, assumptions: Assumptions, *, room_id: str | Non
         logs = Logs(
             inputs=inputs,
             journal=journal,
-            checkpoints=await enter(log_reader(servers, [checkpoints], "read_committed")),
-            signals=await enter(log_reader(servers, [signals], "read_committed", since_ms=since_ms)),
-            dead_letters=await enter(log_reader(servers, [dead_letters], "read_committed")),
+            checkpoints=await enter(log_reader(servers, [checkpoints])),
+            signals=await enter(log_reader(servers, [signals], since_ms=since_ms)),
+            dead_letters=await enter(log_reader(servers, [dead_letters])),
+            written=await enter(log_reader(servers, [dead_letters], "read_uncommitted")),
         )
         redis = Redis.from_url(where.redis_url, socket_timeout=REDIS_TIMEOUT_S)
         stack.push_async_callback(redis.aclose)
@@ -202,7 +204,12 @@ class Auditor:
         problems: list[str] = []
         while True:
             await self._read_checkpoints()
-            behind = self._checkpoints.behind(wanted)
+            behind = {}
+            for where, count in self._checkpoints.behind(wanted).items():
+                saved = self._checkpoints.saved(*where) or inputs.begins[where]
+                # Behind the last record may lie markers of transactions, and what was aborted: nobody folds these.
+                if not await inputs.is_empty(where, saved, wanted[where]):
+                    behind[where] = count
             if not behind:
                 break
             if time.monotonic() > until:
@@ -239,7 +246,7 @@ class Auditor:
         All that the cut's transactions wrote lies before these; committed as they are, it can be read at once.
         """
         for reader, add in ((self._logs.signals, self._signals.add), (self._logs.dead_letters, self._letters.add)):
-            async for record in reader.read_to(await self._logs.inputs.ends(reader)):
+            async for record in reader.read_to(await self._logs.written.ends(reader)):
                 add(record)
 
     def _compare_saved(self) -> dict[str, RoomVerdict]:

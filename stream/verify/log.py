@@ -29,6 +29,8 @@ FETCH_WAIT_MS = 100
 LOOK_RECORDS = 20_000
 # Longer than a dead producer's transaction stays open, and than a broker needs to come back.
 STALL_S = 60.0
+# One look ahead.
+PROBE_S = 5.0
 
 
 class CutOffError(SnapupError):
@@ -43,8 +45,13 @@ class LogReader:
         handed: up to where everything was handed out.
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer, begins: dict[TopicPartition, int]) -> None:
+    def __init__(
+        self, consumer: AIOKafkaConsumer, begins: dict[TopicPartition, int], probe: AIOKafkaConsumer | None = None
+    ) -> None:
         self._consumer = consumer
+        self._probe = probe  # looks ahead; started when it is asked for
+        self._probing = False
+        self._first_after: dict[TopicPartition, int] = {}  # a record that is known to be there
         self._held: dict[TopicPartition, deque[Any]] = {part: deque() for part in begins}
         self.begins: Offsets = {(part.topic, part.partition): offset for part, offset in begins.items()}
         self.handed: Offsets = dict(self.begins)
@@ -91,6 +98,28 @@ class LogReader:
                     "away, or a transaction open?"
                 )
 
+    async def is_empty(self, where: tuple[str, int], begin: int, end: int) -> bool:
+        """Whether no record lies between these offsets: markers of transactions and what was aborted are none.
+
+        False too when the broker does not say so soon.
+        """
+        part = TopicPartition(*where)
+        if begin <= self._first_after.get(part, -1) < end:
+            return False
+        if begin >= end or self._probe is None:
+            return begin >= end
+        if not self._probing:
+            await self._probe.start()
+            self._probing = True
+        self._probe.assign([part])
+        self._probe.seek(part, begin)
+        given_up_at = time.monotonic() + PROBE_S
+        while await self._probe.position(part) < end and time.monotonic() < given_up_at:
+            for records in (await self._probe.getmany(timeout_ms=FETCH_WAIT_MS, max_records=1)).values():
+                self._first_after[part] = records[0].offset
+                return records[0].offset >= end
+        return bool(await self._probe.position(part) >= end)
+
     async def _fetch(self, behind: set[TopicPartition]) -> dict[TopicPartition, list[Any]]:
         try:
             return await self._consumer.getmany(*behind, timeout_ms=FETCH_WAIT_MS, max_records=LOOK_RECORDS)
@@ -117,7 +146,7 @@ async def begins_since(
 async def log_reader(
     bootstrap_servers: KafkaAt,
     topics: Sequence[str],
-    isolation: Literal["read_committed", "read_uncommitted"] = "read_uncommitted",
+    isolation: Literal["read_committed", "read_uncommitted"] = "read_committed",
     *,
     since_ms: int | None = None,
 ) -> AsyncIterator[LogReader]:
@@ -129,15 +158,18 @@ async def log_reader(
     read_tolerantly()
     counts = await check(bootstrap_servers, topics)
     partitions = [TopicPartition(topic, number) for topic in topics for number in range(counts[topic])]
-    consumer = AIOKafkaConsumer(
-        **client_options(bootstrap_servers),
-        group_id=None,
-        enable_auto_commit=False,
-        # A jump to somewhere else would go unnoticed.
-        auto_offset_reset="none",
-        isolation_level=isolation,
-        fetch_max_wait_ms=FETCH_WAIT_MS,
-        max_partition_fetch_bytes=4 * 1024 * 1024,
+    consumer, probe = (
+        AIOKafkaConsumer(
+            **client_options(bootstrap_servers),
+            group_id=None,
+            enable_auto_commit=False,
+            # A jump to somewhere else would go unnoticed.
+            auto_offset_reset="none",
+            isolation_level=isolation,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+        )
+        for _ in range(2)
     )
     try:
         await consumer.start()
@@ -145,7 +177,7 @@ async def log_reader(
         begins = await begins_since(consumer, partitions, since_ms)
         for part, begin in begins.items():
             consumer.seek(part, begin)
-        yield LogReader(consumer, begins)
+        yield LogReader(consumer, begins, probe)
     except (KafkaError, OSError) as error:
         if (refused := refused_permission(error, bootstrap_servers, "Read")) is not None:
             raise SnapupError(refused) from None
@@ -155,3 +187,4 @@ async def log_reader(
         ) from error
     finally:
         await consumer.stop()
+        await probe.stop()

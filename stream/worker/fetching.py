@@ -21,10 +21,14 @@ COLLECT_BYTES = 1 << 20
 
 
 class LogEnds(NamedTuple):
-    """Where the log of each input topic begins and ends, in topic order."""
+    """Where the log of each input topic begins and ends, in topic order.
+
+    `end`: as far as it is committed. `written_to`: with what is not committed yet; None: nothing is open.
+    """
 
     begin: list[int]
     end: list[int]
+    written_to: list[int] | None = None
 
 
 class SliceDesk(Protocol):

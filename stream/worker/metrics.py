@@ -29,6 +29,7 @@ WRITE_STEPS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 8)
 RESTORE_STEPS_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120)
 SIZE_STEPS = (1e3, 1e4, 1e5, 1e6, 4e6, 1e7, 4e7, 1e8)
 COUNT_STEPS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
+HELD_UP = "How long an open transaction has held up what was written behind its first record."
 OUTCOMES = ("applied", "duplicate", "dead_lettered")
 
 
@@ -77,8 +78,9 @@ class Metrics:
         self._ids = gauge("stream_remembered_ids", "Event ids in memory.")
         self._orders = gauge("stream_remembered_orders", "Orders in memory.")
         self._queued = gauge("stream_queued_records", "Records fetched that wait for topics with backlog.")
-        self._lag = gauge(
-            "stream_consumer_lag_records", "Records between the fold and the log's end.", "topic", "partition"
+        self._lag, self._held_up = (
+            gauge("stream_consumer_lag_records", "Records between the fold and the log's end.", "topic", "partition"),
+            gauge("stream_open_transaction_seconds", HELD_UP, "topic", "partition"),
         )
         self.visible = histogram(
             "stream_visible_latency_seconds",
@@ -178,6 +180,7 @@ class Metrics:
                 lag = owner.ownership.lag_records(index, owner.fold.positions[index])
                 if lag is not None:
                     self._lag.labels(topic, str(owner.partition)).set(lag)
+                self._held_up.labels(topic, str(owner.partition)).set(owner.ownership.held_up_ms(index) / 1000)
             self._age.labels(str(owner.partition)).set(time.monotonic() - owner.saved_at)
         self._forget_partitions({owner.partition for owner in owners})
         for phase in (Phase.ACQUIRING, Phase.READY, Phase.LIVE):
@@ -240,6 +243,7 @@ class Metrics:
         for partition in self._age_partitions - owned:
             self._age.remove(str(partition))
             self._lag.remove_by_labels({"partition": str(partition)})
+            self._held_up.remove_by_labels({"partition": str(partition)})
         self._age_partitions = owned
 
 

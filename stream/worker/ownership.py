@@ -73,7 +73,8 @@ class Drained(Struct, frozen=True):
         token: the token that was stamped at the last seek, None before the first.
         records: possibly none.
         position: the offset that the fetcher asks for next; None while a seek is pending.
-        end_offset: the log's end as of the last fetch answer; None before the first.
+        end_offset: the log's end as of the last fetch answer, as far as it is committed; None before the first.
+        written_to: the log's end with what is not committed yet; None before the first.
         polled_at_ms: wall clock of that answer.
     """
 
@@ -84,6 +85,7 @@ class Drained(Struct, frozen=True):
     position: int | None
     end_offset: int | None
     polled_at_ms: int
+    written_to: int | None = None
 
 
 class Ownership:
@@ -103,6 +105,8 @@ class Ownership:
         self.accepted_to = [0] * topics
         self._handed_to = [0] * topics
         self._seen: list[Drained | None] = [None] * topics
+        # Per topic: where the committed part of the log stands still, with more behind it, and since when.
+        self._held_up: list[tuple[int, int] | None] = [None] * topics
 
     # -- transitions ---------------------------------------------------------------------------------------------------
 
@@ -157,6 +161,7 @@ class Ownership:
                 self._handed_to[topic_index] = records[-1].offset + 1
             return
         self._seen[topic_index] = drained
+        self._note_held_up(drained)
         for start in range(0, len(records), slice_records):
             piece = Slice(
                 topic_index=topic_index,
@@ -195,6 +200,22 @@ class Ownership:
         if seen is None or seen.position is None or accepted != self._handed_to[topic_index]:
             return accepted
         return max(accepted, seen.position)
+
+    def _note_held_up(self, drained: Drained) -> None:
+        topic_index, stable, written = drained.topic_index, drained.end_offset, drained.written_to
+        if stable is None or written is None or written <= stable:
+            self._held_up[topic_index] = None
+        elif (held_up := self._held_up[topic_index]) is None or held_up[0] != stable:
+            self._held_up[topic_index] = (stable, drained.polled_at_ms)
+
+    def held_up_ms(self, topic_index: int) -> int:
+        """How long an open transaction has held up what was written behind it, as far as it was seen; 0: none does.
+
+        The log's committed part stands still from the first offset of the oldest open transaction on, whatever else
+        was written since, and by whom.
+        """
+        held_up, seen = self._held_up[topic_index], self._seen[topic_index]
+        return 0 if held_up is None or seen is None else max(0, seen.polled_at_ms - held_up[1])
 
     def at_log_end(self, topic_index: int, now_ms: int) -> bool:
         """Everything that the log held at the last fetch was accepted, and that fetch was just now."""

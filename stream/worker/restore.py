@@ -149,7 +149,8 @@ def within_logs(
         FatalError: a log begins after it or ends before it; not with `accept_data_loss`.
     """
     positions = []
-    for topic, begin, end in zip(topics, ends.begin, ends.end, strict=True):
+    # A worker of old read what was not committed: what it saved may lie behind an open transaction's first offset.
+    for topic, begin, end in zip(topics, ends.begin, ends.written_to or ends.end, strict=True):
         saved = saved_positions.get(topic, begin)  # a topic that is new since then is read whole
         if saved < begin and not accept_data_loss:
             raise FatalError(

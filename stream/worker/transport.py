@@ -30,6 +30,7 @@ import aiokafka
 import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.codec import has_lz4, has_snappy, has_zstd
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata
 from faust.assignor.partition_assignor import PartitionAssignor
@@ -66,6 +67,8 @@ NOT_WANTED_S = 0.02
 ASKER_STOP_S = 3.0
 # Well below `broker_max_poll_interval`.
 SEEM_BUSY_S = 10.0
+# Nothing of an aborted transaction is ever read; one that is open holds up its own topic partition alone.
+ISOLATION = "read_committed"
 
 T = TypeVar("T")
 
@@ -95,6 +98,12 @@ def check_versions() -> None:
         raise SnapupError("cramjam is missing: records compressed with snappy, lz4 or zstd could not be read.")
 
 
+def _stable_end(state: Any) -> int | None:
+    """Up to where a log is committed, as its last fetch answer said; None before the first."""
+    stable: int | None = state.lso
+    return state.highwater if stable is None or stable < 0 else stable
+
+
 class BatchConsumerThread(AIOKafkaConsumerThread):
     """Faust's consumer thread with short fetch waits and bounded answers."""
 
@@ -102,6 +111,8 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
+        # Faust would do so for "exactly once" only, which is another transaction of its own.
+        consumer._isolation_level = ISOLATION
         consumer._fetch_max_wait_ms = IDLE_WAIT_MS
         consumer._fetch_max_bytes = FETCH_ANSWER_MAX_BYTES
         app: Any = self.app
@@ -207,8 +218,9 @@ class BatchConsumer(FaustConsumer):
             token=self._stamps.get(tp),
             records=fetched.get(tp, ()),
             position=state.position if known else None,
-            end_offset=state.highwater if known else None,
+            end_offset=_stable_end(state) if known else None,
             polled_at_ms=(state.timestamp or 0) if known else 0,
+            written_to=state.highwater if known else None,
         )
 
     def _message(self, haul: Haul) -> tuple[TP, ConsumerMessage]:
@@ -277,14 +289,19 @@ class BatchConsumer(FaustConsumer):
         consumer's a fetch may wait `IDLE_WAIT_MS` for records before either question gets its turn.
         """
         tps = [TopicPartition(topic, partition) for topic in self.transport.topics]
-        asker = AIOKafkaConsumer(**client_options(self.transport.bootstrap_servers), group_id=None)
+        asker = AIOKafkaConsumer(
+            **client_options(self.transport.bootstrap_servers), group_id=None, isolation_level=ISOLATION
+        )
         try:
             await asker.start()
             await asker._client.set_topics(self.transport.topics)  # else its first try would only tell it of them
             begin, end = await asyncio.gather(asker.beginning_offsets(tps), asker.end_offsets(tps))
+            fetcher: Any = asker._fetcher
+            fetcher._isolation_level = READ_UNCOMMITTED  # asked last: not before what is committed
+            written = await asker.end_offsets(tps)
         finally:
             await within(asker.stop(), ASKER_STOP_S)
-        return LogEnds([begin[tp] for tp in tps], [end[tp] for tp in tps])
+        return LogEnds([begin[tp] for tp in tps], [end[tp] for tp in tps], [written[tp] for tp in tps])
 
     async def leave_when_stopped(self) -> None:
         """Let a static member leave the group at its end, as others do.

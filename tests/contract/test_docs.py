@@ -84,10 +84,13 @@ def test_figures_of_the_tour_are_those_of_the_show() -> None:
 def test_rules_table_has_every_rule_with_its_default_and_its_variable() -> None:
     defaults, variables = load_settings().rules(), _variables_of_rules()
     documented = {
-        quoted(rule)[0]: (float(value), quoted(variable)) for rule, value, variable, _ in rows_of(SIGNALS, "rules")
+        quoted(rule)[0]: (quoted(value)[0] if quoted(value) else float(value), quoted(variable))
+        for rule, value, variable, _ in rows_of(SIGNALS, "rules")
     }
+    values = {name: getattr(defaults, name) for name in Rules.__struct_fields__}
     assert documented == {
-        name: (float(getattr(defaults, name)), variables.get(name, [])) for name in Rules.__struct_fields__
+        name: (value if isinstance(value, str) else float(value), variables.get(name, []))
+        for name, value in values.items()
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from stream.worker.ownership import END_KNOWN_FOR_MS, Drained, Ownership, Phase, RewoundError, Slice, Verdict
@@ -212,3 +213,27 @@ def test_lag_is_what_lies_between_the_fold_and_the_end() -> None:
     ownership.accept(piece)
     assert ownership.lag_records(0, folded_to=11) == 39
     assert ownership.lag_records(0, folded_to=13) == 37
+
+
+def held_up(ownership: Ownership, stable: int, written: int, at_ms: int) -> int:
+    seen = drained(ownership, position=stable, end=stable)
+    cut(ownership, msgspec.structs.replace(seen, written_to=written, polled_at_ms=at_ms))
+    return ownership.held_up_ms(0)
+
+
+def test_an_open_transaction_is_timed_while_the_committed_part_stands_still_with_more_behind_it() -> None:
+    ownership = live()
+    assert held_up(ownership, 10, 10, 1_000) == 0
+    assert held_up(ownership, 10, 12, 2_000) == 0
+    assert held_up(ownership, 10, 14, 5_000) == 3_000
+    assert held_up(ownership, 12, 14, 9_000) == 0  # it ended, and another one began
+    assert held_up(ownership, 12, 15, 9_500) == 500
+    assert held_up(ownership, 15, 15, 9_900) == 0
+    assert ownership.held_up_ms(1) == 0
+
+
+def test_what_is_not_committed_is_beyond_the_end_of_the_log() -> None:
+    ownership = live()
+    held_up(ownership, 10, 99, NOW_MS)
+    assert ownership.at_log_end(0, NOW_MS)
+    assert ownership.lag_records(0, 10) == 0

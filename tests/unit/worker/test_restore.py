@@ -8,7 +8,7 @@ from stream.core.growth import NEWEST_VERSION
 from stream.exits import Exit
 from stream.worker.checkpoint import Meta
 from stream.worker.fetching import LogEnds
-from stream.worker.restore import start_positions
+from stream.worker.restore import start_positions, within_logs
 from stream.worker.tasks import FatalError
 
 TOPICS = ("live.likes", "live.orders")
@@ -66,3 +66,10 @@ def test_a_checkpoint_of_another_partition_count_is_refused() -> None:
     with pytest.raises(FatalError, match="4 partitions, but the checkpoint of partition 2 was made with 8") as caught:
         positions(meta({}, partitions=8), [0, 0], [0, 0])
     assert caught.value.code is Exit.FOREIGN_CHECKPOINT
+
+
+def test_a_saved_offset_behind_an_open_transactions_first_is_no_loss() -> None:
+    """A worker of old read what was not committed."""
+    saved = dict.fromkeys(TOPICS, 7)
+    begin, stable, written = ([offset] * len(TOPICS) for offset in (0, 5, 9))
+    assert within_logs(saved, TOPICS, 2, LogEnds(begin, stable, written), accept_data_loss=False) == [7] * len(TOPICS)
