@@ -25,6 +25,7 @@ class Exit(IntEnum):
     STALLED = 76
     SLOW_STOP = 77
     DUPLICATE_MEMBER = 78
+    KAFKA_REFUSES = 79
 
 
 def end_process(code: Exit, reason: str, **fields: Any) -> NoReturn:

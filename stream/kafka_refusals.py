@@ -57,6 +57,8 @@ def refused_permission(error: BaseException, where: KafkaAt | None, operation: s
         case errors.TransactionalIdAuthorizationFailed():
             return not_permitted(where, "Write", f"transactional id {_names(error)}")
         case errors.ClusterAuthorizationFailedError():
+            if operation == "Write":  # what an idempotent producer is asked for before it has written anything
+                return not_permitted(where, "Write", "a topic at least, or IdempotentWrite on the cluster")
             return not_permitted(where, operation, "the cluster")
     cause = error.__cause__
     return None if cause is None else refused_permission(cause, where, operation)

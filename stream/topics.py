@@ -190,14 +190,21 @@ async def apply(bootstrap_servers: KafkaAt, specs: Sequence[TopicSpec]) -> list[
         ]
 
 
-async def compare(bootstrap_servers: KafkaAt, specs: Sequence[TopicSpec]) -> list[TopicReport]:
-    """Say of each topic whether it is missing, exists as declared, or differs; changes nothing."""
+async def compare(bootstrap_servers: KafkaAt, specs: Sequence[TopicSpec], *, to: str = "Describe") -> list[TopicReport]:
+    """Say of each topic whether it is missing, exists as declared, or differs (`to`: as for `check`)."""
     async with admin_client(bootstrap_servers) as admin:
-        return await _compare(admin, specs, bootstrap_servers)
+        return await _compare(admin, specs, bootstrap_servers, to)
 
 
-async def check(bootstrap_servers: KafkaAt, topics: Iterable[str]) -> dict[str, int]:
+async def check(
+    bootstrap_servers: KafkaAt, topics: Iterable[str], *, to: Mapping[str, str] | str = "Describe"
+) -> dict[str, int]:
     """The partition count of each of these topics (full names), for a worker's start.
+
+    Args:
+        bootstrap_servers: the cluster.
+        topics: full names.
+        to: what will be done with them, in Kafka's words: the permission without which they cannot even be seen.
 
     Raises:
         SnapupError: a topic is missing, or the counts are not all the same: a room's events would then meet in
@@ -207,7 +214,7 @@ async def check(bootstrap_servers: KafkaAt, topics: Iterable[str]) -> dict[str, 
     async with admin_client(bootstrap_servers) as admin:
         found = await _partition_counts(admin)
         missing = [name for name in wanted if name not in found]
-        await _refuse_hidden(admin, missing, bootstrap_servers)
+        await _refuse_hidden(admin, missing, bootstrap_servers, to)
     if missing:
         raise SnapupError(
             f"Missing in Kafka: {', '.join(missing)}. Create what is declared with `snapup topics apply`."
@@ -272,20 +279,33 @@ async def _partition_counts(admin: Any) -> dict[str, int]:
     return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
 
 
-async def _refuse_hidden(admin: Any, names: Sequence[str], bootstrap_servers: KafkaAt) -> None:
+async def _refuse_hidden(
+    admin: Any, names: Sequence[str], bootstrap_servers: KafkaAt, to: Mapping[str, str] | str = "Describe"
+) -> None:
     """Tell topics that this principal may not see from those that are not there: a list shows neither."""
     if not names:
         return
     client = admin._client  # noqa: SLF001 — by name, the admin client would let the broker create them
     answer = await client.send(client.get_random_node(), MetadataRequest(list(names), allow_auto_topic_creation=False))
-    hidden = [topic["topic"] for topic in answer.to_object()["topics"] if topic["error_code"] == NOT_PERMITTED]
+    hidden: dict[str, list[str]] = {}
+    for topic in answer.to_object()["topics"]:
+        if topic["error_code"] == NOT_PERMITTED:
+            operation = to if isinstance(to, str) else to[topic["topic"]]
+            hidden.setdefault(operation, []).append(topic["topic"])
     if hidden:
-        raise SnapupError(not_permitted(bootstrap_servers, "Describe", f"topic {', '.join(sorted(hidden))}"))
+        raise SnapupError(
+            " ".join(
+                not_permitted(bootstrap_servers, operation, f"topic {', '.join(sorted(names))}")
+                for operation, names in hidden.items()
+            )
+        )
 
 
-async def _compare(admin: Any, specs: Sequence[TopicSpec], bootstrap_servers: KafkaAt) -> list[TopicReport]:
+async def _compare(
+    admin: Any, specs: Sequence[TopicSpec], bootstrap_servers: KafkaAt, to: str = "Describe"
+) -> list[TopicReport]:
     counts = await _partition_counts(admin)
-    await _refuse_hidden(admin, [spec.name for spec in specs if spec.name not in counts], bootstrap_servers)
+    await _refuse_hidden(admin, [spec.name for spec in specs if spec.name not in counts], bootstrap_servers, to)
     configs, hidden = await read_configs(admin, [spec.name for spec in specs if spec.name in counts])
     if hidden:
         raise SnapupError(not_permitted(bootstrap_servers, "DescribeConfigs", f"topic {', '.join(hidden)}"))

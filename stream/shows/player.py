@@ -81,7 +81,7 @@ async def play_to_kafka(
     with ExitStack() as files:
         journal_file = None if journal is None else files.enter_context(journal.open("wb"))
         async with _producer(bootstrap_servers) as producer:
-            sender = BatchSender(producer, prefix, t0_ms, journal_file)
+            sender = BatchSender(producer, prefix, t0_ms, journal_file, bootstrap_servers)
             try:
                 await _send_all(show.deliveries(t0_ms), sender, speed, played, report)
             except asyncio.CancelledError:
@@ -158,7 +158,7 @@ async def _producer(bootstrap_servers: KafkaAt) -> AsyncIterator[AIOKafkaProduce
 
 async def _require_create_time(bootstrap_servers: KafkaAt, prefix: str) -> None:
     specs = [spec for spec in topics.declared(prefix, timestamp_type="CreateTime") if spec.kind == "input"]
-    for found in await topics.compare(bootstrap_servers, specs):
+    for found in await topics.compare(bootstrap_servers, specs, to="Write"):
         if found.status is Status.MISSING:
             raise SnapupError(
                 f"The topic {found.name} is missing. Create it: snapup topics apply --timestamp-type CreateTime."

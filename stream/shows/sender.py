@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
 from stream.errors import SnapupError
+from stream.kafka_refusals import refused_permission
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from aiokafka import AIOKafkaProducer
 
+    from stream.kafka_clients import KafkaAt
     from stream.shows.show import Delivery
 
 # Sent and not yet acknowledged: some seconds of a rush, and the most that a broken connection keeps waiting.
@@ -37,9 +39,18 @@ class BatchSender:
         prefix: of the topics.
         t0_ms: the show's beginning; record timestamps are this plus the moment of sending.
         journal: gets one line for each acknowledged record, or None.
+        where: whose principal is named when a permission is missing.
     """
 
-    def __init__(self, producer: AIOKafkaProducer, prefix: str, t0_ms: int, journal: BinaryIO | None = None) -> None:
+    def __init__(
+        self,
+        producer: AIOKafkaProducer,
+        prefix: str,
+        t0_ms: int,
+        journal: BinaryIO | None = None,
+        where: KafkaAt | None = None,
+    ) -> None:
+        self._where = where
         self._producer = producer
         self._prefix = prefix
         self._t0_ms = t0_ms
@@ -85,7 +96,7 @@ class BatchSender:
         try:
             partitions = sorted(await self._producer.partitions_for(f"{self._prefix}.{topic}"))
         except KafkaError as error:
-            raise SnapupError(
+            raise self._refused(error) or SnapupError(
                 f"The topic {self._prefix}.{topic} is not there: {error}. `snapup topics apply`."
             ) from error
         found = topic, self._partitioner(key, partitions, partitions)
@@ -111,7 +122,8 @@ class BatchSender:
         try:
             future = await self._producer.send_batch(batch, f"{self._prefix}.{topic}", partition=partition)
         except KafkaError as error:
-            raise SnapupError(f"Kafka does not take records of {self._prefix}.{topic}: {error}.") from error
+            failed = SnapupError(f"Kafka does not take records of {self._prefix}.{topic}: {error}.")
+            raise self._refused(error) or failed from error
 
         def done(acknowledged: asyncio.Future[Any]) -> None:
             self._room.set()
@@ -149,4 +161,9 @@ class BatchSender:
     def check(self) -> None:
         """Raise what went wrong with earlier records, if anything did."""
         if self._error is not None:
-            raise SnapupError(f"Kafka did not take the show: {self._error}.") from self._error
+            failed = SnapupError(f"Kafka did not take the show: {self._error}.")
+            raise self._refused(self._error) or failed from self._error
+
+    def _refused(self, error: BaseException) -> SnapupError | None:
+        said = refused_permission(error, self._where, "Write")
+        return None if said is None else SnapupError(said)

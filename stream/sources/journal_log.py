@@ -202,7 +202,7 @@ async def journal_log(bootstrap_servers: KafkaAt, prefix: str) -> JournalLog:
     """
     read_tolerantly()
     names = [f"{prefix}.{name}" for name in (*TOPIC_NAMES, "journal", "signals")]
-    counts = await check(bootstrap_servers, names)
+    counts = await check(bootstrap_servers, names, to="Read")
     return JournalLog(bootstrap_servers, prefix, counts[names[0]])
 
 

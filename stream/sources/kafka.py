@@ -37,7 +37,7 @@ async def check_topics(bootstrap_servers: KafkaAt, prefix: str) -> None:
         SnapupError: topics are missing, or stamp records with the broker's clock.
     """
     names = [f"{prefix}.{name}" for name in TOPIC_NAMES]
-    await topics.check(bootstrap_servers, names)
+    await topics.check(bootstrap_servers, names, to="Write")
     keep_time = await create_time_topics(bootstrap_servers, prefix)
     stamped = [name for name, logical in zip(names, TOPIC_NAMES, strict=True) if logical not in keep_time]
     if stamped:
@@ -54,7 +54,7 @@ async def create_time_topics(bootstrap_servers: KafkaAt, prefix: str) -> frozens
     inputs = [spec for spec in declared if spec.kind == "input"]
     return frozenset(
         report.name.removeprefix(f"{prefix}.")
-        for report in await topics.compare(bootstrap_servers, inputs)
+        for report in await topics.compare(bootstrap_servers, inputs, to="Write")
         if report.status is not Status.MISSING
         and not any(difference.startswith(topics.TIMESTAMP_TYPE) for difference in report.differences)
     )

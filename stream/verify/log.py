@@ -156,7 +156,7 @@ async def log_reader(
         SnapupError: Kafka does not answer, or a topic is missing or has another partition count.
     """
     read_tolerantly()
-    counts = await check(bootstrap_servers, topics)
+    counts = await check(bootstrap_servers, topics, to="Read")
     partitions = [TopicPartition(topic, number) for topic in topics for number in range(counts[topic])]
     consumer, probe = (
         AIOKafkaConsumer(

@@ -26,6 +26,7 @@ from stream.contract.events import TOPIC_NAMES
 from stream.core.partition import PartitionFold
 from stream.exits import Exit, end_process
 from stream.kafka_clients import tls_context
+from stream.kafka_refusals import refused_permission
 from stream.records.reading import take_whole_batches
 from stream.worker import health, preflight
 from stream.worker.checkpoint import OutputTopics
@@ -36,6 +37,7 @@ from stream.worker.metrics import Metrics, now_ms
 from stream.worker.overlay_store import OverlayStore
 from stream.worker.owner import Home
 from stream.worker.owners import Owners
+from stream.worker.permissions import run_watch_group
 from stream.worker.projection import Projection
 from stream.worker.saving import run_checkpoints
 from stream.worker.tasks import FatalError, Tasks
@@ -86,7 +88,7 @@ class Worker:
         rules = settings.rules()
         self.home = Home(
             bootstrap_servers=settings.brokers(),
-            id_prefix=f"{settings.group}-{settings.topic_prefix}",
+            id_prefix=transactional_id_prefix(settings),
             member_name=settings.member_name,
             who=f"{settings.member_name or socket.gethostname()}:{os.getpid()}",
             topics=self.topics,
@@ -171,6 +173,7 @@ class Worker:
             (self.projection.run_write(), "write documents"),
             (self.health.run_watch(), "watch"),
             (preflight.run_watch_counts(self._partition_counts, self.topics, self.home.partitions), "partition counts"),
+            (run_watch_group(self._group_error, self.home.bootstrap_servers), "group"),
         ):
             self.tasks.spawn(work, name)
         faust_runs = asyncio.create_task(self._run_faust(), name="faust")
@@ -178,12 +181,18 @@ class Worker:
         await asyncio.wait({faust_runs, asked}, return_when=asyncio.FIRST_COMPLETED)
         if not stop.is_set():
             error = faust_runs.exception() or self.app.crash_reason
-            log.critical("the consumer ended", error=repr(error))
-            return Exit.CONSUMER_FAILED
+            refused = None if error is None else refused_permission(error, self.home.bootstrap_servers, "Read")
+            # At once: what waits for the consumer would be cancelled with it, and seem to have failed.
+            if refused is not None:
+                end_process(Exit.KAFKA_REFUSES, refused)
+            end_process(Exit.CONSUMER_FAILED, "the consumer ended", error=repr(error))
         await self._stop()
         asked.cancel()
         faust_runs.cancel()
         return None
+
+    def _group_error(self) -> BaseException | None:
+        return cast("BatchConsumer", self.app.consumer).group_error()
 
     async def _partition_counts(self) -> dict[str, int]:
         return await cast("BatchConsumer", self.app.consumer).partition_counts()
@@ -207,6 +216,11 @@ class Worker:
         await self.tasks.close(FLUSH_S)
         with contextlib.suppress(OSError):
             await self.store.close()
+
+
+def transactional_id_prefix(settings: Settings) -> str:
+    """Of the producers of checkpoints; a dash and the partition follow."""
+    return f"{settings.group}-{settings.topic_prefix}"
 
 
 def input_topics(prefix: str) -> tuple[str, ...]:
@@ -333,7 +347,13 @@ async def run_worker(settings: Settings, *, accept_data_loss: bool = False) -> i
     configure_logging(settings.log_level, group=settings.group, member=settings.member_name or str(os.getpid()))
     async with stop_signals(settings.stop_timeout_ms) as stop:
         topics = input_topics(settings.topic_prefix)
-        partitions = await preflight.check_kafka(settings.brokers(), topics, OutputTopics.of(settings.topic_prefix))
+        partitions = await preflight.check_kafka(
+            settings.brokers(),
+            topics,
+            OutputTopics.of(settings.topic_prefix),
+            group=settings.group,
+            id_prefix=transactional_id_prefix(settings),
+        )
         worker = Worker(settings, partitions, accept_data_loss=accept_data_loss)
         served = await health.serve(worker.health, settings.metrics_host, settings.metrics_port)
         try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from structlog.typing import EventDict
 
@@ -62,11 +62,21 @@ def configure_logging(level: str, **fields: Any) -> None:
         )
     )
     handler.addFilter(Repetitions())
+    handler.addFilter(without_secrets)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(number if number <= logging.DEBUG else max(number, logging.WARNING))
+
+
+def without_secrets(record: logging.LogRecord) -> bool:
+    """Whether a line holds no secret: at DEBUG, aiokafka writes the requests with which it shows its password."""
+    return not any(type(each).__name__.startswith("SaslAuthenticate") for each in _arguments(record))
+
+
+def _arguments(record: logging.LogRecord) -> Iterable[object]:
+    return record.args if isinstance(record.args, tuple) else ()
 
 
 class Repetitions(logging.Filter):

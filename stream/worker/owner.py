@@ -33,6 +33,7 @@ from stream.worker.checkpoint import (
 )
 from stream.worker.dead_letters import dead_letter
 from stream.worker.ownership import Ownership, Phase
+from stream.worker.permissions import naming_refusals
 from stream.worker.restore import TURN_S, Restored, restore, start_positions, within_logs
 from stream.worker.tasks import FatalError
 
@@ -173,11 +174,13 @@ class Owner:
         self.writer = CheckpointWriter(
             home.bootstrap_servers, f"{home.id_prefix}-{partition}", home.outputs, partition, home.make_producer
         )
-        await self.writer.fence()
+        with naming_refusals(home.bootstrap_servers, "Write"):
+            await self.writer.fence()
         fenced = time.perf_counter()
-        restored = await restore(
-            home.bootstrap_servers, home.outputs.checkpoints, partition, self._load, home.make_consumer
-        )
+        with naming_refusals(home.bootstrap_servers, "Read"):
+            restored = await restore(
+                home.bootstrap_servers, home.outputs.checkpoints, partition, self._load, home.make_consumer
+            )
         read = time.perf_counter()
         # Asked after the fence: everything that the old owner may have published of lies before these ends.
         ends = await asyncio.wait_for(_ask(log_ends(partition)), ENDS_WAIT_S)
@@ -258,7 +261,8 @@ class Owner:
         steps = self.fold.journal.claim(self._clock_ms, self.saved)
         self.saved = tuple(self.fold.positions)
         meta = self._meta(self.saved, self.fold.version, claim=True)
-        written = await self._writer().write(Contents(meta, journal=self._segment(meta, steps)))
+        with naming_refusals(self.home.bootstrap_servers, "Write"):
+            written = await self._writer().write(Contents(meta, journal=self._segment(meta, steps)))
         if written.first_offset != end_offset:
             raise LostError(f"the claim landed at {written.first_offset}, the state was read to {end_offset} only")
         self.saved_at = time.monotonic()
@@ -291,7 +295,8 @@ class Owner:
             contents = self._timed_cut()
             written = None
             if contents is not None:
-                written = await self.writer.write(check_sizes(contents, f"partition {self.partition}"))
+                with naming_refusals(self.home.bootstrap_servers, "Write"):
+                    written = await self.writer.write(check_sizes(contents, f"partition {self.partition}"))
                 self.saved = tuple(contents.meta.positions.values())
             self.saved_at = time.monotonic()
             return written

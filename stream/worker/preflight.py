@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
 
 from stream import topic_settings, topics
 from stream.errors import SnapupError
 from stream.exits import Exit
-from stream.kafka_clients import client_options
+from stream.kafka_refusals import not_permitted
+from stream.topic_settings import MAX_MESSAGE_BYTES
+from stream.worker.checkpoint import BATCH_BYTES, SIGNAL_MAX_BYTES, STATE_RECORD_MAX_BYTES
+from stream.worker.permissions import missing_permissions
 from stream.worker.tasks import FatalError
 
 if TYPE_CHECKING:
@@ -29,19 +29,74 @@ log = structlog.get_logger(__name__)
 LOOK_AT_COUNTS_S = 5.0
 # A broker that has just started may not know of a topic yet; so often in a row means that it is gone.
 ABSENT_LOOKS = 4
+# What a batch of one record has around it, its key included.
+BATCH_OVERHEAD_BYTES = 4 * 1024
 
 
-async def check_kafka(bootstrap_servers: KafkaAt, inputs: Sequence[str], outputs: OutputTopics) -> int:
+async def check_kafka(
+    bootstrap_servers: KafkaAt, inputs: Sequence[str], outputs: OutputTopics, *, group: str, id_prefix: str
+) -> int:
     """How many partitions the topics have, when all is as it must be.
 
+    Args:
+        bootstrap_servers: Kafka, and how it is reached.
+        inputs: full names of the input topics.
+        outputs: the topics that are written.
+        group: the consumer group.
+        id_prefix: of the transactional ids; the partition follows.
+
     Raises:
-        SnapupError: Kafka does not answer, a topic is missing, counts differ, or a topic forgets what must be kept.
+        SnapupError: Kafka does not answer or does not let us in, a permission or a topic is missing, counts differ, a
+            topic forgets what must be kept, or takes only smaller batches than are written.
     """
-    names = [*inputs, outputs.checkpoints, outputs.dead_letters, outputs.signals, outputs.journal]
-    counts = await topics.check(bootstrap_servers, names)
-    configs = await _configs(bootstrap_servers, [*inputs, outputs.checkpoints])
+    writes = [outputs.checkpoints, outputs.dead_letters, outputs.signals, outputs.journal]
+    to = dict.fromkeys(inputs, "Read") | dict.fromkeys(writes, "Write")
+    partitions = (await topics.check(bootstrap_servers, to, to=to))[outputs.checkpoints]
+    async with topics.admin_client(bootstrap_servers) as admin:
+        missing = await missing_permissions(
+            admin,
+            bootstrap_servers,
+            group=group,
+            transactional_ids=[f"{id_prefix}-{partition}" for partition in range(partitions)],
+            reads=[*inputs, outputs.checkpoints],
+            writes=writes,
+        )
+        configs, hidden = await topics.read_configs(admin, [*inputs, *writes])
+    missing += [
+        not_permitted(bootstrap_servers, "DescribeConfigs", f"topic {name}")
+        for name in hidden
+        if name in {*inputs, outputs.checkpoints}
+    ]
+    if missing:
+        raise SnapupError(" ".join(missing))
+    if hidden:
+        log.info("not permitted to see the settings of topics that are written (DescribeConfigs)", topics=hidden)
     check_policies(configs, inputs, outputs.checkpoints)
-    return counts[outputs.checkpoints]
+    check_limits(configs, outputs)
+    return partitions
+
+
+def check_limits(configs: Mapping[str, Mapping[str, str]], outputs: OutputTopics) -> None:
+    """Refuse topics that would not take what a checkpoint writes: each would fail, and none would ever be saved.
+
+    Raises:
+        SnapupError: says how large a batch each of them must take.
+    """
+    wrong = []
+    for name, needed in (
+        (outputs.checkpoints, STATE_RECORD_MAX_BYTES + BATCH_OVERHEAD_BYTES),
+        (outputs.signals, SIGNAL_MAX_BYTES + BATCH_OVERHEAD_BYTES),
+        (outputs.dead_letters, BATCH_BYTES + BATCH_OVERHEAD_BYTES),
+        (outputs.journal, BATCH_BYTES + BATCH_OVERHEAD_BYTES),
+    ):
+        limit = configs.get(name, {}).get(MAX_MESSAGE_BYTES)
+        if limit is not None and int(limit) < needed:
+            wrong.append(f"{name} has {MAX_MESSAGE_BYTES}={limit}, it must be at least {needed}")
+    if wrong:
+        raise SnapupError(
+            f"{'; '.join(wrong)}: nothing could be saved. Set it as deploy/kafka/topics.toml has it (`snapup topics "
+            "list` shows all differences)."
+        )
 
 
 def check_policies(configs: Mapping[str, Mapping[str, str]], inputs: Sequence[str], checkpoints: str) -> None:
@@ -119,24 +174,3 @@ def check_counts(counts: Mapping[str, int], partitions: int) -> None:
 
 async def _asked(ask: Callable[[], Awaitable[Mapping[str, int]]]) -> Mapping[str, int]:
     return await ask()
-
-
-async def _configs(bootstrap_servers: KafkaAt, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The settings of topics; empty when this principal may not ask, for nothing else depends on it."""
-    admin = AIOKafkaAdminClient(**client_options(bootstrap_servers))
-    found: dict[str, dict[str, str]] = {}
-    try:
-        await admin.start()
-        answers: list[Any] = await admin.describe_configs(
-            [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-        )
-    except KafkaError as error:
-        log.warning("topic settings could not be read", error=repr(error))
-        return {}
-    finally:
-        await admin.close()
-    for answer in answers:
-        for code, _message, _kind, name, entries in answer.resources:
-            if not code:
-                found[name] = {entry[0]: entry[1] for entry in entries}
-    return found

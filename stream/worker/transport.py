@@ -34,6 +34,7 @@ from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata
 from faust.assignor.partition_assignor import PartitionAssignor
+from faust.exceptions import ConsumerNotStarted
 from faust.serializers.schemas import Schema
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.transport.drivers.aiokafka import Consumer as FaustConsumer
@@ -281,6 +282,14 @@ class BatchConsumer(FaustConsumer):
             return bool(coordinator.member_id and coordinator.generation > 0 and await coordinator._do_heartbeat())
 
         return await self._on_thread(beat())
+
+    def group_error(self) -> BaseException | None:
+        """What the group has against this member, while nobody has fetched since."""
+        try:
+            error: BaseException | None = self._kafka()._coordinator._pending_exception
+        except (AttributeError, ConsumerNotStarted):  # not there yet
+            return None
+        return error
 
     async def log_ends(self, partition: int) -> LogEnds:
         """Ask the broker where the logs of a partition begin and end.

@@ -6,20 +6,26 @@ other doors. It is one broker for the whole session, so every test has a topic p
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import re
 import shutil
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
+from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Float64, Int16, Int32, Schema, String
 
 from stream import topics
+from stream.contract.events import TOPIC_NAMES
+from stream.kafka_clients import Brokers, Security
 from stream.local.kafka import KafkaServer
 from stream.local.ports import LOOPBACK, free_ports
+from tests.support.doc_tables import OPERATIONS, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
     from stream.local.settings import LocalSettings
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 — of this test broker only
-USERS = ("worker", "reader", "writer", "limited", "nobody")
+USERS = ("worker", "owner", "auditor", "replayer", "importer", "simulator", "limited", "nobody")
 KIND = {"topic": 2, "group": 3, "cluster": 4, "transactional id": 5}
 OPERATION = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8, "DescribeConfigs": 10, "IdempotentWrite": 12}
 LITERAL, PREFIXED, ALLOW = 3, 4, 3
@@ -43,6 +49,24 @@ class Grant(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.operation} on {self.kind} {self.name}"
+
+
+def documented(process: str, prefix: str, group: str) -> list[Grant]:
+    """What a process needs, as docs/operations.md says: the tests grant nothing else."""
+    grants = []
+    for name, operation, on in rows_of(OPERATIONS.read_text("utf-8"), "permissions"):
+        if name.strip("`") != process:
+            continue
+        kind = next(kind for kind in KIND if on.startswith(kind))
+        names = re.findall(r"`([^`]+)`", on)
+        if "*inputs*" in on:
+            names += TOPIC_NAMES
+        for each in names:
+            plain = each.replace("PREFIX", prefix).replace("GROUP", group)
+            whole = f"{prefix}.{plain}" if kind == "topic" and not plain.startswith(prefix) else plain
+            grants.append(Grant(operation.strip("`"), kind, whole))
+    assert grants, process
+    return grants
 
 
 class AlterClientQuotasResponse(Response):
@@ -165,6 +189,17 @@ class SecuredKafka:
         }
         return found | ({"SNAPUP_SSL_CAFILE": str(self.folder / "ca.pem")} if protocol == "SASL_SSL" else {})
 
+    def brokers(self, user: str) -> Brokers:
+        """The cluster as this user comes in: by SASL_SSL and SCRAM."""
+        security = Security(
+            protocol="SASL_SSL",
+            mechanism="SCRAM-SHA-512",
+            username=user,
+            password=PASSWORD,
+            cafile=self.folder / "ca.pem",
+        )
+        return Brokers(f"{LOOPBACK}:{self.doors['SASL_SSL']}", security)
+
     def by_certificate(self) -> dict[str, str]:
         """The variables with which a command of ours comes in as User:CN=client."""
         return {
@@ -199,6 +234,7 @@ class SecuredKafka:
                 request = CreateAclsRequest(*self._acl(f"User:{user}", grant))
                 answer = await admin._send_to_controller(request)
                 assert answer.creation_responses[0][0] == 0, answer
+                await self._until_known(admin, f"User:{user}", grant, there=True)
 
     async def revoke(self, user: str, grants: Iterable[Grant]) -> None:
         """Take them away again."""
@@ -206,6 +242,18 @@ class SecuredKafka:
             for grant in grants:
                 answer = await admin._send_to_controller(DeleteAclsRequest(*self._acl(f"User:{user}", grant)))
                 assert answer.filter_responses[0][2], f"{user} had no {grant}"
+                await self._until_known(admin, f"User:{user}", grant, there=False)
+
+    async def _until_known(self, admin: Any, principal: str, grant: Grant, *, there: bool) -> None:
+        """The controller has answered; the broker learns of it a moment later."""
+        deadline = time.monotonic() + 30
+        while True:
+            kind, name, pattern, *rest = self._acl(principal, grant)
+            answer = await admin._send_request(DescribeAclsRequest(kind, name, pattern, *rest))
+            if bool(answer.resources) is there:
+                return
+            assert time.monotonic() < deadline, f"{grant} was not heard of"
+            await asyncio.sleep(0.02)
 
     @staticmethod
     def _acl(principal: str, grant: Grant) -> tuple[Any, ...]:

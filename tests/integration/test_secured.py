@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
+from stream import topics
+from stream.commands.replay_kafka import replay_topics
+from stream.contract.events import TOPIC_NAMES
+from stream.contract.recording import RecordedRecord
+from stream.errors import SnapupError
+from stream.exits import Exit
+from stream.local.redis import RedisServer
 from stream.local.settings import LocalSettings
-from tests.integration.secured import PASSWORD, Grant, SecuredKafka
-from tests.integration.worker_process import START
+from stream.settings import load_settings
+from stream.shows import build_show
+from stream.shows.player import play_to_kafka
+from stream.sources.kafka import check_topics, deliver
+from stream.verify.audit import Where, audit
+from stream.verify.room_count import Assumptions
+from stream.verify.verdict import PASSED
+from stream.worker.checkpoint import OutputTopics
+from stream.worker.preflight import check_kafka
+from tests.integration.secured import PASSWORD, Grant, SecuredKafka, documented
+from tests.integration.worker_process import START, WorkerProcess, send, shop_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from stream.kafka_clients import Brokers
 
 pytestmark = pytest.mark.integration
 
@@ -68,14 +89,197 @@ async def test_each_door_opens_to_who_may_come_in_and_says_why_to_who_may_not(se
         "cannot be used with its key": mutual | {"SNAPUP_SSL_KEY_PASSWORD": "wrong-word"},
         "Not permitted: User:nobody needs Describe on topic": way("nobody"),
     }
-    asked = await asyncio.gather(
-        *(run(each, "topics", "check", "--prefix", "doors") for each in [*opens, *refusals.values()])
+    names = [spec.name for spec in topics.declared("doors")]
+
+    def entering(variables: dict[str, str]) -> Brokers:
+        flags = {name.removeprefix("SNAPUP_").lower(): value for name, value in variables.items()}
+        return load_settings(**flags).brokers()
+
+    for each in opens:
+        assert set((await topics.check(entering(each), names)).values()) == {2}
+    for said, each in refusals.items():
+        with pytest.raises(SnapupError) as refused:
+            await topics.check(entering(each), names)
+        assert said in refused.value.message
+        assert PASSWORD not in refused.value.message
+        assert "wrong-word" not in refused.value.message
+    told = await run(scram | {"SNAPUP_SASL_PASSWORD": "wrong-word"}, "topics", "check", "--prefix", "doors")
+    assert told.returncode == 1
+    assert told.stderr.startswith("Kafka at ")
+    assert told.stderr.count("\n") == 1, "one sentence, and no line of a library"
+    examined = await run(scram, "doctor", "--json")
+    (found,) = (each for each in json.loads(examined.stdout) if each["name"] == "configured Kafka")
+    assert found["ok"]
+    assert found["detail"].endswith("answers (SASL_SSL, SCRAM-SHA-512)")
+    assert PASSWORD not in examined.stdout
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"), LocalSettings())
+    server.start()
+    yield server.url
+    server.stop()
+
+
+async def test_every_command_runs_with_the_permissions_that_are_documented_and_no_others(
+    secured: SecuredKafka, redis_url: str, tmp_path: Path
+) -> None:
+    prefix, group = "least", "least-group"
+    for user, process in (
+        ("worker", "worker"),
+        ("owner", "topics apply"),
+        ("auditor", "audit"),
+        ("replayer", "replay --from-kafka"),
+        ("importer", "import --to kafka"),
+        ("simulator", "simulate"),
+    ):
+        await secured.grant(user, documented(process, prefix, group))
+    common = {
+        "SNAPUP_TOPIC_PREFIX": prefix,
+        "SNAPUP_GROUP": group,
+        "SNAPUP_REDIS_URL": redis_url,
+        "SNAPUP_CLOCK": "log",
+    }
+
+    def way(user: str, mechanism: str = "SCRAM-SHA-512") -> dict[str, str]:
+        return common | secured.environment(user, mechanism=mechanism)
+
+    applied = await run(way("owner"), "topics", "apply", "--partitions", "2", "--timestamp-type", "CreateTime")
+    assert applied.returncode == 0, applied.stderr
+    (tmp_path / "password").write_text(f"{PASSWORD}\n")
+    from_file: dict[str, Any] = way("worker") | {
+        "SNAPUP_SASL_PASSWORD": "",
+        "SNAPUP_METRICS_PORT": "0",
+        "SNAPUP_LOG_LEVEL": "debug",
+    }
+    from_file["SNAPUP_SASL_PASSWORD_FILE"] = str(tmp_path / "password")
+    del from_file["SNAPUP_SASL_PASSWORD"]
+    with WorkerProcess(tmp_path / "worker.log", None, prefix, **from_file) as worker:
+        (tmp_path / "day.csv").write_text(
+            "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
+            + "".join(f"{n},SKU{n},THING,1,2011-07-28 09:{n % 60:02d}:00,1.25,17850.0,UK\n" for n in range(100, 150))
+        )
+        bring = "import", "uci", str(tmp_path / "day.csv"), "--room", "shop", "--to", "kafka"
+        imported, played, _ready = await asyncio.gather(
+            run(way("importer", "PLAIN"), *bring),
+            run(way("simulator"), "simulate", "brushing", "--scale", "0.01", "--speed", "max", "--json"),
+            worker.until_ready(2),
+        )
+        assert imported.returncode == 0, imported.stderr
+        assert played.returncode == 0, played.stderr
+        await worker.until_counted("stream_received_total", 50 + json.loads(played.stdout)["played"]["sent"])
+        audited, replayed = await asyncio.gather(
+            run(way("auditor"), "audit"), run(way("replayer"), "replay", "--from-kafka", "--all", "--check")
+        )
+        assert audited.returncode == 0, audited.stdout + audited.stderr
+        assert PASSED in audited.stdout
+        assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+        assert worker.terminate() == 0
+        for said in (worker.text(), imported.stderr, played.stderr, audited.stderr, replayed.stderr):
+            assert PASSWORD not in said
+            assert "SaslAuthenticate" not in said
+        assert '"level": "debug"' in worker.text()
+
+
+async def test_each_permission_that_a_worker_lacks_at_its_start_is_named_alone(secured: SecuredKafka) -> None:
+    prefix, group = "lacking", "lacking-group"
+    await secured.apply_topics(prefix)
+    grants = documented("worker", prefix, group)
+    await secured.grant("worker", grants)
+    brokers = secured.brokers("worker")
+    inputs = [f"{prefix}.{name}" for name in TOPIC_NAMES]
+
+    async def start() -> int:
+        return await check_kafka(brokers, inputs, OutputTopics.of(prefix), group=group, id_prefix=f"{group}-{prefix}")
+
+    assert await start() == 2
+    for grant in grants:
+        await secured.revoke("worker", [grant])
+        with pytest.raises(SnapupError) as refused:
+            await start()
+        await secured.grant("worker", [grant])
+        name = f"{group}-{prefix}-0" if grant.kind == "transactional id" else grant.name
+        wanted = f"User:worker needs {grant.operation} on {grant.kind} {name}."
+        assert refused.value.message == f"Not permitted: {wanted} Grant it, see docs/operations.md#permissions."
+
+
+async def test_each_permission_that_a_reader_or_a_producer_lacks_is_named(  # noqa: C901 — five processes
+    secured: SecuredKafka, redis_url: str
+) -> None:
+    prefix = "lacking-too"
+    await topics.apply(
+        secured.server.bootstrap_servers, topics.declared(prefix, partitions=1, timestamp_type="CreateTime")
     )
-    for answer in asked[: len(opens)]:
-        assert (answer.returncode, answer.stdout) == (0, "10 topics under 'doors', each with 2 partitions.\n"), answer
-    for said, answer in zip(refusals, asked[len(opens) :], strict=True):
-        assert answer.returncode == 1, said
-        assert said in answer.stderr
-        assert answer.stderr.count("\n") == 1, "one sentence, and no line of a library"
-        assert PASSWORD not in answer.stderr
-        assert "wrong-word" not in answer.stderr
+    sending = AIOKafkaProducer(bootstrap_servers=secured.server.bootstrap_servers)
+    async with sending:
+        for name in (*TOPIC_NAMES, "checkpoints", "signals", "dead-letters", "journal"):
+            await sending.send_and_wait(f"{prefix}.{name}", b"{}", key=b"k", partition=0)
+
+    async def audit_it() -> None:
+        await audit(
+            Where(bootstrap_servers=secured.brokers("auditor"), redis_url=redis_url, prefix=prefix), Assumptions()
+        )
+
+    async def replay_it() -> None:
+        brokers = secured.brokers("replayer")
+        await replay_topics(brokers, prefix, room=None, check=True, emit=lambda _: None, progress=lambda *_: None)
+
+    async def import_it() -> None:
+        brokers = secured.brokers("importer")
+        await check_topics(brokers, prefix)
+        await deliver(
+            [RecordedRecord(topic=name, timestamp=1, value=b"", key=b"k") for name in TOPIC_NAMES], brokers, prefix
+        )
+
+    async def simulate_it() -> None:
+        show = build_show("brushing", 1, None, 0.01)
+        await play_to_kafka(show, secured.brokers("simulator"), prefix, t0_ms=1_700_000_000_000, speed=None)
+
+    async def list_it() -> None:
+        await topics.compare(
+            secured.brokers("owner"), topics.declared(prefix, partitions=1, timestamp_type="CreateTime")
+        )
+
+    for process, user, do, skipped in (
+        ("audit", "auditor", audit_it, "journal"),
+        ("replay --from-kafka", "replayer", replay_it, "signals"),
+        ("import --to kafka", "importer", import_it, ""),
+        ("simulate", "simulator", simulate_it, "interactions"),
+        ("topics list", "owner", list_it, ""),
+    ):
+        grants = documented(process, prefix, "")
+        await secured.grant(user, grants)
+        for grant in grants:
+            if skipped and grant.name.endswith(skipped):
+                continue
+            await secured.revoke(user, [grant])
+            with pytest.raises(SnapupError) as refused:
+                await do()
+            await secured.grant(user, [grant])
+            assert f"Not permitted: User:{user} needs {grant.operation} on topic" in refused.value.message, (
+                process,
+                grant,
+            )
+            if not grant.name.endswith("*"):
+                assert grant.name in refused.value.message, process
+
+
+@pytest.mark.parametrize(
+    "lost", ["Read on group lost-group", "Write on topic lost.signals", "Read on topic lost.likes"]
+)
+async def test_a_worker_that_loses_a_permission_while_it_runs_ends_with_its_name(
+    secured: SecuredKafka, redis_url: str, tmp_path: Path, lost: str
+) -> None:
+    prefix, group = "lost", "lost-group"
+    await secured.apply_topics(prefix)
+    grants = documented("worker", prefix, group)
+    await secured.grant("worker", grants)
+    variables: dict[str, Any] = secured.environment("worker") | {"SNAPUP_REDIS_URL": redis_url, "SNAPUP_GROUP": group}
+    with WorkerProcess(tmp_path / "worker.log", None, prefix, SNAPUP_METRICS_PORT="0", **variables) as worker:
+        await worker.until_ready(2)
+        await secured.revoke("worker", [grant for grant in grants if str(grant) == lost])
+        await send(secured.server, prefix, shop_events(40, 1))
+        assert await worker.exit_code() == Exit.KAFKA_REFUSES
+        assert f"Not permitted: User:worker needs {lost}." in worker.lines()[-1]["event"]
+    await secured.grant("worker", [grant for grant in grants if str(grant) == lost])

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from pathlib import Path
 
+    from stream.local.kafka import KafkaServer
     from stream.local.stack import Stack
     from stream.verify.verdict import Verdict
 
@@ -44,13 +45,13 @@ class WorkerProcess:
     """`snapup worker`, of this version or of that in `code`, started at once; its log lines are read as they come."""
 
     def __init__(
-        self, log: Path, stack: Stack, prefix: str, *flags: str, code: Path | None = None, **variables: str
+        self, log: Path, stack: Stack | None, prefix: str, *flags: str, code: Path | None = None, **variables: str
     ) -> None:
         self.log = log
         self._out = log.open("wb")
         environment = {
             **os.environ,
-            **stack.environment(),
+            **({} if stack is None else stack.environment()),
             "SNAPUP_TOPIC_PREFIX": prefix,
             "SNAPUP_GROUP": prefix,
             "SNAPUP_METRICS_PORT": "0",
@@ -202,7 +203,9 @@ def bad_records(count: int) -> list[Record]:
     return [(("likes", "orders", "sales")[number % 3], "room-1", kinds[number % len(kinds)]) for number in range(count)]
 
 
-async def send(stack: Stack, prefix: str, records: Iterable[Record], *, per_s: float | None = None) -> None:
+async def send(
+    stack: Stack | KafkaServer, prefix: str, records: Iterable[Record], *, per_s: float | None = None
+) -> None:
     """Send records, at a pace if one is given; returns when all are acknowledged, also over a broker's restart."""
     producer = AIOKafkaProducer(bootstrap_servers=stack.bootstrap_servers, linger_ms=5)
     await producer.start()

@@ -7,9 +7,11 @@ from collections import Counter
 import pytest
 from structlog.testing import capture_logs
 
+from stream import topics
 from stream.errors import SnapupError
 from stream.exits import Exit
-from stream.worker.preflight import ABSENT_LOOKS, check_counts, check_policies, check_present
+from stream.worker.checkpoint import OutputTopics
+from stream.worker.preflight import ABSENT_LOOKS, check_counts, check_limits, check_policies, check_present
 from stream.worker.tasks import FatalError
 
 INPUTS = ("live.likes", "live.orders")
@@ -65,3 +67,18 @@ def test_a_topic_with_other_partitions_than_at_the_start_ends_the_process() -> N
     with pytest.raises(FatalError, match=r"live\.orders has 6 partitions now, 4 when this worker started") as caught:
         check_counts({"live.likes": 4, "live.orders": 6}, 4)
     assert caught.value.code is Exit.FOREIGN_CHECKPOINT
+
+
+def test_an_output_topic_that_takes_only_small_batches_is_refused_with_what_it_must_take() -> None:
+    outputs = OutputTopics.of("live")
+    declared = {spec.name: spec.config for spec in topics.declared("live") if spec.kind == "output"}
+    check_limits(declared, outputs)
+    check_limits({}, outputs)
+    for name in ("checkpoints", "signals", "dead-letters", "journal"):
+        small = declared | {f"live.{name}": {"max.message.bytes": "524288"}}
+        with pytest.raises(
+            SnapupError, match=rf"live\.{name} has max\.message\.bytes=524288, it must be at least \d+:"
+        ):
+            check_limits(small, outputs)
+    with pytest.raises(SnapupError, match=r"live\.checkpoints has max\.message\.bytes=1048588, it must be at least 80"):
+        check_limits(declared | {"live.checkpoints": {"max.message.bytes": "1048588"}}, outputs)
