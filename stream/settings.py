@@ -101,6 +101,13 @@ class Settings(BaseSettings):
     hold_ms: int = Field(60_000, ge=1_000, le=86_400_000, description="how long an unpaid order holds its units")
     room_idle_ms: int = Field(6 * 3_600_000, ge=60_000, description="a room silent for longer ends its session")
 
+    show_idle_ms: int = Field(
+        24 * 3_600_000, ge=60_000, description="the same of a show that a host has opened by word and not closed"
+    )
+    ended_ttl_ms: int = Field(
+        3_600_000, ge=60_000, description="the last document of a session stays in Redis for so long"
+    )
+
     # Pace
     fetch_collect_ms: int = Field(25, ge=1, le=1_000, description="while records come, the broker collects this long")
     publish_interval_ms: int = Field(100, ge=20, le=5_000, description="at most one document per room in this time")
@@ -115,7 +122,12 @@ class Settings(BaseSettings):
     distinct_exact_max: int = Field(65_536, ge=64, le=10_000_000, description="members counted exactly, then a sketch")
     remember_ids_ms: int = Field(3_600_000, ge=10_000, description="event ids are remembered half to all of this")
     remember_ids_max: int = Field(1_000_000, ge=1_000, description="event ids remembered per partition")
-    remember_orders_ms: int = Field(86_400_000, ge=60_000, description="orders are remembered after their last change")
+    remember_orders_ms: int = Field(
+        7 * 86_400_000, ge=60_000, description="orders are remembered after their last change"
+    )
+    remember_sales_ms: int = Field(
+        7 * 86_400_000, ge=60_000, description="rooms, and sales without an end, are known after the last word of them"
+    )
     remember_orders_max: int = Field(500_000, ge=1_000, description="orders remembered per partition")
     rooms_max: int = Field(50_000, ge=1, description="rooms per partition")
     sales_per_room_max: int = Field(500, ge=1, description="sale and SKU pairs per room")
@@ -210,11 +222,14 @@ class Settings(BaseSettings):
             allowed_lateness_ms=self.allowed_lateness_ms,
             hold_ms=self.hold_ms,
             room_idle_ms=self.room_idle_ms,
+            show_idle_ms=self.show_idle_ms,
+            ended_ttl_ms=self.ended_ttl_ms,
             pace_busy_ms=self.publish_interval_ms,
             distinct_exact_max=self.distinct_exact_max,
             remember_ids_ms=self.remember_ids_ms,
             remember_ids_max=self.remember_ids_max,
             remember_orders_ms=self.remember_orders_ms,
+            remember_sales_ms=self.remember_sales_ms,
             remember_orders_max=self.remember_orders_max,
             rooms_max=self.rooms_max,
             sales_per_room_max=self.sales_per_room_max,

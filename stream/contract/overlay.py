@@ -204,7 +204,25 @@ class FeedItem(Struct, gc=False, omit_defaults=True):
     quantity: int
 
 
-class Overlay(Struct):
+EndedBy = Literal["word", "silence", "bound"]
+
+
+class Session(Struct):
+    """Which session of its room a document is of, where that is not the only one that there ever was.
+
+    `show_id`: of the show that a host has opened; null: nobody said. The session's records are those of the room at
+    `first_offsets` and up to `next_offsets`, exclusive: one for each input topic, in the contract's order.
+    """
+
+    show_id: str | None
+    began_at_ms: int
+    ended_at_ms: int | None
+    ended_by: EndedBy | None
+    first_offsets: list[int]
+    next_offsets: list[int]
+
+
+class Overlay(Struct, omit_defaults=True):
     """The whole snapshot of one room."""
 
     schema: str
@@ -221,3 +239,4 @@ class Overlay(Struct):
     claims: list[Claim]
     withheld: list[Withheld]
     feed: list[FeedItem]
+    session: Session | None = None

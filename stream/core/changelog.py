@@ -1,10 +1,13 @@
 """How a partition's state lies in the compacted topic `live.checkpoints`: frames, keys, and logs of changes.
 
-Six kinds of record, so that a checkpoint costs what changed and not what a room has become:
+Nine kinds of record, so that a checkpoint costs what changed and not what a room has become:
 
     g|                           when event ids are next forgotten
     f|                           since when orders must have changed not to have been forgotten for want of room
     r|<room>                     head: totals, ledgers, urgency; small, written whole when the room changed
+    k|<room>                     what a room without a session knows: its sales
+    e|<room>                     the last document of a session, for some minutes
+    v|                           what no session of the partition may fall below
     b|<room>|<kind>|<block>      64 members of a session's distinct count; a full block never changes again; `s` = the
                                  sketch
     d|<n>  i|<n>  o|<n>  p|<n>   segments of change logs (windows, event ids, orders, sessions): appended, then
@@ -72,6 +75,21 @@ class Head(msgspec.Struct, array_like=True):
     sales_refused: int
     last_append_ms: int
     awake_until_ms: int = -1
+    known_ms: int | None = None  # as born_ms
+    show_id: str | None = None
+    later: bool = False
+    past: list[LedgerHead] = []
+    said_ms: dict[str, int] = {}
+
+
+class MemoryHead(msgspec.Struct, array_like=True):
+    """What a room knows between two sessions. Terms: extended to, closed at, said at."""
+
+    known_ms: int
+    born_ms: int
+    touched_ms: int
+    past: list[LedgerHead]
+    terms: dict[str, tuple[int, int, int]]
 
 
 class LedgerHead(msgspec.Struct, array_like=True):
@@ -93,6 +111,7 @@ class LedgerHead(msgspec.Struct, array_like=True):
     over_limit: int
     recent: dict[int, int]
     bought: dict[int, list[int]]
+    said_ms: int = -1
 
 
 class WindowEntry(msgspec.Struct, array_like=True):

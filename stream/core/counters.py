@@ -26,4 +26,7 @@ class Counters:
         self.holds_expired = 0
         self.rooms_ended = 0
         self.rooms_evicted = 0
+        self.rooms_closed = 0  # by word
+        self.rooms_forgotten = 0  # what was known of them between two sessions: by age
+        self.rooms_displaced = 0  # the same, before its time for want of room
         self.snapshots = 0

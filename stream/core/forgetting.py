@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from stream.core.counters import Counters
-    from stream.core.room import Room
+    from stream.core.memory import Memory
     from stream.core.rules import Rules
 
 FORGETTING_KEY = b"f|"
@@ -38,7 +38,7 @@ class Forgetting:
         """Orders that have not changed since this moment are forgotten."""
         return max(clock_ms - self._remember_ms, self._bound_ms)
 
-    def forget(self, rooms: Collection[Room], clock_ms: int, counters: Counters) -> Iterator[tuple[bytes, bytes]]:
+    def forget(self, rooms: Collection[Memory], clock_ms: int, counters: Counters) -> Iterator[tuple[bytes, bytes]]:
         """Forget what is to be forgotten, and give what of this is to be saved."""
         orders, by_age_ms = 0, clock_ms - self._remember_ms
         for room in rooms:
@@ -57,7 +57,7 @@ class Forgetting:
             self._bound_ms = unframe(FORGETTING_KEY, value, _decoder)
 
 
-def _oldest_kept_ms(rooms: Collection[Room], count: int, clock_ms: int) -> int:
+def _oldest_kept_ms(rooms: Collection[Memory], count: int, clock_ms: int) -> int:
     """When the first order changed that stays if the `count` oldest go, and with them those of one moment.
 
     One that holds units stays, and so does what changed after it: somebody has to give them back.

@@ -23,7 +23,8 @@ T = TypeVar("T")
 
 # Versions of a partition's checkpoint, as its meta record says.
 VERSION_1 = 1
-# A record of `interactions` was folded: who does not know the topic would take it for unread.
+# A record of `interactions` was folded: who does not know the topic would take it for unread. Or a session ended whose
+# room is remembered: who does not know of memories would begin the next one anew, with versions that fall.
 VERSION_2 = 2
 NEWEST_VERSION = VERSION_2
 

@@ -19,7 +19,7 @@ A value is framed like a state record: format version, CRC-32, MessagePack.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import msgspec
 
@@ -36,12 +36,34 @@ _SOURCE: dict[int, Literal["tick", "log"]] = {16: "log", 17: "tick"}
 # Some 200 KB; the caller has a checkpoint made before the notes become too large for one record.
 NOTES_MAX = 60_000
 
+# As `dormant.Rising` has it of a partition in which no session has ended.
+NOTHING_ENDED = (0, -1, False)
 
-class Base(msgspec.Struct, array_like=True):
-    """The state of a partition without rooms: a replay can begin here. `generation`: of remembered event ids."""
+
+class BareBase(msgspec.Struct, array_like=True):
+    """A base as it is written while no session has ended: as short as it always was."""
 
     generation: tuple[int, int, int]
     source: Literal["tick", "log"]
+
+    @property
+    def ended(self) -> tuple[int, int, bool]:
+        """What no session may fall below."""
+        return NOTHING_ENDED
+
+
+class Base(BareBase, array_like=True):
+    """The state of a partition that knows no room: a replay can begin here.
+
+    `generation`: of remembered event ids. `rising`: what no session may fall below (`dormant.Rising`).
+    """
+
+    rising: tuple[int, int, bool] = NOTHING_ENDED
+
+    @property
+    def ended(self) -> tuple[int, int, bool]:
+        """What no session may fall below."""
+        return self.rising
 
 
 class Steps(msgspec.Struct, array_like=True):
@@ -53,8 +75,8 @@ class Steps(msgspec.Struct, array_like=True):
         notes: see the module.
         positions: where the fold stands now.
         clock_ms: the clock now.
-        revisions: for each signal of the cut, by room id, how many documents of the room were published since the one
-            before: they use up revisions, and when they are made is no matter of the log.
+        revisions: for each signal of the cut, in their order, how many documents of the room were published since the
+            one before: they use up revisions, and when they are made is no matter of the log.
         base: if there was no room at the beginning, what else there was.
     """
 
@@ -115,16 +137,19 @@ class Journal:
         self._before = list(positions), clock_ms
         self._now: tuple[int, Literal["tick", "log"]] = (clock_ms, "log")
         self._noted: tuple[int, Literal["tick", "log"]] = self._now
-        self._base: Base | None = None
+        self._base: BareBase | None = None
 
     @property
     def full(self) -> bool:
         """Whether a cut is needed soon."""
         return len(self.notes) > NOTES_MAX
 
-    def begins_empty(self, generation: tuple[int, int, int]) -> None:
-        """There is no room now, at the beginning of the next steps."""
-        self._base = Base(generation, self._now[1])
+    def begins_empty(self, generation: tuple[int, int, int], rising: tuple[int, int, bool] = NOTHING_ENDED) -> None:
+        """No room is known now, at the beginning of the next steps."""
+        if rising == NOTHING_ENDED:
+            self._base = BareBase(generation, self._now[1])
+        else:
+            self._base = Base(generation, self._now[1], rising)
 
     def clock(self, clock_ms: int, source: Literal["tick", "log"]) -> None:
         """The clock was moved, or stands where it stood for another reason."""
@@ -158,7 +183,7 @@ class Journal:
         before, before_ms = self._before
         positions = list(self._positions)
         begin, end = grown(before, TOPICS_1, 0), grown(positions, TOPICS_1, 0)
-        steps = Steps(begin, before_ms, self.notes, end, clock_ms, revisions, self._base)
+        steps = Steps(begin, before_ms, self.notes, end, clock_ms, revisions, cast("Base | None", self._base))
         self.notes, self._before, self._base = [], (positions, clock_ms), None
         self._now = self._noted = clock_ms, self._now[1]  # the first record of all sets the clock, without a note
         return steps

@@ -1,16 +1,29 @@
 """What a room knows: the sales that were announced, the orders, and which events it has had.
 
-None of it depends on whether anybody spoke in between. `Room` adds what belongs to one session.
+None of it depends on whether anybody spoke in between. `Room` adds what belongs to one session; between two sessions
+the memory is all there is of a room.
 """
 
 from __future__ import annotations
 
-from itertools import compress
+from itertools import chain, compress
 from typing import TYPE_CHECKING
 
 from stream.contract.events import FIRST_EDITION
 from stream.contract.people import UNKNOWN_PEOPLE
-from stream.core.stock import STANDINGS, Ledger, OrderState, SaleTerms, own_terms_key
+from stream.core.orders import release
+from stream.core.sale import status_of
+from stream.core.stock import (
+    EXPIRED,
+    PAID,
+    STANDINGS,
+    UNDONE,
+    Ledger,
+    OrderState,
+    SaleTerms,
+    own_terms_key,
+    sale_of_terms,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,32 +48,40 @@ class Memory:
     """Everything known about one room beyond its session."""
 
     __slots__ = (
+        "born_ms",
         "changed_orders",
         "ids",
         "ids_generation",
         "ids_previous",
+        "known_ms",
         "ledgers",
         "new_ids",
         "orders",
+        "past",
         "room_id",
         "rules",
         "sales_refused",
         "shared",
         "strangers",
         "terms",
+        "touched_ms",
         "unpaid",
     )
 
-    def __init__(self, room_id: str, rules: Rules, shared: Shared) -> None:
+    def __init__(self, room_id: str, rules: Rules, shared: Shared, born_ms: int) -> None:
         self.room_id = room_id
         self.rules = rules
         self.shared = shared
         # User ids that are no one's: in no audience, no limit, no suspicion, for they may be many people.
         self.strangers = UNKNOWN_PEOPLE if rules.contract_edition > FIRST_EDITION else NOBODY
+        self.known_ms = self.born_ms = born_ms  # of the first session that is remembered, and of the last one
+        self.touched_ms = born_ms  # by the partition's clock, so that imported history does not end at once
         self.orders: dict[str, OrderState] = {}  # by time of the last change, oldest first
         self.changed_orders: dict[str, None] = {}
         self.unpaid: dict[str, int] = {}  # user → orders placed and never paid
         self.ledgers: dict[SaleKey, Ledger] = {}
+        # Sales that were over when the session began, and of which nothing was heard since: no document shows them.
+        self.past: dict[SaleKey, Ledger] = {}
         self.terms: dict[str, SaleTerms] = {}
         self.sales_refused = 0
         # Duplicates: two generations of event ids; the partition says when a new one begins.
@@ -82,11 +103,25 @@ class Memory:
             ids.difference_update(event_ids)  # none of them was there before
         new = []
         for event_id in event_ids:
-            new.append(event_id not in ids and event_id not in previous)
-            if new[-1]:  # a known one of the generation before stays there, as after a restore
-                ids.add(event_id)
+            if event_id in previous:
+                self.renew(event_id)
+                new.append(False)
+                continue
+            new.append(event_id not in ids)
+            ids.add(event_id)
         self.new_ids += compress(event_ids, new)
         return new
+
+    def knows(self, event_id: str) -> bool:
+        """Whether this event was folded."""
+        return event_id in self.ids or event_id in self.ids_previous
+
+    def renew(self, event_id: str) -> None:
+        """A known id came again: from now on it is remembered as long as one that came for the first time."""
+        if event_id in self.ids_previous and self.rules.remembers_rooms:
+            self.ids_previous.remove(event_id)
+            self.ids.add(event_id)
+            self.new_ids.append(event_id)
 
     def begin_ids_generation(self, generation: int) -> int:
         """Event ids of two generations are remembered. Returns how many were forgotten."""
@@ -112,7 +147,7 @@ class Memory:
             self.unpaid.pop(user_id, None)
         if (count >= threshold) != (after >= threshold):
             sign = 1 if after >= threshold else -1
-            for ledger in self.ledgers.values():
+            for ledger in chain(self.ledgers.values(), self.past.values()):
                 ledger.suspect(sign * ledger.held_by(user_id))
 
     def forget_orders(self, older_than_ms: int) -> int:
@@ -129,22 +164,59 @@ class Memory:
             if standing.unpaid and order.user_id not in self.strangers:
                 self.count_unpaid(order.user_id, -1)
             for sale_id, sku_id, quantity in order.lines:
-                ledger = self.ledgers.get((sale_id, sku_id))
+                ledger = self.find((sale_id, sku_id))
                 if ledger is not None:
                     ledger.forget(order.user_id, quantity * standing.held, quantity * standing.sold)
         return len(forgotten)
 
     # -- sales ------------------------------------------------------------------------------------------------------
+    def find(self, key: SaleKey) -> Ledger | None:
+        """The ledger of one SKU of one sale, if there is one."""
+        return self.ledgers.get(key) or self.past.get(key)
+
     def ledger(self, sale_id: str, sku_id: str) -> Ledger | None:
         """The ledger of one SKU of one sale, made when it is met; None beyond the bound on them."""
         key = (sale_id, sku_id)
         ledger = self.ledgers.get(key)
+        if ledger is None and (ledger := self.past.pop(key, None)) is not None:
+            self.ledgers[key] = ledger  # it is heard of again
         if ledger is None:
             if len(self.ledgers) >= self.rules.sales_per_room_max:
                 self.sales_refused += 1
                 return None
             ledger = self.ledgers[key] = Ledger(sale_id, sku_id, self.rules.distinct_exact_max)
         return ledger
+
+    def is_over(self, ledger: Ledger, now_ms: int) -> bool:
+        """Whether its sale has ended."""
+        return status_of(ledger, self, now_ms)[0] == "ended"
+
+    def forget_sales(self, now_ms: int) -> None:
+        """Forget past sales that are over and that no remembered order touches.
+
+        One that never ends goes when nothing was said of it for `remember_sales_ms`; so does what was said of a sale
+        without a ledger. Beyond the bound on sales those go first of which nothing was said for longest.
+        """
+        touched = {(sale_id, sku_id) for order in self.orders.values() for sale_id, sku_id, _ in order.lines}
+        before_ms = now_ms - self.rules.remember_sales_ms
+        free = {key: self.said_ms(ledger) for key, ledger in self.past.items() if key not in touched}
+        kept = []
+        for key, said_ms in free.items():
+            if said_ms < before_ms or self.is_over(self.past[key], now_ms):
+                del self.past[key]
+            else:
+                kept.append((said_ms, key))
+        for _, key in sorted(kept)[: max(0, len(kept) - self.rules.sales_per_room_max)]:
+            del self.past[key]
+        sales = {sale_id for sale_id, _ in chain(self.ledgers, self.past)}
+        self.terms = {
+            key: terms for key, terms in self.terms.items() if sale_of_terms(key) in sales or terms.said_ms >= before_ms
+        }
+
+    def said_ms(self, ledger: Ledger) -> int:
+        """When a host last said something of its sale, by the partition's clock; −1: never."""
+        terms = self.terms_for(ledger)
+        return ledger.said_ms if terms is None else max(ledger.said_ms, terms.said_ms)
 
     def terms_of(self, sale_id: str, sku_id: str | None = None) -> SaleTerms | None:
         """What was said of a whole sale or of one SKU of it, made when it is met; None beyond the bound on sales."""
@@ -163,3 +235,31 @@ class Memory:
         """What holds for one SKU of a sale: what was said of the whole sale, and of this SKU alone."""
         whole, own = self.terms.get(ledger.sale_id), self.terms.get(ledger.own_terms)
         return whole if own is None else own if whole is None else whole.and_of(own)
+
+    # -- from session to session ------------------------------------------------------------------------------------
+    def inherit(self, other: Memory) -> None:
+        """Take over what another one of the same room knows; that one must not be used any more."""
+        self.known_ms = other.known_ms
+        self.orders, self.changed_orders, self.unpaid = other.orders, other.changed_orders, other.unpaid
+        self.past, self.terms = other.past | other.ledgers, other.terms
+        self.ids, self.ids_previous, self.ids_generation = other.ids, other.ids_previous, other.ids_generation
+        self.new_ids = other.new_ids
+        for ledger in self.past.values():
+            ledger.rest(self.rules.distinct_exact_max)
+
+    def expire_hold(self, order_id: str, hold_until_ms: int) -> bool:
+        """The hold of an order has run out.
+
+        Nothing happens if it was paid or undone. Returns whether anything changed.
+        """
+        order = self.orders.get(order_id)
+        if order is None or order.hold_until_ms != hold_until_ms or order.mask & (EXPIRED | PAID | UNDONE):
+            return False
+        # Last again: orders lie in the order of their last change, here and in the checkpoint.
+        del self.orders[order_id]
+        self.orders[order.order_id] = order
+        self._expire(order)
+        return True
+
+    def _expire(self, order: OrderState) -> None:
+        release(self, order)

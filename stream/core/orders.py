@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stream.contract.events import Order
+    from stream.core.memory import Memory
     from stream.core.room import Room
 
     Seen = list[tuple[str, int]]  # (user, second), in the order of the log
@@ -84,6 +85,22 @@ def expire(room: Room, order: OrderState) -> None:
         _count_units(room, {second: moved})
 
 
+def release(memory: Memory, order: OrderState) -> None:
+    """The same between two sessions: nothing of a session changes."""
+    before = order.mask
+    order.mask = after = before | EXPIRED
+    order.changed_ms = memory.shared.clock_ms
+    memory.changed_orders[order.order_id] = None
+    step, second = STEPS[before][after], order.hold_until_ms // BUCKET_MS
+    person = None if order.user_id in memory.strangers else order.user_id
+    suspect = memory.unpaid.get(order.user_id, 0) >= memory.rules.suspect_unpaid_orders
+    for sale_id, sku_id, quantity in order.lines:
+        ledger = memory.find((sale_id, sku_id))
+        if ledger is not None:
+            ledger.released += step.released * quantity
+            ledger.move(person, step.held * quantity, step.sold * quantity, second, suspect=suspect)
+
+
 def _change(room: Room, order: OrderState, bit: int, second: int) -> int:
     """One more status: old contribution out, new contribution in. Returns by how many the units of sales changed."""
     before = order.mask
@@ -114,7 +131,9 @@ def _change(room: Room, order: OrderState, bit: int, second: int) -> int:
     moved = 0
     for sale_id, sku_id, quantity in order.lines:
         moved += quantity
-        ledger = room.ledgers.get((sale_id, sku_id)) or room.ledger(sale_id, sku_id)
+        ledger = room.ledgers.get((sale_id, sku_id))
+        if ledger is None:  # a hold that runs out is no news of a past sale
+            ledger = (bit == EXPIRED and room.past.get((sale_id, sku_id))) or room.ledger(sale_id, sku_id)
         if ledger is not None:
             ledger.released += released * quantity
             ledger.move(person, held * quantity, sold * quantity, second, suspect=suspect)

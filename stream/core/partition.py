@@ -10,14 +10,18 @@ from heapq import heapify, heappop
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from stream.contract.decode import DeadLetter, Decoder, Limits
+from stream.contract.events import TOPIC_NAMES, RoomClosed, RoomOpened
 from stream.core import roomstate
 from stream.core.changelog import ChangeLogs, CorruptCheckpointError
 from stream.core.counters import Counters
 from stream.core.crowd import Crowd, by_room, fold_crowd, newest_by_room
+from stream.core.dormant import RISING_KEY
+from stream.core.ended import LAST_KIND
 from stream.core.forgetting import FORGETTING_KEY, Forgetting
-from stream.core.generations import GENERATION_KEY, Generations
+from stream.core.generations import GENERATION_KEY
 from stream.core.growth import TOPICS_1, VERSION_1, VERSION_2, fitted
 from stream.core.journal import Journal
+from stream.core.lifecycle import Lifecycle
 from stream.core.memory import Shared
 from stream.core.publishing import Publishing
 from stream.core.restore import SavedRooms
@@ -31,8 +35,11 @@ if TYPE_CHECKING:
     from stream.contract.decode import Decoded, Record
     from stream.contract.overlay import Overlay
     from stream.core.journal import Base, Steps
+    from stream.core.memory import Memory
     from stream.core.publishing import Published
     from stream.core.rules import Rules
+
+INTERACTIONS = TOPIC_NAMES.index("interactions")
 
 
 class Refused(NamedTuple):
@@ -80,15 +87,14 @@ class PartitionFold:
         )
         limits = limits or Limits(edition=rules.contract_edition)
         self._decoders = [Decoder(index, limits) for index in range(len(self.topic_names))]
-        self._unsaved: dict[str, Room] = {}
         self._unspooled = 0
-        self._ended: list[Room] = []
-        self._touched: dict[str, Room] = {}  # by the piece that is being folded
         self._logs = ChangeLogs()
         self._saved = SavedRooms(self._logs)
-        self._generations = Generations(rules)
         self._forgetting = Forgetting(rules)
         self._timers = Timers(self.rooms, rules, self.shared)
+        self._life = Lifecycle(
+            rules, self.shared, self.rooms, self.counters, self._publishing, self._timers, self._logs
+        )
         self._cut_positions: tuple[int, ...] = ()
         self._begin_journal()
 
@@ -114,9 +120,9 @@ class PartitionFold:
         if self.shared.clock_ms < 0:
             # Before anything is known the first record says what time it is: rooms and orders must not be born at −1.
             self.shared.clock_ms = max(records[0].timestamp, 0)
-        self._touched.clear()
+        self._life.touched.clear()
         decoded = self._decoders[topic_index].decode_all(records)
-        if decoded is None:
+        if decoded is None or topic_index == INTERACTIONS:
             self._fold_each(topic_index, records)
         else:
             self._fold_good(topic_index, records, decoded)
@@ -143,14 +149,39 @@ class PartitionFold:
             if isinstance(event, DeadLetter):
                 self._refuse(topic_index, record, event)
                 continue
-            room = self._touched.get(event.room_id) or self._touch(event.room_id)
-            if room.first_offsets[topic_index] < 0:
-                room.first_offsets[topic_index] = record.offset
-            room.last_append_ms = max(room.last_append_ms, record.timestamp)
-            room.records_since += 1
+            if isinstance(event, RoomOpened | RoomClosed) and self.rules.remembers_rooms:
+                self._fold_word(topic_index, record, event)
+                continue
+            room = self._life.touched.get(event.room_id) or self._touch(event.room_id)
+            room.note(topic_index, record.offset, record.timestamp)
             at_ms = effective_time_ms(event.event_time_ms, record.timestamp, lateness_ms)
             self._count(topic_index, room.fold(event, at_ms), retimed=at_ms != event.event_time_ms)
-            self._generations.ids += 1
+            self._life.generations.ids += 1
+
+    def _fold_word(self, topic_index: int, record: Record, event: RoomOpened | RoomClosed) -> None:
+        """A host begins a show or ends one, and so a session: see `docs/contract.md`."""
+        self._life.generations.ids += 1
+        room = self.rooms.get(event.room_id)
+        goes_on = room is not None and room.show_id == event.show_id
+        if isinstance(event, RoomClosed) != goes_on or self._life.is_known(event):
+            self.counters.duplicate[topic_index] += 1  # it says nothing new
+            return
+        if room is not None and isinstance(event, RoomOpened):
+            self._life.end(room, "word", self._positions_at(topic_index, record.offset))
+        room = self._life.touched.get(event.room_id) or self._touch(event.room_id)
+        room.note(topic_index, record.offset, record.timestamp)
+        room.remember_all((event.event_id,))
+        room.show_id = event.show_id
+        if isinstance(event, RoomClosed):
+            self._life.end(room, "word", self._positions_at(topic_index, record.offset + 1))
+        at_ms = effective_time_ms(event.event_time_ms, record.timestamp, self.rules.allowed_lateness_ms)
+        self._count(topic_index, Outcome.APPLIED, retimed=at_ms != event.event_time_ms)
+
+    def _positions_at(self, topic_index: int, offset: int) -> list[int]:
+        """In the midst of a piece: where the fold stands."""
+        positions = list(self.positions)
+        positions[topic_index] = offset
+        return positions
 
     def _fold_good(self, topic_index: int, records: Sequence[Record], decoded: Decoded) -> None:
         """Room by room, each in the order of the log: what one room becomes does not depend on another."""
@@ -181,7 +212,7 @@ class PartitionFold:
                 continue
             for event, each_ms in zip(events, at_ms, strict=True):
                 self._count(topic_index, room.fold(event, each_ms), retimed=event.event_time_ms != each_ms)
-        self._generations.ids += len(records)
+        self._life.generations.ids += len(records)
 
     def _count(self, topic_index: int, outcome: Outcome, *, retimed: bool) -> None:
         if outcome is Outcome.DUPLICATE:
@@ -199,51 +230,22 @@ class PartitionFold:
         """The first record of a room in this piece: make the room, note that it changes."""
         room = self.rooms.get(room_id)
         if room is None:
-            room = self._new_room(room_id)
-        if room.ids_generation != self._generations.present:
-            roomstate.log_ids(room, self._logs)
-            self.counters.ids_forgotten += room.begin_ids_generation(self._generations.present)
+            room = self._life.begin(room_id, self.positions)
+        self._life.turn_ids(room)
         room.touched_ms = self.shared.clock_ms
         self.counters.orders_forgotten += room.settle(room.touched_ms)
-        self._touched[room_id] = room
+        self._life.touched[room_id] = room
         return room
-
-    def _new_room(self, room_id: str) -> Room:
-        if len(self.rooms) >= self.rules.rooms_max:
-            self._evict_rooms()
-        room = self.rooms[room_id] = Room(room_id, self.rules, self.shared, self.shared.clock_ms)
-        room.ids_generation = self._generations.present
-        self._timers.began(room)
-        return room
-
-    def _evict_rooms(self) -> None:
-        """The bound on rooms is reached: end the longest silent hundredth, so that the search is paid once for these.
-
-        Never a room of the piece that is being folded, or it would matter how that is gone through.
-        """
-        count = len(self.rooms) - self.rules.rooms_max + max(1, len(self.rooms) // 100)
-        silent = [room for room in self.rooms.values() if room.room_id not in self._touched]
-        silent.sort(key=lambda room: (room.touched_ms, room.room_id))
-        for room in silent[:count]:
-            self._end(room)
-            self.counters.rooms_evicted += 1
-
-    def _end(self, room: Room) -> None:
-        del self.rooms[room.room_id]
-        self._unsaved.pop(room.room_id, None)
-        self._touched.pop(room.room_id, None)
-        self._timers.ended(room)
-        self._ended.append(room)
 
     def _note_changes(self) -> None:
         """The rooms of the piece just folded are to be saved, and published at their pace."""
-        for room in self._touched.values():
+        for room in self._life.touched.values():
             self._changed(room)
             if room.ledgers:
                 self._timers.wake(room)
 
     def _changed(self, room: Room) -> None:
-        self._unsaved[room.room_id] = room
+        self._life.unsaved[room.room_id] = room
         self._publishing.changed(room)
 
     # -- time -------------------------------------------------------------------------------------------------------
@@ -257,7 +259,7 @@ class PartitionFold:
         self.journal.clock(max(clock_ms, self.shared.clock_ms), source)
         if clock_ms <= self.shared.clock_ms:
             return
-        self._generations.turn_by_number(self.shared.clock_ms)
+        self._life.generations.turn_by_number(self.shared.clock_ms)
         timers = self._timers
         while (moment_ms := timers.next_ms()) <= clock_ms:
             self.shared.clock_ms = max(self.shared.clock_ms, moment_ms)
@@ -265,10 +267,10 @@ class PartitionFold:
                 self._changed(room)
             self._expire_holds()
             for room in timers.over():
-                self._end(room)
+                self._life.end(room, "silence", self.positions)
                 self.counters.rooms_ended += 1
         self.shared.clock_ms = clock_ms
-        self._generations.turn_by_time(clock_ms)
+        self._life.generations.turn_by_time(clock_ms)
 
     def _expire_holds(self) -> None:
         shared = self.shared
@@ -276,7 +278,9 @@ class PartitionFold:
         while holds and holds[0][0] <= clock_ms:
             until_ms, room_id, order_id = heappop(holds)
             room = self.rooms.get(room_id)
-            if room is not None and room.expire_hold(order_id, until_ms):
+            if room is None:
+                self.counters.holds_expired += self._life.dormant.expire_hold(room_id, order_id, until_ms)
+            elif room.expire_hold(order_id, until_ms):
                 self.counters.holds_expired += 1
                 self._changed(room)
                 if room.ledgers:
@@ -294,7 +298,13 @@ class PartitionFold:
             everything: all rooms, whether due or not.
             limit: at most so many documents; what is left stays due.
         """
-        return self._publishing.publish(wall_ms, epoch, everything=everything, limit=limit)
+        published = self._life.ended.take_due(epoch, limit)
+        left = None if limit is None else limit - len(published)
+        return published + self._publishing.publish(wall_ms, epoch, everything=everything, limit=left)
+
+    def last_again(self) -> None:
+        """Redis may have lost what it held: the last documents of sessions that ended lately are due once more."""
+        self._life.ended.due_again(self.rooms)
 
     def overlay(self, room_id: str, epoch: int = 0) -> Overlay | None:
         """One room as of the clock, for a look: no revision is used up."""
@@ -312,16 +322,20 @@ class PartitionFold:
 
     def remembered_ids(self) -> int:
         """Event ids in memory."""
-        return sum(len(room.ids) + len(room.ids_previous) for room in self.rooms.values())
+        return sum(len(each.ids) + len(each.ids_previous) for each in self._life.memories())
 
     def remembered_orders(self) -> int:
         """Orders in memory."""
-        return sum(len(room.orders) for room in self.rooms.values())
+        return sum(len(each.orders) for each in self._life.memories())
+
+    def dormant_rooms(self) -> int:
+        """Rooms that are known and in which nothing goes on."""
+        return len(self._life.dormant.rooms)
 
     # -- checkpoint -------------------------------------------------------------------------------------------------
     def spool(self) -> None:
         """Encode for the next cut what has become much since the last: people of windows and event ids."""
-        for room in self._unsaved.values():
+        for room in self._life.unsaved.values():
             roomstate.log_people(room, self._logs, self.clock_ms)
         self._unspooled = 0
 
@@ -333,29 +347,35 @@ class PartitionFold:
             revisions: in a replay, what the journal says of the documents that were published meanwhile.
         """
         records: list[tuple[bytes, bytes | None]] = []
-        signals = []
+        signals: list[Published] = []
         published: list[int] = []
         clock_ms = self.clock_ms
-        for room in self._ended:
-            records.extend(roomstate.tombstones(room))
-        self._ended = []
-        for room_id in sorted(self._unsaved):
-            room = self._unsaved[room_id]
+        records.extend(self._life.ended.tombstones())
+        signals.extend(self._life.ended.cut(epoch, published, revisions))
+        for room_id in sorted(self._life.unsaved):
+            room = self._life.unsaved[room_id]
             if revisions is not None:
-                room.rev += revisions[len(published)]
+                room.rev = room.rev_saved + revisions[len(published)]
             published.append(room.rev - room.rev_saved)
             signals.append(self._publishing.signal(room, epoch))
             roomstate.log_people(room, self._logs, clock_ms)
             roomstate.log_orders(room, self._logs, clock_ms)
             records.extend(roomstate.member_records(room))
             records.append(roomstate.head_record(room))
-        if self._unsaved:
-            records.extend(self._generations.record())
-        self._unsaved = {}
+        changed = bool(self._life.unsaved or self._life.dormant.unsaved)
+        records.extend(self._life.dormant.records(self._logs, clock_ms))
+        records.extend(self._life.ended.records(self.rooms, clock_ms))
+        records.extend(self._life.rising.record())
+        if self._life.rising.rev:
+            self.needs(VERSION_2)
+        if changed:
+            records.extend(self._life.generations.record())
+        self._life.unsaved.clear()
         self._unspooled = 0
-        records.extend(self._forgetting.forget(self.rooms.values(), clock_ms, self.counters))
+        with_orders: list[Memory] = [*self.rooms.values(), *self._life.dormant.with_orders()]
+        records.extend(self._forgetting.forget(with_orders, clock_ms, self.counters))
         records += self._logs.windows.cut(clock_ms - 1_800_000 - 2 * self.rules.allowed_lateness_ms)
-        records += self._logs.ids.cut(self._generations.present - 1)
+        records += self._logs.ids.cut(self._life.generations.present - 1)
         records += self._logs.orders.cut(self._forgetting.since_ms(clock_ms))
         records += self._logs.presence.cut(clock_ms - self.rules.presence_timeout_ms - self.rules.allowed_lateness_ms)
         refused, self.refused = self.refused, []
@@ -363,17 +383,20 @@ class PartitionFold:
         if records or refused or signals or positions != self._cut_positions:
             self._cut_positions = positions
             steps = self.journal.take(clock_ms, published)
-            if not self.rooms:
-                self.journal.begins_empty(self._generations.state())
+            self._note_base()
         return Cut(records, positions, clock_ms, refused, signals, steps, self.version)
 
     # -- restore ----------------------------------------------------------------------------------------------------
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one state record of the checkpoint, in log order: the last value of a key holds."""
         if key == GENERATION_KEY:
-            self._generations.load(value)
+            self._life.generations.load(value)
         elif key == FORGETTING_KEY:
             self._forgetting.load(value)
+        elif key == RISING_KEY:
+            self._life.rising.load(value)
+        elif key.startswith(LAST_KIND):
+            self._life.ended.load(key, value)
         else:
             self._saved.load(key, value)
 
@@ -399,13 +422,18 @@ class PartitionFold:
         self.version = version
         self.shared.clock_ms = clock_ms
         orders_since_ms = self._forgetting.since_ms(clock_ms)
-        yield from self._saved.give_to(self.rooms, self.rules, self.shared, self._generations, orders_since_ms)
-        for room in self.rooms.values():
-            for order_id, order in room.orders.items():
+        yield from self._saved.give_to(
+            self.rooms, self._life.dormant.rooms, self.rules, self.shared, self._life.generations, orders_since_ms
+        )
+        for memory in self._life.memories():
+            for order_id, order in memory.orders.items():
                 if order.has_hold:
-                    self.shared.holds.append((order.hold_until_ms, room.room_id, order_id))
-            self._publishing.due_at_once(room)
+                    self.shared.holds.append((order.hold_until_ms, memory.room_id, order_id))
             yield
+        for room in self.rooms.values():
+            self._publishing.due_at_once(room)
+        self._life.dormant.restored(clock_ms)
+        self.last_again()
         heapify(self.shared.holds)
         self._timers.restored()
         self._begin_journal()
@@ -419,11 +447,16 @@ class PartitionFold:
         self.go_on_at(positions)
         self.shared.clock_ms = clock_ms
         self.clock_source = base.source
-        self._generations.begin(base.generation)
+        self._life.generations.begin(base.generation)
+        self._life.rising.begin(base.ended)
         self._begin_journal()
 
     def _begin_journal(self) -> None:
         self.journal = Journal(self.positions, self.shared.clock_ms)
         self._cut_positions = tuple(self.positions)
-        if not self.rooms:
-            self.journal.begins_empty(self._generations.state())
+        self._note_base()
+
+    def _note_base(self) -> None:
+        """Where nothing is known of any room a replay may begin."""
+        if not self.rooms and not self._life.dormant.rooms:
+            self.journal.begins_empty(self._life.generations.state(), self._life.rising.state())

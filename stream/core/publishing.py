@@ -9,14 +9,16 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from msgspec import structs
+
 from stream.core.growth import TOPICS_1, grown
-from stream.core.snapshot import Moment, document_of, overlay_of
+from stream.core.snapshot import Moment, document_of, last_of, overlay_of
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Sequence
 
-    from stream.contract.overlay import Overlay
+    from stream.contract.overlay import EndedBy, Overlay
     from stream.core.counters import Counters, Reason
     from stream.core.memory import Shared
     from stream.core.room import Room
@@ -144,6 +146,14 @@ class Publishing:
         idle = self._shared.clock_ms - room.touched_ms > self._rules.idle_after_ms
         refresh_ms = self._rules.refresh_idle_ms if idle else self._rules.refresh_active_ms
         return self._made(room, self._moment(room, None, epoch, refresh_ms), None)
+
+    def last(self, room: Room, ended_by: EndedBy, positions: Sequence[int]) -> Overlay:
+        """The last document of a session, made as it ends; `positions`: behind its last records."""
+        moment = self._moment(room, None, 0, self._rules.refresh_idle_ms)
+        stale_after_ms = moment.as_of_ms + self._rules.ended_ttl_ms
+        # Moves of the clock with nothing folded between them are one to a replay: what moved it is no matter here.
+        moment = structs.replace(moment, stale_after_ms=stale_after_ms, source="log", positions=list(positions))
+        return last_of(room, moment, ended_by)
 
     def look(self, room: Room, epoch: int) -> Overlay:
         """One room as of the clock; no revision is used up."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from stream.core.changelog import ChangeLogs, IdsEntry, OrderEntry, PresenceEntry, WindowEntry
     from stream.core.generations import Generations
-    from stream.core.memory import Shared
+    from stream.core.memory import Memory, Shared
     from stream.core.room import Room
     from stream.core.rules import Rules
 
@@ -26,6 +26,7 @@ class SavedRooms:
     def __init__(self, logs: ChangeLogs) -> None:
         self._logs = logs
         self._heads: dict[bytes, bytes] = {}
+        self._memories: dict[bytes, bytes] = {}
         self._blocks: dict[bytes, bytes] = {}
 
     def load(self, key: bytes, value: bytes | None) -> None:
@@ -33,6 +34,8 @@ class SavedRooms:
         kind = key[:_BYTES_OF_KIND]
         if kind == b"r|":
             _put(self._heads, key, value)
+        elif kind == b"k|":
+            _put(self._memories, key, value)
         elif kind == b"b|":
             _put(self._blocks, key, value)
         elif kind == b"d|":
@@ -45,7 +48,13 @@ class SavedRooms:
             self._logs.presence.load(key, value)
 
     def give_to(
-        self, rooms: dict[str, Room], rules: Rules, shared: Shared, generations: Generations, orders_since_ms: int
+        self,
+        rooms: dict[str, Room],
+        dormant: dict[str, Memory],
+        rules: Rules,
+        shared: Shared,
+        generations: Generations,
+        orders_since_ms: int,
     ) -> Iterator[None]:
         """Make the rooms as of the clock in `shared`, in steps; nothing is kept here.
 
@@ -60,9 +69,17 @@ class SavedRooms:
             rooms[room.room_id] = room
             if count % ROOMS_IN_A_STEP == 0:
                 yield
+        for count, key in enumerate(sorted(self._memories), 1):
+            memory = roomstate.memory_of(key, self._memories.pop(key), rules, shared)
+            dormant[memory.room_id] = memory
+            if count % ROOMS_IN_A_STEP == 0:
+                yield
+        known: dict[str, Memory] = {**dormant, **rooms}
         yield from self._give_members(rooms)
-        yield from self._give_changes(rooms, orders_since_ms)
-        yield from self._give_ids(rooms, generations, shared.clock_ms)
+        yield from self._give_changes(rooms, known, orders_since_ms)
+        yield from self._give_ids(known, generations, shared.clock_ms)
+        for memory in dormant.values():
+            yield from roomstate.finish_memory(memory)
         for room in rooms.values():
             yield from roomstate.finish_restore(room, shared.clock_ms)
 
@@ -79,7 +96,7 @@ class SavedRooms:
                 yield
         self._blocks = {}
 
-    def _give_changes(self, rooms: dict[str, Room], orders_since_ms: int) -> Iterator[None]:
+    def _give_changes(self, rooms: dict[str, Room], known: dict[str, Memory], orders_since_ms: int) -> Iterator[None]:
         for window_entries in self._logs.windows.loaded():
             for window_entry in window_entries:
                 if room := _room_of(rooms, window_entry):
@@ -88,8 +105,8 @@ class SavedRooms:
         # A segment is forgotten when all of it is old: what the owner before us had forgotten may still lie in one.
         for order_entries in self._logs.orders.loaded():
             for order_entry in order_entries:
-                if order_entry.changed_ms >= orders_since_ms and (room := _room_of(rooms, order_entry)):
-                    roomstate.restore_order(room, order_entry)
+                if order_entry.changed_ms >= orders_since_ms and (memory := _memory_of(known, order_entry)):
+                    roomstate.restore_order(memory, order_entry)
             yield
         for presence_entries in self._logs.presence.loaded():
             for presence_entry in presence_entries:
@@ -97,7 +114,7 @@ class SavedRooms:
                     room.presence.restore(presence_entry.sessions)
             yield
 
-    def _give_ids(self, rooms: dict[str, Room], generations: Generations, clock_ms: int) -> Iterator[None]:
+    def _give_ids(self, known: dict[str, Memory], generations: Generations, clock_ms: int) -> Iterator[None]:
         entries: list[IdsEntry] = []
         for some in self._logs.ids.loaded():
             entries += some
@@ -107,7 +124,7 @@ class SavedRooms:
         for count, entry in enumerate(entries, 1):
             if count % ROOMS_IN_A_STEP == 0:
                 yield
-            room = _room_of(rooms, entry)
+            room = _memory_of(known, entry)
             if room is None:
                 continue
             room.ids_generation = present
@@ -117,10 +134,16 @@ class SavedRooms:
                 room.ids_previous.update(entry.ids)
 
 
-def _room_of(rooms: dict[str, Room], entry: WindowEntry | IdsEntry | OrderEntry | PresenceEntry) -> Room | None:
+def _room_of(rooms: dict[str, Room], entry: WindowEntry | PresenceEntry) -> Room | None:
     """The room that an entry is about; None when that session of it has ended."""
     room = rooms.get(entry.room_id)
     return room if room is not None and room.born_ms == entry.born_ms else None
+
+
+def _memory_of(known: dict[str, Memory], entry: IdsEntry | OrderEntry) -> Memory | None:
+    """What is known of the room that an entry is about; None when that was forgotten meanwhile."""
+    memory = known.get(entry.room_id)
+    return memory if memory is not None and memory.known_ms == entry.born_ms else None
 
 
 def _put(records: dict[bytes, bytes], key: bytes, value: bytes | None) -> None:

@@ -37,11 +37,6 @@ from stream.core.rates import (
     ENGAGED,
     VIEWERS,
 )
-from stream.core.stock import (
-    EXPIRED,
-    PAID,
-    UNDONE,
-)
 from stream.core.time import BUCKET_MS
 from stream.core.windows import Audience, Tally, advance_all, sample_of
 
@@ -52,6 +47,7 @@ if TYPE_CHECKING:
     from stream.contract.overlay import FeedItem
     from stream.core.memory import SaleKey, Shared
     from stream.core.rules import Rules
+    from stream.core.stock import OrderState
     from stream.core.urgency import UrgencyState
 
 # A late `enter` must find the `leave` that closed its session: lateness plus a minute for what waits in the merge.
@@ -72,7 +68,6 @@ class Room(Memory):
         "alarm_ms",
         "audiences",
         "awake_until_ms",
-        "born_ms",
         "cart_adds",
         "changed",
         "comments",
@@ -80,6 +75,7 @@ class Room(Memory):
         "first_offsets",
         "first_unit_ms",
         "last_append_ms",
+        "later",
         "likes",
         "money",
         "next_due_ms",
@@ -96,7 +92,7 @@ class Room(Memory):
         "records_since",
         "rev",
         "rev_saved",
-        "touched_ms",
+        "show_id",
         "unit_tally",
         "urgencies",
         "view_tally",
@@ -104,8 +100,7 @@ class Room(Memory):
     )
 
     def __init__(self, room_id: str, rules: Rules, shared: Shared, born_ms: int) -> None:
-        super().__init__(room_id, rules, shared)
-        self.born_ms = born_ms
+        super().__init__(room_id, rules, shared, born_ms)
         self.likes = self.comments = self.cart_adds = self.views = 0
         self.orders_placed = self.orders_paid = self.orders_cancelled = self.orders_refunded = 0
         self.money: dict[str, list[int]] = {}  # currency → [placed, paid, net] minor units
@@ -119,21 +114,30 @@ class Room(Memory):
         self.urgencies: dict[SaleKey, UrgencyState] = {}
         self.feed: list[FeedItem] = []
         self.first_offsets = [-1] * len(TOPIC_NAMES)
+        self.show_id: str | None = None  # of the show, if a host has opened one
+        self.later = False  # there were sessions of this room before, or may have been
         # Publication and checkpoint.
         self.rev = self.rev_saved = 0
         self.changed = False
         self.records_since = 0
-        self.touched_ms = born_ms  # by the partition's clock, so that imported history does not end at once
         self.last_append_ms = -1
         self.next_due_ms = self.published_ms = 0
         # The partition's timers: when the session is over by silence, until when and from when on levels may move.
         self.over_ms = self.awake_until_ms = self.alarm_ms = -1
 
     # -- the fold ---------------------------------------------------------------------------------------------------
+    def note(self, topic_index: int, offset: int, append_ms: int) -> None:
+        """A record of this room is folded."""
+        if self.first_offsets[topic_index] < 0:
+            self.first_offsets[topic_index] = offset
+        self.last_append_ms = max(self.last_append_ms, append_ms)
+        self.records_since += 1
+
     def fold(self, event: RoomEvent, effective_ms: int) -> Outcome:
         """Apply one event. Total: any event in any state has an outcome."""
         event_id = event.event_id
         if event_id in self.ids or event_id in self.ids_previous:
+            self.renew(event_id)
             return Outcome.DUPLICATE
         self.ids.add(event_id)
         self.new_ids.append(event_id)
@@ -225,37 +229,29 @@ class Room(Memory):
     def _order(self, event: Order, at_ms: int) -> Outcome:
         return Outcome.APPLIED if fold_orders(self, (event,), (at_ms,))[0] else Outcome.DUPLICATE
 
-    def expire_hold(self, order_id: str, hold_until_ms: int) -> bool:
-        """The hold of an order has run out.
-
-        Nothing happens if it was paid or undone. Returns whether anything changed.
-        """
-        order = self.orders.get(order_id)
-        if order is None or order.hold_until_ms != hold_until_ms or order.mask & (EXPIRED | PAID | UNDONE):
-            return False
-        # Last again: orders lie in the order of their last change, here and in the checkpoint.
-        del self.orders[order_id]
-        self.orders[order.order_id] = order
+    def _expire(self, order: OrderState) -> None:
         expire(self, order)
-        return True
 
     # -- sales ------------------------------------------------------------------------------------------------------
     def _sale_opened(self, event: SaleOpened, at_ms: int) -> Outcome:  # noqa: ARG002 — all folds take the same
         ledger = self.ledger(event.sale_id, event.sku_id)
         if ledger is not None:
             ledger.open(event)
+            ledger.said_ms = self.shared.clock_ms
         return Outcome.APPLIED
 
     def _sale_restocked(self, event: SaleRestocked, at_ms: int) -> Outcome:  # noqa: ARG002
         ledger = self.ledger(event.sale_id, event.sku_id)
         if ledger is not None:
             ledger.restock(event.quantity, event.event_time_ms, event.restock_planned_at_ms)
+            ledger.said_ms = self.shared.clock_ms
         return Outcome.APPLIED
 
     def _sale_extended(self, event: SaleExtended, at_ms: int) -> Outcome:  # noqa: ARG002
         terms = self.terms_of(event.sale_id, event.sku_id)
         if terms is not None:
             terms.extend(event.ends_at_ms)
+            terms.said_ms = self.shared.clock_ms
             self._show_anew(event.sale_id)
         return Outcome.APPLIED
 
@@ -263,6 +259,7 @@ class Room(Memory):
         terms = self.terms_of(event.sale_id, event.sku_id)
         if terms is not None:
             terms.close(at_ms)
+            terms.said_ms = self.shared.clock_ms
             self._show_anew(event.sale_id)
         return Outcome.APPLIED
 
@@ -272,6 +269,8 @@ class Room(Memory):
 
     def _show_anew(self, sale_id: str) -> None:
         """The terms of a sale have changed: what is shown of it does not hold any more."""
+        for _, sku_id in [key for key in self.past if key[0] == sale_id]:
+            self.ledger(sale_id, sku_id)
         for ledger in self.ledgers.values():
             if ledger.sale_id == sale_id:
                 ledger.shown = None
@@ -292,6 +291,24 @@ class Room(Memory):
         RoomOpened: _room_said,
         RoomClosed: _room_said,
     }
+
+    # -- from session to session ------------------------------------------------------------------------------------
+    def begin_with(self, memory: Memory, now_ms: int) -> None:
+        """A new session of a room that is remembered: it knows what was known, and shows the sales that go on."""
+        self.inherit(memory)
+        self.later = True
+        for key in [
+            key for key, ledger in self.past.items() if ledger.opened is not None and not self.is_over(ledger, now_ms)
+        ]:
+            self.ledgers[key] = self.past.pop(key)
+
+    def memory(self) -> Memory:
+        """What is kept when the session has ended; the room must not be used any more."""
+        memory = Memory(self.room_id, self.rules, self.shared, self.born_ms)
+        memory.inherit(self)
+        memory.touched_ms = self.touched_ms
+        memory.forget_sales(self.shared.clock_ms)
+        return memory
 
     # -- time -------------------------------------------------------------------------------------------------------
     def settle(self, clock_ms: int) -> int:

@@ -18,6 +18,7 @@ from stream.core.changelog import (
     Head,
     IdsEntry,
     LedgerHead,
+    MemoryHead,
     OrderEntry,
     PresenceEntry,
     WindowEntry,
@@ -26,6 +27,7 @@ from stream.core.changelog import (
     unframe,
 )
 from stream.core.growth import AUDIENCES_1, TALLIES_1, TOPICS_1, fitted, grown, grown_row
+from stream.core.memory import Memory
 from stream.core.room import Room
 from stream.core.stock import STANDINGS, Ledger, OrderState, SaleTerms, one_of_equal
 from stream.core.urgency import UrgencyState
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 _opened_encoder = msgspec.msgpack.Encoder()
 _opened_decoder = msgspec.msgpack.Decoder(SaleOpened)
+_memory_decoder = msgspec.msgpack.Decoder(MemoryHead)
 head_decoder = msgspec.msgpack.Decoder(Head)
 _members_decoder = msgspec.msgpack.Decoder(list[str])
 _sketch_decoder = msgspec.msgpack.Decoder(bytes)
@@ -53,6 +56,29 @@ ORDERS_IN_A_STEP = 5_000
 def head_key(room_id: str) -> bytes:
     """Key of a room's head."""
     return b"r|" + room_id.encode()
+
+
+def memory_key(room_id: str) -> bytes:
+    """Key of what a room knows between two sessions."""
+    return b"k|" + room_id.encode()
+
+
+def memory_record(memory: Memory) -> tuple[bytes, bytes]:
+    """What a room knows between two sessions, but for its orders and event ids."""
+    head = MemoryHead(
+        memory.known_ms,
+        memory.born_ms,
+        memory.touched_ms,
+        [_ledger_head(ledger) for ledger in memory.past.values()],
+        _saved_terms(memory),
+    )
+    return memory_key(memory.room_id), frame(head)
+
+
+def _saved_terms(memory: Memory) -> dict[str, tuple[int, int, int]]:
+    return {
+        sale_id: (terms.extended_to_ms, terms.closed_at_ms, terms.said_ms) for sale_id, terms in memory.terms.items()
+    }
 
 
 def head_record(room: Room) -> tuple[bytes, bytes]:
@@ -71,7 +97,7 @@ def head_record(room: Room) -> tuple[bytes, bytes]:
         room.first_unit_ms,
         grown([audience.bits for audience in room.audiences], AUDIENCES_1, 0),
         [(item.at_ms, item.who, item.sku_id, item.quantity) for item in room.feed],
-        [_ledger_head(ledger) for ledger in room.ledgers.values()],
+        [_ledger_head(ledger, remembers=room.rules.remembers_rooms) for ledger in room.ledgers.values()],
         {sale_id: (terms.extended_to_ms, terms.closed_at_ms) for sale_id, terms in room.terms.items()},
         [
             (
@@ -86,11 +112,22 @@ def head_record(room: Room) -> tuple[bytes, bytes]:
         room.sales_refused,
         room.last_append_ms,
         room.awake_until_ms,
+        *_beyond_session(room),
     )
     return head_key(room.room_id), frame(grown_row(head))
 
 
-def _ledger_head(ledger: Ledger) -> Any:
+def _beyond_session(room: Room) -> Iterator[Any]:
+    """Fields of a head that are new where rooms are remembered beyond their sessions; elsewhere none."""
+    if room.rules.remembers_rooms:
+        yield None if room.known_ms == room.born_ms else room.known_ms
+        yield room.show_id
+        yield room.later
+        yield [_ledger_head(ledger) for ledger in room.past.values()]
+        yield {key: terms.said_ms for key, terms in room.terms.items() if terms.said_ms >= 0}
+
+
+def _ledger_head(ledger: Ledger, *, remembers: bool = True) -> Any:
     head = LedgerHead(
         ledger.sale_id,
         ledger.sku_id,
@@ -103,6 +140,7 @@ def _ledger_head(ledger: Ledger) -> Any:
         ledger.over_limit,
         ledger.recent,
         ledger.bought,
+        *((ledger.said_ms,) if remembers else ()),
     )
     return grown_row(head)
 
@@ -167,7 +205,7 @@ def log_people(room: Room, logs: ChangeLogs, clock_ms: int) -> None:
     log_ids(room, logs)
 
 
-def log_ids(room: Room, logs: ChangeLogs) -> None:
+def log_ids(room: Memory, logs: ChangeLogs) -> None:
     """To the change log: event ids, under the generation in which they are remembered."""
     logs.ids.extend(ids_entries(room), room.ids_generation)
 
@@ -203,21 +241,21 @@ def _split(people: dict[str, V]) -> list[dict[str, V]]:
     return [*iter(lambda: dict(islice(items, ENTRY_ITEMS)), {})]
 
 
-def ids_entries(room: Room) -> Iterator[IdsEntry]:
+def ids_entries(room: Memory) -> Iterator[IdsEntry]:
     """Event ids remembered since the last call."""
     ids, room.new_ids = room.new_ids, []
     for part in pieces(ids):
-        yield IdsEntry(room.room_id, room.born_ms, room.ids_generation, list(part))
+        yield IdsEntry(room.room_id, room.known_ms, room.ids_generation, list(part))
 
 
-def order_entries(room: Room) -> Iterator[OrderEntry]:
+def order_entries(room: Memory) -> Iterator[OrderEntry]:
     """Orders changed since the last call."""
     changed, room.changed_orders = room.changed_orders, {}
     for order_id in changed:
         order = room.orders[order_id]
         yield OrderEntry(
             room.room_id,
-            room.born_ms,
+            room.known_ms,
             order.order_id,
             order.user_id,
             order.currency,
@@ -257,7 +295,10 @@ def room_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Room:
     for ledger_head in head.ledgers:
         ledger = _ledger_of(ledger_head, rules)
         room.ledgers[ledger.sale_id, ledger.sku_id] = ledger
-    room.terms = {sale_id: SaleTerms(*terms) for sale_id, terms in head.terms.items()}
+    room.terms = {sale_id: SaleTerms(*terms, head.said_ms.get(sale_id, -1)) for sale_id, terms in head.terms.items()}
+    room.known_ms = head.born_ms if head.known_ms is None else head.known_ms
+    room.show_id, room.later = head.show_id, head.later
+    _restore_past(room, head.past)
     for sale_id, sku_id, level, since_ms, below_since_ms, because in head.urgencies:
         urgency = msgspec.convert(
             {"level": level, "since_ms": since_ms, "below_since_ms": below_since_ms}, UrgencyState
@@ -265,6 +306,21 @@ def room_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Room:
         urgency.because = [Because(*why) for why in because]
         room.urgencies[sale_id, sku_id] = urgency
     return room
+
+
+def memory_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Memory:
+    """What a room knows between two sessions; orders and event ids follow."""
+    head = unframe(key, value, _memory_decoder)
+    memory = Memory(key[2:].decode(), rules, shared, head.born_ms)
+    memory.known_ms, memory.touched_ms = head.known_ms, head.touched_ms
+    memory.terms = {sale_id: SaleTerms(*terms) for sale_id, terms in head.terms.items()}
+    _restore_past(memory, head.past)
+    return memory
+
+
+def _restore_past(memory: Memory, ledgers: list[LedgerHead]) -> None:
+    for head in ledgers:
+        memory.past[head.sale_id, head.sku_id] = _ledger_of(head, memory.rules)
 
 
 def _ledger_of(head: LedgerHead, rules: Rules) -> Ledger:
@@ -275,6 +331,7 @@ def _ledger_of(head: LedgerHead, rules: Rules) -> Ledger:
     ledger.restocked, ledger.restock_planned = head.restocked, head.restock_planned
     ledger.held, ledger.sold, ledger.released, ledger.over_limit = head.held, head.sold, head.released, head.over_limit
     ledger.recent, ledger.bought = head.recent, head.bought
+    ledger.said_ms = head.said_ms
     return ledger
 
 
@@ -311,7 +368,7 @@ def restore_windows(room: Room, entry: WindowEntry) -> None:
         room.paid_minor_tallies.setdefault(currency, Tally()).restore(buckets)
 
 
-def restore_order(room: Room, entry: OrderEntry) -> None:
+def restore_order(room: Memory, entry: OrderEntry) -> None:
     """One order as it last was."""
     orders = room.orders
     orders.pop(entry.order_id, None)
@@ -329,17 +386,8 @@ def restore_order(room: Room, entry: OrderEntry) -> None:
 
 def finish_restore(room: Room, clock_ms: int) -> Iterator[None]:
     """Everything that is derived, in steps: totals of windows, people of ledgers, unpaid orders, open sessions."""
+    yield from finish_memory(room)
     bucket = clock_ms // 1_000
-    unpaid = room.unpaid
-    for count, order in enumerate(room.orders.values(), 1):
-        if STANDINGS[order.mask].unpaid and order.user_id not in room.strangers:
-            unpaid[order.user_id] = unpaid.get(order.user_id, 0) + 1
-        if count % ORDERS_IN_A_STEP == 0:
-            yield
-    for count, order in enumerate(room.orders.values(), 1):
-        _give_back_units(room, order)
-        if count % ORDERS_IN_A_STEP == 0:
-            yield
     for ledger in room.ledgers.values():
         ledger.carters_with_order = sum(1 for user_id in ledger.users if user_id in ledger.carters)
         yield
@@ -357,14 +405,29 @@ def finish_restore(room: Room, clock_ms: int) -> Iterator[None]:
     yield
 
 
-def _give_back_units(room: Room, order: OrderState) -> None:
+def finish_memory(memory: Memory) -> Iterator[None]:
+    """What is derived of a room that is known: people of ledgers, unpaid orders."""
+    unpaid = memory.unpaid
+    for count, order in enumerate(memory.orders.values(), 1):
+        if STANDINGS[order.mask].unpaid and order.user_id not in memory.strangers:
+            unpaid[order.user_id] = unpaid.get(order.user_id, 0) + 1
+        if count % ORDERS_IN_A_STEP == 0:
+            yield
+    for count, order in enumerate(memory.orders.values(), 1):
+        _give_back_units(memory, order)
+        if count % ORDERS_IN_A_STEP == 0:
+            yield
+    memory.ids_previous -= memory.ids  # those that came again
+
+
+def _give_back_units(room: Memory, order: OrderState) -> None:
     standing = STANDINGS[order.mask]
     held, sold = standing.held, standing.sold
     if not (held or sold) or order.user_id in room.strangers:
         return
     suspect = room.unpaid.get(order.user_id, 0) >= room.rules.suspect_unpaid_orders
     for sale_id, sku_id, quantity in order.lines:
-        ledger = room.ledgers.get((sale_id, sku_id))
+        ledger = room.find((sale_id, sku_id))
         if ledger is not None:
             ledger.add_units(order.user_id, held * quantity, sold * quantity)
             ledger.suspect_held += suspect * held * quantity

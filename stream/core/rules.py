@@ -23,6 +23,9 @@ class Rules(Struct, frozen=True, kw_only=True):
     hold_ms: int = 60_000
     presence_timeout_ms: int = 4 * 3_600_000
     room_idle_ms: int = 6 * 3_600_000
+    show_idle_ms: int = 24 * 3_600_000
+    ended_ttl_ms: int = 3_600_000
+    ended_again_ms: int = 600_000
 
     # Bounds
     distinct_exact_max: int = 65_536
@@ -33,6 +36,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     rooms_max: int = 50_000
     sales_per_room_max: int = 500
     feed_items: int = 8
+    remember_sales_ms: int = 0  # 0: a room is forgotten with its session, as all were until sessions had memories
 
     # Pace of publication
     pace_busy_ms: int = 100
@@ -68,3 +72,8 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     # Which edition of the contract is read. A journal that says nothing of it was written under the first.
     contract_edition: int = 1
+
+    @property
+    def remembers_rooms(self) -> bool:
+        """Whether what a room knows outlives its sessions, and these leave a last document."""
+        return self.remember_sales_ms > 0

@@ -21,6 +21,7 @@ from stream.core.urgency import SaleFigures, UrgencyState, agrees
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from stream.core.memory import Memory
     from stream.core.room import Room
     from stream.core.rules import Rules
     from stream.core.stock import Ledger
@@ -69,7 +70,7 @@ def look(room: Room, ledger: Ledger, now_ms: int) -> Look:
     )
 
 
-def status_of(ledger: Ledger, room: Room, now_ms: int) -> tuple[SaleStatus, int | None, bool]:
+def status_of(ledger: Ledger, room: Memory, now_ms: int) -> tuple[SaleStatus, int | None, bool]:
     """Status, end (None: open-ended) and whether it was extended, as of a moment."""
     terms = room.terms_for(ledger)
     opened = ledger.opened

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Raw, Struct
 
-from stream.contract.overlay import SCHEMA, Clock, Evidence, Money, Orders, Overlay, Totals
+from stream.contract.overlay import SCHEMA, Clock, Evidence, Money, Orders, Overlay, Session, Totals, Urgency
 from stream.core.claims import ClaimBook
 from stream.core.rates import VIEWERS, all_rates, rates_json
 from stream.core.sale import look, shown_urgency
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from typing import Any
 
-    from stream.contract.overlay import Rate, Sale, Urgency
+    from stream.contract.overlay import EndedBy, Rate, Sale
     from stream.core.counters import Reason
     from stream.core.room import Room
 
@@ -64,6 +64,22 @@ def overlay_of(room: Room, moment: Moment) -> Overlay:
     lead, urgency = leading(urgencies)
     published = urgency.published(None if lead is None else lead[0])
     return _assembled(room, moment, all_rates(room, moment.as_of_ms), sales, published, book)
+
+
+def last_of(room: Room, moment: Moment, ended_by: EndedBy) -> Overlay:
+    """The last document of a session: its totals, and nothing that anybody could act upon any more."""
+    sales = []
+    for key in sorted(room.ledgers):
+        ledger = room.ledgers[key]
+        sale = sale_of(ledger, look(room, ledger, moment.as_of_ms), Urgency("unknown", moment.as_of_ms, []))
+        sale.eta_sellout_ms = None
+        sales.append(sale)
+    over = Urgency("ended", moment.as_of_ms, [])
+    book = ClaimBook(room.rules, [], "", moment.as_of_ms, stale=False)
+    overlay = _assembled(room, moment, all_rates(room, moment.as_of_ms), sales, over, book)
+    overlay.session = _session(room, moment)
+    overlay.session.ended_at_ms, overlay.session.ended_by = moment.as_of_ms, ended_by
+    return overlay
 
 
 def document_of(room: Room, moment: Moment, withheld: Counter[Reason] | None) -> bytes:
@@ -126,6 +142,12 @@ def _book(room: Room, moment: Moment) -> ClaimBook:
     return book
 
 
+def _session(room: Room, moment: Moment) -> Session:
+    offsets = zip(room.first_offsets, moment.positions, strict=True)
+    first = [first if first >= 0 else position for first, position in offsets]
+    return Session(room.show_id, room.born_ms, None, None, first, list(moment.positions))
+
+
 def _assembled(
     room: Room,
     moment: Moment,
@@ -159,4 +181,5 @@ def _assembled(
         book.claims,
         book.withheld,
         room.feed[::-1],
+        _session(room, moment) if room.later or room.show_id is not None else None,
     )

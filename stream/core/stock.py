@@ -165,6 +165,7 @@ class Ledger:
         "released",
         "restock_planned",
         "restocked",
+        "said_ms",
         "sale_id",
         "shown",
         "sku_id",
@@ -191,6 +192,7 @@ class Ledger:
         self.carters_with_order = 0
         self.recent: dict[int, int] = {}  # 1 s bucket → net units committed
         self.bought: dict[int, list[int]] = {}  # 10 s bucket → [net units sold, orders]
+        self.said_ms = -1  # when a host last said something of it, by the partition's clock
         self.shown: Shown | None = None
 
     # -- what the host says -----------------------------------------------------------------------------------------
@@ -298,6 +300,12 @@ class Ledger:
         if self.bought and min(self.bought) < oldest:
             self.bought = {bucket: pair for bucket, pair in self.bought.items() if bucket >= oldest}
 
+    def rest(self, exact_max: int) -> None:
+        """A session has ended: carts, pace and what was bought lately are its own; stock and holds are the sale's."""
+        self.recent, self.bought = {}, {}
+        self.carters, self.carters_with_order = Distinct(exact_max), 0
+        self.shown = None
+
     # -- what is read -----------------------------------------------------------------------------------------------
     @property
     def offered(self) -> int | None:
@@ -344,14 +352,20 @@ def own_terms_key(sale_id: str, sku_id: str) -> str:
     return f"{sale_id}/{sku_id}"
 
 
+def sale_of_terms(key: str) -> str:
+    """The sale of which something is said under this key."""
+    return key.partition("/")[0]
+
+
 class SaleTerms:
     """What holds for a whole sale or for one SKU of it: extensions and the close. Order of arrival does not matter."""
 
-    __slots__ = ("closed_at_ms", "extended_to_ms")
+    __slots__ = ("closed_at_ms", "extended_to_ms", "said_ms")
 
-    def __init__(self, extended_to_ms: int = -1, closed_at_ms: int = -1) -> None:
+    def __init__(self, extended_to_ms: int = -1, closed_at_ms: int = -1, said_ms: int = -1) -> None:
         self.extended_to_ms = extended_to_ms
         self.closed_at_ms = closed_at_ms
+        self.said_ms = said_ms  # when the host last said something, by the partition's clock
 
     def extend(self, ends_at_ms: int) -> None:
         """The furthest end that was announced holds."""
@@ -363,7 +377,8 @@ class SaleTerms:
 
     def and_of(self, other: SaleTerms) -> SaleTerms:
         """Both together."""
-        both = SaleTerms(max(self.extended_to_ms, other.extended_to_ms), self.closed_at_ms)
+        said_ms = max(self.said_ms, other.said_ms)
+        both = SaleTerms(max(self.extended_to_ms, other.extended_to_ms), self.closed_at_ms, said_ms)
         if other.closed_at_ms >= 0:
             both.close(other.closed_at_ms)
         return both

@@ -29,6 +29,7 @@ class Timers:
         self._shared = shared
         self._awake_ms = awake_ms(rules)
         self._idle_ms = rules.room_idle_ms
+        self._show_idle_ms = max(rules.show_idle_ms, rules.room_idle_ms)
         self._awake: dict[str, Room] = {}
         self._alarms: list[tuple[int, str]] = []  # heap of (when the status of a sale changes, room id)
         self._silences: list[tuple[int, str]] = []  # heap of (when the session may be over, room id)
@@ -52,8 +53,12 @@ class Timers:
     # -- rooms come and go ---------------------------------------------------------------------------------------------
     def began(self, room: Room) -> None:
         """A room began."""
-        room.over_ms = room.touched_ms + self._idle_ms + 1
+        room.over_ms = self._over_ms(room)
         heappush(self._silences, (room.over_ms, room.room_id))
+
+    def _over_ms(self, room: Room) -> int:
+        """When it is over if nothing comes: a show that a host has opened may be silent for longer."""
+        return room.touched_ms + (self._idle_ms if room.show_id is None else self._show_idle_ms) + 1
 
     def wake(self, room: Room) -> None:
         """Something happened in a room with a sale: its levels may move."""
@@ -68,7 +73,7 @@ class Timers:
         """All rooms came back from a checkpoint; the clock stands where it was saved."""
         second_ms = self._shared.clock_ms // BUCKET_MS * BUCKET_MS
         for room in self._rooms.values():
-            room.over_ms = room.touched_ms + self._idle_ms + 1
+            room.over_ms = self._over_ms(room)
             self._silences.append((room.over_ms, room.room_id))
             if not room.ledgers:
                 continue
@@ -89,7 +94,7 @@ class Timers:
             room = self._rooms.get(room_id)
             if room is None or room.over_ms != moment_ms:
                 continue
-            room.over_ms = room.touched_ms + self._idle_ms + 1
+            room.over_ms = self._over_ms(room)
             if room.over_ms <= clock_ms:
                 yield room
             else:

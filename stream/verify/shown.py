@@ -62,7 +62,8 @@ def _positions(text: bytes | None) -> tuple[int, ...] | None:
         found = tuple(int(part) for part in text.split(b",")) if text else ()
     except ValueError:
         return None
-    return found if len(found) == len(TOPIC_NAMES) else None
+    # Those of topics at the end of the order are left out while nothing of them was folded.
+    return (*found, *[0] * (len(TOPIC_NAMES) - len(found)))[: len(TOPIC_NAMES)] if found else None
 
 
 class Shown:

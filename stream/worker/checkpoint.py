@@ -13,7 +13,7 @@ and a producer is never used again after an error.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -111,12 +111,15 @@ class Message(Struct, frozen=True):
 
 
 class Contents(Struct, frozen=True):
-    """What one transaction writes: all of one moment."""
+    """What one transaction writes: all of one moment.
+
+    `signals`: room ids with documents; of a room there may be several.
+    """
 
     meta: Meta
     state: Sequence[tuple[bytes, bytes | None]] = ()
     dead_letters: Sequence[Message] = ()
-    signals: Mapping[str, bytes] = {}
+    signals: Sequence[tuple[str, bytes]] = ()
     journal: bytes = b""
 
     @property
@@ -216,7 +219,7 @@ class CheckpointWriter:
         if contents.dead_letters:
             yield self._topics.dead_letters, self._batches(contents.dead_letters, BATCH_BYTES)
         if contents.signals:
-            signals = (Message(room_id.encode(), document) for room_id, document in contents.signals.items())
+            signals = (Message(room_id.encode(), document) for room_id, document in contents.signals)
             yield self._topics.signals, self._batches(signals, BATCH_BYTES)
         if contents.journal:
             yield self._topics.journal, self._batches([Message(None, contents.journal)], BATCH_BYTES)
@@ -256,7 +259,7 @@ def check_sizes(contents: Contents, where: str) -> Contents:
                 f"The state record {key[:80]!r} of {where} has {len(value)} bytes, the checkpoint topic takes at most "
                 f"{STATE_RECORD_MAX_BYTES}: this is a bug, please report it.",
             )
-    if all(len(document) <= SIGNAL_MAX_BYTES for document in contents.signals.values()):
+    if all(len(document) <= SIGNAL_MAX_BYTES for _, document in contents.signals):
         return contents
-    kept = {room_id: document for room_id, document in contents.signals.items() if len(document) <= SIGNAL_MAX_BYTES}
+    kept = [each for each in contents.signals if len(each[1]) <= SIGNAL_MAX_BYTES]
     return msgspec.structs.replace(contents, signals=kept)

@@ -70,11 +70,10 @@ class Metrics:
             "stream_orders_forgotten_total", "Orders forgotten: by age, or before their time for want of room.", "cause"
         )
         self._holds_expired = counter("stream_holds_expired_total", "Holds that ran out unpaid.")
-        self._ended = counter("stream_rooms_ended_total", "Rooms ended: silent for long, or beyond the bound.", "cause")
         self._oversold = gauge(
             "stream_oversold_units", "Units sold or held beyond what was offered, over all sales here."
         )
-        self._rooms = gauge("stream_rooms", "Rooms in memory.")
+        self._sessions(counter, gauge)
         self._ids = gauge("stream_remembered_ids", "Event ids in memory.")
         self._orders = gauge("stream_remembered_orders", "Orders in memory.")
         self._queued = gauge("stream_queued_records", "Records fetched that wait for topics with backlog.")
@@ -141,6 +140,23 @@ class Metrics:
         ProcessCollector(registry=registry)
         GCCollector(registry=registry)
 
+    def _sessions(self, counter: Callable[..., Counter], gauge: Callable[..., Gauge]) -> None:
+        """How rooms come and go."""
+        self._ended = counter(
+            "stream_rooms_ended_total", "Sessions ended: by silence, by word, or beyond the bound on rooms.", "cause"
+        )
+        self._rooms_forgotten = counter(
+            "stream_rooms_forgotten_total",
+            "Rooms without a session forgotten with all they knew: by age, or before their time for want of room.",
+            "cause",
+        )
+        self._rooms = gauge("stream_rooms", "Rooms with a session.")
+        self._dormant = gauge("stream_dormant_rooms", "Rooms without a session that are remembered.")
+        for cause in ("age", "bound"):
+            self._rooms_forgotten.labels(cause)
+        for cause in ("idle", "word", "evicted"):
+            self._ended.labels(cause)
+
     # -- told as it happens --------------------------------------------------------------------------------------------
 
     def taken_over(self, acquired: Acquired) -> None:
@@ -188,6 +204,7 @@ class Metrics:
         self._assigned.set(assigned)
         self._queued.set(sum(owner.merge.queued_records() for owner in owners))
         self._rooms.set(sum(len(owner.fold.rooms) for owner in owners))
+        self._dormant.set(sum(owner.fold.dormant_rooms() for owner in owners))
         self._ids.set(sum(owner.fold.remembered_ids() for owner in owners))
         self._orders.set(sum(owner.fold.remembered_orders() for owner in owners))
         self._oversold.set(sum(owner.fold.oversold_units() for owner in owners))
@@ -222,6 +239,9 @@ class Metrics:
         yield ("holds_expired",), counters.holds_expired
         yield ("ended", "idle"), counters.rooms_ended
         yield ("ended", "evicted"), counters.rooms_evicted
+        yield ("ended", "word"), counters.rooms_closed
+        yield ("rooms_forgotten", "age"), counters.rooms_forgotten
+        yield ("rooms_forgotten", "bound"), counters.rooms_displaced
 
     def _child(self, key: tuple[str, ...]) -> Any:
         kinds: dict[str, Counter] = {
@@ -234,6 +254,7 @@ class Metrics:
             "orders_forgotten": self._orders_forgotten,
             "holds_expired": self._holds_expired,
             "ended": self._ended,
+            "rooms_forgotten": self._rooms_forgotten,
         }
         counter, labels = kinds[key[0]], key[1:]
         return counter.labels(*labels) if labels else counter

@@ -320,7 +320,7 @@ class Owner:
             meta,
             state=cut.records,
             dead_letters=[dead_letter(each, topics[each.topic_index], self.partition) for each in cut.refused],
-            signals={each.room_id: each.document for each in cut.signals},
+            signals=[(each.room_id, each.document) for each in cut.signals],
             journal=self._segment(meta, cut.steps),
         )
 
@@ -342,6 +342,11 @@ class Owner:
         for each in published:
             self.outbox[each.room_id] = each
         return len(published)
+
+    def project_anew(self) -> None:
+        """Redis may hold nothing any more: make every document once more, also the last ones of sessions just ended."""
+        self.reproject = True
+        self.fold.last_again()
 
     def _caught_up(self) -> bool:
         """Whether the replay has passed what existed at the claim.

@@ -189,7 +189,7 @@ class Projection:
         self._metrics.reprojections.inc()
         self._projected.clear()
         for owner in self._owners.all():
-            owner.reproject = True
+            owner.project_anew()
 
     # -- away and back -------------------------------------------------------------------------------------------------
 

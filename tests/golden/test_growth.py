@@ -13,7 +13,7 @@ import pytest
 
 from stream.contract import decode
 from stream.contract.events import INPUT_TOPICS, TOPIC_NAMES, RoomClosed, RoomOpened
-from stream.core import partition, roomstate
+from stream.core import lifecycle, partition, roomstate
 from stream.core import room as room_module
 from stream.core.changelog import CorruptCheckpointError, Head, LedgerHead, OrderEntry, frame, unframe
 from stream.core.growth import VERSION_2
@@ -89,7 +89,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (room_module, roomstate):
         monkeypatch.setattr(module, "TOPIC_NAMES", names)
     monkeypatch.setattr(room_module, "AUDIENCES", AUDIENCES + 1)
-    for module in (partition, roomstate):
+    for module in (lifecycle, roomstate):
         monkeypatch.setattr(module, "Room", LaterRoom)
     monkeypatch.setattr(roomstate, "Head", LaterHead)
     monkeypatch.setattr(roomstate, "LedgerHead", LaterLedgerHead)

@@ -38,14 +38,17 @@ class Rec(NamedTuple):
 Log = list[list[Rec]]  # by topic
 
 
-def random_log(seed: int, events: int = 300, rooms: int = 3, duration_ms: int = 120_000) -> Log:
-    """A log of all topics: duplicates, late and early events, orders in every shape, bad records, late openings."""
+def random_log(seed: int, events: int = 300, rooms: int = 3, duration_ms: int = 120_000, *, words: bool = False) -> Log:
+    """A log of all topics: duplicates, late and early events, orders in every shape, bad records, late openings.
+
+    With `words` hosts begin and end shows.
+    """
     random = Random(seed)
     drafts: list[tuple[int, int, str, dict[str, object]]] = []
     for number in range(events):
         room = f"room-{random.randrange(rooms)}"
         append_ms = T0_MS + int(duration_ms * number / events)
-        topic, event = _event(random)
+        topic, event = _word(random) if words and random.random() < 0.06 else _event(random)
         late = random.choice([0, 0, 0, 0, 50, 2_000, 70_000, -1_500])
         event |= {"event_id": f"e{number}", "room_id": room, "event_time_ms": append_ms - late}
         drafts.append((append_ms, topic, room, event))
@@ -75,6 +78,11 @@ def _words_of_rooms(random: Random, count: int, rooms: int, duration_ms: int) ->
         value = b"{broken" if random.random() < 0.1 else msgspec.json.encode(event)
         words.append(Rec(value, room.encode(), offset, at_ms))
     return words
+
+
+def _word(random: Random) -> tuple[int, dict[str, object]]:
+    kind = random.choice(["room_opened", "room_opened", "room_closed"])
+    return INTERACTIONS, {"type": kind, "show_id": f"show-{random.randrange(3)}"}
 
 
 def _event(random: Random) -> tuple[int, dict[str, object]]:  # noqa: PLR0911 — one for each kind

@@ -100,8 +100,8 @@ def test_a_state_record_that_no_topic_takes_is_an_error_that_names_it() -> None:
 
 
 def test_a_document_that_is_too_large_to_be_a_signal_stays_out_and_the_others_do_not() -> None:
-    contents = Contents(META, signals={"small": b"{}", "large": b"x" * (SIGNAL_MAX_BYTES + 1)})
-    assert check_sizes(contents, "x").signals == {"small": b"{}"}
+    contents = Contents(META, signals=[("small", b"{}"), ("large", b"x" * (SIGNAL_MAX_BYTES + 1))])
+    assert check_sizes(contents, "x").signals == [("small", b"{}")]
     assert check_sizes(contents, "x").meta == META
 
 
@@ -152,7 +152,7 @@ class SlowKafka:
 def test_a_large_transaction_may_take_its_time_while_it_goes_on() -> None:
     kafka = SlowKafka(latency_s=2.0)
     state = [(b"r|%d" % number, b"x" * 1_000_000) for number in range(40)]
-    signals = {str(number): b"x" * 100_000 for number in range(80)}
+    signals = [(str(number), b"x" * 100_000) for number in range(80)]
     written, took_s = kafka.run(Contents(META, state=state, signals=signals))
     assert isinstance(written, Written), written
     assert took_s > 2 * PROGRESS_WAIT_S

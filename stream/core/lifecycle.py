@@ -1,0 +1,139 @@
+"""How the rooms of a partition come and go: sessions begin and end, and what is known of a room stays or is forgotten.
+
+The caller folds; whoever is in `rooms` has a session.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stream.core import roomstate
+from stream.core.dormant import Dormant, Rising
+from stream.core.ended import Ended
+from stream.core.generations import Generations
+from stream.core.room import Room
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from stream.contract.events import RoomClosed, RoomOpened
+    from stream.contract.overlay import EndedBy
+    from stream.core.changelog import ChangeLogs
+    from stream.core.counters import Counters
+    from stream.core.memory import Memory, Shared
+    from stream.core.publishing import Publishing
+    from stream.core.rules import Rules
+    from stream.core.timers import Timers
+
+
+class Lifecycle:
+    """Of one partition.
+
+    Attributes:
+        unsaved: rooms that changed since the last cut.
+        touched: rooms of which records are in the piece that is being folded.
+        generations: of remembered event ids.
+        rising: what no session may fall below.
+        dormant: rooms between two sessions.
+        ended: sessions that have ended.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        shared: Shared,
+        rooms: dict[str, Room],
+        counters: Counters,
+        publishing: Publishing,
+        timers: Timers,
+        logs: ChangeLogs,
+    ) -> None:
+        self.unsaved: dict[str, Room] = {}
+        self.touched: dict[str, Room] = {}
+        self.generations = Generations(rules)
+        self.rising = Rising()
+        self.dormant = Dormant(rules, self.generations, counters, self.rising)
+        self.ended = Ended(rules, counters, self.rising)
+        self._rules = rules
+        self._shared = shared
+        self._rooms = rooms
+        self._counters = counters
+        self._publishing = publishing
+        self._timers = timers
+        self._logs = logs
+
+    def begin(self, room_id: str, positions: Sequence[int]) -> Room:
+        """A new session of a room; another one ends if there is no room for it."""
+        clock_ms, rising = self._shared.clock_ms, self.rising
+        memory = self.dormant.take(room_id, clock_ms)
+        if len(self._rooms) + len(self.dormant.rooms) >= self._rules.rooms_max:
+            self._make_room(positions)
+        # Later than any that has ended: entries of the change logs tell sessions apart by this.
+        room = Room(room_id, self._rules, self._shared, max(clock_ms, rising.born_ms + 1))
+        room.touched_ms = clock_ms
+        room.rev, room.rev_saved, room.later = rising.rev, rising.saved_rev, rising.lost
+        if memory is None:
+            room.ids_generation = self.generations.present
+        else:
+            room.begin_with(memory, clock_ms)
+        self._rooms[room_id] = room
+        self._timers.began(room)
+        return room
+
+    def _make_room(self, positions: Sequence[int]) -> None:
+        """The bound on rooms is reached: a hundredth of them goes, so that the search is paid once for these.
+
+        Those that are dormant go first, then those that have been silent for longest; never a room of the piece that is
+        being folded, or it would matter how that is gone through.
+        """
+        rooms = len(self._rooms) + len(self.dormant.rooms)
+        count = rooms - self._rules.rooms_max + max(1, rooms // 100)
+        count -= self.dormant.evict(count)
+        silent = [room for room in self._rooms.values() if room.room_id not in self.touched]
+        silent.sort(key=lambda room: (room.touched_ms, room.room_id))
+        for room in silent[: max(0, count)]:
+            self.end(room, "bound", positions)
+            self._counters.rooms_evicted += 1
+
+    def end(self, room: Room, ended_by: EndedBy, positions: Sequence[int]) -> None:
+        """A session is over. What the room knows stays, but where there is no room for it."""
+        del self._rooms[room.room_id]
+        self.unsaved.pop(room.room_id, None)
+        self.touched.pop(room.room_id, None)
+        self._timers.ended(room)
+        if not self._rules.remembers_rooms:
+            self.ended.add(room, None)
+            return
+        self.ended.add(room, self._publishing.last(room, ended_by, positions))
+        if ended_by == "bound":
+            self.rising.lost = True
+            self._counters.rooms_displaced += 1
+        else:
+            self._counters.rooms_closed += ended_by == "word"
+            self.dormant.add(room.memory(), self._shared.clock_ms)
+
+    def memories(self) -> Iterator[Memory]:
+        """Of all rooms that are known."""
+        yield from self._rooms.values()
+        yield from self.dormant.rooms.values()
+
+    # -- event ids -----------------------------------------------------------------------------------------------------
+    def turn_ids(self, memory: Memory) -> None:
+        """Event ids are remembered in the present generation from here on."""
+        if memory.ids_generation != self.generations.present:
+            roomstate.log_ids(memory, self._logs)
+            self._counters.ids_forgotten += memory.begin_ids_generation(self.generations.present)
+
+    def is_known(self, event: RoomOpened | RoomClosed) -> bool:
+        """Whether this very record was folded before. If so, it is remembered anew."""
+        room_id = event.room_id
+        memory = self._rooms.get(room_id) or self.dormant.get(room_id)
+        if memory is None:
+            return False
+        self.turn_ids(memory)
+        if not memory.knows(event.event_id):
+            return False
+        memory.renew(event.event_id)
+        if room_id not in self._rooms:
+            self.dormant.unsaved[room_id] = memory
+        return True
