@@ -18,7 +18,7 @@ from itertools import chain, zip_longest
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from msgspec import Struct
 
 from stream.core.growth import NEWEST_VERSION
@@ -149,6 +149,14 @@ class OutputTopics(Struct, frozen=True):
         """The names under a prefix."""
         return cls(f"{prefix}.checkpoints", f"{prefix}.dead-letters", f"{prefix}.signals", f"{prefix}.journal")
 
+    def all(self) -> tuple[str, ...]:
+        """Each of them."""
+        return (self.checkpoints, self.dead_letters, self.signals, self.journal)
+
+
+class LostError(Exception):
+    """This owner may not go on: it was fenced off, or cannot prove that it was not."""
+
 
 class CheckpointWriter:
     """The transactional producer of one partition. Used by one owner, and never again after an error."""
@@ -179,21 +187,23 @@ class CheckpointWriter:
         """Fence off every older owner: from here on none of them can write."""
         await asyncio.wait_for(self._producer.start(), PROGRESS_WAIT_S)
 
-    async def write(self, contents: Contents) -> Written:
+    async def write(self, contents: Contents, *, first_offset: int | None = None) -> Written:
         """Write and commit. Whatever is raised, the caller must give the partition up.
 
         The contents are the caller's copy of one moment: folds go on meanwhile, and must not move the offsets ahead of
-        the state.
+        the state. `first_offset`: where the first checkpoint record must land; else nothing is committed, for a commit
+        would make visible what somebody else wrote before it.
 
         Raises:
+            LostError: it landed elsewhere.
             TimeoutError: for `PROGRESS_WAIT_S` nothing came of it.
             KafkaError: what aiokafka has to say.
         """
         now_s = asyncio.get_running_loop().time
         async with asyncio.timeout(PROGRESS_WAIT_S) as deadline:
-            return await self._transact(contents, lambda: deadline.reschedule(now_s() + PROGRESS_WAIT_S))
+            return await self._transact(contents, lambda: deadline.reschedule(now_s() + PROGRESS_WAIT_S), first_offset)
 
-    async def _transact(self, contents: Contents, went_on: Callable[[], None]) -> Written:
+    async def _transact(self, contents: Contents, went_on: Callable[[], None], first_offset: int | None) -> Written:
         await self._producer.begin_transaction()
         topics, batches = zip(*self._batches_by_topic(contents), strict=True)
         sent: list[asyncio.Future[Any]] = []
@@ -208,8 +218,30 @@ class CheckpointWriter:
         # Every future before the commit: `commit_transaction` succeeds although a batch of the transaction failed.
         done = await asyncio.gather(*sent)
         went_on()
+        landed = done[0].offset
+        if first_offset not in (None, landed):
+            raise LostError(f"the claim landed at {landed}, the state was read to {first_offset} only")
         await self._producer.commit_transaction()
-        return Written(done[0].offset, contents.records, size)
+        return Written(landed, contents.records, size)
+
+    async def end_open(self, *, commit: bool) -> None:
+        """Put a marker into every output partition: it ends what an older producer of this id left open there.
+
+        Raises:
+            TimeoutError: for `PROGRESS_WAIT_S` nothing came of it.
+            KafkaError: what aiokafka has to say.
+        """
+        async with asyncio.timeout(PROGRESS_WAIT_S):
+            await self._producer.begin_transaction()
+            for topic in self._topics.all():
+                # Without a record: aiokafka offers no other way to make a partition part of a transaction.
+                self._producer._txn_manager.maybe_add_partition_to_txn(  # noqa: SLF001
+                    TopicPartition(topic, self._partition)
+                )
+            if commit:
+                await self._producer.commit_transaction()
+            else:
+                await self._producer.abort_transaction()
 
     def _batches_by_topic(self, contents: Contents) -> Iterator[tuple[str, Iterator[Any]]]:
         """The state first: where its first batch lands is where the transaction begins."""

@@ -26,12 +26,14 @@ from stream.kafka_clients import KafkaAt
 from stream.worker.checkpoint import (
     CheckpointWriter,
     Contents,
+    LostError,
     Meta,
     OutputTopics,
     Written,
     check_sizes,
 )
 from stream.worker.dead_letters import dead_letter
+from stream.worker.open_transactions import OutputPartitions
 from stream.worker.ownership import Ownership, Phase
 from stream.worker.permissions import naming_refusals
 from stream.worker.restore import TURN_S, Restored, restore, start_positions, within_logs
@@ -45,10 +47,6 @@ if TYPE_CHECKING:
 VERSION = version("snapup")
 # One look at the ends of the logs.
 ENDS_WAIT_S = 8.0
-
-
-class LostError(Exception):
-    """This owner may not go on: it was fenced off, or cannot prove that it was not."""
 
 
 class Home(Struct, frozen=True, kw_only=True):
@@ -182,6 +180,11 @@ class Owner:
                 home.bootstrap_servers, home.outputs.checkpoints, partition, self._load, home.make_consumer
             )
         read = time.perf_counter()
+        outputs = OutputPartitions(home.bootstrap_servers, home.outputs, partition, home.make_consumer)
+        with naming_refusals(home.bootstrap_servers, "Read"):
+            open_before = await outputs.end_open(self.writer, restored.meta)
+        if open_before is not None:
+            raise LostError(open_before)
         # Asked after the fence: everything that the old owner may have published of lies before these ends.
         ends = await asyncio.wait_for(_ask(log_ends(partition)), ENDS_WAIT_S)
         await self._adopt(restored, ends)
@@ -261,10 +264,9 @@ class Owner:
         steps = self.fold.journal.claim(self._clock_ms, self.saved)
         self.saved = tuple(self.fold.positions)
         meta = self._meta(self.saved, self.fold.version, claim=True)
+        contents = Contents(meta, journal=self._segment(meta, steps))
         with naming_refusals(self.home.bootstrap_servers, "Write"):
-            written = await self._writer().write(Contents(meta, journal=self._segment(meta, steps)))
-        if written.first_offset != end_offset:
-            raise LostError(f"the claim landed at {written.first_offset}, the state was read to {end_offset} only")
+            await self._writer().write(contents, first_offset=end_offset)
         self.saved_at = time.monotonic()
 
     def _writer(self) -> CheckpointWriter:

@@ -21,7 +21,8 @@ import structlog
 from faust.types import TP
 
 from stream.exits import Exit
-from stream.worker.owner import Home, LostError, Owner
+from stream.worker.checkpoint import LostError
+from stream.worker.owner import Home, Owner
 from stream.worker.ownership import Drained, Phase, RewoundError, Slice
 from stream.worker.tasks import FatalError, Tasks, asked_to_stop, within
 

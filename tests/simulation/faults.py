@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
+from stream.worker.checkpoint import OutputTopics
 from tests.simulation.network import LOST, Trap
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ class Faults:
         chosen = [kind for kind in kinds if plan.random() < 0.4]
         times = sorted(0.2 + plan.random() * world.seconds for _ in range(int(plan.random() * MOST_FAULTS)))
         self._plan = [(at_s, chosen[int(plan.random() * len(chosen))]) for at_s in times] if chosen else []
+        # Drawn after all others, so that these come as they came before there was this one.
+        if plan.random() < 0.3:
+            self._plan.append((0.2 + plan.random() * world.seconds, self._leaderless))
         self._ends_s = 0.0
 
     def begin(self) -> None:
@@ -184,6 +188,18 @@ class Faults:
         seconds, most_s = self._seconds(1.5), self._seconds(1.0)
         self._world.network.slow_hosts[worker.name] = (self._lasts(seconds), most_s)
         return f"network of {worker.name} up to {most_s:.3f} s slower for {seconds:.3f} s"
+
+    def _leaderless(self) -> str:
+        """Of some output partitions, markers of aborts are left out; a rebalance or a crash makes such."""
+        world, random = self._world, self._world.random
+        partition, seconds = int(random.random() * world.partitions), 0.5 + self._seconds(3.0)
+        chosen = {
+            world.cluster.log(topic, partition) for topic in OutputTopics.of("live").all() if random.random() < 0.5
+        }
+        world.cluster.leaderless |= chosen
+        world.at(self._lasts(seconds), lambda: world.cluster.leaderless.difference_update(chosen))
+        topics = sorted(log.topic for log in chosen)
+        return f"{self._crash() or self._rebalance()}; {topics}, {partition}, without a leader for {seconds:.3f} s"
 
     # -- the group and the slices --------------------------------------------------------------------------------------
 

@@ -60,6 +60,17 @@ class Batch:
         return len(self.drafts)
 
 
+class _Partitions:
+    """Stands for the part of aiokafka's transaction manager that the worker uses."""
+
+    def __init__(self) -> None:
+        self.added: list[TopicPartition] = []
+
+    def maybe_add_partition_to_txn(self, tp: TopicPartition) -> None:
+        """Part of the transaction, without a record."""
+        self.added.append(tp)
+
+
 class ProducerTwin:
     """Stands for AIOKafkaProducer with a transactional id.
 
@@ -96,6 +107,8 @@ class ProducerTwin:
         self._in_transaction = False
         self._sent: list[asyncio.Task[Delivered]] = []
         self._last: dict[PartitionLog, list[asyncio.Task[Delivered]]] = {}  # the last two
+
+        self._txn_manager = _Partitions()
 
     async def start(self) -> None:
         """Fence off every older producer of this id."""
@@ -145,15 +158,23 @@ class ProducerTwin:
             raise IllegalOperation("not in a transaction")
         if self._sent:
             await asyncio.wait(self._sent)
+        await self._add_partitions()
         await self._network.call(
             self._host, "commit", lambda: self._cluster.end(self._id, self._epoch, Outcome.COMMITTED)
         )
         self._in_transaction = False
 
+    async def _add_partitions(self) -> None:
+        added, self._txn_manager.added = self._txn_manager.added, []
+        if added:
+            logs = [self._cluster.log(*tp) for tp in added]
+            await self._network.call(self._host, "produce", lambda: self._cluster.add(self._id, self._epoch, logs))
+
     async def abort_transaction(self) -> None:
         """Wait for what was sent, and abort."""
         if self._sent:
             await asyncio.wait(self._sent)
+        await self._add_partitions()
         await self._network.call(self._host, "abort", lambda: self._cluster.end(self._id, self._epoch, Outcome.ABORTED))
         self._in_transaction = False
 
@@ -196,6 +217,10 @@ class ConsumerTwin:
         """To the first offset that there is."""
         begins = await self.beginning_offsets(list(partitions))
         self._positions.update(begins)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Read on from here."""
+        self._positions[partition] = offset
 
     async def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         """Where the logs begin."""

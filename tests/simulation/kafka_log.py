@@ -40,9 +40,10 @@ class Outcome(Enum):
 class Transaction:
     """One transaction. `pending`: partitions whose marker has not come yet."""
 
-    __slots__ = ("first_offsets", "outcome", "pending")
+    __slots__ = ("first_offsets", "outcome", "pending", "transactional_id")
 
-    def __init__(self) -> None:
+    def __init__(self, transactional_id: str) -> None:
+        self.transactional_id = transactional_id
         self.outcome = Outcome.OPEN
         self.first_offsets: dict[PartitionLog, int] = {}
         self.pending: set[PartitionLog] = set()
@@ -101,8 +102,12 @@ class PartitionLog:
         return first
 
     def mark(self, transaction: Transaction, now_ms: int) -> None:
-        """The end of a transaction."""
-        self.open.pop(transaction, None)
+        """The end of a transaction, and of whatever the same producer had left open: a broker does not know of more."""
+        for left in [each for each in self.open if each.transactional_id == transaction.transactional_id]:
+            del self.open[left]
+            for record in self.records:
+                if record.transaction is left:
+                    record.transaction = transaction
         self.append([_MARKER], now_ms, transaction, marker=True)
 
     def stable_end(self) -> int:
@@ -168,6 +173,8 @@ class Cluster:
         self.logs: dict[tuple[str, int], PartitionLog] = {}
         self._producers: dict[str, _Producer] = {}
         self.when_committed: list[Callable[[Transaction], None]] = []
+        # Without a leader: the coordinator leaves their markers of aborts out, as Kafka 4.0 to 4.3 do.
+        self.leaderless: set[PartitionLog] = set()
 
     def log(self, topic: str, partition: int) -> PartitionLog:
         """A partition; topics come into being when they are used."""
@@ -205,7 +212,7 @@ class Cluster:
         producer = self._known(transactional_id, epoch)
         transaction = producer.transaction
         if transaction is None:
-            transaction = producer.transaction = Transaction()
+            transaction = producer.transaction = Transaction(transactional_id)
             begun = transaction
             self._later(lambda: self._time_out(producer, begun), timeout_s)
         elif transaction.outcome is not Outcome.OPEN:
@@ -213,6 +220,18 @@ class Cluster:
         first = log.append(drafts, self.now_ms(), transaction)
         transaction.first_offsets.setdefault(log, first)
         return first
+
+    def add(self, transactional_id: str, epoch: int, logs: Iterable[PartitionLog]) -> None:
+        """Make partitions part of a transaction, without a record.
+
+        Raises:
+            ProducerFenced: as above.
+        """
+        producer = self._known(transactional_id, epoch)
+        if producer.transaction is None:
+            producer.transaction = Transaction(transactional_id)
+        for log in logs:
+            producer.transaction.first_offsets.setdefault(log, log.end)
 
     def end(self, transactional_id: str, epoch: int, outcome: Outcome) -> None:
         """Commit or abort; the decision holds from here on, the markers follow.
@@ -251,7 +270,8 @@ class Cluster:
             self._later(lambda log=log: self._mark(producer, transaction, log), None)  # type: ignore[misc]
 
     def _mark(self, producer: _Producer, transaction: Transaction, log: PartitionLog) -> None:
-        log.mark(transaction, self.now_ms())
+        if log not in self.leaderless or transaction.outcome is Outcome.COMMITTED:
+            log.mark(transaction, self.now_ms())
         transaction.pending.discard(log)
         if not transaction.pending and producer.transaction is transaction:
             producer.transaction = None

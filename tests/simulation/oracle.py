@@ -19,6 +19,7 @@ from stream.verify.compare import compare
 from stream.verify.recount import Recount
 from stream.verify.room_count import Assumptions
 from stream.verify.saved import CheckpointLog, DeadLetters
+from tests.simulation.kafka_log import Outcome
 from tests.simulation.workload import TOPICS
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ class _Seen(NamedTuple):
 _shown_of = msgspec.json.Decoder(_Shown).decode
 _saved_of = msgspec.json.Decoder(_Saved).decode
 _overlay_of = msgspec.json.Decoder(Overlay).decode
+# Compaction leaves these as they are.
+WRITTEN_ONCE = ("live.dead-letters", "live.signals", "live.journal")
 
 
 class Oracle:
@@ -244,11 +247,24 @@ class Oracle:
             self.complain(difference)
         if not self.is_all_saved():
             self.complain("the last checkpoints do not cover the input logs")
+        self._look_at_outputs()
         self._look_at_checkpoints()
         self._look_at_dead_letters()
         counts = _PlainCounts(self._inputs())
         self._look_at_documents(counts)
         self._look_at_signals(counts)
+
+    def _look_at_outputs(self) -> None:
+        """A reader sees what was committed: all of each such transaction, and nothing of another one."""
+        for (topic, partition), log in self._cluster.logs.items():
+            if topic in WRITTEN_ONCE:
+                committed = {record.offset for record in self.committed[topic, partition]}
+                seen = {record.offset for record in log.visible()}
+                # Their markers are on the way.
+                seen |= {record.offset for record in log.records if _will_be_seen(record, log)}
+                for offset in sorted(committed ^ seen):
+                    said = "is not committed, and seen" if offset in seen else "is committed, and not seen"
+                    self.complain(f"{topic}/{partition}@{offset} {said}")
 
     def _look_at_checkpoints(self) -> None:
         log = CheckpointLog()
@@ -306,6 +322,11 @@ class _Letter(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+
+
+def _will_be_seen(record: Kept, log: PartitionLog) -> bool:
+    transaction = record.transaction
+    return transaction is not None and transaction.outcome is Outcome.COMMITTED and log in transaction.pending
 
 
 def _goes_back(old: _Shown, new: _Shown) -> bool:

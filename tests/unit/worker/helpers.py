@@ -10,7 +10,7 @@ import msgspec
 from stream.contract.events import TOPIC_NAMES
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
-from stream.worker.checkpoint import Contents, OutputTopics, Written
+from stream.worker.checkpoint import Contents, LostError, OutputTopics, Written
 from stream.worker.owner import Home, Owner
 from stream.worker.ownership import Drained, Slice
 
@@ -65,9 +65,11 @@ class WriterTwin:
         self.fail: BaseException | None = None
         self.stopped = False
 
-    async def write(self, contents: Contents) -> Written:
+    async def write(self, contents: Contents, *, first_offset: int | None = None) -> Written:
         if self.fail is not None:
             raise self.fail
+        if first_offset not in (None, len(self.written)):
+            raise LostError(f"the claim landed at {len(self.written)}, the state was read to {first_offset} only")
         self.written.append(contents)
         return Written(len(self.written) - 1, contents.records, 100)
 

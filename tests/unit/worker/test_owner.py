@@ -9,9 +9,9 @@ import pytest
 from stream.core.changelog import CorruptCheckpointError
 from stream.core.growth import NEWEST_VERSION
 from stream.exits import Exit
-from stream.worker.checkpoint import Meta
+from stream.worker.checkpoint import LostError, Meta
 from stream.worker.fetching import LogEnds
-from stream.worker.owner import LostError, Owner
+from stream.worker.owner import Owner
 from stream.worker.ownership import Phase
 from stream.worker.restore import Restored
 from stream.worker.tasks import FatalError

@@ -1,0 +1,189 @@
+"""What the transaction of an earlier owner left open in our output partitions, and how it is ended.
+
+After the fence nothing may be open: Kafka answers it when the older transaction has its marker in each partition. Kafka
+4.0 to 4.3 leave the marker of a partition out that has no leader at that moment (KAFKA-20734, shown by
+`findings/kafka-abort-without-leader.sh`). Its records stay open, and the next commit of the same transactional id makes
+them visible: half of a transaction, whose dead letters are then in the log twice.
+
+So an owner looks before its first write. What is open is ended as the rest of its transaction was: a transaction over
+all output partitions and without a record puts a marker into each of them. Whoever took over then takes over anew, and
+finds everything closed or ends it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+from aiokafka import TopicPartition
+from msgspec import Struct
+
+from stream.core.journal import JournalError, decode_segment
+from stream.kafka_clients import client_options
+from stream.worker.restore import STALL_S, RestoreStalledError
+from stream.worker.tasks import within
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from stream.kafka_clients import KafkaAt
+    from stream.worker.checkpoint import CheckpointWriter, Meta, OutputTopics
+
+log = structlog.get_logger(__name__)
+
+# How far back the last visible record is looked for: a thousand transactions of the journal.
+TAIL_OFFSETS = 2_000
+
+
+class Open(Struct, frozen=True):
+    """Where a partition's open records begin, and where the log ends."""
+
+    first_offset: int
+    end_offset: int
+
+
+class _Head(Struct):
+    epoch: int
+    as_of_ms: int
+
+
+class OutputPartitions:
+    """One partition of each output topic, for one look at a take-over.
+
+    Args:
+        kafka: where, and how it is reached.
+        topics: the outputs.
+        partition: which.
+        make_consumer: takes aiokafka's arguments.
+    """
+
+    def __init__(
+        self, kafka: KafkaAt, topics: OutputTopics, partition: int, make_consumer: Callable[..., Any]
+    ) -> None:
+        self._kafka = kafka
+        self._topics = topics
+        self._partition = partition
+        self._make_consumer = make_consumer
+
+    async def end_open(self, writer: CheckpointWriter, meta: Meta | None) -> str | None:
+        """A sentence about what was open and has been ended; None when nothing was.
+
+        Args:
+            writer: fenced; not to be used afterwards when something was open.
+            meta: of the last visible checkpoint.
+
+        Raises:
+            RestoreStalledError: the broker answers nothing.
+            KafkaError: what aiokafka has to say.
+        """
+        async with AsyncExitStack() as stack:
+            committed, everything = await asyncio.gather(
+                stack.enter_async_context(self._reader("read_committed")),
+                stack.enter_async_context(self._reader("read_uncommitted")),
+            )
+            opened = await self._open(committed, everything)
+            if not opened:
+                return None
+            commit = await self._was_committed(opened, committed, everything, meta)
+        await writer.end_open(commit=commit)
+        how = "committed" if commit else "aborted"
+        where = ", ".join(f"{topic} from {each.first_offset} to {each.end_offset}" for topic, each in opened.items())
+        log.warning("transaction left open", partition=self._partition, ended=how, where=where)
+        return f"a transaction was left open ({where}): it was {how}, as the rest of it had been"
+
+    @asynccontextmanager
+    async def _reader(self, isolation_level: str) -> AsyncIterator[Any]:
+        consumer = self._make_consumer(
+            **client_options(self._kafka),
+            group_id=None,
+            isolation_level=isolation_level,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=100,
+        )
+        try:
+            await asyncio.wait_for(consumer.start(), STALL_S)
+            yield consumer
+        finally:
+            await within(consumer.stop(), STALL_S)
+
+    async def _open(self, committed: Any, everything: Any) -> dict[str, Open]:
+        parts = [self._part(topic) for topic in self._topics.all()]
+        ends = await asyncio.wait_for(everything.end_offsets(parts), STALL_S)
+        stable = await asyncio.wait_for(committed.end_offsets(parts), STALL_S)
+        return {part.topic: Open(stable[part], ends[part]) for part in parts if stable[part] < ends[part]}
+
+    async def _was_committed(
+        self, opened: Mapping[str, Open], committed: Any, everything: Any, meta: Meta | None
+    ) -> bool:
+        """Whether another partition shows that the open transaction was committed.
+
+        Its checkpoint says so, when that is visible; else the journal, which each transaction writes; else the rest.
+        """
+        checkpoint_open = self._topics.checkpoints in opened
+        for topic, covered in (
+            (self._topics.journal, _segment_covered),
+            (self._topics.dead_letters, _letter_covered),
+            (self._topics.signals, _document_covered),
+        ):
+            if (each := opened.get(topic)) is not None:
+                records = await self._read(everything, topic, each.first_offset, each.end_offset)
+                if covered(records[0], meta):
+                    return True
+                if not checkpoint_open:
+                    return False
+            elif checkpoint_open:
+                part = self._part(topic)
+                begin = (await asyncio.wait_for(committed.beginning_offsets([part]), STALL_S))[part]
+                end = (await asyncio.wait_for(committed.end_offsets([part]), STALL_S))[part]
+                records = await self._read(committed, topic, max(begin, end - TAIL_OFFSETS), end)
+                if records and not covered(records[-1], meta):
+                    return True
+        return False
+
+    async def _read(self, consumer: Any, topic: str, first_offset: int, end_offset: int) -> list[Any]:
+        part = self._part(topic)
+        consumer.assign([part])
+        consumer.seek(part, first_offset)
+        found: list[Any] = []
+        until = time.monotonic() + STALL_S
+        while await asyncio.wait_for(consumer.position(part), STALL_S) < end_offset:
+            if time.monotonic() > until:
+                raise RestoreStalledError(f"{topic}, partition {self._partition}, gives nothing from {first_offset}")
+            found += (await consumer.getmany(part, timeout_ms=200)).get(part, ())
+        return found
+
+    def _part(self, topic: str) -> TopicPartition:
+        return TopicPartition(topic, self._partition)
+
+
+# -- whether the last visible checkpoint is this record's, or a later one ----------------------------------------------
+
+
+def _segment_covered(record: Any, meta: Meta | None) -> bool:
+    try:
+        segment = decode_segment(record.value, "journal")
+    except JournalError:
+        return False
+    return meta is not None and (segment.epoch, segment.seq) <= (meta.epoch, meta.seq)
+
+
+def _letter_covered(record: Any, meta: Meta | None) -> bool:
+    headers = dict(record.headers)
+    try:
+        topic, offset = headers["dl-topic"].decode(), int(headers["dl-offset"])
+    except (KeyError, ValueError, AttributeError):
+        return False
+    return meta is not None and offset < meta.positions.get(topic, 0)
+
+
+def _document_covered(record: Any, meta: Meta | None) -> bool:
+    try:
+        head = msgspec.json.decode(record.value or b"", type=_Head)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return meta is not None and (head.epoch, head.as_of_ms) <= (meta.epoch, max(meta.clock_ms, 0))
