@@ -61,9 +61,7 @@ class OutputPartitions:
         make_consumer: takes aiokafka's arguments.
     """
 
-    def __init__(
-        self, kafka: KafkaAt, topics: OutputTopics, partition: int, make_consumer: Callable[..., Any]
-    ) -> None:
+    def __init__(self, kafka: KafkaAt, topics: OutputTopics, partition: int, make_consumer: Callable[..., Any]) -> None:
         self._kafka = kafka
         self._topics = topics
         self._partition = partition

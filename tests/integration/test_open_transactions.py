@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream import topics
 from stream.contract.events import TOPIC_NAMES
+from stream.core.journal import Segment, encode_segment
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
 from stream.local.kafka import KafkaServer
@@ -65,7 +66,8 @@ class Partition:
         )
 
     async def acquire(self) -> tuple[Owner, Acquired]:
-        async def ends(_partition: int) -> LogEnds:
+        async def ends(partition: int) -> LogEnds:
+            del partition
             return LogEnds([0] * len(self.inputs), [9] * len(self.inputs))
 
         owner = Owner(self.home, 0)
@@ -83,19 +85,34 @@ class Partition:
 
     def contents(self, owner: Owner, refused_offset: int) -> Contents:
         """A checkpoint in which a like was refused."""
-        steps = owner.fold.journal.take(owner._clock_ms, [])
-        meta = owner._meta((refused_offset + 1, *[0] * (len(self.inputs) - 1)))
-        meta.positions = dict.fromkeys(self.inputs, 0) | {self.likes: refused_offset + 1}
+        positions = dict.fromkeys(self.inputs, 0) | {self.likes: refused_offset + 1}
+        meta = Meta(
+            version=owner.fold.version,
+            epoch=owner.epoch,
+            seq=2,
+            owner="test",
+            claim=False,
+            positions=positions,
+            clock_ms=-1,
+            partitions=1,
+        )
+        steps = owner.fold.journal.take(-1, [])
+        steps.positions = list(positions.values())
         headers = [("dl-topic", self.likes.encode()), ("dl-partition", b"0"), ("dl-offset", b"%d" % refused_offset)]
         letter = Message(b"room", b"letter %d" % refused_offset, headers)
-        return Contents(meta, dead_letters=[letter], journal=owner._segment(meta, steps))
+        journal = encode_segment(Segment(meta.epoch, meta.seq, claim=False, steps=steps))
+        return Contents(meta, dead_letters=[letter], journal=journal)
 
     async def half(self, topic: str, refused_offset: int, *, commit: bool) -> None:
         """An owner takes over and writes a transaction; `topic` gets no marker of it."""
         owner, _ = await self.acquire()
+        # A marker of the claim that came later would end this transaction too.
+        async with asyncio.timeout(WAIT_S):
+            while await self.ends("read_committed") != await self.ends("read_uncommitted"):
+                await asyncio.sleep(0.05)
         writer = owner.writer
         assert writer is not None
-        producer: AIOKafkaProducer = writer._producer
+        producer: Any = writer._producer
         manager: Any = producer._txn_manager
         contents = self.contents(owner, refused_offset)
         begin = producer.begin_transaction
@@ -111,7 +128,15 @@ class Partition:
             await asyncio.wait_for(writer.write(contents), WAIT_S)
         await self.close(owner)
 
-    async def seen(self, topic: str) -> list[bytes]:
+    async def ends(self, isolation_level: str) -> dict[TopicPartition, int]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.servers, isolation_level=isolation_level)
+        await consumer.start()
+        try:
+            return dict(await consumer.end_offsets([TopicPartition(topic, 0) for topic in self.outputs.all()]))
+        finally:
+            await consumer.stop()
+
+    async def seen(self, topic: str) -> list[Any]:
         """What a reader of committed records gets."""
         part = TopicPartition(topic, 0)
         consumer = AIOKafkaConsumer(bootstrap_servers=self.servers, isolation_level="read_committed")
@@ -119,7 +144,8 @@ class Partition:
         try:
             consumer.assign([part])
             await consumer.seek_to_beginning(part)
-            end, found = (await consumer.end_offsets([part]))[part], []
+            end = (await consumer.end_offsets([part]))[part]
+            found: list[Any] = []
             async with asyncio.timeout(WAIT_S):
                 while await consumer.position(part) < end:
                     for records in (await consumer.getmany(part, timeout_ms=100)).values():
