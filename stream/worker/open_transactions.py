@@ -79,10 +79,8 @@ class OutputPartitions:
             KafkaError: what aiokafka has to say.
         """
         async with AsyncExitStack() as stack:
-            committed, everything = await asyncio.gather(
-                stack.enter_async_context(self._reader("read_committed")),
-                stack.enter_async_context(self._reader("read_uncommitted")),
-            )
+            committed = await stack.enter_async_context(self._reader("read_committed"))
+            everything = await stack.enter_async_context(self._reader("read_uncommitted"))
             opened = await self._open(committed, everything)
             if not opened:
                 return None

@@ -408,7 +408,7 @@ class GroupMember:
         loop = asyncio.get_running_loop()
         self._thread_free_s = max(self._thread_free_s, loop.time() + self._thread_s())
         there: asyncio.Future[None] = loop.create_future()
-        loop.call_at(self._thread_free_s, there.set_result, None)
+        loop.call_at(self._thread_free_s, _is_there, there)
         await there
 
     async def _from_thread(self) -> None:
@@ -457,3 +457,8 @@ class GroupMember:
         }
         name, generation = self.member_id, self.generation
         await self._network.call(self.host, "hint", lambda: self._coordinator.commit(name, generation, offsets))
+
+
+def _is_there(there: asyncio.Future[None]) -> None:
+    if not there.done():  # whoever waits may have been stopped meanwhile
+        there.set_result(None)
