@@ -1,4 +1,4 @@
-"""`snapup import taobao|uci FILE`: recorded shopping → events, into Kafka or into a recording."""
+"""`snapup import taobao|uci|recording FILE`: recorded shopping → events; a recording → Kafka."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import time
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from typer.core import TyperGroup
 
+from stream.commands.import_recording import KAFKA, recording
 from stream.commands.whole_file import check_target, written_whole
 from stream.contract.ids import is_id
 from stream.contract.recording import RecordingWriter
@@ -36,8 +38,22 @@ if TYPE_CHECKING:
     from stream.kafka_clients import Brokers
     from stream.sources.rows import Row
 
+RECORDING_SUFFIXES = (".ndjson", ".ndjson.gz")
+
+
+class _ImportGroup(TyperGroup):
+    """`snapup import FILE` with a recording is `snapup import recording FILE`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the words begin with."""
+        if args[0] not in self.commands and (args[0].endswith(RECORDING_SUFFIXES) or Path(args[0]).is_file()):
+            args = ["recording", *args]
+        return super().resolve_command(ctx, args)
+
+
 import_app = typer.Typer(
     name="import",
+    cls=_ImportGroup,
     no_args_is_help=True,
     help=(
         "Turn other people's recordings into events, each row accounted for.\n\n"
@@ -46,8 +62,7 @@ import_app = typer.Typer(
     ),
 )
 
-KAFKA = "kafka"
-RECORDING_SUFFIXES = (".ndjson", ".ndjson.gz")
+import_app.command()(recording)
 
 File = Annotated[Path, typer.Argument(help="CSV, or CSV packed as .gz.")]
 Room = Annotated[str, typer.Option(help="The room of all events.")]
@@ -159,7 +174,13 @@ class _Target:
     def deliver(self, records: Iterable[RecordedRecord]) -> int:
         """Deliver all; returns how many arrived for certain."""
         if self._path is None:
-            return asyncio.run(deliver(records, self._brokers(), self._prefix))
+            told = asyncio.run(deliver(records, self._brokers(), self._prefix))
+            if told.failed:
+                raise SnapupError(
+                    f"Kafka refused {told.failed} of {told.sent} events; {told.acknowledged} were acknowledged. "
+                    + "; ".join(told.failures)
+                )
+            return told.acknowledged
         with written_whole(self._path) as part, RecordingWriter(part) as writer:
             for record in records:
                 writer.write(record)

@@ -6,28 +6,23 @@ its own clock, events of last year arrive as too old and are dead-lettered, all 
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from msgspec import Struct, field
 
 from stream import topics
 from stream.contract.events import TOPIC_NAMES
 from stream.errors import SnapupError
-from stream.kafka_clients import client_options
-from stream.kafka_refusals import refused_permission, unreachable
+from stream.sources.sending import Outgoing, sending
 from stream.topics import Status
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterable
 
     from stream.contract.recording import RecordedRecord
     from stream.kafka_clients import KafkaAt
 
-# Records sent and not yet acknowledged: a few MB.
-MAX_UNACKNOWLEDGED = 5_000
+FAILURES_TOLD = 20
 
 
 async def check_topics(bootstrap_servers: KafkaAt, prefix: str) -> None:
@@ -60,62 +55,49 @@ async def create_time_topics(bootstrap_servers: KafkaAt, prefix: str) -> frozens
     )
 
 
+class Delivered(Struct):
+    """What became of records: `sent = acknowledged + failed`. `failures`: the first of those that Kafka refused."""
+
+    sent: int = 0
+    acknowledged: int = 0
+    failed: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
 async def deliver(
     records: Iterable[RecordedRecord],
     bootstrap_servers: KafkaAt,
     prefix: str,
-    on_sent: Callable[[], None] = lambda: None,
-) -> int:
-    """Send all records and wait until each is acknowledged. Returns how many were.
+    on_sent: Callable[[Delivered], None] = lambda _: None,
+) -> Delivered:
+    """Send all records, each to the partition of its key, and wait until each is acknowledged or refused.
 
     Args:
         records: in the order of sending.
         bootstrap_servers: the cluster.
         prefix: of the topics.
-        on_sent: called now and then, for whoever shows the progress.
+        on_sent: called after each record, for whoever shows the progress.
 
     Raises:
-        SnapupError: Kafka does not answer or refuses; the message says how many were acknowledged until then.
+        SnapupError: Kafka does not answer, or lets us write nothing; says how many were acknowledged until then.
     """
-    producer = AIOKafkaProducer(
-        **client_options(bootstrap_servers),
-        enable_idempotence=True,
-        acks="all",
-        linger_ms=20,
-        max_batch_size=128 * 1024,
-    )
-    acknowledged = 0
-    try:
-        await producer.start()
-        waiting: deque[asyncio.Future[Any]] = deque()
+    told = Delivered()
+
+    def taken(_: int) -> None:
+        told.acknowledged += 1
+
+    def refused(number: int, why: str) -> None:
+        told.failed += 1
+        if len(told.failures) < FAILURES_TOLD:
+            told.failures.append(f"record {number}: Kafka refused it: {why}")
+
+    async with sending(bootstrap_servers, taken, refused) as sender:
         for record in records:
-            waiting.append(
-                await producer.send(
-                    f"{prefix}.{record.topic}", value=record.value, key=record.key, timestamp_ms=record.timestamp
-                )
-            )
-            if len(waiting) >= MAX_UNACKNOWLEDGED:
-                on_sent()
-                while len(waiting) > MAX_UNACKNOWLEDGED // 2:
-                    await waiting[0]
-                    waiting.popleft()
-                    acknowledged += 1
-        while waiting:
-            await waiting[0]
-            waiting.popleft()
-            acknowledged += 1
-    except KafkaConnectionError as error:
-        why = (await unreachable(bootstrap_servers, error)).message
-        raise SnapupError(
-            f"{why} {acknowledged} records were acknowledged; import again then: what arrived is told by its ids."
-        ) from None
-    except KafkaError as error:
-        if (refused := refused_permission(error, bootstrap_servers, "Write")) is not None:
-            raise SnapupError(f"{refused} {acknowledged} records were acknowledged until then.") from None
-        raise SnapupError(
-            f"Kafka refused a record after {acknowledged} were acknowledged: {error}. Import again when that is "
-            "mended: what arrived is told by its ids."
-        ) from None
-    finally:
-        await producer.stop()
-    return acknowledged
+            told.sent += 1
+            topic, time_ms = f"{prefix}.{record.topic}", record.timestamp
+            # Without a key there is no partition but the recorded one; it is refused wherever it lies.
+            partition = None if record.key is not None else 0
+            outgoing = Outgoing(topic, record.key, record.value, record.headers, time_ms, told.sent, partition)
+            await sender.send(outgoing)
+            on_sent(told)
+    return told

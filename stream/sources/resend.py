@@ -6,28 +6,20 @@ may have been refused because it lay in the wrong one.
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError
 from msgspec import Struct, field
 
-from stream.errors import SnapupError
-from stream.kafka_clients import client_options
-from stream.kafka_refusals import refused_permission, unreachable
 from stream.sources.letters import RESENT
+from stream.sources.sending import Outgoing, sending
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator, Callable
 
     from stream.kafka_clients import KafkaAt
     from stream.sources.letters import Letter
 
-MAX_UNACKNOWLEDGED = 1_000
-# A record that a broker took with its default limit must get out again; its topic has the last word.
-MAX_REQUEST_BYTES = 8 * 1024 * 1024
 FAILURES_TOLD = 20
 
 
@@ -52,6 +44,17 @@ class Resent(Struct):
     topics: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
+    def taken(self, letter: Letter) -> None:
+        """One was acknowledged."""
+        self.sent += 1
+        self.topics[letter.topic] += 1
+
+    def refused(self, letter: Letter, why: str) -> None:
+        """Kafka did not take one."""
+        self.failed += 1
+        if len(self.failures) < FAILURES_TOLD:
+            self.failures.append(f"{letter.source}: Kafka did not take it: {why}")
+
 
 async def resend(
     letters: AsyncIterator[Letter],
@@ -71,21 +74,11 @@ async def resend(
         dead_letters: full name of the topic of the letters, for the mark.
 
     Raises:
-        SnapupError: Kafka does not answer, or refuses all; the message says how many were acknowledged until then.
+        SnapupError: Kafka does not answer, or lets us write nothing; says how many were acknowledged until then.
     """
     told = Resent()
     seen: dict[tuple[str, int], set[int]] = {}
-    producer = AIOKafkaProducer(
-        **client_options(brokers),
-        enable_idempotence=True,
-        acks="all",
-        linger_ms=5,
-        max_request_size=MAX_REQUEST_BYTES,
-        max_batch_size=128 * 1024,
-    )
-    waiting: deque[tuple[Letter, asyncio.Future[Any]]] = deque()
-    try:
-        await producer.start()
+    async with sending(brokers, told.taken, told.refused) as sender:
         async for letter in letters:
             told.chosen += 1
             if hopeless(letter):
@@ -97,51 +90,7 @@ async def resend(
                 continue
             offsets.add(letter.offset)
             mark = f"{dead_letters}/{letter.letter_partition}@{letter.letter_offset}".encode()
-            try:
-                future = await producer.send(
-                    letter.topic,
-                    value=letter.value,
-                    key=letter.key,
-                    headers=[(RESENT, mark), *letter.headers],
-                    timestamp_ms=letter.append_time_ms if by_record_time(letter) else None,
-                )
-            except KafkaError as error:
-                _refuse_all(error, brokers, told)
-                _note_failure(told, letter, error)
-                continue
-            waiting.append((letter, future))
-            while len(waiting) >= MAX_UNACKNOWLEDGED:
-                await _settle(told, *waiting.popleft(), brokers)
-        while waiting:
-            await _settle(told, *waiting.popleft(), brokers)
-    except KafkaConnectionError as error:
-        why = (await unreachable(brokers, error)).message
-        raise SnapupError(f"{why} {told.sent} letters were sent again until then.") from None
-    finally:
-        await producer.stop()
+            at_ms = letter.append_time_ms if by_record_time(letter) else None
+            headers = ((RESENT, mark), *letter.headers)
+            await sender.send(Outgoing(letter.topic, letter.key, letter.value, headers, at_ms, letter))
     return told
-
-
-async def _settle(told: Resent, letter: Letter, future: asyncio.Future[Any], brokers: KafkaAt) -> None:
-    try:
-        await future
-    except KafkaConnectionError:
-        raise
-    except KafkaError as error:
-        _refuse_all(error, brokers, told)
-        _note_failure(told, letter, error)
-        return
-    told.sent += 1
-    told.topics[letter.topic] += 1
-
-
-def _note_failure(told: Resent, letter: Letter, error: KafkaError) -> None:
-    told.failed += 1
-    if len(told.failures) < FAILURES_TOLD:
-        told.failures.append(f"{letter.source}: Kafka did not take it: {error}")
-
-
-def _refuse_all(error: KafkaError, brokers: KafkaAt, told: Resent) -> None:
-    """What is refused for want of a permission would be refused for every other letter too."""
-    if (refused := refused_permission(error, brokers, "Write")) is not None:
-        raise SnapupError(f"{refused} {told.sent} letters were sent again until then.") from None

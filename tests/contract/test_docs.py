@@ -300,9 +300,9 @@ def _commands_in(text: str) -> Iterator[list[str]]:
     for block in re.findall(r"```(?:sh|console)?\n(.*?)```", text, re.DOTALL):
         for line in block.splitlines():
             if found := re.search(r"(?:^|\s|/)snapup ([a-z].*)", line.partition(" # ")[0]):
-                yield found[1].split()
+                yield found[1].partition(" | ")[0].split()
     for code in re.findall(r"`(snapup [^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
-        yield code.split()[1:]
+        yield code.partition(" | ")[0].split()[1:]
 
 
 def test_commands_that_are_named_exist() -> None:
@@ -316,6 +316,8 @@ def _exists(words: list[str]) -> bool:
     rest = list(words)
     while (below := subcommands(command)) and rest and not rest[0].startswith("-"):
         names = rest.pop(0).split("|")  # `snapup stack up|down`
+        if command.name == "import" and names[0].endswith((".ndjson", ".ndjson.gz")):
+            names = ["recording"]  # `snapup import FILE`
         if any(part not in below for part in names):
             return False
         command = below[names[0]]
