@@ -108,6 +108,11 @@ class Settings(BaseSettings):
         3_600_000, ge=60_000, description="the last document of a session stays in Redis for so long"
     )
 
+    # Producers
+    partitioner: Literal["murmur2", "unchecked"] = Field(
+        "murmur2", description="how producers choose a key's partition; murmur2: what lies elsewhere is refused"
+    )
+
     # Pace
     fetch_collect_ms: int = Field(25, ge=1, le=1_000, description="while records come, the broker collects this long")
     publish_interval_ms: int = Field(100, ge=20, le=5_000, description="at most one document per room in this time")

@@ -27,6 +27,7 @@ from stream.contract.events import (
 )
 from stream.contract.ids import are_id_chars, id_check, ids_check, pointer_to_bad_id
 from stream.contract.kept import Unreadable, whole_bytes
+from stream.contract.partitioner import partition_of
 from stream.contract.plausible import impossible_time
 from stream.contract.refusal import DeadLetter, Reason, refuse, violation
 from stream.contract.wire import MAX_DEPTH, check_bytes, is_too_deep, is_utf8
@@ -104,13 +105,16 @@ class Decoded(NamedTuple):
 class Limits(Struct, frozen=True):
     """The limits of the contract; other values are for recordings that never heard of it.
 
-    `edition`: of the contract; an older one reads what was written under it as it was read then.
+    `edition`: of the contract; an older one reads what was written under it as it was read then. `partition` and
+    `partitions`: where the records lie, and among how many; 0 of them: whether a key belongs there is not asked.
     """
 
     max_record_bytes: int = MAX_RECORD_BYTES
     max_ahead_ms: int = MAX_AHEAD_MS
     max_age_ms: int = MAX_AGE_MS
     edition: int = EDITION
+    partition: int = 0
+    partitions: int = 0
 
 
 _CONTRACT_LIMITS = Limits()
@@ -126,6 +130,8 @@ class Decoder:
         "_max_age_ms",
         "_max_ahead_ms",
         "_max_record_bytes",
+        "_partition",
+        "_partitions",
         "_rooms",
         "_topic",
     )
@@ -138,6 +144,8 @@ class Decoder:
         self._max_ahead_ms = limits.max_ahead_ms
         self._max_age_ms = limits.max_age_ms
         self._looks_at_times = limits.edition > FIRST_EDITION and self._topic == "sales"
+        self._partition = limits.partition
+        self._partitions = limits.partitions
         self._rooms: dict[bytes | None, str] = {}
 
     def decode(  # noqa: PLR0911 — one for each kind of refusal
@@ -247,6 +255,12 @@ class Decoder:
         if key != event.room_id.encode():
             said = "no key" if key is None else f"the key {key.decode(errors='replace')!r}"
             return refuse(Reason.KEY_MISMATCH, f"room_id is {event.room_id!r}, but the record has {said}", "/room_id")
+        if self._partitions and (home := partition_of(key, self._partitions)) != self._partition:
+            return refuse(
+                Reason.MISPLACED_KEY,
+                f"the key {event.room_id!r} belongs in partition {home} of {self._partitions} (murmur2), the record is "
+                f"in partition {self._partition}",
+            )
         if len(self._rooms) >= MAX_KNOWN_ROOMS:
             self._rooms.clear()
         self._rooms[key] = event.room_id

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     WRONG_TOPIC = "wrong_topic"
     SCHEMA_VIOLATION = "schema_violation"
     KEY_MISMATCH = "key_mismatch"
+    MISPLACED_KEY = "misplaced_key"
     AHEAD_OF_CLOCK = "ahead_of_clock"
     TOO_OLD = "too_old"
     IMPOSSIBLE_TIME = "impossible_time"

@@ -85,7 +85,9 @@ class PartitionFold:
         self._publishing = Publishing(
             partition, rules, self.topic_names, self.rooms, self.positions, self.shared, self.counters
         )
-        limits = limits or Limits(edition=rules.contract_edition)
+        limits = limits or Limits(
+            edition=rules.contract_edition, partition=partition, partitions=rules.murmur2_partitions
+        )
         self._decoders = [Decoder(index, limits) for index in range(len(self.topic_names))]
         self._unspooled = 0
         self._logs = ChangeLogs()

@@ -17,6 +17,8 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     # Which records of the input topics are read; workers before 0.2 read those of aborted transactions too.
     isolation: Literal["read_committed", "read_uncommitted"] = "read_uncommitted"
+    # Among so many partitions a key must be where murmur2 puts it; 0: nobody asks.
+    murmur2_partitions: int = 0
 
     # Time
     allowed_lateness_ms: int = 60_000

@@ -84,7 +84,7 @@ class Recount:
     ) -> None:
         self._rulebook = rulebook or Rulebook(assumptions or Assumptions())
         self._limits = limits
-        self._decoders: dict[int, dict[str, Decoder]] = {}
+        self._decoders: dict[tuple[int, int, int], dict[str, Decoder]] = {}
         self._rooms: dict[str, RoomCount] = {}
         self._first_seen_ms: dict[tuple[str, str], int] = {}
         self.accounts = Accounts()
@@ -115,7 +115,7 @@ class Recount:
         logical = topic.rpartition(".")[2]
         self.accounts.received += 1
         rules = self._rulebook.at(partition, logical, offset)
-        match self._decoder(logical, rules.contract_edition).decode(value, key, timestamp_ms, headers):
+        match self._decoder(logical, partition, rules).decode(value, key, timestamp_ms, headers):
             case DeadLetter(reason=reason):
                 self.accounts.dead_lettered[reason.value] += 1
                 self.refusals.append(Refusal(logical, partition, offset, reason.value, digest(key, value)))
@@ -124,13 +124,15 @@ class Recount:
                 self._count(event, timestamp_ms, rules)
                 return event.room_id
 
-    def _decoder(self, logical: str, edition: int) -> Decoder:
-        of_edition = self._decoders.get(edition)
-        if of_edition is None:
-            limits = self._limits or Limits(edition=edition)
-            of_edition = {name: Decoder(index, limits) for index, name in enumerate(TOPIC_NAMES)}
-            self._decoders[edition] = of_edition
-        return of_edition[logical]
+    def _decoder(self, logical: str, partition: int, rules: Assumptions) -> Decoder:
+        partitions = rules.murmur2_partitions
+        place = rules.contract_edition, partition if partitions else 0, partitions
+        decoders = self._decoders.get(place)
+        if decoders is None:
+            limits = self._limits or Limits(edition=place[0], partition=place[1], partitions=partitions)
+            decoders = {name: Decoder(index, limits) for index, name in enumerate(TOPIC_NAMES)}
+            self._decoders[place] = decoders
+        return decoders[logical]
 
     def add_record(self, record: RecordedRecord) -> None:
         """Count one record of a recording."""

@@ -58,6 +58,8 @@ class Assumptions(Struct, frozen=True, kw_only=True):
     remember_ids_ms: int = 1_800_000
     # A journal that says nothing of it was written under the first.
     contract_edition: int = FIRST_EDITION
+    # A key must be where murmur2 puts it among so many partitions; 0: nobody asked.
+    murmur2_partitions: int = 0
 
 
 class Facts(Struct):

@@ -17,6 +17,7 @@ import threading
 from typing import TYPE_CHECKING, Any, cast
 
 import faust
+import msgspec
 import prometheus_client
 import structlog
 from faust.auth import SASLCredentials, SSLCredentials
@@ -86,6 +87,8 @@ class Worker:
         self.topics = input_topics(settings.topic_prefix)
         wall_clock = settings.clock == "wall"
         rules = settings.rules()
+        if settings.partitioner == "murmur2":
+            rules = msgspec.structs.replace(rules, murmur2_partitions=partitions)
         self.home = Home(
             bootstrap_servers=settings.brokers(),
             id_prefix=transactional_id_prefix(settings),

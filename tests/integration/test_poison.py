@@ -12,6 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream.commands.replay_kafka import replay_topics
+from stream.contract.partitioner import partition_of
 from tests.integration.worker_process import assert_books_balance, assert_exact
 from tests.support.raw_batches import CODECS, Answer, RawSender, batch, record, varint
 
@@ -89,9 +90,9 @@ async def write(stack: Stack, topic: str, batches: dict[str, tuple[bytes, int]])
     return likes
 
 
-async def letters(stack: Stack, prefix: str) -> list[Any]:
-    """All dead letters, as any consumer reads them."""
-    part = TopicPartition(f"{prefix}.dead-letters", 0)
+async def letters(stack: Stack, prefix: str, partition: int = 0) -> list[Any]:
+    """All dead letters of a partition, as any consumer reads them."""
+    part = TopicPartition(f"{prefix}.dead-letters", partition)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=stack.bootstrap_servers, isolation_level="read_committed", auto_offset_reset="earliest"
     )
@@ -141,6 +142,31 @@ async def test_good_records_around_each_poison_are_counted_by_worker_audit_and_r
     assert replayed.identical > 0
     found = {header for letter in await letters(stack, topic_prefix) for header in dict(letter.headers)}
     assert {"dl-value-bytes", "dl-key-bytes", "dl-headers-left-out"} <= found
+
+
+async def test_a_record_in_another_partition_than_its_keys_counts_nowhere_and_is_named(
+    stack: Stack, topic_prefix: str, apply_topics: ApplyTopics, start_worker: StartWorker
+) -> None:
+    await apply_topics(partitions=3)
+    worker = start_worker()
+    await worker.until_ready(3)
+    home = partition_of(ROOM, 3)
+    wrong = (home + 1) % 3
+    topic = f"{topic_prefix}.likes"
+    async with RawSender(stack.bootstrap_servers) as sender:
+        await sender.send(topic, home, now_batch([good(), good(1)]))
+        misplaced = await sender.send(topic, wrong, now_batch([good(), good(1), good(2)]))
+        await sender.send(topic, home, now_batch([good()]))
+    verdict = await assert_exact(stack, topic_prefix, worker)
+    assert verdict.accounts.applied == 3
+    assert verdict.accounts.dead_lettered == {"misplaced_key": 3}
+    letter = (await letters(stack, topic_prefix, wrong))[0]
+    said = {name: value.decode() for name, value in letter.headers}
+    assert (said["dl-reason"], said["dl-topic"], said["dl-partition"]) == ("misplaced_key", topic, str(wrong))
+    assert (letter.key, said["dl-offset"]) == (ROOM, str(misplaced.offset))
+    assert f"belongs in partition {home} of 3" in said["dl-detail"]
+    _, text = await worker.get("/metrics")
+    assert 'stream_dead_letters_total{reason="misplaced_key"} 3.0' in text
 
 
 async def test_a_record_that_fits_no_letter_is_cut_and_the_letter_says_where_the_rest_lies(

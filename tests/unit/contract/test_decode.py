@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiokafka.partitioner import murmur2 as of_aiokafka
 
 from stream.contract.decode import CANNOT_BE_DEEP_BYTES, MAX_KNOWN_ROOMS, DeadLetter, Decoded, Decoder, Limits, Reason
 from stream.contract.events import (
@@ -477,8 +478,24 @@ def test_of_several_reasons_the_first_in_their_order_is_given() -> None:
     ask(msgspec.json.encode(record))
     seen.append(said(decoded(record, append_ms=0))[0])
     seen.append(said(decoded(record, append_ms=2 * NOW_MS))[0])
-    others = REASONS_OF_THE_ROOM | {Reason.IMPOSSIBLE_TIME, Reason.UNREADABLE_RECORD}
+    others = REASONS_OF_THE_ROOM | {Reason.IMPOSSIBLE_TIME, Reason.UNREADABLE_RECORD, Reason.MISPLACED_KEY}
     assert seen == [reason for reason in Reason if reason not in others]
+
+
+@pytest.mark.parametrize("partition", range(3))
+def test_a_key_is_taken_where_murmur2_puts_it_and_nowhere_else(partition: int) -> None:
+    decoder = Decoder(TOPIC_NAMES.index("likes"), Limits(partition=partition, partitions=3))
+    value = msgspec.json.encode(LIKE)
+    home = (of_aiokafka(b"room-1") & 0x7FFFFFFF) % 3
+    for _ in range(2):
+        answer = decoder.decode(value, b"room-1", NOW_MS)
+        if partition == home:
+            assert isinstance(answer, Like)
+        else:
+            assert isinstance(answer, DeadLetter)
+            assert answer.reason is Reason.MISPLACED_KEY
+            assert f"'room-1' belongs in partition {home} of 3" in answer.detail
+            assert decoder.decode_all([Rec(value, b"room-1", 0, NOW_MS)]) is None
 
 
 def test_what_cannot_be_read_is_refused_with_the_readers_words_whatever_its_bytes() -> None:
