@@ -29,7 +29,7 @@ import msgspec
 
 from bench import measuring, pieces
 from bench.measuring import Worker, total, wait_until
-from stream.contract.overlay import Overlay
+from stream.contract.reading import read_overlay
 from stream.local.stack import local_stack
 from stream.shows import build_show, jd_midnight, long_tail
 from stream.shows.outcome import figures_planned, unmet
@@ -51,8 +51,6 @@ ORDERS_REMEMBERED = 1_000_000
 # Distinct people beyond the exact bound are a sketch: these figures are then near, and not compared.
 OF_PEOPLE = ("viewers:", "watch_to_buy_uv:", "click_to_buy_uv:", "cart_to_order_uv:", "orders_per_viewer:")
 OF_ALL_PEOPLE = (*OF_PEOPLE, "engaged_uv_rate:")
-
-_overlay = msgspec.json.Decoder(Overlay).decode
 
 
 class _Placed(msgspec.Struct):
@@ -94,7 +92,7 @@ def differences(stack: Stack, rooms: Sequence[ExpectedRoom]) -> list[str]:
         if raw is None:
             wrong.append(f"{room.room_id}: no document")
             continue
-        overlay = _overlay(raw)
+        overlay = read_overlay(raw)
         near = OF_ALL_PEOPLE if overlay.totals.viewers.method != "exact" else ()
         wrong += [f"{room.room_id}: {each}" for each in unmet(room, overlay) if not each.startswith(near)]
     return wrong

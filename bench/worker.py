@@ -15,12 +15,10 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from bench import measuring
 from bench.measuring import Worker, wait_until
 from bench.mix import CART_ADDS, COMMENTS, LIKES, ORDERS, draw
-from stream.contract.overlay import Overlay
+from stream.contract.reading import read_overlay
 from stream.local.stack import local_stack
 
 if TYPE_CHECKING:
@@ -42,12 +40,11 @@ def drawn_totals(events: int) -> dict[str, Counter[int]]:
 
 def totals_hold(redis_url: str, prefix: str, totals: Mapping[str, Counter[int]], times: int = 1) -> bool:
     """Whether every room's document shows what was drawn, so many times over."""
-    decode = msgspec.json.Decoder(Overlay).decode
     raws = measuring.documents(redis_url, prefix, list(totals))
     for raw, drawn in zip(raws, totals.values(), strict=True):
         if raw is None:
             return False
-        shown = decode(raw).totals
+        shown = read_overlay(raw).totals
         wanted = (3 * drawn[LIKES] * times, drawn[COMMENTS] * times, drawn[CART_ADDS] * times)
         if (shown.likes, shown.comments, shown.cart_adds) != wanted:
             return False

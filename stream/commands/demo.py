@@ -19,7 +19,8 @@ from rich.console import Console
 
 from stream.commands.audit import assumptions_of, where_of
 from stream.commands.demo_view import DemoView, Outcome, WorkerFigures, show_outcome
-from stream.contract.overlay import Overlay, room_key
+from stream.contract.overlay import room_key
+from stream.contract.reading import read_overlay
 from stream.errors import EXIT_FAILURE, SnapupError
 from stream.local.ports import free_ports
 from stream.local.process import ServerProcess, last_lines
@@ -48,8 +49,6 @@ PAGES = (("overlay", f"/overlay?room={SHOW}"), ("builder", "/builder"), ("consol
 # The installed `snapup` may not be on the PATH; its code is.
 NO_DIGITS = dict.fromkeys(map(ord, "0123456789"))
 _SNAPUP = (sys.executable, "-c", "from stream.cli import main; main()")
-
-_overlay_of = msgspec.json.Decoder(Overlay).decode
 
 
 class _Told(msgspec.Struct):
@@ -167,7 +166,7 @@ class _Demo:
         document = await redis.get(room_key(self._settings.topic_prefix, SHOW, "overlay"))
         if document is None:
             return
-        self._view.show(_overlay_of(document), self._probe.samples_ms)
+        self._view.show(read_overlay(document), self._probe.samples_ms)
 
     async def _judge(self, expected: Expected) -> Outcome:
         self._view.step("Counting the log again...")
@@ -177,7 +176,7 @@ class _Demo:
         missed: list[str] = []
         for room in expected.rooms:
             document = await redis.get(room_key(self._settings.topic_prefix, room.room_id, "overlay"))
-            missed += ["no document"] if document is None else unmet(room, _overlay_of(document))
+            missed += ["no document"] if document is None else unmet(room, read_overlay(document))
         await redis.aclose()
         return Outcome(
             verdict=verdict,

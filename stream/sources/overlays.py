@@ -19,6 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from stream.contract.overlay import Overlay, room_key
+from stream.contract.reading import read_overlay
 from stream.errors import SnapupError
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 1.0
 RETRY_FIRST_S, RETRY_MOST_S = 0.25, 2.0
-
-_decode = msgspec.json.Decoder(Overlay).decode
 
 
 class State(StrEnum):
@@ -92,7 +91,7 @@ class OverlayReader:
             return Sight(State.GONE if self._seen else State.WAITING, now_ms)
         self._seen = True
         try:
-            return Sight(State.LIVE, now_ms, raw, _decode(raw))
+            return Sight(State.LIVE, now_ms, raw, read_overlay(raw))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return Sight(State.UNREADABLE, now_ms, raw, detail=_short(error))
 

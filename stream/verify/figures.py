@@ -8,6 +8,13 @@ from msgspec import Struct
 
 # Rates are published over these windows and (None) over the whole session.
 WINDOWS_MS: tuple[int | None, ...] = (60_000, 300_000, 1_800_000, None)
+# Those that are recounted.
+RATE_NAMES = frozenset(
+    (
+        *("watch_to_buy_uv", "click_to_buy_uv", "cart_to_order_uv", "engaged_uv_rate"),
+        *("orders_per_viewer", "pay_rate", "gpm_views"),
+    )
+)
 
 
 class RateKey(NamedTuple):

@@ -115,7 +115,8 @@ class Rulebook:
         assumptions = assumptions_of_rules(segment.rules)
         if eras and eras[-1].assumptions == assumptions:
             return  # another owner, the same rules
-        positions = dict(zip(TOPIC_NAMES, segment.steps.positions_before, strict=False))
+        positions = dict(eras[-1].positions) if eras else {}  # an owner says nothing of a topic that it does not know
+        positions.update(zip(TOPIC_NAMES, segment.steps.positions_before, strict=False))
         eras.append(Era(segment.epoch, positions, assumptions, where, segment.version))
 
     def at(self, partition: int, topic: str, offset: int) -> Assumptions:

@@ -8,7 +8,8 @@ import msgspec
 from redis.exceptions import RedisError
 
 from stream.contract.events import TOPIC_NAMES
-from stream.contract.overlay import Overlay, room_key
+from stream.contract.overlay import room_key
+from stream.contract.reading import read_overlay
 from stream.errors import SnapupError
 
 if TYPE_CHECKING:
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from stream.contract.overlay import Overlay
+
 # Both of one moment.
 LOOK = "return {redis.call('GET', KEYS[1]), redis.call('HGET', KEYS[2], 'p')}"
-
-_overlay_of = msgspec.json.Decoder(Overlay).decode
 
 
 class UnreadableError(Exception):
@@ -39,8 +40,8 @@ def read_document(room_id: str, document: bytes) -> Overlay:
         UnreadableError: it is none, or of another room.
     """
     try:
-        overlay = _overlay_of(document)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        overlay = read_overlay(document)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableError("document", "an overlay document", str(error)) from None
     if overlay.room_id != room_id:
         raise UnreadableError("document's room_id", room_id, overlay.room_id)
@@ -50,7 +51,8 @@ def read_document(room_id: str, document: bytes) -> Overlay:
 class Found(NamedTuple):
     """What lies in Redis for a room, of one moment.
 
-    `positions`: up to which offset of each topic, in the order of the contract, the document was made; None: not said.
+    `positions`: up to which offset of each topic, in the order of the contract, the document was made; those that are
+    left out at the end are 0. None: not said.
     """
 
     document: bytes | None

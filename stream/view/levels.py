@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from rich.text import Text
+
+from stream.view.words import clean
 
 if TYPE_CHECKING:
     from stream.contract.overlay import Level
@@ -31,7 +33,17 @@ LOOKS: dict[Level, Look] = {
 }
 
 
-def level_text(level: Level, strings: Strings) -> Text:
-    """Icon and word of a level."""
-    look = LOOKS[level]
-    return Text(f"{look.icon} {strings.levels[level]}", style=look.style)
+# Of a level that only a newer worker knows.
+NOT_KNOWN = Look("·", "#94a3b8")
+WORD_CHARS = 20
+
+
+def level_text(level: str, strings: Strings) -> Text:
+    """Icon and word of a level; of one that is not known here, its own word."""
+    look = LOOKS.get(cast("Level", level), NOT_KNOWN)
+    return Text(f"{look.icon} {level_word(level, strings)}", style=look.style)
+
+
+def level_word(level: str, strings: Strings) -> str:
+    """What a level is called."""
+    return strings.levels.get(cast("Level", level)) or clean(level, WORD_CHARS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stream.view.levels import level_word
 from stream.view.sale_view import utc_time
 from stream.view.strings import EN, LANGUAGES
 from stream.view.words import clean, duration, grouped
@@ -36,6 +37,6 @@ def overlay_line(overlay: Overlay, *, lang: str = "en", now_ms: int | None = Non
 def _sale(sale: Sale, lang: str) -> str:
     strings = LANGUAGES.get(lang, EN)
     left = "?" if sale.available is None else grouped(sale.available)
-    said = f"{clean(sale.sale_id, 64)}/{clean(sale.sku_id, 64)}: {strings.levels[sale.urgency.level]}, {left} "
+    said = f"{clean(sale.sale_id, 64)}/{clean(sale.sku_id, 64)}: {level_word(sale.urgency.level, strings)}, {left} "
     said += f"{strings.left}, {grouped(sale.held)} {strings.held}, {grouped(sale.sold)} {strings.sold}"
     return f"{said}, {strings.oversold.format(n=grouped(sale.oversold))}" if sale.oversold else said

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from stream.view.levels import level_text
+from stream.view.levels import WORD_CHARS, level_text
 from stream.view.words import clean, duration, grouped, money, share, span
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _when(sale: Sale, strings: Strings, now_ms: int) -> str:
     if sale.status == "scheduled" and sale.starts_at_ms is not None:
         return strings.starts_in.format(time=duration(sale.starts_at_ms - now_ms))
     if sale.status != "open" or sale.ends_at_ms is None:
-        return strings.statuses[sale.status]
+        return strings.statuses.get(sale.status) or clean(sale.status, WORD_CHARS)
     if sale.ends_at_ms <= now_ms:
         return strings.ended
     ends = strings.ends_in.format(time=duration(sale.ends_at_ms - now_ms))

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stream.contract.overlay import Withheld
-from stream.view.levels import level_text
+from stream.view.levels import WORD_CHARS, level_text
 from stream.view.sale_view import sale_view, utc_time
 from stream.view.strings import EN, LANGUAGES, Strings
 from stream.view.words import MINUTE_MS, clean, compact, duration, grouped, money, share, span
@@ -34,6 +34,7 @@ GREY = Style(color="#64748b", dim=True)
 MAX_SALES = 6
 MAX_CLAIM_LINES = 8
 _LEVEL_ORDER = ("last_call", "snap_up", "rush", "brisk", "warming", "calm", "sold_out", "unknown", "ended")
+_PLACE_OF_LEVEL: dict[str, int] = {level: place for place, level in enumerate(_LEVEL_ORDER)}
 
 
 def render(overlay: Overlay, *, width: int, lang: str = "en", now_ms: int | None = None) -> RenderableType:
@@ -49,7 +50,7 @@ def render(overlay: Overlay, *, width: int, lang: str = "en", now_ms: int | None
     width = max(width, MIN_WIDTH)
     now = overlay.as_of_ms if now_ms is None else now_ms
     parts: list[RenderableType] = [_head(overlay, strings, width, now), Rule(style="#475569")]
-    shown = sorted(overlay.sales, key=lambda sale: (_LEVEL_ORDER.index(sale.urgency.level), sale.sale_id, sale.sku_id))
+    shown = sorted(overlay.sales, key=_place)
     for sale in shown[:MAX_SALES]:
         parts += [sale_view(sale, strings, width, now), Text()]
     if len(shown) > MAX_SALES:
@@ -237,21 +238,34 @@ def _claim(claim: Claim, strings: Strings, now_ms: int) -> str:
     else:
         figure = grouped(value)
     coverage = claim.inputs.get("coverage")
-    said = strings.claims[claim.claim].format(
+    words = strings.claims.get(claim.claim)
+    if words is None:  # of a newer worker
+        return _of_sale(f"{clean(claim.claim, WORD_CHARS)}: {figure}", claim)
+    said = words.format(
         value=figure,
         window="" if claim.window_ms is None else _window(claim.window_ms, strings),
         coverage="?" if coverage is None else round(coverage * 100),
     )
+    return _of_sale(said, claim)
+
+
+def _place(sale: Sale) -> tuple[int, str, str]:
+    """Where a sale stands in the list; one whose level is not known here comes first."""
+    return _PLACE_OF_LEVEL.get(sale.urgency.level, -1), sale.sale_id, sale.sku_id
+
+
+def _of_sale(said: str, claim: Claim | Withheld) -> str:
     return said if claim.sale_id is None else f"{said} · {_subject(claim.sale_id, claim.sku_id)}"
 
 
 def _withheld(withheld: Withheld, sales: dict[tuple[str, str], Sale], strings: Strings) -> str:
-    reason = strings.withheld_of.get((withheld.claim, withheld.reason), strings.withheld[withheld.reason])
+    known = strings.withheld_of.get((withheld.claim, withheld.reason)) or strings.withheld.get(withheld.reason)
+    reason = known or clean(withheld.reason, WORD_CHARS)
     sale = sales.get((withheld.sale_id or "", withheld.sku_id or ""))
     if withheld.reason == "restock_planned" and sale is not None and sale.restock_planned_at_ms is not None:
         reason = strings.restock_at.format(time=utc_time(sale.restock_planned_at_ms))
-    said = f"{strings.claim_names[withheld.claim]}: {reason}"
-    return said if withheld.sale_id is None else f"{said} · {_subject(withheld.sale_id, withheld.sku_id)}"
+    name = strings.claim_names.get(withheld.claim) or clean(withheld.claim, WORD_CHARS)
+    return _of_sale(f"{name}: {reason}", withheld)
 
 
 def _subject(sale_id: str, sku_id: str | None) -> str:

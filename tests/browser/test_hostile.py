@@ -15,6 +15,7 @@ from stream.contract.overlay import Because, FeedItem, Level, Money, Urgency
 from tests.browser.looking import eventually, until_says
 from tests.browser.payloads import PAYLOADS, STEERING
 from tests.browser.rooms import coat, now_ms
+from tests.support.newer import newer_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -186,4 +187,21 @@ async def test_levels_of_nobody_s_making_are_shown_as_unknown(pages: Pages, room
         lambda: page.evaluate("document.querySelector('.sale .level')?.textContent"),
         lambda text: text == "<b>rush</b>",
         "the level as text",
+    )
+
+
+async def test_a_document_of_a_newer_worker_is_whole_and_shows_what_is_known_of_it(pages: Pages, room: Room) -> None:
+    """Words, fields and sections to come, and a claim with as many numbers as it likes, are no reason to blank."""
+    room.rev += 1
+    document = newer_document(msgspec.to_builtins(room.overlay()))
+    room.put_raw(msgspec.json.encode(document))
+    page = await pages.open("/builder")
+    is_whole = "async (document) => (await import('/static/document.js')).isOverlay(document)"
+    assert await page.evaluate(is_whole, document)
+    assert not await page.evaluate(is_whole, {**document, "totals": {}})
+    page = await pages.open(f"/console/{room.room_id}?lang=en")
+    await eventually(
+        lambda: page.evaluate("document.body.textContent"),
+        lambda text: all(word in text for word in ("gift_total: 1, 2, 3", "frenzy", "paused", "≈206")),
+        "the words as text",
     )

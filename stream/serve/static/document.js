@@ -49,7 +49,7 @@ const claim = shape({
   claim: str,
   sale_id: maybe(str),
   sku_id: maybe(str),
-  value: (value) => int(value) || (list(int)(value) && value.length === 2),
+  value: (value) => int(value) || list(int)(value),
   unit: str,
   window_ms: maybe(int),
   as_of_ms: int,

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
@@ -20,7 +20,8 @@ from stream.contract.overlay import (
     Velocity,
 )
 from stream.verify.compare import Figure, compare
-from stream.verify.figures import Fraction, MoneyFigures, RateKey, RoomFigures, SaleFigures, SaleKey
+from stream.verify.figures import RATE_NAMES, Fraction, MoneyFigures, RateKey, RoomFigures, SaleFigures, SaleKey
+from stream.verify.room_count import Assumptions, RoomCount
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,6 +167,23 @@ def test_whatever_differs_is_named(change: Callable[[Overlay], Any], named: list
     document = overlay()
     change(document)
     assert differing(document) == named
+
+
+def test_words_that_only_a_newer_worker_knows_are_no_difference() -> None:
+    """And what is known beside them is compared all the same."""
+    newer = overlay()
+    newer.rates.append(Rate("gift_rate", None, 3, 4, T, "exact"))
+    newer.claims.append(
+        Claim("g", cast("Any", "gift_total"), None, None, 3, "gifts", None, T, T, "gift_total/1", {}, [])
+    )
+    newer.sales[0].status = cast("Any", "paused")
+    newer.totals.likes += 1
+    assert [figure.name for figure in compare(recounted(), newer) if not figure.agrees] == ["likes"]
+
+
+def test_the_rates_that_are_recounted_have_their_names() -> None:
+    recount = RoomCount("r", Assumptions())
+    assert {key.name for key in recount.figures(T).rates} | {"gpm_views"} == RATE_NAMES
 
 
 def test_a_currency_in_which_no_money_moved_may_be_listed_or_not() -> None:

@@ -4,16 +4,20 @@ import io
 from dataclasses import fields
 from typing import TYPE_CHECKING, get_args
 
+import msgspec
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
 from stream.contract import overlay as contract
 from stream.contract.overlay import Claim, Count, Overlay, Rate, Sale, Urgency, Withheld
+from stream.contract.reading import opened, read_overlay
 from stream.view.levels import LOOKS
+from stream.view.line import overlay_line
 from stream.view.sale_view import AVAILABLE, HELD, SOLD, stock_bar
 from stream.view.strings import LANGUAGES
 from stream.view.terminal import MAX_SALES, render
+from tests.support.newer import newer_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,3 +192,20 @@ def test_the_bar_is_full_and_hides_no_little_thing(
 ) -> None:
     bar = stock_bar(sold, held, total, 20).plain.strip()
     assert (bar.count(SOLD), bar.count(HELD), bar.count(AVAILABLE)) == cells
+
+
+@pytest.mark.parametrize("lang", list(LANGUAGES))
+def test_words_that_only_a_newer_worker_knows_are_shown_as_they_are(lang: str, overlay: Overlay) -> None:
+    newer = read_overlay(msgspec.json.encode(newer_document(msgspec.to_builtins(overlay))))
+    text = shown(newer, lang=lang)
+    for word in ("frenzy", "gift_total", "not_yet", f"{newer.totals.likes:,}"):
+        assert word in text
+    assert "frenzy" in overlay_line(newer, lang=lang)
+    frenzied = {"level": "frenzy", "since_ms": 0, "because": []}
+    known, unknown = Urgency("calm", 0, []), msgspec.convert(frenzied, opened(Urgency))
+    overlay.sales = [
+        msgspec.structs.replace(overlay.sales[0], sale_id=name, urgency=urgency)
+        for name, urgency in (("a-calm-one", known), ("b-frenzied", unknown))
+    ]
+    text = shown(overlay, lang=lang)
+    assert text.index("b-frenzied") < text.index("a-calm-one")

@@ -22,8 +22,10 @@ function figure(value) {
 export function claimText(claim, strings, nowMs) {
   const text = strings.claims[claim.claim];
   let value = "";
-  if (Array.isArray(claim.value)) value = span(claim.value[0], claim.value[1], strings);
-  else if (claim.unit === "ms") {
+  if (Array.isArray(claim.value)) {
+    // A claim that is not known here may be any numbers.
+    value = claim.value.length === 2 ? span(claim.value[0], claim.value[1], strings) : claim.value.map(grouped).join(", ");
+  } else if (claim.unit === "ms") {
     const left = claim.value - (nowMs - claim.as_of_ms);
     value = left < 10_000 ? fill(strings.seconds, { n: countdown(left, strings) }) : duration(left, strings);
   } else value = grouped(claim.value);
