@@ -18,6 +18,7 @@ class Counters:
         self.duplicate = [0] * topics
         self.dead_lettered = [0] * topics
         self.dead_letters: Counter[str] = Counter()
+        self.conflicts: Counter[str] = Counter()  # records that contradict what their room knows, by what they say
         self.withheld: Counter[Reason] = Counter()
         self.retimed = 0
         self.ids_forgotten = 0

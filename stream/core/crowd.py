@@ -8,10 +8,11 @@ is the same. Only what hosts say of their sales is always folded one at a time.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from itertools import compress
+from itertools import compress, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from stream.contract.events import TOPIC_NAMES, Enter, Leave, ProductClick
+from stream.core.conflicts import may_be_among
 from stream.core.orders import fold_orders
 from stream.core.rates import BUYERS, CARTERS, CLICKERS, ENGAGED, VIEWERS
 from stream.core.time import BUCKET_MS
@@ -28,6 +29,7 @@ T = TypeVar("T")
 # Fewer events are sooner folded one at a time: with the like threshold of `windows` a quarter of the fold where five
 # hundred rooms are busy at once.
 FEW = 4
+ORDERS = TOPIC_NAMES.index("orders")
 
 
 class Crowd(NamedTuple):
@@ -54,10 +56,23 @@ def fold_crowd(room: Room, topic_index: int, crowd: Crowd) -> Crowd | None:
     fold = _FOLDS.get(topic_index)
     if fold is None or len(crowd.events) < FEW:
         return None
-    new = room.remember_all([event.event_id for event in crowd.events])
+    event_ids = [event.event_id for event in crowd.events]
+    if topic_index == ORDERS and room.second_edition:
+        return _fold_orders_in_order(room, crowd, event_ids)
+    new = room.remember_all(event_ids)
     if new is not None:
         crowd = crowd.those(new)
     return fold(room, crowd) or crowd
+
+
+def _fold_orders_in_order(room: Room, crowd: Crowd, event_ids: list[str]) -> Crowd | None:
+    """Duplicates have their turn too: what they repeat must be known, and is remembered for longer."""
+    new = room.new_among(event_ids)
+    if may_be_among(room, crowd.events, new):
+        return None
+    room.remember_all(event_ids)
+    counted = fold_orders(room, crowd.events, crowd.at_ms, repeat(True) if new is None else new)
+    return crowd if all(counted) else crowd.those(counted)
 
 
 def _fold_orders(room: Room, crowd: Crowd) -> Crowd | None:
@@ -142,7 +157,7 @@ _FOLDS: Mapping[int, Callable[[Room, Crowd], Crowd | None]] = {
     TOPIC_NAMES.index("likes"): _fold_likes,
     TOPIC_NAMES.index("comments"): _fold_comments,
     TOPIC_NAMES.index("cart-adds"): _fold_cart_adds,
-    TOPIC_NAMES.index("orders"): _fold_orders,
+    ORDERS: _fold_orders,
     TOPIC_NAMES.index("visits"): _fold_visits,
 }
 

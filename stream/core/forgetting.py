@@ -51,6 +51,11 @@ class Forgetting:
                 counters.orders_displaced += room.forget_orders(self._bound_ms)
             yield FORGETTING_KEY, frame(self._bound_ms)
 
+    @property
+    def bound_ms(self) -> int:
+        """Orders that have not changed since were forgotten for want of room; −1: none was."""
+        return self._bound_ms
+
     def load(self, value: bytes | None) -> None:
         """Take the record of a checkpoint. Raises CorruptCheckpointError when it cannot be read."""
         if value is not None:

@@ -28,6 +28,7 @@ from stream.core.stock import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stream.contract.events import Order
     from stream.core.rules import Rules
 
 SaleKey = tuple[str, str]
@@ -35,13 +36,15 @@ NOBODY: frozenset[str] = frozenset()
 
 
 class Shared:
-    """What the rooms of one partition share: the clock, and the heap of holds that will run out."""
+    """What the rooms of one partition share: the clock, the heap of holds that will run out, what is to be noted."""
 
-    __slots__ = ("clock_ms", "holds")
+    __slots__ = ("clock_ms", "holds", "orders_bound_ms", "other_lines")
 
     def __init__(self) -> None:
         self.clock_ms = -1
         self.holds: list[tuple[int, str, str]] = []  # heap of (deadline, room id, order id)
+        self.orders_bound_ms = -1  # orders that have not changed since were forgotten for want of room
+        self.other_lines: list[Order] = []  # records whose orders began with other lines, until they are noted
 
 
 class Memory:
@@ -61,6 +64,7 @@ class Memory:
         "room_id",
         "rules",
         "sales_refused",
+        "second_edition",
         "shared",
         "strangers",
         "terms",
@@ -72,8 +76,9 @@ class Memory:
         self.room_id = room_id
         self.rules = rules
         self.shared = shared
+        self.second_edition = rules.contract_edition > FIRST_EDITION
         # User ids that are no one's: in no audience, no limit, no suspicion, for they may be many people.
-        self.strangers = UNKNOWN_PEOPLE if rules.contract_edition > FIRST_EDITION else NOBODY
+        self.strangers = UNKNOWN_PEOPLE if self.second_edition else NOBODY
         self.known_ms = self.born_ms = born_ms  # of the first session that is remembered, and of the last one
         self.touched_ms = born_ms  # by the partition's clock, so that imported history does not end at once
         self.orders: dict[str, OrderState] = {}  # by time of the last change, oldest first
@@ -91,6 +96,21 @@ class Memory:
         self.new_ids: list[str] = []
 
     # -- events -----------------------------------------------------------------------------------------------------
+    def new_among(self, event_ids: Sequence[str]) -> list[bool] | None:
+        """What `remember_all` would give; nothing is remembered."""
+        ids, previous = self.ids, self.ids_previous
+        if (
+            ids.isdisjoint(event_ids)
+            and (not previous or previous.isdisjoint(event_ids))
+            and len(set(event_ids)) == len(event_ids)
+        ):
+            return None
+        new, here = [], set[str]()
+        for event_id in event_ids:
+            new.append(event_id not in ids and event_id not in previous and event_id not in here)
+            here.add(event_id)
+        return new
+
     def remember_all(self, event_ids: Sequence[str]) -> list[bool] | None:
         """Remember these ids. None when all are new; else of each whether it is: known ones and repetitions are not."""
         ids, previous = self.ids, self.ids_previous
@@ -136,6 +156,15 @@ class Memory:
         return forgotten
 
     # -- orders -----------------------------------------------------------------------------------------------------
+    def renew_order(self, order: OrderState) -> None:
+        """A record repeats what is known of an order: it is remembered as long as the record's event id at least."""
+        order_id = order.order_id
+        order.changed_ms = self.shared.clock_ms
+        for by_age in (self.orders, self.changed_orders):
+            by_age.pop(order_id, None)
+        self.orders[order_id] = order
+        self.changed_orders[order_id] = None
+
     def count_unpaid(self, user_id: str, change: int) -> None:
         """One user with many unpaid orders looks like brushing: from then on their holds feed no claim."""
         threshold = self.rules.suspect_unpaid_orders
@@ -221,7 +250,7 @@ class Memory:
     def terms_of(self, sale_id: str, sku_id: str | None = None) -> SaleTerms | None:
         """What was said of a whole sale or of one SKU of it, made when it is met; None beyond the bound on sales."""
         key = sale_id
-        if sku_id is not None and self.rules.contract_edition > FIRST_EDITION:
+        if sku_id is not None and self.second_edition:
             key = own_terms_key(sale_id, sku_id)
         terms = self.terms.get(key)
         if terms is None:

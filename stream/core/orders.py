@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from heapq import heappush
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from stream.contract.overlay import FeedItem
+from stream.core.conflicts import has_other_lines
 from stream.core.rates import BUYERS, CARTED_BUYERS, CARTERS, PAYERS
 from stream.core.stock import CANCELLED, EXPIRED, PAID, PLACED, REFUNDED, STATUS_BIT, STEPS, OrderState
 from stream.core.time import BUCKET_MS
 from stream.core.windows import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from stream.contract.events import Order
     from stream.core.memory import Memory
@@ -26,32 +28,45 @@ if TYPE_CHECKING:
     Seen = list[tuple[str, int]]  # (user, second), in the order of the log
 
 
-def fold_orders(room: Room, events: Sequence[Order], at_ms: Sequence[int]) -> list[bool]:  # noqa: C901 — as `seen`
-    """Fold records of orders, in the order of the log.
+def fold_orders(  # noqa: C901, PLR0912 — as `seen`
+    room: Room, events: Sequence[Order], at_ms: Sequence[int], new: Iterable[bool] = repeat(True)
+) -> list[bool]:
+    """Fold records of orders, in the order of the log. None of them is in conflict: see `conflicts`.
 
     Args:
         room: theirs.
-        events: records that are no duplicates by their event id.
+        events: the records.
         at_ms: when each counts.
+        new: of each whether its event id is new.
 
     Returns of each record whether it counted; it does not when its order already had the status.
     """
     orders, holds, hold_ms = room.orders, room.shared.holds, room.rules.hold_ms
+    second_edition = room.second_edition
     counted: list[bool] = []
     placed: Seen = []
     paid: Seen = []
     income: defaultdict[tuple[str, int], int] = defaultdict(int)  # (currency, second) → minor units
     units: defaultdict[int, int] = defaultdict(int)  # second → units of sales
     sold: list[tuple[Order, int]] = []
-    for event, when_ms in zip(events, at_ms, strict=True):
+    for event, when_ms, is_new in zip(events, at_ms, new):  # noqa: B905 — `new` may have no end
         bit, order_id = STATUS_BIT[event.status], event.order_id
         order = orders.get(order_id)
+        if not is_new:
+            counted.append(False)
+            if order is not None and order.mask & bit:
+                room.renew_order(order)
+            continue
         if order is None:
             order = OrderState.of(event)
-        elif order.mask & bit:
-            counted.append(False)
-            continue
         else:
+            if second_edition and has_other_lines(order, event):
+                room.shared.other_lines.append(event)
+            if order.mask & bit:
+                counted.append(False)
+                if second_edition:
+                    room.renew_order(order)
+                continue
             del orders[order_id]  # last again
         order_id = order.order_id  # of equal ones, the one that is remembered: no other stays in memory
         counted.append(True)

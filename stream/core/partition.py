@@ -10,9 +10,10 @@ from heapq import heapify, heappop
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from stream.contract.decode import DeadLetter, Decoder, Limits
-from stream.contract.events import TOPIC_NAMES, RoomClosed, RoomOpened
+from stream.contract.events import TOPIC_NAMES, Order, RoomClosed, RoomOpened
 from stream.core import roomstate
 from stream.core.changelog import ChangeLogs, CorruptCheckpointError
+from stream.core.conflicts import NOTED_MAX, OTHER_LINES, Noted, letter_of
 from stream.core.counters import Counters
 from stream.core.crowd import Crowd, by_room, fold_crowd, newest_by_room
 from stream.core.dormant import RISING_KEY
@@ -25,7 +26,7 @@ from stream.core.lifecycle import Lifecycle
 from stream.core.memory import Shared
 from stream.core.publishing import Publishing
 from stream.core.restore import SavedRooms
-from stream.core.room import Outcome, Room
+from stream.core.room import REASON_OF, Outcome, Room
 from stream.core.time import BUCKET_MS, effective_time_ms, effective_times_ms
 from stream.core.timers import Timers
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from stream.contract.decode import Decoded, Record
+    from stream.contract.events import RoomEvent
     from stream.contract.overlay import Overlay
     from stream.core.journal import Base, Steps
     from stream.core.memory import Memory
@@ -80,6 +82,7 @@ class PartitionFold:
         self.version = VERSION_1
         self.rooms: dict[str, Room] = {}
         self.refused: list[Refused] = []
+        self.noted: list[Noted] = []  # the first ones since somebody last took them out
         self.counters = Counters(len(self.topic_names))
         self.shared = Shared()
         self._publishing = Publishing(
@@ -157,7 +160,8 @@ class PartitionFold:
             room = self._life.touched.get(event.room_id) or self._touch(event.room_id)
             room.note(topic_index, record.offset, record.timestamp)
             at_ms = effective_time_ms(event.event_time_ms, record.timestamp, lateness_ms)
-            self._count(topic_index, room.fold(event, at_ms), retimed=at_ms != event.event_time_ms)
+            self._fold_one(topic_index, room, event, at_ms, [record], [event])
+            self._note_other_lines(topic_index, [record], [event])
             self._life.generations.ids += 1
 
     def _fold_word(self, topic_index: int, record: Record, event: RoomOpened | RoomClosed) -> None:
@@ -177,7 +181,8 @@ class PartitionFold:
         if isinstance(event, RoomClosed):
             self._life.end(room, "word", self._positions_at(topic_index, record.offset + 1))
         at_ms = effective_time_ms(event.event_time_ms, record.timestamp, self.rules.allowed_lateness_ms)
-        self._count(topic_index, Outcome.APPLIED, retimed=at_ms != event.event_time_ms)
+        self.counters.applied[topic_index] += 1
+        self.counters.retimed += at_ms != event.event_time_ms
 
     def _positions_at(self, topic_index: int, offset: int) -> list[int]:
         """In the midst of a piece: where the fold stands."""
@@ -213,15 +218,39 @@ class PartitionFold:
                     )
                 continue
             for event, each_ms in zip(events, at_ms, strict=True):
-                self._count(topic_index, room.fold(event, each_ms), retimed=event.event_time_ms != each_ms)
+                self._fold_one(topic_index, room, event, each_ms, records, decoded.events)
+        self._note_other_lines(topic_index, records, decoded.events)
         self._life.generations.ids += len(records)
 
-    def _count(self, topic_index: int, outcome: Outcome, *, retimed: bool) -> None:
-        if outcome is Outcome.DUPLICATE:
-            self.counters.duplicate[topic_index] += 1
-        else:
+    def _fold_one(
+        self,
+        topic_index: int,
+        room: Room,
+        event: RoomEvent,
+        at_ms: int,
+        records: Sequence[Record],
+        events: Sequence[RoomEvent],
+    ) -> None:
+        """One of `events`, which are those of `records`."""
+        outcome = room.fold(event, at_ms)
+        if outcome is Outcome.APPLIED:
             self.counters.applied[topic_index] += 1
-            self.counters.retimed += retimed
+            self.counters.retimed += event.event_time_ms != at_ms
+        elif outcome is Outcome.DUPLICATE:
+            self.counters.duplicate[topic_index] += 1
+        elif isinstance(event, Order):  # no other is ever in conflict
+            letter = letter_of(room, REASON_OF[outcome], event)
+            self._refuse(topic_index, _record_of(event, records, events), letter)
+            self.counters.conflicts[letter.reason.value] += 1
+
+    def _note_other_lines(self, topic_index: int, records: Sequence[Record], events: Sequence[RoomEvent]) -> None:
+        if not self.shared.other_lines:
+            return
+        found, self.shared.other_lines = self.shared.other_lines, []
+        self.counters.conflicts[OTHER_LINES] += len(found)
+        for event in found[: NOTED_MAX - len(self.noted)]:
+            offset = _record_of(event, records, events).offset
+            self.noted.append(Noted(OTHER_LINES, topic_index, offset, event.order_id))
 
     def _refuse(self, topic_index: int, record: Record, letter: DeadLetter) -> None:
         self.refused.append(Refused(topic_index, record.offset, record, letter))
@@ -376,6 +405,7 @@ class PartitionFold:
         self._unspooled = 0
         with_orders: list[Memory] = [*self.rooms.values(), *self._life.dormant.with_orders()]
         records.extend(self._forgetting.forget(with_orders, clock_ms, self.counters))
+        self.shared.orders_bound_ms = self._forgetting.bound_ms
         records += self._logs.windows.cut(clock_ms - 1_800_000 - 2 * self.rules.allowed_lateness_ms)
         records += self._logs.ids.cut(self._life.generations.present - 1)
         records += self._logs.orders.cut(self._forgetting.since_ms(clock_ms))
@@ -424,6 +454,7 @@ class PartitionFold:
         self.version = version
         self.shared.clock_ms = clock_ms
         orders_since_ms = self._forgetting.since_ms(clock_ms)
+        self.shared.orders_bound_ms = self._forgetting.bound_ms
         yield from self._saved.give_to(
             self.rooms, self._life.dormant.rooms, self.rules, self.shared, self._life.generations, orders_since_ms
         )
@@ -462,3 +493,8 @@ class PartitionFold:
         """Where nothing is known of any room a replay may begin."""
         if not self.rooms and not self._life.dormant.rooms:
             self.journal.begins_empty(self._life.generations.state(), self._life.rising.state())
+
+
+def _record_of(event: RoomEvent, records: Sequence[Record], events: Sequence[RoomEvent]) -> Record:
+    """The record that an event was read from; looked for only when there is something to say of it."""
+    return next(record for record, each in zip(records, events, strict=True) if each is event)

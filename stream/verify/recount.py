@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct, field
 
 from stream.contract.decode import DeadLetter, Decoder, Limits
-from stream.contract.events import TOPIC_NAMES
+from stream.contract.events import FIRST_EDITION, TOPIC_NAMES, Order
 from stream.contract.kept import whole_bytes
 from stream.verify.room_count import Assumptions, RoomCount
 from stream.verify.rulebook import Rulebook
@@ -121,8 +121,12 @@ class Recount:
                 self.refusals.append(Refusal(logical, partition, offset, reason.value, digest(key, value)))
                 return None
             case event:
-                self._count(event, timestamp_ms, rules)
-                return event.room_id
+                conflict = self._count(event, timestamp_ms, rules)
+                if conflict is None:
+                    return event.room_id
+                self.accounts.dead_lettered[conflict] += 1
+                self.refusals.append(Refusal(logical, partition, offset, conflict, digest(key, value)))
+                return None
 
     def _decoder(self, logical: str, partition: int, rules: Assumptions) -> Decoder:
         partitions = rules.murmur2_partitions
@@ -146,7 +150,8 @@ class Recount:
             headers=record.headers,
         )
 
-    def _count(self, event: RoomEvent, timestamp_ms: int, rules: Assumptions) -> None:
+    def _count(self, event: RoomEvent, timestamp_ms: int, rules: Assumptions) -> str | None:
+        """Count an event; why it is refused when it contradicts what its room knows."""
         effective_ms = _effective_ms(event.event_time_ms, timestamp_ms, rules.allowed_lateness_ms)
         name = (event.room_id, event.event_id)
         if name in self._first_seen_ms:
@@ -155,18 +160,30 @@ class Recount:
                 self.accounts.forgettable += 1
             # The worker remembers ids in two generations: for one of them at least, for both at most.
             if age_ms <= FORGET_AFTER_GENERATIONS * rules.remember_ids_ms:
+                if rules.contract_edition > FIRST_EDITION and self._says_something_new(event):
+                    return "event_id_conflict"
                 self.accounts.duplicate += 1
-                return
-        self._first_seen_ms[name] = timestamp_ms
+                return None
         room = self._rooms.get(event.room_id)
         if room is None:
             room = self._rooms[event.room_id] = RoomCount(event.room_id, rules)
+        if rules.contract_edition > FIRST_EDITION and room.contradicts(event):
+            return "order_conflict"
+        self._first_seen_ms[name] = timestamp_ms
         if not room.apply(event, effective_ms, rules.contract_edition):
             self.accounts.duplicate += 1
-            return
+            return None
         self.accounts.applied += 1
         if effective_ms != event.event_time_ms:
             self.accounts.retimed += 1
+        return None
+
+    def _says_something_new(self, event: RoomEvent) -> bool:
+        """Whether a record with a used id is an order, and its room has not heard that the order came to this."""
+        if not isinstance(event, Order):
+            return False
+        room = self._rooms.get(event.room_id)
+        return room is None or not room.has_heard(event)
 
     def forget(self, clock_ms: int) -> list[str]:
         """Let go of what no figure from `clock_ms` on depends on; the rooms that have ended by their silence.

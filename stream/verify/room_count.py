@@ -195,6 +195,19 @@ class RoomCount:
                 self._apply_sale(event, effective_ms)
         return True
 
+    def contradicts(self, event: RoomEvent) -> bool:
+        """Whether an event speaks of an order as another known person's, or in another currency, than the first did."""
+        order = self._orders.get(event.order_id) if isinstance(event, Order) else None
+        if order is None or not isinstance(event, Order):
+            return False
+        people = {event.user_id, order.user_id}
+        return event.currency != order.currency or (len(people) > 1 and not people & UNKNOWN_PEOPLE)
+
+    def has_heard(self, event: Order) -> bool:
+        """Whether the order is known to have come to this status."""
+        order = self._orders.get(event.order_id)
+        return order is not None and event.status in order.statuses
+
     def _apply_order(self, event: Order, effective_ms: int, second: Facts) -> bool:
         order = self._orders.get(event.order_id)
         if order is None:

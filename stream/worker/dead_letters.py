@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import structlog
+
 from stream.contract.kept import KEPT_KEY_BYTES, cut, whole_bytes
 from stream.worker.checkpoint import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from stream.core.partition import Refused
+    from stream.core.partition import PartitionFold, Refused
+
+log = structlog.get_logger(__name__)
 
 # A producer's own headers are kept up to this much.
 KEPT_HEADER_BYTES = 16 * 1024
@@ -70,3 +74,16 @@ def _fitting(headers: Iterable[tuple[str, bytes | None]]) -> Iterable[tuple[str,
         if size <= left and not name.startswith("dl-"):
             left -= size
             yield name, value
+
+
+def tell_noted(fold: PartitionFold, topics: Sequence[str]) -> None:
+    """Log where the records are that were taken although they contradict what is known, and take them out."""
+    noted, fold.noted = fold.noted, []
+    for each in noted:
+        log.warning(
+            "an order has other lines than in its first record",
+            topic=topics[each.topic_index],
+            partition=fold.partition,
+            offset=each.offset,
+            order=each.order_id,
+        )

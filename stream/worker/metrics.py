@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 from prometheus_client.gc_collector import GCCollector
 
-from stream.contract.refusal import Reason
+from stream.contract.refusal import REASONS_OF_THE_ROOM, Reason
+from stream.core.conflicts import OTHER_LINES
 from stream.worker.ownership import Phase
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ class Metrics:
         self._received = counter("stream_received_total", "Records read from the input topics.", "topic")
         self._events = counter("stream_events_total", "What became of them.", "topic", "outcome")
         self._dead = counter("stream_dead_letters_total", "Records refused, by the first reason that holds.", "reason")
+        self._conflicts = counter(
+            "stream_conflicts_total", "Records that contradict what their room knows of an order.", "reason"
+        )
         self._retimed = counter("stream_retimed_total", "Applied events that count at another time than they claim.")
         self._withheld = counter("stream_withheld_claims_total", "Claims kept off the screen.", "claim", "reason")
         self._forgotten = counter(
@@ -86,15 +90,7 @@ class Metrics:
             "From the newest event's append time to its document's acceptance by Redis.",
             VISIBLE_STEPS_S,
         )
-        for topic in self._topics:
-            self._received.labels(topic)
-            for outcome in OUTCOMES:
-                self._events.labels(topic, outcome)
-        # There from the beginning at 0: `increase` would not see the first of a series that begins at 1.
-        for reason in Reason:
-            self._dead.labels(reason.value)
-        for cause in ("age", "bound"):
-            self._orders_forgotten.labels(cause)
+        self._begin_at_nought()
 
         # -- ownership
         self._owned = gauge(
@@ -156,6 +152,19 @@ class Metrics:
             self._rooms_forgotten.labels(cause)
         for cause in ("idle", "word", "evicted"):
             self._ended.labels(cause)
+
+    def _begin_at_nought(self) -> None:
+        """There from the beginning: `increase` would not see the first of a series that begins at 1."""
+        for topic in self._topics:
+            self._received.labels(topic)
+            for outcome in OUTCOMES:
+                self._events.labels(topic, outcome)
+        for reason in Reason:
+            self._dead.labels(reason.value)
+        for conflict in (*REASONS_OF_THE_ROOM, OTHER_LINES):
+            self._conflicts.labels(str(conflict))
+        for cause in ("age", "bound"):
+            self._orders_forgotten.labels(cause)
 
     # -- told as it happens --------------------------------------------------------------------------------------------
 
@@ -230,6 +239,8 @@ class Metrics:
                 yield ("events", topic, outcome), getattr(counters, outcome)[index]
         for reason, count in counters.dead_letters.items():
             yield ("dead", str(reason)), count
+        for conflict, count in counters.conflicts.items():
+            yield ("conflicts", conflict), count
         for (claim, why), count in counters.withheld.items():
             yield ("withheld", str(claim), str(why)), count
         yield ("retimed",), counters.retimed
@@ -248,6 +259,7 @@ class Metrics:
             "received": self._received,
             "events": self._events,
             "dead": self._dead,
+            "conflicts": self._conflicts,
             "withheld": self._withheld,
             "retimed": self._retimed,
             "forgotten": self._forgotten,

@@ -32,7 +32,7 @@ from stream.worker.checkpoint import (
     Written,
     check_sizes,
 )
-from stream.worker.dead_letters import dead_letter
+from stream.worker.dead_letters import dead_letter, tell_noted
 from stream.worker.open_transactions import OutputPartitions
 from stream.worker.ownership import Ownership, Phase
 from stream.worker.permissions import naming_refusals
@@ -318,6 +318,7 @@ class Owner:
         self._clock_ms = cut.clock_ms
         topics = self.home.topics
         meta = self._meta(cut.positions, cut.version)
+        tell_noted(self.fold, topics)
         return Contents(
             meta,
             state=cut.records,

@@ -10,6 +10,7 @@ from stream.core.rules import Rules
 from stream.verify.room_count import Assumptions
 from tests.support.odd import odd_log
 from tests.support.rooms import (
+    ORDERS,
     T0_MS,
     TOPICS,
     Log,
@@ -18,6 +19,7 @@ from tests.support.rooms import (
     fold_merged,
     fold_plainly,
     new_fold,
+    random_log,
     recounted,
     restarted,
     slices,
@@ -76,3 +78,31 @@ def test_many_at_once_are_the_same_as_one_at_a_time_and_as_after_restarts(seed: 
 
 def _by_topic(log: Log) -> list[tuple[int, list[Rec]]]:
     return list(enumerate(log))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_sent_again_is_never_in_conflict(seed: int) -> None:
+    """Clients that connect anew send records again, as they are: over restarts, and where orders are forgotten."""
+    random = Random(seed)
+    rules = Rules(
+        contract_edition=2,
+        remember_ids_ms=random.choice([20_000, 200_000, 3_600_000]),
+        remember_orders_ms=random.choice([60_000, 24 * 3_600_000]),
+        remember_orders_max=random.choice([5, 500_000]),
+        room_idle_ms=random.choice([60_000, 6 * 3_600_000]),
+    )
+    log = random_log(seed, duration_ms=600_000)
+    fold, saved = new_fold(rules), dict[bytes, bytes | None]()
+    sent: list[Rec] = []
+    for record in log[ORDERS]:
+        at_ms = record.timestamp
+        pieces = [record]
+        while sent and random.random() < 0.5:
+            pieces.append(random.choice(sent[-20:] if random.random() < 0.7 else sent)._replace(timestamp=at_ms))
+        sent.append(record)
+        position = fold.positions[ORDERS]
+        fold.advance(at_ms, "tick")
+        fold.fold(ORDERS, [each._replace(offset=position + place) for place, each in enumerate(pieces)])
+        assert not fold.counters.conflicts
+        if random.random() < 0.1:
+            fold = restarted(fold, saved, rules)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from stream.contract.events import EDITION
 from stream.contract.overlay import Overlay, room_key
 from stream.verify.compare import compare
 from stream.verify.recount import Recount
@@ -227,7 +228,7 @@ class Oracle:
         """Counted once: nothing is sent any more when this is asked."""
         if self._recounted is not None:
             return self._recounted
-        recount = self._recounted = Recount(Assumptions(hold_ms=HOLD_MS))
+        recount = self._recounted = Recount(Assumptions(hold_ms=HOLD_MS, contract_edition=EDITION))
         for log in self._inputs():
             for record in log.records:
                 recount.add(
@@ -341,6 +342,7 @@ class _PlainCounts:
         self._offsets: dict[tuple[str, str, str], list[int]] = defaultdict(list)
         self._sums: dict[tuple[str, str, str], list[int]] = defaultdict(list)
         self._once: set[tuple[str, ...]] = set()
+        self._users: dict[tuple[str, str], str] = {}
         for log in logs:
             for record in log.records:
                 self._add(log.topic, record)
@@ -351,6 +353,8 @@ class _PlainCounts:
             room, event_id = event["room_id"], event["event_id"]
         except (ValueError, KeyError):
             return
+        if event.get("type") == "order" and self._contradicts(room, event):
+            return
         if not self._first(room, event_id):
             return
         for what, amount in self._amounts(room, event).items():
@@ -358,6 +362,17 @@ class _PlainCounts:
             sums = self._sums[key]
             self._offsets[key].append(record.offset)
             sums.append((sums[-1] if sums else 0) + amount)
+
+    def _contradicts(self, room: str, event: dict[str, Any]) -> bool:
+        """Whether an order is refused: its id was another event's, or it is known as another user's."""
+        user, order_id = event["user_id"], event["order_id"]
+        if (room, event["event_id"]) in self._once:
+            return (room, order_id, "is", event["status"]) not in self._once
+        owner = self._users.setdefault((room, order_id), user)
+        if user != owner and "-" not in (user, owner):
+            return True
+        self._once.add((room, order_id, "is", event["status"]))
+        return False
 
     def _first(self, *names: str) -> bool:
         if names in self._once:

@@ -7,6 +7,7 @@ from functools import cache, partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from stream.contract.events import EDITION
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
 from stream.exits import Exit
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 # No id is rightly forgotten in a run: within a second of the log, all records of a partition may be folded between one
 # and its repetition, however close together they were sent.
-RULES = Rules(hold_ms=HOLD_MS, remember_ids_max=4 * EVENTS_MAX)
+RULES = Rules(hold_ms=HOLD_MS, remember_ids_max=4 * EVENTS_MAX, contract_edition=EDITION)
 SLICE_RECORDS = 8
 REDIS_TIMEOUT_MS = 400
 BATCH_ROOMS = 3

@@ -18,6 +18,7 @@ EVENTS_MIN, EVENTS_MAX = 30, 120
 # An id may come again after so many other records of its partition.
 REPEATED_WITHIN = 20
 ROOMS_PER_PARTITION = 2
+STRANGER, TWO_USERS, USED_ID = 3, 5, 2  # of event numbers, what is left by a prime
 POISON = (b"{broken", b"", b'{"type":"like"}', b"\xff\xfe")
 
 _encoder = msgspec.json.Encoder()
@@ -38,6 +39,7 @@ def workload(random: Random, partitions: int, events: int, seconds: float) -> li
     """Records in the order in which they are sent."""
     sent: list[Sent] = []
     recent: list[list[Sent]] = [[] for _ in range(partitions)]
+    used: dict[str, list[object]] = {}  # event ids of orders, by room
     for number in range(events):
         at_s = seconds * number / events
         partition = int(random.random() * partitions)
@@ -56,12 +58,25 @@ def workload(random: Random, partitions: int, events: int, seconds: float) -> li
                 "room_id": room,
                 "event_time_ms": T0_MS + int(at_s * 1000) - late_ms,
             }
+            _make_odd(number, topic, event, used.setdefault(room, []))
             value = POISON[number % len(POISON)] if chance > 0.96 else _encoder.encode(event)
             record = Sent(at_s, topic, partition, room.encode(), value, hole)
         sent.append(record)
         earlier.append(record)
         del earlier[:-REPEATED_WITHIN]
     return sent
+
+
+def _make_odd(number: int, topic: int, event: dict[str, object], used: list[object]) -> None:
+    """Now and then somebody whom nobody knows; an order of two users; an event id that was another order's."""
+    if "user_id" in event and number % 11 == STRANGER:
+        event["user_id"] = "-"
+    if topic == ORDERS:
+        if number % 13 == TWO_USERS:
+            event["user_id"] = "u-other"
+        elif number % 7 == USED_ID and used:
+            event["event_id"] = used[-1]
+        used.append(event["event_id"])
 
 
 def _event(random: Random) -> tuple[int, dict[str, object]]:  # noqa: PLR0911 — one for each kind

@@ -6,13 +6,17 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from structlog.testing import capture_logs
 
 from stream.contract.kept import KEPT_KEY_BYTES, CutBytes
 from stream.contract.refusal import Reason, refuse
 from stream.core.partition import Refused
+from stream.core.rules import Rules
 from stream.verify.recount import Refusal, digest
 from stream.verify.saved import DeadLetters
-from stream.worker.dead_letters import KEPT_HEADER_BYTES, dead_letter
+from stream.worker.dead_letters import KEPT_HEADER_BYTES, dead_letter, tell_noted
+from tests.support.events import Log, order
+from tests.support.rooms import TOPICS
 
 if TYPE_CHECKING:
     from stream.worker.checkpoint import Message
@@ -98,3 +102,13 @@ def test_the_recount_knows_a_letter_for_its_record_however_much_was_cut(size: in
     assert letters.differences({}, {("orders", 7): 100}) == []
     other.expect(Refusal("orders", 7, record.offset, "too_large", digest(record.key, (record.value or b"") + b"x")))
     assert len(other.differences({}, {("orders", 7): 100})) == 2
+
+
+def test_orders_with_other_lines_are_told_once_with_their_place() -> None:
+    log = Log(Rules(contract_edition=2))
+    log.add(order("placed", "o1", units=1), order("paid", "o1", units=2))
+    with capture_logs() as lines:
+        tell_noted(log.fold, TOPICS)
+        tell_noted(log.fold, TOPICS)
+    (line,) = lines
+    assert (line["topic"], line["partition"], line["offset"], line["order"]) == ("live.orders", 3, 1, "o1")

@@ -124,3 +124,18 @@ def test_every_metric_of_ours_has_the_prefix_and_a_sentence(metrics: Metrics) ->
 
 def test_the_build_says_what_runs() -> None:
     assert build_info()["faust_streaming"] == "0.15.3"
+
+
+def test_conflicts_are_counted_by_reason_from_nought(metrics: Metrics) -> None:
+    assert value(metrics, "stream_conflicts_total", reason="order_conflict") == 0
+    assert {
+        sample.labels["reason"]
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "stream_conflicts_total"
+    } == {"order_conflict", "event_id_conflict", "other_lines"}
+    owner = live_owner()
+    owner.fold.counters.conflicts.update({"other_lines": 3})
+    metrics.harvest(owner)
+    metrics.harvest(owner)
+    assert value(metrics, "stream_conflicts_total", reason="other_lines") == 3

@@ -1,0 +1,119 @@
+"""Records that contradict what their room knows: an order of two users, one event id for two things, other lines.
+
+The first two are refused whole, for one of the two records is wrong and nobody here knows which. Where an order has
+other lines than in its first record those of the first hold, as the contract says, and it is noted. Only orders are
+looked at: they must never vanish as duplicates. The first record in the log is right, so every reader agrees.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from stream.contract.refusal import Reason, refuse
+from stream.core.stock import STATUS_BIT, OrderState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stream.contract.decode import DeadLetter
+    from stream.contract.events import Order
+    from stream.core.memory import Memory
+
+# A record that was taken although its order began with other lines.
+OTHER_LINES = "other_lines"
+# So many wait to be told; the others are counted.
+NOTED_MAX = 20
+# In these multiples of its time an id is forgotten for certain.
+IDS_GENERATIONS = 2
+
+
+class Noted(NamedTuple):
+    """A record that was taken and contradicts what is known of its order: where it is, for people."""
+
+    conflict: str
+    topic_index: int
+    offset: int
+    order_id: str
+
+
+def is_of_another(memory: Memory, order: OrderState, event: Order) -> bool:
+    """Whether a record speaks of a known order as another user's, or in another currency."""
+    if event.currency != order.currency:
+        return True
+    if event.user_id == order.user_id:
+        return False
+    # A guest who logs in meanwhile is no contradiction: the order stays no one's.
+    return event.user_id not in memory.strangers and order.user_id not in memory.strangers
+
+
+def is_known(memory: Memory, event: Order) -> bool:
+    """Whether a record with a known event id says what its order is known to have come to: then it is a repetition.
+
+    Also where that cannot be told, because orders were forgotten of whom an event id may still be remembered.
+    """
+    order = memory.orders.get(event.order_id)
+    if order is not None and order.mask & STATUS_BIT[event.status]:
+        return True
+    rules, bound_ms = memory.rules, memory.shared.orders_bound_ms
+    if rules.remember_orders_ms < IDS_GENERATIONS * rules.remember_ids_ms:
+        return True
+    # Repetitions may have renewed an id since: only when the orders of that time would be forgotten by age as well can
+    # none of them come again.
+    return bound_ms >= 0 and bound_ms > memory.shared.clock_ms - rules.remember_orders_ms
+
+
+def letter_of(memory: Memory, reason: Reason, event: Order) -> DeadLetter:
+    """The refusal of a record that is in conflict."""
+    if reason is Reason.EVENT_ID_CONFLICT:
+        used = f"event_id {event.event_id!r} was used before"
+        return refuse(reason, f"{used}, and order {event.order_id!r} is not known to be {event.status}", "/event_id")
+    order = memory.orders[event.order_id]
+    if event.currency != order.currency:
+        detail = f"order {event.order_id!r} is known in {order.currency}, and this is in {event.currency}"
+        return refuse(reason, detail, "/currency")
+    return refuse(reason, f"order {event.order_id!r} is known as another user's", "/user_id")
+
+
+def may_be_among(memory: Memory, events: Sequence[Order], new: Sequence[bool] | None) -> bool:
+    """Whether any of these may be in conflict: then they have to be folded one at a time.
+
+    Args:
+        memory: of their room.
+        events: records in the order of the log.
+        new: of each whether its event id is new; None: all are.
+    """
+    known = memory.orders
+    if new is None:
+        first: dict[str, Order] = {}
+        for event in events:
+            order_id = event.order_id
+            before = known.get(order_id) or first.setdefault(order_id, event)
+            if before.user_id != event.user_id or before.currency != event.currency:
+                return True
+        return False
+    said: dict[str, Order | OrderState] = {}
+    masks: dict[str, int] = {}
+    for event, is_new in zip(events, new, strict=True):
+        order_id, bit = event.order_id, STATUS_BIT[event.status]
+        order = known.get(order_id)
+        mask = masks.get(order_id, 0 if order is None else order.mask)
+        if not is_new:
+            if not mask & bit:
+                return True
+            continue
+        other = said.setdefault(order_id, order or event)
+        if other.user_id != event.user_id or other.currency != event.currency:
+            return True
+        masks[order_id] = mask | bit
+    return False
+
+
+def has_other_lines(order: OrderState, event: Order) -> bool:
+    """Whether a record of a known order has other lines than its first one, as far as these are remembered."""
+    if len(event.lines) == 1:
+        (line,) = event.lines
+        if line.amount_minor != order.amount_minor:
+            return True
+        return order.lines != (() if line.sale_id is None else ((line.sale_id, line.sku_id, line.quantity),))
+    other = OrderState.of(event)
+    return other.amount_minor != order.amount_minor or other.lines != order.lines
