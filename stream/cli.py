@@ -20,6 +20,7 @@ COMMANDS = {
     "doctor": "stream.commands.doctor:doctor",
     "import": "stream.commands.import_:import_app",
     "replay": "stream.commands.replay:replay",
+    "rooms": "stream.commands.rooms:rooms",
     "schemas": "stream.commands.schemas:schemas_app",
     "serve": "stream.commands.serve:serve",
     "simulate": "stream.commands.simulate:simulate",

@@ -44,6 +44,7 @@ EXCEPTIONS = {
     ("view", "stream.sources.accounts"),  # the accounts that it shows
     ("view", "stream.sources.replay"),
     ("view", "stream.sources.letters"),
+    ("view", "stream.sources.rooms"),
 }
 
 # The core waits for nothing, talks to nobody, logs nothing and does not know the time.

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from stream.contract.ids import is_id
-from stream.errors import SnapupError
+from stream.errors import NoSuchError, SnapupError
 from stream.settings import load_settings
 from stream.sources.overlays import OverlayReader, Sight, State
 from stream.view.line import overlay_line
@@ -35,7 +35,9 @@ LANGUAGE_HELP = f"One of: {', '.join(LANGUAGES)}."
 def watch(
     room: Annotated[str, typer.Argument(help="The room's id.")],
     *,
-    once: Annotated[bool, typer.Option("--once", help="Print what is there now and exit; 1 when nothing is.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Print what is there now and exit; 2 without such a room.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Each document as it is, one line each.")] = False,
     lang: Annotated[str, typer.Option(help=LANGUAGE_HELP)] = "en",
     redis_url: Annotated[str | None, typer.Option(help="Redis that overlays read.")] = None,
@@ -45,7 +47,7 @@ def watch(
     if not is_id(room):
         raise SnapupError(f"{room!r} is no room id: 1 to 64 letters, digits and . _ : - are.")
     if lang not in LANGUAGES:
-        raise SnapupError(f"--lang {lang}: there is {', '.join(LANGUAGES)}.")
+        raise NoSuchError(f"--lang {lang}: there is {', '.join(LANGUAGES)}.")
     settings = load_settings(redis_url=redis_url, topic_prefix=topic_prefix)
     reader = OverlayReader(settings.redis_url, settings.topic_prefix, room, settings.redis_timeout_ms)
     shown = _Screen(room, settings.redis_url, lang, as_json=as_json)
@@ -63,6 +65,8 @@ async def _once(reader: OverlayReader, shown: _Screen) -> None:
         sight = await reader.look()
     finally:
         await reader.close()
+    if sight.state is State.WAITING:
+        raise NoSuchError(shown.words(sight))
     if sight.state is not State.LIVE:
         raise SnapupError(shown.words(sight))
     shown.take(sight)

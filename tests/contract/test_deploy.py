@@ -157,7 +157,28 @@ def test_each_alert_has_a_severity_a_summary_and_its_own_runbook(rule: dict[str,
     assert rule["annotations"]["summary"]
     runbook = rule["annotations"]["runbook"]
     assert runbook == f"docs/runbooks/{rule['alert']}.md"
-    assert (TOP / runbook).read_text("utf-8").startswith(f"# {rule['alert']}\n")
+    page = (TOP / runbook).read_text("utf-8")
+    assert page.startswith(f"# {rule['alert']}\n")
+    assert "snapup rooms" in page, f"{runbook} does not say how to find the rooms"
+    base = "{{ with $externalLabels.snapup_runbooks }}{{ . }}{{ else }}docs/runbooks{{ end }}"
+    wanted = f"{base}/{rule['alert']}.md"
+    assert rule["annotations"].get("runbook_url") == wanted, f"runbook_url: '{wanted}'"
+
+
+def test_runbooks_are_absolute_where_prometheus_says_where_they_are_served() -> None:
+    """What the label does to the annotation is in rules_test.yml."""
+    labels = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text("utf-8"))["global"]["external_labels"]
+    assert re.fullmatch(r"https://[\w./-]*[^/]", labels["snapup_runbooks"])
+    cases = yaml.safe_load((PROMETHEUS / "rules_test.yml").read_text("utf-8"))["tests"]
+    urls = [
+        alert["exp_annotations"]["runbook_url"]
+        for case in cases
+        if "snapup_runbooks" in case.get("external_labels", {})
+        for test in case["alert_rule_test"]
+        for alert in test["exp_alerts"]
+    ]
+    assert urls
+    assert all(url.startswith("https://") for url in urls)
 
 
 def test_each_runbook_belongs_to_an_alert() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,6 +21,7 @@ from stream.local.settings import LocalSettings
 from stream.sources.overlays import OverlayReader, Sight, State
 from stream.sources.replay import Replay
 from stream.worker.overlay_store import OverlayStore
+from tests.integration.test_dead_letters import snapup
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -135,3 +137,31 @@ def test_watch_refuses_what_cannot_be_meant() -> None:
         assert isinstance(result.exception, SnapupError)
         assert says in result.exception.message
         assert "secret" not in result.exception.message
+
+
+async def test_rooms_are_listed_with_what_is_wrong(
+    stack: Stack, topic_prefix: str, redis_client: redis.asyncio.Redis
+) -> None:
+    out, _ = await snapup(stack, topic_prefix, "rooms")
+    assert out.startswith("0 rooms, 0 of them without an alert")
+    store = OverlayStore(stack.redis_url, topic_prefix, 500)
+    await store.write(1, [documents(3)[0]])
+    await store.close()
+    await redis_client.set(room_key(topic_prefix, "broken", "overlay"), b"{}")
+    await redis_client.sadd(room_key(topic_prefix, "a-set", "overlay"), "x")
+    out, _ = await snapup(stack, topic_prefix, "rooms")
+    assert "2 unreadable" in out.splitlines()[0]
+    assert [line.split()[0] for line in out.splitlines()[2:4]] == ["a-set", "broken"]
+    told = [json.loads(line) for line in (await snapup(stack, topic_prefix, "rooms", "--json"))[0].splitlines()]
+    assert {room["room_id"] for room in told} == {"a-set", "broken", "room-1"}
+    out, _ = await snapup(stack, topic_prefix, "rooms", "--alerts", "--limit", "1")
+    assert "and 2 more" in out
+    assert "Did you mean 'alerts'?" in (await snapup(stack, topic_prefix, "rooms", "--sort", "alert", code=2))[1]
+    _, err = await snapup(stack, topic_prefix, "rooms", "--redis-url", "redis://u:secret@127.0.0.1:1/0", code=1)
+    assert "does not answer" in err
+    assert "secret" not in err
+
+
+async def test_a_room_that_is_not_there_is_a_mistake(stack: Stack, topic_prefix: str) -> None:
+    _, err = await snapup(stack, topic_prefix, "watch", "nope", "--once", code=2)
+    assert "No room 'nope'" in err
