@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CODE   := $(wildcard stream tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system browser demo test test-browser pictures unit bench bench-peers bench-scenarios bench-latency bench-overload bench-results lock-peers chaos chaos-long simulate-faults lint format stack-up stack-down schemas screenshots lock clean
+.PHONY: help setup system browser demo test test-browser test-foreign pictures unit bench bench-peers bench-scenarios bench-latency bench-overload bench-results lock-peers chaos chaos-long simulate-faults lint format stack-up stack-down schemas screenshots lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,9 @@ test: system browser lint ## everything that CI runs
 
 test-browser: system ## the pages in a real Chromium alone (some minutes; says loudly when there is none)
 	$(BIN)/python -m pytest tests/browser $(PARALLEL)
+
+test-foreign: system ## other people's clients (librdkafka, Java, franz-go) with every codec (two minutes; says what the machine lacks)
+	SNAPUP_FOREIGN=all $(BIN)/python -m pytest tests/foreign $(PARALLEL)
 
 pictures: system ## every scene over every picture, to look through: tests/out/screens/index.html
 	SNAPUP_ALL_PICTURES=1 $(BIN)/python -m pytest tests/browser/test_screens.py
