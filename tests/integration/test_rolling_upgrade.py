@@ -28,18 +28,18 @@ ROOMS = 12
 
 
 def words_of_rooms(show: str, *, broken: int = 0) -> list[Record]:
-    """Every room opens and closes a show, each word twice; and some records that are none."""
+    """Rooms that say that they open, each twice, and of which nothing else is heard; and some records that are none."""
     records: list[Record] = []
-    for word in ("room_opened", "room_closed"):
-        for number in range(ROOMS):
-            event = {
-                "type": word,
-                "event_id": f"{word}-{show}-{number}",
-                "room_id": f"room-{number}",
-                "event_time_ms": time.time_ns() // 1_000_000,
-                "show_id": show,
-            }
-            records += [("interactions", f"room-{number}", msgspec.json.encode(event))] * 2
+    for number in range(ROOMS):
+        room = f"{show}-{number}"
+        event = {
+            "type": "room_opened",
+            "event_id": f"opened-{show}",
+            "room_id": room,
+            "event_time_ms": time.time_ns() // 1_000_000,
+            "show_id": show,
+        }
+        records += [("interactions", room, msgspec.json.encode(event))] * 2
     return records + [("interactions", f"room-{number}", b"{broken") for number in range(broken)]
 
 
