@@ -19,6 +19,7 @@ from stream.contract.events import EDITION
 from stream.core.rules import Rules
 from stream.errors import SnapupError, bad_settings
 from stream.kafka_clients import Brokers, Mechanism, Protocol, Security
+from stream.redis_address import AddressSettings, RedisAddress, address_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +76,19 @@ class Settings(BaseSettings):
 
     # Where
     bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port, comma separated")
-    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis that overlays read")
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        repr=False,
+        description="Redis that overlays read: `redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://`",
+    )
+    redis_password: SecretStr | None = Field(None, description="of Redis, in place of the one in the URL")
+    redis_password_file: str = Field("", description="holds the password of Redis; read again for each connection")
+    redis_sentinel_username: str = Field("", description="as whom the Sentinels are asked")
+    redis_sentinel_password: SecretStr | None = Field(None, description="the Sentinels' own password")
+    redis_sentinel_password_file: str = Field("", description="holds it, in place of the variable")
+    redis_tls_ca_file: str = Field("", description="PEM: who signs the certificate of Redis; default: the system's")
+    redis_tls_cert_file: str = Field("", description="PEM: our own certificate, where Redis asks for one")
+    redis_tls_key_file: str = Field("", description="PEM: its key, where it is not in the same file")
     topic_prefix: str = Field("live", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="prefix of topics and Redis keys")
     group: str = Field("snapup", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="consumer group")
     member_name: str | None = Field(
@@ -169,6 +182,26 @@ class Settings(BaseSettings):
     metrics_port: Port = Field(9464, description="0: any free port")
     stop_timeout_ms: Ms = Field(8_000, description="from SIGTERM to a hard exit")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is written")
+
+    def redis(self) -> RedisAddress:
+        """Where Redis is, and as whom we come.
+
+        Raises:
+            SnapupError: the URL is none, or a file is missing; no part of the URL is repeated.
+        """
+        return address_of(
+            self.redis_url,
+            AddressSettings(
+                password=_said(self.redis_password) or "",
+                password_file=self.redis_password_file,
+                sentinel_username=self.redis_sentinel_username,
+                sentinel_password=_said(self.redis_sentinel_password) or "",
+                sentinel_password_file=self.redis_sentinel_password_file,
+                ca_file=self.redis_tls_ca_file,
+                cert_file=self.redis_tls_cert_file,
+                key_file=self.redis_tls_key_file,
+            ),
+        )
 
     @classmethod
     def settings_customise_sources(  # noqa: D102 — pydantic's

@@ -15,21 +15,24 @@ UNIT_TESTS = ROOT / "tests" / "unit"
 # Imports point one way: a part may import itself and these. What is not listed here may not exist.
 BASE = {"errors"}
 KAFKA = {"kafka_clients", "kafka_refusals"}
+REDIS = {"redis_address", "redis_clients"}
 MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"commands", *BASE},
     "commands": {
         *("worker", "serve", "sources", "shows", "verify", "local", "view"),
-        *("records", "core", "contract", "settings", "topics", *KAFKA, *BASE),
+        *("records", "core", "contract", "settings", "topics", *KAFKA, *REDIS, *BASE),
     },
     "view": {"core", "contract", *BASE},
-    "worker": {"records", "core", "contract", "settings", "topics", "topic_settings", "exits", *KAFKA, *BASE},
-    "serve": {"contract", "settings", "topics", "exits", *BASE},
-    "sources": {"records", "core", "contract", "topics", *KAFKA, *BASE},
+    "worker": {"records", "core", "contract", "settings", "topics", "topic_settings", "exits", *KAFKA, *REDIS, *BASE},
+    "serve": {"contract", "settings", "topics", "exits", *REDIS, *BASE},
+    "sources": {"records", "core", "contract", "topics", *KAFKA, *REDIS, *BASE},
     "shows": {"contract", "topics", *KAFKA, *BASE},
-    "verify": {"records", "contract", "topics", *KAFKA, *BASE},  # an independent recount: never core or worker
-    "local": {"topics", *KAFKA, *BASE},
+    "verify": {"records", "contract", "topics", *KAFKA, *REDIS, *BASE},  # an independent recount: never core or worker
+    "local": {"topics", *KAFKA, *REDIS, *BASE},
     "records": {"contract", *BASE},  # what lies in a log, for worker and recount alike
-    "settings": {"core", "contract", "kafka_clients", *BASE},
+    "settings": {"core", "contract", "kafka_clients", "redis_address", *BASE},
+    "redis_clients": {"redis_address", *BASE},
+    "redis_address": BASE,
     "core": {"contract"},
     "contract": BASE,
     "topics": {"topic_settings", *KAFKA, *BASE},

@@ -119,7 +119,7 @@ async def _watch(settings: Settings, interval_s: float, deadline_s: float, *, as
 
 def where_of(settings: Settings) -> Where:
     """The log and the Redis of these settings."""
-    return Where(bootstrap_servers=settings.brokers(), redis_url=settings.redis_url, prefix=settings.topic_prefix)
+    return Where(bootstrap_servers=settings.brokers(), redis_url=settings.redis(), prefix=settings.topic_prefix)
 
 
 def assumptions_of(settings: Settings) -> Assumptions:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 from prometheus_client.parser import text_string_to_metric_families
-from redis.asyncio import Redis
 from rich.console import Console
 
 from stream.commands.audit import assumptions_of, where_of
@@ -25,6 +24,7 @@ from stream.errors import EXIT_FAILURE, SnapupError
 from stream.local.ports import free_ports
 from stream.local.process import ServerProcess, last_lines
 from stream.local.stack import local_stack
+from stream.redis_clients import RedisClient
 from stream.settings import load_settings
 from stream.shows.outcome import figures_planned, unmet
 from stream.shows.show import Expected
@@ -43,6 +43,7 @@ PARTITIONS = 12
 READY_DEADLINE_S = 90.0
 CATCH_UP_DEADLINE_S = 60.0
 LOOK_EVERY_S = 0.25
+REDIS_TIMEOUT_MS = 5_000
 STOP_S = 12.0
 # For a browser, while the show plays.
 PAGES = (("overlay", f"/overlay?room={SHOW}"), ("builder", "/builder"), ("console", f"/console/{SHOW}"))
@@ -144,7 +145,7 @@ class _Demo:
         arguments = ["simulate", SHOW, "--seed", str(self._seed), "--speed", str(self._speed), "--json"]
         probing = asyncio.create_task(self._probe.run(), name="probe")
         show = self._start("simulate", arguments)
-        redis = Redis.from_url(self._settings.redis_url)
+        redis = RedisClient(self._settings.redis(), timeout_ms=REDIS_TIMEOUT_MS)
         try:
             while show.exit_code is None:
                 if worker.exit_code is not None:
@@ -162,8 +163,8 @@ class _Demo:
             raise SnapupError(f"The show ended with code {show.exit_code}: {_tail(show.log)}")
         return _told(show.log)
 
-    async def _look(self, redis: Redis) -> None:
-        document = await redis.get(room_key(self._settings.topic_prefix, SHOW, "overlay"))
+    async def _look(self, redis: RedisClient) -> None:
+        document = await redis.ask("GET", room_key(self._settings.topic_prefix, SHOW, "overlay"))
         if document is None:
             return
         self._view.show(read_overlay(document), self._probe.samples_ms)
@@ -172,10 +173,10 @@ class _Demo:
         self._view.step("Counting the log again...")
         where, report = where_of(self._settings), _waiting(self._view)
         verdict = await audit(where, assumptions_of(self._settings), deadline_s=CATCH_UP_DEADLINE_S, report=report)
-        redis = Redis.from_url(self._settings.redis_url)
+        redis = RedisClient(self._settings.redis(), timeout_ms=REDIS_TIMEOUT_MS)
         missed: list[str] = []
         for room in expected.rooms:
-            document = await redis.get(room_key(self._settings.topic_prefix, room.room_id, "overlay"))
+            document = await redis.ask("GET", room_key(self._settings.topic_prefix, room.room_id, "overlay"))
             missed += ["no document"] if document is None else unmet(room, read_overlay(document))
         await redis.aclose()
         return Outcome(

@@ -49,8 +49,9 @@ def watch(
     if lang not in LANGUAGES:
         raise NoSuchError(f"--lang {lang}: there is {', '.join(LANGUAGES)}.")
     settings = load_settings(redis_url=redis_url, topic_prefix=topic_prefix)
-    reader = OverlayReader(settings.redis_url, settings.topic_prefix, room, settings.redis_timeout_ms)
-    shown = _Screen(room, settings.redis_url, lang, as_json=as_json)
+    address = settings.redis()
+    reader = OverlayReader(address, settings.topic_prefix, room, settings.redis_timeout_ms)
+    shown = _Screen(room, str(address), lang, as_json=as_json)
     try:
         asyncio.run(_once(reader, shown) if once else _watch(reader, shown))
     except KeyboardInterrupt:
@@ -99,11 +100,11 @@ async def _follow(reader: OverlayReader, shown: _Screen) -> None:
 class _Screen:
     """The newest sight, drawn when asked. Between two sights ages run on, by this machine's clock set by Redis'."""
 
-    def __init__(self, room: str, redis_url: str, lang: str, *, as_json: bool) -> None:
+    def __init__(self, room: str, redis: str, lang: str, *, as_json: bool) -> None:
         self.console = Console(highlight=False)
         self.is_live = self.console.is_terminal and not as_json
         self._room = room
-        self._redis = redis_url.rpartition("@")[2].removeprefix("redis://")  # never a password on a screen
+        self._redis = redis
         self._lang = lang
         self._as_json = as_json
         self._sight = Sight(State.CONNECTING)

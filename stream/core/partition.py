@@ -337,6 +337,12 @@ class PartitionFold:
         """Redis may have lost what it held: the last documents of sessions that ended lately are due once more."""
         self._life.ended.due_again(self.rooms)
 
+    def publish_again(self, room_id: str) -> None:
+        """The room's document did not arrive: it is due at once, if the room is still here."""
+        room = self.rooms.get(room_id)
+        if room is not None and room.next_due_ms > 0:
+            self._publishing.due_at_once(room)
+
     def overlay(self, room_id: str, epoch: int = 0) -> Overlay | None:
         """One room as of the clock, for a look: no revision is used up."""
         room = self.rooms.get(room_id)

@@ -64,7 +64,7 @@ class Server:
                 f"Without SNAPUP_TOKEN_SECRET everybody could read every room on {settings.serve_host}: set it (at "
                 "least 32 random characters), or listen on 127.0.0.1."
             )
-        self.feed = Feed(settings.redis_url, settings.topic_prefix, settings.redis_timeout_ms, self.metrics)
+        self.feed = Feed(settings.redis(), settings.topic_prefix, settings.redis_timeout_ms, self.metrics)
         self.fanout = Fanout(
             self.feed, self.metrics, ping_ms=settings.serve_ping_ms, slow_ms=settings.serve_slow_client_ms
         )

@@ -17,18 +17,15 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from stream.contract.overlay import room_key
-from stream.errors import SnapupError
+from stream.redis_clients import REDIS_ERRORS, RedisClient
 from stream.serve.documents import NOTHING, Document, Sight, State, Unreadable, read_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
+    from stream.redis_address import RedisAddress
     from stream.serve.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -45,7 +42,9 @@ PULSE_EVERY_S = 2.0
 PULSE_SILENT_S = 6.0
 # Requests that wait for a look at once; more than that are turned away.
 MAX_ASKED = 5_000
-AWAY_ERRORS = (RedisError, OSError, TimeoutError)
+# A new error while Redis is away is said once in this time.
+SAY_AGAIN_S = 60.0
+MAX_SAID = 100
 
 
 class RedisAwayError(Exception):
@@ -58,16 +57,18 @@ class Room:
     Attributes:
         room_id: of the room.
         sight: the last look; None before the first.
+        unanswered: the last look failed, though others did not: what is known is what was known before.
         watchers: how many streams show it.
         fetched_at: monotonic time of the last look.
         known: set once there is something to say, be it that Redis is away.
     """
 
-    __slots__ = ("fetched_at", "known", "room_id", "sight", "unwatched_at", "watchers")
+    __slots__ = ("fetched_at", "known", "room_id", "sight", "unanswered", "unwatched_at", "watchers")
 
     def __init__(self, room_id: str) -> None:
         self.room_id = room_id
         self.sight: Sight | None = None
+        self.unanswered = False
         self.watchers = 0
         self.fetched_at = 0.0
         self.unwatched_at = 0.0
@@ -78,7 +79,7 @@ class Feed:
     """Follows Redis. What `work` gives has to run for anything to happen.
 
     Args:
-        url: of Redis.
+        address: of Redis; a bare URL too.
         prefix: of the keys.
         timeout_ms: of one round trip.
         metrics: what to count in.
@@ -90,21 +91,10 @@ class Feed:
         on_news: called with a room of which something new may be known.
     """
 
-    def __init__(self, url: str, prefix: str, timeout_ms: int, metrics: Metrics) -> None:
+    def __init__(self, address: RedisAddress | str, prefix: str, timeout_ms: int, metrics: Metrics) -> None:
         self._prefix = prefix
         self._metrics = metrics
-        try:
-            self.redis = Redis.from_url(
-                url,
-                socket_timeout=timeout_ms / 1000,
-                socket_connect_timeout=timeout_ms / 1000,
-                retry=Retry(NoBackoff(), 0),
-            )
-        except ValueError as error:
-            # The address itself is left out: a password may be in it.
-            raise SnapupError(
-                f"SNAPUP_REDIS_URL is not the address of a Redis ({error}): redis://host:port/0 is one."
-            ) from None
+        self.redis = RedisClient(address, timeout_ms=timeout_ms)
         self.away: bool | None = None
         self.rooms: dict[str, Room] = {}
         self.on_news: Callable[[Room], None] = lambda _room: None
@@ -115,6 +105,8 @@ class Feed:
         self._pulse_channel = f"{prefix}:v1:serve:{uuid.uuid4().hex}"
         self._pulse_heard_at = 0.0
         self._channels: dict[bytes, str] = {}
+        self._said: dict[str, float] = {}
+        self._partly = False
 
     # -- for the rest of the server ------------------------------------------------------------------------------------
 
@@ -137,7 +129,7 @@ class Feed:
 
     def state(self, room: Room, now_ms: int) -> State:
         """What can be said of a followed room now."""
-        if self.away or room.sight is None:
+        if self.away or room.sight is None or room.unanswered:
             return State.REDIS_AWAY
         return room.sight.state(now_ms)
 
@@ -194,7 +186,7 @@ class Feed:
         self._due.pop(room.room_id, None)
         self._channels.pop(channel.encode(), None)
         if self._nudges is not None:
-            with contextlib.suppress(*AWAY_ERRORS):  # whoever listens will notice
+            with contextlib.suppress(*REDIS_ERRORS):  # whoever listens will notice
                 await self._nudges.unsubscribe(channel)
 
     def _make_due(self, room_id: str, at_s: float) -> None:
@@ -206,15 +198,16 @@ class Feed:
     async def _run_nudges(self) -> None:
         while True:
             try:
-                async with self.redis.pubsub(ignore_subscribe_messages=True) as nudges:
+                async with self.redis.subscription() as nudges:
                     await self._listen(nudges)
-            except AWAY_ERRORS as error:
-                log.info("subscribing again", error=repr(error))
+            except REDIS_ERRORS as error:
+                self._say("subscribing again", error)
             finally:
                 self._nudges = None
             await asyncio.sleep(SUBSCRIBE_RETRY_S)
 
     async def _listen(self, nudges: Any) -> None:
+        generation = self.redis.generation
         await nudges.subscribe(self._pulse_channel)
         self._nudges = nudges  # from here on, rooms that come are subscribed to by whoever fetches them first
         if channels := [channel.decode() for channel in self._channels]:
@@ -224,6 +217,8 @@ class Feed:
         pulse = self._pulse_channel.encode()
         heard_at = time.monotonic()
         while time.monotonic() - heard_at < PULSE_SILENT_S:
+            if self.redis.generation != generation:
+                return  # it led to a server that is no longer asked
             message = await nudges.get_message(timeout=PULSE_EVERY_S)
             if message is None:
                 continue
@@ -251,9 +246,14 @@ class Feed:
                 pulse_at = time.monotonic()
             try:
                 await self._fetch_all(due, pulse=pulse)
-            except AWAY_ERRORS as error:
+                await self.redis.check_role()
+                if self._partly:
+                    self._partly = False
+                    await self.redis.refresh()
+            except REDIS_ERRORS as error:
                 self._went_away(error)
                 await asyncio.sleep(AWAY_RETRY_S)
+                await self.redis.renew()
 
     async def _wait_for_due(self) -> list[str]:
         """Rooms to fetch now; empty when there was nothing to do for a while."""
@@ -298,24 +298,26 @@ class Feed:
         """A connection that was kept open may have died meanwhile: that alone does not mean that Redis is away."""
         try:
             return await ask()
-        except AWAY_ERRORS:
+        except REDIS_ERRORS:
             if self.away:
                 raise
         return await ask()
 
     async def _get(self, room_ids: list[str]) -> list[Any]:
-        async with self.redis.pipeline(transaction=False) as pipe:
-            for room_id in room_ids:  # one by one: in a cluster they lie in different slots
-                pipe.get(self._key(room_id, "overlay"))
-            return list(await pipe.execute(raise_on_error=False))
+        # One by one: in a cluster they lie in different slots.
+        return await self.redis.batch([("GET", self._key(room_id, "overlay")) for room_id in room_ids])
 
     def _take(self, room_ids: list[str], raws: list[Any], begun_s: float) -> list[Room]:
         """Note what was found; those rooms of which something new is known."""
-        if raws and all(isinstance(raw, RedisError) for raw in raws) and not _is_wrong_type(raws[0]):
+        if raws and all(isinstance(raw, Exception) for raw in raws) and not _is_wrong_type(raws[0]):
             raise raws[0]  # Redis itself refuses: loading, no permission
         changed = []
         for room_id, raw in zip(room_ids, raws, strict=True):
             room = self.rooms.get(room_id)
+            if isinstance(raw, Exception) and not _is_wrong_type(raw):
+                if self._not_answered(room_id, raw, begun_s) and room is not None:
+                    changed.append(room)
+                continue
             sight = self._sight(room_id, raw, room)
             if (asked := self._asked.pop(room_id, None)) is not None and not asked.done():
                 asked.set_result(sight)
@@ -323,15 +325,29 @@ class Feed:
                 continue
             self._due.pop(room_id, None)
             room.fetched_at = begun_s
-            if room.sight is None or sight is not room.sight:
-                room.sight = sight
+            if room.sight is None or room.unanswered or sight is not room.sight:
+                room.sight, room.unanswered = sight, False
                 changed.append(room)
         return changed
+
+    def _not_answered(self, room_id: str, error: BaseException, begun_s: float) -> bool:
+        """One server of several says nothing of its rooms; whether that is news of a room that is followed."""
+        self._partly = True
+        self._say("a part of Redis does not answer; readers of its rooms are told", error)
+        if (asked := self._asked.pop(room_id, None)) is not None and not asked.done():
+            asked.set_exception(RedisAwayError())
+            asked.exception()
+        if (room := self.rooms.get(room_id)) is None:
+            return False
+        self._due.pop(room_id, None)
+        room.fetched_at = begun_s
+        was, room.unanswered = room.unanswered, True
+        return not was
 
     def _sight(self, room_id: str, raw: Any, room: Room | None) -> Sight:
         if raw is None:
             return NOTHING
-        if isinstance(raw, RedisError):
+        if isinstance(raw, Exception):
             return Sight(Unreadable("something else than a string lies under the key"))
         held = None if room is None or room.sight is None else room.sight.found
         if room is not None and isinstance(held, Document) and held.raw == raw and room.sight is not None:
@@ -353,9 +369,9 @@ class Feed:
             if not asked.done():
                 asked.set_exception(RedisAwayError())
                 asked.exception()  # whoever asked may be gone: then nobody else would look at it
+        self._say("Redis does not answer; readers are told", error)
         if self.away is True:
             return
-        log.warning("Redis does not answer; readers are told", error=repr(error))
         self.away = True
         self._metrics.redis_up.set(0)
         self._tell(list(self.rooms.values()))
@@ -366,6 +382,16 @@ class Feed:
         self.away = False
         self._metrics.redis_up.set(1)
 
+    def _say(self, event: str, error: BaseException) -> None:
+        """Log what Redis says, each of its words once in a while."""
+        key = f"{event} {(words := self.redis.words(error))}"
+        now_s = time.monotonic()
+        if now_s - self._said.get(key, float("-inf")) >= SAY_AGAIN_S:
+            if len(self._said) >= MAX_SAID:
+                self._said.clear()
+            self._said[key] = now_s
+            log.warning(event, error=words)
+
     def _take_asked(self) -> list[asyncio.Future[Sight]]:
         asked, self._asked = list(self._asked.values()), {}
         return asked
@@ -374,5 +400,5 @@ class Feed:
         return room_key(self._prefix, room_id, what)
 
 
-def _is_wrong_type(error: RedisError) -> bool:
+def _is_wrong_type(error: BaseException) -> bool:
     return "WRONGTYPE" in str(error)

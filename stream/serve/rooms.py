@@ -14,13 +14,14 @@ from msgspec import Struct, structs
 
 from stream.contract.ids import is_id
 from stream.contract.overlay import room_key
+from stream.redis_clients import REDIS_ERRORS
 from stream.serve.documents import Document, Summary, read_document
-from stream.serve.feed import AWAY_ERRORS, BATCH_ROOMS, RedisAwayError
+from stream.serve.feed import BATCH_ROOMS, RedisAwayError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from redis.asyncio import Redis
+    from stream.redis_clients import RedisClient
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +60,7 @@ class RoomIndex:
         now_ms: the wall clock.
     """
 
-    def __init__(self, redis: Redis, prefix: str, now_ms: Callable[[], int]) -> None:
+    def __init__(self, redis: RedisClient, prefix: str, now_ms: Callable[[], int]) -> None:
         self._redis = redis
         self._prefix = prefix
         self._now_ms = now_ms
@@ -104,9 +105,9 @@ class RoomIndex:
             await self._asked.wait()
             try:
                 await self._scan()
-            except AWAY_ERRORS as error:
+            except REDIS_ERRORS as error:
                 if not self._away:
-                    log.warning("the list of rooms cannot be read", error=repr(error))
+                    log.warning("the list of rooms cannot be read", error=self._redis.words(error))
                 self._away = True
             else:
                 self._away = False
@@ -123,10 +124,7 @@ class RoomIndex:
         documents = []
         for start in range(0, len(room_ids), BATCH_ROOMS):
             batch = room_ids[start : start + BATCH_ROOMS]
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for room_id in batch:
-                    pipe.get(room_key(self._prefix, room_id, "overlay"))
-                raws = await pipe.execute(raise_on_error=False)
+            raws = await self._redis.batch([("GET", room_key(self._prefix, room_id, "overlay")) for room_id in batch])
             read = [read_document(room_id, raw) for room_id, raw in zip(batch, raws, strict=True) if _is_bytes(raw)]
             # The list needs the figures only.
             documents += [structs.replace(each, raw=b"") for each in read if isinstance(each, Document)]
@@ -136,17 +134,14 @@ class RoomIndex:
         head, tail = room_key(self._prefix, "*", "overlay").split("*")
         deadline_s = time.monotonic() + SCAN_MAX_S
         found: set[str] = set()
-        cursor = 0
-        while True:
-            cursor, keys = await self._redis.scan(cursor, match=f"{head}*{tail}", count=SCAN_COUNT)
+        async for keys in self._redis.scan(f"{head}*{tail}", SCAN_COUNT):
             for key in keys:
                 room_id = _room_id(key, head, tail)
                 if room_id is not None:
                     found.add(room_id)
-            if cursor == 0:
-                return sorted(found)[:MAX_ROOMS], len(found) <= MAX_ROOMS
             if len(found) > MAX_ROOMS or time.monotonic() > deadline_s:
                 return sorted(found)[:MAX_ROOMS], False
+        return sorted(found), True
 
 
 def _room_id(key: Any, head: str, tail: str) -> str | None:

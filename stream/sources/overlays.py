@@ -13,17 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from stream.contract.overlay import Overlay, room_key
 from stream.contract.reading import read_overlay
-from stream.errors import SnapupError
+from stream.redis_clients import REDIS_ERRORS, RedisClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from stream.redis_address import RedisAddress
 
 LOOK_EVERY_S = 1.0
 RETRY_FIRST_S, RETRY_MOST_S = 0.25, 2.0
@@ -54,39 +52,27 @@ class OverlayReader:
     """Looks at one room.
 
     Args:
-        url: of Redis.
+        address: of Redis; a bare URL too.
         prefix: of the keys.
         room_id: the room.
         timeout_ms: of one round trip.
     """
 
-    def __init__(self, url: str, prefix: str, room_id: str, timeout_ms: int) -> None:
+    def __init__(self, address: RedisAddress | str, prefix: str, room_id: str, timeout_ms: int) -> None:
         self._key = room_key(prefix, room_id, "overlay")
         self._channel = room_key(prefix, room_id, "rev")
         self._seen = False
-        try:
-            self._redis = Redis.from_url(
-                url,
-                socket_timeout=timeout_ms / 1000,
-                socket_connect_timeout=timeout_ms / 1000,
-                retry=Retry(NoBackoff(), 0),
-            )
-        except ValueError as error:
-            raise SnapupError(f"{url!r} is not the address of a Redis ({error}): redis://host:port/0 is.") from None
+        self._redis = RedisClient(address, timeout_ms=timeout_ms)
 
     async def look(self) -> Sight:
         """What is there now; never raises for what Redis does."""
         try:
             return await self._look()
-        except (RedisError, OSError) as error:
-            return Sight(State.AWAY, detail=_short(error))
+        except REDIS_ERRORS as error:
+            return Sight(State.AWAY, detail=self._redis.words(error))
 
     async def _look(self) -> Sight:
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.time()
-            pipe.get(self._key)
-            (seconds, micros), raw = await pipe.execute()
-        now_ms = int(seconds) * 1000 + int(micros) // 1000
+        now_ms, raw = await self._redis.now_ms(self._key), await self._redis.ask("GET", self._key)
         if raw is None:
             return Sight(State.GONE if self._seen else State.WAITING, now_ms)
         self._seen = True
@@ -100,14 +86,17 @@ class OverlayReader:
         retry_s = RETRY_FIRST_S
         while True:
             try:
-                async with self._redis.pubsub() as nudges:
+                async with self._redis.subscription() as nudges:
+                    generation = self._redis.generation
                     await nudges.subscribe(self._channel)
-                    while True:
+                    while self._redis.generation == generation:
                         yield await self._look()
                         retry_s = RETRY_FIRST_S
                         await _nudge(nudges)
-            except (RedisError, OSError) as error:
-                yield Sight(State.AWAY, detail=_short(error))
+                        await self._redis.check_role()
+            except REDIS_ERRORS as error:
+                yield Sight(State.AWAY, detail=self._redis.words(error))
+                await self._redis.renew()
                 await asyncio.sleep(retry_s)
                 retry_s = min(2 * retry_s, RETRY_MOST_S)
 
@@ -120,9 +109,9 @@ async def _nudge(nudges: Any) -> None:
     """Wait for a nudge, or a second; what else has come by then is the same news."""
     deadline = time.monotonic() + LOOK_EVERY_S
     while (left := deadline - time.monotonic()) > 0:
-        if await nudges.get_message(ignore_subscribe_messages=True, timeout=left) is not None:
+        if await nudges.get_message(timeout=left) is not None:
             break
-    while await nudges.get_message(ignore_subscribe_messages=True, timeout=0) is not None:
+    while await nudges.get_message(timeout=0) is not None:
         pass
 
 

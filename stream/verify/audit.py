@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING
 
 from aiokafka.errors import TopicAuthorizationFailedError
 from msgspec import Struct
-from redis.asyncio import Redis
 
 from stream.contract.events import TOPIC_NAMES
 from stream.errors import NoSuchError, SnapupError, did_you_mean
 from stream.kafka_clients import KafkaAt
+from stream.redis_address import RedisAddress
+from stream.redis_clients import RedisClient
 from stream.verify.compare import Figure
 from stream.verify.counting import SILENT_NOW, Counting
 from stream.verify.log import LogReader, Offsets, log_reader
@@ -44,14 +45,14 @@ if TYPE_CHECKING:
     from stream.verify.room_count import Assumptions
 
 LOOK_AGAIN_S = 0.2
-REDIS_TIMEOUT_S = 5.0
+REDIS_TIMEOUT_MS = 5_000
 
 
 class Where(Struct, frozen=True, kw_only=True):
-    """Which log and which Redis."""
+    """Which log and which Redis; of Redis, a bare URL too."""
 
     bootstrap_servers: KafkaAt
-    redis_url: str
+    redis_url: RedisAddress | str
     prefix: str
 
 
@@ -122,7 +123,7 @@ async def auditing(where: Where, assumptions: Assumptions, *, room_id: str | Non
             dead_letters=await enter(log_reader(servers, [dead_letters])),
             written=await enter(log_reader(servers, [dead_letters], "read_uncommitted")),
         )
-        redis = Redis.from_url(where.redis_url, socket_timeout=REDIS_TIMEOUT_S)
+        redis = RedisClient(where.redis_url, timeout_ms=REDIS_TIMEOUT_MS)
         stack.push_async_callback(redis.aclose)
         yield Auditor(logs, Shown(redis, where.prefix), where.prefix, rulebook, room_id)
 

@@ -18,10 +18,10 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 from msgspec import Struct
-from redis.asyncio import Redis
 
 from stream.contract.events import Event, Like, SaleOpened
 from stream.kafka_clients import client_options
+from stream.redis_clients import RedisClient
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # Between two probes: long enough for the last document to be out, and not in step with the refresh.
 PAUSE_S = (0.3, 0.7)
 LOST_AFTER_S = 10.0
+REDIS_TIMEOUT_MS = 5_000
 ROOM_NAMES_TRIED = 1_000
 
 
@@ -84,20 +85,19 @@ class LatencyProbe:
 
     async def run(self) -> None:
         """Probe until cancelled."""
-        redis = Redis.from_url(self._where.redis_url)
+        redis = RedisClient(self._where.redis_url, timeout_ms=REDIS_TIMEOUT_MS)
         producer = AIOKafkaProducer(**client_options(self._where.bootstrap_servers), enable_idempotence=True)
-        nudges: Any = redis.pubsub()  # its close has no types
         try:
             await producer.start()
-            await nudges.subscribe(f"{self._key}:rev")
-            await self._open_sale(producer)
-            self._base_likes = await self._likes(redis)
-            while True:
-                await self._probe(producer, redis, nudges)
-                await asyncio.sleep(self._pauses.uniform(*PAUSE_S))
+            async with redis.subscription() as nudges:
+                await nudges.subscribe(f"{self._key}:rev")
+                await self._open_sale(producer)
+                self._base_likes = await self._likes(redis)
+                while True:
+                    await self._probe(producer, redis, nudges)
+                    await asyncio.sleep(self._pauses.uniform(*PAUSE_S))
         finally:
             await producer.stop()
-            await nudges.aclose()
             await redis.aclose()
 
     async def _open_sale(self, producer: AIOKafkaProducer) -> None:
@@ -113,7 +113,7 @@ class LatencyProbe:
         )
         await self._send(producer, "sales", opened)
 
-    async def _probe(self, producer: AIOKafkaProducer, redis: Redis, nudges: Any) -> None:
+    async def _probe(self, producer: AIOKafkaProducer, redis: RedisClient, nudges: Any) -> None:
         event_id = f"{self._run}-{self._sent}"
         began_ms, began = _now_ms(), time.perf_counter()
         like = Like(event_id=event_id, room_id=self._room_id, event_time_ms=began_ms, user_id="probe", count=1)
@@ -122,7 +122,7 @@ class LatencyProbe:
         try:
             async with asyncio.timeout(LOST_AFTER_S):
                 while await self._likes(redis) < self._base_likes + self._sent:
-                    await nudges.get_message(ignore_subscribe_messages=True, timeout=LOST_AFTER_S)
+                    await nudges.get_message(timeout=LOST_AFTER_S)
         except TimeoutError:
             self.lost += 1
             return
@@ -136,8 +136,8 @@ class LatencyProbe:
             timestamp_ms=event.event_time_ms,
         )
 
-    async def _likes(self, redis: Redis) -> int:
-        document = await redis.get(f"{self._key}:overlay")
+    async def _likes(self, redis: RedisClient) -> int:
+        document = await redis.ask("GET", f"{self._key}:overlay")
         return 0 if document is None else _document_of(document).totals.likes
 
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError
 
 from stream.contract.events import TOPIC_NAMES
 from stream.contract.overlay import room_key
 from stream.contract.reading import read_overlay
 from stream.errors import SnapupError
+from stream.redis_clients import REDIS_ERRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from redis.asyncio import Redis
+    from stream.redis_clients import RedisClient
 
     from stream.contract.overlay import Overlay
 
 # Both of one moment.
 LOOK = "return {redis.call('GET', KEYS[1]), redis.call('HGET', KEYS[2], 'p')}"
+LOOK_SHA = hashlib.sha1(LOOK.encode(), usedforsecurity=False).hexdigest()
 
 
 class UnreadableError(Exception):
@@ -71,40 +74,53 @@ def _positions(text: bytes | None) -> tuple[int, ...] | None:
 class Shown:
     """Reads documents; every failure of Redis is a `SnapupError`."""
 
-    def __init__(self, redis: Redis, prefix: str) -> None:
+    def __init__(self, redis: RedisClient, prefix: str) -> None:
         self._redis = redis
         self._prefix = prefix
-
-        self._look = redis.register_script(LOOK)
 
     async def documents(self, rooms: Sequence[str]) -> list[Found]:
         """The documents of these rooms now, each with the offsets of which it was made."""
 
         async def ask() -> list[Found]:
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for room in rooms:  # one by one: in a cluster they lie in different slots
-                    keys = [room_key(self._prefix, room, what) for what in ("overlay", "version")]
-                    await self._look(keys=keys, client=pipe)
-                return [Found(document, _positions(positions)) for document, positions in await pipe.execute()]
+            await self._redis.check_role()
+            # One by one: in a cluster they lie in different slots.
+            commands = [
+                ("EVALSHA", LOOK_SHA, 2, *(room_key(self._prefix, room, what) for what in ("overlay", "version")))
+                for room in rooms
+            ]
+            answers = await self._redis.batch(commands)
+            if any(isinstance(answer, NoScriptError) for answer in answers):
+                await self._redis.load_script(LOOK)
+                answers = await self._redis.batch(commands)
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise answer
+            return [Found(document, _positions(positions)) for document, positions in answers]
 
-        return list(await _asked(ask()))
+        return list(await self._asked(ask))
 
     async def rooms(self) -> set[str]:
         """The rooms that have a document now."""
         begin, end = f"{self._prefix}:v1:{{room:", "}:overlay"
 
         async def scan() -> set[str]:
-            keys = self._redis.scan_iter(match=f"{begin}*{end}", count=1_000)
-            return {_text(key).removeprefix(begin).removesuffix(end) async for key in keys}
+            pages = self._redis.scan(f"{begin}*{end}", 1_000)
+            return {_text(key).removeprefix(begin).removesuffix(end) async for keys in pages for key in keys}
 
-        return set(await _asked(scan()))
+        return set(await self._asked(scan))
 
-
-async def _asked(work: Awaitable[Any]) -> Any:
-    try:
-        return await work
-    except (RedisError, OSError) as error:
-        raise SnapupError(f"Redis does not answer: {error}. Start it, or set SNAPUP_REDIS_URL.") from error
+    async def _asked(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        try:
+            return await ask()
+        except REDIS_ERRORS:  # an open connection may lead to a server that is gone: a new one is tried
+            await self._redis.renew()
+        try:
+            return await ask()
+        except REDIS_ERRORS as error:
+            await self._redis.renew()
+            raise SnapupError(
+                f"Redis does not answer: {self._redis.words(error)}. Start it, or set SNAPUP_REDIS_URL."
+            ) from None
 
 
 def _text(key: Any) -> str:

@@ -112,7 +112,7 @@ class Worker:
             slice_records=settings.slice_records,
         )
         self.fold_loop = FoldLoop(self.owners, wall_clock=wall_clock, now_ms=now_ms)
-        self.store = OverlayStore(settings.redis_url, settings.topic_prefix, settings.redis_timeout_ms)
+        self.store = OverlayStore(settings.redis(), settings.topic_prefix, settings.redis_timeout_ms)
         self.projection = Projection(
             self.store,
             self.owners,

@@ -18,6 +18,7 @@ from prometheus_client.gc_collector import GCCollector
 from stream.contract.refusal import REASONS_OF_THE_ROOM, Reason
 from stream.core.conflicts import OTHER_LINES
 from stream.worker.ownership import Phase
+from stream.worker.refusals import Refusal
 
 if TYPE_CHECKING:
     from stream.core.publishing import Published
@@ -117,13 +118,7 @@ class Metrics:
             "stream_checkpoint_records", "Records of one checkpoint transaction.", COUNT_STEPS
         )
 
-        # -- Redis
-        writes = counter(
-            "stream_redis_writes_total", "Documents sent to Redis; refused: a later owner had written.", "result"
-        )
-        self.redis_writes = {result: writes.labels(result) for result in ("accepted", "refused", "failed")}
-        self.reprojections = counter("stream_reprojections_total", "Times that every document was written anew.")
-        self.redis_up = gauge("stream_redis_up", "Redis answered the last time.")
+        self._redis(counter, gauge)
 
         # -- the process
         self.loop_lag_s = histogram(
@@ -166,6 +161,26 @@ class Metrics:
         for cause in ("age", "bound"):
             self._orders_forgotten.labels(cause)
 
+    def _redis(self, counter: Callable[..., Counter], gauge: Callable[..., Gauge]) -> None:
+        """What becomes of the documents."""
+        writes = counter(
+            "stream_redis_writes_total", "Documents sent to Redis; refused: a later owner had written.", "result"
+        )
+        self.redis_writes = {result: writes.labels(result) for result in ("accepted", "refused", "failed")}
+        refused = counter("stream_redis_refused_total", "Documents that the guard in Redis did not take.", "reason")
+        self.redis_refused = {why: refused.labels(why.value) for why in Refusal}
+        self._refused_s = gauge(
+            "stream_redis_refused_seconds",
+            "How long the guard has refused every document of the room that has waited longest.",
+            "partition",
+            "reason",
+        )
+        self.redis_vanished = counter(
+            "stream_redis_vanished_total", "Documents looked for again that were gone before their time."
+        )
+        self.reprojections = counter("stream_reprojections_total", "Times that every document was written anew.")
+        self.redis_up = gauge("stream_redis_up", "Redis answered the last time.")
+
     # -- told as it happens --------------------------------------------------------------------------------------------
 
     def taken_over(self, acquired: Acquired) -> None:
@@ -206,7 +221,10 @@ class Metrics:
                 if lag is not None:
                     self._lag.labels(topic, str(owner.partition)).set(lag)
                 self._held_up.labels(topic, str(owner.partition)).set(owner.ownership.held_up_ms(index) / 1000)
-            self._age.labels(str(owner.partition)).set(time.monotonic() - owner.saved_at)
+            now_s = time.monotonic()
+            self._age.labels(str(owner.partition)).set(now_s - owner.saved_at)
+            for why in Refusal:
+                self._refused_s.labels(str(owner.partition), why.value).set(owner.refusals.longest_s(why, now_s))
         self._forget_partitions({owner.partition for owner in owners})
         for phase in (Phase.ACQUIRING, Phase.READY, Phase.LIVE):
             self._owned.labels(phase.value).set(sum(owner.phase is phase for owner in owners))
@@ -277,6 +295,7 @@ class Metrics:
             self._age.remove(str(partition))
             self._lag.remove_by_labels({"partition": str(partition)})
             self._held_up.remove_by_labels({"partition": str(partition)})
+            self._refused_s.remove_by_labels({"partition": str(partition)})
         self._age_partitions = owned
 
 

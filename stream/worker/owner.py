@@ -36,6 +36,7 @@ from stream.worker.dead_letters import dead_letter, tell_noted
 from stream.worker.open_transactions import OutputPartitions
 from stream.worker.ownership import Ownership, Phase
 from stream.worker.permissions import naming_refusals
+from stream.worker.refusals import Refusals
 from stream.worker.restore import TURN_S, Restored, restore, start_positions, within_logs
 from stream.worker.tasks import FatalError
 
@@ -118,6 +119,7 @@ class Owner:
         shown_ms: per room, the append time of the newest record that was shown; what the state held at the take-over
         counts
             as shown by an earlier owner.
+        refusals: which rooms' documents Redis' guard does not take, and for how long.
         reproject: publish every room anew, changed or not.
         pumping: a task folds this partition now; no other may.
 
@@ -140,6 +142,7 @@ class Owner:
         self.cut_s = self._last_cut_s = 0.0
         self.outbox: dict[str, Published] = {}
         self.shown_ms: dict[str, int] = {}
+        self.refusals = Refusals()
         self.reproject = True
         self.pumping = False
         self.lock = asyncio.Lock()  # one transaction at a time

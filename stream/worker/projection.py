@@ -3,6 +3,9 @@
 Collecting and writing are two tasks, so a Redis that is slow or away delays neither folding nor checkpoints nor
 signals. What could not be written is not queued: when Redis is back, the newest document of every room is made and
 written. The same follows when a version key is missing that was there before, that is, when Redis was wiped.
+
+Redis is back when it takes a write again, not when it answers: after a failover the old master, a replica by then,
+answers every PING. So all connections are made anew before each try.
 """
 
 from __future__ import annotations
@@ -14,10 +17,12 @@ import time
 from typing import TYPE_CHECKING
 
 import structlog
-from redis.exceptions import RedisError
 
+from stream.redis_clients import REDIS_ERRORS, is_of_the_server
 from stream.worker.overlay_store import Answer, OverlayStore
 from stream.worker.ownership import Phase
+from stream.worker.redis_memory import warn_of_eviction
+from stream.worker.refusals import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,8 +44,16 @@ ANEW_EVERY_S = 5.0
 LOG_REFRESH_S = 2.0
 # Remembered to notice a wipe; ended rooms are in it too, so it is emptied now and then.
 PROJECTED_MAX = 200_000
-# Errors that mean "not now": the network's, Redis' own, and a time-out.
-AWAY_ERRORS = (RedisError, OSError, TimeoutError)
+# What Redis says again and again is logged once in this time.
+SAY_AGAIN_S = 60.0
+MOST_SAID = 100
+# Documents that are looked for again a while after they were written: none may go before its time.
+SAMPLE_ROOMS = 20
+# A document that has less than this to live may be gone when the answer comes.
+SAMPLE_MARGIN_S = 1.0
+# Written again at once when only some of Redis' servers refuse: most of them are in their failover.
+PARTLY_RETRY_S = 0.5
+REFUSALS = {Answer.STALE_EPOCH: Refusal.STALE_EPOCH, Answer.NOT_NEWER: Refusal.NOT_NEWER}
 
 
 class Projection:
@@ -79,8 +92,15 @@ class Projection:
         self._now_ms = now_ms
         self._work = asyncio.Event()
         self._projected: dict[Owner, set[str]] = {}
-        self._wrote_at = 0.0
+        self._sample: list[tuple[Owner, str, float]] = []
+        self._sampled_at = 0.0
+        self._probed_at = 0.0
         self._anew_at = -ANEW_EVERY_S
+        self._anew_why: str | None = None
+        self._partly: BaseException | None = None
+        self._again: list[tuple[Owner, str]] = []
+        self._partly_at = 0.0
+        self._said: dict[str, float] = {}
         self.answers: bool | None = None
 
     # -- collect -------------------------------------------------------------------------------------------------------
@@ -123,7 +143,8 @@ class Projection:
             try:
                 await self._write_all()
                 await self._probe()
-            except AWAY_ERRORS as error:
+                await self._mend()
+            except REDIS_ERRORS as error:
                 await self._away(error)
 
     async def flush(self, timeout_s: float) -> None:
@@ -132,8 +153,8 @@ class Projection:
             return
         try:
             await asyncio.wait_for(self._write_all(), timeout_s)
-        except AWAY_ERRORS as error:
-            log.info("the last documents were not written", error=repr(error))
+        except REDIS_ERRORS as error:
+            log.info("the last documents were not written", error=self._store.words(error))
 
     async def _write_all(self) -> None:
         for owner in self._owners.all():
@@ -146,31 +167,72 @@ class Projection:
     async def _write(self, owner: Owner, batch: Sequence[Published]) -> None:
         try:
             answers = await self._store.write(owner.epoch, batch)
-        except AWAY_ERRORS:
+        except REDIS_ERRORS:
             self._metrics.redis_writes["failed"].inc(len(batch))
             raise
-        self._wrote_at = time.monotonic()
-        failed = [answer for answer in answers if isinstance(answer, RedisError)]
-        self._metrics.redis_writes["failed"].inc(len(failed))
-        self._metrics.redis_writes["refused"].inc(answers.count(Answer.STALE_EPOCH))
+        now_s = time.monotonic()
+        self._probed_at = now_s
+        failed: list[Exception] = []
         wiped, now_ms = False, self._now_ms()
         projected = self._projected.setdefault(owner, set())
         for each, answer in zip(batch, answers, strict=True):
-            if answer is Answer.WRITTEN_NEW and each.room_id in projected:
-                wiped = True
-            if answer in (Answer.WRITTEN, Answer.WRITTEN_NEW):
+            if answer is Answer.WRITTEN or answer is Answer.WRITTEN_NEW:
+                if answer is Answer.WRITTEN_NEW and each.room_id in projected:
+                    wiped = True
                 projected.add(each.room_id)
+                owner.refusals.taken(each.room_id)
                 self._metrics.written(owner, each, now_ms)
+            elif isinstance(answer, Answer):
+                self._refused(owner, each, answer, now_s)
+            else:
+                failed.append(answer)
+                self._failed(owner, each, answer)
+        if len(self._sample) < SAMPLE_ROOMS:
+            self._sample += [(owner, each.room_id, now_s + each.ttl_ms / 1000) for each in batch[:SAMPLE_ROOMS]]
         if wiped:
             self._project_all_anew("a version key is gone: Redis was wiped")
         if len(projected) > PROJECTED_MAX:
             projected.clear()
-        if len(failed) == len(answers):  # Redis itself refuses (read-only, out of memory), not one odd key
-            raise failed[0]
+        if len(failed) == len(answers):  # Redis itself refuses (read-only, out of memory), or these keys are odd
+            await self._store.try_to_write()
+
+    def _refused(self, owner: Owner, each: Published, answer: Answer, now_s: float) -> None:
+        why = REFUSALS[answer]
+        self._metrics.redis_refused[why].inc()
+        if answer is Answer.STALE_EPOCH:
+            self._metrics.redis_writes["refused"].inc()
+        owner.refusals.refused(each.room_id, why, now_s)
+
+    def _failed(self, owner: Owner, each: Published, error: Exception) -> None:
+        """One document was refused with an error: by an odd key, or by one server of several."""
+        self._metrics.redis_writes["failed"].inc()
+        if is_of_the_server(error):
+            self._partly = error
+            self._again.append((owner, each.room_id))
+        else:
+            self._say("Redis refuses a document", error, room_id=each.room_id)
+
+    async def _mend(self) -> None:
+        """When a part of Redis takes nothing: ask anew who has which keys, as often as a try is worth."""
+        if self._partly is None or time.monotonic() - self._partly_at < PARTLY_RETRY_S:
+            return
+        error, self._partly = self._partly, None
+        self._partly_at = time.monotonic()
+        self._say("a part of Redis takes no documents; those of its rooms go stale", error)
+        again, self._again = self._again, []
+        await self._store.refresh()
+        for owner, room_id in again:
+            owner.fold.publish_again(room_id)
 
     async def _probe(self) -> None:
-        """When nothing was written for a while, see whether Redis still holds what was."""
-        if time.monotonic() - self._wrote_at < PROBE_S:
+        """Each second: whether Redis still holds what was written; and what waited for its time is done."""
+        now_s = time.monotonic()
+        if self._anew_why is not None:
+            self._project_all_anew(self._anew_why)
+        if now_s - self._sampled_at >= PROBE_S:
+            self._sampled_at = now_s
+            await self._look_for_vanished(now_s)
+        if now_s - self._probed_at < PROBE_S:
             return
         for gone in self._projected.keys() - set(self._owners.all()):
             del self._projected[gone]
@@ -179,12 +241,40 @@ class Projection:
             await self._store.ping()
         elif not await self._store.known(samples):
             self._project_all_anew("version keys are gone: Redis was wiped")
-        self._wrote_at = time.monotonic()
+        self._probed_at = time.monotonic()
+
+    async def _look_for_vanished(self, now_s: float) -> None:
+        """Documents that were written a while ago and have time to live must be there."""
+        sample, self._sample = self._sample[:SAMPLE_ROOMS], []
+        sample = [each for each in sample if each[2] - now_s > SAMPLE_MARGIN_S]
+        if not sample:
+            return
+        shown = await self._store.shown([room_id for _, room_id, _ in sample])
+        answered_s = time.monotonic()
+        vanished = [
+            (owner, room_id)
+            for (owner, room_id, until_s), there in zip(sample, shown, strict=True)
+            if not there and until_s > answered_s
+        ]
+        if not vanished:
+            return
+        self._metrics.redis_vanished.inc(len(vanished))
+        for owner, room_id in vanished:
+            owner.fold.publish_again(room_id)
+        self._say_words(
+            "documents go before their time: Redis evicts them, or somebody deletes them",
+            room_id=vanished[0][1],
+            of=len(sample),
+            vanished=len(vanished),
+        )
 
     def _project_all_anew(self, why: str) -> None:
+        """Now, or as soon as it is time again."""
         if time.monotonic() - self._anew_at < ANEW_EVERY_S:
+            self._anew_why = why
             return
         self._anew_at = time.monotonic()
+        self._anew_why = None
         log.warning("projecting all rooms anew", why=why)
         self._metrics.reprojections.inc()
         self._projected.clear()
@@ -194,24 +284,42 @@ class Projection:
     # -- away and back -------------------------------------------------------------------------------------------------
 
     async def _connect(self) -> None:
-        """Wait until Redis answers for the first time."""
+        """Wait until Redis takes a write for the first time."""
         try:
-            await self._store.ping()
-        except AWAY_ERRORS as error:
+            await self._store.try_to_write()
+        except REDIS_ERRORS as error:
             await self._away(error)
         self.answers = True
+        await warn_of_eviction(self._store)
 
-    async def _away(self, error: Exception) -> None:
-        """Wait until Redis answers, then have everything made anew."""
+    async def _away(self, error: BaseException) -> None:
+        """Wait until Redis takes documents, then have everything made anew."""
         self.answers = False
-        log.warning("Redis does not answer; folding goes on, overlays will go stale", error=repr(error))
+        self._say("Redis does not take documents; folding goes on, overlays will go stale", error)
         while True:
             await asyncio.sleep(AWAY_RETRY_S)
+            await self._store.renew()
             try:
-                await self._store.ping()
-            except AWAY_ERRORS:
+                await self._store.try_to_write()
+            except REDIS_ERRORS as still:
+                self._say("Redis does not take documents; folding goes on, overlays will go stale", still)
                 continue
             break
         self.answers = True
-        log.info("Redis answers")
+        self._say_words("Redis takes documents")
+        self._sample, self._again = [], []
         self._project_all_anew("Redis was away")
+
+    def _say(self, event: str, error: BaseException, **fields: object) -> None:
+        """Log what Redis says, each of its words once in a while."""
+        self._say_words(event, error=self._store.words(error), **fields)
+
+    def _say_words(self, event: str, error: str | None = None, **fields: object) -> None:
+        key = f"{event} {error}"
+        now_s = time.monotonic()
+        if now_s - self._said.get(key, -SAY_AGAIN_S) < SAY_AGAIN_S:
+            return
+        if len(self._said) >= MOST_SAID:
+            self._said.clear()
+        self._said[key] = now_s
+        log.warning(event, **({} if error is None else {"error": error}), **fields)

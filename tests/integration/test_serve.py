@@ -369,10 +369,13 @@ async def test_a_redis_that_hangs_is_away_and_nudges_are_heard_again_after_it(
         finally:
             redis_server.resume()
         await events.state("live")
+        # The connections were made anew, the one with the subscription too.
         heard = server.metrics.nudges._value.get()
-        second = await writer.put(ROOM)
-        await events.until(lambda event: event.data["overlay"] == second)
-        await eventually(lambda: server.metrics.nudges._value.get() > heard)
+        async with asyncio.timeout(DEADLINE_S):
+            while server.metrics.nudges._value.get() == heard:
+                rev = (await writer.put(ROOM))["rev"]
+                while (await events.snapshot()).data["overlay"]["rev"] < rev:
+                    pass
 
 
 async def test_a_wiped_redis_blanks_and_comes_back(client: Client, writer: Writer, redis: Redis) -> None:

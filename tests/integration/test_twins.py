@@ -20,10 +20,10 @@ from aiokafka.errors import IllegalOperation, MessageSizeTooLargeError
 
 from stream.contract.overlay import room_key
 from stream.core.publishing import Published
+from stream.redis_clients import REDIS_ERRORS
 from stream.worker.checkpoint import CheckpointWriter, Contents, Meta, OutputTopics
 from stream.worker.metrics import FENCED_ERRORS
 from stream.worker.overlay_store import VERSION_TTL_MS, Answer, OverlayStore
-from stream.worker.projection import AWAY_ERRORS
 from stream.worker.restore import restore
 from tests.simulation.kafka_clients import ConsumerTwin, ProducerTwin
 from tests.simulation.kafka_log import Cluster
@@ -376,7 +376,7 @@ class OneRedis:
         """Commands are carried out only after so long."""
         if self._server is None:
             self._busy = asyncio.create_task(self.client.eval(BUSY, 0, round(seconds * 1e6)))
-            with pytest.raises(AWAY_ERRORS):
+            with pytest.raises(REDIS_ERRORS):
                 await self._ping_on()
         else:
             self._server.slow_until_s = self._server.now_s() + 0.001
@@ -404,8 +404,8 @@ async def one_redis(request: pytest.FixtureRequest) -> AsyncIterator[OneRedis]:
         dead.refuses_until_s = time.monotonic() + 60
         yield OneRedis(
             twin,
-            OverlayStore("", "live", 500, partial(_twin_of, server)),
-            OverlayStore("", "live", 500, partial(_twin_of, dead)),
+            OverlayStore("redis://twin", "live", 500, partial(_twin_of, server)),
+            OverlayStore("redis://twin", "live", 500, partial(_twin_of, dead)),
             server,
         )
         return
@@ -425,7 +425,7 @@ async def one_redis(request: pytest.FixtureRequest) -> AsyncIterator[OneRedis]:
     await client.aclose()
 
 
-def _twin_of(server: RedisServer, _url: str, **arguments: Any) -> RedisTwin:
+def _twin_of(server: RedisServer, **arguments: Any) -> RedisTwin:
     return RedisTwin(server, socket_timeout=arguments["socket_timeout"])
 
 
@@ -492,7 +492,7 @@ async def test_a_wiped_server_is_noticed_and_takes_everything_as_new(one_redis: 
 
 async def test_a_server_that_refuses_is_an_error_of_the_kind_that_is_waited_out(one_redis: OneRedis) -> None:
     for work in (one_redis.away.ping(), one_redis.away.write(1, [document(1)]), one_redis.away.known(["room-1"])):
-        with pytest.raises(AWAY_ERRORS):
+        with pytest.raises(REDIS_ERRORS):
             await work
 
 
@@ -510,7 +510,7 @@ async def test_a_full_server_answers_each_document_with_an_error(one_redis: OneR
 async def test_a_slow_server_is_given_up_and_may_carry_it_out_all_the_same(one_redis: OneRedis) -> None:
     await one_redis.store.write(1, [document(1)])
     await one_redis.slow(2.0)
-    with pytest.raises(AWAY_ERRORS):
+    with pytest.raises(REDIS_ERRORS):
         await one_redis.store.write(1, [document(2)])
     deadline = time.monotonic() + WAIT_S
     while await one_redis.client.get(room_key("live", "room-1", "overlay")) != document(2).document:

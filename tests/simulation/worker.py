@@ -212,5 +212,5 @@ def _make_consumer(world: World, host: str, **arguments: Any) -> ConsumerTwin:
     return ConsumerTwin(world.cluster, world.network, host, **arguments)
 
 
-def _make_redis(world: World, _url: str, **arguments: Any) -> RedisTwin:
+def _make_redis(world: World, **arguments: Any) -> RedisTwin:
     return RedisTwin(world.redis, socket_timeout=arguments["socket_timeout"])

@@ -69,7 +69,7 @@ def test_configured_servers_that_do_not_answer_are_told_without_the_password(
 ) -> None:
     port = free_ports(1)[0]
     monkeypatch.setenv("SNAPUP_REDIS_URL", f"redis://:hunter2@{LOOPBACK}:{port}/0")
-    security = Security(protocol="SASL_PLAINTEXT", mechanism="PLAIN", username="worker", password="hunter2")  # noqa: S106
+    security = Security(protocol="SASL_PLAINTEXT", mechanism="PLAIN", username="worker", password="hunter2")
     findings = _findings(bare, Brokers(f"{LOOPBACK}:{port}", security))
     assert not findings["configured Kafka"].ok
     assert "SASL_PLAINTEXT, PLAIN" in findings["configured Kafka"].detail

@@ -6,9 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
+from stream.redis_clients import words_of
 from stream.worker import projection as projection_module
 from stream.worker.overlay_store import Answer
 from stream.worker.ownership import Phase
@@ -31,19 +33,27 @@ class StoreTwin:
         self.batches: list[list[str]] = []
         self.away = False
         self.odd_rooms: set[str] = set()
+        self.evicted: set[str] = set()
+        self.refuses: RedisError | None = None  # said of every write
+        self.of_the_other_half: RedisError | None = None  # said of rooms with an odd number
+        self.renewed = self.refreshed = 0
 
     async def ping(self) -> None:
         if self.away:
             raise RedisConnectionError("refused")
 
-    async def write(self, epoch: int, documents: Sequence[Published]) -> list[Answer | RedisError]:
+    async def write(self, epoch: int, documents: Sequence[Published]) -> list[Answer | Exception]:
         await self.ping()
         self.batches.append([each.room_id for each in documents])
+        if self.refuses is not None:
+            return [self.refuses] * len(documents)
         return [self._write(epoch, each) for each in documents]
 
-    def _write(self, epoch: int, each: Published) -> Answer | RedisError:
+    def _write(self, epoch: int, each: Published) -> Answer | Exception:
         if each.room_id in self.odd_rooms:
             return ResponseError("WRONGTYPE")
+        if self.of_the_other_half is not None and int(each.room_id[-1]) % 2:
+            return self.of_the_other_half
         held = self.versions.get(each.room_id)
         if held is not None and held[0] > epoch:
             return Answer.STALE_EPOCH
@@ -51,6 +61,27 @@ class StoreTwin:
             return Answer.NOT_NEWER
         self.versions[each.room_id] = (epoch, each.rev)
         return Answer.WRITTEN if held else Answer.WRITTEN_NEW
+
+    async def try_to_write(self) -> None:
+        await self.ping()
+        if self.refuses is not None:
+            raise self.refuses
+
+    async def renew(self) -> None:
+        self.renewed += 1
+
+    async def refresh(self) -> None:
+        self.refreshed += 1
+
+    async def shown(self, room_ids: Sequence[str]) -> list[bool]:
+        await self.ping()
+        return [room_id in self.versions and room_id not in self.evicted for room_id in room_ids]
+
+    async def configuration(self) -> dict[str, str]:
+        return {}
+
+    def words(self, error: BaseException) -> str:
+        return words_of(error)
 
     async def known(self, room_ids: Sequence[str]) -> bool:
         await self.ping()
@@ -157,7 +188,7 @@ async def test_a_wipe_is_noticed_once(scene: Scene, monkeypatch: pytest.MonkeyPa
 async def test_a_wiped_redis_is_noticed_in_silence_too(scene: Scene) -> None:
     await scene.round()
     scene.store.versions.clear()
-    scene.projection._wrote_at = 0.0
+    scene.projection._probed_at = 0.0
     await scene.projection._probe()
     await scene.round()
     assert sorted(scene.store.versions) == ["room-0", "room-1", "room-2"]
@@ -188,9 +219,112 @@ async def test_one_odd_key_stops_no_other_room(scene: Scene) -> None:
 
 
 async def test_a_redis_that_refuses_everything_is_away(scene: Scene) -> None:
-    scene.store.odd_rooms |= {"room-0", "room-1", "room-2"}
-    with pytest.raises(ResponseError):
+    scene.store.refuses = ReadOnlyError("You can't write against a read only replica.", status_code="READONLY")
+    with pytest.raises(ReadOnlyError):
         await scene.round()
+
+
+async def test_a_worker_whose_only_rooms_have_odd_keys_is_not_away(scene: Scene) -> None:
+    scene.store.odd_rooms |= {"room-0", "room-1", "room-2"}
+    await scene.round()
+    assert scene.projection.answers is True
+    assert scene.count("failed") == 3
+
+
+async def test_redis_is_back_when_it_takes_a_write_and_not_when_it_answers(scene: Scene) -> None:
+    """As after a failover: the old master answers every PING, and takes nothing."""
+    scene.store.refuses = ReadOnlyError("You can't write against a read only replica.", status_code="READONLY")
+    with structlog.testing.capture_logs() as logs:
+        writing = asyncio.create_task(scene.projection.run_write())
+        await until(lambda: scene.store.renewed >= 3)
+        assert scene.projection.answers is False
+        scene.store.refuses = None
+        await until(lambda: scene.projection.answers is True)
+        await scene.projection.collect(scene.owner)
+        await until(lambda: len(scene.store.versions) == 3)
+    writing.cancel()
+    events = [line["event"] for line in logs]
+    assert events.count("Redis does not take documents; folding goes on, overlays will go stale") == 1
+    assert events.count("Redis takes documents") == 1
+    assert logs[0]["error"] == "READONLY You can't write against a read only replica."
+
+
+async def test_an_outage_soon_after_another_is_followed_by_everything_anew_too(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.projection._project_all_anew("Redis was away")
+    scene.owner.reproject = False
+    scene.projection._project_all_anew("Redis was away")
+    assert scene.reprojections() == 1
+    monkeypatch.setattr(projection_module, "ANEW_EVERY_S", 0.0)
+    await scene.projection._probe()
+    assert scene.owner.reproject
+    assert scene.reprojections() == 2
+
+
+async def test_what_one_of_several_servers_refused_is_made_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projection_module, "PARTLY_RETRY_S", 0.0)
+    scene.store.of_the_other_half = RedisConnectionError("Error 111 connecting to 10.0.0.2:6379.")
+    await scene.round()
+    await scene.projection._mend()
+    assert sorted(scene.store.versions) == ["room-0", "room-2"]
+    assert scene.store.refreshed == 1
+    scene.store.of_the_other_half = None
+    await scene.round()
+    assert sorted(scene.store.versions) == ["room-0", "room-1", "room-2"]
+    assert scene.projection.answers is True
+
+
+async def test_what_the_guard_refuses_is_counted_by_reason(scene: Scene) -> None:
+    scene.store.versions |= {"room-0": (1, 1_000), "room-1": (2, 1)}
+    await scene.round()
+    assert [
+        scene.metrics.registry.get_sample_value("stream_redis_refused_total", {"reason": reason})
+        for reason in ("not_newer", "stale_epoch")
+    ] == [1.0, 1.0]
+
+
+async def test_a_room_that_is_refused_again_and_again_is_measured(scene: Scene) -> None:
+    def waited_s() -> float:
+        scene.metrics.sync([scene.owner], 1)
+        labels = {"partition": str(scene.owner.partition), "reason": "not_newer"}
+        return scene.metrics.registry.get_sample_value("stream_redis_refused_seconds", labels) or 0.0
+
+    scene.store.versions["room-0"] = (1, 3)
+    await scene.round()
+    assert waited_s() == 0.0
+    scene.now_ms += 1_000
+    scene.fold(like(3, room="room-0"))
+    await scene.round()
+    assert waited_s() > 0.0
+    for offset in (4, 5):
+        scene.now_ms += 1_000
+        scene.fold(like(offset, room="room-0"))
+        await scene.round()
+    assert scene.store.versions["room-0"] > (1, 3)
+    assert waited_s() == 0.0
+
+
+async def test_a_document_that_goes_before_its_time_is_counted_and_made_again(scene: Scene) -> None:
+    await scene.round()
+    scene.store.evicted.add("room-1")
+    scene.projection._sampled_at = 0.0
+    with structlog.testing.capture_logs() as logs:
+        await scene.projection._probe()
+    assert scene.metrics.registry.get_sample_value("stream_redis_vanished_total") == 1.0
+    assert [line["room_id"] for line in logs] == ["room-1"]
+    scene.store.batches.clear()
+    await scene.round()
+    assert scene.store.batches == [["room-1"]]
+
+
+async def test_a_document_that_ran_out_has_not_vanished(scene: Scene) -> None:
+    await scene.round()
+    scene.store.evicted |= {"room-0", "room-1", "room-2"}
+    scene.projection._sample = [(owner, room, 0.0) for owner, room, _ in scene.projection._sample]
+    scene.projection._sampled_at = 0.0
+    await scene.projection._probe()
+    assert scene.metrics.registry.get_sample_value("stream_redis_vanished_total") == 0.0
 
 
 async def test_while_redis_is_away_nothing_is_queued_and_afterwards_the_newest_is_written(scene: Scene) -> None:
