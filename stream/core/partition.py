@@ -338,9 +338,11 @@ class PartitionFold:
         self._life.ended.due_again(self.rooms)
 
     def publish_again(self, room_id: str) -> None:
-        """The room's document did not arrive: it is due at once, if the room is still here."""
+        """The room's document did not arrive: it is due at once; the last one of its session if that has ended."""
         room = self.rooms.get(room_id)
-        if room is not None and room.next_due_ms > 0:
+        if room is None:
+            self.last_again()
+        elif room.next_due_ms > 0:
             self._publishing.due_at_once(room)
 
     def overlay(self, room_id: str, epoch: int = 0) -> Overlay | None:
