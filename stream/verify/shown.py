@@ -17,9 +17,8 @@ from stream.redis_clients import REDIS_ERRORS
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from stream.redis_clients import RedisClient
-
     from stream.contract.overlay import Overlay
+    from stream.redis_clients import RedisClient
 
 # Both of one moment.
 LOOK = "return {redis.call('GET', KEYS[1]), redis.call('HGET', KEYS[2], 'p')}"
