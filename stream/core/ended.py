@@ -83,9 +83,10 @@ class Ended:
         self._counters.snapshots += len(taken)
         return [last.published(epoch) for last in taken]
 
-    def due_again(self, rooms: Collection[str]) -> None:
-        """Redis may have lost them: all that are kept are due, but of rooms in which another session goes on."""
+    def due_again(self, rooms: Collection[str]) -> int:
+        """Redis may have lost them: all that are kept are due but where another session goes on; how many."""
         self._due = [last for room_id, last in self._kept.items() if room_id not in rooms]
+        return len(self._due)
 
     # -- checkpoint ----------------------------------------------------------------------------------------------------
     def cut(self, epoch: int, published: list[int], revisions: Sequence[int] | None) -> Iterator[Published]:

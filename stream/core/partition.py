@@ -333,17 +333,9 @@ class PartitionFold:
         left = None if limit is None else limit - len(published)
         return published + self._publishing.publish(wall_ms, epoch, everything=everything, limit=left)
 
-    def last_again(self) -> None:
-        """Redis may have lost what it held: the last documents of sessions that ended lately are due once more."""
-        self._life.ended.due_again(self.rooms)
-
-    def publish_again(self, room_id: str) -> None:
-        """The room's document did not arrive: it is due at once; the last one of its session if that has ended."""
-        room = self.rooms.get(room_id)
-        if room is None:
-            self.last_again()
-        elif room.next_due_ms > 0:
-            self._publishing.due_at_once(room)
+    def last_again(self, room_id: str = "") -> None:
+        """Redis lacks documents: this room's is due at once; else the last ones of sessions that ended lately are."""
+        self._publishing.again(room_id) or self._life.ended.due_again(self.rooms)
 
     def overlay(self, room_id: str, epoch: int = 0) -> Overlay | None:
         """One room as of the clock, for a look: no revision is used up."""

@@ -87,6 +87,13 @@ class Publishing:
         """A room is due whatever its pace."""
         self._schedule(room, 0)
 
+    def again(self, room_id: str) -> bool:
+        """A room whose document did not arrive is due at once; False: it is not here."""
+        room = self._rooms.get(room_id)
+        if room is not None and room.next_due_ms > 0:
+            self._schedule(room, 0)
+        return room is not None
+
     def _pace_ms(self, room: Room) -> int:
         """At most one document each 100 ms; a room with neither a sale nor traffic waits longer.
 

@@ -222,7 +222,7 @@ class Projection:
         again, self._again = self._again, []
         await self._store.refresh()
         for owner, room_id in again:
-            owner.fold.publish_again(room_id)
+            owner.fold.last_again(room_id)
 
     async def _probe(self) -> None:
         """Each second: whether Redis still holds what was written; and what waited for its time is done."""
@@ -260,7 +260,7 @@ class Projection:
             return
         self._metrics.redis_vanished.inc(len(vanished))
         for owner, room_id in vanished:
-            owner.fold.publish_again(room_id)
+            owner.fold.last_again(room_id)
         self._say_words(
             "documents go before their time: Redis evicts them, or somebody deletes them",
             room_id=vanished[0][1],
