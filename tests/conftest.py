@@ -13,6 +13,7 @@ from stream import topics
 from stream.local.packages import Program, find_program
 from stream.local.settings import LocalSettings
 from stream.local.stack import Stack, local_stack
+from tests.support.durations import Durations
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -26,6 +27,12 @@ _numbers = itertools.count(1)
 # A shell that starts us in the background ignores Ctrl-C, and every child would inherit that; some are sent it here.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Note what the tests take; a process of pytest-xdist leaves that to its controller."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Durations(config.rootpath, len(config.getoption("tx", None) or [1])), "durations")
 
 
 @pytest.fixture(scope="session")

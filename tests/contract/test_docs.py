@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TOP = Path(__file__).parents[2]
-PAGES = sorted([TOP / "README.md", TOP / "CHANGELOG.md", *(TOP / "docs").rglob("*.md")])
+PAGES = sorted([TOP / "README.md", TOP / "CHANGELOG.md", TOP / "CONTRIBUTING.md", *(TOP / "docs").rglob("*.md")])
 TEXTS = {page.relative_to(TOP).as_posix(): page.read_text("utf-8") for page in PAGES}
 SIGNALS = (TOP / "docs" / "signals.md").read_text("utf-8")
 
