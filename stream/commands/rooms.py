@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from rich.console import Console
 
 from stream.errors import NoSuchError, SnapupError, did_you_mean
+from stream.redis_clients import REDIS_ERRORS, RedisClient
 from stream.settings import load_settings
 from stream.sources.rooms import SORTS, RoomStates, ordered, room_states
 from stream.view.rooms import rooms_summary, rooms_table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-
     from stream.settings import Settings
 
 # A screen and a half.
@@ -68,43 +65,11 @@ async def _look(settings: Settings) -> RoomStates:
     Raises:
         SnapupError: Redis does not answer.
     """
-    try:
-        client = _Client(settings.redis_url, settings.redis_timeout_ms / 1000)
-    except ValueError as error:
-        raise SnapupError(f"SNAPUP_REDIS_URL is not the address of a Redis ({error}).") from None
+    client = RedisClient(settings.redis(), timeout_ms=settings.redis_timeout_ms)
     try:
         return await room_states(client, settings.topic_prefix)
-    except (RedisError, OSError) as error:
-        raise SnapupError(f"Redis does not answer ({error}). Start it, or set SNAPUP_REDIS_URL.") from None
+    except REDIS_ERRORS as error:
+        said = client.words(error)
+        raise SnapupError(f"Redis at {client.address} does not answer ({said}). Set SNAPUP_REDIS_URL.") from None
     finally:
         await client.aclose()
-
-
-class _Client:
-    """One Redis, asked as `room_states` asks."""
-
-    def __init__(self, url: str, timeout_s: float) -> None:
-        self._redis = Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
-
-    async def scan(self, match: str, count: int) -> AsyncIterator[list[bytes]]:
-        """Keys, a page at a time."""
-        cursor = -1
-        while cursor != 0:
-            cursor, keys = await self._redis.scan(max(cursor, 0), match=match, count=count)
-            yield [key for key in keys if isinstance(key, bytes)]
-
-    async def batch(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """An answer for each, in order."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for command in commands:
-                pipe.execute_command(*command)
-            return list(await pipe.execute(raise_on_error=False))
-
-    async def now_ms(self, key: str) -> int:  # noqa: ARG002 — one server, one clock
-        """Its clock."""
-        seconds, micros = await self._redis.time()
-        return int(seconds) * 1000 + int(micros) // 1000
-
-    async def aclose(self) -> None:
-        """Let the connections go."""
-        await self._redis.aclose()

@@ -6,17 +6,19 @@ Reads only, by SCAN and in batches, within bounds: of more rooms than are looked
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 from msgspec import Struct, field
 
 from stream.contract.ids import is_id
 from stream.contract.overlay import room_key
+from stream.redis_clients import is_of_the_server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-    from typing import Any
+    from collections.abc import Iterable, Iterator
+
+    from stream.redis_clients import RedisClient
 
 SCAN_COUNT = 1_000
 BATCH_ROOMS = 200
@@ -98,19 +100,6 @@ class _Document(Struct):
 _decode = msgspec.json.Decoder(_Document).decode
 
 
-class RedisClient(Protocol):
-    """What is asked of Redis, whether one server answers, Sentinels or a cluster."""
-
-    def scan(self, match: str, count: int) -> AsyncIterator[list[bytes]]:
-        """Keys, a page at a time."""
-
-    async def batch(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """An answer for each, in order; an error is an answer."""
-
-    async def now_ms(self, key: str) -> int:
-        """The clock of the server that has this key."""
-
-
 class RoomState(Struct, kw_only=True):
     """One room, as its document says.
 
@@ -163,7 +152,7 @@ async def room_states(redis: RedisClient, prefix: str, max_rooms: int = MAX_ROOM
         max_rooms: look at so many at most.
 
     Raises:
-        RedisError or OSError: no answer.
+        One of `REDIS_ERRORS`: no answer.
     """
     room_ids, complete = await _room_ids(redis, prefix, max_rooms)
     rooms: list[RoomState] = []
@@ -171,6 +160,9 @@ async def room_states(redis: RedisClient, prefix: str, max_rooms: int = MAX_ROOM
         batch = room_ids[start : start + BATCH_ROOMS]
         keys = [room_key(prefix, room_id, "overlay") for room_id in batch]
         raws = await redis.batch([("GET", key) for key in keys])
+        for answer in raws:
+            if isinstance(answer, Exception) and is_of_the_server(answer):
+                raise answer  # of a node that is gone we know nothing, and must not say that its rooms are broken
         now_ms = await redis.now_ms(keys[0])
         for room_id, raw in zip(batch, raws, strict=True):
             if raw is not None:  # it has run out meanwhile

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
@@ -118,12 +118,18 @@ async def test_thousands_of_rooms_are_read_in_batches_and_bounded() -> None:
     raw = msgspec.json.encode(document())
     redis = FakeRedis({room_key("live", f"room-{number}", "overlay"): raw for number in range(5_000)})
     redis.documents["live:v1:{room:no id}:overlay"] = raw
-    found = await room_states(redis, "live")
+    found = await room_states(cast("Any", redis), "live")
     assert (len(found.rooms), found.complete) == (5_000, True)
     assert max(redis.batches) <= 200
-    few = await room_states(redis, "live", max_rooms=1_500)
+    few = await room_states(cast("Any", redis), "live", max_rooms=1_500)
     assert (len(few.rooms), few.complete) == (1_500, False)
     assert "1,500 or more rooms" in rooms_summary(few.rooms, complete=False)
+
+
+async def test_a_node_that_is_gone_is_no_broken_document() -> None:
+    redis = FakeRedis({room_key("live", "room", "overlay"): cast("Any", OSError("gone"))})
+    with pytest.raises(OSError, match="gone"):
+        await room_states(cast("Any", redis), "live")
 
 
 def test_the_table_takes_hostile_names_and_words() -> None:
