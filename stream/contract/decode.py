@@ -307,3 +307,9 @@ class Decoder:
 def _bad_id(event: RoomEvent) -> DeadLetter:
     pointer = pointer_to_bad_id(event)
     return refuse(Reason.SCHEMA_VIOLATION, "an id may hold letters, digits and . _ : - only", pointer)
+
+
+def ahead_of_clock(ahead_ms: int) -> DeadLetter:
+    """The refusal of a record whose own time, a producer's word, lies so far ahead of the clock of whoever reads it."""
+    detail = f"the record's time is {ahead_ms} ms ahead of the clock, the most is {MAX_AHEAD_MS}"
+    return refuse(Reason.AHEAD_OF_CLOCK, detail)

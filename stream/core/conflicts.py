@@ -15,9 +15,10 @@ from stream.core.stock import STATUS_BIT, OrderState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stream.contract.decode import DeadLetter
-    from stream.contract.events import Order
-    from stream.core.memory import Memory
+    from stream.contract.decode import DeadLetter, Record
+    from stream.contract.events import Order, RoomEvent
+    from stream.core.counters import Counters
+    from stream.core.memory import Memory, Shared
 
 # A record that was taken although its order began with other lines.
 OTHER_LINES = "other_lines"
@@ -117,3 +118,26 @@ def has_other_lines(order: OrderState, event: Order) -> bool:
         return order.lines != (() if line.sale_id is None else ((line.sale_id, line.sku_id, line.quantity),))
     other = OrderState.of(event)
     return other.amount_minor != order.amount_minor or other.lines != order.lines
+
+
+def note_other_lines(
+    shared: Shared,
+    counters: Counters,
+    noted: list[Noted],
+    topic_index: int,
+    records: Sequence[Record],
+    events: Sequence[RoomEvent],
+) -> None:
+    """Count what `shared` holds of these records, and note where the first ones are."""
+    if not shared.other_lines:
+        return
+    found, shared.other_lines = shared.other_lines, []
+    counters.conflicts[OTHER_LINES] += len(found)
+    for event in found[: NOTED_MAX - len(noted)]:
+        offset = record_of(event, records, events).offset
+        noted.append(Noted(OTHER_LINES, topic_index, offset, event.order_id))
+
+
+def record_of(event: RoomEvent, records: Sequence[Record], events: Sequence[RoomEvent]) -> Record:
+    """The record that an event was read from; looked for only when there is something to say of it."""
+    return next(record for record, each in zip(records, events, strict=True) if each is event)

@@ -11,6 +11,7 @@ Notes are a flat list of integers:
     topic + 8, skip, count       the same, behind a hole of `skip` offsets
     16, by                       the clock moves by so many ms, with the log
     17, by                       the clock moves by so many ms, a tick of the wall clock
+    18, by                       of the next piece records are refused whose time is further ahead of the clock
     32 + 2 × topic, count        `count` offsets of a topic from number 8 on, for which there was no room
     33 + 2 × topic, skip, count  the same, behind a hole
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _SKIPPED = 8
 _MORE_TOPICS = 32
 _CLOCK = {"log": 16, "tick": 17}
+_LATEST = 18
 _SOURCE: dict[int, Literal["tick", "log"]] = {16: "log", 17: "tick"}
 # Some 200 KB; the caller has a checkpoint made before the notes become too large for one record.
 NOTES_MAX = 60_000
@@ -110,11 +112,15 @@ class Segment(msgspec.Struct, array_like=True):
 
 
 class Piece(NamedTuple):
-    """Fold the records of a topic whose offsets lie in `first` to `end`, the latter not included."""
+    """Fold the records of a topic whose offsets lie in `first` to `end`, the latter not included.
+
+    `latest_ms`: records of a later time were refused, by the wall clock of then.
+    """
 
     topic_index: int
     first: int
     end: int
+    latest_ms: int | None = None
 
 
 class ClockMove(NamedTuple):
@@ -155,11 +161,13 @@ class Journal:
         """The clock was moved, or stands where it stood for another reason."""
         self._now = clock_ms, source
 
-    def folded(self, topic_index: int, first: int, end: int) -> None:
-        """A piece was folded."""
+    def folded(self, topic_index: int, first: int, end: int, latest_ms: int | None = None) -> None:
+        """A piece was folded, all of it or but for records later than `latest_ms`."""
         notes = self.notes
         if self._now != self._noted:
             self._note_clock()
+        if latest_ms is not None:
+            notes += (_LATEST, latest_ms - self._now[0])
         skip = first - self._positions[topic_index]
         self._positions[topic_index] = end
         kind, behind_hole = topic_index, topic_index + _SKIPPED
@@ -202,8 +210,12 @@ def steps_of(notes: Sequence[int], positions: Sequence[int], clock_ms: int) -> I
     """
     at = list(positions)
     rest = iter(notes)
+    latest_ms: int | None = None
     try:
         for kind in rest:
+            if kind == _LATEST:
+                latest_ms = clock_ms + next(rest)
+                continue
             source = _SOURCE.get(kind)
             if source is not None:
                 clock_ms += next(rest)
@@ -212,7 +224,8 @@ def steps_of(notes: Sequence[int], positions: Sequence[int], clock_ms: int) -> I
             topic_index, behind_hole = _topic_of(kind)
             first = at[topic_index] + (next(rest) if behind_hole else 0)
             at[topic_index] = first + next(rest)
-            yield Piece(topic_index, first, at[topic_index])
+            yield Piece(topic_index, first, at[topic_index], latest_ms)
+            latest_ms = None
     except (StopIteration, IndexError) as error:
         raise JournalError("its notes are cut off or name a topic that does not exist") from error
 

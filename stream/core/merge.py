@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from stream.contract.decode import Record
 
 
+# What Kafka's clients call a record time that the producer gave.
+CREATE_TIME = 0
+
+
 class _Topic:
-    __slots__ = ("at_end", "queue", "queued", "reached_ms", "start")
+    __slots__ = ("at_end", "queue", "queued", "reached_ms", "stamped", "start")
 
     def __init__(self) -> None:
         self.queue: deque[Sequence[Record]] = deque()
@@ -29,12 +33,19 @@ class _Topic:
         self.queued = 0
         self.reached_ms = -1  # greatest append time taken
         self.at_end = False
+        self.stamped = True  # by the broker's clock; else the times are the producers' word
 
-    def head_ms(self) -> int:
-        """The time at which the next record may be folded; timestamps that go back do not take the topic back."""
-        return max(self.queue[0][self.start].timestamp, self.reached_ms)
+    def head_ms(self, wall_ms: int | None) -> int:
+        """The time at which the next record may be folded; timestamps that go back do not take the topic back.
 
-    def take_until(self, end_ms: int) -> Sequence[Record]:
+        Nor does a producer's clock that is fast take it forward, and with it the rooms of everybody else.
+        """
+        return max(self._believed_ms(self.queue[0][self.start].timestamp, wall_ms), self.reached_ms)
+
+    def _believed_ms(self, time_ms: int, wall_ms: int | None) -> int:
+        return time_ms if self.stamped or wall_ms is None else min(time_ms, wall_ms)
+
+    def take_until(self, end_ms: int, wall_ms: int | None) -> Sequence[Record]:
         """The records of the first slice up to `end_ms`, at least one."""
         piece, start = self.queue[0], self.start
         last_ms = piece[-1].timestamp
@@ -52,7 +63,7 @@ class _Topic:
         else:
             self.start = stop
         self.queued -= stop - start
-        self.reached_ms = max(self.reached_ms, last_ms)
+        self.reached_ms = max(self.reached_ms, self._believed_ms(last_ms, wall_ms))
         return taken
 
 
@@ -74,29 +85,33 @@ class TopicMerge:
             topic = self._topics[topic_index]
             topic.queue.append(records)
             topic.queued += len(records)
+            topic.stamped = getattr(records[-1], "timestamp_type", None) != CREATE_TIME
 
     def set_log_end(self, topic_index: int, at_end: bool) -> None:  # noqa: FBT001 — a fact, not an option
         """Say whether the reader has reached the end of this topic's log."""
         self._topics[topic_index].at_end = at_end
 
-    def take(self) -> tuple[int, Sequence[Record]] | None:
+    def take(self, wall_ms: int | None = None) -> tuple[int, Sequence[Record]] | None:
         """The next records to fold, with their topic.
 
         None: nothing is queued, or all of it waits for a topic with backlog.
+
+        Args:
+            wall_ms: no producer's time beyond it is believed; None: all are, as in an import.
         """
         best = -1
         best_ms = 0
         limit_ms: int | None = None
         for index, topic in enumerate(self._topics):
             if topic.queue:
-                head_ms = topic.head_ms()
+                head_ms = topic.head_ms(wall_ms)
                 if best < 0 or head_ms < best_ms:
                     best, best_ms = index, head_ms
             elif not topic.at_end and (limit_ms is None or topic.reached_ms < limit_ms):
                 limit_ms = topic.reached_ms
         if best < 0 or (limit_ms is not None and best_ms // BUCKET_MS > limit_ms // BUCKET_MS):
             return None
-        return best, self._topics[best].take_until((best_ms // BUCKET_MS + 1) * BUCKET_MS)
+        return best, self._topics[best].take_until((best_ms // BUCKET_MS + 1) * BUCKET_MS, wall_ms)
 
     def clock_ms(self, wall_ms: int | None) -> tuple[int, Literal["tick", "log"]]:
         """The clock after what was taken, and whether it ran on the wall clock.
@@ -108,7 +123,7 @@ class TopicMerge:
         for topic in self._topics:
             reached_ms = max(reached_ms, topic.reached_ms)
             if topic.queue or not topic.at_end:
-                next_ms = topic.head_ms() if topic.queue else topic.reached_ms
+                next_ms = topic.head_ms(wall_ms) if topic.queue else topic.reached_ms
                 behind = next_ms if behind is None else min(behind, next_ms)
         if behind is not None:
             self._clock_ms = max(self._clock_ms, behind)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from heapq import heapify, heappop
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-from stream.contract.decode import DeadLetter, Decoder, Limits
-from stream.contract.events import TOPIC_NAMES, Order, RoomClosed, RoomOpened
+from stream.contract.decode import DeadLetter, Decoder, Limits, ahead_of_clock
+from stream.contract.events import MAX_AHEAD_MS, TOPIC_NAMES, Order, RoomClosed, RoomOpened
 from stream.core import roomstate
 from stream.core.changelog import ChangeLogs, CorruptCheckpointError
-from stream.core.conflicts import NOTED_MAX, OTHER_LINES, Noted, letter_of
+from stream.core.conflicts import Noted, letter_of, note_other_lines, record_of
 from stream.core.counters import Counters
 from stream.core.crowd import Crowd, by_room, fold_crowd, newest_by_room
 from stream.core.dormant import RISING_KEY
@@ -118,23 +118,30 @@ class PartitionFold:
         self._publishing.clock_source = source
 
     # -- fold -------------------------------------------------------------------------------------------------------
-    def fold(self, topic_index: int, records: Sequence[Record]) -> None:
-        """Fold one contiguous piece of one topic. Total: bad records wait in `refused`, nothing raises."""
+    def fold(self, topic_index: int, records: Sequence[Record], latest_ms: int | None = None) -> None:
+        """Fold one contiguous piece of one topic. Total: bad records wait in `refused`, nothing raises.
+
+        Records of a time beyond `latest_ms` are refused: their producers' clocks are wrong. None: any time may be.
+        """
         if not records:
             return
+        is_ahead = latest_ms is not None and max([record.timestamp for record in records]) > latest_ms
         if self.shared.clock_ms < 0:
             # Before anything is known the first record says what time it is: rooms and orders must not be born at −1.
-            self.shared.clock_ms = max(records[0].timestamp, 0)
+            first_ms = records[0].timestamp
+            if is_ahead and latest_ms is not None:
+                first_ms = min(first_ms, latest_ms - MAX_AHEAD_MS)
+            self.shared.clock_ms = max(first_ms, 0)
         self._life.touched.clear()
         decoded = self._decoders[topic_index].decode_all(records)
-        if decoded is None or topic_index == INTERACTIONS:
-            self._fold_each(topic_index, records)
+        if decoded is None or is_ahead or topic_index == INTERACTIONS:
+            self._fold_each(topic_index, records, latest_ms if is_ahead else None)
         else:
             self._fold_good(topic_index, records, decoded)
         if topic_index >= TOPICS_1:
             self.needs(VERSION_2)
         self.positions[topic_index] = end = records[-1].offset + 1
-        self.journal.folded(topic_index, records[0].offset, end)
+        self.journal.folded(topic_index, records[0].offset, end, latest_ms if is_ahead else None)
         self.counters.received[topic_index] += len(records)
         self._note_changes()
         self._expire_holds()
@@ -146,11 +153,13 @@ class PartitionFold:
         """From the next cut on the checkpoint holds what only a Snapup that knows this version reads rightly."""
         self.version = max(self.version, version)
 
-    def _fold_each(self, topic_index: int, records: Sequence[Record]) -> None:
+    def _fold_each(self, topic_index: int, records: Sequence[Record], latest_ms: int | None) -> None:
         """One record at a time: among these is a bad one, or one that has to be looked at by itself."""
         decode, lateness_ms = self._decoders[topic_index].decode, self.rules.allowed_lateness_ms
         for record in records:
             event = decode(record.value, record.key, record.timestamp, record.headers)
+            if latest_ms is not None and record.timestamp > latest_ms and not isinstance(event, DeadLetter):
+                event = ahead_of_clock(record.timestamp - latest_ms + MAX_AHEAD_MS)
             if isinstance(event, DeadLetter):
                 self._refuse(topic_index, record, event)
                 continue
@@ -161,7 +170,7 @@ class PartitionFold:
             room.note(topic_index, record.offset, record.timestamp)
             at_ms = effective_time_ms(event.event_time_ms, record.timestamp, lateness_ms)
             self._fold_one(topic_index, room, event, at_ms, [record], [event])
-            self._note_other_lines(topic_index, [record], [event])
+            note_other_lines(self.shared, self.counters, self.noted, topic_index, [record], [event])
             self._life.generations.ids += 1
 
     def _fold_word(self, topic_index: int, record: Record, event: RoomOpened | RoomClosed) -> None:
@@ -219,7 +228,7 @@ class PartitionFold:
                 continue
             for event, each_ms in zip(events, at_ms, strict=True):
                 self._fold_one(topic_index, room, event, each_ms, records, decoded.events)
-        self._note_other_lines(topic_index, records, decoded.events)
+        note_other_lines(self.shared, self.counters, self.noted, topic_index, records, decoded.events)
         self._life.generations.ids += len(records)
 
     def _fold_one(
@@ -240,17 +249,8 @@ class PartitionFold:
             self.counters.duplicate[topic_index] += 1
         elif isinstance(event, Order):  # no other is ever in conflict
             letter = letter_of(room, REASON_OF[outcome], event)
-            self._refuse(topic_index, _record_of(event, records, events), letter)
+            self._refuse(topic_index, record_of(event, records, events), letter)
             self.counters.conflicts[letter.reason.value] += 1
-
-    def _note_other_lines(self, topic_index: int, records: Sequence[Record], events: Sequence[RoomEvent]) -> None:
-        if not self.shared.other_lines:
-            return
-        found, self.shared.other_lines = self.shared.other_lines, []
-        self.counters.conflicts[OTHER_LINES] += len(found)
-        for event in found[: NOTED_MAX - len(self.noted)]:
-            offset = _record_of(event, records, events).offset
-            self.noted.append(Noted(OTHER_LINES, topic_index, offset, event.order_id))
 
     def _refuse(self, topic_index: int, record: Record, letter: DeadLetter) -> None:
         self.refused.append(Refused(topic_index, record.offset, record, letter))
@@ -493,8 +493,3 @@ class PartitionFold:
         """Where nothing is known of any room a replay may begin."""
         if not self.rooms and not self._life.dormant.rooms:
             self.journal.begins_empty(self._life.generations.state(), self._life.rising.state())
-
-
-def _record_of(event: RoomEvent, records: Sequence[Record], events: Sequence[RoomEvent]) -> Record:
-    """The record that an event was read from; looked for only when there is something to say of it."""
-    return next(record for record, each in zip(records, events, strict=True) if each is event)

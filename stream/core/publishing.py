@@ -181,7 +181,7 @@ class Publishing:
             as_of_ms=as_of_ms,
             stale_after_ms=as_of_ms + refresh_ms * self._rules.stale_after_refreshes,
             source=self.clock_source,
-            lag_ms=0 if wall_ms is None else wall_ms - as_of_ms,
+            lag_ms=0 if wall_ms is None else max(0, wall_ms - as_of_ms),
             epoch=epoch,
             partition=self._partition,
             topics=self._topic_names,

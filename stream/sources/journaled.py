@@ -62,7 +62,7 @@ class JournaledPartition:
                 f"{topic}, partition {self.fold.partition}, does not hold offsets {piece.first} to {piece.end - 1} any "
                 "more, which were folded"
             )
-        self.fold.fold(piece.topic_index, records)
+        self.fold.fold(piece.topic_index, records, piece.latest_ms)
 
     def cut(self, segment: Segment) -> list[Published]:
         """The end of a segment: the documents that its transaction wrote to `live.signals`, in its order.

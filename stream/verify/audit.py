@@ -150,6 +150,7 @@ class Auditor:
         self._letters = DeadLetters()
         self._rulebook = rulebook
         self._counting = Counting(logs.inputs, rulebook, self._letters.expect)
+        self._counting.recount.ahead_of_clock = self._letters.ahead_of_clock
         self._compared: dict[str, dict[str, int]] = {}
         self._cut: dict[int, Meta] = {}
 
@@ -165,8 +166,9 @@ class Auditor:
         shown = await self._shown.rooms()
         problems = await self._choose_cut(await self._logs.inputs.ends(), until, report)
         await self._learn_rules()
-        await self._counting.count_to(self._positions(), report)
+        # Before counting: of what was refused for a clock only its letter knows.
         await self._read_outputs()
+        await self._counting.count_to(self._positions(), report)
         rooms = self._compare_saved()
         self._refuse_unknown_room(shown, rooms)
         letters = self._letters.differences(_logical(self._logs.inputs.begins), _logical(self._positions()))

@@ -88,6 +88,9 @@ class Recount:
         self._rooms: dict[str, RoomCount] = {}
         self._first_seen_ms: dict[tuple[str, str], int] = {}
         self.accounts = Accounts()
+        # Records whose own time was ahead of the worker's clock. The log alone does not tell: their letters do, which
+        # were written before that time had come.
+        self.ahead_of_clock: set[tuple[str, int, int]] = set()
         self.refusals: list[Refusal] = []
 
     def add(
@@ -115,18 +118,19 @@ class Recount:
         logical = topic.rpartition(".")[2]
         self.accounts.received += 1
         rules = self._rulebook.at(partition, logical, offset)
-        match self._decoder(logical, partition, rules).decode(value, key, timestamp_ms, headers):
-            case DeadLetter(reason=reason):
-                self.accounts.dead_lettered[reason.value] += 1
-                self.refusals.append(Refusal(logical, partition, offset, reason.value, digest(key, value)))
-                return None
-            case event:
-                conflict = self._count(event, timestamp_ms, rules)
-                if conflict is None:
-                    return event.room_id
-                self.accounts.dead_lettered[conflict] += 1
-                self.refusals.append(Refusal(logical, partition, offset, conflict, digest(key, value)))
-                return None
+        event = self._decoder(logical, partition, rules).decode(value, key, timestamp_ms, headers)
+        reason: str | None
+        if isinstance(event, DeadLetter):
+            reason = event.reason.value
+        elif (logical, partition, offset) in self.ahead_of_clock:
+            reason = "ahead_of_clock"
+        else:
+            reason = self._count(event, timestamp_ms, rules)
+            if reason is None:
+                return event.room_id
+        self.accounts.dead_lettered[reason] += 1
+        self.refusals.append(Refusal(logical, partition, offset, reason, digest(key, value)))
+        return None
 
     def _decoder(self, logical: str, partition: int, rules: Assumptions) -> Decoder:
         partitions = rules.murmur2_partitions

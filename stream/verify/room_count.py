@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from stream.contract.events import (
     FIRST_EDITION,
+    MAX_AHEAD_MS,
     CartAdd,
     Comment,
     Enter,
@@ -324,6 +325,8 @@ class RoomCount:
             return _united([self._settled, *self._seconds.values()])
         last = as_of_ms // 1000
         first = last - window_ms // 1000 + 1
+        # What is dated a little ahead of the clock was counted when it was read: it leaves with its own second.
+        last += MAX_AHEAD_MS // 1000 + 1
         return _united(self._seconds[second] for second in range(first, last + 1) if second in self._seconds)
 
     def _watching(self, as_of_ms: int) -> int:

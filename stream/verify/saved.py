@@ -201,12 +201,14 @@ class DeadLetters:
 
     Attributes:
         count: letters read.
+        ahead_of_clock: topic, partition and offset of records that were refused before their own time had come.
         problems: letters that cannot be read.
     """
 
     def __init__(self) -> None:
         self.count = 0
         self.problems = Problems()
+        self.ahead_of_clock: set[tuple[str, int, int]] = set()
         self._balance: Counter[Refusal] = Counter()  # letters less refusals
 
     def add(self, record: Any) -> None:
@@ -220,6 +222,8 @@ class DeadLetters:
             content = digest(
                 _whole(record.key, headers.get("dl-key-bytes")), _whole(record.value, headers.get("dl-value-bytes"))
             )
+            if reason == "ahead_of_clock" and int(headers["dl-append-time-ms"]) > record.timestamp:
+                self.ahead_of_clock.add((topic, partition, offset))
         except (KeyError, ValueError) as error:
             self.problems.add(f"dead-letters/{record.partition}@{record.offset}: headers are wrong: {error!r}")
             return

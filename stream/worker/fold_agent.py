@@ -11,6 +11,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from stream.contract.events import MAX_AHEAD_MS
+from stream.core.merge import CREATE_TIME
 from stream.worker.ownership import Phase, Slice, Verdict
 
 if TYPE_CHECKING:
@@ -113,10 +115,10 @@ class FoldLoop:
         self._mark_log_ends(owner)
         # Before the first piece too: after a long pause the clock of the checkpoint is not what time it is.
         self._advance(owner)
-        while owner.phase is Phase.LIVE and (taken := owner.merge.take()) is not None:
+        while owner.phase is Phase.LIVE and (taken := owner.merge.take(wall_ms := self._wall_ms())) is not None:
             topic_index, records = taken
             for start in range(0, len(records), PIECE_RECORDS):
-                owner.fold.fold(topic_index, _piece(records, start))
+                owner.fold.fold(topic_index, _piece(records, start), _latest_ms(records, wall_ms))
                 if time.monotonic() > self._turn_ends:
                     await self._give_turn(owner)
                     if owner.ownership.token != token:
@@ -138,9 +140,19 @@ class FoldLoop:
             owner.merge.set_log_end(topic_index, owner.ownership.at_log_end(topic_index, now_ms))
 
     def _advance(self, owner: Owner) -> None:
-        clock_ms, source = owner.merge.clock_ms(self._now_ms() if self._wall_clock else None)
+        clock_ms, source = owner.merge.clock_ms(self._wall_ms())
         if clock_ms >= 0:
             owner.fold.advance(clock_ms, source)
+
+    def _wall_ms(self) -> int | None:
+        return self._now_ms() if self._wall_clock else None
+
+
+def _latest_ms(records: Sequence[Record], wall_ms: int | None) -> int | None:
+    """Which record times are too far ahead of the wall clock, where it rules and the times are the producers' word."""
+    if wall_ms is None or getattr(records[-1], "timestamp_type", None) != CREATE_TIME:
+        return None
+    return wall_ms + MAX_AHEAD_MS
 
 
 def _piece(records: Sequence[Record], start: int) -> Sequence[Record]:

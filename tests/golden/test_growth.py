@@ -209,7 +209,7 @@ def test_the_journal_goes_on_over_the_upgrade_also_with_a_ninth_topic(name: str)
     for segment in chain:
         for piece in follower.pieces(segment):
             if piece.topic_index < len(found.topics):
-                follower.take(piece, found.piece(*piece))
+                follower.take(piece, found.piece(piece.topic_index, piece.first, piece.end))
             else:
                 assert piece.first == FIRST_OFFSET
                 follower.take(piece, list(_records_of((*TOPIC_NAMES, *MORE)[piece.topic_index], rooms, clock_ms)))

@@ -198,7 +198,7 @@ def test_the_journal_of_then_replays_to_the_signals_of_then(name: str) -> None:
     signals = []
     for segment in segments:
         for piece in follower.pieces(segment):
-            follower.take(piece, found.piece(*piece))
+            follower.take(piece, found.piece(piece.topic_index, piece.first, piece.end))
         signals += [(each.room_id, each.document) for each in follower.cut(segment)]
     assert signals == found.signals
 

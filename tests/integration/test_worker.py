@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
+from aiokafka import AIOKafkaProducer
 
+from stream.contract.overlay import room_key
 from stream.local.ports import free_ports
 from stream.local.redis import RedisServer
 from tests.integration.worker_process import (
@@ -158,3 +162,43 @@ async def test_the_logs_clock_shows_imported_history_as_of_its_own_end(
     await send(stack, topic_prefix, shop_events(500, seed=9))
     await assert_exact(stack, topic_prefix, worker)
     assert await worker.counted("stream_visible_latency_seconds_count") == 0
+
+
+async def test_one_producer_s_fast_clock_moves_nobody_else_s_room(
+    stack: Stack, topic_prefix: str, apply_topics: Any, start_worker: StartWorker, redis_client: redis.asyncio.Redis
+) -> None:
+    """On CreateTime topics a like half an hour ahead ended every sale of its partition, and released all holds."""
+    await apply_topics(partitions=1, timestamp_type="CreateTime")
+    now_ms = time.time_ns() // 1_000_000
+    ahead_ms = now_ms + 30 * 60_000
+
+    def event(kind: str, room: str, at_ms: int, **fields: Any) -> bytes:
+        told = {"type": kind, "event_id": f"{kind}-{room}-{at_ms}", "room_id": room, "event_time_ms": at_ms}
+        return msgspec.json.encode(told | fields)
+
+    sale = {"sale_id": "s1", "sku_id": "k1", "offered": 100, "starts_at_ms": now_ms, "ends_at_ms": now_ms + 600_000}
+    line = {"sku_id": "k1", "quantity": 1, "amount_minor": 100, "sale_id": "s1"}
+    order = {"user_id": "u1", "order_id": "o1", "status": "placed", "currency": "CNY", "lines": [line]}
+    producer = AIOKafkaProducer(bootstrap_servers=stack.bootstrap_servers)
+    worker = start_worker()
+    await worker.until_ready(1)
+    async with producer:
+        for topic, room, at_ms, value in (
+            ("sales", "good", now_ms, event("sale_opened", "good", now_ms, **sale)),
+            ("orders", "good", now_ms, event("order", "good", now_ms, **order)),
+            ("likes", "fast", ahead_ms, event("like", "fast", ahead_ms, user_id="u2", count=1)),
+            ("likes", "good", now_ms, event("like", "good", now_ms, user_id="u2", count=1)),
+        ):
+            name = f"{topic_prefix}.{topic}"
+            await producer.send_and_wait(name, value, key=room.encode(), timestamp_ms=at_ms)
+    await worker.until_counted("stream_received_total", 4)
+    await assert_exact(stack, topic_prefix, worker)
+    assert await worker.counted('stream_dead_letters_total{reason="ahead_of_clock"}') == 1
+    document = await redis_client.get(room_key(topic_prefix, "good", "overlay"))
+    assert document is not None
+    overlay = msgspec.json.decode(document)
+    assert overlay["totals"]["likes"] == 1
+    assert overlay["sales"][0]["status"] == "open"
+    assert overlay["sales"][0]["held"] == 1 or overlay["as_of_ms"] >= now_ms + 60_000
+    assert overlay["clock"]["lag_ms"] >= 0
+    assert overlay["as_of_ms"] < ahead_ms

@@ -61,12 +61,12 @@ class WatchedFold(PartitionFold):
         super().__init__(partition, RULES, TOPICS)
         self._world = world
 
-    def fold(self, topic_index: int, records: Any) -> None:
+    def fold(self, topic_index: int, records: Any, latest_ms: int | None = None) -> None:
         """Fold, looked at."""
         if records:
             log = self._world.cluster.log(TOPICS[topic_index], self.partition)
             self._world.oracle.folds(log, self.positions[topic_index], records)
-        super().fold(topic_index, records)
+        super().fold(topic_index, records, latest_ms)
 
     def advance(self, clock_ms: int, source: Any) -> None:
         """Advance, looked at: rooms whose clock stands in another age have state and clock of two owners."""

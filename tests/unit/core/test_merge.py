@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import NamedTuple
 
 import pytest
 
@@ -305,3 +306,72 @@ def test_after_clearing_nothing_waits_nothing_is_at_its_end_and_the_clock_stays(
     assert take(merge) == (1, [1_500])
     merge.set_log_end(1, at_end=True)
     assert take_all(merge) == [(0, [2_000]), (0, [3_000])]
+
+
+# -- one producer's clock ----------------------------------------------------------------------------------------------
+class Created(NamedTuple):
+    """A record whose time is its producer's word."""
+
+    offset: int
+    timestamp: int
+    timestamp_type: int = 0
+    value: bytes = b""
+    key: bytes = b""
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def created(*timestamps: int, first: int = 0) -> list[Created]:
+    return [Created(first + number, timestamp) for number, timestamp in enumerate(timestamps)]
+
+
+def test_a_producer_whose_clock_is_fast_does_not_move_the_clock() -> None:
+    merge = merge_of()
+    merge.offer(0, created(5_000, 1_800_000))
+    assert merge.clock_ms(6_000) == (5_000, "log")
+    assert merge.take(6_000) is not None
+    assert merge.take(6_000) is not None
+    assert merge.clock_ms(6_000) == (6_000, "tick")
+    merge.offer(0, created(1_900_000, first=2))
+    assert merge.clock_ms(6_100) == (6_100, "log")
+
+
+def test_records_of_others_behind_a_fast_one_do_not_wait_for_the_other_topics() -> None:
+    merge = merge_of(at_end=False)
+    merge.offer(0, created(1_800_000, 6_000))
+    merge.offer(1, created(6_100))
+    assert [merge.take(6_500) for _ in range(2)] == [(1, created(6_100)), (0, created(1_800_000, 6_000))]
+
+
+def test_the_broker_s_clock_is_believed_and_so_is_every_time_without_a_wall_clock() -> None:
+    for stamped in (1, 0):
+        merge = merge_of()
+        merge.offer(0, [Created(0, 1_800_000, stamped)])
+        wall_ms = 6_000 if stamped else None
+        assert merge.take(wall_ms) is not None
+        assert merge.clock_ms(wall_ms)[0] == 1_800_000
+
+
+@pytest.mark.parametrize("old_ms", [-1, 0, 1_000])
+def test_a_record_far_behind_holds_nobody_else_back(old_ms: int) -> None:
+    merge = merge_of()
+    merge.offer(0, created(9_000))
+    assert take_all(merge)
+    assert merge.clock_ms(10_000) == (10_000, "tick")
+    merge.offer(0, created(old_ms, 10_100, first=1))
+    merge.offer(1, created(10_050))
+    taken = []
+    while (piece := merge.take(10_200)) is not None:
+        taken.append(piece[0])
+        assert merge.clock_ms(10_200)[0] >= 10_000
+    assert sorted(taken) == [0, 0, 1]
+    assert merge.clock_ms(10_200) == (10_200, "tick")
+
+
+@pytest.mark.parametrize("old_ms", [-1, 0, 1_000])
+def test_nor_does_it_for_an_owner_who_has_just_begun(old_ms: int) -> None:
+    merge = merge_of()
+    merge.offer(0, created(old_ms, 10_100))
+    merge.offer(1, created(10_050))
+    taken = [merge.take(10_200) for _ in range(3)]
+    assert [piece[0] for piece in taken if piece is not None] == [0, 1, 0]
+    assert merge.clock_ms(10_200) == (10_200, "tick")

@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from stream.contract.events import TOPIC_NAMES
+from stream.contract.events import MAX_AHEAD_MS, TOPIC_NAMES
 from stream.contract.overlay import Overlay
+from stream.core.journal import Piece, Segment, steps_of
 from stream.core.partition import PartitionFold
 from stream.core.rates import ENGAGED, VIEWERS
 from stream.core.rules import Rules
 from stream.core.time import effective_time_ms
+from stream.sources.journaled import JournaledPartition
 from tests.support.events import (
     Log,
     at,
@@ -513,3 +515,42 @@ KINDS = (b"d|", b"i|", b"o|", b"p|")
 def test_names_of_topics_are_those_of_the_contract_in_its_order() -> None:
     assert tuple(name.removeprefix("live.") for name in TOPICS) == TOPIC_NAMES
     assert (COMMENTS, VISITS) == (0, 4)
+
+
+# -- one producer's clock ----------------------------------------------------------------------------------------------
+def test_records_too_far_ahead_of_the_wall_clock_are_refused_and_move_nothing() -> None:
+    log = Log()
+    log.add(opened(ends_s=600), order("placed"))
+    records = [log.record(like(s=s))[1] for s in (1, 1_800, 61, 62)]
+    log.fold.fold(LIKES, records, at(1) + MAX_AHEAD_MS)
+    assert [(each.offset, each.letter.reason.value) for each in log.fold.refused] == [
+        (1, "ahead_of_clock"),
+        (3, "ahead_of_clock"),
+    ]
+    assert "1799000 ms ahead of the clock, the most is 60000" in log.fold.refused[0].letter.detail
+    assert (log.fold.clock_ms, log.fold.rooms["r1"].likes) == (at(0), 2)
+
+
+def test_a_partition_is_not_born_by_a_fast_clock() -> None:
+    log = Log()
+    log.fold.fold(LIKES, [log.record(like(s=1_800))[1]], at(0) + MAX_AHEAD_MS)
+    assert (log.fold.clock_ms, log.fold.rooms) == (at(0), {})
+
+
+def test_a_replay_refuses_what_was_refused_by_the_wall_clock_of_then() -> None:
+    log = Log()
+    log.add(like(s=0))
+    log.tick(1)
+    records = [log.record(like(s=s))[1] for s in (1, 1_800, 2)]
+    log.fold.fold(LIKES, records, at(1) + MAX_AHEAD_MS)
+    log.add(like(s=3))
+    cut = log.fold.cut(1)
+    assert cut.steps is not None
+    pieces = [step for step in steps_of(cut.steps.notes, [0] * len(TOPICS), -1) if isinstance(step, Piece)]
+    assert [piece.latest_ms for piece in pieces] == [None, at(1) + MAX_AHEAD_MS, None]
+    segment = Segment(1, 1, claim=False, steps=cut.steps)
+    follower = JournaledPartition(3, TOPICS, segment, keep_state=False)
+    for piece in follower.pieces(segment):
+        follower.take(piece, log.records[piece.topic_index][piece.first : piece.end])
+    assert [each.document for each in follower.cut(segment)] == [each.document for each in cut.signals]
+    assert follower.fold.counters.dead_letters == {"ahead_of_clock": 1}

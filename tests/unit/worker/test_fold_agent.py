@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stream.worker import fold_agent
 from stream.worker.fold_agent import LOST_AFTER_S, FoldLoop
@@ -177,9 +177,9 @@ async def test_two_tasks_never_fold_the_same_partition_at_once(monkeypatch: pyte
     folded: list[int] = []
     fold = owner.fold.fold
 
-    def watched(topic_index: int, records: Sequence[Any]) -> None:
+    def watched(topic_index: int, records: Sequence[Any], latest_ms: int | None) -> None:
         folded.extend(record.offset for record in records)
-        fold(topic_index, records)
+        fold(topic_index, records, latest_ms)
 
     monkeypatch.setattr(owner.fold, "fold", watched)
     await asyncio.gather(loop.handle(pieces[:1]), loop._pump(owner), loop.handle(pieces[1:]), loop._pump(owner))
@@ -220,3 +220,42 @@ def test_slices_that_keep_coming_are_not_lost() -> None:
         fetched(owner, LIKES, [like(step)])
         loop.look_for_lost_slices(10.0 + step * LOST_AFTER_S)
     assert owners.healed == []
+
+
+class Created(NamedTuple):
+    """A record of a topic that takes its times from producers."""
+
+    offset: int
+    value: bytes | None
+    timestamp: int
+    key: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp_type: int = 0
+
+
+async def test_one_producer_s_fast_clock_moves_nobody_else_s_room() -> None:
+    """B6: a like 30 minutes ahead ended every sale of the partition and released its holds."""
+    clock = WallClock()
+    owner = live_owner()
+    loop = loop_of(OwnersTwin(owner), clock)
+    all_at_end(owner, besides=LIKES)
+    fast = like(1, room="other", at_ms=NOW_MS + 30 * 60_000)
+    good = like(0)
+    records = [Created(each.offset, each.value, each.timestamp, each.key) for each in (good, fast)]
+    await loop.handle(fetched(owner, LIKES, records))  # type: ignore[arg-type]
+    assert owner.fold.clock_ms == clock.ms
+    assert (likes_of(owner), "other" in owner.fold.rooms) == (1, False)
+    assert [each.letter.reason.value for each in owner.fold.refused] == ["ahead_of_clock"]
+    clock.ms += 100
+    await loop.handle(fetched(owner, LIKES, [Created(2, like(2).value, clock.ms, b"room-1")]))  # type: ignore[list-item]
+    assert owner.fold.clock_ms == clock.ms
+    assert owner.fold.publish(clock.ms, 1)[0].document.count(b'"lag_ms":0') == 1
+
+
+async def test_without_a_wall_clock_history_may_leap() -> None:
+    owner = live_owner()
+    loop = loop_of(OwnersTwin(owner), wall_clock=False)
+    all_at_end(owner, besides=LIKES)
+    later = like(0, at_ms=NOW_MS + 30 * 60_000)
+    await loop.handle(fetched(owner, LIKES, [Created(0, later.value, later.timestamp, later.key)]))  # type: ignore[list-item]
+    assert (owner.fold.clock_ms, likes_of(owner)) == (later.timestamp, 1)
