@@ -35,6 +35,10 @@ AUTHORIZATION_ERRORS = (
 )
 
 
+class UnreachableError(SnapupError):
+    """Kafka did not answer, or not to the point: nothing follows about its topics."""
+
+
 def not_permitted(where: KafkaAt | None, operation: str, resource: str) -> str:
     """The sentence for one missing permission: `operation` in Kafka's words, `resource` such as `topic live.likes`."""
     principal = (None if where is None else brokers_of(where).principal()) or "the principal of this process"
@@ -72,16 +76,16 @@ def _names(error: BaseException) -> str:
     return ", ".join(sorted(found)) or "(not named)"
 
 
-async def unreachable(where: KafkaAt, error: BaseException | None) -> SnapupError:
+async def unreachable(where: KafkaAt, error: BaseException | None) -> UnreachableError:
     """Why no client could start, as a sentence: asks each broker once more."""
     brokers = brokers_of(where)
     with quietly():
         for host, port, _family in collect_hosts(brokers.servers):
             why = await _why(brokers, host, port)
             if why is not None:
-                return SnapupError(f"Kafka at {host}:{port} {why}")
+                return UnreachableError(f"Kafka at {host}:{port} {why}")
     said = "" if error is None else f" ({error})"
-    return SnapupError(
+    return UnreachableError(
         f"Kafka does not answer at {brokers}{said}. Start it (`snapup stack up`), or set SNAPUP_BOOTSTRAP_SERVERS."
     )
 

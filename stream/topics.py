@@ -29,7 +29,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from stream.errors import NoSuchError, SnapupError
 from stream.kafka_clients import client_options
-from stream.kafka_refusals import not_permitted, quietly, refused_permission, unreachable
+from stream.kafka_refusals import UnreachableError, not_permitted, quietly, refused_permission, unreachable
 from stream.topic_settings import TIMESTAMP_TYPE as _TIMESTAMP_TYPE
 from stream.topic_settings import Judgement, judge
 
@@ -267,9 +267,11 @@ async def admin_client(bootstrap_servers: KafkaAt) -> AsyncIterator[Any]:
     except KafkaError as error:
         if (refused := refused_permission(error, bootstrap_servers, "Describe")) is not None:
             raise SnapupError(refused) from None
-        raise SnapupError(f"Kafka at {bootstrap_servers} refused: {error}.") from None
+        raise UnreachableError(f"Kafka at {bootstrap_servers} refused: {error}.") from None
     except TimeoutError:
-        raise SnapupError(f"Kafka at {bootstrap_servers} took longer than {REQUEST_TIMEOUT_MS // 1000} s.") from None
+        raise UnreachableError(
+            f"Kafka at {bootstrap_servers} took longer than {REQUEST_TIMEOUT_MS // 1000} s."
+        ) from None
     finally:
         await admin.close()
 

@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import faust
@@ -89,6 +90,7 @@ class Worker:
         rules = settings.rules()
         if settings.partitioner == "murmur2":
             rules = msgspec.structs.replace(rules, murmur2_partitions=partitions)
+        self.metrics = Metrics(self.topics, observe_latency=wall_clock)
         self.home = Home(
             bootstrap_servers=settings.brokers(),
             id_prefix=transactional_id_prefix(settings),
@@ -99,10 +101,10 @@ class Worker:
             partitions=partitions,
             max_queued_records=settings.max_queued_records,
             accept_data_loss=accept_data_loss,
+            throttled=self.metrics.throttled,
             make_fold=lambda partition: PartitionFold(partition, rules, self.topics),
         )
         self.tasks = Tasks()
-        self.metrics = Metrics(self.topics, observe_latency=wall_clock)
         self.pulse = health.Pulse()
         self.owners = Owners(
             self.home,
@@ -110,6 +112,7 @@ class Worker:
             self.tasks,
             self.metrics,
             slice_records=settings.slice_records,
+            recheck=lambda: preflight.recheck_kafka(partial(check_kafka, settings)),
         )
         self.fold_loop = FoldLoop(self.owners, wall_clock=wall_clock, now_ms=now_ms)
         self.store = OverlayStore(settings.redis(), settings.topic_prefix, settings.redis_timeout_ms)
@@ -138,6 +141,7 @@ class Worker:
             drain_records=DRAIN_SLICES * self.settings.slice_records,
             haul_records=self.settings.slice_records,
             polled=self.pulse.polled,
+            throttled=self.metrics.throttled,
         )
         # acks=False: Faust keeps no offsets of these topics, so none of its ack, gap and commit code runs.
         inputs = app.topic(*self.topics, schema=PassSchema(key_serializer="raw", value_serializer="raw"), acks=False)
@@ -219,6 +223,21 @@ class Worker:
         await self.tasks.close(FLUSH_S)
         with contextlib.suppress(OSError):
             await self.store.close()
+
+
+async def check_kafka(settings: Settings) -> int:
+    """How many partitions the topics have, when all is as a worker needs it.
+
+    Raises:
+        SnapupError: it is not.
+    """
+    return await preflight.check_kafka(
+        settings.brokers(),
+        input_topics(settings.topic_prefix),
+        OutputTopics.of(settings.topic_prefix),
+        group=settings.group,
+        id_prefix=transactional_id_prefix(settings),
+    )
 
 
 def transactional_id_prefix(settings: Settings) -> str:
@@ -349,14 +368,7 @@ async def run_worker(settings: Settings, *, accept_data_loss: bool = False) -> i
     prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
     configure_logging(settings.log_level, group=settings.group, member=settings.member_name or str(os.getpid()))
     async with stop_signals(settings.stop_timeout_ms) as stop:
-        topics = input_topics(settings.topic_prefix)
-        partitions = await preflight.check_kafka(
-            settings.brokers(),
-            topics,
-            OutputTopics.of(settings.topic_prefix),
-            group=settings.group,
-            id_prefix=transactional_id_prefix(settings),
-        )
+        partitions = await check_kafka(settings)
         worker = Worker(settings, partitions, accept_data_loss=accept_data_loss)
         served = await health.serve(worker.health, settings.metrics_host, settings.metrics_port)
         try:

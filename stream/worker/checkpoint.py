@@ -19,12 +19,15 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import InvalidTransactionTimeout, KafkaTimeoutError
 from msgspec import Struct
 
 from stream.core.growth import NEWEST_VERSION
 from stream.exits import Exit
 from stream.kafka_clients import KafkaAt, client_options
+from stream.worker.going_back import Landings
 from stream.worker.tasks import FatalError, within
+from stream.worker.throttling import Throttle, Told
 
 META_KEY = b"m"
 
@@ -33,8 +36,10 @@ META_KEY = b"m"
 # owner that was given up in the midst of one had as much to restore, and more to save next time.
 PROGRESS_WAIT_S = 8.0
 # The broker aborts a dead owner's transaction after this, in case that nobody fences it before. Longer than the largest
-# transaction takes, for one that goes on must not be aborted.
-TRANSACTION_TIMEOUT_MS = 30_000
+# transaction takes under a quota, for one that goes on must not be aborted; less than the 15 minutes that brokers
+# usually allow (`transaction.max.timeout.ms`). Where they allow less than this, the second is taken.
+TRANSACTION_TIMEOUT_MS = 600_000
+TRANSACTION_TIMEOUT_LOW_MS = 60_000
 REQUEST_TIMEOUT_MS = 5_000
 # Below the brokers' usual limit of 1 MiB a batch (`message.max.bytes`), with room for the batch header.
 BATCH_BYTES = 960 * 1024
@@ -168,24 +173,40 @@ class CheckpointWriter:
         topics: OutputTopics,
         partition: int,
         make_producer: Callable[..., Any] = AIOKafkaProducer,
+        throttled: Told | None = None,
     ) -> None:
+        self.landings = Landings()
         self._topics = topics
         self._partition = partition
-        self._producer = make_producer(
-            **client_options(bootstrap_servers),
-            transactional_id=transactional_id,
-            acks="all",
-            linger_ms=0,
-            max_batch_size=STATE_BATCH_BYTES,
-            max_request_size=STATE_RECORD_MAX_BYTES + STATE_BATCH_BYTES,
-            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-            retry_backoff_ms=20,
-        )
+        self.throttle = Throttle("checkpoint", throttled)
+
+        def make(timeout_ms: int) -> Any:
+            producer = make_producer(
+                **client_options(bootstrap_servers),
+                transactional_id=transactional_id,
+                acks="all",
+                linger_ms=0,
+                max_batch_size=STATE_BATCH_BYTES,
+                max_request_size=STATE_RECORD_MAX_BYTES + STATE_BATCH_BYTES,
+                transaction_timeout_ms=timeout_ms,
+                request_timeout_ms=REQUEST_TIMEOUT_MS,
+                retry_backoff_ms=20,
+            )
+            if (client := getattr(producer, "client", None)) is not None:
+                self.throttle.obey(client)
+            return producer
+
+        self._make = make
+        self._producer = make(TRANSACTION_TIMEOUT_MS)
 
     async def fence(self) -> None:
         """Fence off every older owner: from here on none of them can write."""
-        await asyncio.wait_for(self._producer.start(), PROGRESS_WAIT_S)
+        try:
+            await asyncio.wait_for(self._producer.start(), PROGRESS_WAIT_S)
+        except InvalidTransactionTimeout:
+            await self.stop()
+            self._producer = self._make(TRANSACTION_TIMEOUT_LOW_MS)
+            await asyncio.wait_for(self._producer.start(), PROGRESS_WAIT_S)
 
     async def write(self, contents: Contents, *, first_offset: int | None = None) -> Written:
         """Write and commit. Whatever is raised, the caller must give the partition up.
@@ -197,26 +218,41 @@ class CheckpointWriter:
         Raises:
             LostError: it landed elsewhere.
             TimeoutError: for `PROGRESS_WAIT_S` nothing came of it.
+            FatalError: a topic has gone back; nothing is committed.
             KafkaError: what aiokafka has to say.
         """
         now_s = asyncio.get_running_loop().time
         async with asyncio.timeout(PROGRESS_WAIT_S) as deadline:
-            return await self._transact(contents, lambda: deadline.reschedule(now_s() + PROGRESS_WAIT_S), first_offset)
+
+            def went_on() -> None:
+                # Held back by a quota is not stuck: that time does not count.
+                if not deadline.expired():
+                    deadline.reschedule(now_s() + self.throttle.left_s() + PROGRESS_WAIT_S)
+
+            self.throttle.listener = went_on
+            try:
+                return await self._transact(contents, went_on, first_offset)
+            finally:
+                self.throttle.listener = None
 
     async def _transact(self, contents: Contents, went_on: Callable[[], None], first_offset: int | None) -> Written:
         await self._producer.begin_transaction()
         topics, batches = zip(*self._batches_by_topic(contents), strict=True)
         sent: list[asyncio.Future[Any]] = []
+        sent_to: list[str] = []
         size = 0
         # In turns, so that one request carries a batch of each topic.
         for abreast in zip_longest(*batches):
             for topic, batch in zip(topics, abreast, strict=True):
                 if batch is not None:
                     size += batch.size()
-                    sent.append(await self._producer.send_batch(batch, topic, partition=self._partition))
+                    sent.append(await self._taken(batch, topic))
+                    sent_to.append(topic)
                     went_on()  # taken means: the last but one of this topic is acknowledged
         # Every future before the commit: `commit_transaction` succeeds although a batch of the transaction failed.
         done = await asyncio.gather(*sent)
+        for topic, batch in zip(sent_to, done, strict=True):
+            self.landings.check(topic, self._partition, batch.offset, self._topics.checkpoints)
         went_on()
         landed = done[0].offset
         if first_offset not in (None, landed):
@@ -242,6 +278,17 @@ class CheckpointWriter:
                 await self._producer.commit_transaction()
             else:
                 await self._producer.abort_transaction()
+
+    async def _taken(self, batch: Any, topic: str) -> asyncio.Future[Any]:
+        """The future of a batch, once aiokafka has room for it; under a quota that may take longer than a request."""
+        while True:
+            try:
+                taken: asyncio.Future[Any] = await self._producer.send_batch(batch, topic, partition=self._partition)
+            except KafkaTimeoutError:
+                if not self.throttle.left_s():
+                    raise
+            else:
+                return taken
 
     def _batches_by_topic(self, contents: Contents) -> Iterator[tuple[str, Iterator[Any]]]:
         """The state first: where its first batch lands is where the transaction begins."""

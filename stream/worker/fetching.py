@@ -23,12 +23,14 @@ COLLECT_BYTES = 1 << 20
 class LogEnds(NamedTuple):
     """Where the log of each input topic begins and ends, in topic order.
 
-    `end`: as far as it is committed. `written_to`: with what is not committed yet; None: nothing is open.
+    `end`: as far as it is committed. `written_to`: with what is not committed yet; None: nothing is open. `committed`:
+    what the group had saved of each, -1 where it had nothing; None: not known.
     """
 
     begin: list[int]
     end: list[int]
     written_to: list[int] | None = None
+    committed: list[int] | None = None
 
 
 class SliceDesk(Protocol):

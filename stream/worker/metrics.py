@@ -19,6 +19,7 @@ from stream.contract.refusal import REASONS_OF_THE_ROOM, Reason
 from stream.core.conflicts import OTHER_LINES
 from stream.worker.ownership import Phase
 from stream.worker.refusals import Refusal
+from stream.worker.throttling import CLIENTS, Client
 
 if TYPE_CHECKING:
     from stream.core.publishing import Published
@@ -118,6 +119,7 @@ class Metrics:
             "stream_checkpoint_records", "Records of one checkpoint transaction.", COUNT_STEPS
         )
 
+        self._throttled = _throttled_seconds(registry)
         self._redis(counter, gauge)
 
         # -- the process
@@ -127,9 +129,7 @@ class Metrics:
             (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
         )
         self.rebalancing = gauge("stream_rebalancing", "In the middle of a rebalance.")
-        Info("stream_build", "What runs.", registry=registry).info(build_info())
-        ProcessCollector(registry=registry)
-        GCCollector(registry=registry)
+        _about_the_process(registry)
 
     def _sessions(self, counter: Callable[..., Counter], gauge: Callable[..., Gauge]) -> None:
         """How rooms come and go."""
@@ -200,6 +200,10 @@ class Metrics:
         self.checkpoint_s.observe(seconds)
         self.checkpoint_bytes.observe(written.bytes)
         self.checkpoint_records.observe(written.records)
+
+    def throttled(self, client: Client, held_s: float) -> None:
+        """A broker said that a client is held back for so long. From any thread."""
+        self._throttled[client].inc(held_s)
 
     def written(self, owner: Owner, published: Published, now_ms: int) -> None:
         """Redis accepted a document. Only what it shows for the first time has a latency."""
@@ -297,6 +301,22 @@ class Metrics:
             self._held_up.remove_by_labels({"partition": str(partition)})
             self._refused_s.remove_by_labels({"partition": str(partition)})
         self._age_partitions = owned
+
+
+def _about_the_process(registry: CollectorRegistry) -> None:
+    Info("stream_build", "What runs.", registry=registry).info(build_info())
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
+
+
+def _throttled_seconds(registry: CollectorRegistry) -> dict[Client, Counter]:
+    counted = Counter(
+        "stream_kafka_throttled_seconds_total",
+        "How long quotas of the brokers have held clients back.",
+        ["client"],
+        registry=registry,
+    )
+    return {client: counted.labels(client) for client in CLIENTS}
 
 
 # aiokafka's names for "a later owner has the transactional id".

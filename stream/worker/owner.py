@@ -33,12 +33,14 @@ from stream.worker.checkpoint import (
     check_sizes,
 )
 from stream.worker.dead_letters import dead_letter, tell_noted
+from stream.worker.going_back import refuse_lost_state
 from stream.worker.open_transactions import OutputPartitions
 from stream.worker.ownership import Ownership, Phase
 from stream.worker.permissions import naming_refusals
 from stream.worker.refusals import Refusals
 from stream.worker.restore import TURN_S, Restored, restore, start_positions, within_logs
 from stream.worker.tasks import FatalError
+from stream.worker.throttling import Told
 
 if TYPE_CHECKING:
     from stream.core.journal import Steps
@@ -66,6 +68,7 @@ class Home(Struct, frozen=True, kw_only=True):
         make_fold: the state of a partition, empty.
         make_producer: of checkpoints; takes aiokafka's arguments.
         make_consumer: of restores; takes aiokafka's arguments.
+        throttled: is told how long quotas hold our clients back.
     """
 
     bootstrap_servers: KafkaAt
@@ -80,6 +83,7 @@ class Home(Struct, frozen=True, kw_only=True):
     make_fold: Callable[[int], PartitionFold]
     make_producer: Callable[..., Any] = AIOKafkaProducer
     make_consumer: Callable[..., Any] = AIOKafkaConsumer
+    throttled: Told | None = None
 
 
 class AskLogEnds(Protocol):
@@ -113,7 +117,8 @@ class Owner:
         merge: slices that wait for their turn.
         epoch: this owner's number; later owners have greater ones.
         saved: positions of the last committed checkpoint.
-        saved_at: monotonic seconds of it, or of the last moment when there was nothing to save.
+        saved_at: monotonic seconds of it, or of the last moment when there was nothing to save. Before this owner's
+            claim: of the last one of the partition, whoever committed it.
         cut_s: what a cut takes, the shorter of the last two: one that something else held up says nothing.
         outbox: the newest document of each room that Redis has not accepted yet.
         shown_ms: per room, the append time of the newest record that was shown; what the state held at the take-over
@@ -127,9 +132,12 @@ class Owner:
         home: what all owners of the process share.
         partition: which.
         held_epoch: of the last owner of this partition in this same process.
+        carried_at: `saved_at` of the owner that was lost before it in this process.
     """
 
-    def __init__(self, home: Home, partition: int, held_epoch: int | None = None) -> None:
+    def __init__(
+        self, home: Home, partition: int, held_epoch: int | None = None, carried_at: float | None = None
+    ) -> None:
         self.home = home
         self._held_epoch = held_epoch
         self.partition = partition
@@ -138,7 +146,8 @@ class Owner:
         self.merge = TopicMerge(len(home.topics), home.max_queued_records)
         self.epoch = 0
         self.saved: tuple[int, ...] = ()
-        self.saved_at = time.monotonic()
+        self._carried_at = carried_at
+        self.saved_at = time.monotonic() if carried_at is None else carried_at
         self.cut_s = self._last_cut_s = 0.0
         self.outbox: dict[str, Published] = {}
         self.shown_ms: dict[str, int] = {}
@@ -173,15 +182,28 @@ class Owner:
         home, partition = self.home, self.partition
         begun = time.perf_counter()
         self.writer = CheckpointWriter(
-            home.bootstrap_servers, f"{home.id_prefix}-{partition}", home.outputs, partition, home.make_producer
+            home.bootstrap_servers,
+            f"{home.id_prefix}-{partition}",
+            home.outputs,
+            partition,
+            home.make_producer,
+            home.throttled,
         )
         with naming_refusals(home.bootstrap_servers, "Write"):
             await self.writer.fence()
         fenced = time.perf_counter()
         with naming_refusals(home.bootstrap_servers, "Read"):
             restored = await restore(
-                home.bootstrap_servers, home.outputs.checkpoints, partition, self._load, home.make_consumer
+                home.bootstrap_servers,
+                home.outputs.checkpoints,
+                partition,
+                self._load,
+                home.make_consumer,
+                beside=(home.outputs.journal, home.outputs.signals),
+                throttled=home.throttled,
             )
+        self.writer.landings.least[home.outputs.checkpoints] = restored.end_offset
+        self._note_saved(restored)
         read = time.perf_counter()
         outputs = OutputPartitions(home.bootstrap_servers, home.outputs, partition, home.make_consumer)
         with naming_refusals(home.bootstrap_servers, "Read"):
@@ -199,6 +221,13 @@ class Owner:
         behind = sum(max(0, end - at) for end, at in zip(ends.end, self.saved, strict=True))
         return Acquired(restored.records, restored.bytes, fenced - begun, read - fenced, claimed - read, behind)
 
+    def _note_saved(self, restored: Restored) -> None:
+        """The age of the checkpoint is that of the last one that was committed, whoever did it."""
+        if restored.saved_ms >= 0:
+            age_s = max(0.0, time.time() - restored.saved_ms / 1000)
+            saved_at = time.monotonic() - age_s
+            self.saved_at = max(saved_at, self._carried_at) if self._carried_at is not None else saved_at
+
     def _load(self, key: bytes, value: bytes | None) -> None:
         if self.phase is Phase.GONE:
             raise LostError("the partition went away while it was being restored")
@@ -208,6 +237,8 @@ class Owner:
         home, meta = self.home, restored.meta
         if meta is None and restored.records:
             raise LostError(f"{restored.records} state records but no meta record")
+        if meta is None and not home.accept_data_loss:
+            refuse_lost_state(home.topics, self.partition, ends, home.outputs.checkpoints, restored.beside)
         if meta is not None:
             self._refuse_a_namesake(meta)
         positions = start_positions(

@@ -41,6 +41,8 @@ SEEK_RETRY_S = 0.5
 # A take-over that failed is tried again after 0.5, 1, 2, ... 8 s.
 RETRY_FIRST_S = 0.5
 RETRY_MAX_S = 8.0
+# So many times in a row, and the topics are looked at again.
+RECHECK_AFTER = 3
 # Over all partitions, at most this many full queues' worth of records may wait for topics with backlog.
 QUEUES_MAX = 4
 # Restores share the broker and this event loop.
@@ -77,6 +79,7 @@ class Owners:
         tasks: where take-overs run.
         metrics: what to count in.
         slice_records: most records of one slice.
+        recheck: asks whether Kafka still is as it must be, when partitions are lost again and again.
     """
 
     def __init__(
@@ -87,7 +90,10 @@ class Owners:
         metrics: Metrics,
         *,
         slice_records: int,
+        recheck: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        self._recheck = recheck
+        self._rechecking = False
         self._home = home
         self._consumer = consumer
         self._tasks = tasks
@@ -185,6 +191,7 @@ class Owners:
         member_id = self._consumer().member_id
         missed = generation != self._generation + 1 or member_id != self._member_id
         kept = frozenset() if missed else partitions & self._owners.keys()
+        saved_at = {partition: owner.saved_at for partition, owner in self._owners.items()}
         for partition in set(self._owners) - kept:
             self._drop(self._owners[partition])
         self._generation, self._member_id = generation, member_id
@@ -193,7 +200,7 @@ class Owners:
         for partition in sorted(partitions):
             owner = self._owners.get(partition)
             if owner is None:
-                self._take(partition)
+                self._take(partition, carried_at=saved_at.get(partition))
             elif owner.phase is Phase.READY:  # one that is still acquiring goes live by itself
                 self._tasks.spawn(self._go_live(owner), f"go live {partition}")
 
@@ -222,8 +229,8 @@ class Owners:
 
     # -- take over -----------------------------------------------------------------------------------------------------
 
-    def _take(self, partition: int, delay_s: float = 0.0) -> None:
-        owner = self._owners[partition] = Owner(self._home, partition, self._held.get(partition))
+    def _take(self, partition: int, delay_s: float = 0.0, carried_at: float | None = None) -> None:
+        owner = self._owners[partition] = Owner(self._home, partition, self._held.get(partition), carried_at)
         self._tasks.spawn(self._take_over(owner, delay_s), f"take over {partition}")
 
     async def _take_over(self, owner: Owner, delay_s: float) -> None:
@@ -237,7 +244,6 @@ class Owners:
                 acquired = await owner.acquire(self._consumer().log_ends)
         if self._owners.get(owner.partition) is not owner:
             return
-        self._failures.pop(owner.partition, None)
         self._held[owner.partition] = owner.epoch
         self._metrics.taken_over(acquired)
         log.info(
@@ -301,6 +307,8 @@ class Owners:
                 raise
             return
         if written is not None:
+            # Not sooner: an owner that was claimed and could save nothing has failed.
+            self._failures.pop(owner.partition, None)
             self._metrics.checkpointed(written, time.perf_counter() - begun)
 
     def spawn_checkpoint(self, owner: Owner) -> asyncio.Task[None]:
@@ -336,10 +344,20 @@ class Owners:
         delay_s = min(RETRY_FIRST_S * 2 ** min(self._failures[partition] - 1, 10), RETRY_MAX_S)
         log.warning("partition lost", partition=partition, phase=owner.phase, epoch=owner.epoch, error=repr(error))
         self._metrics.lost(error)
+        if self._recheck is not None and not self._rechecking and self._failures[partition] % RECHECK_AFTER == 0:
+            self._rechecking = True
+            self._tasks.spawn(self._check_again(self._recheck), "check Kafka again")
         mine = self._owners.get(partition) is owner
         self._drop(owner)
         if mine and partition in self.assigned and not self.stopping:
-            self._take(partition, delay_s)
+            self._take(partition, delay_s, owner.saved_at)
+
+    async def _check_again(self, recheck: Callable[[], Awaitable[None]]) -> None:
+        """What fails for ever has a reason: it is better said than tried again."""
+        try:
+            await recheck()
+        finally:
+            self._rechecking = False
 
     def _drop(self, owner: Owner) -> None:
         self._metrics.harvest(owner)

@@ -11,7 +11,7 @@ import structlog
 from stream import topic_settings, topics
 from stream.errors import SnapupError
 from stream.exits import Exit
-from stream.kafka_refusals import not_permitted
+from stream.kafka_refusals import UnreachableError, not_permitted
 from stream.topic_settings import MAX_MESSAGE_BYTES
 from stream.worker.checkpoint import BATCH_BYTES, SIGNAL_MAX_BYTES, STATE_RECORD_MAX_BYTES
 from stream.worker.permissions import missing_permissions
@@ -74,6 +74,20 @@ async def check_kafka(
     check_policies(configs, inputs, outputs.checkpoints)
     check_limits(configs, outputs)
     return partitions
+
+
+async def recheck_kafka(check: Callable[[], Awaitable[object]]) -> None:
+    """The same while a worker runs that loses its partitions again and again: what was checked may have changed.
+
+    Raises:
+        FatalError: it has; not when Kafka only does not answer.
+    """
+    try:
+        await check()
+    except UnreachableError as error:
+        log.info("Kafka could not be checked again", why=error.message)
+    except SnapupError as error:
+        raise FatalError(Exit.KAFKA_REFUSES, error.message) from error
 
 
 def check_limits(configs: Mapping[str, Mapping[str, str]], outputs: OutputTopics) -> None:

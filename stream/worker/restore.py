@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import TopicAuthorizationFailedError
 from msgspec import Struct
 
 from stream.exits import Exit
 from stream.kafka_clients import client_options
 from stream.worker.checkpoint import META_KEY, Meta, decode_meta
 from stream.worker.tasks import FatalError, within
+from stream.worker.throttling import Throttle, Told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from stream.kafka_clients import KafkaAt
     from stream.worker.fetching import LogEnds
@@ -35,12 +38,23 @@ Load = Callable[[bytes, bytes | None], None]
 
 
 class Restored(Struct, frozen=True):
-    """What the log held. `end_offset`: where the next record must land if nobody else has written."""
+    """What the log held.
+
+    Attributes:
+        meta: of the last checkpoint; None if there is none.
+        end_offset: where the next record must land if nobody else has written.
+        records: state records read.
+        bytes: of them.
+        beside: where there is no state: topic → offset of the first record of another topic that each owner writes.
+        saved_ms: when the last checkpoint was written, by the clock of who wrote it; -1 if there is none.
+    """
 
     meta: Meta | None
     end_offset: int
     records: int
     bytes: int
+    beside: Mapping[str, int] = {}
+    saved_ms: int = -1
 
 
 class RestoreStalledError(Exception):
@@ -53,8 +67,19 @@ async def restore(
     partition: int,
     load: Load,
     make_consumer: Callable[..., Any] = AIOKafkaConsumer,
+    beside: Sequence[str] = (),
+    throttled: Told | None = None,
 ) -> Restored:
     """Feed every state record of the partition to `load`, in log order.
+
+    Args:
+        bootstrap_servers: Kafka, and how it is reached.
+        topic: with the checkpoints.
+        partition: which.
+        load: takes key and value of each state record.
+        make_consumer: takes aiokafka's arguments.
+        beside: topics in which traces of earlier owners are looked for, if there is no state.
+        throttled: is told how long a quota holds the reading back.
 
     Raises:
         FatalError: the checkpoint is of a newer version.
@@ -71,19 +96,50 @@ async def restore(
         max_partition_fetch_bytes=FETCH_BYTES,
         fetch_max_bytes=FETCH_BYTES,
     )
+    throttle = Throttle("restore", throttled)
+    if (client := getattr(consumer, "_client", None)) is not None:
+        throttle.obey(client)
     try:
         await asyncio.wait_for(consumer.start(), STALL_S)
         consumer.assign([tp])
         await consumer.seek_to_beginning(tp)
         end_offset = (await asyncio.wait_for(consumer.end_offsets([tp]), STALL_S))[tp]
-        return await _read(consumer, tp, end_offset, load)
+        restored = await _read(consumer, tp, end_offset, load, throttle)
+        if restored.records:
+            return restored
+        found = {each: await _first_record(consumer, TopicPartition(each, partition)) for each in beside}
+        return msgspec.structs.replace(
+            restored, beside={each: offset for each, offset in found.items() if offset is not None}
+        )
     finally:
         await within(consumer.stop(), STALL_S)
 
 
-async def _read(consumer: Any, tp: TopicPartition, end_offset: int, load: Load) -> Restored:
+async def _first_record(consumer: Any, tp: TopicPartition) -> int | None:
+    """Offset of the first committed record that there is, or was; None if there was none, or we may not read there.
+
+    Where the log ends says too little: a first claim that was never committed leaves records behind too.
+    """
+    consumer.assign([tp])
+    begin = (await asyncio.wait_for(consumer.beginning_offsets([tp]), STALL_S))[tp]
+    if begin > 0:  # retention has deleted some
+        return int(begin)
+    end = (await asyncio.wait_for(consumer.end_offsets([tp]), STALL_S))[tp]
+    await consumer.seek_to_beginning(tp)
+    progress_at = time.monotonic()
+    try:
+        while await asyncio.wait_for(consumer.position(tp), STALL_S) < end and time.monotonic() - progress_at < STALL_S:
+            for records in (await consumer.getmany(tp, timeout_ms=200, max_records=1)).values():
+                return int(records[0].offset)
+    except TopicAuthorizationFailedError:
+        return None
+    return None
+
+
+async def _read(consumer: Any, tp: TopicPartition, end_offset: int, load: Load, throttle: Throttle) -> Restored:
     where = f"{tp.topic}, partition {tp.partition},"
     meta: Meta | None = None
+    saved_ms = -1
     records = size = 0
     progress_at = turn_at = time.monotonic()
     position = -1
@@ -91,7 +147,7 @@ async def _read(consumer: Any, tp: TopicPartition, end_offset: int, load: Load) 
         now = time.monotonic()
         if at != position:
             position, progress_at = at, now
-        elif now - progress_at > STALL_S:
+        elif now - max(progress_at, throttle.until) > STALL_S:
             raise RestoreStalledError(f"{where} stands still at {at} of {end_offset}")
         fetched = await consumer.getmany(tp, timeout_ms=200)
         for record in fetched.get(tp, ()):
@@ -99,12 +155,13 @@ async def _read(consumer: Any, tp: TopicPartition, end_offset: int, load: Load) 
             size += len(record.key or b"") + len(record.value or b"")
             if record.key == META_KEY:
                 meta = None if record.value is None else decode_meta(record.value, where)
+                saved_ms = record.timestamp
             else:
                 load(record.key or b"", record.value)
             if time.monotonic() - turn_at > TURN_S:
                 await asyncio.sleep(0)
                 turn_at = time.monotonic()
-    return Restored(meta, end_offset, records, size)
+    return Restored(meta, end_offset, records, size, {}, saved_ms)
 
 
 def start_positions(

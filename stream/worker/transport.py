@@ -48,6 +48,7 @@ from stream.worker.companions import read_along
 from stream.worker.fetching import IDLE_WAIT_MS, Haul, LogEnds, SliceDesk, fetch_terms, hauls
 from stream.worker.ownership import Drained
 from stream.worker.tasks import within
+from stream.worker.throttling import Throttle, Told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -116,6 +117,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         consumer._isolation_level = ISOLATION
         consumer._fetch_max_wait_ms = IDLE_WAIT_MS
         consumer._fetch_max_bytes = FETCH_ANSWER_MAX_BYTES
+        transport.throttle.obey(consumer._client)
         app: Any = self.app
         read_along(consumer, app.companions)
         return consumer
@@ -310,7 +312,15 @@ class BatchConsumer(FaustConsumer):
             written = await asker.end_offsets(tps)
         finally:
             await within(asker.stop(), ASKER_STOP_S)
-        return LogEnds([begin[tp] for tp in tps], [end[tp] for tp in tps], [written[tp] for tp in tps])
+        # A hint: where it cannot be had, nothing is concluded from it.
+        hints = await within(self._on_thread(self._committed(tps)), ASKER_STOP_S)
+        committed = None if hints is None else [hints.get(tp, -1) for tp in tps]
+        return LogEnds([begin[tp] for tp in tps], [end[tp] for tp in tps], [written[tp] for tp in tps], committed)
+
+    async def _committed(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """What the group has committed, -1 where it has nothing."""
+        found = await self._kafka()._coordinator.fetch_committed_offsets(tps)
+        return {tp: at.offset for tp, at in found.items()}
 
     async def leave_when_stopped(self) -> None:
         """Let a static member leave the group at its end, as others do.
@@ -361,6 +371,7 @@ class BatchTransport(FaustTransport):
         drain_records: most records taken over from the fetcher at once.
         haul_records: a haul is closed when it holds so many.
         polled: called at every look at the fetcher, for the liveness check.
+        throttled: is told, in the consumer's thread, how long a quota holds it back.
     """
 
     Consumer = BatchConsumer
@@ -376,6 +387,7 @@ class BatchTransport(FaustTransport):
         drain_records: int,
         haul_records: int,
         polled: Callable[[], None],
+        throttled: Told | None = None,
     ) -> None:
         super().__init__(app.conf.broker, app)
         self.desk = desk
@@ -386,6 +398,7 @@ class BatchTransport(FaustTransport):
         self.drain_records = drain_records
         self.haul_records = haul_records
         self.polled = polled
+        self.throttle = Throttle("consumer", throttled)
 
 
 class PassSchema(Schema[Any, Any]):

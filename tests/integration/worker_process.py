@@ -247,7 +247,7 @@ async def send_raw(stack: Stack, topic: str, key: bytes, value: bytes) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _admin(stack: Stack) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin_of(stack: Stack) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(bootstrap_servers=stack.bootstrap_servers)
     await admin.start()
     try:
@@ -258,7 +258,7 @@ async def _admin(stack: Stack) -> AsyncIterator[AIOKafkaAdminClient]:
 
 async def delete_topic(stack: Stack, name: str) -> None:
     """Delete a topic, and wait until it is gone."""
-    async with _admin(stack) as admin:
+    async with admin_of(stack) as admin:
         await admin.delete_topics([name])
         while name in await admin.list_topics():  # noqa: ASYNC110 — the broker tells nobody when it is done
             await asyncio.sleep(LOOK_S)
@@ -266,13 +266,13 @@ async def delete_topic(stack: Stack, name: str) -> None:
 
 async def delete_records(stack: Stack, topic: str) -> None:
     """Delete every record of partition 0."""
-    async with _admin(stack) as admin:
+    async with admin_of(stack) as admin:
         await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=-1)})
 
 
 async def add_partitions(stack: Stack, prefix: str, count: int) -> None:
     """Give every declared topic so many partitions."""
-    async with _admin(stack) as admin:
+    async with admin_of(stack) as admin:
         names = [spec.name for spec in topics.declared(prefix)]
         await admin.create_partitions({name: NewPartitions(total_count=count) for name in names})
 

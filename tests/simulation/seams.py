@@ -31,6 +31,10 @@ class _Time:
             self._world.loop.lose_time(self._world.random.random() * SLOW_MOST_S)
         return self._world.loop.time()
 
+    def time(self) -> float:
+        """The wall clock, which is virtual too."""
+        return self._world.loop.time()
+
     def perf_counter(self) -> float:
         """Virtual seconds."""
         return self._world.loop.time()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 ALLOWED_LABELS = {
     "topic",
     "partition",
+    "client",
     "outcome",
     "reason",
     "claim",

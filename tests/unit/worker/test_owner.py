@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -240,3 +241,28 @@ async def test_rooms_are_made_while_others_are_folded_and_not_for_a_partition_th
             assert after.fold.rooms["room-1"].likes == 5
             assert turns > 3
         beside.cancel()
+
+
+async def test_the_age_of_a_checkpoint_is_that_of_the_last_one_whoever_committed_it() -> None:
+    written_ms = time.time_ns() // 1_000_000 - 40_000
+    fresh = Owner(make_home(), 0)
+    fresh._note_saved(Restored(meta({}), 9, 1, 1, {}, written_ms))
+    assert 39 < time.monotonic() - fresh.saved_at < 60
+    after_a_loss = Owner(make_home(), 0, None, time.monotonic() - 15)
+    assert 14 < time.monotonic() - after_a_loss.saved_at < 30
+    after_a_loss._note_saved(Restored(meta({}), 9, 1, 1, {}, written_ms))  # there was nothing to save in between
+    assert 14 < time.monotonic() - after_a_loss.saved_at < 30
+    nothing_saved = Owner(make_home(), 0)
+    nothing_saved._note_saved(Restored(None, 0, 0, 0))
+    assert time.monotonic() - nothing_saved.saved_at < 10
+
+
+async def test_no_state_where_an_owner_was_before_is_a_loss_unless_it_is_accepted() -> None:
+    empty = Restored(None, 0, 0, 0, {"live.journal": 12})
+    with pytest.raises(FatalError, match=r"live\.journal begins at offset 12"):
+        await Owner(make_home(), 0)._adopt(empty, LogEnds(ZEROS, ZEROS))
+    # Somebody died in his first claim, which was not committed.
+    await Owner(make_home(), 0)._adopt(Restored(None, 2, 0, 0), LogEnds(ZEROS, ZEROS))
+    accepting = Owner(make_home(accept_data_loss=True), 0)
+    await accepting._adopt(empty, LogEnds(ZEROS, ZEROS))
+    assert accepting.epoch == 1

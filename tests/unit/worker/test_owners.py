@@ -362,3 +362,57 @@ async def test_a_take_over_that_aiokafka_cancels_from_inside_is_tried_again(grou
     await group.until_live(1)
     assert group.acquired == [1, 1]
     assert not ends.calls
+
+
+# -- what is lost again and again --------------------------------------------------------------------------------------
+
+
+def age_of(metrics: Metrics, owners: Owners, partition: int = 0) -> float | None:
+    metrics.sync(owners.all(), len(owners.assigned))
+    return metrics.registry.get_sample_value("stream_checkpoint_age_seconds", {"partition": str(partition)})
+
+
+async def test_the_age_of_a_checkpoint_goes_on_over_owners_that_were_lost(group: Group, metrics: Metrics) -> None:
+    await group.assign(0)
+    await group.until_live(0)
+    for _ in range(5):
+        owner = group.owners.get(0)
+        assert owner is not None
+        owner.saved_at -= 10  # ten seconds go by
+        owner.fold.fold(LIKES, [like(0)])
+        twin_of(owner).fail = OSError("too large")
+        await group.owners.checkpoint(owner)
+        await group.until_live(0)
+    age = age_of(metrics, group.owners)
+    assert age is not None
+    assert age > 50
+    owner = group.owners.get(0)
+    assert owner is not None
+    owner.fold.fold(LIKES, [like(0)])
+    await group.owners.checkpoint(owner)
+    age = age_of(metrics, group.owners)
+    assert age is not None
+    assert age < 10
+
+
+async def test_a_partition_that_can_never_be_saved_has_kafka_looked_at_again(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owners_module, "RETRY_MAX_S", 0.0)
+    checked = 0
+
+    async def recheck() -> None:
+        nonlocal checked
+        checked += 1
+
+    group.owners._recheck = recheck
+    await group.assign(0)
+    await group.until_live(0)
+    for lost in range(1, 8):
+        owner = group.owners.get(0)
+        assert owner is not None
+        owner.fold.fold(LIKES, [like(0)])
+        twin_of(owner).fail = OSError("too large")
+        await group.owners.checkpoint(owner)
+        await group.until_live(0)
+        assert checked == lost // 3
