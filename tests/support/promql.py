@@ -21,7 +21,7 @@ def as_prometheus_sees_it(expr: str) -> str:
 def metric_names(expr: str) -> set[str]:
     """Every metric that the expression reads."""
     bare = _RANGE.sub("", _STRING.sub('""', expr))
-    bare = re.sub(r"\{[^}]*\}", "", bare)
+    bare = re.sub(r"\{[^}]*\}|\boffset\s+-?[0-9a-z]+", "", bare)
     bare = _CALL.sub("(", _GROUPING.sub("", bare))
     return {name for name in _NAME.findall(bare) if name.lower() not in _KEYWORDS}
 
