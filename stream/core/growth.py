@@ -11,8 +11,7 @@ another version, for ever, and an older worker ends instead. A partition that do
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 
@@ -47,7 +46,7 @@ def grown(values: Sequence[T], length_1: int, nothing: T) -> list[T]:
     end = len(values)
     while end > length_1 and values[end - 1] == nothing:
         end -= 1
-    return list(values[:end])
+    return [*values] if end == len(values) else [*values[:end]]
 
 
 class Row(Protocol):
@@ -60,18 +59,25 @@ class Row(Protocol):
 def grown_row(row: Row) -> Any:
     """What to save of a struct: without defaults at the end, but at least as long as in version 1."""
     fields_1 = row.fields_1
-    if len(row.__struct_fields__) == fields_1:
+    end = len(row.__struct_fields__)
+    if end == fields_1:
         return row
-    values, defaults = msgspec.structs.astuple(cast("msgspec.Struct", row)), _defaults(type(row))
-    end = len(values)
+    kind = type(row)
+    defaults = _defaults_of.get(kind)
+    if defaults is None:
+        defaults = _defaults_of[kind] = _defaults(kind)
+    values = msgspec.structs.astuple(row)  # type: ignore[arg-type] # a row is a struct
     while end > fields_1 and values[end - 1] == defaults[end - 1]:
         end -= 1
     return values[:end]
 
 
-@lru_cache
-def _defaults(kind: type[Any]) -> list[Any]:
-    return [
+# A look-up for each row: `lru_cache` takes a third of what all of this does.
+_defaults_of: dict[type[Any], tuple[Any, ...]] = {}
+
+
+def _defaults(kind: type[Any]) -> tuple[Any, ...]:
+    return tuple(
         field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
         for field in msgspec.structs.fields(kind)
-    ]
+    )
