@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from stream.contract.overlay import room_key
+from stream.verify.log import log_reader
 from tests.foreign.clients import CLIENTS, CODECS, Client, Java, Librdkafka
 from tests.foreign.show import PLAN, Sums, lines, rooms_of, sums_of
 from tests.integration.worker_process import DEADLINE_S, LOOK_S, WorkerProcess, assert_books_balance, assert_exact
@@ -95,3 +97,38 @@ async def test_the_sums_are_the_plans_whatever_client_wrote_and_in_which_codec(
     verdict = await assert_exact(stack, topic_prefix, worker)
     assert verdict.dead_letters == 0
     await assert_books_balance(worker)
+
+
+async def test_a_setting_that_the_contract_asks_for_and_that_was_left_out_is_noticed(
+    stack: Stack,
+    topic_prefix: str,
+    apply_topics: ApplyTopics,
+    worker: WorkerProcess,
+    build_folder: Path,
+) -> None:
+    """Librdkafka's own partitioner is CRC32: records of a room in another partition than the room's are refused."""
+    client = Librdkafka()
+    client.command(build_folder)
+    await apply_topics(3)
+    await worker.until_ready(3)
+    text, count = text_of(client.name, topic_prefix)
+    servers = stack.bootstrap_servers
+    assert await asyncio.to_thread(client.produce, build_folder, servers, "default", text, ()) == count
+    verdict = await assert_exact(stack, topic_prefix, worker)
+    found = await letters(stack, topic_prefix, 3)
+    assert len(found) == verdict.dead_letters > 0
+    reasons = {dict(letter.headers)["dl-reason"] for letter in found}
+    assert reasons == {b"misplaced_key"}
+    # A room is misplaced whole, or not at all.
+    misplaced = Counter(letter.key.decode() for letter in found)
+    assert set(misplaced.values()) == {count // len(rooms_of(client.name))}
+    assert misplaced.keys() < set(rooms_of(client.name))
+    _, metrics = await worker.get("/metrics")
+    assert 'reason="misplaced_key"' in metrics
+
+
+async def letters(stack: Stack, prefix: str, partitions: int) -> list[Any]:
+    """All dead letters."""
+    async with log_reader(stack.bootstrap_servers, [f"{prefix}.dead-letters"], "read_committed") as reader:
+        assert len(reader.begins) == partitions
+        return [record async for record in reader.read_to(await reader.ends())]
