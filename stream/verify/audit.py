@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from aiokafka.errors import TopicAuthorizationFailedError
@@ -42,9 +43,12 @@ from stream.verify.verdict import PartitionCut, RoomVerdict, Verdict
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from stream.verify.recount import Refusal
     from stream.verify.room_count import Assumptions
 
 LOOK_AGAIN_S = 0.2
+# Letters that are there too often, of which the transactions are looked at.
+FATES_MAX = 20
 REDIS_TIMEOUT_MS = 5_000
 
 
@@ -171,7 +175,8 @@ class Auditor:
         await self._counting.count_to(self._positions(), report)
         rooms = self._compare_saved()
         self._refuse_unknown_room(shown, rooms)
-        letters = self._letters.differences(_logical(self._logs.inputs.begins), _logical(self._positions()))
+        begins, cut = _logical(self._logs.inputs.begins), _logical(self._positions())
+        letters = self._letters.differences(begins, cut, await self._fates(begins, cut))
         compared = list(self._counting.places) if self._room_id is None else [self._room_id]
         check = RedisCheck(
             self._counting, self._shown, self._signals, self._prefix, self._compared, learn_rules=self._learn_rules
@@ -283,6 +288,19 @@ class Auditor:
             found = "none" if before is None else f"none after {before.stamp.as_of_ms}"
             verdict.saved = [Figure("document", "one with its newest records", found)]
         return verdict
+
+    async def _fates(self, begins: Offsets, cut: Offsets) -> dict[Refusal, str]:
+        """Of the first letters that are there too often, what became of the transactions that wrote them."""
+        fates = {}
+        for refusal, offsets in islice(self._letters.too_often(begins, cut).items(), FATES_MAX):
+            where = f"{self._prefix}.dead-letters", refusal.partition
+            told = [
+                f"dead-letters/{where[1]}@{offset}, {await self._logs.dead_letters.fate(where, offset)}"
+                for offset in offsets
+            ]
+            if told:
+                fates[refusal] = "; ".join(told)
+        return fates
 
     # -- the verdict ---------------------------------------------------------------------------------------------------
 

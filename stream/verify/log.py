@@ -15,6 +15,7 @@ from stream.kafka_clients import client_options
 from stream.kafka_refusals import refused_permission
 from stream.records.reading import read_tolerantly
 from stream.topics import check
+from stream.verify.fates import fate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -119,6 +120,10 @@ class LogReader:
                 self._first_after[part] = records[0].offset
                 return records[0].offset >= end
         return bool(await self._probe.position(part) >= end)
+
+    async def fate(self, where: tuple[str, int], offset: int) -> str:
+        """A few words about the transaction that wrote a record; see `fates`."""
+        return await fate(self._consumer, TopicPartition(*where), offset)
 
     async def _fetch(self, behind: set[TopicPartition]) -> dict[TopicPartition, list[Any]]:
         try:

@@ -5,7 +5,8 @@ The counts of a room can be right although two owners wrote at once; the order o
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -15,13 +16,15 @@ from stream.contract.kept import CutBytes
 from stream.verify.recount import Refusal, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from stream.verify.log import Offsets
 
 META_KEY = b"m"
 # Beyond this, what may never be is only counted: a log that is wrong everywhere must not fill the memory.
 PROBLEMS_MAX = 1_000
+# Where the last letters lie: one that comes a second time comes soon, from the next owner.
+PLACES_MAX = 20_000
 
 
 class Meta(Struct):
@@ -210,6 +213,7 @@ class DeadLetters:
         self.problems = Problems()
         self.ahead_of_clock: set[tuple[str, int, int]] = set()
         self._balance: Counter[Refusal] = Counter()  # letters less refusals
+        self._places: OrderedDict[Refusal, list[int]] = OrderedDict()
 
     def add(self, record: Any) -> None:
         """Take one record of the topic."""
@@ -229,7 +233,11 @@ class DeadLetters:
             return
         if partition != record.partition:
             self.problems.add(f"dead-letters/{record.partition}@{record.offset}: comes from partition {partition}")
-        self._move(Refusal(topic, partition, offset, reason, content), 1)
+        refusal = Refusal(topic, partition, offset, reason, content)
+        self._places.setdefault(refusal, []).append(record.offset)
+        if len(self._places) > PLACES_MAX:
+            self._places.popitem(last=False)
+        self._move(refusal, 1)
 
     def expect(self, refusal: Refusal) -> None:
         """A record was refused: its letter must be there, once."""
@@ -240,21 +248,39 @@ class DeadLetters:
         if not self._balance[refusal]:
             del self._balance[refusal]
 
-    def differences(self, begins: Offsets | None = None, cut: Offsets | None = None) -> list[str]:
+    def too_often(self, begins: Offsets | None = None, cut: Offsets | None = None) -> dict[Refusal, list[int]]:
+        """Letters that are there too often, or should not be, and the offsets of those of them that we remember."""
+        return {
+            refusal: self._places.get(refusal, [])
+            for refusal, balance in self._balance.items()
+            if balance > 0 and _is_counted(refusal, begins, cut)
+        }
+
+    def differences(
+        self,
+        begins: Offsets | None = None,
+        cut: Offsets | None = None,
+        fates: Mapping[Refusal, str] = MappingProxyType({}),
+    ) -> list[str]:
         """What is missing, what is there too often, what should not be there: of records from `begins` up to `cut`.
 
         Both by logical topic and partition; None: of all. Letters of records that the log has deleted since cannot be
-        checked.
+        checked. `fates`: what is known of letters that are there too often.
         """
         wrong = []
         for refusal, balance in self._balance.items():
-            source = (refusal.topic, refusal.partition)
-            is_before = begins is not None and refusal.offset < begins.get(source, 0)
-            is_beyond = cut is not None and refusal.offset >= cut.get(source, 0)
-            if not is_before and not is_beyond:
+            if _is_counted(refusal, begins, cut):
                 said = "should not be in dead-letters" if balance > 0 else "missing in dead-letters"
-                wrong += [f"{said}: {_where(refusal)}"] * abs(balance)
+                fate = f": {fates[refusal]}" if refusal in fates else ""
+                wrong += [f"{said}: {_where(refusal)}{fate}"] * abs(balance)
         return [*self.problems.said, *sorted(wrong)]
+
+
+def _is_counted(refusal: Refusal, begins: Offsets | None, cut: Offsets | None) -> bool:
+    source = (refusal.topic, refusal.partition)
+    is_before = begins is not None and refusal.offset < begins.get(source, 0)
+    is_beyond = cut is not None and refusal.offset >= cut.get(source, 0)
+    return not is_before and not is_beyond
 
 
 def _where(refusal: Refusal) -> str:

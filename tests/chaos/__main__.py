@@ -7,6 +7,7 @@ import asyncio
 import faulthandler
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -90,6 +91,7 @@ async def run(options: argparse.Namespace) -> int:
                 console.print(f"{number:3}/{len(steps)} {_told(outcome)}")
             verdict = await end(arena, options, outcomes, missed, time.monotonic() - begun)
             if verdict:
+                await asyncio.to_thread(arena.kafka.stop)  # so that the segments are whole
                 keep_logs(Path(folder), options.out)
             return verdict
 
@@ -176,12 +178,15 @@ def show(outcomes: list[Outcome]) -> None:
 
 
 def keep_logs(folder: Path, out: Path) -> None:
-    """What the workers said, for whoever looks why."""
+    """What the workers and brokers said, and the brokers' segments (for `kafka-dump-log`), for whoever looks why."""
     kept = out / "chaos-logs"
-    kept.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
     for log in folder.glob("*.log"):
-        (kept / log.name).write_bytes(log.read_bytes())
-    console.print(f"the workers' logs are in {kept}")
+        shutil.copy(log, kept)
+    for broker in (folder / "kafka").iterdir():
+        shutil.copytree(broker, kept / broker.name, symlinks=True)
+    console.print(f"the workers' logs, the brokers' and their segments are in {kept}")
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
 from stream.local.kafka import KafkaServer
 from stream.local.settings import load_local_settings
+from stream.verify.log import log_reader
 from stream.worker.checkpoint import CheckpointWriter, Contents, LostError, Message, Meta, OutputTopics
 from stream.worker.fetching import LogEnds
 from stream.worker.owner import Acquired, Home, Owner
@@ -104,7 +105,7 @@ class Partition:
         return Contents(meta, dead_letters=[letter], journal=journal)
 
     async def half(self, topic: str, refused_offset: int, *, commit: bool) -> None:
-        """An owner takes over and writes a transaction; `topic` gets no marker of it."""
+        """An owner takes over and writes a transaction; `topic`, if one is given, gets no marker of it."""
         owner, _ = await self.acquire()
         # A marker of the claim that came later would end this transaction too.
         async with asyncio.timeout(WAIT_S):
@@ -119,7 +120,8 @@ class Partition:
 
         async def begin_without() -> None:
             await begin()
-            manager._txn_partitions.add(TopicPartition(topic, 0))
+            if topic:
+                manager._txn_partitions.add(TopicPartition(topic, 0))
 
         producer.begin_transaction = begin_without
         if not commit:
@@ -216,3 +218,31 @@ async def test_a_claim_does_not_commit_what_lies_before_it(broker: str, topic_pr
         await writer.write(Contents(claim), first_offset=2)
     await writer.stop()
     assert [meta.epoch for meta in await part.metas()] == [1]
+
+
+async def test_the_audit_tells_half_of_a_transaction_from_an_aborted_record_that_was_read(
+    broker: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = await make(broker, topic_prefix)
+    letters = part.outputs.dead_letters
+    await part.half(letters, 4, commit=False)
+    monkeypatch.setattr("stream.worker.owner.OutputPartitions.end_open", _nothing_open)
+    owner, _ = await part.acquire()
+    assert owner.writer is not None
+    await owner.writer.write(part.contents(owner, 4))
+    await part.close(owner)
+    await part.half("", 5, commit=False)  # aborted whole, when the next owner comes
+    owner, _ = await part.acquire()
+    await part.close(owner)
+    assert await part.seen(letters) == [b"letter 4"] * 2
+    async with log_reader(broker, [letters], "read_uncommitted") as reader:
+        offsets = [record.offset async for record in reader.read_to(await reader.ends())]
+        found = [await reader.fate((letters, 0), offset) for offset in offsets]
+    assert len(found) == 3
+    assert found[0].startswith("half of a transaction: the one of producer epoch")
+    assert found[1].startswith("its transaction was committed at")
+    assert found[2].endswith("a reader did not skip it")
+
+
+async def _nothing_open(*_: object) -> None:
+    """As before anybody looked."""

@@ -112,6 +112,19 @@ def test_letters_of_records_outside_of_what_was_counted_are_left_alone() -> None
     assert len(dead.differences({("orders", 2): 7}, {("orders", 2): 9})) == 1
 
 
+def test_a_letter_that_is_there_twice_is_told_with_what_became_of_its_transactions() -> None:
+    dead = DeadLetters()
+    dead.expect(REFUSAL)
+    for offset in (57, 99):
+        twin = letter()
+        twin.offset = offset
+        dead.add(twin)
+    assert dead.too_often({}, CUT) == {REFUSAL: [57, 99]}
+    assert dead.too_often({}, {("orders", 2): 7}) == {}
+    (told,) = dead.differences({}, CUT, {REFUSAL: "@57, half of a transaction"})
+    assert told.endswith("@57, half of a transaction")
+
+
 @pytest.mark.parametrize(
     ("letters", "refusals", "count"),
     [
