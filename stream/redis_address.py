@@ -146,6 +146,24 @@ class AddressSettings(_Shown, frozen=True, kw_only=True):
     key_file: str = ""
 
 
+def beside_in(environment: Mapping[str, str]) -> AddressSettings:
+    """What the variables of an environment say beside the URL."""
+
+    def of(name: str) -> str:
+        return environment.get(f"SNAPUP_REDIS_{name}", "")
+
+    return AddressSettings(
+        password=of("PASSWORD"),
+        password_file=of("PASSWORD_FILE"),
+        sentinel_username=of("SENTINEL_USERNAME"),
+        sentinel_password=of("SENTINEL_PASSWORD"),
+        sentinel_password_file=of("SENTINEL_PASSWORD_FILE"),
+        ca_file=of("TLS_CA_FILE"),
+        cert_file=of("TLS_CERT_FILE"),
+        key_file=of("TLS_KEY_FILE"),
+    )
+
+
 def address_of(url: str | RedisAddress, beside: AddressSettings | None = None) -> RedisAddress:
     """The address of a URL and of what is set beside it; an address is given back as it is.
 

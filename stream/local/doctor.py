@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-import redis
-import redis.exceptions
 from aiokafka import codec
 
 from stream.errors import SnapupError
@@ -28,6 +26,8 @@ from stream.local.browser import find_chromium, has_chinese_font, install_browse
 from stream.local.java import find_java, java_version
 from stream.local.packages import find_program, install_program
 from stream.local.redis import find_redis_server, redis_version
+from stream.redis_address import address_of, beside_in
+from stream.redis_clients import REDIS_ERRORS, RedisClient, eviction_advice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,7 @@ OLDEST_PYTHON = (3, 11)
 DATA_BYTES = 2 * 1024**3
 # The jars, twice while they are fetched, and two unpacked packages.
 CACHE_BYTES = 512 * 1024**2
+_ASK_REDIS_MS = 5_000
 _ASK_TIMEOUT_S = 15.0
 # The pure-Python twins behave differently: see the worker.
 _COMPILED = ("faust._cython.streams", "faust.transport._cython.conductor")
@@ -249,14 +250,31 @@ def _configured_redis(_: LocalSettings) -> Finding | None:
     url = os.environ.get("SNAPUP_REDIS_URL")
     if not url:
         return None
-    remedy = "Start it, or correct SNAPUP_REDIS_URL (`snapup stack env`)."
     try:
-        with redis.Redis.from_url(url, socket_timeout=_ASK_TIMEOUT_S, socket_connect_timeout=_ASK_TIMEOUT_S) as client:
-            client.ping()
-    except (redis.exceptions.RedisError, ValueError, OSError) as error:
-        # The URL itself stays out of the report: it may hold a password.
-        return Finding("configured Redis", ok=False, detail=str(error), remedy=remedy)
-    return Finding("configured Redis", ok=True, detail="answers", remedy=remedy)
+        client = RedisClient(address_of(url, beside_in(os.environ)), timeout_ms=_ASK_REDIS_MS)
+    except SnapupError as error:
+        return Finding("configured Redis", ok=False, detail="bad settings", remedy=error.message)
+    return asyncio.run(_asked_redis(client))
+
+
+async def _asked_redis(client: RedisClient) -> Finding:
+    """Whether it answers, and what its memory policy does with overlays, where we may ask for it."""
+    name, remedy = "configured Redis", "Start it, or correct SNAPUP_REDIS_URL (`snapup stack env`)."
+    try:
+        await client.ask("GET", "snapup:doctor")
+    except REDIS_ERRORS as error:
+        # A user who may read overlays only is told so by a Redis that is well.
+        if getattr(error, "status_code", None) != "NOPERM":
+            return Finding(name, ok=False, detail=client.words(error), remedy=remedy)
+    try:
+        advice = eviction_advice(await client.configuration())
+    except REDIS_ERRORS as error:
+        return Finding(name, ok=True, detail=f"answers; its memory policy cannot be seen ({client.words(error)})")
+    finally:
+        await client.aclose()
+    if advice is not None:
+        return Finding(name, ok=False, detail="answers, and may drop overlays", remedy=advice, required=False)
+    return Finding(name, ok=True, detail="answers")
 
 
 def _asked(name: str, ask: Callable[[], str]) -> Finding:

@@ -111,8 +111,8 @@ class RedisServer:
             "appendonly": "no",
             "daemonize": "no",
             "maxmemory": f"{self._settings.redis_maxmemory_mb}mb",
-            # Overlay keys all have a TTL: when memory is short, those that would go first go earlier.
-            "maxmemory-policy": "volatile-ttl",
+            # When memory is short, what is written and read least often goes first: never what is on a screen.
+            "maxmemory-policy": "allkeys-lfu",
             "dir": str(self.folder),
         }
         self._said_before = log_size(self.log)

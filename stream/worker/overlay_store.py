@@ -129,6 +129,8 @@ class OverlayStore:
         Raises:
             RedisError or OSError: none takes it; what the first one says.
         """
+        # A stranger is told what is the matter only when he says little.
+        await self._redis.ping()
         keys = await self._redis.key_of_each_master(lambda number: f"{self._trial}:{number}}}")
         now_ms = time.time_ns() // 1_000_000
         commands = [

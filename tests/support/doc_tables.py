@@ -41,6 +41,17 @@ def tables() -> dict[str, str]:
     }
 
 
+def redis_users(prefix: str) -> dict[str, str]:
+    """User → its rules, as the page gives them for a redis.conf, for another prefix of the keys."""
+    (block,) = re.findall(r"```conf\n(.*?)```", OPERATIONS.read_text("utf-8"), re.DOTALL)
+    found = {}
+    for line in block.splitlines():
+        if line.startswith("user ") and ">PASSWORD" in line:
+            _, name, _on, _password, rules = line.split(" ", 4)
+            found[name] = rules.replace("live:", f"{prefix}:")
+    return found
+
+
 def settings_table(settings: type[BaseSettings]) -> str:
     """Each field as its environment variable, default, bounds and description."""
     rows = [
