@@ -200,6 +200,15 @@ class RoomClosed(Event, frozen=True, gc=False, kw_only=True, tag="room_closed"):
     show_id: ShowId
 
 
+class RecordsMisplaced(Event, frozen=True, gc=False, kw_only=True, tag="records_misplaced"):
+    """Records of this room lie in another partition than its own, where nobody counts them. Written by workers."""
+
+    topic: Annotated[Id, Meta(description="where the first of them lies: the topic, without prefix")]
+    partition: Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="its partition")]
+    offset: Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="its offset")]
+    count: Annotated[int, Meta(ge=1, le=MAX_SAFE_INTEGER, description="how many there were since the last notice")]
+
+
 RoomEvent = (
     Comment
     | Like
@@ -214,6 +223,7 @@ RoomEvent = (
     | SaleClosed
     | RoomOpened
     | RoomClosed
+    | RecordsMisplaced
 )
 
 # Logical topic → the types it carries. The index in this tuple is the topic's place in every checkpoint: append only.
@@ -225,6 +235,6 @@ INPUT_TOPICS: tuple[tuple[str, tuple[type[Event], ...]], ...] = (
     ("visits", (Enter, Leave, ProductClick)),
     ("sales", (SaleOpened, SaleRestocked, SaleExtended, SaleClosed)),
     # For all types to come: a topic more is a stop of every worker older than it, a type more is none.
-    ("interactions", (RoomOpened, RoomClosed)),
+    ("interactions", (RoomOpened, RoomClosed, RecordsMisplaced)),
 )
 TOPIC_NAMES: tuple[str, ...] = tuple(name for name, _ in INPUT_TOPICS)

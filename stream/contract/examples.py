@@ -71,6 +71,7 @@ FULL: dict[str, Json] = {
     "sale_closed": _SALE,
     "room_opened": _ROOM,
     "room_closed": _ROOM,
+    "records_misplaced": {**_EVENT, "topic": "orders", "partition": 2, "offset": 118_204, "count": 5},
 }
 
 _LONG_ID = "Az09._:-" * (MAX_ID_CHARS // 8)
@@ -165,6 +166,7 @@ _BAD: dict[str, dict[str, tuple[str, Any]]] = {
     "sale_closed": {"sale-missing": ("/sale_id", ABSENT)},
     "room_opened": {"show-missing": ("/show_id", ABSENT), "show-with-space": ("/show_id", "10 October")},
     "room_closed": {"show-missing": ("/show_id", ABSENT), "show-empty": ("/show_id", "")},
+    "records_misplaced": {"count-zero": ("/count", 0), "partition-missing": ("/partition", ABSENT)},
 }
 
 

@@ -33,6 +33,7 @@ WithheldReason = Literal[
     "suspected_fake_orders",
     "sale_not_open",
     "stock_unknown",
+    "records_misplaced",
 ]
 
 

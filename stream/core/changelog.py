@@ -80,6 +80,7 @@ class Head(msgspec.Struct, array_like=True):
     later: bool = False
     past: list[LedgerHead] = []
     said_ms: dict[str, int] = {}
+    misplaced: bool = False
 
 
 class MemoryHead(msgspec.Struct, array_like=True):

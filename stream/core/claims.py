@@ -51,8 +51,11 @@ class ClaimBook:
         else:
             self._say("watching_now", None, watching_now, "people", None, {"open_sessions": watching_now})
 
-    def sale(self, sale: Sale, bought_units: int, bought_orders: int) -> None:
-        """Every claim about one SKU of one sale. A sale that has ended claims nothing."""
+    def sale(self, sale: Sale, bought_units: int, bought_orders: int, *, misplaced: bool = False) -> None:
+        """Every claim about one SKU of one sale. A sale that has ended claims nothing.
+
+        `misplaced`: records of the room lie where nobody counts them, so nobody knows what is left.
+        """
         if sale.status == "ended":
             return
         not_open: WithheldReason | None = None
@@ -60,8 +63,9 @@ class ClaimBook:
             not_open = "stock_unknown"
         elif sale.status == "scheduled":
             not_open = "sale_not_open"
-        self._stock(sale, not_open)
-        self._eta(sale, not_open)
+        unknown = not_open or ("records_misplaced" if misplaced else None)
+        self._stock(sale, unknown)
+        self._eta(sale, unknown)
         self._bought(sale, bought_units, bought_orders)
         self._carts(sale)
         self._ends(sale, not_open)

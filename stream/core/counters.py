@@ -31,3 +31,8 @@ class Counters:
         self.rooms_forgotten = 0  # what was known of them between two sessions: by age
         self.rooms_displaced = 0  # the same, before its time for want of room
         self.snapshots = 0
+
+    def refused(self, topic_index: int, reason: str) -> None:
+        """One record became a dead letter."""
+        self.dead_lettered[topic_index] += 1
+        self.dead_letters[reason] += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from heapq import heapify, heappop
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-from stream.contract.decode import DeadLetter, Decoder, Limits, ahead_of_clock
+from stream.contract.decode import DeadLetter, Decoder, ahead_of_clock
 from stream.contract.events import MAX_AHEAD_MS, TOPIC_NAMES, Order, RoomClosed, RoomOpened
 from stream.core import roomstate
 from stream.core.changelog import ChangeLogs, CorruptCheckpointError
@@ -24,6 +24,7 @@ from stream.core.growth import TOPICS_1, VERSION_1, VERSION_2, fitted
 from stream.core.journal import Journal
 from stream.core.lifecycle import Lifecycle
 from stream.core.memory import Shared
+from stream.core.misplaced import Misplaced, Notice, limits_of
 from stream.core.publishing import Publishing
 from stream.core.restore import SavedRooms
 from stream.core.room import REASON_OF, Outcome, Room
@@ -33,7 +34,7 @@ from stream.core.timers import Timers
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stream.contract.decode import Decoded, Record
+    from stream.contract.decode import Decoded, Limits, Record
     from stream.contract.events import RoomEvent
     from stream.contract.overlay import Overlay
     from stream.core.journal import Base, Steps
@@ -66,6 +67,7 @@ class Cut(NamedTuple):
     signals: list[Published]
     steps: Steps | None  # what led here; None: nothing to save, and the steps go on
     version: int = VERSION_1  # of the checkpoint from here on; see `growth`
+    notices: Sequence[Notice] = ()  # to rooms of other partitions; see `misplaced`
 
 
 class PartitionFold:
@@ -88,9 +90,8 @@ class PartitionFold:
         self._publishing = Publishing(
             partition, rules, self.topic_names, self.rooms, self.positions, self.shared, self.counters
         )
-        limits = limits or Limits(
-            edition=rules.contract_edition, partition=partition, partitions=rules.murmur2_partitions
-        )
+        limits = limits or limits_of(rules, partition)
+        self._misplaced = Misplaced(partition, rules.murmur2_partitions)
         self._decoders = [Decoder(index, limits) for index in range(len(self.topic_names))]
         self._unspooled = 0
         self._logs = ChangeLogs()
@@ -195,9 +196,7 @@ class PartitionFold:
 
     def _positions_at(self, topic_index: int, offset: int) -> list[int]:
         """In the midst of a piece: where the fold stands."""
-        positions = list(self.positions)
-        positions[topic_index] = offset
-        return positions
+        return [offset if index == topic_index else at for index, at in enumerate(self.positions)]
 
     def _fold_good(self, topic_index: int, records: Sequence[Record], decoded: Decoded) -> None:
         """Room by room, each in the order of the log: what one room becomes does not depend on another."""
@@ -218,13 +217,11 @@ class PartitionFold:
             seconds = second if in_one_second else [each_ms // BUCKET_MS for each_ms in at_ms]
             folded = fold_crowd(room, topic_index, Crowd(events, at_ms, seconds))
             if folded is not None:
-                applied = len(folded.events)
-                self.counters.applied[topic_index] += applied
-                self.counters.duplicate[topic_index] += len(events) - applied
+                self.counters.applied[topic_index] += len(folded.events)
+                self.counters.duplicate[topic_index] += len(events) - len(folded.events)
                 if retimed:
-                    self.counters.retimed += sum(
-                        event.event_time_ms != at for event, at in zip(folded.events, folded.at_ms, strict=True)
-                    )
+                    at_own_times = zip(folded.events, folded.at_ms, strict=True)
+                    self.counters.retimed += sum(event.event_time_ms != at for event, at in at_own_times)
                 continue
             for event, each_ms in zip(events, at_ms, strict=True):
                 self._fold_one(topic_index, room, event, each_ms, records, decoded.events)
@@ -254,8 +251,8 @@ class PartitionFold:
 
     def _refuse(self, topic_index: int, record: Record, letter: DeadLetter) -> None:
         self.refused.append(Refused(topic_index, record.offset, record, letter))
-        self.counters.dead_lettered[topic_index] += 1
-        self.counters.dead_letters[letter.reason.value] += 1
+        self.counters.refused(topic_index, letter.reason.value)
+        self._misplaced.meet(topic_index, record, letter)
 
     def _touch(self, room_id: str) -> Room:
         """The first record of a room in this piece: make the room, note that it changes."""
@@ -416,7 +413,8 @@ class PartitionFold:
             self._cut_positions = positions
             steps = self.journal.take(clock_ms, published)
             self._note_base()
-        return Cut(records, positions, clock_ms, refused, signals, steps, self.version)
+        notices = self._misplaced.take(clock_ms, steps)
+        return Cut(records, positions, clock_ms, refused, signals, steps, self.version, notices)
 
     # -- restore ----------------------------------------------------------------------------------------------------
     def load(self, key: bytes, value: bytes | None) -> None:

@@ -17,6 +17,7 @@ from stream.contract.events import (
     Like,
     Order,
     ProductClick,
+    RecordsMisplaced,
     RoomClosed,
     RoomOpened,
     SaleClosed,
@@ -86,6 +87,7 @@ class Room(Memory):
         "last_append_ms",
         "later",
         "likes",
+        "misplaced",
         "money",
         "next_due_ms",
         "order_tally",
@@ -124,6 +126,7 @@ class Room(Memory):
         self.feed: list[FeedItem] = []
         self.first_offsets = [-1] * len(TOPIC_NAMES)
         self.show_id: str | None = None  # of the show, if a host has opened one
+        self.misplaced = False  # some of its records lie where nobody counts them
         self.later = False  # there were sessions of this room before, or may have been
         # Publication and checkpoint.
         self.rev = self.rev_saved = 0
@@ -292,6 +295,12 @@ class Room(Memory):
     def _room_said(self, event: RoomOpened | RoomClosed, at_ms: int) -> Outcome:  # noqa: ARG002
         return Outcome.APPLIED
 
+    def _records_misplaced(self, event: RecordsMisplaced, at_ms: int) -> Outcome:  # noqa: ARG002
+        self.misplaced = True
+        for ledger in self.ledgers.values():
+            ledger.shown = None
+        return Outcome.APPLIED
+
     def _show_anew(self, sale_id: str) -> None:
         """The terms of a sale have changed: what is shown of it does not hold any more."""
         for _, sku_id in [key for key in self.past if key[0] == sale_id]:
@@ -315,6 +324,7 @@ class Room(Memory):
         SaleClosed: _sale_closed,
         RoomOpened: _room_said,
         RoomClosed: _room_said,
+        RecordsMisplaced: _records_misplaced,
     }
 
     # -- from session to session ------------------------------------------------------------------------------------

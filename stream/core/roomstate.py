@@ -125,6 +125,7 @@ def _beyond_session(room: Room) -> Iterator[Any]:
         yield room.later
         yield [_ledger_head(ledger) for ledger in room.past.values()]
         yield {key: terms.said_ms for key, terms in room.terms.items() if terms.said_ms >= 0}
+        yield room.misplaced
 
 
 def _ledger_head(ledger: Ledger, *, remembers: bool = True) -> Any:
@@ -298,6 +299,7 @@ def room_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Room:
     room.terms = {sale_id: SaleTerms(*terms, head.said_ms.get(sale_id, -1)) for sale_id, terms in head.terms.items()}
     room.known_ms = head.born_ms if head.known_ms is None else head.known_ms
     room.show_id, room.later = head.show_id, head.later
+    room.misplaced = head.misplaced
     _restore_past(room, head.past)
     for sale_id, sku_id, level, since_ms, below_since_ms, because in head.urgencies:
         urgency = msgspec.convert(

@@ -80,7 +80,18 @@ class Shown:
         rank: what its level leads the room by.
     """
 
-    __slots__ = ("_bought", "_kept", "_made_ms", "_moving", "_pace", "_until_ms", "_urgency", "rank", "sale")
+    __slots__ = (
+        "_bought",
+        "_kept",
+        "_made_ms",
+        "_misplaced",
+        "_moving",
+        "_pace",
+        "_until_ms",
+        "_urgency",
+        "rank",
+        "sale",
+    )
 
     def __init__(self, room: Room, ledger: Ledger, now_ms: int) -> None:
         seen = look(room, ledger, now_ms)
@@ -93,6 +104,7 @@ class Shown:
         self._pace, self._urgency = seen.pace, urgency
         self._bought = ledger.bought_recently(now_ms, room.rules.bought_window_ms)
         self._kept: list[Kept | None] = [None, None]  # fresh, stale
+        self._misplaced = room.misplaced
 
     def lead(self) -> Urgency:
         """Of the room that this sale leads."""
@@ -100,7 +112,7 @@ class Shown:
 
     def say(self, book: ClaimBook) -> None:
         """What is claimed of it, or withheld."""
-        book.sale(self.sale, *self._bought)
+        book.sale(self.sale, *self._bought, misplaced=self._misplaced)
 
     def fill(self, room: Room, ledger: Ledger, now_ms: int, values: list[bytes]) -> bool:
         """Put into `values` what goes into its own gaps. False: it does not hold any more."""

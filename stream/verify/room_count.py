@@ -23,6 +23,7 @@ from stream.contract.events import (
     OrderLine,
     OrderStatus,
     ProductClick,
+    RecordsMisplaced,
     RoomClosed,
     RoomEvent,
     RoomOpened,
@@ -190,7 +191,7 @@ class RoomCount:
                 self._meet(second.clickers, event.user_id)
             case Order():
                 return self._apply_order(event, effective_ms, second)
-            case RoomOpened() | RoomClosed():
+            case RoomOpened() | RoomClosed() | RecordsMisplaced():
                 pass  # heard of, which is a sign of life
             case _:
                 self._apply_sale(event, effective_ms)

@@ -36,6 +36,7 @@ from stream.worker.companions import companions
 from stream.worker.fold_agent import FoldLoop
 from stream.worker.logs import configure_logging
 from stream.worker.metrics import Metrics, now_ms
+from stream.worker.notices import Notices
 from stream.worker.overlay_store import OverlayStore
 from stream.worker.owner import Home
 from stream.worker.owners import Owners
@@ -91,7 +92,13 @@ class Worker:
         if settings.partitioner == "murmur2":
             rules = msgspec.structs.replace(rules, murmur2_partitions=partitions)
         self.metrics = Metrics(self.topics, observe_latency=wall_clock)
+        self.notices = Notices(
+            settings.brokers(),
+            self.topics[TOPIC_NAMES.index("interactions")],
+            lambda result: self.metrics.notices[result].inc(),
+        )
         self.home = Home(
+            tell=self.notices.tell,
             bootstrap_servers=settings.brokers(),
             id_prefix=transactional_id_prefix(settings),
             member_name=settings.member_name,
@@ -221,6 +228,7 @@ class Worker:
             await cast("BatchConsumer", self.app.consumer).leave_when_stopped()
         await self.app.stop()
         await self.tasks.close(FLUSH_S)
+        await self.notices.stop()
         with contextlib.suppress(OSError):
             await self.store.close()
 

@@ -23,6 +23,7 @@ from aiokafka.errors import InvalidTransactionTimeout, KafkaTimeoutError
 from msgspec import Struct
 
 from stream.core.growth import NEWEST_VERSION
+from stream.core.misplaced import Notice
 from stream.exits import Exit
 from stream.kafka_clients import KafkaAt, client_options
 from stream.worker.going_back import Landings
@@ -126,6 +127,7 @@ class Contents(Struct, frozen=True):
     dead_letters: Sequence[Message] = ()
     signals: Sequence[tuple[str, bytes]] = ()
     journal: bytes = b""
+    notices: Sequence[Notice] = ()  # not of the transaction: told before it
 
     @property
     def records(self) -> int:

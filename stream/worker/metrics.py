@@ -32,6 +32,8 @@ WRITE_STEPS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 8)
 RESTORE_STEPS_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120)
 SIZE_STEPS = (1e3, 1e4, 1e5, 1e6, 4e6, 1e7, 4e7, 1e8)
 COUNT_STEPS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
+NOTICES = "Rooms told of their records in other partitions."
+WRITES = "Documents sent to Redis; refused: a later owner had written."
 HELD_UP = "How long an open transaction has held up what was written behind its first record."
 OUTCOMES = ("applied", "duplicate", "dead_lettered")
 
@@ -120,6 +122,8 @@ class Metrics:
         )
 
         self._throttled = _throttled_seconds(registry)
+        notices = counter("stream_misplaced_notices_total", NOTICES, "result")
+        self.notices = {result: notices.labels(result) for result in ("sent", "failed")}
         self._redis(counter, gauge)
 
         # -- the process
@@ -163,9 +167,7 @@ class Metrics:
 
     def _redis(self, counter: Callable[..., Counter], gauge: Callable[..., Gauge]) -> None:
         """What becomes of the documents."""
-        writes = counter(
-            "stream_redis_writes_total", "Documents sent to Redis; refused: a later owner had written.", "result"
-        )
+        writes = counter("stream_redis_writes_total", WRITES, "result")
         self.redis_writes = {result: writes.labels(result) for result in ("accepted", "refused", "failed")}
         refused = counter("stream_redis_refused_total", "Documents that the guard in Redis did not take.", "reason")
         self.redis_refused = {why: refused.labels(why.value) for why in Refusal}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +20,7 @@ from stream.core.changelog import CorruptCheckpointError
 from stream.core.growth import VERSION_1
 from stream.core.journal import Segment, encode_segment
 from stream.core.merge import TopicMerge
+from stream.core.misplaced import Notice
 from stream.core.partition import PartitionFold
 from stream.exits import Exit
 from stream.kafka_clients import KafkaAt
@@ -66,6 +67,7 @@ class Home(Struct, frozen=True, kw_only=True):
         max_queued_records: per topic, what may wait in the merge.
         accept_data_loss: go on where records are missing instead of ending the process.
         make_fold: the state of a partition, empty.
+        tell: sends notices to rooms of other partitions; never raises.
         make_producer: of checkpoints; takes aiokafka's arguments.
         make_consumer: of restores; takes aiokafka's arguments.
         throttled: is told how long quotas hold our clients back.
@@ -81,6 +83,7 @@ class Home(Struct, frozen=True, kw_only=True):
     max_queued_records: int
     accept_data_loss: bool
     make_fold: Callable[[int], PartitionFold]
+    tell: Callable[[Sequence[Notice]], Awaitable[None]] | None = None
     make_producer: Callable[..., Any] = AIOKafkaProducer
     make_consumer: Callable[..., Any] = AIOKafkaConsumer
     throttled: Told | None = None
@@ -331,6 +334,8 @@ class Owner:
             contents = self._timed_cut()
             written = None
             if contents is not None:
+                if contents.notices and self.home.tell is not None:
+                    await self.home.tell(contents.notices)
                 with naming_refusals(self.home.bootstrap_servers, "Write"):
                     written = await self.writer.write(check_sizes(contents, f"partition {self.partition}"))
                 self.saved = tuple(contents.meta.positions.values())
@@ -359,6 +364,7 @@ class Owner:
             dead_letters=[dead_letter(each, topics[each.topic_index], self.partition) for each in cut.refused],
             signals=[(each.room_id, each.document) for each in cut.signals],
             journal=self._segment(meta, cut.steps),
+            notices=cut.notices,
         )
 
     def _segment(self, meta: Meta, steps: Steps) -> bytes:

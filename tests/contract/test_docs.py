@@ -160,7 +160,7 @@ def _books() -> Iterator[ClaimBook]:
     now_ms = 1_000_000
     far_ms = now_ms + Rules().ends_in_max_ms + 1
     forecast = EtaSellout(1_000, 2_000, 0.9)
-    for status, available, planned_ms, suspects, found, ends_at_ms, people, stale in product(
+    for status, available, planned_ms, suspects, found, ends_at_ms, people, stale, misplaced in product(
         ("unknown", "scheduled", "open", "ended"),
         (0, 10, 900),
         (None, now_ms + 1),
@@ -168,6 +168,7 @@ def _books() -> Iterator[ClaimBook]:
         (None, forecast),
         (None, now_ms + 1, far_ms),
         (0, 100),
+        (False, True),
         (False, True),
     ):
         known = status != "unknown"
@@ -198,7 +199,7 @@ def _books() -> Iterator[ClaimBook]:
             currency=None,
             urgency=Urgency("unknown", 0, []),
         )
-        book.sale(sale, people, people)
+        book.sale(sale, people, people, misplaced=misplaced)
         book.watching(people)
         yield book
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import cramjam
 import msgspec
 import pytest
+import redis.asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream.commands.replay_kafka import replay_topics
+from stream.contract.overlay import room_key
 from stream.contract.partitioner import partition_of
 from tests.integration.worker_process import assert_books_balance, assert_exact
 from tests.support.raw_batches import CODECS, Answer, RawSender, batch, record, varint
@@ -35,6 +38,11 @@ def like(**more: Any) -> bytes:
 
 def good(delta: int = 0, **more: Any) -> bytes:
     return record(delta, like(**more), ROOM)
+
+
+def event(told: dict[str, Any]) -> bytes:
+    """A good event of another type."""
+    return good(0, **told)
 
 
 def now_batch(content: list[bytes], **more: Any) -> bytes:
@@ -158,7 +166,7 @@ async def test_a_record_in_another_partition_than_its_keys_counts_nowhere_and_is
         misplaced = await sender.send(topic, wrong, now_batch([good(), good(1), good(2)]))
         await sender.send(topic, home, now_batch([good()]))
     verdict = await assert_exact(stack, topic_prefix, worker)
-    assert verdict.accounts.applied == 3
+    assert verdict.accounts.applied == 4  # and the notice to the room
     assert verdict.accounts.dead_lettered == {"misplaced_key": 3}
     letter = (await letters(stack, topic_prefix, wrong))[0]
     said = {name: value.decode() for name, value in letter.headers}
@@ -167,6 +175,42 @@ async def test_a_record_in_another_partition_than_its_keys_counts_nowhere_and_is
     assert f"belongs in partition {home} of 3" in said["dl-detail"]
     _, text = await worker.get("/metrics")
     assert 'stream_dead_letters_total{reason="misplaced_key"} 3.0' in text
+
+
+async def test_a_room_with_orders_in_another_partition_says_nothing_about_stock_and_replays_so(
+    stack: Stack, topic_prefix: str, apply_topics: ApplyTopics, start_worker: StartWorker
+) -> None:
+    await apply_topics(partitions=3)
+    worker = start_worker()
+    await worker.until_ready(3)
+    home = partition_of(ROOM, 3)
+    now_ms = time.time_ns() // 1_000_000
+    sale = {"type": "sale_opened", "sale_id": "s1", "sku_id": "k1", "offered": 100, "starts_at_ms": now_ms}
+    line = {"sku_id": "k1", "quantity": 18, "amount_minor": 1, "sale_id": "s1"}
+    paid = {"type": "order", "status": "paid", "currency": "CNY", "lines": [line]}
+    async with RawSender(stack.bootstrap_servers) as sender:
+        await sender.send(f"{topic_prefix}.sales", home, now_batch([event(sale)]))
+        for number in range(5):
+            where = home if number < 2 else (home + 1) % 3
+            raw = now_batch([event({**paid, "order_id": f"o{number}", "user_id": f"u{number}"})])
+            await sender.send(f"{topic_prefix}.orders", where, raw)
+    client = redis.asyncio.Redis.from_url(stack.redis_url)
+    deadline = time.monotonic() + 60
+    reasons: dict[str, str] = {}
+    document: Any = None
+    while reasons.get("stock_left") != "records_misplaced":
+        assert time.monotonic() < deadline, reasons
+        shown = await client.get(room_key(topic_prefix, ROOM.decode(), "overlay"))
+        document = msgspec.json.decode(shown) if shown else {"withheld": [], "claims": []}
+        reasons = {said["claim"]: said["reason"] for said in document["withheld"]}
+        await asyncio.sleep(0.05)
+    await client.aclose()
+    assert "stock_left" not in {said["claim"] for said in document["claims"]}
+    await assert_exact(stack, topic_prefix, worker)
+    replayed = await replay_topics(
+        stack.bootstrap_servers, topic_prefix, room=None, check=True, emit=lambda _: None, progress=lambda *_: None
+    )
+    assert replayed.differences == []
 
 
 async def test_a_record_that_fits_no_letter_is_cut_and_the_letter_says_where_the_rest_lies(

@@ -259,6 +259,9 @@ def test_no_good_record_is_deep_and_too_short_to_be_looked_at(kind: type) -> Non
         "starts_at_ms": 0,
         "ends_at_ms": 0,
         "show_id": "s",
+        "topic": "t",
+        "partition": 0,
+        "offset": 0,
     }
     names = [field.name for field in msgspec.structs.fields(kind) if field.required]
     least = msgspec.json.encode({"type": kind.__struct_config__.tag, **{name: fixed[name] for name in names}})  # type: ignore[attr-defined]

@@ -27,7 +27,7 @@ def test_an_id_has_up_to_64_characters() -> None:
 
 @pytest.mark.parametrize("kind", get_args(RoomEvent))
 def test_every_id_of_every_type_is_checked(kind: type[msgspec.Struct]) -> None:
-    """Fields whose name ends in `_id`, and `source`, hold ids: wherever one stands, a bad character is seen."""
+    """Fields whose name ends in `_id`, `source` and `topic` hold ids: wherever one stands, a bad character is seen."""
     good = _filled(kind)
     assert id_check(kind)(msgspec.convert(good, kind))  # type: ignore[arg-type]
     assert pointer_to_bad_id(msgspec.convert(good, kind)) is None
@@ -63,7 +63,7 @@ def _filled(kind: type[msgspec.Struct]) -> dict[str, Any]:
     values["lines"] = [{"sku_id": "a", "quantity": 1, "amount_minor": 1, "sale_id": "a"} for _ in range(2)]
     record = {}
     for name in kind.__struct_fields__:
-        default = "a" if name.endswith("_id") or name == "source" else 1
+        default = "a" if name.endswith("_id") or name in ("source", "topic") else 1
         record[name] = values.get(name, default)
     return {"type": _tag(kind), **record}
 
@@ -71,7 +71,7 @@ def _filled(kind: type[msgspec.Struct]) -> dict[str, Any]:
 def _ids(record: dict[str, Any], at: str = "") -> list[tuple[str, dict[str, Any], str]]:
     found = []
     for name, value in record.items():
-        if name.endswith("_id") or name == "source":
+        if name.endswith("_id") or name in ("source", "topic"):
             found.append((f"{at}/{name}", record, name))
         if isinstance(value, list):
             for index, item in enumerate(value):

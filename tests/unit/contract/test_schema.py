@@ -24,6 +24,7 @@ def test_every_type_has_its_topic() -> None:
         "sale_closed": "sales",
         "room_opened": "interactions",
         "room_closed": "interactions",
+        "records_misplaced": "interactions",
     }
     assert sum(len(kinds) for _, kinds in INPUT_TOPICS) == len(event_types())
 

@@ -52,6 +52,7 @@ export const EN = {
     restock_planned: "a restock is planned",
     above_display_threshold: "not yet worth saying",
     suspected_fake_orders: "some orders look fake",
+    records_misplaced: "some of its records lie where nobody counts them",
     sale_not_open: "the sale is not open",
     stock_unknown: "nobody said how many there are",
   },

@@ -50,6 +50,7 @@ export const ZH_CN = {
     restock_planned: "已计划补货",
     above_display_threshold: "尚不值得展示",
     suspected_fake_orders: "部分订单疑似刷单",
+    records_misplaced: "部分记录写错了分区，未计入",
     sale_not_open: "活动未开始",
     stock_unknown: "库存未公布",
   },
