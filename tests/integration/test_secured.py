@@ -283,3 +283,28 @@ async def test_a_worker_that_loses_a_permission_while_it_runs_ends_with_its_name
         assert await worker.exit_code() == Exit.KAFKA_REFUSES
         assert f"Not permitted: User:worker needs {lost}." in worker.lines()[-1]["event"]
     await secured.grant("worker", [grant for grant in grants if str(grant) == lost])
+
+
+async def test_a_quota_makes_checkpoints_slow_and_loses_no_partition(
+    secured: SecuredKafka, redis_url: str, tmp_path: Path
+) -> None:
+    prefix, group = "quota", "quota-group"
+    await secured.apply_topics(prefix)
+    await secured.grant("limited", documented("worker", prefix, group))
+    variables: dict[str, Any] = secured.environment("limited") | {"SNAPUP_REDIS_URL": redis_url, "SNAPUP_GROUP": group}
+    with WorkerProcess(tmp_path / "worker.log", None, prefix, SNAPUP_METRICS_PORT="0", **variables) as worker:
+        await worker.until_ready(2)
+        # A checkpoint of these rooms has some hundred kilobytes: at 40 kB/s each of its steps takes longer than a
+        # step may take that nobody holds back.
+        await secured.quota("limited", "producer_byte_rate", 40_000)
+        await send(secured.server, prefix, shop_events(3_000, 1, rooms=1_000))
+        await worker.until_counted("stream_received_total", 3_060)
+        await worker.until_counted("stream_kafka_throttled_seconds_total", 10)
+        await worker.until_counted("stream_checkpoint_seconds_count", 1)
+        assert await worker.counted("stream_lost_total") == 0
+        await secured.quota("limited", "producer_byte_rate", None)
+        await secured.quota("limited", "consumer_byte_rate", 40_000)
+        await send(secured.server, prefix, shop_events(3_000, 2, rooms=1_000))
+        await worker.until_counted("stream_received_total", 6_120)
+        assert await worker.counted("stream_lost_total") == 0
+        await secured.quota("limited", "consumer_byte_rate", None)
