@@ -1,6 +1,6 @@
 """Every setting of every command: from the environment (`SNAPUP_…`) or a flag, checked once, passed on explicitly.
 
-`snapup doctor` and docs/operations.md list them from this one table.
+docs/operations.md lists them from this one table.
 """
 
 from __future__ import annotations

@@ -198,8 +198,8 @@ def _show(settings: Settings, found: Found, *, listed: bool) -> None:
     out = Console(highlight=False, soft_wrap=True)
     read = found.read.total()
     if not found.chosen:
-        others = f" Others: {grouped(read)}." if read else ""
-        out.print(f"No dead letters in {_topic(settings)} that fit.{others}", markup=False)
+        fitting = f" that fit, {grouped(read)} others" if read else ""
+        out.print(f"No dead letters in {_topic(settings)}{fitting}.", markup=False)
         return
     out.print(f"{grouped(found.chosen)} of {grouped(read)} dead letters in {_topic(settings)}:", markup=False)
     out.print(counts_view(found.of_reason))

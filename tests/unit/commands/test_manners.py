@@ -167,31 +167,43 @@ def complete(shell: str, line: str) -> str:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_commands_are_completed(shell: str) -> None:
-    told = complete(shell, "snapup si")
-    assert "simulate" in told
-    assert "worker" not in told
-    told = complete(shell, "snapup topics ")
-    assert all(name in told for name in ("apply", "check", "list"))
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_scenarios_are_completed(shell: str) -> None:
-    told = complete(shell, "snapup simulate ")
-    assert [name for name in SCENARIOS if name not in told] == []
-    assert "snap-up" in complete(shell, "snapup simulate sn")
-    assert "viya-2017" not in complete(shell, "snapup simulate sn")
+    told = complete(shell, "snapup simulate sn")
+    assert "snap-up" in told
+    assert "viya-2017" not in told
+
+
+def test_all_scenarios_are_offered() -> None:
+    assert sorted(complete("bash", "snapup simulate ").split()) == sorted(SCENARIOS)
+
+
+def test_commands_are_completed() -> None:
+    assert complete("bash", "snapup si").split() == ["simulate"]
+    assert complete("bash", "snapup topics ").split() == ["apply", "check", "list"]
 
 
 def test_options_are_completed() -> None:
     assert "--speed" in complete("bash", "snapup simulate snap-up --sp").split()
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_script_for_a_shell_is_shown(shell: str) -> None:
-    answer = CliRunner().invoke(cli.app, ["--show-completion", shell], prog_name="snapup")
-    assert answer.exit_code == 0
-    assert "_SNAPUP_COMPLETE" in answer.output
+def of_shell(option: str, shell: str, home: Path) -> str:
+    """Ask for a shell by its name: which one started the tests must not matter."""
+    environment = {**os.environ, "HOME": str(home), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    done = subprocess.run([SNAPUP, option, shell], env=environment, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("shell", "mark"),
+    [("bash", "complete -o default"), ("zsh", "#compdef snapup"), ("fish", "complete --command")],
+)
+def test_the_script_for_a_shell_is_shown_and_installed(tmp_path: Path, shell: str, mark: str) -> None:
+    script = of_shell("--show-completion", shell, tmp_path)
+    assert mark in script
+    assert "_SNAPUP_COMPLETE" in script
+    of_shell("--install-completion", shell, tmp_path)
+    installed = [path.read_text("utf-8") for path in tmp_path.rglob("*") if path.is_file()]
+    assert any("_SNAPUP_COMPLETE" in text for text in installed)
 
 
 # -- the licence -------------------------------------------------------------------------------------------------------
