@@ -21,12 +21,13 @@ from stream.contract.recording import RecordingWriter
 from stream.errors import SnapupError
 from stream.settings import load_settings
 from stream.sources.accounts import Accounts
+from stream.sources.far_off import periods_of
 from stream.sources.intake import SendOrder, records_of
 from stream.sources.kafka import check_topics, deliver
 from stream.sources.local_time import DateOrder, time_zone
 from stream.sources.rows import RowReader
-from stream.sources.taobao import taobao_events
-from stream.sources.uci import uci_events
+from stream.sources.taobao import taobao_events, taobao_times
+from stream.sources.uci import uci_events, uci_times
 from stream.topics import DEFAULT_PREFIX
 from stream.view.accounts import accounts_view
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from stream.contract.events import Event
     from stream.contract.recording import RecordedRecord
     from stream.kafka_clients import Brokers
+    from stream.sources.far_off import Periods
     from stream.sources.rows import Row
 
 RECORDING_SUFFIXES = (".ndjson", ".ndjson.gz")
@@ -76,6 +78,7 @@ Report = Annotated[Path | None, typer.Option(help="Write every refused and noted
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", "--force", help="Replace a recording or a report that is there.")
 ]
+AnyTime = Annotated[bool, typer.Option("--any-time", help="Take rows whose time is months from all others too.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with code 3 when a row was refused.")]
 Bootstrap = Annotated[str, typer.Option(envvar="SNAPUP_BOOTSTRAP_SERVERS", help="host:port, comma separated.")]
 Prefix = Annotated[str, typer.Option(envvar="SNAPUP_TOPIC_PREFIX", help="Of the topics.")]
@@ -95,6 +98,7 @@ def taobao(
     report: Report = None,
     overwrite: Overwrite = False,
     strict: Strict = False,
+    any_time: AnyTime = False,
     bootstrap_servers: Bootstrap = _DEFAULT_BOOTSTRAP,
     prefix: Prefix = DEFAULT_PREFIX,
 ) -> None:
@@ -102,7 +106,8 @@ def taobao(
     accounts, latest_ms = Accounts(), _latest_ms(to)
     _import(
         file,
-        lambda rows: taobao_events(rows, room, accounts, latest_ms),
+        lambda rows, periods: taobao_events(rows, room, accounts, latest_ms, periods),
+        None if any_time else lambda rows: taobao_times(rows, latest_ms),
         accounts,
         _Target(to, bootstrap_servers, prefix, overwrite=overwrite),
         room=room,
@@ -127,6 +132,7 @@ def uci(
     report: Report = None,
     overwrite: Overwrite = False,
     strict: Strict = False,
+    any_time: AnyTime = False,
     bootstrap_servers: Bootstrap = _DEFAULT_BOOTSTRAP,
     prefix: Prefix = DEFAULT_PREFIX,
 ) -> None:
@@ -134,7 +140,8 @@ def uci(
     accounts, latest_ms, zone = Accounts(), _latest_ms(to), time_zone(timezone)
     _import(
         file,
-        lambda rows: uci_events(rows, room, accounts, latest_ms, zone, dates),
+        lambda rows, periods: uci_events(rows, room, accounts, latest_ms, zone, dates, periods),
+        None if any_time else lambda rows: uci_times(rows, latest_ms, zone, dates),
         accounts,
         _Target(to, bootstrap_servers, prefix, overwrite=overwrite),
         room=room,
@@ -189,7 +196,8 @@ class _Target:
 
 def _import(
     file: Path,
-    events_of: Callable[[Iterable[Row]], Iterator[Event]],
+    events_of: Callable[[Iterable[Row], Periods | None], Iterator[Event]],
+    times_of: Callable[[Iterable[Row]], Iterator[int]] | None,
     accounts: Accounts,
     target: _Target,
     *,
@@ -206,13 +214,14 @@ def _import(
     target.check(file)
     if report is not None:
         check_target(report, overwrite=overwrite, source=file)
+    periods = None if times_of is None else _periods(file, times_of, encoding, talk)
     with ExitStack() as stack:
         reader = RowReader(file, accounts, encoding)
         stack.callback(reader.close)
         if report is not None:
             accounts.report_to(stack.enter_context(cast("BinaryIO", report.open("wb"))))
         rows = stack.enter_context(_shown(reader, talk))
-        records = records_of(events_of(rows), room, order)
+        records = records_of(events_of(rows, periods), room, order)
         # Nothing to deliver must not become an empty recording.
         first = next(records, None)
         delivered = 0 if first is None else target.deliver(chain([first], records))
@@ -223,10 +232,20 @@ def _import(
     assert delivered == accounts.events, "an event was neither delivered nor reported"  # noqa: S101
 
 
+def _periods(
+    file: Path, times_of: Callable[[Iterable[Row]], Iterator[int]], encoding: str, talk: Console
+) -> Periods | None:
+    """Read the times alone: whether any stands apart from all others. What is wrong with rows is said later."""
+    with ExitStack() as stack:
+        reader = RowReader(file, Accounts(), encoding)
+        stack.callback(reader.close)
+        return periods_of(times_of(stack.enter_context(_shown(reader, talk, "looking at the times"))))
+
+
 @contextmanager
-def _shown(reader: RowReader, talk: Console) -> Iterator[Iterator[Row]]:
+def _shown(reader: RowReader, talk: Console, what: str = "reading") -> Iterator[Iterator[Row]]:
     """The rows, with a bar of the bytes read on a terminal."""
-    columns = (TextColumn("reading"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=talk, transient=True, disable=not talk.is_terminal) as progress:
         task = progress.add_task("", total=reader.size_bytes)
 

@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from stream.contract.recording import read_recording
 from stream.errors import EXIT_FAILURE, SnapupError
 from stream.settings import load_settings
+from stream.sources.far_off import Recorded
 from stream.sources.kafka import Delivered, check_topics, deliver
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ def recording(
     to: Annotated[str, typer.Option(help="`kafka`: topics made with --timestamp-type CreateTime.")],
     bootstrap_servers: Annotated[str | None, typer.Option(help="host:port, comma separated.")] = None,
     prefix: Annotated[str | None, typer.Option(help="Of the topics.")] = None,
+    any_time: Annotated[
+        bool, typer.Option("--any-time", help="Send records too whose time is months from all others.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The account as one JSON object.")] = False,
 ) -> None:
     """A recording (of simulate, replay's input, or mended dead letters) → its records in Kafka, with their own times.
@@ -73,7 +77,7 @@ def recording(
         raise SnapupError(f"--to {to}: a recording goes to `kafka`; to copy one, copy the file.")
     settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
     with _progress("checking", None) as step:
-        looked = look(file, time.time_ns() // 1_000_000, step)
+        looked = look(file, time.time_ns() // 1_000_000, step, any_time=any_time)
     if not looked.records:
         raise SnapupError(f"{file} holds no records.")
     asyncio.run(check_topics(settings.brokers(), settings.topic_prefix))
@@ -102,13 +106,13 @@ def recording(
         raise typer.Exit(EXIT_FAILURE)
 
 
-def look(file: Path, now_ms: int, step: Callable[[int], None] = lambda _: None) -> Looked:
+def look(file: Path, now_ms: int, step: Callable[[int], None] = lambda _: None, *, any_time: bool = False) -> Looked:
     """Read a recording once: what there is in it, and whether Kafka can take its times.
 
     Raises:
         SnapupError: a line is broken, or a record has a time that Kafka refuses; it is named.
     """
-    looked = Looked()
+    looked, times = Looked(), Recorded()
     reader = read_recording(file)
     for record in reader:
         looked.records += 1
@@ -123,7 +127,13 @@ def look(file: Path, now_ms: int, step: Callable[[int], None] = lambda _: None) 
         looked.first_ms = record.timestamp if looked.first_ms < 0 else min(looked.first_ms, record.timestamp)
         looked.last_ms = max(looked.last_ms, record.timestamp)
         looked.topics[record.topic] += 1
+        times.add(looked.records, record.timestamp)
     looked.cut_off = reader.cut_off
+    if not any_time and (far_off := times.first_far_off()) is not None:
+        raise SnapupError(
+            f"{file}: {far_off}: the clock would leap there, and everything before would have ended. Nothing was sent. "
+            "Mend it or take it out, or say --any-time."
+        )
     return looked
 
 

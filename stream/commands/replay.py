@@ -73,6 +73,9 @@ def replay(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", "--force", help="Replace a signals file that is there.")
     ] = False,
+    any_time: Annotated[
+        bool, typer.Option("--any-time", help="Fold records too whose time is months from all others.")
+    ] = False,
     topic_prefix: Annotated[str | None, typer.Option(help="Of the topics, for the evidence of claims.")] = None,
 ) -> None:
     """Fold a recording as a worker would have, and print what it came to. The same file gives the same bytes.
@@ -99,6 +102,11 @@ def replay(
     with _bar("checking") as step:
         found = survey(file, step)
     _check(file, found, offers)
+    if found.far_off is not None and not any_time:
+        raise SnapupError(
+            f"{file}: {found.far_off}: the clock would leap there, and everything before would have ended. Mend it or "
+            "take it out, or say --any-time."
+        )
     with ExitStack() as stack:
         emit = stack.enter_context(signals_to(signals, overwrite=overwrite))
         step = stack.enter_context(_bar("folding", found.records))

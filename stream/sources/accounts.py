@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Enough of a row to find it by eye; the line number finds it for certain.
 MAX_SHOWN_CHARS = 300
+# Rows whose time stands apart from all others are told one by one, up to so many.
+FAR_OFF_TOLD = 3
 
 
 class Refused(StrEnum):
@@ -31,6 +33,7 @@ class Refused(StrEnum):
     BAD_TIME = "bad_time"
     TIME_OUT_OF_RANGE = "time_out_of_range"
     IN_THE_FUTURE = "in_the_future"
+    TIME_FAR_OFF = "time_far_off"
     UNKNOWN_BEHAVIOUR = "unknown_behaviour"
     UNKNOWN_INVOICE_KIND = "unknown_invoice_kind"
     ACCOUNTING_ENTRY = "accounting_entry"
@@ -74,6 +77,7 @@ REFUSED_WORDS: dict[Refused, str] = {
     Refused.BAD_TIME: "the time cannot be read",
     Refused.TIME_OUT_OF_RANGE: "the time is outside what this data can hold",
     Refused.IN_THE_FUTURE: "the time is still to come, and Kafka refuses such records",
+    Refused.TIME_FAR_OFF: "the time is months from those of all other rows; --any-time takes it",
     Refused.UNKNOWN_BEHAVIOUR: "not one of pv, cart, buy, fav",
     Refused.UNKNOWN_INVOICE_KIND: "the invoice number is neither a sale nor a C-invoice",
     Refused.ACCOUNTING_ENTRY: "an A-invoice: a correction in the books, nobody bought anything",
@@ -141,6 +145,8 @@ class Accounts:
     def refuse(self, line: int, reason: Refused, detail: str, row: str) -> None:
         """A row could not be used."""
         self.refused[reason] += 1
+        if reason is Refused.TIME_FAR_OFF and self.refused[reason] <= FAR_OFF_TOLD:
+            self.remark(f"Line {line} was refused: its time is {detail}.")
         self.first_refused.setdefault(reason, line)
         self._write(Entry(line, "refused", reason.value, detail, row[:MAX_SHOWN_CHARS]))
 

@@ -18,6 +18,7 @@ from stream.contract.events import TOPIC_NAMES, SaleOpened
 from stream.contract.recording import RecordedRecord, decode_record, encode_record, read_recording
 from stream.core.partition import PartitionFold
 from stream.core.time import BUCKET_MS
+from stream.sources.far_off import Recorded
 from stream.sources.timeline import in_time_order
 
 if TYPE_CHECKING:
@@ -46,12 +47,13 @@ _encoder = msgspec.json.Encoder()
 
 
 class Survey(Struct):
-    """What a first reading of a recording found."""
+    """What a first reading of a recording found. `far_off`: a record whose time stands apart from all others."""
 
     records: int
     cut_off: bool
     sorted: bool
     opened: frozenset[str]
+    far_off: str | None = None
 
 
 def survey(path: Path, on_record: Callable[[], None] = lambda: None) -> Survey:
@@ -63,13 +65,15 @@ def survey(path: Path, on_record: Callable[[], None] = lambda: None) -> Survey:
     reader = read_recording(path)
     latest_ms, in_order = -1, True
     opened: set[str] = set()
+    times = Recorded()
     for record in reader:
+        times.add(reader.records, record.timestamp)
         in_order = in_order and record.timestamp >= latest_ms
         latest_ms = max(latest_ms, record.timestamp)
         if record.topic == TOPIC_NAMES[_SALES] and (sale := _opened(record)) is not None:
             opened.add(sale.sale_id)
         on_record()
-    return Survey(reader.records, reader.cut_off, in_order, frozenset(opened))
+    return Survey(reader.records, reader.cut_off, in_order, frozenset(opened), times.first_far_off())
 
 
 def recorded(path: Path, *, in_order: bool, offered: Mapping[str, int]) -> Iterator[RecordedRecord]:

@@ -14,17 +14,20 @@ user.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypedDict
 
 from stream.contract.events import CartAdd, Like, Order, OrderLine, OrderStatus, ProductClick
 from stream.errors import SnapupError
 from stream.sources.accounts import Accounts, Note, Refused, RefusedRowError
+from stream.sources.far_off import told
 from stream.sources.ids import encode_id, fits, row_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from stream.contract.events import PersonEvent
+    from stream.sources.far_off import Periods
     from stream.sources.rows import Row
 
 SOURCE = "taobao"
@@ -46,7 +49,7 @@ _EPOCH_S = re.compile(r"[1-9]\d{9}", re.ASCII)
 
 
 def taobao_events(
-    rows: Iterable[Row], room_id: str, accounts: Accounts, latest_ms: int | None
+    rows: Iterable[Row], room_id: str, accounts: Accounts, latest_ms: int | None, periods: Periods | None = None
 ) -> Iterator[PersonEvent]:
     """The events of the rows, in the order of the rows; what cannot be used goes to the accounts.
 
@@ -55,6 +58,7 @@ def taobao_events(
         room_id: the room of all events.
         accounts: the books.
         latest_ms: rows later than this are refused; None takes all.
+        periods: rows outside of these are refused; None takes all.
 
     Raises:
         SnapupError: the first row shows that this is another kind of file.
@@ -65,6 +69,8 @@ def taobao_events(
             continue
         try:
             event = _event(row, room_id, accounts, latest_ms)
+            if periods is not None and (days_off := periods.days_off(event.event_time_ms)):
+                raise RefusedRowError(Refused.TIME_FAR_OFF, told(event.event_time_ms, days_off))  # noqa: TRY301
         except RefusedRowError as refused:
             # What is wrong with a row that the file's end cut through is that.
             reason = Refused.CUT_OFF if row.torn else refused.reason
@@ -72,6 +78,14 @@ def taobao_events(
         else:
             accounts.emitted(str(type(event).__struct_config__.tag), event.event_time_ms)
             yield event
+
+
+def taobao_times(rows: Iterable[Row], latest_ms: int | None) -> Iterator[int]:
+    """The time of each row that has one."""
+    for row in rows:
+        if len(row.fields) == len(HEADER):
+            with suppress(RefusedRowError):
+                yield _epoch_ms(row.fields[-1], latest_ms)
 
 
 def _is_header(row: Row) -> bool:

@@ -17,6 +17,7 @@ are legitimate and kept. An order counts at the time of its first row.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from msgspec import Struct
 from stream.contract.events import MAX_AMOUNT_MINOR, MAX_ORDER_LINES, MAX_QUANTITY, Order, OrderLine, OrderStatus
 from stream.errors import SnapupError
 from stream.sources.accounts import Accounts, Note, Refused, RefusedRowError
+from stream.sources.far_off import told
 from stream.sources.ids import encode_id, fits, row_id
 from stream.sources.local_time import DateOrder, LocalTime, parse_local
 from stream.sources.rows import Row
@@ -32,6 +34,8 @@ from stream.sources.rows import Row
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from zoneinfo import ZoneInfo
+
+    from stream.sources.far_off import Periods
 
 
 SOURCE = "uci"
@@ -81,7 +85,13 @@ class _Line(Struct, frozen=True):
 
 
 def uci_events(
-    rows: Iterable[Row], room_id: str, accounts: Accounts, latest_ms: int | None, zone: ZoneInfo, dates: DateOrder
+    rows: Iterable[Row],
+    room_id: str,
+    accounts: Accounts,
+    latest_ms: int | None,
+    zone: ZoneInfo,
+    dates: DateOrder,
+    periods: Periods | None = None,
 ) -> Iterator[Order]:
     """The orders of the rows, in the order of the rows; what cannot be used goes to the accounts.
 
@@ -92,6 +102,7 @@ def uci_events(
         latest_ms: rows later than this are refused; None takes all.
         zone: of the times.
         dates: how the times are written.
+        periods: rows outside of these are refused; None takes all.
 
     Raises:
         SnapupError: the header is not this data set's.
@@ -106,6 +117,8 @@ def uci_events(
     for row in every:
         try:
             line = _line(row, columns, latest_ms, zone, dates)
+            if periods is not None and (days_off := periods.days_off(line.time.epoch_ms)):
+                raise RefusedRowError(Refused.TIME_FAR_OFF, told(line.time.epoch_ms, days_off))  # noqa: TRY301
         except RefusedRowError as refused:
             # What is wrong with a row that the file's end cut through is that.
             reason = Refused.CUT_OFF if row.torn else refused.reason
@@ -113,6 +126,19 @@ def uci_events(
         else:
             yield from orders.add(line)
     yield from orders.finish()
+
+
+def uci_times(rows: Iterable[Row], latest_ms: int | None, zone: ZoneInfo, dates: DateOrder) -> Iterator[int]:
+    """The time of each row that has one. Raises SnapupError as `uci_events` does."""
+    every = iter(rows)
+    header = next(every, None)
+    if header is None:
+        return
+    columns = _columns(header)
+    for row in every:
+        if len(row.fields) == columns.count:
+            with suppress(RefusedRowError):
+                yield _time(row.fields[columns.time].strip(), latest_ms, zone, dates).epoch_ms
 
 
 def _columns(header: Row) -> _Columns:

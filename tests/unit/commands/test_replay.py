@@ -166,3 +166,19 @@ def test_a_torn_recording_is_replayed_up_to_its_tear_and_said(recording: Path, t
     result = run("replay", torn)
     assert result.exit_code == 0
     assert "is cut off: 2 whole records were read" in " ".join(result.output.split())
+
+
+def test_one_row_of_another_century_is_named_and_is_not_the_end_of_the_session(tmp_path: Path) -> None:
+    """C6: the row was accepted, the clock leapt, and a replay showed 0 of everything."""
+    rows = [f"{number % 50},{number % 7},5,pv,{1_511_848_894 + number}" for number in range(2_000)]
+    file, recorded, with_it = tmp_path / "rows.csv", tmp_path / "rows.ndjson", tmp_path / "all.ndjson"
+    file.write_text("\n".join([*rows[:1_000], "1,1,5,pv,2114380800", *rows[1_000:]]) + "\n")
+    told = " ".join(run("import", "taobao", file, "--room", "tb", "--to", recorded).stderr.split())
+    assert "Line 1001 was refused: its time is 2037-01-01T00:00:00Z, 6974 days from all others." in told
+    (shown,) = run("replay", recorded, "--json").stdout.splitlines()
+    assert msgspec.json.decode(shown)["as_of_ms"] == 1_511_850_893_000
+    run("import", "taobao", file, "--room", "tb", "--to", with_it, "--any-time")
+    said = refusal("replay", with_it)
+    assert said.startswith(f"{with_it}: record 2001 has timestamp_ms 2114380800000, 2037-01-01T00:00:00Z")
+    assert "--any-time" in said
+    run("replay", with_it, "--any-time")
