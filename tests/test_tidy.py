@@ -157,6 +157,15 @@ def test_imports_point_one_way(part: str) -> None:
     assert wrong == []
 
 
+def test_clients_of_redis_are_made_in_one_place() -> None:
+    """TLS, Sentinel, Cluster and what may be said of a password are known there alone."""
+    makers = {"redis", "redis.asyncio", "redis.asyncio.cluster", "redis.asyncio.sentinel", "redis.asyncio.connection"}
+    wrong = [
+        name_of(path) for path in modules() if name_of(path) != "stream.redis_clients" and imports_of(path) & makers
+    ]
+    assert wrong == []
+
+
 def test_the_order_of_imports_has_no_circle() -> None:
     order: list[str] = []
     left = {part: set(others) for part, others in MAY_IMPORT.items()}

@@ -201,6 +201,7 @@ def test_no_command_prints_a_password(guarded: RedisNode, words: list[str], monk
     ]
     if words[0] != "serve":  # it would serve, and wait for Redis
         urls.append(url_of("worker", guarded).replace(SECRET, f"{SECRET}-wrong"))
+    monkeypatch.setattr("stream.worker.logs.configure_logging", lambda *_: None)  # the tests look at logs themselves
     for url in urls[-1:] if words[0] == "doctor" else urls:
         monkeypatch.setenv("SNAPUP_REDIS_URL", url)
         result = CliRunner().invoke(app, words)
