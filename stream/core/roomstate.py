@@ -26,7 +26,7 @@ from stream.core.changelog import (
     pieces,
     unframe,
 )
-from stream.core.growth import AUDIENCES_1, TALLIES_1, TOPICS_1, fitted, grown, grown_row
+from stream.core.growth import AUDIENCES_1, TALLIES_1, TOPICS_1, fitted, grown, grown_object, grown_row
 from stream.core.memory import Memory
 from stream.core.room import Room
 from stream.core.stock import STANDINGS, Ledger, OrderState, SaleTerms, one_of_equal
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from stream.core.memory import Shared
     from stream.core.rules import Rules
 
+# Of a `sale_opened` in version 1, before what the contract has added since.
+OPENED_FIELDS_1 = 13
 _opened_encoder = msgspec.msgpack.Encoder()
 _opened_decoder = msgspec.msgpack.Decoder(SaleOpened)
 _memory_decoder = msgspec.msgpack.Decoder(MemoryHead)
@@ -132,7 +134,7 @@ def _ledger_head(ledger: Ledger, *, remembers: bool = True) -> Any:
     head = LedgerHead(
         ledger.sale_id,
         ledger.sku_id,
-        None if ledger.opened is None else _opened_encoder.encode(ledger.opened),
+        None if ledger.opened is None else _opened_encoder.encode(grown_object(ledger.opened, OPENED_FIELDS_1)),
         ledger.restocked,
         ledger.restock_planned,
         ledger.held,

@@ -5,7 +5,9 @@ from typing import ClassVar
 import msgspec
 import pytest
 
-from stream.core.growth import NEWEST_VERSION, VERSION_1, VERSION_2, fitted, grown, grown_row
+from stream.contract.events import SaleOpened
+from stream.core.growth import NEWEST_VERSION, VERSION_1, VERSION_2, fitted, grown, grown_object, grown_row
+from stream.core.roomstate import OPENED_FIELDS_1
 from tests.support.events import Log, like, room_closed, room_opened
 from tests.support.rooms import INTERACTIONS, LIKES, TOPICS, restarted
 
@@ -53,6 +55,35 @@ def test_a_struct_with_more_fields_keeps_its_bytes_until_they_are_used() -> None
     assert encode(grown_row(Later(5, 6, 7, [1]))) == encode([5, 6, 7, [1]])
     for later in (Later(5), Later(5, 6, 8), Later(5, 0, 7, [1])):
         assert msgspec.msgpack.decode(encode(grown_row(later)), type=Later) == later
+
+
+class Opened(msgspec.Struct, tag_field="type", tag="opened", kw_only=True):
+    sale_id: str
+    price: int | None = None
+
+
+class LaterOpened(msgspec.Struct, tag_field="type", tag="opened", kw_only=True):
+    """The same, with two optional fields more."""
+
+    sale_id: str
+    price: int | None = None
+    early_ms: int | None = None
+    words: list[str] = []
+
+
+def test_an_object_with_more_fields_keeps_its_bytes_until_they_are_used() -> None:
+    encode = msgspec.msgpack.encode
+    old = encode(Opened(sale_id="s"))
+    assert encode(grown_object(Opened(sale_id="s"), 2)) == old
+    assert encode(grown_object(LaterOpened(sale_id="s"), 2)) == old
+    used = LaterOpened(sale_id="s", words=["a"])
+    assert grown_object(used, 2) == {"type": "opened", "sale_id": "s", "price": None, "words": ["a"]}
+    assert msgspec.msgpack.decode(encode(grown_object(used, 2)), type=LaterOpened) == used
+
+
+def test_what_is_saved_of_a_sale_is_as_long_as_it_was() -> None:
+    """Whoever adds a field to the contract leaves this number as it is: it says what was always written."""
+    assert SaleOpened.__struct_fields__[OPENED_FIELDS_1 - 1] == "restock_planned_at_ms"
 
 
 def test_the_version_says_2_from_the_first_interaction_on_and_for_ever() -> None:
