@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 from rich.table import Table
 
@@ -23,9 +24,10 @@ from stream.local.settings import load_local_settings
 from stream.settings import load_settings
 from tests.chaos.arena import Arena
 from tests.chaos.fleet import MissedError
-from tests.chaos.plan import PLANS, Step, plan
+from tests.chaos.plan import PLANS, UPGRADE, Step, plan
 from tests.chaos.report import HEAD, TOP, Outcome, marks, rows, table, write_docs, write_json
 from tests.chaos.verifier import verify
+from tests.support.old_version import FIRST_VERSION, code_of
 
 WHOLE_S = 120.0
 VERIFY_S = 120.0
@@ -72,7 +74,10 @@ async def run(options: argparse.Namespace) -> int:
     missed: list[str] = []
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="snapup-chaos-") as folder:
-        async with Arena(Path(folder), settings, options.brokers, options.partitions, chance) as arena:
+        arena = Arena(Path(folder), settings, options.brokers, options.partitions, chance)
+        if any(step.kind == UPGRADE for step in steps):
+            arena.old_code = first_version(Path(folder) / "first")
+        async with arena:
             for name in MEMBERS[: options.workers]:
                 arena.fleet.add(name, static=name.startswith("static"))
             arena.open_shop(options.seed, options.orders)
@@ -94,6 +99,15 @@ async def run(options: argparse.Namespace) -> int:
                 await asyncio.to_thread(arena.kafka.stop)  # so that the segments are whole
                 keep_logs(Path(folder), options.out)
             return verdict
+
+
+def first_version(folder: Path) -> Path | None:
+    """Its code; None, and said, when this clone does not have it."""
+    try:
+        return code_of(FIRST_VERSION, folder)
+    except pytest.skip.Exception as error:
+        console.print(f"[red]{error}[/]")
+        return None
 
 
 def _told(outcome: Outcome) -> str:

@@ -19,12 +19,13 @@ from redis.exceptions import RedisError
 from stream import topics
 from stream.contract.overlay import room_key
 from stream.local.cluster import KafkaCluster
+from stream.local.ports import LOOPBACK
 from stream.local.redis import RedisServer
 from stream.settings import load_settings
 from stream.verify.audit import Where
 from tests.chaos.fleet import Fleet, MissedError
 from tests.chaos.proxy import SlowProxy
-from tests.chaos.traffic import ROOMS_PER_PARTITION, rooms_of
+from tests.chaos.traffic import PREFIX, ROOMS_PER_PARTITION, rooms_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
 
     from stream.local.settings import LocalSettings
 
-PREFIX = "live"
 SAMPLE_S = 0.2
 READ_TIMEOUT_S = 1.0
 RETRIES = 5
 SHOP_END_S = 120.0
+SYNC_S = 30.0
+# Topics that 4013363 did not have.
+NEWER_TOPICS = (".interactions",)
 
 
 class _AsOf(msgspec.Struct):
@@ -63,7 +66,8 @@ class Arena:
         self.chance = chance
         self.partitions = partitions
         self.kafka = KafkaCluster(folder / "kafka", settings, brokers=brokers)
-        self.redis = RedisServer(folder / "redis", settings)
+        self.redis, self.standby = (RedisServer(folder / name, settings) for name in ("redis", "redis-b"))
+        self.old_code: Path | None = None  # of the version that the fleet begins with
         self.copies = min(3, brokers)
         self.journal = folder / "acknowledged.txt"
         worker = load_settings()
@@ -83,7 +87,8 @@ class Arena:
 
     async def _start(self) -> None:
         self._stack.callback(self.kafka.kill)
-        self._stack.callback(self.redis.kill)
+        for server in (self.redis, self.standby):
+            self._stack.callback(server.kill)
         await asyncio.to_thread(self.redis.start)
         await asyncio.to_thread(self.kafka.start)
         specs = topics.declared(PREFIX, partitions=self.partitions, replication_factor=self.copies)
@@ -91,7 +96,9 @@ class Arena:
             specs = [
                 msgspec.structs.replace(spec, config={**spec.config, "min.insync.replicas": "2"}) for spec in specs
             ]
-        await topics.apply(self.kafka.bootstrap_servers, specs)
+        self._specs = specs
+        first = specs if self.old_code is None else [spec for spec in specs if not spec.name.endswith(NEWER_TOPICS)]
+        await topics.apply(self.kafka.bootstrap_servers, first)
         self.proxy = await self._stack.enter_async_context(SlowProxy(self.redis.port))
         environment = {
             "SNAPUP_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
@@ -99,15 +106,10 @@ class Arena:
             "SNAPUP_TOPIC_PREFIX": PREFIX,
             "SNAPUP_GROUP": "chaos",
         }
-        self.fleet = Fleet(self.folder, environment, self.partitions)
+        self.fleet = Fleet(self.folder, environment, self.partitions, self.old_code)
         self._stack.callback(self.fleet.close)
-        self.reader = Redis.from_url(
-            self.redis.url,
-            socket_timeout=READ_TIMEOUT_S,
-            retry=Retry(NoBackoff(), RETRIES),  # its pool holds connections from before Redis was away
-            retry_on_error=[RedisConnectionError],
-        )
-        self._stack.push_async_callback(self.reader.aclose)
+        self.reader = self._make_reader()
+        self._stack.push_async_callback(self._close_reader)
         watching = asyncio.create_task(self._watch())
         self._stack.callback(watching.cancel)
 
@@ -120,6 +122,38 @@ class Arena:
     def where(self) -> Where:
         """For the audit: Redis itself, not the proxy."""
         return Where(bootstrap_servers=self.kafka.bootstrap_servers, redis_url=self.redis.url, prefix=PREFIX)
+
+    def _make_reader(self) -> Redis:
+        return Redis.from_url(
+            self.redis.url,
+            socket_timeout=READ_TIMEOUT_S,
+            retry=Retry(NoBackoff(), RETRIES),  # its pool holds connections from before Redis was away
+            retry_on_error=[RedisConnectionError],
+        )
+
+    async def _close_reader(self) -> None:
+        await self.reader.aclose()
+
+    async def apply_topics(self) -> None:
+        """Those too that the version which the fleet began with did not know."""
+        await topics.apply(self.kafka.bootstrap_servers, self._specs)
+
+    async def fail_over(self) -> RedisServer:
+        """A replica becomes the master behind the one address; the old one, which follows it and keeps its clients."""
+        old, new = self.redis, self.standby
+        await asyncio.to_thread(new.start)
+        async with Redis.from_url(old.url) as of_old, Redis.from_url(new.url) as of_new:
+            await of_new.replicaof(LOOPBACK, old.port)
+            async with asyncio.timeout(SYNC_S):
+                while (await of_new.info("replication"))["master_link_status"] != "up":
+                    pass  # each look is a request
+            await of_new.replicaof("NO", "ONE")
+            await of_old.replicaof(LOOPBACK, new.port)
+        self.redis, self.standby = new, old
+        self.proxy.lead_to(new.port)
+        await self.reader.aclose()
+        self.reader = self._make_reader()
+        return old
 
     # -- the shop ------------------------------------------------------------------------------------------------------
 
@@ -166,6 +200,15 @@ class Arena:
             if len(shown_ms) == len(keys):
                 now_s = time.time()
                 self.stale.append((now_s, now_s - min(shown_ms.values()) / 1000))
+
+    async def oldest_shown_s(self) -> float | None:
+        """As of when the oldest overlay is, Unix seconds; None when one is missing or Redis does not answer."""
+        keys = [room_key(PREFIX, room, "overlay") for room in rooms_of(self.partitions)[: self.partitions]]
+        try:
+            documents: list[Any] = await self.reader.mget(keys)
+        except (RedisError, OSError):
+            return None
+        return None if None in documents else min(_as_of(document).as_of_ms for document in documents) / 1000
 
     def stale_s(self, from_s: float) -> float | None:
         """The greatest age of an overlay since then."""

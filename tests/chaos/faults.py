@@ -7,7 +7,13 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from aiokafka import AIOKafkaProducer
+
 from tests.chaos.fleet import MissedError
+from tests.chaos.traffic import PREFIX, Shop, rooms_of
+from tests.integration.test_poison import of_every_codec, poison
+from tests.support.old_version import FIRST_VERSION
+from tests.support.raw_batches import RawSender
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,6 +31,11 @@ END_DEADLINE_S = 15.0
 LOOK_S = 0.1
 REDIS_DELAY_S = 2.0
 REDIS_SLOW_FOR_S = 8.0
+OPEN_FOR_S = 12.0
+STORM_S = 15.0
+STORM_PAUSE_S = 0.3
+# More letters than all else together.
+ONCE = "thousands of nothings"
 
 
 def _choose(arena: Arena, *, static: bool | None = None) -> Member:
@@ -236,6 +247,93 @@ async def redis_slow(arena: Arena, outcome: Outcome) -> set[int]:
         raise MissedError("no worker noticed that Redis was slow")
     outcome.hit = f"{arena.proxy.delayed - delayed} answers were late; {failed_to_answer} workers said so"
     return set()
+
+
+async def redis_fails_over(arena: Arena, outcome: Outcome) -> set[int]:
+    """A replica takes the master's place behind the one address; the old master follows it, and its clients stay."""
+    rooms = await arena.reader.dbsize()
+    outcome.at_s = time.time()
+    old = await arena.fail_over()
+    switched_s = time.time()
+    try:
+        while (shown_s := await arena.oldest_shown_s()) is None or shown_s < switched_s:
+            if time.time() - switched_s > HIT_DEADLINE_S:
+                raise MissedError("the workers did not find the new master")
+            await asyncio.sleep(LOOK_S)
+        took_s = outcome.notes["on_the_new_master_s"] = time.time() - switched_s
+    finally:
+        await asyncio.to_thread(old.kill)
+    outcome.hit = f"{rooms} keys moved; every overlay was written on the new master {took_s:.1f} s after"
+    return set()
+
+
+async def hanging_transaction(arena: Arena, outcome: Outcome) -> set[int]:
+    """A stranger's transactional producer writes to two topics, stands still, and aborts: none of it counts."""
+    outcome.at_s = time.time()
+    partition = arena.chance.randrange(arena.partitions)
+    room = rooms_of(arena.partitions)[partition]
+    shop = Shop(arena.chance.randrange(1 << 30), [room])
+    producer = AIOKafkaProducer(
+        bootstrap_servers=arena.kafka.bootstrap_servers,
+        transactional_id=f"stranger-{outcome.at_s}",
+        transaction_timeout_ms=300_000,
+    )
+    await producer.start()
+    try:
+        await producer.begin_transaction()
+        written = [record for record in shop.records(200) if record[0] in ("orders", "likes")]
+        for topic, key, value in written:
+            await producer.send(f"{PREFIX}.{topic}", value, key=key.encode())
+        await producer.flush()
+        held_up_s = 0.0
+        until = time.monotonic() + OPEN_FOR_S
+        while time.monotonic() < until:
+            held_up_s = max(held_up_s, await arena.fleet.metric("stream_open_transaction_seconds"))
+            await asyncio.sleep(LOOK_S)
+        await producer.abort_transaction()
+    finally:
+        await producer.stop()
+    if not held_up_s:
+        raise MissedError("no worker noticed that a transaction was open")
+    outcome.hit = (
+        f"{len(written)} records for partition {partition} were open for {OPEN_FOR_S:.0f} s, noticed, and aborted"
+    )
+    return set()
+
+
+async def poison_storm(arena: Arena, outcome: Outcome) -> set[int]:
+    """Each kind of record that no proper client writes, and each codec, for any partition, beside what is sold."""
+    outcome.at_s = time.time()
+    rooms = rooms_of(arena.partitions)[: arena.partitions]
+    before, sent = await arena.fleet.metric("stream_received_total"), 0
+    async with RawSender(arena.kafka.bootstrap_servers) as sender:
+        until = time.monotonic() + STORM_S
+        while time.monotonic() < until:
+            partition = arena.chance.randrange(arena.partitions)
+            room = rooms[partition].encode()
+            for kind, (raw, _) in (of_every_codec(room) | poison(room)).items():
+                if sent and kind == ONCE:
+                    continue
+                answer = await sender.send(f"{PREFIX}.likes", partition, raw)
+                sent += answer.error == "NoError"
+            await asyncio.sleep(STORM_PAUSE_S)
+    if not sent:
+        raise MissedError("the broker took no poisoned batch")
+    received = await arena.fleet.metric("stream_received_total") - before
+    kinds = len(poison()) + len(of_every_codec())
+    outcome.hit = f"{sent} batches of {kinds} kinds, among {received:.0f} records"
+    return set()
+
+
+async def rolling_upgrade(arena: Arena, outcome: Outcome) -> set[int]:
+    """From the first version, with its topics, to this one: member after member."""
+    if arena.fleet.code is None:
+        raise MissedError("the fleet did not begin with the first version: this clone does not have it")
+    arena.fleet.code = None
+    await arena.apply_topics()
+    victims = await rolling_restart(arena, outcome)
+    outcome.hit = f"from {FIRST_VERSION}: {outcome.hit}"
+    return victims
 
 
 async def _taken_over(arena: Arena, victims: set[int], since_s: float) -> None:

@@ -65,7 +65,8 @@ class Member:
 class Fleet:
     """All members; `exits`: codes of processes that ended by themselves."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], partitions: int) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], partitions: int, code: Path | None = None) -> None:
+        self.code = code  # of an older version; None: this one's
         self.members: list[Member] = []
         self.exits: list[tuple[str, int]] = []
         self.partitions = partitions
@@ -91,11 +92,13 @@ class Fleet:
         environment = {**os.environ, **self._environment, "SNAPUP_METRICS_PORT": "0"}
         if member.static:
             environment["SNAPUP_MEMBER_NAME"] = member.name
+        if self.code is not None:
+            environment["PYTHONPATH"] = str(self.code)
         with path.open("wb") as out:
             # A session of its own, as under a supervisor: Linux shares the processors out by sessions, and all workers
             # together would get what one broker gets.
             member.process = subprocess.Popen(
-                COMMAND, env=environment, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+                COMMAND, cwd=self.code, env=environment, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
             )
         member.log = WorkerLog(path.stem, path)
         member.ended_at_s = None

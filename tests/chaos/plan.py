@@ -33,6 +33,9 @@ _KINDS: dict[str, tuple[Fault, int, int, int]] = {
     "broker killed": (faults.broker_killed, 0, 2, 4),
     "Redis wiped": (faults.redis_wiped, 1, 4, 10),
     "Redis answers in 2 s": (faults.redis_slow, 1, 2, 4),
+    "Redis fails over": (faults.redis_fails_over, 0, 2, 4),
+    "hanging transaction": (faults.hanging_transaction, 0, 2, 4),
+    "poison storm": (faults.poison_storm, 0, 2, 4),
 }
 PLANS = ("short", "standard", "long")
 # Seconds that Kafka and Redis are away in each plan; None: not at all.
@@ -40,6 +43,8 @@ _AWAY_S: dict[str, tuple[float | None, float | None, float]] = {
     "Kafka away": (None, 30.0, 120.0),
     "Redis away": (None, 45.0, 300.0),
 }
+# The first fault of a plan that has it: the fleet begins with the first version.
+UPGRADE = "rolling upgrade"
 # Of kills and pauses, in the plans but the short one.
 OVERLAP = 0.2
 _MAY_OVERLAP = ("kill -9, dynamic", "kill -9, static", "SIGTERM and restart")
@@ -60,12 +65,17 @@ def plan(name: str, chance: Random, brokers: int, only: Sequence[str] = ()) -> l
             kinds.append((f"{kind} for {for_s:.0f} s", away(for_s)))
     if brokers > 1:
         kinds += [("leader moved", faults.leader_moved)] * (1, 3, 6)[place]
+    upgrade = [(UPGRADE, faults.rolling_upgrade)] if place else []
+    kinds += upgrade
     for beginning in only:
         if not any(kind.startswith(beginning) for kind, _ in kinds):
             raise ValueError(f"the plan {name} has no fault {beginning!r}, but {sorted({kind for kind, _ in kinds})}")
     if only:
         kinds = [(kind, fault) for kind, fault in kinds if kind.startswith(tuple(only))]
+    upgrade = [kind for kind in kinds if kind in upgrade]
+    kinds = [kind for kind in kinds if kind not in upgrade]
     chance.shuffle(kinds)
+    kinds = upgrade + kinds
     return [
         Step(kind, fault, chance.uniform(*PAUSE_S), place > 0 and kind in _MAY_OVERLAP and chance.random() < OVERLAP)
         for kind, fault in kinds

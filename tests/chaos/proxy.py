@@ -25,6 +25,10 @@ class SlowProxy:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def lead_to(self, port: int) -> None:
+        """New connections go there; what is open stays where it is."""
+        self._port_behind = port
+
     @property
     def url(self) -> str:
         """For Redis clients."""

@@ -70,6 +70,8 @@ def test_a_plan_is_its_seed_and_the_long_one_is_what_was_promised() -> None:
     assert sum(kind.startswith("kill -9") for kind in kinds_of) >= 60
     assert kinds_of.count("SIGSTOP beyond the session") >= 20
     assert kinds_of.count("Redis wiped") == 10
+    assert kinds_of[0] == "rolling upgrade"
+    assert {"Redis fails over", "hanging transaction", "poison storm"} <= set(kinds_of)
     assert {"Kafka away for 120 s", "Redis away for 300 s", "leader moved", "broker killed"} <= set(kinds_of)
 
 

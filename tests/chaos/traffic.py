@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
 
+PREFIX = "live"
 ROOMS_PER_PARTITION = 3
 HOUR_MS = 3_600_000
 TURN_S = 0.02

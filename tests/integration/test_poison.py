@@ -30,14 +30,14 @@ ROOM = b"room-1"
 _numbers = itertools.count()
 
 
-def like(**more: Any) -> bytes:
+def like(room: bytes = ROOM, **more: Any) -> bytes:
     """A good event, each another one."""
-    told = {"type": "like", "event_id": f"e{next(_numbers)}", "room_id": ROOM.decode(), "user_id": "u1", "count": 1}
+    told = {"type": "like", "event_id": f"e{next(_numbers)}", "room_id": room.decode(), "user_id": "u1", "count": 1}
     return msgspec.json.encode({**told, "event_time_ms": time.time_ns() // 1_000_000, **more})
 
 
-def good(delta: int = 0, **more: Any) -> bytes:
-    return record(delta, like(**more), ROOM)
+def good(delta: int = 0, room: bytes = ROOM, **more: Any) -> bytes:
+    return record(delta, like(room, **more), room)
 
 
 def event(told: dict[str, Any]) -> bytes:
@@ -49,35 +49,35 @@ def now_batch(content: list[bytes], **more: Any) -> bytes:
     return batch(content, first_ms=time.time_ns() // 1_000_000, **more)
 
 
-def of_every_codec() -> dict[str, tuple[bytes, int]]:
+def of_every_codec(room: bytes = ROOM) -> dict[str, tuple[bytes, int]]:
     """One batch of five likes in each codec, and Java's framing of snappy."""
     found = {}
     for codec in CODECS:
-        found[codec] = now_batch([good(place, note="x" * 400) for place in range(5)], codec=codec), 5
+        found[codec] = now_batch([good(place, room, note="x" * 400) for place in range(5)], codec=codec), 5
     return found
 
 
-def poison() -> dict[str, tuple[bytes, int]]:
+def poison(room: bytes = ROOM) -> dict[str, tuple[bytes, int]]:
     """By what is wrong: a batch that the broker takes, and how many good likes are in it."""
     millions = b"".join(record(place, None, None) for place in range(5_000))
     large = b'{"type":"like","note":"' + b"x" * 3_000_000 + b'"}'
-    bomb = bytes(cramjam.zstd.compress(record(0, like(), ROOM) + record(1, bytes(80 << 20), ROOM)))
+    bomb = bytes(cramjam.zstd.compress(record(0, like(room), room) + record(1, bytes(80 << 20), room)))
     return {
-        "header name": (now_batch([record(0, like(), ROOM, [(b"\xff\xfe", b"x"), (b"", None)])]), 1),
-        "header name, packed": (now_batch([record(0, like(), ROOM, [(b"\xff", None)])], codec="gzip"), 1),
-        "offsets that stand still": (now_batch([good(), good(), good()]), 1),
-        "offsets of others": (now_batch([good(), good(5), good(2)]), 2),
-        "offset before the batch": (now_batch([good(-1)]), 0),
-        "attribute of a record": (now_batch([record(0, like(), ROOM, attributes=0x80)]), 1),
-        "attributes of a batch": (now_batch([good()], attributes=0x7FC0), 1),
+        "header name": (now_batch([record(0, like(room), room, [(b"\xff\xfe", b"x"), (b"", None)])]), 1),
+        "header name, packed": (now_batch([record(0, like(room), room, [(b"\xff", None)])], codec="gzip"), 1),
+        "offsets that stand still": (now_batch([good(0, room), good(0, room), good(0, room)]), 1),
+        "offsets of others": (now_batch([good(0, room), good(5, room), good(2, room)]), 2),
+        "offset before the batch": (now_batch([good(-1, room)]), 0),
+        "attribute of a record": (now_batch([record(0, like(room), room, attributes=0x80)]), 1),
+        "attributes of a batch": (now_batch([good(0, room)], attributes=0x7FC0), 1),
         "key of no length": (now_batch([varint(6) + b"\0\0\0" + varint(-5) + varint(-1) + varint(0)]), 0),
         "no key and no value": (now_batch([record(0, None, None)]), 0),
-        "empty key": (now_batch([record(0, like(), b"")]), 0),
-        "key that is no text": (now_batch([record(0, like(), b"\xff\xfe")]), 0),
-        "large key": (now_batch([record(0, like(), b"k" * 300_000)]), 0),
-        "large value": (now_batch([good(), record(1, large, ROOM), good(2)], codec="gzip"), 2),
-        "many headers": (now_batch([record(0, b"no", ROOM, [(b"h%d" % n, b"v" * 50) for n in range(3_000)])]), 0),
-        "header without a value": (now_batch([record(0, b"no", ROOM, [(b"null", None), (b"empty", b"")])]), 0),
+        "empty key": (now_batch([record(0, like(room), b"")]), 0),
+        "key that is no text": (now_batch([record(0, like(room), b"\xff\xfe")]), 0),
+        "large key": (now_batch([record(0, like(room), b"k" * 300_000)]), 0),
+        "large value": (now_batch([good(0, room), record(1, large, room), good(2, room)], codec="gzip"), 2),
+        "many headers": (now_batch([record(0, b"no", room, [(b"h%d" % n, b"v" * 50) for n in range(3_000)])]), 0),
+        "header without a value": (now_batch([record(0, b"no", room, [(b"null", None), (b"empty", b"")])]), 0),
         "a batch that swells": (now_batch([], count=2, codec="zstd", payload=bomb), 1),
         "thousands of nothings": (
             now_batch([], count=5_000, codec="zstd", payload=bytes(cramjam.zstd.compress(millions))),
