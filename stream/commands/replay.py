@@ -68,7 +68,7 @@ def replay(
         list[str] | None, typer.Option(metavar="SALE=N", help="What if the sale had opened with N units. Repeatable.")
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="The last document of each room as NDJSON, no summary.")
+        bool, typer.Option("--json", help="The last document of each session as NDJSON, no summary.")
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", "--force", help="Replace a signals file that is there.")
@@ -139,7 +139,9 @@ def _tell(job: Replay, room: str | None, *, as_json: bool, summary: bool) -> Non
     chosen = [overlay for overlay in overlays if room in (None, overlay.room_id)]
     if room is not None and not chosen:
         meant = did_you_mean(room, (overlay.room_id for overlay in overlays))
-        raise NoSuchError(f"No room {room!r} in this recording; there are {len(overlays)}.{meant}")
+        raise NoSuchError(
+            f"No room {room!r} in this recording; there are {len({each.room_id for each in overlays})}.{meant}"
+        )
     if as_json:
         for overlay in chosen:
             sys.stdout.buffer.write(msgspec.json.encode(overlay) + b"\n")
@@ -155,7 +157,8 @@ def _summarise(job: Replay, overlays: list[Overlay], *, whole: bool) -> None:
     out.print(books_view(job.books(), job.refused))
     out.print()
     if whole or len(overlays) == 1:
-        out.print(render(overlays[0], width=width))
+        for overlay in overlays:
+            out.print(render(overlay, width=width))
     else:
         out.print(rooms_view(overlays))
 

@@ -13,6 +13,7 @@ import msgspec
 
 from stream.core import roomstate
 from stream.core.changelog import frame, unframe
+from stream.core.growth import TOPICS_1, grown
 from stream.core.publishing import Published
 from stream.core.shown import encode
 
@@ -48,7 +49,8 @@ class Last:
         """Ready for Redis, and for the log."""
         overlay = self._overlay
         overlay["epoch"], overlay["rev"] = epoch, self.rev
-        return Published(self.room_id, self.rev, encode(overlay), self._ttl_ms, -1, tuple(self._positions))
+        made_of = tuple(grown(self._positions, TOPICS_1, 0))
+        return Published(self.room_id, self.rev, encode(overlay), self._ttl_ms, -1, made_of, last=True)
 
 
 class Ended:

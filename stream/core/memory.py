@@ -221,21 +221,21 @@ class Memory:
         return status_of(ledger, self, now_ms)[0] == "ended"
 
     def forget_sales(self, now_ms: int) -> None:
-        """Forget past sales that are over and that no remembered order touches.
+        """Forget past sales of which nothing was said for `remember_sales_ms` and that no remembered order touches.
 
-        One that never ends goes when nothing was said of it for `remember_sales_ms`; so does what was said of a sale
-        without a ledger. Beyond the bound on sales those go first of which nothing was said for longest.
+        So goes what was said of a sale without a ledger. Beyond the bound on sales those go first that are over, and of
+        these the ones of which nothing was said for longest.
         """
         touched = {(sale_id, sku_id) for order in self.orders.values() for sale_id, sku_id, _ in order.lines}
         before_ms = now_ms - self.rules.remember_sales_ms
         free = {key: self.said_ms(ledger) for key, ledger in self.past.items() if key not in touched}
         kept = []
         for key, said_ms in free.items():
-            if said_ms < before_ms or self.is_over(self.past[key], now_ms):
+            if said_ms < before_ms:
                 del self.past[key]
             else:
-                kept.append((said_ms, key))
-        for _, key in sorted(kept)[: max(0, len(kept) - self.rules.sales_per_room_max)]:
+                kept.append((not self.is_over(self.past[key], now_ms), said_ms, key))
+        for _, _, key in sorted(kept)[: max(0, len(kept) - self.rules.sales_per_room_max)]:
             del self.past[key]
         sales = {sale_id for sale_id, _ in chain(self.ledgers, self.past)}
         self.terms = {

@@ -29,7 +29,7 @@ class Published(NamedTuple):
     """One room's document, ready for Redis.
 
     `append_ms`: append time of the newest record in it (−1: none). `positions`: of the partition when it was made;
-    those at the end of the contract's order that are 0 are left out.
+    those at the end of the contract's order that are 0 are left out. `last`: of a session that has ended.
     """
 
     room_id: str
@@ -38,6 +38,7 @@ class Published(NamedTuple):
     ttl_ms: int
     append_ms: int
     positions: tuple[int, ...] = ()
+    last: bool = False
 
 
 class Publishing:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from stream.contract.events import TOPIC_NAMES, SaleOpened
+from stream.contract.overlay import Overlay
 from stream.contract.recording import RecordedRecord, decode_record, encode_record, read_recording
 from stream.core.partition import PartitionFold
 from stream.core.time import BUCKET_MS
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from stream.contract.overlay import Overlay
     from stream.core.partition import Refused
     from stream.core.publishing import Published
     from stream.core.rules import Rules
@@ -44,6 +44,7 @@ _SALES = TOPIC_NAMES.index("sales")
 _TOPIC_INDEX = {name: index for index, name in enumerate(TOPIC_NAMES)}
 _sale_decoder = msgspec.json.Decoder(SaleOpened)
 _encoder = msgspec.json.Encoder()
+_decode = msgspec.json.Decoder(Overlay).decode
 
 
 class Survey(Struct):
@@ -145,6 +146,7 @@ class Replay:
         self._second = -1
         self._now_ms = -1
         self._cut_ms = -1
+        self._ended: list[bytes] = []  # the last document of each session that has ended
         self.refused: list[Refused] = []
         self.first_ms = -1
         self.last_ms = -1
@@ -162,14 +164,14 @@ class Replay:
         self._tick(end_ms, everything=True)
 
     def overlays(self) -> list[Overlay]:
-        """The last document of each room, by room id."""
-        found = []
+        """The last document of each session, by room id and in their order."""
+        found = [_decode(document) for document in self._ended]
         for _, fold in sorted(self._folds.items()):
             for room_id in fold.rooms:
                 overlay = fold.overlay(room_id, EPOCH)
                 if overlay is not None:
                     found.append(overlay)
-        return sorted(found, key=lambda overlay: overlay.room_id)
+        return sorted(found, key=lambda overlay: (overlay.room_id, overlay.rev))
 
     def books(self) -> Books:
         """The counters of all partitions."""
@@ -218,6 +220,8 @@ class Replay:
         for _, fold in sorted(self._folds.items()):
             fold.advance(clock_ms, "log")
             for published in fold.publish(None, EPOCH, everything=everything):
+                if published.last:
+                    self._ended.append(published.document)
                 self._emit(published)
             self._keep_refused(fold)
             if cut:

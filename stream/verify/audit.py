@@ -118,7 +118,7 @@ async def auditing(where: Where, assumptions: Assumptions, *, room_id: str | Non
             rulebook.unread = error.message
         # A room that has not ended by now was heard of since then, and so has a document since then.
         greatest = rulebook.greatest
-        since_ms = time.time_ns() // 1_000_000 - greatest("room_idle_ms") - greatest("allowed_lateness_ms")
+        since_ms = time.time_ns() // 1_000_000 - greatest("show_idle_ms") - greatest("allowed_lateness_ms")
         logs = Logs(
             inputs=inputs,
             journal=journal,
@@ -170,9 +170,9 @@ class Auditor:
         shown = await self._shown.rooms()
         problems = await self._choose_cut(await self._logs.inputs.ends(), until, report)
         await self._learn_rules()
-        # Before counting: of what was refused for a clock only its letter knows.
+        # Before counting: of what was refused for a clock only its letter knows, of where sessions begin documents.
         await self._read_outputs()
-        await self._counting.count_to(self._positions(), report)
+        await self._counting.count_to(self._positions(), report, cut=True)
         rooms = self._compare_saved()
         self._refuse_unknown_room(shown, rooms)
         begins, cut = _logical(self._logs.inputs.begins), _logical(self._positions())
@@ -256,6 +256,9 @@ class Auditor:
         for reader, add in ((self._logs.signals, self._signals.add), (self._logs.dead_letters, self._letters.add)):
             async for record in reader.read_to(await self._logs.written.ends(reader)):
                 add(record)
+        for (room_id, _), session in self._signals.sessions.items():
+            self._counting.tell(room_id, session)
+        self._signals.sessions.clear()
 
     def _compare_saved(self) -> dict[str, RoomVerdict]:
         """Each room's newest document up to the cut, where the room or its document moved since the last audit."""

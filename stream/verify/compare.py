@@ -118,10 +118,19 @@ def _sales(recounted: RoomFigures, overlay: Overlay) -> Iterator[Figure]:
     for key in sorted(recounted.sales.keys() | published.keys()):
         where = f"{key.sale_id}/{key.sku_id}"
         ours, theirs = recounted.sales.get(key), published.get(key)
+        if theirs is None and ours is not None and not ours.heard_of and ours.status in ("ended", "unknown"):
+            continue
+        if overlay.session is not None and _is_rumour(ours) and _is_rumour(theirs):
+            continue
         if ours is None or theirs is None:
             yield Figure(where, "known" if ours else "unknown", "known" if theirs else "unknown")
             continue
         yield from _sale(where, ours, theirs)
+
+
+def _is_rumour(sale: SaleFigures | Sale | None) -> bool:
+    """A sale that nobody announced and nobody bought from: from one session to the next it may be forgotten."""
+    return sale is None or (sale.status == "unknown" and not (sale.held or sale.sold or sale.released))
 
 
 def _sale(where: str, ours: SaleFigures, theirs: Sale) -> Iterator[Figure]:

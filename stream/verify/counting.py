@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from stream.contract.events import TOPIC_NAMES
 from stream.verify.compare import Figure, compare
 from stream.verify.recount import Recount
 from stream.verify.shown import UnreadableError, read_document
@@ -15,7 +16,7 @@ from stream.verify.verdict import RoomVerdict, Span
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stream.contract.overlay import Overlay
+    from stream.contract.overlay import Overlay, Session
     from stream.verify.log import LogReader, Offsets
     from stream.verify.recount import Refusal
     from stream.verify.rulebook import Rulebook
@@ -65,11 +66,23 @@ class Counting:
         self._rulebook = rulebook
         self._refused = refused
         self._agreed: Offsets = dict(inputs.begins)
+        self._cut: Offsets = {}
+        self._sessions: dict[str, Session | None] = {}
         self._blind_until_ms: dict[int, int] = {}
         self._truncated = {where for where, begin in inputs.begins.items() if begin}
 
-    async def count_to(self, positions: Offsets, report: Callable[[str], None]) -> None:
-        """Count every record below these positions that was not counted yet."""
+    async def count_to(self, positions: Offsets, report: Callable[[str], None], *, cut: bool = False) -> None:
+        """Read every record below these positions that was not read yet.
+
+        What lies below a cut counts at once: the documents that say where its sessions begin have been read
+        (`begins`). What lies beyond waits until a document is compared that was made of it.
+        """
+        if cut:
+            self._cut = dict(positions)
+            for room_id in self.recount.waiting_rooms():
+                place = self.places[room_id]
+                below = {topic: at for (topic, partition), at in positions.items() if partition == place.partition}
+                self.release(room_id, below)
         inputs, count = self.inputs, 0
         ends = await inputs.ends()
         for (topic, partition), position in sorted(positions.items()):
@@ -89,6 +102,20 @@ class Counting:
             self._refused(refusal)
         self.recount.refusals.clear()
 
+    def release(self, room_id: str, positions: dict[str, int]) -> None:
+        """Count what waited of a room below these offsets, by topic."""
+        self.recount.release(room_id, {topic.rpartition(".")[2]: at for topic, at in positions.items()})
+
+    def tell(self, room_id: str, session: Session | None) -> None:
+        """A document of a room was read: its session is known from here on."""
+        if session is None:
+            self._sessions.setdefault(room_id, None)
+            return
+        self.recount.begins(room_id, session.began_at_ms, dict(zip(TOPIC_NAMES, session.first_offsets, strict=False)))
+        known = self._sessions.get(room_id)
+        if known is None or known.began_at_ms <= session.began_at_ms:
+            self._sessions[room_id] = session
+
     def _count(self, record: Any) -> None:
         where = record.topic, record.partition
         if where in self._truncated:  # its first record: rooms of about this time may be older than the log
@@ -103,6 +130,7 @@ class Counting:
             partition=record.partition,
             offset=record.offset,
             headers=record.headers,
+            wait=record.offset >= self._cut.get(where, 0),
         )
         if room_id is None:
             return
@@ -129,7 +157,7 @@ class Counting:
             first = min(self._agreed[topic, partition], after - 1)
             verdict.spans.append(Span(topic, partition, first, self.inputs.handed[topic, partition]))
         shortest_ms = min(rules.room_idle_ms for rules in self._rulebook.all(partition))
-        if self.recount.was_silent_too_long(room_id, shortest_ms):
+        if self.recount.was_silent_too_long(room_id, shortest_ms, self._sessions.get(room_id)):
             verdict.skipped = SILENT_BETWEEN
         elif place.since_ms <= self._blind_until_ms.get(partition, -1):
             verdict.skipped = BEFORE_LOG
@@ -143,10 +171,13 @@ class Counting:
             return None, [Figure(error.name, error.expected, error.found)]
         place = self.places.get(room_id)
         rules = None if place is None else self._rulebook.of_epoch(place.partition, overlay.epoch)
-        return overlay.as_of_ms, compare(self.recount.room(room_id, overlay.as_of_ms, rules), overlay)
+        return overlay.as_of_ms, compare(self.recount.room(room_id, overlay.as_of_ms, rules, overlay.session), overlay)
 
     def silent_since(self, room_id: str, now_ms: float) -> bool:
-        """Whether a room was silent for so long that its session has ended by now."""
+        """Whether a room's session has ended by now: by word, or it was silent for so long."""
+        session = self._sessions.get(room_id)
+        if session is not None and session.ended_at_ms is not None:
+            return True
         heard_ms = self.recount.last_second_ms(room_id)
         place = self.places.get(room_id)
         idle_ms = self._rulebook.all(None if place is None else place.partition)[-1].room_idle_ms
@@ -163,5 +194,6 @@ class Counting:
         ended = self.recount.forget(clock_ms)
         for room_id in ended:
             self.places.pop(room_id, None)
+            self._sessions.pop(room_id, None)
             self.heard.discard(room_id)
         return ended

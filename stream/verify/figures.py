@@ -48,7 +48,10 @@ class MoneyFigures(Struct, frozen=True):
 
 
 class SaleFigures(Struct, frozen=True, kw_only=True):
-    """One ledger; `offered` and `available` are None until the opening was seen."""
+    """One ledger; `offered` and `available` are None until the opening was seen.
+
+    `heard_of`: something of it was heard in the session; else a document need not show it once it is over.
+    """
 
     status: str
     offered: int | None
@@ -62,6 +65,7 @@ class SaleFigures(Struct, frozen=True, kw_only=True):
     carters_without_order: int
     ends_at_ms: int | None
     extended: bool
+    heard_of: bool = True
 
 
 class RoomFigures(Struct, frozen=True, kw_only=True):

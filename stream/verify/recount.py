@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct, field
 
 from stream.contract.decode import DeadLetter, Decoder, Limits
-from stream.contract.events import FIRST_EDITION, TOPIC_NAMES, Order
+from stream.contract.events import FIRST_EDITION, TOPIC_NAMES, Order, RoomClosed, RoomOpened
 from stream.contract.kept import whole_bytes
 from stream.verify.room_count import Assumptions, RoomCount
 from stream.verify.rulebook import Rulebook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from stream.contract.events import RoomEvent
+    from stream.contract.overlay import Session
     from stream.contract.recording import RecordedRecord
     from stream.verify.figures import RoomFigures
 
@@ -49,6 +50,16 @@ def digest(key: bytes | None, value: bytes | None) -> str:
     """
     said = (b"-" if part is None else b"%d:%s" % (whole_bytes(part), part[:DIGEST_BYTES]) for part in (key, value))
     return sha256(b"".join(said)).hexdigest()[:16]
+
+
+class _Found(NamedTuple):
+    """A record that the contract allows."""
+
+    event: RoomEvent
+    topic: str
+    offset: int
+    timestamp_ms: int
+    rules: Assumptions
 
 
 class Accounts(Struct):
@@ -87,6 +98,7 @@ class Recount:
         self._decoders: dict[tuple[int, int, int], dict[str, Decoder]] = {}
         self._rooms: dict[str, RoomCount] = {}
         self._first_seen_ms: dict[tuple[str, str], int] = {}
+        self._waiting: dict[str, list[_Found]] = {}
         self.accounts = Accounts()
         # Records whose own time was ahead of the worker's clock. The log alone does not tell: their letters do, which
         # were written before that time had come.
@@ -103,6 +115,7 @@ class Recount:
         partition: int = -1,
         offset: int = -1,
         headers: Sequence[tuple[str, bytes | None]] = (),
+        wait: bool = False,
     ) -> str | None:
         """Count one record; its room, None when it is refused.
 
@@ -112,8 +125,10 @@ class Recount:
             key: the room.
             timestamp_ms: the record's, −1 when it has none.
             partition: where it is.
-            offset: where it is.
+            offset: where it is; −1 where records come in the order in which they were folded: then silence and words
+                end sessions as they come. Else documents say where sessions begin (`begins`).
             headers: of the record.
+            wait: what it says counts when `release` asks for it: until then nobody knows of which session it is.
         """
         logical = topic.rpartition(".")[2]
         self.accounts.received += 1
@@ -125,7 +140,7 @@ class Recount:
         elif (logical, partition, offset) in self.ahead_of_clock:
             reason = "ahead_of_clock"
         else:
-            reason = self._count(event, timestamp_ms, rules)
+            reason = self._count(_Found(event, logical, offset, timestamp_ms, rules), wait=wait)
             if reason is None:
                 return event.room_id
         self.accounts.dead_lettered[reason] += 1
@@ -154,9 +169,12 @@ class Recount:
             headers=record.headers,
         )
 
-    def _count(self, event: RoomEvent, timestamp_ms: int, rules: Assumptions) -> str | None:
+    def _count(self, found: _Found, *, wait: bool) -> str | None:
         """Count an event; why it is refused when it contradicts what its room knows."""
-        effective_ms = _effective_ms(event.event_time_ms, timestamp_ms, rules.allowed_lateness_ms)
+        event, timestamp_ms, rules = found.event, found.timestamp_ms, found.rules
+        if self._says_nothing(found):
+            self.accounts.duplicate += 1
+            return None
         name = (event.room_id, event.event_id)
         if name in self._first_seen_ms:
             age_ms = timestamp_ms - self._first_seen_ms[name]
@@ -167,20 +185,53 @@ class Recount:
                 if rules.contract_edition > FIRST_EDITION and self._says_something_new(event):
                     return "event_id_conflict"
                 self.accounts.duplicate += 1
+                if rules.remember_sales_ms:  # it is remembered anew
+                    self._first_seen_ms[name] = max(timestamp_ms, self._first_seen_ms[name])
+                    self._heard_of(found)
                 return None
         room = self._rooms.get(event.room_id)
         if room is None:
             room = self._rooms[event.room_id] = RoomCount(event.room_id, rules)
         if rules.contract_edition > FIRST_EDITION and room.contradicts(event):
             return "order_conflict"
+        room.meet(event)
         self._first_seen_ms[name] = timestamp_ms
+        if wait:
+            self._waiting.setdefault(event.room_id, []).append(found)
+        else:
+            self._apply(found)
+        return None
+
+    def _says_nothing(self, found: _Found) -> bool:
+        """A word about a show that goes on already, or does not go on: it is not even remembered."""
+        event = found.event
+        if found.offset >= 0 or not found.rules.remember_sales_ms or not isinstance(event, RoomOpened | RoomClosed):
+            return False
+        room = self._rooms.get(event.room_id)
+        return isinstance(event, RoomClosed) if room is None else room.says_nothing(event, found.timestamp_ms)
+
+    def _heard_of(self, found: _Found) -> None:
+        """A repetition says nothing, but that there is somebody. Of a word it does not say even that."""
+        room = self._rooms.get(found.event.room_id)
+        if room is not None and found.offset < 0 and not isinstance(found.event, RoomOpened | RoomClosed):
+            room.go_on(found.event, found.timestamp_ms)
+
+    def _apply(self, found: _Found) -> None:
+        event, rules = found.event, found.rules
+        effective_ms = _effective_ms(event.event_time_ms, found.timestamp_ms, rules.allowed_lateness_ms)
+        room = self._rooms.get(event.room_id)
+        if room is None:
+            room = self._rooms[event.room_id] = RoomCount(event.room_id, rules)
+        if rules.remember_sales_ms and found.offset < 0:
+            room.go_on(event, found.timestamp_ms)
+        elif found.offset >= 0:
+            room.go_to(event, found.topic, found.offset)
         if not room.apply(event, effective_ms, rules.contract_edition):
             self.accounts.duplicate += 1
-            return None
+            return
         self.accounts.applied += 1
         if effective_ms != event.event_time_ms:
             self.accounts.retimed += 1
-        return None
 
     def _says_something_new(self, event: RoomEvent) -> bool:
         """Whether a record with a used id is an order, and its room has not heard that the order came to this."""
@@ -198,13 +249,36 @@ class Recount:
         greatest = self._rulebook.greatest
         oldest_ms = clock_ms - FORGET_AFTER_GENERATIONS * greatest("remember_ids_ms")
         self._first_seen_ms = {name: seen for name, seen in self._first_seen_ms.items() if seen >= oldest_ms}
-        over_ms = clock_ms - greatest("room_idle_ms") - greatest("allowed_lateness_ms")
-        ended = [room_id for room_id, room in self._rooms.items() if room.last_second_ms() < over_ms]
-        for room_id in ended:
+        over = [room_id for room_id, room in self._rooms.items() if room.is_forgotten(clock_ms)]
+        for room_id in over:
             del self._rooms[room_id]
         for room in self._rooms.values():
-            room.settle(clock_ms - 2 * greatest("allowed_lateness_ms"))
-        return ended
+            room.forget(clock_ms)
+        return over
+
+    # -- sessions ------------------------------------------------------------------------------------------------------
+    def begins(self, room_id: str, began_at_ms: int, first_offsets: Mapping[str, int]) -> None:
+        """A document says that a session of a room begins at these offsets, by logical topic."""
+        room = self._rooms.get(room_id)
+        if room is None:
+            room = self._rooms[room_id] = RoomCount(room_id, self._rulebook.stated)
+        room.begins(began_at_ms, first_offsets)
+
+    def release(self, room_id: str, positions: Mapping[str, int]) -> None:
+        """Count what waited of a room below these offsets, by logical topic."""
+        waiting = self._waiting.pop(room_id, [])
+        still = []
+        for found in waiting:
+            if found.offset < positions.get(found.topic, 0):
+                self._apply(found)
+            else:
+                still.append(found)
+        if still:
+            self._waiting[room_id] = still
+
+    def waiting_rooms(self) -> list[str]:
+        """Rooms of which something waits."""
+        return list(self._waiting)
 
     def remembered(self) -> dict[str, int]:
         """How much is in memory, by what."""
@@ -220,26 +294,36 @@ class Recount:
         """Every room that was heard of, in alphabetical order."""
         return sorted(self._rooms)
 
-    def room(self, room_id: str, as_of_ms: int, rules: Assumptions | None = None) -> RoomFigures:
+    def room(
+        self, room_id: str, as_of_ms: int, rules: Assumptions | None = None, session: Session | None = None
+    ) -> RoomFigures:
         """The figures of one room as of a moment; an unheard-of room has zeros.
 
-        `rules`: of the owner who published what this is compared with; None: as last time.
+        `rules`: of the owner who published what this is compared with; None: as last time. `session`: of the document
+        that this is compared with; where records came in the order of the log, the newest one is meant.
         """
         room = self._rooms.get(room_id) or RoomCount(room_id, self._rulebook.stated)
         if rules is not None:
             room.assume(rules)
+        room.look_at(session)
         return room.figures(as_of_ms)
 
     def last_second_ms(self, room_id: str) -> int:
         """When the room was last heard of, to the second; 0: never."""
         return self._rooms[room_id].last_second_ms() if room_id in self._rooms else 0
 
-    def was_silent_too_long(self, room_id: str, room_idle_ms: int | None = None) -> bool:
-        """Whether the room's session may have ended and begun anew within these records.
+    def was_silent_too_long(
+        self, room_id: str, room_idle_ms: int | None = None, session: Session | None = None
+    ) -> bool:
+        """Whether a session of the room may have ended and begun anew within these records, and nothing says so.
 
         `room_idle_ms`: the shortest silence that ended one; None: as the room's rules have it.
         """
-        return room_id in self._rooms and self._rooms[room_id].was_silent_too_long(room_idle_ms)
+        room = self._rooms.get(room_id)
+        if room is None:
+            return False
+        room.look_at(session)
+        return room.was_silent_too_long(room_idle_ms)
 
 
 def _effective_ms(event_time_ms: int, append_time_ms: int, allowed_lateness_ms: int) -> int:

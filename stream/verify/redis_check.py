@@ -95,6 +95,8 @@ class RedisCheck:
         found = zip(rooms, await self._shown.documents(rooms), strict=True)
         await self._learn_rules()
         readable = [each for room, document in found if (each := self._readable(room, document)) is not None]
+        for each in readable:
+            self._counting.tell(each.overlay.room_id, each.overlay.session)
         # One owner's documents of a partition follow each other as its clock does.
         for each in sorted(readable, key=lambda each: each.overlay.as_of_ms):
             await self._compare(*each)
@@ -156,6 +158,7 @@ class RedisCheck:
             handed, partition = self._counting.inputs.handed, place.partition
             further = {(topic, partition): at for topic, at in made_of.items() if at > handed[topic, partition]}
             await self._counting.count_to(further, lambda _: None)
+            self._counting.release(room, made_of)
         self._settle(room, *self._counting.figures(room, overlay))
 
     def _settle(self, room: str, as_of_ms: int | None, figures: list[Figure]) -> None:

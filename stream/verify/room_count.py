@@ -6,14 +6,12 @@ The rules are those of `docs/contract.md`, written a second time on purpose. Not
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct, field
 
 from stream.contract.events import (
     FIRST_EDITION,
-    MAX_AHEAD_MS,
     CartAdd,
     Comment,
     Enter,
@@ -35,18 +33,21 @@ from stream.contract.events import (
 from stream.contract.people import UNKNOWN_PEOPLE
 from stream.verify.figures import (
     WINDOWS_MS,
-    Fraction,
-    MoneyFigures,
     RateKey,
     RoomFigures,
     SaleFigures,
     SaleKey,
 )
+from stream.verify.session_count import Facts, SessionCount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Mapping
+
+    from stream.contract.overlay import Session
 
 K = TypeVar("K")
+NEVER_MS = -1
+FORGET_LATER_MS = 3_600_000
 
 
 class Assumptions(Struct, frozen=True, kw_only=True):
@@ -58,49 +59,14 @@ class Assumptions(Struct, frozen=True, kw_only=True):
     room_idle_ms: int = 6 * 3_600_000
     # An id that comes again later than this may have been forgotten by the worker; such cases are counted apart.
     remember_ids_ms: int = 1_800_000
+    remember_orders_ms: int = 24 * 3_600_000
+    # 0: what a room knows ends with its session, as a journal that says nothing of it was written.
+    remember_sales_ms: int = 0
+    show_idle_ms: int = 24 * 3_600_000
     # A journal that says nothing of it was written under the first.
     contract_edition: int = FIRST_EDITION
     # A key must be where murmur2 puts it among so many partitions; 0: nobody asked.
     murmur2_partitions: int = 0
-
-
-class Facts(Struct):
-    """What happened in one second of effective time; or, added up, in a window or in the whole session."""
-
-    views: int = 0
-    placed: int = 0
-    paid: int = 0
-    paid_minor: Counter[str] = field(default_factory=Counter)
-    viewers: set[str] = field(default_factory=set)
-    clickers: set[str] = field(default_factory=set)
-    carters: set[str] = field(default_factory=set)
-    buyers: set[str] = field(default_factory=set)
-    payers: set[str] = field(default_factory=set)
-    engaged: set[str] = field(default_factory=set)
-
-    def add(self, other: Facts) -> None:
-        """Add what another second holds; people are united, not summed."""
-        self.views += other.views
-        self.placed += other.placed
-        self.paid += other.paid
-        self.paid_minor.update(other.paid_minor)
-        self.viewers |= other.viewers
-        self.clickers |= other.clickers
-        self.carters |= other.carters
-        self.buyers |= other.buyers
-        self.payers |= other.payers
-        self.engaged |= other.engaged
-
-    def rates(self) -> Iterator[tuple[str, str | None, Fraction]]:
-        """Each rate: name, currency, fraction."""
-        yield "watch_to_buy_uv", None, Fraction(len(self.payers), len(self.viewers))
-        yield "click_to_buy_uv", None, Fraction(len(self.payers), len(self.clickers))
-        yield "cart_to_order_uv", None, Fraction(len(self.buyers & self.carters), len(self.carters))
-        yield "orders_per_viewer", None, Fraction(self.placed, len(self.viewers))
-        yield "pay_rate", None, Fraction(self.paid, self.placed)
-        yield "engaged_uv_rate", None, Fraction(len(self.engaged), len(self.viewers))
-        for currency, minor in self.paid_minor.items():
-            yield "gpm_views", currency, Fraction(minor * 1000, self.views)
 
 
 class _OrderFacts(Struct):
@@ -109,6 +75,7 @@ class _OrderFacts(Struct):
     lines: tuple[OrderLine, ...]
     statuses: set[OrderStatus] = field(default_factory=set)
     placed_record_ms: int | None = None  # effective time of the record that said "placed"
+    changed_ms: int = -1
 
     def is_placed(self) -> bool:
         return bool(self.statuses & {OrderStatus.PLACED, OrderStatus.PAID})
@@ -131,7 +98,8 @@ class _OrderFacts(Struct):
 class _SaleFacts(Struct):
     openings: list[SaleOpened] = field(default_factory=list)
     restocked: int = 0
-    carters: set[str] = field(default_factory=set)
+    # Of orders that are not remembered any more: (sold, released).
+    forgotten: tuple[int, int] = (0, 0)
 
 
 class RoomCount:
@@ -141,16 +109,12 @@ class RoomCount:
         self.room_id = room_id
         self._assumptions = assumptions
         self._edition = assumptions.contract_edition
-        self._seconds: dict[int, Facts] = {}
-        self._settled = Facts()  # seconds that have left every window, added up
-        self._settled_last: int | None = None
-        self._settled_gap = 0
-        self._likes = 0
-        self._comments = 0
-        self._cart_adds = 0
-        self._entered_ms: dict[str, int] = {}
-        self._left_ms: dict[str, int] = {}
+        # By when each began; the first is that of documents that say nothing of sessions.
+        self._sessions = {NEVER_MS: SessionCount({})}
+        self._session = self._sessions[NEVER_MS]  # of the record that is applied, or of the document asked for
+        self._in_order = False  # records came without offsets
         self._orders: dict[str, _OrderFacts] = {}
+        self._met: dict[str, tuple[str, str, set[OrderStatus]]] = {}  # orders, also those that are yet to be applied
         self._sales: dict[SaleKey, _SaleFacts] = defaultdict(_SaleFacts)
         # By sale and SKU; None: said of the whole sale.
         self._extended_to_ms: dict[tuple[str, str | None], int] = {}
@@ -167,31 +131,35 @@ class RoomCount:
         False: it says nothing new (a status that the order had reached already).
         """
         self._edition = edition
-        second = self._second(effective_ms)
+        session = self._session
+        if isinstance(event, RoomOpened | RoomClosed):
+            return self._apply_word(event)
+        second = session.second(effective_ms)
         match event:
             case Comment():
-                self._comments += 1
+                session.comments += 1
                 self._meet(second.engaged, event.user_id)
             case Like():
-                self._likes += event.count
+                session.likes += event.count
                 self._meet(second.engaged, event.user_id)
             case CartAdd():
-                self._cart_adds += 1
+                session.cart_adds += 1
                 self._meet(second.engaged, event.user_id)
                 self._meet(second.carters, event.user_id)
                 if event.sale_id is not None:
-                    self._meet(self._sales[SaleKey(event.sale_id, event.sku_id)].carters, event.user_id)
+                    sale = self._hear_of(event.sale_id, event.sku_id)
+                    self._meet(session.carters.setdefault(sale, set()), event.user_id)
             case Enter():
                 second.views += 1
                 self._meet(second.viewers, event.user_id)
-                self._come_or_go(self._entered_ms, event, effective_ms)
+                self._come_or_go(session.entered_ms, event, effective_ms)
             case Leave():
-                self._come_or_go(self._left_ms, event, effective_ms)
+                self._come_or_go(session.left_ms, event, effective_ms)
             case ProductClick():
                 self._meet(second.clickers, event.user_id)
             case Order():
                 return self._apply_order(event, effective_ms, second)
-            case RoomOpened() | RoomClosed() | RecordsMisplaced():
+            case RecordsMisplaced():
                 pass  # heard of, which is a sign of life
             case _:
                 self._apply_sale(event, effective_ms)
@@ -199,16 +167,29 @@ class RoomCount:
 
     def contradicts(self, event: RoomEvent) -> bool:
         """Whether an event speaks of an order as another known person's, or in another currency, than the first did."""
-        order = self._orders.get(event.order_id) if isinstance(event, Order) else None
-        if order is None or not isinstance(event, Order):
+        met = self._met.get(event.order_id) if isinstance(event, Order) else None
+        if met is None or not isinstance(event, Order):
             return False
-        people = {event.user_id, order.user_id}
-        return event.currency != order.currency or (len(people) > 1 and not people & UNKNOWN_PEOPLE)
+        people = {event.user_id, met[0]}
+        return event.currency != met[1] or (len(people) > 1 and not people & UNKNOWN_PEOPLE)
 
     def has_heard(self, event: Order) -> bool:
         """Whether the order is known to have come to this status."""
-        order = self._orders.get(event.order_id)
-        return order is not None and event.status in order.statuses
+        met = self._met.get(event.order_id)
+        return met is not None and event.status in met[2]
+
+    def meet(self, event: RoomEvent) -> None:
+        """A record was read that will be applied, now or later."""
+        if isinstance(event, Order):
+            self._met.setdefault(event.order_id, (event.user_id, event.currency, set()))[2].add(event.status)
+
+    def _apply_word(self, event: RoomOpened | RoomClosed) -> bool:
+        """One that says nothing new belongs to no session: what documents say of offsets leaves it out."""
+        if isinstance(event, RoomOpened):
+            self._session.show_id = self._session.show_id or event.show_id
+        else:
+            self._session.is_over = True
+        return True
 
     def _apply_order(self, event: Order, effective_ms: int, second: Facts) -> bool:
         order = self._orders.get(event.order_id)
@@ -216,30 +197,51 @@ class RoomCount:
             order = self._orders[event.order_id] = _OrderFacts(event.user_id, event.currency, event.lines)
         if event.status in order.statuses:
             return False
-        was_placed = order.is_placed()
+        session, was_placed, was_sold = self._session, order.is_placed(), order.is_sold()
         order.statuses.add(event.status)
+        order.changed_ms = max(order.changed_ms, effective_ms)
+        for line in order.lines:
+            if line.sale_id is not None:
+                self._hear_of(line.sale_id, line.sku_id)
+        amount_minor = order.amount_minor()
+        if event.status is not OrderStatus.PLACED:
+            session.reached[event.status] += 1
+        session.net_minor[order.currency] += amount_minor * (order.is_sold() - was_sold)
         if event.status is OrderStatus.PLACED:
             order.placed_record_ms = effective_ms
         if order.is_placed() and not was_placed:
             second.placed += 1
+            session.reached[OrderStatus.PLACED] += 1
+            session.placed_minor[order.currency] += amount_minor
             self._meet(second.buyers, order.user_id)
         if event.status is OrderStatus.PAID:
             second.paid += 1
             self._meet(second.payers, order.user_id)
-            second.paid_minor[order.currency] += order.amount_minor()
+            second.paid_minor[order.currency] += amount_minor
+            session.paid_minor[order.currency] += amount_minor
         return True
 
     def _apply_sale(self, event: SaleOpened | SaleRestocked | SaleExtended | SaleClosed, effective_ms: int) -> None:
         match event:
             case SaleOpened():
-                self._sales[SaleKey(event.sale_id, event.sku_id)].openings.append(event)
+                self._sales[self._hear_of(event.sale_id, event.sku_id)].openings.append(event)
             case SaleRestocked():
-                self._sales[SaleKey(event.sale_id, event.sku_id)].restocked += event.quantity
+                self._sales[self._hear_of(event.sale_id, event.sku_id)].restocked += event.quantity
             case SaleExtended():
+                self._hear_of_all(event.sale_id)
                 _note_latest(self._extended_to_ms, self._what(event), event.ends_at_ms)
             case SaleClosed():
+                self._hear_of_all(event.sale_id)
                 what = self._what(event)
                 self._closed_at_ms[what] = min(effective_ms, self._closed_at_ms.get(what, effective_ms))
+
+    def _hear_of_all(self, sale_id: str) -> None:
+        self._session.heard_of.update(key for key in self._sales if key.sale_id == sale_id)
+
+    def _hear_of(self, sale_id: str, sku_id: str) -> SaleKey:
+        key = SaleKey(sale_id, sku_id)
+        self._session.heard_of.add(key)
+        return key
 
     def _what(self, event: SaleExtended | SaleClosed) -> tuple[str, str | None]:
         """The sale and the SKU that it is about; the first edition knew whole sales only."""
@@ -256,114 +258,142 @@ class RoomCount:
                 _note_latest(latest_ms, name, at_ms)
                 return
 
-    def _second(self, effective_ms: int) -> Facts:
-        number = effective_ms // 1000
-        second = self._seconds.get(number)
-        if second is None:
-            second = self._seconds[number] = Facts()
-        return second
+    # -- sessions ---------------------------------------------------------------------------------------------------
+    def begins(self, began_at_ms: int, first_offsets: Mapping[str, int]) -> None:
+        """A session begins at these offsets, by logical topic, as a document of it says.
+
+        Nothing behind them may have been applied yet. Of a topic without a record the offset grows until there is one.
+        """
+        session, unnamed = self._sessions.get(began_at_ms), self._sessions[NEVER_MS]
+        if session is None:
+            session = SessionCount({})
+            # Only the last document of a room's first session says what it is: its records have been applied by then.
+            if all(offset >= first_offsets.get(topic, 0) for topic, offset in unnamed.applied_from.items()):
+                session, self._sessions[NEVER_MS] = unnamed, session
+            session.first_offsets = dict(first_offsets)
+            self._sessions[began_at_ms] = session
+            self._sessions = dict(sorted(self._sessions.items()))
+        else:
+            for topic, first in first_offsets.items():
+                session.first_offsets[topic] = max(first, session.first_offsets.get(topic, 0))
+
+    def go_to(self, event: RoomEvent, topic: str, offset: int) -> None:
+        """What is applied next lies here: it belongs to the last session that begins before it."""
+        found = None
+        for session in self._sessions.values():
+            if session.first_offsets.get(topic, 0) <= offset:
+                found = session
+        self._session = found or self._session
+        if not isinstance(event, RoomOpened | RoomClosed):
+            self._session.applied_from.setdefault(topic, offset)
+
+    def go_on(self, event: RoomEvent, append_ms: int) -> None:
+        """The same where nothing says where a record lies: in the order of the log, silence and words end sessions."""
+        self._in_order = True
+        newest = next(reversed(self._sessions.values()))
+        idle_ms = self._assumptions.room_idle_ms
+        if newest.show_id is not None:
+            idle_ms = max(idle_ms, self._assumptions.show_idle_ms)
+        began = newest.newest_append_ms >= 0
+        over = newest.is_over or (began and append_ms - newest.newest_append_ms > idle_ms)
+        if isinstance(event, RoomOpened):
+            over = over or (began and event.show_id != newest.show_id)
+        if over:
+            began_ms = max(append_ms, next(reversed(self._sessions)) + 1)
+            newest = self._sessions[began_ms] = SessionCount({})
+        newest.newest_append_ms = max(newest.newest_append_ms, append_ms)
+        self._session = newest
+
+    def says_nothing(self, event: RoomEvent, append_ms: int) -> bool:
+        """A word about a show that goes on already, or that does not go on."""
+        newest = next(reversed(self._sessions.values()))
+        goes_on = not newest.is_over and newest.show_id == getattr(event, "show_id", None)
+        idle_ms = max(self._assumptions.room_idle_ms, self._assumptions.show_idle_ms)
+        goes_on = goes_on and append_ms - newest.newest_append_ms <= idle_ms
+        return isinstance(event, RoomClosed) != goes_on if isinstance(event, RoomOpened | RoomClosed) else False
+
+    def look_at(self, session: Session | None) -> None:
+        """Figures from now on are those of the session of a document."""
+        if self._in_order:
+            self._session = next(reversed(self._sessions.values()))
+        else:
+            began_at_ms = NEVER_MS if session is None else session.began_at_ms
+            found = self._sessions.get(began_at_ms) or SessionCount({})
+            if session is None and found.is_empty():  # the first one, as its last document has named it
+                found = next(each for each in [*self._sessions.values()][1:] or [found])
+            self._session = found
 
     # -- figures ----------------------------------------------------------------------------------------------------
-    def last_second_ms(self) -> int:
-        """Beginning of the last second in which something happened; 0: nothing did."""
-        return max(self._seconds, default=self._settled_last or 0) * 1000
-
-    def was_silent_too_long(self, room_idle_ms: int | None = None) -> bool:
-        """Whether the room may have ended and begun anew in between: then its session is not the whole log."""
-        idle_ms = self._assumptions.room_idle_ms if room_idle_ms is None else room_idle_ms
-        return self._greatest_gap(self._seconds) * 1000 >= idle_ms
-
-    def _greatest_gap(self, seconds: Iterable[int]) -> int:
-        known = sorted(seconds)
-        if self._settled_last is not None:
-            known.insert(0, self._settled_last)
-        gaps = (later - earlier for earlier, later in pairwise(known))
-        return max(self._settled_gap, max(gaps, default=0))
-
-    def settle(self, as_of_ms: int) -> None:
-        """Add up the seconds that no window reaches from `as_of_ms` on: what stays is people, not seconds."""
-        first = (as_of_ms - max(window for window in WINDOWS_MS if window is not None)) // 1000
-        over = sorted(second for second in self._seconds if second < first)
-        if not over:
-            return
-        self._settled_gap = max(self._settled_gap, self._greatest_gap(over))
-        for second in over:
-            self._settled.add(self._seconds.pop(second))
-        self._settled_last = max(over[-1], self._settled_last or 0)
-
     def orders(self) -> int:
         """Orders in memory."""
         return len(self._orders)
 
+    def last_second_ms(self) -> int:
+        """Beginning of the last second in which something happened; 0: nothing did."""
+        return max(session.last_second_ms() for session in self._sessions.values())
+
+    def was_silent_too_long(self, room_idle_ms: int | None = None) -> bool:
+        """Whether a session may have ended and begun anew in what is looked at: then it is not one."""
+        session = self._session
+        idle_ms = self._assumptions.room_idle_ms if room_idle_ms is None else room_idle_ms
+        return session.show_id is None and session.longest_silence_ms() >= idle_ms
+
+    def forget(self, clock_ms: int) -> None:
+        """Let go of sessions that are over, of seconds that no window reaches, and of orders that nobody remembers."""
+        rules = self._assumptions
+        for began_ms in [*self._sessions][:-1]:
+            del self._sessions[began_ms]
+        for session in self._sessions.values():
+            session.settle(clock_ms - 2 * rules.allowed_lateness_ms)
+        # An hour more, for a worker forgets by its own clock.
+        before_ms = clock_ms - rules.remember_orders_ms - FORGET_LATER_MS
+        for order_id in [name for name, order in self._orders.items() if order.changed_ms < before_ms]:
+            order = self._orders.pop(order_id)
+            self._met.pop(order_id, None)
+            for line in order.lines:
+                if line.sale_id is not None and (order.is_sold() or order.is_placed()):
+                    sale = self._sales[SaleKey(line.sale_id, line.sku_id)]
+                    sold, released = sale.forgotten
+                    units = line.quantity
+                    sale.forgotten = (sold + units, released) if order.is_sold() else (sold, released + units)
+
+    def is_forgotten(self, clock_ms: int) -> bool:
+        """Whether nothing of this room matters any more."""
+        rules = self._assumptions
+        known_ms = max(rules.remember_sales_ms + FORGET_LATER_MS if rules.remember_sales_ms else 0, rules.room_idle_ms)
+        return self.last_second_ms() < clock_ms - known_ms - rules.allowed_lateness_ms
+
     def seconds(self) -> int:
         """Seconds kept apart."""
-        return len(self._seconds)
+        return sum(session.seconds() for session in self._sessions.values())
 
     def figures(self, as_of_ms: int) -> RoomFigures:
         """Everything that can be recounted, as of one moment."""
-        session = _united([self._settled, *self._seconds.values()])
+        session, timeout_ms = self._session, self._assumptions.presence_timeout_ms
+        whole = session.window(None, as_of_ms)
         return RoomFigures(
             room_id=self.room_id,
             as_of_ms=as_of_ms,
-            viewers=len(session.viewers),
-            views=session.views,
-            watching_now=self._watching(as_of_ms),
-            likes=self._likes,
-            comments=self._comments,
-            cart_adds=self._cart_adds,
-            orders=self._order_totals(),
-            money=self._money(),
+            viewers=len(whole.viewers),
+            views=whole.views,
+            watching_now=session.watching(as_of_ms, timeout_ms),
+            likes=session.likes,
+            comments=session.comments,
+            cart_adds=session.cart_adds,
+            orders={status.value: session.reached[status] for status in OrderStatus},
+            money=session.money(),
             rates={
                 RateKey(name, window_ms, currency): fraction
                 for window_ms in WINDOWS_MS
-                for name, currency, fraction in self._window(window_ms, as_of_ms).rates()
+                for name, currency, fraction in session.window(window_ms, as_of_ms).rates()
             },
             sales=self._ledgers(as_of_ms),
         )
 
-    def _window(self, window_ms: int | None, as_of_ms: int) -> Facts:
-        if window_ms is None:
-            return _united([self._settled, *self._seconds.values()])
-        last = as_of_ms // 1000
-        first = last - window_ms // 1000 + 1
-        # What is dated a little ahead of the clock was counted when it was read: it leaves with its own second.
-        last += MAX_AHEAD_MS // 1000 + 1
-        return _united(self._seconds[second] for second in range(first, last + 1) if second in self._seconds)
-
-    def _watching(self, as_of_ms: int) -> int:
-        timeout_ms = self._assumptions.presence_timeout_ms
-        return sum(
-            1
-            for session, entered_ms in self._entered_ms.items()
-            if entered_ms > self._left_ms.get(session, -1) and entered_ms + timeout_ms >= as_of_ms
-        )
-
-    def _order_totals(self) -> dict[str, int]:
-        orders = self._orders.values()
-        reached = {status: sum(1 for order in orders if status in order.statuses) for status in OrderStatus}
-        return {
-            "placed": sum(1 for order in orders if order.is_placed()),
-            "paid": reached[OrderStatus.PAID],
-            "cancelled": reached[OrderStatus.CANCELLED],
-            "refunded": reached[OrderStatus.REFUNDED],
-        }
-
-    def _money(self) -> dict[str, MoneyFigures]:
-        placed, paid, net = Counter[str](), Counter[str](), Counter[str]()
-        for order in self._orders.values():
-            amount_minor = order.amount_minor()
-            if order.is_placed():
-                placed[order.currency] += amount_minor
-            if OrderStatus.PAID in order.statuses:
-                paid[order.currency] += amount_minor
-            if order.is_sold():
-                net[order.currency] += amount_minor
-        return {currency: MoneyFigures(placed[currency], paid[currency], net[currency]) for currency in placed}
-
     def _ledgers(self, as_of_ms: int) -> dict[SaleKey, SaleFigures]:
         held, sold, released = Counter[SaleKey](), Counter[SaleKey](), Counter[SaleKey]()
         of_user: dict[SaleKey, Counter[str]] = defaultdict(Counter)
-        keys = set(self._sales)
+        keys = {*self._sales, *self._session.heard_of}
         for order in self._orders.values():
             for line in order.lines:
                 if line.sale_id is None:
@@ -381,6 +411,9 @@ class RoomCount:
                     continue
                 if not _is_no_one(order.user_id, self._assumptions.contract_edition):
                     of_user[key][order.user_id] += line.quantity
+        for key, sale in self._sales.items():
+            sold[key] += sale.forgotten[0]
+            released[key] += sale.forgotten[1]
         return {key: self._ledger(key, (held[key], sold[key], released[key]), of_user[key], as_of_ms) for key in keys}
 
     def _ledger(self, key: SaleKey, units: tuple[int, int, int], of_user: Counter[str], as_of_ms: int) -> SaleFigures:
@@ -400,7 +433,8 @@ class RoomCount:
             oversold=0 if left is None else max(0, -left),
             released=released,
             over_limit=0 if limit is None else sum(max(0, bought - limit) for bought in of_user.values()),
-            carters_without_order=len(sale.carters - set(of_user)),
+            carters_without_order=len(self._session.carters.get(key, set()) - set(of_user)),
+            heard_of=key in self._session.heard_of,
             ends_at_ms=ends_at_ms,
             extended=extended,
         )
@@ -422,13 +456,6 @@ class RoomCount:
         if ends_at_ms is not None and ends_at_ms <= as_of_ms:
             return "ended", ends_at_ms, extended
         return "scheduled" if as_of_ms < opened.starts_at_ms else "open", ends_at_ms, extended
-
-
-def _united(seconds: Iterable[Facts]) -> Facts:
-    total = Facts()
-    for second in seconds:
-        total.add(second)
-    return total
 
 
 def _is_no_one(user_id: str, edition: int) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from stream.contract.kept import CutBytes
+from stream.contract.overlay import Session
 from stream.verify.recount import Refusal, digest
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ class _Head(Struct):
     epoch: int
     rev: int
     as_of_ms: int
+    session: Session | None = None
 
 
 _head_of = msgspec.json.Decoder(_Head).decode
@@ -145,6 +147,7 @@ class Signals:
 
     Attributes:
         newest: per room, which document was handed out last.
+        sessions: what documents said of theirs since the caller last emptied it, by room and beginning.
         problems: what may never be.
     """
 
@@ -153,6 +156,7 @@ class Signals:
         self.documents = 0
         self.problems = Problems()
         self._waiting: defaultdict[int, deque[tuple[str, Document]]] = defaultdict(deque)
+        self.sessions: dict[tuple[str, int], Session | None] = {}
         self._last: dict[int, Stamp] = {}
 
     def add(self, record: Any) -> None:
@@ -170,6 +174,8 @@ class Signals:
             self.problems.add(f"{where}: goes back from epoch and time {before[:]} to {stamp[:]}")
         self._last[record.partition] = stamp
         self.documents += 1
+        began_ms = -1 if head.session is None else head.session.began_at_ms
+        self.sessions[room_id, began_ms] = head.session
         self._waiting[record.partition].append((room_id, Document(stamp, head.rev, record.offset, record.value)))
 
     def take(self, partition: int, meta: Meta) -> dict[str, list[Document]]:

@@ -62,14 +62,18 @@ def _records(books: Books) -> Table:
 
 
 def rooms_view(overlays: Sequence[Overlay]) -> RenderableType:
-    """One line a room, the rooms with most orders first."""
+    """One line a session, those with most orders first."""
     table = Table(box=None, pad_edge=False, header_style="#94a3b8")
     table.add_column("room", overflow="fold")
     for name in ("viewers", "likes", "comments", "cart-adds", "placed", "paid", "net"):
         table.add_column(name, justify="right")
     table.add_column("urgency", no_wrap=True)
+    told = any(overlay.session is not None for overlay in overlays)
+    if told:
+        table.add_column("session", overflow="fold")
     busiest = sorted(
-        overlays, key=lambda overlay: (-overlay.totals.orders.placed, -overlay.totals.views, overlay.room_id)
+        overlays,
+        key=lambda overlay: (-overlay.totals.orders.placed, -overlay.totals.views, overlay.room_id, overlay.rev),
     )
     for overlay in busiest[:MAX_ROOMS]:
         totals = overlay.totals
@@ -83,7 +87,17 @@ def rooms_view(overlays: Sequence[Overlay]) -> RenderableType:
             grouped(totals.orders.paid),
             Text("\n".join(money(purse.gmv_net_minor, purse.currency) for purse in totals.money)),
             level_text(overlay.urgency.level, EN) if overlay.sales else Text(),
+            *([Text(clean(_session(overlay), 80))] if told else []),
         )
     if len(overlays) <= MAX_ROOMS:
         return table
     return Group(table, Text(f"and {grouped(len(overlays) - MAX_ROOMS)} more rooms"))
+
+
+def _session(overlay: Overlay) -> str:
+    """Which show it was, and how it ended."""
+    session = overlay.session
+    if session is None:
+        return ""
+    ended = "" if session.ended_by is None else f"ended by {session.ended_by}"
+    return " ".join(part for part in (session.show_id, ended) if part)

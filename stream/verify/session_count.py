@@ -1,0 +1,175 @@
+"""One session of a room, counted again: what happened in it, second by second.
+
+A status of an order counts in the session in which it was reached first, whenever the order was placed. Sales and
+orders themselves are the room's (`room_count`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+
+from stream.contract.events import MAX_AHEAD_MS
+from stream.verify.figures import WINDOWS_MS, Fraction, MoneyFigures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from stream.contract.events import OrderStatus
+    from stream.verify.figures import SaleKey
+
+
+class Facts(Struct):
+    """What happened in one second of effective time; or, added up, in a window or in the whole session."""
+
+    views: int = 0
+    placed: int = 0
+    paid: int = 0
+    paid_minor: Counter[str] = field(default_factory=Counter)
+    viewers: set[str] = field(default_factory=set)
+    clickers: set[str] = field(default_factory=set)
+    carters: set[str] = field(default_factory=set)
+    buyers: set[str] = field(default_factory=set)
+    payers: set[str] = field(default_factory=set)
+    engaged: set[str] = field(default_factory=set)
+
+    def add(self, other: Facts) -> None:
+        """Add what another second holds; people are united, not summed."""
+        self.views += other.views
+        self.placed += other.placed
+        self.paid += other.paid
+        self.paid_minor.update(other.paid_minor)
+        self.viewers |= other.viewers
+        self.clickers |= other.clickers
+        self.carters |= other.carters
+        self.buyers |= other.buyers
+        self.payers |= other.payers
+        self.engaged |= other.engaged
+
+    def rates(self) -> Iterator[tuple[str, str | None, Fraction]]:
+        """Each rate: name, currency, fraction."""
+        yield "watch_to_buy_uv", None, Fraction(len(self.payers), len(self.viewers))
+        yield "click_to_buy_uv", None, Fraction(len(self.payers), len(self.clickers))
+        yield "cart_to_order_uv", None, Fraction(len(self.buyers & self.carters), len(self.carters))
+        yield "orders_per_viewer", None, Fraction(self.placed, len(self.viewers))
+        yield "pay_rate", None, Fraction(self.paid, self.placed)
+        yield "engaged_uv_rate", None, Fraction(len(self.engaged), len(self.viewers))
+        for currency, minor in self.paid_minor.items():
+            yield "gpm_views", currency, Fraction(minor * 1000, self.views)
+
+
+class SessionCount:
+    """The facts of one session.
+
+    Attributes:
+        first_offsets: by logical topic, where its records begin; what is not in it begins with the log.
+        show_id: of the show that a host opened in it.
+        likes: and so on: totals.
+        reached: orders that reached a status in it; a paid one counts as placed if nobody had said so before.
+        carters: by sale, who put it into a cart.
+        heard_of: sales of which something was heard.
+        entered_ms: by who, the latest coming; `left_ms`: the latest going.
+    """
+
+    def __init__(self, first_offsets: dict[str, int]) -> None:
+        self.first_offsets = first_offsets
+        self.applied_from: dict[str, int] = {}  # by logical topic, where the first record lay that was applied
+        self.show_id: str | None = None
+        self.likes = self.comments = self.cart_adds = 0
+        self.reached: Counter[OrderStatus] = Counter()
+        self.placed_minor: Counter[str] = Counter()
+        self.paid_minor: Counter[str] = Counter()
+        self.net_minor: Counter[str] = Counter()
+        self.carters: dict[SaleKey, set[str]] = {}
+        self.heard_of: set[SaleKey] = set()
+        self.entered_ms: dict[str, int] = {}
+        self.left_ms: dict[str, int] = {}
+        self._seconds: dict[int, Facts] = {}
+        self._settled = Facts()  # seconds that have left every window, added up
+        self._settled_last: int | None = None
+        self._settled_gap = 0
+        # Where records come in the order of the log: when the newest one was stored, and whether a word has ended it.
+        self.newest_append_ms = -1
+        self.is_over = False
+
+    def second(self, effective_ms: int) -> Facts:
+        """The facts of the second in which something counts."""
+        number = effective_ms // 1000
+        second = self._seconds.get(number)
+        if second is None:
+            second = self._seconds[number] = Facts()
+        return second
+
+    def last_second_ms(self) -> int:
+        """Beginning of the last second in which something happened; 0: nothing did."""
+        return max(self._seconds, default=self._settled_last or 0) * 1000
+
+    def first_second_ms(self) -> int:
+        """Beginning of the first second that is kept apart; 0: there is none."""
+        return min(self._seconds, default=self._settled_last or 0) * 1000
+
+    def longest_silence_ms(self) -> int:
+        """Between two seconds in which something happened."""
+        return self._greatest_gap(self._seconds) * 1000
+
+    def _greatest_gap(self, seconds: Iterable[int]) -> int:
+        known = sorted(seconds)
+        if self._settled_last is not None:
+            known.insert(0, self._settled_last)
+        gaps = (later - earlier for earlier, later in pairwise(known))
+        return max(self._settled_gap, max(gaps, default=0))
+
+    def settle(self, as_of_ms: int) -> None:
+        """Add up the seconds that no window reaches from `as_of_ms` on: what stays is people, not seconds."""
+        first = (as_of_ms - max(window for window in WINDOWS_MS if window is not None)) // 1000
+        over = sorted(second for second in self._seconds if second < first)
+        if not over:
+            return
+        self._settled_gap = max(self._settled_gap, self._greatest_gap(over))
+        for second in over:
+            self._settled.add(self._seconds.pop(second))
+        self._settled_last = max(over[-1], self._settled_last or 0)
+
+    def seconds(self) -> int:
+        """Seconds kept apart."""
+        return len(self._seconds)
+
+    def is_empty(self) -> bool:
+        """Whether nothing happened in it."""
+        return not self._seconds and self._settled_last is None
+
+    def window(self, window_ms: int | None, as_of_ms: int) -> Facts:
+        """What happened in the last `window_ms` before a moment; None: in the whole session."""
+        if window_ms is None:
+            return _united([self._settled, *self._seconds.values()])
+        last = as_of_ms // 1000
+        first = last - window_ms // 1000 + 1
+        # What is dated a little ahead of the clock was counted when it was read: it leaves with its own second.
+        last += MAX_AHEAD_MS // 1000 + 1
+        return _united(self._seconds[second] for second in range(first, last + 1) if second in self._seconds)
+
+    def watching(self, as_of_ms: int, timeout_ms: int) -> int:
+        """Who came and has not gone, nor been silent for so long."""
+        return sum(
+            1
+            for session, entered_ms in self.entered_ms.items()
+            if entered_ms > self.left_ms.get(session, -1) and entered_ms + timeout_ms >= as_of_ms
+        )
+
+    def money(self) -> dict[str, MoneyFigures]:
+        """By currency."""
+        currencies = {*self.placed_minor, *self.paid_minor, *(+self.net_minor), *(-self.net_minor)}
+        return {
+            currency: MoneyFigures(self.placed_minor[currency], self.paid_minor[currency], self.net_minor[currency])
+            for currency in currencies
+        }
+
+
+def _united(seconds: Iterable[Facts]) -> Facts:
+    total = Facts()
+    for second in seconds:
+        total.add(second)
+    return total
