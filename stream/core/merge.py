@@ -23,14 +23,19 @@ if TYPE_CHECKING:
 # What Kafka's clients call a record time that the producer gave.
 CREATE_TIME = 0
 
+# Of large records, of one topic, beside the bound on their number: none of them is good, and each may be a megabyte.
+HEAVY_MAX_BYTES = 32 * 1024 * 1024
+
 
 class _Topic:
-    __slots__ = ("at_end", "queue", "queued", "reached_ms", "stamped", "start")
+    __slots__ = ("at_end", "heavy", "heavy_bytes", "queue", "queued", "reached_ms", "stamped", "start")
 
     def __init__(self) -> None:
         self.queue: deque[Sequence[Record]] = deque()
         self.start = 0  # of the first slice: what was already taken
         self.queued = 0
+        self.heavy: deque[int] = deque()  # of each slice: bytes of large records
+        self.heavy_bytes = 0
         self.reached_ms = -1  # greatest append time taken
         self.at_end = False
         self.stamped = True  # by the broker's clock; else the times are the producers' word
@@ -59,6 +64,7 @@ class _Topic:
         taken = piece if stop - start == len(piece) else piece[start:stop]
         if stop == len(piece):
             self.queue.popleft()
+            self.heavy_bytes -= self.heavy.popleft()
             self.start = 0
         else:
             self.start = stop
@@ -79,12 +85,14 @@ class TopicMerge:
         self._topics = [_Topic() for _ in range(topics)]
         self._clock_ms = -1
 
-    def offer(self, topic_index: int, records: Sequence[Record]) -> None:
-        """Queue one contiguous slice, in log order."""
+    def offer(self, topic_index: int, records: Sequence[Record], heavy_bytes: int = 0) -> None:
+        """Queue one contiguous slice, in log order. `heavy_bytes`: what large records in it come to."""
         if records:
             topic = self._topics[topic_index]
             topic.queue.append(records)
             topic.queued += len(records)
+            topic.heavy.append(heavy_bytes)
+            topic.heavy_bytes += heavy_bytes
             topic.stamped = getattr(records[-1], "timestamp_type", None) != CREATE_TIME
 
     def set_log_end(self, topic_index: int, at_end: bool) -> None:  # noqa: FBT001 — a fact, not an option
@@ -133,7 +141,11 @@ class TopicMerge:
 
     def full_topics(self) -> frozenset[int]:
         """Topics that hold enough: do not fetch them now."""
-        return frozenset(i for i, topic in enumerate(self._topics) if topic.queued >= self.max_queued_records)
+        return frozenset(
+            index
+            for index, topic in enumerate(self._topics)
+            if topic.queued >= self.max_queued_records or topic.heavy_bytes >= HEAVY_MAX_BYTES
+        )
 
     def short_topics(self) -> frozenset[int]:
         """Topics of which little waits, a fifth of the bound: the fold will soon need these to go on."""
@@ -148,5 +160,6 @@ class TopicMerge:
         """Forget what is queued (the owner will seek again); the clock stays."""
         for topic in self._topics:
             topic.queue.clear()
-            topic.start = topic.queued = 0
+            topic.heavy.clear()
+            topic.start = topic.queued = topic.heavy_bytes = 0
             topic.at_end = False

@@ -84,6 +84,7 @@ class PartitionFold:
         self.version = VERSION_1
         self.rooms: dict[str, Room] = {}
         self.refused: list[Refused] = []
+        self.refused_bytes = 0
         self.noted: list[Noted] = []  # the first ones since somebody last took them out
         self.counters = Counters(len(self.topic_names))
         self.shared = Shared()
@@ -251,6 +252,7 @@ class PartitionFold:
 
     def _refuse(self, topic_index: int, record: Record, letter: DeadLetter) -> None:
         self.refused.append(Refused(topic_index, record.offset, record, letter))
+        self.refused_bytes += len(record.value or b"") + len(record.key or b"")
         self.counters.refused(topic_index, letter.reason.value)
         self._misplaced.meet(topic_index, record, letter)
 
@@ -407,7 +409,7 @@ class PartitionFold:
         records += self._logs.ids.cut(self._life.generations.present - 1)
         records += self._logs.orders.cut(self._forgetting.since_ms(clock_ms))
         records += self._logs.presence.cut(clock_ms - self.rules.presence_timeout_ms - self.rules.allowed_lateness_ms)
-        refused, self.refused = self.refused, []
+        refused, self.refused, self.refused_bytes = self.refused, [], 0
         positions, steps = tuple(self.positions), None
         if records or refused or signals or positions != self._cut_positions:
             self._cut_positions = positions

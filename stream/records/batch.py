@@ -109,7 +109,7 @@ def _read_new(raw: bytes, first: int) -> Iterator[ReadRecord]:
             return
         record = _read_in_place(body, head, offset)
         offset = record.offset + 1
-        yield record
+        yield record._replace(timestamp_type=int(head.stamped))
 
 
 def _body(plain: bytes, at: int) -> tuple[bytes, int]:

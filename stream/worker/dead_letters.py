@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from stream.contract.kept import KEPT_KEY_BYTES, cut, whole_bytes
-from stream.worker.checkpoint import Message
+from stream.worker.checkpoint import BATCH_BYTES, Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,8 +22,8 @@ log = structlog.get_logger(__name__)
 
 # A producer's own headers are kept up to this much.
 KEPT_HEADER_BYTES = 16 * 1024
-# What `deploy/kafka/topics.toml` gives the topic; less where the broker says so.
-LETTER_MAX_BYTES = 2 * 1024 * 1024
+# A worker's start refuses a topic that takes less.
+LETTER_MAX_BYTES = BATCH_BYTES
 # Of a batch, around its one record.
 _FRAME_BYTES = 128
 

@@ -29,6 +29,7 @@ TURN_S = 0.01
 PIECE_RECORDS = 2_500
 # Refused records wait in memory for the next checkpoint; a flood of them has one made at once.
 REFUSED_MAX = 5_000
+REFUSED_MAX_BYTES = 16 * 1024 * 1024
 TICK_S = 0.1
 # A slice that was handed out and has not come while the agent was idle for this long is lost. Without this, the last
 # slice before a silence would be missed only when the topic's next record comes.
@@ -74,7 +75,7 @@ class FoldLoop:
             case Verdict.GAP:
                 self._owners.heal(owner, f"a slice follows offset {piece.prev}: the one before it did not come")
             case Verdict.FOLD:
-                owner.merge.offer(piece.topic_index, piece.records)
+                owner.merge.offer(piece.topic_index, piece.records, piece.heavy_bytes)
                 return owner
         return None
 
@@ -129,7 +130,8 @@ class FoldLoop:
             self._advance(owner)
 
     async def _give_turn(self, owner: Owner) -> None:
-        if len(owner.fold.refused) > REFUSED_MAX or owner.fold.journal.full:
+        fold = owner.fold
+        if len(fold.refused) > REFUSED_MAX or fold.refused_bytes > REFUSED_MAX_BYTES or fold.journal.full:
             await self._owners.checkpoint(owner)
         await asyncio.sleep(0)
         self._turn_ends = time.monotonic() + TURN_S

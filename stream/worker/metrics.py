@@ -32,6 +32,7 @@ WRITE_STEPS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 8)
 RESTORE_STEPS_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120)
 SIZE_STEPS = (1e3, 1e4, 1e5, 1e6, 4e6, 1e7, 4e7, 1e8)
 COUNT_STEPS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
+LEFT_OUT = "Documents that Redis has and the topic signals does not take."
 NOTICES = "Rooms told of their records in other partitions."
 WRITES = "Documents sent to Redis; refused: a later owner had written."
 HELD_UP = "How long an open transaction has held up what was written behind its first record."
@@ -122,8 +123,7 @@ class Metrics:
         )
 
         self._throttled = _throttled_seconds(registry)
-        notices = counter("stream_misplaced_notices_total", NOTICES, "result")
-        self.notices = {result: notices.labels(result) for result in ("sent", "failed")}
+        self._told_elsewhere(counter)
         self._redis(counter, gauge)
 
         # -- the process
@@ -164,6 +164,13 @@ class Metrics:
             self._conflicts.labels(str(conflict))
         for cause in ("age", "bound"):
             self._orders_forgotten.labels(cause)
+
+    def _told_elsewhere(self, counter: Callable[..., Counter]) -> None:
+        """What goes to topics beside the state."""
+        self._left_out = counter("stream_signals_left_out_total", LEFT_OUT, "reason")
+        notices = counter("stream_misplaced_notices_total", NOTICES, "result")
+        self.notices = {result: notices.labels(result) for result in ("sent", "failed")}
+        self._left_out.labels("too_large")
 
     def _redis(self, counter: Callable[..., Counter], gauge: Callable[..., Gauge]) -> None:
         """What becomes of the documents."""
@@ -267,6 +274,7 @@ class Metrics:
             yield ("conflicts", conflict), count
         for (claim, why), count in counters.withheld.items():
             yield ("withheld", str(claim), str(why)), count
+        yield ("left_out", "too_large"), owner.signals_left_out
         yield ("retimed",), counters.retimed
         yield ("forgotten",), counters.ids_forgotten
         yield ("orders_forgotten", "age"), counters.orders_forgotten
@@ -285,6 +293,7 @@ class Metrics:
             "dead": self._dead,
             "conflicts": self._conflicts,
             "withheld": self._withheld,
+            "left_out": self._left_out,
             "retimed": self._retimed,
             "forgotten": self._forgotten,
             "orders_forgotten": self._orders_forgotten,

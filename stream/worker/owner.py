@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from msgspec import Struct
 
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from stream.core.journal import Steps
     from stream.core.publishing import Published
     from stream.worker.fetching import LogEnds
+
+log = structlog.get_logger(__name__)
 
 VERSION = version("snapup")
 # One look at the ends of the logs.
@@ -123,6 +126,7 @@ class Owner:
         saved_at: monotonic seconds of it, or of the last moment when there was nothing to save. Before this owner's
             claim: of the last one of the partition, whoever committed it.
         cut_s: what a cut takes, the shorter of the last two: one that something else held up says nothing.
+        signals_left_out: documents that were too large for the topic `signals`; Redis has them.
         outbox: the newest document of each room that Redis has not accepted yet.
         shown_ms: per room, the append time of the newest record that was shown; what the state held at the take-over
         counts
@@ -159,6 +163,8 @@ class Owner:
         self.pumping = False
         self.lock = asyncio.Lock()  # one transaction at a time
         self.writer: CheckpointWriter | None = None
+        self.signals_left_out = 0
+        self._told_left_out: set[str] = set()
         self._seq = 0
         self._clock_ms = -1
         self._replay_to: list[int] | None = None
@@ -337,10 +343,22 @@ class Owner:
                 if contents.notices and self.home.tell is not None:
                     await self.home.tell(contents.notices)
                 with naming_refusals(self.home.bootstrap_servers, "Write"):
-                    written = await self.writer.write(check_sizes(contents, f"partition {self.partition}"))
+                    written = await self.writer.write(self._fitting(contents))
                 self.saved = tuple(contents.meta.positions.values())
             self.saved_at = time.monotonic()
             return written
+
+    def _fitting(self, contents: Contents) -> Contents:
+        """What the topics take; a document that is too large for `signals` is counted, and its room named once."""
+        fitting = check_sizes(contents, f"partition {self.partition}")
+        if fitting is not contents:
+            kept = {room_id for room_id, _ in fitting.signals}
+            left_out = {room_id: len(document) for room_id, document in contents.signals if room_id not in kept}
+            self.signals_left_out += len(contents.signals) - len(fitting.signals)
+            for room_id in sorted(left_out.keys() - self._told_left_out):
+                log.error("a room's document is too large for the signals", room=room_id, bytes=left_out[room_id])
+            self._told_left_out |= left_out.keys()
+        return fitting
 
     def _timed_cut(self) -> Contents | None:
         began = time.monotonic()

@@ -59,6 +59,7 @@ class Slice(Struct, frozen=True):
     token: int
     prev: int
     records: Sequence[Record]
+    heavy_bytes: int = 0  # what large records in it come to
 
     @property
     def next_offset(self) -> int:
@@ -162,6 +163,7 @@ class Ownership:
             return
         self._seen[topic_index] = drained
         self._note_held_up(drained)
+        heavy_bytes = getattr(records, "heavy_bytes", 0)
         for start in range(0, len(records), slice_records):
             piece = Slice(
                 topic_index=topic_index,
@@ -169,6 +171,7 @@ class Ownership:
                 token=token,
                 prev=self._handed_to[topic_index],
                 records=records[start : start + slice_records],
+                heavy_bytes=0 if start else heavy_bytes,
             )
             if piece.records[0].offset < piece.prev:
                 raise RewoundError(f"fetched from {piece.records[0].offset}, expected {piece.prev} or later")

@@ -226,7 +226,8 @@ async def test_a_record_that_fits_no_letter_is_cut_and_the_letter_says_where_the
     await assert_exact(stack, topic_prefix, worker)
     (letter,) = await letters(stack, topic_prefix)
     said = dict(letter.headers)
-    assert (letter.key, len(letter.value), said["dl-value-bytes"]) == (ROOM, 1_000_000, b"3000000")
+    assert (letter.key, said["dl-value-bytes"]) == (ROOM, b"3000000")
+    assert 900_000 < len(letter.value) < 1_000_000
     assert (said["null"], said["empty"]) == (None, b"")
     where = (said["dl-topic"].decode(), said["dl-partition"], said["dl-offset"])
     assert where == (f"{topic_prefix}.comments", b"0", b"%d" % answer.offset)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from stream.core.merge import TopicMerge
+from stream.core.merge import HEAVY_MAX_BYTES, TopicMerge
 from tests.support.rooms import Rec
 
 
@@ -375,3 +375,17 @@ def test_nor_does_it_for_an_owner_who_has_just_begun(old_ms: int) -> None:
     taken = [merge.take(10_200) for _ in range(3)]
     assert [piece[0] for piece in taken if piece is not None] == [0, 1, 0]
     assert merge.clock_ms(10_200) == (10_200, "tick")
+
+
+def test_large_records_fill_a_queue_by_their_bytes() -> None:
+    merge = TopicMerge(2, 1_000)
+    merge.offer(0, records(100, 200), HEAVY_MAX_BYTES - 1)
+    assert merge.full_topics() == frozenset()
+    merge.offer(0, records(300), 1)
+    assert merge.full_topics() == frozenset({0})
+    merge.set_log_end(1, True)
+    assert merge.take() is not None
+    assert merge.full_topics() == frozenset()
+    merge.offer(0, records(400), HEAVY_MAX_BYTES)
+    merge.clear()
+    assert merge.full_topics() == frozenset()

@@ -43,7 +43,8 @@ def test_a_good_batch_is_read_as_it_was_sent(codec: str) -> None:
 
 def test_the_brokers_time_stands_for_that_of_each_record() -> None:
     raw = batch([record(0, b"a", time_delta=5), record(1, b"b")], attributes=LOG_APPEND_TIME, max_ms=77)
-    assert [read.timestamp for read in read_batch(raw)] == [77, 77]
+    assert [(read.timestamp, read.timestamp_type) for read in read_batch(raw)] == [(77, 1), (77, 1)]
+    assert [read.timestamp_type for read in read_batch(batch([record(0, b"a")]))] == [0]
 
 
 def test_a_header_name_that_is_no_text_is_written_out() -> None:

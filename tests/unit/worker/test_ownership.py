@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
+from stream.records.reading import Taken
 from stream.worker.ownership import END_KNOWN_FOR_MS, Drained, Ownership, Phase, RewoundError, Slice, Verdict
 
 NOW_MS = 1_700_000_000_000
@@ -230,6 +231,14 @@ def test_an_open_transaction_is_timed_while_the_committed_part_stands_still_with
     assert held_up(ownership, 12, 15, 9_500) == 500
     assert held_up(ownership, 15, 15, 9_900) == 0
     assert ownership.held_up_ms(1) == 0
+
+
+def test_what_large_records_come_to_goes_with_the_first_slice_of_a_drain() -> None:
+    ownership = live()
+    taken = Taken([Fetched(offset) for offset in range(10, 14)])
+    taken.heavy_bytes = 5_000_000
+    pieces = cut(ownership, msgspec.structs.replace(drained(ownership, 10), records=taken), 2)
+    assert [piece.heavy_bytes for piece in pieces] == [5_000_000, 0]
 
 
 def test_what_is_not_committed_is_beyond_the_end_of_the_log() -> None:
