@@ -73,7 +73,7 @@ def grown_row(row: Row) -> Any:
 
 
 def grown_object(value: msgspec.Struct, fields_1: int) -> Any:
-    """The same of a struct that is saved as an object: of the fields after the first `fields_1`, those that are used."""
+    """The same of a struct that is saved as an object: of its fields after the first `fields_1` those that are used."""
     names = value.__struct_fields__
     if len(names) == fields_1:
         return value
