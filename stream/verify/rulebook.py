@@ -153,7 +153,7 @@ class Rulebook:
             for era in self.eras.get(partition) or [Era(0, {}, self.stated, "", "")]:
                 first, last = last is None, era.assumptions
                 # Who took over when is of interest only where the rules changed.
-                key = (era.assumptions, bool(era.epoch), None if first else (partition, era.epoch))
+                key = (era.assumptions, bool(era.epoch), None if first else era.epoch)
                 if key not in found:
                     found[key] = RulesUsed(
                         partitions=[],

@@ -133,6 +133,7 @@ async def test_every_command_runs_with_the_permissions_that_are_documented_and_n
         ("replayer", "replay --from-kafka"),
         ("importer", "import --to kafka"),
         ("simulator", "simulate"),
+        ("resender", "dead-letters --resend"),
     ):
         await secured.grant(user, documented(process, prefix, group))
     common = {
@@ -173,6 +174,15 @@ async def test_every_command_runs_with_the_permissions_that_are_documented_and_n
             run(way("auditor"), "audit"), run(way("replayer"), "replay", "--from-kafka", "--all", "--check")
         )
         assert audited.returncode == 0, audited.stdout + audited.stderr
+        bad = '{"topic":"likes","timestamp_ms":1795780000000,"key":"r","value":{}}\n'
+        (tmp_path / "bad.ndjson").write_text(bad)
+        imported = await run(way("importer"), "import", str(tmp_path / "bad.ndjson"), "--to", "kafka")
+        assert imported.returncode == 0, imported.stderr
+        await worker.until_counted("stream_dead_letters_total", 1)
+        await run(way("auditor"), "audit")  # waits until the letter is committed
+        resent = await run(way("resender"), "dead-letters", "--resend", "--even-so", "--yes")
+        assert resent.returncode == 0, resent.stderr
+        assert "1 sent again" in resent.stdout
         assert PASSED in audited.stdout
         assert replayed.returncode == 0, replayed.stdout + replayed.stderr
         assert worker.terminate() == 0
