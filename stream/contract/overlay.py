@@ -224,7 +224,7 @@ class Session(Struct):
 
 
 class Overlay(Struct, omit_defaults=True):
-    """The whole snapshot of one room."""
+    """The whole snapshot of one room. `sales_refused`: records beyond the bound on its sales; absent: none."""
 
     schema: str
     room_id: str
@@ -241,3 +241,4 @@ class Overlay(Struct, omit_defaults=True):
     withheld: list[Withheld]
     feed: list[FeedItem]
     session: Session | None = None
+    sales_refused: int | None = None

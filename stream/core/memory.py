@@ -38,12 +38,13 @@ NOBODY: frozenset[str] = frozenset()
 class Shared:
     """What the rooms of one partition share: the clock, the heap of holds that will run out, what is to be noted."""
 
-    __slots__ = ("clock_ms", "holds", "orders_bound_ms", "other_lines")
+    __slots__ = ("clock_ms", "holds", "orders_bound_ms", "other_lines", "sales_refused")
 
     def __init__(self) -> None:
         self.clock_ms = -1
         self.holds: list[tuple[int, str, str]] = []  # heap of (deadline, room id, order id)
         self.orders_bound_ms = -1  # orders that have not changed since were forgotten for want of room
+        self.sales_refused = 0  # records that found no place, since this process has the partition
         self.other_lines: list[Order] = []  # records whose orders began with other lines, until they are noted
 
 
@@ -211,10 +212,15 @@ class Memory:
             self.ledgers[key] = ledger  # it is heard of again
         if ledger is None:
             if len(self.ledgers) >= self.rules.sales_per_room_max:
-                self.sales_refused += 1
+                self._refuse_sale()
                 return None
             ledger = self.ledgers[key] = Ledger(sale_id, sku_id, self.rules.distinct_exact_max)
         return ledger
+
+    def _refuse_sale(self) -> None:
+        """A record of a sale finds no place: it touches no stock."""
+        self.sales_refused += 1
+        self.shared.sales_refused += 1
 
     def is_over(self, ledger: Ledger, now_ms: int) -> bool:
         """Whether its sale has ended."""
@@ -255,7 +261,7 @@ class Memory:
         terms = self.terms.get(key)
         if terms is None:
             if len(self.terms) >= self.rules.sales_per_room_max:
-                self.sales_refused += 1
+                self._refuse_sale()
                 return None
             terms = self.terms[key] = SaleTerms()
         return terms

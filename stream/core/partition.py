@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 from stream.contract.decode import DeadLetter, Decoder, ahead_of_clock
 from stream.contract.events import MAX_AHEAD_MS, TOPIC_NAMES, Order, RoomClosed, RoomOpened
 from stream.core import roomstate
+from stream.core.bounds import bounds_used
 from stream.core.changelog import ChangeLogs, CorruptCheckpointError
 from stream.core.conflicts import Noted, letter_of, note_other_lines, record_of
 from stream.core.counters import Counters
@@ -361,6 +362,10 @@ class PartitionFold:
     def dormant_rooms(self) -> int:
         """Rooms that are known and in which nothing goes on."""
         return len(self._life.dormant.rooms)
+
+    def bounds_used(self) -> dict[str, float]:
+        """The share that is used of each bound."""
+        return bounds_used(self.rules, self.rooms.values(), self.remembered_orders(), self._life.generations.ids)
 
     # -- checkpoint -------------------------------------------------------------------------------------------------
     def spool(self) -> None:

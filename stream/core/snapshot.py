@@ -183,4 +183,6 @@ def _assembled(
         book.withheld,
         room.feed[::-1],
         _session(room, moment) if room.later or room.show_id is not None else None,
+        # Under the first edition nothing was said of it.
+        (room.sales_refused or None) if room.second_edition else None,
     )

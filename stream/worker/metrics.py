@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.gc_collector import GCCollector
 
 from stream.contract.refusal import REASONS_OF_THE_ROOM, Reason
+from stream.core.bounds import BOUNDS
 from stream.core.conflicts import OTHER_LINES
 from stream.worker.ownership import Phase
 from stream.worker.refusals import Refusal
@@ -79,6 +80,12 @@ class Metrics:
             "stream_orders_forgotten_total", "Orders forgotten: by age, or before their time for want of room.", "cause"
         )
         self._holds_expired = counter("stream_holds_expired_total", "Holds that ran out unpaid.")
+        self._bound_used = gauge(
+            "stream_bound_used_ratio", "The greatest share of a bound that is used, over the partitions here.", "bound"
+        )
+        self._bound_refused = counter(
+            "stream_bound_refused_total", "What found no place for a bound, or had to make place.", "bound"
+        )
         self._oversold = gauge(
             "stream_oversold_units", "Units sold or held beyond what was offered, over all sales here."
         )
@@ -164,6 +171,8 @@ class Metrics:
             self._conflicts.labels(str(conflict))
         for cause in ("age", "bound"):
             self._orders_forgotten.labels(cause)
+        for bound in ("orders", "rooms", "sales"):
+            self._bound_refused.labels(bound)
 
     def _told_elsewhere(self, counter: Callable[..., Counter]) -> None:
         """What goes to topics beside the state."""
@@ -248,6 +257,9 @@ class Metrics:
         self._ids.set(sum(owner.fold.remembered_ids() for owner in owners))
         self._orders.set(sum(owner.fold.remembered_orders() for owner in owners))
         self._oversold.set(sum(owner.fold.oversold_units() for owner in owners))
+        used = [owner.fold.bounds_used() for owner in owners]
+        for bound in BOUNDS:
+            self._bound_used.labels(bound).set(max((each[bound] for each in used), default=0))
 
     def harvest(self, owner: Owner) -> None:
         """Add what an owner's fold has counted since the last time."""
@@ -279,6 +291,9 @@ class Metrics:
         yield ("forgotten",), counters.ids_forgotten
         yield ("orders_forgotten", "age"), counters.orders_forgotten
         yield ("orders_forgotten", "bound"), counters.orders_displaced
+        yield ("bound_refused", "orders"), counters.orders_displaced
+        yield ("bound_refused", "rooms"), counters.rooms_evicted
+        yield ("bound_refused", "sales"), owner.fold.shared.sales_refused
         yield ("holds_expired",), counters.holds_expired
         yield ("ended", "idle"), counters.rooms_ended
         yield ("ended", "evicted"), counters.rooms_evicted
@@ -292,6 +307,7 @@ class Metrics:
             "events": self._events,
             "dead": self._dead,
             "conflicts": self._conflicts,
+            "bound_refused": self._bound_refused,
             "withheld": self._withheld,
             "left_out": self._left_out,
             "retimed": self._retimed,
