@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from pathlib import Path
@@ -41,4 +42,9 @@ async def test_the_producer_of_the_contract_goes_on_after_a_record_that_is_refus
         )
     ]
     assert taken == [True, False, True, True, True]
+    sent = [(b"5", ahead_ms), (b"6", now_ms), (b"7", now_ms)]
+    likes = f"{topic_prefix}.likes"
+    together = await asyncio.gather(*(events.send(likes, record, "room-1", at_ms) for record, at_ms in sent))
+    assert together == [False, True, True], "only what is refused by itself is refused"
+    assert await events.send(likes, b"8", "room-1", now_ms)
     await events._producer.stop()
