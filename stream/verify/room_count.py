@@ -125,7 +125,7 @@ class RoomCount:
         self._assumptions = assumptions
 
     # -- facts ------------------------------------------------------------------------------------------------------
-    def apply(self, event: RoomEvent, effective_ms: int, edition: int) -> bool:
+    def apply(self, event: RoomEvent, effective_ms: int, edition: int) -> bool:  # noqa: C901 — a case for each type
         """Note one event, read under an edition of the contract.
 
         False: it says nothing new (a status that the order had reached already).
