@@ -18,7 +18,7 @@ import logging
 import struct
 import sys
 from collections import Counter
-from itertools import islice
+from itertools import chain, islice
 from operator import attrgetter, lt
 from typing import TYPE_CHECKING, Any
 
@@ -202,11 +202,12 @@ def _unpack_batch(self: Any, batch: Any, answer: FetchedRecords) -> Iterator[Seq
             raw = answer.raw()
             plain = decompress(codec, memoryview(raw)[HEAD_BYTES:])
             size = len(plain)
-            rest = iter(DefaultRecordBatch(_unpacked_head(raw) + plain))
+            rest = chain(DefaultRecordBatch(_unpacked_head(raw) + plain))
         else:
-            rest = iter(batch)
+            rest = chain(batch)
             if answer.size_in_bytes() > MEAN_MAX_BYTES:
                 size = answer.raw_bytes()
+        # `chain` asks the compiled iterator neither to begin anew for each piece nor to go on after its end.
         while piece := [*islice(rest, self.most_records)]:
             _check_offsets(piece, batch)
             if piece[0].offset < self.next_fetch_offset:  # a batch is sent whole, whichever record was asked for

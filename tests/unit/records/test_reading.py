@@ -253,3 +253,19 @@ def test_formats_may_change_within_an_answer(first: int) -> None:
     raw[:8] = first.to_bytes(8, "big")
     answer = Answer(*([bytes(raw), batch(1, 2)] if first == 0 else [batch(0, 2), bytes(raw)]))
     assert answer.take() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("codec", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("most", [1, 3, 5, 7, None])
+def test_good_batches_are_never_read_with_care_which_takes_ten_times_as_long(
+    codec: int, most: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def careful(_raw: bytes) -> Iterator[Any]:
+        raise AssertionError("a good batch was read with care")
+
+    monkeypatch.setattr(reading, "read_batch", careful)
+    answer = Answer(batch(0, 5, codec=codec), batch(5, 300, codec=codec), at=0)
+    seen: list[int] = []
+    while answer.result.has_more():
+        seen += answer.take(most)
+    assert seen == list(range(305))
