@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from stream.verify.verdict import PASSED
+from tests.chaos.__main__ import keep_logs
 from tests.chaos.plan import PLANS, plan
 from tests.chaos.proxy import SlowProxy
 from tests.chaos.report import Outcome, rows
@@ -133,6 +134,19 @@ def test_the_table_has_medians_and_maxima_and_leaves_out_what_was_not_measured()
     ]
 
 
+def test_a_run_that_differs_keeps_what_was_said_and_the_segments(tmp_path: Path) -> None:
+    folder, out = tmp_path / "run", tmp_path / "out"
+    partition = folder / "kafka" / "broker-1" / "data" / "live.dead-letters-8"
+    partition.mkdir(parents=True)
+    (partition / "00000000000000000000.log").write_bytes(b"segment")
+    (folder / "static-1-1.log").write_bytes(b"said")
+    for _ in range(2):  # another run's are replaced
+        keep_logs(folder, out)
+    kept = out / "chaos-logs"
+    assert (kept / "static-1-1.log").read_bytes() == b"said"
+    assert (kept / "broker-1" / "data" / partition.name / "00000000000000000000.log").read_bytes() == b"segment"
+
+
 async def test_the_proxy_forwards_and_can_be_slow() -> None:
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while chunk := await reader.read(100):
@@ -149,6 +163,17 @@ async def test_the_proxy_forwards_and_can_be_slow() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reader.readexactly(3), 0.5)
         assert proxy.delayed == 1
+        # A failover: what is open stays, new connections go elsewhere.
+        proxy.delay_s = 0.0
+        other = await asyncio.start_server(echo, "127.0.0.1", 0)
+        proxy.lead_to(other.sockets[0].getsockname()[1])
+        new_reader, new_writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        new_writer.write(b"two")
+        assert await new_reader.readexactly(3) == b"two"
+        new_writer.close()
+        await new_writer.wait_closed()
+        other.close()
+        await other.wait_closed()
         writer.close()
         await writer.wait_closed()
     server.close()
