@@ -18,6 +18,7 @@ from tests.integration.worker_process import (
     send,
     shop_events,
 )
+from tests.support.redis_servers import FailoverPair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,6 +99,23 @@ async def test_a_redis_that_hangs_delays_neither_fold_nor_checkpoint(own_stack: 
             own_stack.redis.resume()
         await worker.until_ready(2)
         await assert_exact(own_stack, PREFIX, worker)
+
+
+async def test_a_failover_of_redis_costs_a_moment_of_freshness_only(own_stack: Stack, tmp_path: Path) -> None:
+    await asyncio.to_thread(own_stack.apply_topics, PREFIX, partitions=2)
+    async with FailoverPair(tmp_path / "redis") as pair:
+        with WorkerProcess(tmp_path / "worker.log", own_stack, PREFIX, redis_url=pair.url) as worker:
+            await worker.until_ready(2)
+            async with feeding(own_stack, PREFIX, seed=26):
+                await worker.until_counted("stream_redis_writes_total", 20)
+                await asyncio.to_thread(pair.fail_over)
+                await worker.until_said("Redis takes documents")
+                accepted = await worker.counted("stream_redis_writes_total")
+                await worker.until_counted("stream_redis_writes_total", accepted + 20)
+            await assert_exact(own_stack, PREFIX, worker, redis_url=pair.url)
+            (said,) = worker.lines("Redis does not take documents; folding goes on, overlays will go stale")
+            assert "READONLY" in said["error"]
+            await worker.until_ready(2)
 
 
 async def test_the_process_goes_within_its_time_even_if_kafka_is_gone(own_stack: Stack, tmp_path: Path) -> None:

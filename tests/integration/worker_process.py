@@ -283,9 +283,9 @@ async def apply_topic(stack: Stack, prefix: str, name: str, *, partitions: int) 
     await topics.apply(stack.bootstrap_servers, specs)
 
 
-async def assert_exact(stack: Stack, prefix: str, *workers: WorkerProcess) -> Verdict:
+async def assert_exact(stack: Stack, prefix: str, *workers: WorkerProcess, redis_url: str | None = None) -> Verdict:
     """The independent recount of the log agrees with Redis, checkpoints and dead letters; its verdict."""
-    where = Where(bootstrap_servers=stack.bootstrap_servers, redis_url=stack.redis_url, prefix=prefix)
+    where = Where(bootstrap_servers=stack.bootstrap_servers, redis_url=redis_url or stack.redis_url, prefix=prefix)
     verdict = await audit(where, assumptions_of(load_settings()), deadline_s=DEADLINE_S)
     said = "\n".join(worker.text()[-2_000:] for worker in workers)
     assert verdict.line == PASSED, f"{verdict.told()[:20]}\n{said}"
