@@ -47,7 +47,13 @@ def simulate(
     *,
     to: Annotated[str, typer.Option(help="kafka, or a file: NDJSON, compressed when it ends in .gz.")] = "kafka",
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another show of the same kind.")] = 1,
-    speed: Annotated[str, typer.Option(help="Times the show's own speed, or max.")] = "1",
+    speed: Annotated[
+        str,
+        typer.Option(
+            help="Times the show's own speed, or max; then its time runs ahead of the wall clock, and workers need "
+            "SNAPUP_RECORD_TIMES=trusted."
+        ),
+    ] = "1",
     scale: Annotated[
         float, typer.Option(help="The share that takes part, such as 0.01; for viya-2017 and the other large ones.")
     ] = 1.0,

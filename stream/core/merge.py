@@ -80,8 +80,9 @@ def _append_time_ms(record: Record) -> int:
 class TopicMerge:
     """The queues of one partition's input topics."""
 
-    def __init__(self, topics: int, max_queued_records: int) -> None:
+    def __init__(self, topics: int, max_queued_records: int, *, trusts_times: bool = False) -> None:
         self.max_queued_records = max_queued_records
+        self.trusts_times = trusts_times
         self._topics = [_Topic() for _ in range(topics)]
         self._clock_ms = -1
 
@@ -93,7 +94,7 @@ class TopicMerge:
             topic.queued += len(records)
             topic.heavy.append(heavy_bytes)
             topic.heavy_bytes += heavy_bytes
-            topic.stamped = getattr(records[-1], "timestamp_type", None) != CREATE_TIME
+            topic.stamped = self.trusts_times or getattr(records[-1], "timestamp_type", None) != CREATE_TIME
 
     def set_log_end(self, topic_index: int, at_end: bool) -> None:  # noqa: FBT001 — a fact, not an option
         """Say whether the reader has reached the end of this topic's log."""

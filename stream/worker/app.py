@@ -107,6 +107,7 @@ class Worker:
             outputs=OutputTopics.of(settings.topic_prefix),
             partitions=partitions,
             max_queued_records=settings.max_queued_records,
+            trusts_times=settings.record_times == "trusted",
             accept_data_loss=accept_data_loss,
             throttled=self.metrics.throttled,
             make_fold=lambda partition: PartitionFold(partition, rules, self.topics),

@@ -119,7 +119,8 @@ class FoldLoop:
         while owner.phase is Phase.LIVE and (taken := owner.merge.take(wall_ms := self._wall_ms())) is not None:
             topic_index, records = taken
             for start in range(0, len(records), PIECE_RECORDS):
-                owner.fold.fold(topic_index, _piece(records, start), _latest_ms(records, wall_ms))
+                latest_ms = None if owner.merge.trusts_times else _latest_ms(records, wall_ms)
+                owner.fold.fold(topic_index, _piece(records, start), latest_ms)
                 if time.monotonic() > self._turn_ends:
                     await self._give_turn(owner)
                     if owner.ownership.token != token:

@@ -68,6 +68,7 @@ class Home(Struct, frozen=True, kw_only=True):
         outputs: the topics that checkpoints write.
         partitions: how many each topic has.
         max_queued_records: per topic, what may wait in the merge.
+        trusts_times: producers' record times move the clock even beyond the wall clock: a show played faster than life.
         accept_data_loss: go on where records are missing instead of ending the process.
         make_fold: the state of a partition, empty.
         tell: sends notices to rooms of other partitions; never raises.
@@ -84,6 +85,7 @@ class Home(Struct, frozen=True, kw_only=True):
     outputs: OutputTopics
     partitions: int
     max_queued_records: int
+    trusts_times: bool = False
     accept_data_loss: bool
     make_fold: Callable[[int], PartitionFold]
     tell: Callable[[Sequence[Notice]], Awaitable[None]] | None = None
@@ -150,7 +152,7 @@ class Owner:
         self.partition = partition
         self.ownership = Ownership(partition, len(home.topics))
         self.fold = home.make_fold(partition)
-        self.merge = TopicMerge(len(home.topics), home.max_queued_records)
+        self.merge = TopicMerge(len(home.topics), home.max_queued_records, trusts_times=home.trusts_times)
         self.epoch = 0
         self.saved: tuple[int, ...] = ()
         self._carried_at = carried_at

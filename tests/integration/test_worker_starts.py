@@ -198,4 +198,4 @@ async def test_a_checkpoint_of_a_newer_version_is_refused(
     await send_raw(stack, f"{topic_prefix}.checkpoints", b"m", b'{"version":99}')
     worker = start_worker()
     assert await worker.exit_code() == 74
-    assert "checkpoint of version 99, this worker knows 1" in worker.text()
+    assert "checkpoint of version 99, this worker knows 2" in worker.text()

@@ -259,3 +259,13 @@ async def test_without_a_wall_clock_history_may_leap() -> None:
     later = like(0, at_ms=NOW_MS + 30 * 60_000)
     await loop.handle(fetched(owner, LIKES, [Created(0, later.value, later.timestamp, later.key)]))  # type: ignore[list-item]
     assert (owner.fold.clock_ms, likes_of(owner)) == (later.timestamp, 1)
+
+
+async def test_where_record_times_are_trusted_a_show_played_faster_than_life_moves_the_clock() -> None:
+    owner = live_owner()
+    owner.merge.trusts_times = True
+    loop = loop_of(OwnersTwin(owner))
+    all_at_end(owner, besides=LIKES)
+    later = like(0, at_ms=NOW_MS + 30 * 60_000)
+    await loop.handle(fetched(owner, LIKES, [Created(0, later.value, later.timestamp, later.key)]))  # type: ignore[list-item]
+    assert (owner.fold.clock_ms, likes_of(owner), owner.fold.refused) == (later.timestamp, 1, [])
