@@ -112,8 +112,8 @@ class Settings(BaseSettings):
     clock: Literal["wall", "log"] = Field("wall", description="what moves a silent room: the wall clock, or nothing")
     record_times: Literal["checked", "trusted"] = Field(
         "checked",
-        description="where producers stamp records (CreateTime): refuse what is far ahead of the wall clock, or trust it "
-        "(a show played faster than life)",
+        description="where producers stamp records (CreateTime): refuse what is far ahead of the wall clock, or trust "
+        "it (a show played faster than life)",
     )
     allowed_lateness_ms: int = Field(60_000, ge=0, le=3_600_000, description="how far back a late event still counts")
     hold_ms: int = Field(60_000, ge=1_000, le=86_400_000, description="how long an unpaid order holds its units")
