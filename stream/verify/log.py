@@ -28,7 +28,7 @@ Offsets = dict[tuple[str, int], int]
 FETCH_WAIT_MS = 100
 # What one look may take over from the fetcher: with one fetch a broker, the most that is held back beyond a target.
 LOOK_RECORDS = 20_000
-# Longer than a dead producer's transaction stays open, and than a broker needs to come back.
+# Longer than a broker needs to come back. An open transaction is not waited for: a log ends for us where it begins.
 STALL_S = 60.0
 # One look ahead.
 PROBE_S = 5.0
@@ -96,7 +96,7 @@ class LogReader:
                 raise SnapupError(
                     f"{part.topic}, partition {part.partition}, gave nothing for {STALL_S:.0f} s between offset "
                     f"{await self._consumer.position(part)} and {targets[part.topic, part.partition]}: is its leader "
-                    "away, or a transaction open?"
+                    "away?"
                 )
 
     async def is_empty(self, where: tuple[str, int], begin: int, end: int) -> bool:

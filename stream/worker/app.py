@@ -37,6 +37,7 @@ from stream.worker.fold_agent import FoldLoop
 from stream.worker.logs import configure_logging
 from stream.worker.metrics import Metrics, now_ms
 from stream.worker.notices import Notices
+from stream.worker.open_transactions import OutputEnds
 from stream.worker.overlay_store import OverlayStore
 from stream.worker.owner import Home
 from stream.worker.owners import Owners
@@ -97,7 +98,9 @@ class Worker:
             self.topics[TOPIC_NAMES.index("interactions")],
             lambda result: self.metrics.notices[result].inc(),
         )
+        self.output_ends = OutputEnds(settings.brokers())
         self.home = Home(
+            output_ends=self.output_ends,
             tell=self.notices.tell,
             bootstrap_servers=settings.brokers(),
             id_prefix=transactional_id_prefix(settings),
@@ -230,6 +233,7 @@ class Worker:
         await self.app.stop()
         await self.tasks.close(FLUSH_S)
         await self.notices.stop()
+        await self.output_ends.stop()
         with contextlib.suppress(OSError):
             await self.store.close()
 

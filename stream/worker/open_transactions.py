@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct
 
 from stream.core.journal import JournalError, decode_segment
@@ -28,7 +28,7 @@ from stream.worker.restore import STALL_S, RestoreStalledError
 from stream.worker.tasks import within
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from stream.kafka_clients import KafkaAt
     from stream.worker.checkpoint import CheckpointWriter, Meta, OutputTopics
@@ -51,21 +51,80 @@ class _Head(Struct):
     as_of_ms: int
 
 
+class OutputEnds:
+    """Where output partitions end, with and without what is open.
+
+    A process keeps its two connections: to make them anew took most of a take-over, and while it took so long two
+    processes of one static name threw each other out before either had looked into the checkpoint.
+
+    Args:
+        kafka: where, and how it is reached.
+        make_consumer: takes aiokafka's arguments.
+    """
+
+    def __init__(self, kafka: KafkaAt, make_consumer: Callable[..., Any] = AIOKafkaConsumer) -> None:
+        self.kafka = kafka
+        self.make_consumer = make_consumer
+        self._readers: tuple[Any, Any] | None = None
+        self._lock = asyncio.Lock()
+
+    async def open_in(self, parts: Sequence[TopicPartition]) -> dict[str, Open]:
+        """The topics of those partitions in which something is open.
+
+        Raises:
+            TimeoutError: the broker answers nothing.
+            KafkaError: what aiokafka has to say. Either way the next call begins with new connections.
+        """
+        async with self._lock:
+            try:
+                everything, committed = self._readers = self._readers or await self._connect()
+                ends = await asyncio.wait_for(everything.end_offsets(parts), STALL_S)
+                stable = await asyncio.wait_for(committed.end_offsets(parts), STALL_S)
+            except BaseException:
+                await self.stop()
+                raise
+        return {part.topic: Open(stable[part], ends[part]) for part in parts if stable[part] < ends[part]}
+
+    async def _connect(self) -> tuple[Any, Any]:
+        both = [reader(self.kafka, self.make_consumer, level) for level in ("read_uncommitted", "read_committed")]
+        try:
+            await asyncio.gather(*(asyncio.wait_for(each.start(), STALL_S) for each in both))
+        except BaseException:
+            await asyncio.gather(*(within(each.stop(), STALL_S) for each in both))
+            raise
+        return both[0], both[1]
+
+    async def stop(self) -> None:
+        """Close the connections; never raises."""
+        readers, self._readers = self._readers, None
+        await asyncio.gather(*(within(each.stop(), STALL_S) for each in readers or ()))
+
+
+def reader(kafka: KafkaAt, make_consumer: Callable[..., Any], isolation_level: str) -> Any:
+    """A consumer of no group, not started yet."""
+    return make_consumer(
+        **client_options(kafka),
+        group_id=None,
+        isolation_level=isolation_level,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=100,
+    )
+
+
 class OutputPartitions:
     """One partition of each output topic, for one look at a take-over.
 
     Args:
-        kafka: where, and how it is reached.
+        output_ends: of this process.
         topics: the outputs.
         partition: which.
-        make_consumer: takes aiokafka's arguments.
     """
 
-    def __init__(self, kafka: KafkaAt, topics: OutputTopics, partition: int, make_consumer: Callable[..., Any]) -> None:
-        self._kafka = kafka
+    def __init__(self, output_ends: OutputEnds, topics: OutputTopics, partition: int) -> None:
+        self._output_ends = output_ends
         self._topics = topics
         self._partition = partition
-        self._make_consumer = make_consumer
 
     async def end_open(self, writer: CheckpointWriter, meta: Meta | None) -> str | None:
         """A sentence about what was open and has been ended; None when nothing was.
@@ -78,12 +137,12 @@ class OutputPartitions:
             RestoreStalledError: the broker answers nothing.
             KafkaError: what aiokafka has to say.
         """
+        opened = await self._output_ends.open_in([self._part(topic) for topic in self._topics.all()])
+        if not opened:
+            return None
         async with AsyncExitStack() as stack:
             committed = await stack.enter_async_context(self._reader("read_committed"))
             everything = await stack.enter_async_context(self._reader("read_uncommitted"))
-            opened = await self._open(committed, everything)
-            if not opened:
-                return None
             commit = await self._was_committed(opened, committed, everything, meta)
         await writer.end_open(commit=commit)
         how = "committed" if commit else "aborted"
@@ -93,25 +152,12 @@ class OutputPartitions:
 
     @asynccontextmanager
     async def _reader(self, isolation_level: str) -> AsyncIterator[Any]:
-        consumer = self._make_consumer(
-            **client_options(self._kafka),
-            group_id=None,
-            isolation_level=isolation_level,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=100,
-        )
+        consumer = reader(self._output_ends.kafka, self._output_ends.make_consumer, isolation_level)
         try:
             await asyncio.wait_for(consumer.start(), STALL_S)
             yield consumer
         finally:
             await within(consumer.stop(), STALL_S)
-
-    async def _open(self, committed: Any, everything: Any) -> dict[str, Open]:
-        parts = [self._part(topic) for topic in self._topics.all()]
-        ends = await asyncio.wait_for(everything.end_offsets(parts), STALL_S)
-        stable = await asyncio.wait_for(committed.end_offsets(parts), STALL_S)
-        return {part.topic: Open(stable[part], ends[part]) for part in parts if stable[part] < ends[part]}
 
     async def _was_committed(
         self, opened: Mapping[str, Open], committed: Any, everything: Any, meta: Meta | None

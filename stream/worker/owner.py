@@ -36,7 +36,7 @@ from stream.worker.checkpoint import (
 )
 from stream.worker.dead_letters import dead_letter, tell_noted
 from stream.worker.going_back import refuse_lost_state
-from stream.worker.open_transactions import OutputPartitions
+from stream.worker.open_transactions import OutputEnds, OutputPartitions
 from stream.worker.ownership import Ownership, Phase
 from stream.worker.permissions import naming_refusals
 from stream.worker.refusals import Refusals
@@ -74,6 +74,7 @@ class Home(Struct, frozen=True, kw_only=True):
         tell: sends notices to rooms of other partitions; never raises.
         make_producer: of checkpoints; takes aiokafka's arguments.
         make_consumer: of restores; takes aiokafka's arguments.
+        output_ends: tells what is open in the outputs.
         throttled: is told how long quotas hold our clients back.
     """
 
@@ -87,6 +88,7 @@ class Home(Struct, frozen=True, kw_only=True):
     max_queued_records: int
     trusts_times: bool = False
     accept_data_loss: bool
+    output_ends: OutputEnds
     make_fold: Callable[[int], PartitionFold]
     tell: Callable[[Sequence[Notice]], Awaitable[None]] | None = None
     make_producer: Callable[..., Any] = AIOKafkaProducer
@@ -216,7 +218,7 @@ class Owner:
         self.writer.landings.least[home.outputs.checkpoints] = restored.end_offset
         self._note_saved(restored)
         read = time.perf_counter()
-        outputs = OutputPartitions(home.bootstrap_servers, home.outputs, partition, home.make_consumer)
+        outputs = OutputPartitions(home.output_ends, home.outputs, partition)
         with naming_refusals(home.bootstrap_servers, "Read"):
             open_before = await outputs.end_open(self.writer, restored.meta)
         if open_before is not None:

@@ -24,6 +24,7 @@ from stream.local.settings import load_local_settings
 from stream.verify.log import log_reader
 from stream.worker.checkpoint import CheckpointWriter, Contents, LostError, Message, Meta, OutputTopics
 from stream.worker.fetching import LogEnds
+from stream.worker.open_transactions import OutputEnds
 from stream.worker.owner import Acquired, Home, Owner
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Partition:
             partitions=1,
             max_queued_records=100,
             accept_data_loss=False,
+            output_ends=OutputEnds(servers),
             make_fold=lambda partition: PartitionFold(partition, Rules(), self.inputs),
         )
 
@@ -77,6 +79,8 @@ class Partition:
         except BaseException:
             await self.close(owner)
             raise
+        finally:
+            await self.home.output_ends.stop()
 
     @staticmethod
     async def close(owner: Owner) -> None:

@@ -14,6 +14,7 @@ from stream.exits import Exit
 from stream.worker.checkpoint import OutputTopics
 from stream.worker.fold_agent import FoldLoop
 from stream.worker.metrics import Metrics
+from stream.worker.open_transactions import OutputEnds
 from stream.worker.overlay_store import OverlayStore
 from stream.worker.owner import Home
 from stream.worker.owners import Owners
@@ -112,6 +113,7 @@ class SimulatedWorker:
 
     async def _main(self) -> None:
         world = self.world
+        make_consumer = partial(_make_consumer, world, self.name)
         home = Home(
             bootstrap_servers="simulated",
             id_prefix="group-live",
@@ -122,9 +124,10 @@ class SimulatedWorker:
             partitions=world.partitions,
             max_queued_records=40,
             accept_data_loss=False,
+            output_ends=OutputEnds("simulated", make_consumer),
             make_fold=lambda partition: WatchedFold(world, partition),
             make_producer=partial(_make_producer, world, self.name),
-            make_consumer=partial(_make_consumer, world, self.name),
+            make_consumer=make_consumer,
         )
         self.tasks = Tasks(self._ended)
         metrics = shared_metrics()

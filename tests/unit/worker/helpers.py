@@ -11,6 +11,7 @@ from stream.contract.events import TOPIC_NAMES
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
 from stream.worker.checkpoint import Contents, LostError, OutputTopics, Written
+from stream.worker.open_transactions import OutputEnds
 from stream.worker.owner import Home, Owner
 from stream.worker.ownership import Drained, Slice
 
@@ -87,6 +88,7 @@ def make_home(**changes: Any) -> Home:
         "partitions": 4,
         "max_queued_records": 1_000,
         "accept_data_loss": False,
+        "output_ends": OutputEnds("127.0.0.1:1"),
         "make_fold": lambda partition: PartitionFold(partition, Rules(), TOPICS),
     }
     return Home(**{**fields, **changes})
