@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 
 # No id is rightly forgotten in a run: within a second of the log, all records of a partition may be folded between one
 # and its repetition, however close together they were sent.
-RULES = Rules(hold_ms=HOLD_MS, remember_ids_max=4 * EVENTS_MAX, contract_edition=EDITION)
+RULES = Rules(
+    hold_ms=HOLD_MS, remember_ids_max=4 * EVENTS_MAX, contract_edition=EDITION, remember_sales_ms=7 * 24 * 3_600_000
+)
 SLICE_RECORDS = 8
 REDIS_TIMEOUT_MS = 400
 BATCH_ROOMS = 3
