@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 APART_DAYS = 90
-# So few of all rows may be mistaken; of ten and more one row always.
+# So few of all rows may be mistaken. In a small file that is a handful, and of ten and more one row always.
 FEW_SHARE = 0.01
+HANDFUL = 5
+HANDFUL_SHARE = 0.05
 FEW_OF = 10
 _DAY_MS = 86_400_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,7 +50,7 @@ def periods_of_days(rows: Counter[int]) -> Periods | None:
         else:
             stretches.append([day])
     total = rows.total()
-    few = max(int(total * FEW_SHARE), int(total > FEW_OF))
+    few = max(int(total * FEW_SHARE), min(HANDFUL, int(total * HANDFUL_SHARE)), int(total > FEW_OF))
     kept = [days for days in stretches if sum(rows[day] for day in days) > few]
     if len(kept) == len(stretches) or not kept:
         return None

@@ -35,6 +35,14 @@ def test_among_few_rows_none_can_be_told_to_be_wrong() -> None:
     assert periods_of([]) is None
 
 
+def test_a_handful_of_rows_among_a_hundred_stands_apart() -> None:
+    for good, far in ((40, 2), (100, 2), (100, 5), (250, 3), (480, 5)):
+        times_ms = [T_MS] * good + [Y2037_MS + number for number in range(far)]
+        assert periods_of(times_ms) is not None, (good, far)
+    for good, far in ((30, 2), (100, 6), (480, 6)):
+        assert periods_of([T_MS] * good + [Y2037_MS] * far) is None, (good, far)
+
+
 def test_a_recording_names_the_first_record() -> None:
     times = Recorded()
     for number in range(1, 51):
