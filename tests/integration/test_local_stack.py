@@ -130,7 +130,7 @@ async def test_the_session_redis_is_bounded_and_keeps_nothing_on_disk(
     found = await redis_client.config_get("maxmemory", "maxmemory-policy", "save", "appendonly", "bind")
     assert found == {
         "maxmemory": str(stack.settings.redis_maxmemory_mb * 1024**2),
-        "maxmemory-policy": "volatile-ttl",
+        "maxmemory-policy": "allkeys-lfu",
         "save": "",
         "appendonly": "no",
         "bind": LOOPBACK,
