@@ -101,16 +101,18 @@ async def restore(
         throttle.obey(client)
     try:
         await asyncio.wait_for(consumer.start(), STALL_S)
-        consumer.assign([tp])
-        await consumer.seek_to_beginning(tp)
-        end_offset = (await asyncio.wait_for(consumer.end_offsets([tp]), STALL_S))[tp]
-        restored = await _read(consumer, tp, end_offset, load, throttle)
-        if restored.records:
-            return restored
-        found = {each: await _first_record(consumer, TopicPartition(each, partition)) for each in beside}
-        return msgspec.structs.replace(
-            restored, beside={each: offset for each, offset in found.items() if offset is not None}
-        )
+        while True:
+            consumer.assign([tp])
+            await consumer.seek_to_beginning(tp)
+            end_offset = (await asyncio.wait_for(consumer.end_offsets([tp]), STALL_S))[tp]
+            restored = await _read(consumer, tp, end_offset, load, throttle)
+            if restored.records:
+                return restored
+            firsts = {each: await _first_record(consumer, TopicPartition(each, partition)) for each in beside}
+            found = {each: offset for each, offset in firsts.items() if offset is not None}
+            # A process that slept here finds what the next owner wrote meanwhile, and must then find its state too.
+            if not found or (await asyncio.wait_for(consumer.end_offsets([tp]), STALL_S))[tp] == end_offset:
+                return msgspec.structs.replace(restored, beside=found)
     finally:
         await within(consumer.stop(), STALL_S)
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
 import pytest
 
 from stream.core.growth import NEWEST_VERSION
 from stream.exits import Exit
-from stream.worker.checkpoint import Meta
+from stream.worker.checkpoint import META_KEY, Meta
 from stream.worker.fetching import LogEnds
-from stream.worker.restore import start_positions, within_logs
+from stream.worker.restore import restore, start_positions, within_logs
 from stream.worker.tasks import FatalError
 
 TOPICS = ("live.likes", "live.orders")
@@ -73,3 +78,67 @@ def test_a_saved_offset_behind_an_open_transactions_first_is_no_loss() -> None:
     saved = dict.fromkeys(TOPICS, 7)
     begin, stable, written = ([offset] * len(TOPICS) for offset in (0, 5, 9))
     assert within_logs(saved, TOPICS, 2, LogEnds(begin, stable, written), accept_data_loss=False) == [7] * len(TOPICS)
+
+
+class _Consumer:
+    """Of logs that another owner writes to while this one sleeps: once it has asked where the checkpoints end."""
+
+    def __init__(self, logs: dict[str, list[Any]], meanwhile: dict[str, list[Any]]) -> None:
+        self._logs = logs
+        self._meanwhile = meanwhile
+        self._at: dict[Any, int] = {}
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def assign(self, tps: list[Any]) -> None:
+        self._at = dict.fromkeys(tps, 0)
+
+    async def seek_to_beginning(self, tp: Any) -> None:
+        self._at[tp] = 0
+
+    async def beginning_offsets(self, tps: list[Any]) -> dict[Any, int]:
+        return dict.fromkeys(tps, 0)
+
+    async def end_offsets(self, tps: list[Any]) -> dict[Any, int]:
+        ends = {tp: len(self._logs[tp.topic]) for tp in tps}
+        for topic, records in self._meanwhile.items():
+            self._logs[topic] = self._logs[topic] + records
+        self._meanwhile = {}
+        return ends
+
+    async def position(self, tp: Any) -> int:
+        return self._at[tp]
+
+    async def getmany(self, tp: Any, **_limits: int) -> dict[Any, list[Any]]:
+        records, self._at[tp] = self._logs[tp.topic][self._at[tp] :], len(self._logs[tp.topic])
+        return {tp: records} if records else {}
+
+
+def _restored(logs: dict[str, list[Any]], meanwhile: dict[str, list[Any]]) -> Any:
+    def make(**_arguments: Any) -> _Consumer:
+        return _Consumer(logs, meanwhile)
+
+    return asyncio.run(
+        restore("simulated", "live.checkpoints", 2, lambda _key, _value: None, make, beside=("live.signals",))
+    )
+
+
+def _record(key: bytes, value: bytes) -> SimpleNamespace:
+    return SimpleNamespace(offset=0, key=key, value=value, timestamp=5)
+
+
+def test_signals_without_a_checkpoint_say_that_it_was_lost() -> None:
+    restored = _restored({"live.checkpoints": [], "live.signals": [_record(b"room", b"{}")]}, {})
+    assert (restored.meta, restored.beside) == (None, {"live.signals": 0})
+
+
+def test_signals_that_the_next_owner_wrote_while_this_one_slept_are_no_loss() -> None:
+    claim = meta(dict.fromkeys(TOPICS, 0))
+    meanwhile = {
+        "live.checkpoints": [_record(META_KEY, msgspec.json.encode(claim))],
+        "live.signals": [_record(b"room", b"{}")],
+    }
+    restored = _restored({"live.checkpoints": [], "live.signals": []}, meanwhile)
+    assert (restored.meta, restored.beside, restored.end_offset) == (claim, {}, 1)
