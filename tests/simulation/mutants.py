@@ -14,7 +14,9 @@ from unittest.mock import patch
 
 import msgspec
 
+from stream.core.dormant import Dormant
 from stream.core.generations import Generations
+from stream.core.lifecycle import Lifecycle
 from stream.core.room import Room
 from stream.core.stock import EXPIRED
 from stream.worker import owner as owner_module
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from faust.types import TP
 
+    from stream.core.memory import Memory
     from stream.worker.ownership import Slice
     from tests.simulation.world import Result
 
@@ -175,6 +178,33 @@ def publishes_at_once(self: Owner) -> bool:
     return self.phase is Phase.LIVE
 
 
+# -- a session begins as if there had been none before ---------------------------------------------------------------
+
+_begin = Lifecycle.begin
+
+
+def begins_at_rev_0(self: Lifecycle, room_id: str, positions: Sequence[int]) -> Room:
+    """Its revisions are those of a room that nobody knew."""
+    room = _begin(self, room_id, positions)
+    room.rev = room.rev_saved = 0
+    return room
+
+
+_end = Dormant.add
+
+
+def forgets_what_was_sold(self: Dormant, memory: Memory, clock_ms: int) -> None:
+    """Sales and orders go with the session; event ids stay, and that the room was there."""
+    memory.orders, memory.changed_orders, memory.past, memory.unpaid = {}, {}, {}, {}
+    _end(self, memory, clock_ms)
+
+
+def drops_the_memory(self: Dormant, memory: Memory, _clock_ms: int) -> None:
+    """Nothing of the room stays."""
+    self._rising.lost = True
+    self.gone[memory.room_id] = None
+
+
 class Mutant(NamedTuple):
     """A broken rule. `seed`: catches it, as of now; other code may need another seed, so the search goes on from it."""
 
@@ -196,18 +226,21 @@ class Mutant(NamedTuple):
 
 
 MUTANTS = (
-    Mutant("no fence", 14, ((owner_module, "CheckpointWriter", UnfencedWriter),)),
-    Mutant("offsets after state", 0, ((Owner, "checkpoint", offsets_after_state),)),
+    Mutant("no fence", 0, ((owner_module, "CheckpointWriter", UnfencedWriter),)),
+    Mutant("offsets after state", 2, ((Owner, "checkpoint", offsets_after_state),)),
     Mutant("seek skipped", 0, world=WorldWithoutSeek),
     Mutant("contiguity check off", 2, ((Ownership, "accept", accepts_all),)),
-    Mutant("kept state over a missed generation", 14, ((Owners, "on_assigned", keeps_always),)),
-    Mutant("kept state that a namesake had", 152, ((Owners, "on_assigned", keeps_a_namesakes),)),
-    Mutant("stale Redis write", 22, world=WorldWithoutCompare),
-    Mutant("hold expiry not idempotent", 0, ((Room, "expire_hold", expires_again),)),
+    Mutant("kept state over a missed generation", 86, ((Owners, "on_assigned", keeps_always),)),
+    Mutant("kept state that a namesake had", 1192, ((Owners, "on_assigned", keeps_a_namesakes),)),
+    Mutant("stale Redis write", 28, world=WorldWithoutCompare),
+    Mutant("hold expiry not idempotent", 1, ((Room, "expire_hold", expires_again),)),
     Mutant("ids forgotten early", 0, ((Generations, "turn_by_number", turns_at_once),)),
-    Mutant("commit without awaiting the batches", 30, ((CheckpointWriter, "_transact", commits_unawaited),)),
-    Mutant("left open", 65, ((OutputPartitions, "end_open", leaves_open),)),
-    Mutant("published before the replay has caught up", 12, ((Owner, "_caught_up", publishes_at_once),)),
+    Mutant("commit without awaiting the batches", 3, ((CheckpointWriter, "_transact", commits_unawaited),)),
+    Mutant("left open", 64, ((OutputPartitions, "end_open", leaves_open),)),
+    Mutant("published before the replay has caught up", 3, ((Owner, "_caught_up", publishes_at_once),)),
+    Mutant("revisions begin anew", 3, ((Lifecycle, "begin", begins_at_rev_0),)),
+    Mutant("memory dropped at session end", 3, ((Dormant, "add", drops_the_memory),)),
+    Mutant("stock forgotten at session end", 3, ((Dormant, "add", forgets_what_was_sold),)),
 )
 
 

@@ -14,23 +14,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from stream.contract.events import EDITION
-from stream.contract.overlay import Overlay, room_key
+from stream.contract.events import EDITION, TOPIC_NAMES
+from stream.contract.overlay import Overlay, Session, room_key
 from stream.verify.compare import compare
 from stream.verify.recount import Recount
 from stream.verify.room_count import Assumptions
 from stream.verify.saved import CheckpointLog, DeadLetters
+from tests.simulation import sessions
 from tests.simulation.kafka_log import Outcome
-from tests.simulation.workload import TOPICS
+from tests.simulation.workload import INTERACTIONS, TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from stream.core.rules import Rules
     from tests.simulation.kafka_log import Cluster, Kept, PartitionLog, Transaction
     from tests.simulation.redis_server import RedisServer
 
 META_KEY = b"m"
-HOLD_MS = 1_500
 MOST_PROBLEMS = 20
 # What is counted, and the topic that it comes from.
 COUNTED = (
@@ -81,6 +82,7 @@ class _Shown(Struct):
     rev: int
     as_of_ms: int
     totals: _Totals
+    session: Session | None = None
 
 
 class _Saved(Struct):
@@ -107,7 +109,8 @@ WRITTEN_ONCE = ("live.dead-letters", "live.signals", "live.journal")
 class Oracle:
     """Watches one run. `problems`: everything that may never be."""
 
-    def __init__(self, cluster: Cluster, redis: RedisServer) -> None:
+    def __init__(self, cluster: Cluster, redis: RedisServer, rules: Rules) -> None:
+        self._rules = rules
         self._cluster = cluster
         self._redis = redis
         self.problems: list[str] = []
@@ -118,7 +121,10 @@ class Oracle:
         self._seen: dict[str, _Seen] = {}
         self._shown_at: list[tuple[str, dict[str, int], _Shown]] = []
         self._recounted: Recount | None = None
+        self._told: dict[int, int] = defaultdict(int)  # partition → signals of which the recount knows the sessions
+        self._newest_sessions: dict[str, Session | None] = {}
         self.documents = 0
+        self.sessions = 0  # that have ended, and of which the last document is committed
         cluster.when_committed.append(self._committed)
         redis.when_written.append(self._written)
 
@@ -183,6 +189,8 @@ class Oracle:
                 # Redis forgot what was there: a word of an earlier owner, or of this one that was long on its way,
                 # stands until the next one of the owner.
                 return
+            if _begins_earlier(old, shown):
+                self.complain(f"{key}: {shown.epoch}/{shown.rev} goes back to {sessions.named(shown.session)}")
             if _goes_back(old, shown) and not self._had_gone_ahead(before, shown):
                 self.complain(f"{key}: counts go back from {old.totals.counts()} to {shown.totals.counts()}")
         self._seen[key] = _Seen(self._redis.now_s(), self._redis.wipes, shown)
@@ -208,6 +216,7 @@ class Oracle:
     def differences(self) -> list[str]:
         """Figures of the newest documents that are not those of the recount; they may still be on their way."""
         recount = self._recount()
+        self._tell_sessions(recount)
         found: list[str] = []
         for room in recount.room_ids():
             key = room_key("live", room, "overlay")
@@ -216,7 +225,11 @@ class Oracle:
                 found.append(f"{room}: no document")
                 continue
             overlay = _overlay_of(document)
-            figures = compare(recount.room(room, overlay.as_of_ms), overlay)
+            if not sessions.is_same(overlay.session, self._newest_sessions.get(room)):
+                newest = sessions.named(self._newest_sessions.get(room))
+                found.append(f"{room}: Redis shows {sessions.named(overlay.session)}, signals {newest}")
+                continue
+            figures = compare(recount.room(room, overlay.as_of_ms, session=overlay.session), overlay)
             found += [
                 f"{room} {figure.name}: recounted {figure.recounted}, published {figure.published}"
                 for figure in figures
@@ -228,7 +241,16 @@ class Oracle:
         """Counted once: nothing is sent any more when this is asked."""
         if self._recounted is not None:
             return self._recounted
-        recount = self._recounted = Recount(Assumptions(hold_ms=HOLD_MS, contract_edition=EDITION))
+        rules = self._rules
+        recount = self._recounted = Recount(
+            Assumptions(
+                hold_ms=rules.hold_ms,
+                room_idle_ms=rules.room_idle_ms,
+                remember_sales_ms=rules.remember_sales_ms,
+                contract_edition=EDITION,
+            )
+        )
+        self._tell_sessions(recount)
         for log in self._inputs():
             for record in log.records:
                 recount.add(
@@ -241,6 +263,20 @@ class Oracle:
                     headers=record.headers,
                 )
         return recount
+
+    def _tell_sessions(self, recount: Recount) -> None:
+        """Where sessions begin the committed signals say, as they do to the audit."""
+        for (topic, partition), records in self.committed.items():
+            if topic != "live.signals":
+                continue
+            for record in records[self._told[partition] :]:
+                assert record.value is not None
+                shown = _shown_of(record.value)
+                self._newest_sessions[shown.room_id] = session = shown.session
+                if session is not None:
+                    first = dict(zip(TOPIC_NAMES, session.first_offsets, strict=True))
+                    recount.begins(shown.room_id, session.began_at_ms, first)
+            self._told[partition] = len(records)
 
     def conclude(self) -> None:
         """Everything that can be said at the end."""
@@ -290,7 +326,7 @@ class Oracle:
     def _look_at_documents(self, counts: _PlainCounts) -> None:
         """Each document that Redis ever accepted must say what its offsets say, counted by plain addition."""
         for key, at, shown in self._shown_at:
-            counted = counts.at(shown.room_id, at)
+            counted = counts.between(shown.room_id, sessions.first_offsets(shown.session), at)
             if counted != shown.totals.counts():
                 self.complain(f"{key} {shown.epoch}/{shown.rev}: counted {counted}, shown {shown.totals.counts()}")
 
@@ -305,16 +341,38 @@ class Oracle:
                     transactions[record.transaction] = _saved_of(record.value)
                 elif topic == "live.signals":
                     signals.append((partition, record))
-        for partition, record in signals:
+        of_partition: dict[int, list[sessions.Signal]] = defaultdict(list)
+        for partition, record in sorted(signals, key=lambda signal: (signal[0], signal[1].offset)):
             assert record.transaction is not None
             assert record.value is not None
             shown, saved = _shown_of(record.value), transactions[record.transaction]
             where = f"signals/{partition}@{record.offset} of {shown.room_id}"
             if shown.epoch != saved.epoch:
                 self.complain(f"{where} is of epoch {shown.epoch}, its checkpoint of {saved.epoch}")
-            counted = counts.at(shown.room_id, saved.positions)
+            session, until = shown.session, saved.positions
+            if session is not None and session.ended_by is not None:
+                until = sessions.next_offsets(session)
+                self.sessions += 1
+            counted = counts.between(shown.room_id, sessions.first_offsets(session), until)
             if counted != shown.totals.counts():
                 self.complain(f"{where}: counted {counted}, signalled {shown.totals.counts()}")
+            version = (shown.epoch, shown.rev)
+            of_partition[partition].append(sessions.Signal(where, shown.room_id, version, session))
+        self._look_at_sessions(of_partition, counts)
+
+    def _look_at_sessions(self, of_partition: Mapping[int, list[sessions.Signal]], counts: _PlainCounts) -> None:
+        """One after the other in each room, none without its end, and begun and ended where a word says so."""
+        for signals in of_partition.values():
+            of_room: dict[str, list[sessions.Signal]] = defaultdict(list)
+            for signal in signals:
+                of_room[signal.room_id].append(signal)
+            for room_signals in of_room.values():
+                for problem in sessions.look_at_room(room_signals, counts.has_between):
+                    self.complain(problem)
+        for log in self._inputs():
+            if log.topic == TOPICS[INTERACTIONS]:
+                for problem in sessions.look_at_words(log.partition, log.records, of_partition[log.partition]):
+                    self.complain(problem)
 
 
 class _Letter(NamedTuple):
@@ -330,8 +388,28 @@ def _will_be_seen(record: Kept, log: PartitionLog) -> bool:
     return transaction is not None and transaction.outcome is Outcome.COMMITTED and log in transaction.pending
 
 
+def _began_ms(shown: _Shown) -> int:
+    return -1 if shown.session is None else shown.session.began_at_ms
+
+
+def _begins_earlier(old: _Shown, new: _Shown) -> bool:
+    """Another owner may see a silence where this one saw none, until one of them has saved what it saw."""
+    return old.epoch == new.epoch and _began_ms(new) < _began_ms(old)
+
+
 def _goes_back(old: _Shown, new: _Shown) -> bool:
-    return any(after < before for before, after in zip(old.totals.counts(), new.totals.counts(), strict=True))
+    """Whether a count falls within a session.
+
+    Until it is saved, the next owner may find another place among the topics for a word or a silence: what comes from
+    a topic is compared where the session begins at the same record of it.
+    """
+    if _began_ms(old) != _began_ms(new):
+        return False
+    firsts = sessions.first_offsets(old.session), sessions.first_offsets(new.session)
+    return any(
+        after < before and firsts[0].get(topic) == firsts[1].get(topic)
+        for before, after, (_, topic) in zip(old.totals.counts(), new.totals.counts(), COUNTED, strict=True)
+    )
 
 
 class _PlainCounts:
@@ -399,9 +477,16 @@ class _PlainCounts:
                     amounts[status] = 1
         return amounts
 
-    def at(self, room: str, positions: Mapping[str, int]) -> tuple[int, ...]:
-        """What the records before these positions come to; a room's name says its partition."""
-        return tuple(self._before(room, topic, what, positions.get(topic, 0)) for what, topic in COUNTED)
+    def between(self, room: str, first: Mapping[str, int], until: Mapping[str, int]) -> tuple[int, ...]:
+        """What the records from some positions on and before others come to; a room's name says its partition."""
+        return tuple(
+            self._before(room, topic, what, until.get(topic, 0)) - self._before(room, topic, what, first.get(topic, 0))
+            for what, topic in COUNTED
+        )
+
+    def has_between(self, room: str, first: Mapping[str, int], until: Mapping[str, int]) -> bool:
+        """Whether they come to anything."""
+        return any(self.between(room, first, until))
 
     def _before(self, room: str, topic: str, what: str, position: int) -> int:
         key = (room, topic, what)

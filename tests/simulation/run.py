@@ -83,9 +83,10 @@ def main() -> int:
 
 def _many(pool: Pool, first: int, count: int) -> int:
     begun = said = time.monotonic()
-    failures = checkpoints = faults = 0
+    failures = checkpoints = sessions = faults = 0
     for done, result in enumerate(run_seeds(pool, first, count), start=1):
         checkpoints += result.checkpoints
+        sessions += result.sessions
         faults += len(result.faults)
         if result.problems:
             failures += 1
@@ -97,7 +98,7 @@ def _many(pool: Pool, first: int, count: int) -> int:
             rate = done / (now - begun)
             print(
                 f"{done} of {count} seeds, {failures} failed, {faults} faults, {checkpoints} checkpoints, "
-                f"{rate:.0f} seeds/s, {(count - done) / rate:.0f} s to go",
+                f"{sessions} sessions ended, {rate:.0f} seeds/s, {(count - done) / rate:.0f} s to go",
                 flush=True,
             )
     return int(failures > 0)

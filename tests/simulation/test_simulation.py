@@ -37,9 +37,10 @@ def test_whatever_goes_wrong_everything_accepted_is_counted_once(pool: Pool, fir
     failed = [result for result in results if result.problems]
     assert not failed, "\n".join(report(result) for result in failed[:3])
     assert len(results) == count
-    # The runs must have been worth something: faults that happened, checkpoints that were committed.
+    # The runs must have been worth something: faults that happened, checkpoints that were committed, sessions over.
     assert sum(len(result.faults) for result in results) > 2 * count
     assert sum(result.checkpoints for result in results) > 5 * count
+    assert sum(result.sessions for result in results) > count
 
 
 def test_a_seed_gives_the_same_run_again() -> None:

@@ -25,7 +25,6 @@ from stream.worker.tasks import Tasks
 from tests.simulation.group import ReplacedError
 from tests.simulation.kafka_clients import ConsumerTwin, ProducerTwin
 from tests.simulation.loop import PROCESS, Process
-from tests.simulation.oracle import HOLD_MS
 from tests.simulation.redis_server import RedisTwin
 from tests.simulation.workload import EVENTS_MAX, T0_MS, TOPICS
 
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 # No id is rightly forgotten in a run: within a second of the log, all records of a partition may be folded between one
 # and its repetition, however close together they were sent.
 RULES = Rules(
-    hold_ms=HOLD_MS, remember_ids_max=4 * EVENTS_MAX, contract_edition=EDITION, remember_sales_ms=7 * 24 * 3_600_000
+    hold_ms=1_500, remember_ids_max=4 * EVENTS_MAX, contract_edition=EDITION, remember_sales_ms=7 * 24 * 3_600_000
 )
 SLICE_RECORDS = 8
 REDIS_TIMEOUT_MS = 400
@@ -61,7 +60,7 @@ class WatchedFold(PartitionFold):
     spool_records = 25  # between most cuts
 
     def __init__(self, world: World, partition: int) -> None:
-        super().__init__(partition, RULES, TOPICS)
+        super().__init__(partition, world.rules, TOPICS)
         self._world = world
 
     def fold(self, topic_index: int, records: Any, latest_ms: int | None = None) -> None:

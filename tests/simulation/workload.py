@@ -67,6 +67,38 @@ def workload(random: Random, partitions: int, events: int, seconds: float) -> li
     return sent
 
 
+def with_sessions(random: Random, sent: list[Sent], seconds: float, idle_ms: int) -> list[Sent]:
+    """The same, but rooms fall silent for longer than `idle_ms` and come back, and hosts open and close shows."""
+    words: list[Sent] = []
+    for number, (partition, key) in enumerate(sorted({(record.partition, record.key) for record in sent})):
+        if random.random() < 0.7:
+            begins_s = random.random() * seconds * 0.6
+            ends_s = begins_s + idle_ms / 1000 + random.random() * 0.6
+            sent = [record for record in sent if record.key != key or not begins_s <= record.at_s < ends_s]
+        if random.random() < 0.5:
+            words += _words(random, f"w{number}", partition, key, seconds)
+    return sorted(sent + words, key=lambda record: record.at_s)
+
+
+def _words(random: Random, name: str, partition: int, key: bytes, seconds: float) -> list[Sent]:
+    """Of one room: shows that are opened and closed, or opened one after the other; some words come again."""
+    words: list[Sent] = []
+    count = 1 + int(random.random() * 5)
+    for number, at_s in enumerate(sorted(random.random() * seconds for _ in range(count))):
+        if words and random.random() < 0.25:
+            words.append(words[int(random.random() * len(words))]._replace(at_s=at_s))
+            continue
+        event = {
+            "type": "room_opened" if random.random() < 0.6 else "room_closed",
+            "event_id": f"{name}-{number}",
+            "room_id": key.decode(),
+            "event_time_ms": T0_MS + int(at_s * 1000),
+            "show_id": f"show-{int(random.random() * 2)}",
+        }
+        words.append(Sent(at_s, INTERACTIONS, partition, key, _encoder.encode(event), 0))
+    return words
+
+
 def _make_odd(number: int, topic: int, event: dict[str, object], used: list[object]) -> None:
     """Now and then somebody whom nobody knows; an order of two users; an event id that was another order's."""
     if "user_id" in event and number % 11 == STRANGER:

@@ -7,7 +7,7 @@ from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tests.simulation.faults import Faults
 from tests.simulation.group import Coordinator, GroupMember
@@ -18,8 +18,8 @@ from tests.simulation.network import Network
 from tests.simulation.oracle import Oracle
 from tests.simulation.redis_server import RedisServer
 from tests.simulation.seams import simulated_time
-from tests.simulation.worker import SimulatedWorker, shared_metrics
-from tests.simulation.workload import EVENTS_MAX, EVENTS_MIN, T0_MS, TOPICS, workload
+from tests.simulation.worker import RULES, SimulatedWorker, shared_metrics
+from tests.simulation.workload import EVENTS_MAX, EVENTS_MIN, T0_MS, TOPICS, with_sessions, workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,9 @@ MOST_STEPS = 400_000
 MARKER_MOST_S = 0.012
 # Of the runs, in which the workers have static names.
 STATIC_SHARE = 0.4
+# Of the runs, in which hosts speak and a room that is silent for so long has ended its session.
+SESSIONS_SHARE = 0.35
+IDLE_LEAST_MS, IDLE_MORE_MS = 200, 400
 
 
 class Result(Struct):
@@ -43,6 +46,7 @@ class Result(Struct):
     steps: int
     faults: list[str]
     documents: int
+    sessions: int
     checkpoints: int
     records: int
 
@@ -67,7 +71,12 @@ class World:
         self.cluster = Cluster(lambda: T0_MS + int(self.loop.time() * 1000), self._later)
         self.redis = self.make_redis_server(self.random, self.loop.time)
         self.coordinator = Coordinator(self.random, self.partitions, self.network, self.note)
-        self.oracle = Oracle(self.cluster, self.redis)
+        # With a hand of its own, so that runs without sessions are what they were before there were such.
+        hand = Random(f"sessions of {seed}")
+        self.rules = RULES
+        if hand.random() < SESSIONS_SHARE:
+            self.rules = structs.replace(RULES, room_idle_ms=IDLE_LEAST_MS + int(hand.random() * IDLE_MORE_MS))
+        self.oracle = Oracle(self.cluster, self.redis, self.rules)
         self.workers: list[SimulatedWorker] = []
         self.wanted_workers = 1 + int(plan.random() * 3)
         self.fetched_records = (2, 5, 40)[int(plan.random() * 3)]
@@ -77,6 +86,8 @@ class World:
         self._sent = workload(
             plan, self.partitions, int(EVENTS_MIN + plan.random() * (EVENTS_MAX - EVENTS_MIN)), self.seconds
         )
+        if self.rules is not RULES:
+            self._sent = with_sessions(hand, self._sent, self.seconds, self.rules.room_idle_ms)
         self._next = 0
         self.faults = Faults(self, plan)
         self.static = plan.random() < STATIC_SHARE
@@ -189,6 +200,7 @@ class World:
             steps=self.loop.steps,
             faults=self.faults.happened,
             documents=self.oracle.documents,
+            sessions=self.oracle.sessions,
             checkpoints=sum(
                 record.key == b"m"
                 for (topic, _), records in self.oracle.committed.items()
