@@ -12,6 +12,7 @@ checkpoint.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import Counter, defaultdict
 from contextlib import contextmanager
@@ -47,6 +48,10 @@ RECHECK_AFTER = 3
 QUEUES_MAX = 4
 # Restores share the broker and this event loop.
 TAKE_OVERS_AT_ONCE = 4
+# So often a process with a static name may be a new member: the shortest session time-out lets it be put out ten times.
+JOINS_WITHIN_S = 60.0
+JOINS_MAX = 15
+JOINS_SPREAD = 16
 
 
 class GroupConsumer(Protocol):
@@ -104,6 +109,7 @@ class Owners:
         self._held: dict[int, int] = {}  # partition → epoch of its last owner in this process
         self._generation = -1
         self._member_id = ""
+        self._joined_at: list[float] = []
         self._all_topics = frozenset(range(len(home.topics)))
         self._acquiring = asyncio.Semaphore(TAKE_OVERS_AT_ONCE)
         self.assigned: frozenset[int] = frozenset()
@@ -189,6 +195,7 @@ class Owners:
         partitions = self._copartitioned(assigned)
         # A new member id: the group had put us out, or another process has had our static name meanwhile.
         member_id = self._consumer().member_id
+        self._refuse_a_war(member_id)
         missed = generation != self._generation + 1 or member_id != self._member_id
         kept = frozenset() if missed else partitions & self._owners.keys()
         saved_at = {partition: owner.saved_at for partition, owner in self._owners.items()}
@@ -203,6 +210,24 @@ class Owners:
                 self._take(partition, carried_at=saved_at.get(partition))
             elif owner.phase is Phase.READY:  # one that is still acquiring goes live by itself
                 self._tasks.spawn(self._go_live(owner), f"go live {partition}")
+
+    def _refuse_a_war(self, member_id: str) -> None:
+        """Two processes of one static name throw each other out, faster than either can look into the checkpoint.
+
+        A member that is put out for its silence comes back once a session time-out at most. The bound differs from
+        process to process, so that not both end.
+        """
+        if member_id == self._member_id or self._home.member_name is None:
+            return
+        now_s = time.monotonic()
+        self._joined_at = [at for at in self._joined_at if now_s - at < JOINS_WITHIN_S] + [now_s]
+        if len(self._joined_at) > JOINS_MAX + os.getpid() % JOINS_SPREAD:
+            raise FatalError(
+                Exit.DUPLICATE_MEMBER,
+                f"The group took {self._home.who} for a new member {len(self._joined_at)} times within "
+                f"{JOINS_WITHIN_S:.0f} s. Two processes have the member name {self._home.member_name}: give each "
+                "worker a name of its own. Nothing is lost.",
+            )
 
     def _copartitioned(self, assigned: Iterable[TP]) -> frozenset[int]:
         """The partitions of an assignment. Each must come with all topics, or half of a room would be folded here."""

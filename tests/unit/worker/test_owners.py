@@ -175,6 +175,27 @@ async def test_state_that_may_have_been_somebody_elses_is_dropped(
     assert group.acquired == [0, 0]
 
 
+@pytest.mark.parametrize("name", ["worker-1", None])
+async def test_a_process_that_its_namesake_throws_out_again_and_again_ends(
+    group: Group, tasks: Tasks, metrics: Metrics, name: str | None
+) -> None:
+    owners = Owners(make_home(member_name=name), lambda: group.consumer, tasks, metrics, slice_records=100)
+
+    async def join(times: int) -> None:
+        for number in range(times):
+            group.consumer.member_id = f"member-{number}"
+            await owners.on_assigned(assignment([0]), number + 1)
+            await owners.on_revoked()
+
+    await join(owners_module.JOINS_MAX)
+    if name is None:  # nobody else can have its place
+        await join(40)
+        return
+    with pytest.raises(FatalError, match="Two processes have the member name worker-1") as ended:
+        await join(owners_module.JOINS_SPREAD + 1)
+    assert ended.value.code is Exit.DUPLICATE_MEMBER
+
+
 async def test_a_fenced_owner_drops_everything_and_takes_over_anew(group: Group, metrics: Metrics) -> None:
     await group.assign(0)
     await group.until_live(0)
