@@ -20,6 +20,9 @@ ROOMS = 50
 USERS = 100_000
 COMMENTS, LIKES, CART_ADDS, ORDERS = (TOPIC_NAMES.index(name) for name in ("comments", "likes", "cart-adds", "orders"))
 
+# Coprime to the number of users: buyers are spread over all of them.
+BUYER_STEP = 7_919
+
 
 class Drawn(NamedTuple):
     """One event: where it goes, and its bytes."""
@@ -56,4 +59,5 @@ def draw(events: int, t0_ms: int, events_per_s: int) -> Iterator[Drawn]:
             # Each order is placed, and about half a second later paid.
             pair, paid = divmod(number // 20, 2)
             order = {"order_id": f"o-{pair}-{number % 20}-{room}", "status": "paid" if paid else "placed"}
+            event["user_id"] = f"user-{(pair * 20 + number % 20) * BUYER_STEP % USERS:06d}"  # of one order, one user
             yield Drawn(ORDERS, room, encode({"type": "order", **event, **order, "lines": [line], "currency": "CNY"}))
