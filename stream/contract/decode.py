@@ -202,7 +202,14 @@ class Decoder:
             events: list[RoomEvent] = [*map(_event_of, values)]  # type: ignore[arg-type] # None raises TypeError
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):
             return None
-        room_ids = [*map(self._rooms.get, [record.key for record in records])]
+        keys, named = [record.key for record in records], [event.room_id for event in events]
+        room_ids = [*map(self._rooms.get, keys)]
+        if room_ids != named:  # a room not met yet is None, and equals no id
+            if not self._are_met(keys, named, events):
+                return None
+            room_ids = [*map(self._rooms.get, keys)]
+            if room_ids != named:
+                return None  # there were too many of them at once
         event_time_ms = [event.event_time_ms for event in events]
         append_time_ms = [record.timestamp for record in records]
         ahead_ms = [*map(sub, event_time_ms, append_time_ms)]
@@ -212,8 +219,6 @@ class Decoder:
             or min(append_time_ms) < 0
             or least_ms < -self._max_age_ms
             or most_ms > self._max_ahead_ms
-            # A room not met yet is None here, and equals no id.
-            or room_ids != [event.room_id for event in events]
             or not self._are_well_formed(values, events)  # type: ignore[arg-type] # decoded: none of them is None
             or (self._looks_at_times and any(map(impossible_time, events)))
         ):
@@ -247,6 +252,13 @@ class Decoder:
             detail = f"the record has {whole_bytes(value)} bytes, the most is {self._max_record_bytes}"
             return refuse(Reason.TOO_LARGE, detail)
         return cloudevents.plain_record(value, headers)
+
+    def _are_met(self, keys: Sequence[bytes | None], named: Sequence[str], events: Sequence[RoomEvent]) -> bool:
+        """Whether all keys are right, those of rooms that are met now among them."""
+        pairs = dict(zip(zip(keys, named, strict=True), events, strict=True))
+        return not any(
+            self._rooms.get(key) != room_id and self._meet_room(event, key) for (key, room_id), event in pairs.items()
+        )
 
     def _meet_room(self, event: RoomEvent, key: bytes | None) -> DeadLetter | None:
         """Remember that this key is right for this room, or refuse the record."""

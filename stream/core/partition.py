@@ -128,15 +128,14 @@ class PartitionFold:
         """
         if not records:
             return
-        is_ahead = latest_ms is not None and max([record.timestamp for record in records]) > latest_ms
+        decoded = self._decoders[topic_index].decode_all(records)
+        times = [record.timestamp for record in records] if decoded is None else decoded.append_time_ms
+        is_ahead = latest_ms is not None and max(times) > latest_ms
         if self.shared.clock_ms < 0:
             # Before anything is known the first record says what time it is: rooms and orders must not be born at −1.
-            first_ms = records[0].timestamp
-            if is_ahead and latest_ms is not None:
-                first_ms = min(first_ms, latest_ms - MAX_AHEAD_MS)
-            self.shared.clock_ms = max(first_ms, 0)
+            most_ms = latest_ms - MAX_AHEAD_MS if is_ahead and latest_ms is not None else times[0]
+            self.shared.clock_ms = max(min(times[0], most_ms), 0)
         self._life.touched.clear()
-        decoded = self._decoders[topic_index].decode_all(records)
         if decoded is None or is_ahead or topic_index == INTERACTIONS:
             self._fold_each(topic_index, records, latest_ms if is_ahead else None)
         else:

@@ -161,20 +161,28 @@ def test_an_answer_does_not_depend_on_what_was_asked_before(
 
 
 @settings(max_examples=300 * THOROUGH, deadline=None)
-@given(TOPICS, st.lists(st.tuples(mutated() | st.sampled_from(GOOD), st.just(NOW_MS) | TIMES, HEADERS), max_size=3))
+@given(
+    TOPICS,
+    st.lists(
+        st.tuples(mutated() | st.sampled_from(GOOD), st.just(NOW_MS) | TIMES, HEADERS, st.just(KEY) | KEYS), max_size=3
+    ),
+    st.booleans(),
+)
 def test_many_at_once_are_what_each_is_by_itself(
-    topic_index: int, drawn: list[tuple[bytes, int, list[tuple[str, bytes]]]]
+    topic_index: int,
+    drawn: list[tuple[bytes, int, list[tuple[str, bytes]], bytes | None]],
+    knows_rooms: bool,  # noqa: FBT001 — drawn
 ) -> None:
     """Among good ones, so that the columns are looked at: whatever it lets through, `decode` lets through the same."""
     decoder = Decoder(topic_index)
     good = [value for value in GOOD if not isinstance(decoder.decode(value, KEY, NOW_MS), DeadLetter)]
     records = [Rec(value, KEY, 0, NOW_MS) for value in good]
     assert decoder.decode_all(records) is not None
-    for value, append_time_ms, headers in drawn:
-        records.insert(len(records) // 2, Rec(value, KEY, 0, append_time_ms, tuple(headers)))
+    for value, append_time_ms, headers, key in drawn:
+        records.insert(len(records) // 2, Rec(value, key, 0, append_time_ms, tuple(headers)))
     answers = [decoder.decode(each.value, each.key, each.timestamp, each.headers) for each in records]
-    decoded = decoder.decode_all(records)
-    plain = not any(headers for _, _, headers in drawn) and all(append_ms >= 0 for _, append_ms, _ in drawn)
+    decoded = (decoder if knows_rooms else Decoder(topic_index)).decode_all(records)
+    plain = not any(headers for _, _, headers, _ in drawn) and all(append_ms >= 0 for _, append_ms, _, _ in drawn)
     if decoded is None:
         assert not plain or any(isinstance(answer, DeadLetter) for answer in answers)
     else:

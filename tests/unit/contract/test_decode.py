@@ -547,7 +547,8 @@ ODD_ONES = {
     "no value": Rec(None, b"room-1", 0, NOW_MS),
     "not JSON": Rec(b"{", b"room-1", 0, NOW_MS),
     "another topic's": Rec(msgspec.json.encode(ORDER), b"room-1", 0, NOW_MS),
-    "a room not met yet": Rec(msgspec.json.encode(LIKE | {"room_id": "room-2"}), b"room-2", 0, NOW_MS),
+    "a room not met yet under another key": Rec(msgspec.json.encode(LIKE | {"room_id": "room-2"}), b"r", 0, NOW_MS),
+    "a room whose name is none": Rec(msgspec.json.encode(LIKE | {"room_id": "room 2"}), b"room 2", 0, NOW_MS),
     "another key": Rec(msgspec.json.encode(LIKE), b"room-2", 0, NOW_MS),
     "no key": Rec(msgspec.json.encode(LIKE), None, 0, NOW_MS),
     "headers": like_record(headers=(("content-type", b"application/json"),)),
@@ -564,6 +565,22 @@ ODD_ONES = {
 @pytest.mark.parametrize("why", ODD_ONES)
 def test_one_odd_record_sends_all_to_be_looked_at_one_by_one(why: str) -> None:
     assert many(like_record(), ODD_ONES[why], like_record()) is None
+
+
+def test_rooms_are_met_many_at_once() -> None:
+    names = [f"room-{number % 7}" for number in range(50)]
+    records = [Rec(msgspec.json.encode(LIKE | {"room_id": name}), name.encode(), 0, NOW_MS) for name in names]
+    decoded = Decoder(TOPIC_NAMES.index("likes")).decode_all(records)
+    assert decoded is not None
+    assert decoded.room_ids == names
+    assert len({id(room_id) for room_id in decoded.room_ids}) == 7, "of equal names one stays in memory"
+
+
+def test_more_rooms_at_once_than_are_kept_in_mind_are_looked_at_one_by_one() -> None:
+    names = [f"room-{number}" for number in range(MAX_KNOWN_ROOMS + 1)]
+    records = [Rec(msgspec.json.encode(LIKE | {"room_id": name}), name.encode(), 0, NOW_MS) for name in names]
+    assert Decoder(TOPIC_NAMES.index("likes")).decode_all(records) is None
+    assert Decoder(TOPIC_NAMES.index("likes")).decode_all(records[1:]) is not None
 
 
 def test_half_a_character_is_not_completed_by_the_next_record() -> None:
