@@ -19,7 +19,7 @@ from stream.core.rules import Rules
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stream.core.partition import Cut
+    from stream.core.publishing import Cut
 
 ROOM = "room-1"
 BUYERS, ROUNDS = 1_000, 400

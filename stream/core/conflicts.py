@@ -7,6 +7,7 @@ looked at: they must never vanish as duplicates. The first record in the log is 
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from stream.contract.refusal import Reason, refuse
@@ -26,6 +27,19 @@ OTHER_LINES = "other_lines"
 NOTED_MAX = 20
 # In these multiples of its time an id is forgotten for certain.
 IDS_GENERATIONS = 2
+
+
+class Outcome(IntEnum):
+    """What became of an event."""
+
+    APPLIED = 0
+    DUPLICATE = 1
+    # Nothing has happened: the record is to be refused.
+    ORDER_CONFLICT = 2
+    EVENT_ID_CONFLICT = 3
+
+
+REASON_OF = {Outcome.ORDER_CONFLICT: Reason.ORDER_CONFLICT, Outcome.EVENT_ID_CONFLICT: Reason.EVENT_ID_CONFLICT}
 
 
 class Noted(NamedTuple):

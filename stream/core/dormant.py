@@ -112,14 +112,20 @@ class Dormant:
 
     def take(self, room_id: str, clock_ms: int) -> Memory | None:
         """What a room that begins a session still knows; None if it is not known."""
-        memory = self.rooms.get(room_id)
-        if memory is None:
-            return None
-        self._remove(room_id)
-        if self._is_forgotten(memory, clock_ms):
-            self._rising.lost = True
-            return None
+        memory = self.known(room_id, clock_ms)
+        if memory is not None:
+            self._remove(room_id)
+            self._bring_to(memory, clock_ms)
         return memory
+
+    def known(self, room_id: str, clock_ms: int) -> Memory | None:
+        """What a room still knows of orders and event ids; None if it is not known, or if something goes on in it."""
+        memory = self.rooms.get(room_id)
+        if memory is None or not self._is_over(memory, clock_ms):
+            return memory
+        self._remove(room_id)
+        self._rising.lost = True
+        return None
 
     def get(self, room_id: str) -> Memory | None:
         """What a room knows; None if it is not known, or if something goes on in it."""
@@ -154,23 +160,25 @@ class Dormant:
             memory = self.rooms.get(room_id)
             if memory is None:
                 continue
-            if self._is_forgotten(memory, clock_ms):
-                self._remove(room_id)
-                self._rising.lost = True
+            if self.known(room_id, clock_ms) is None:
                 self._counters.rooms_forgotten += 1
                 continue
+            self._bring_to(memory, clock_ms)
             if not memory.orders:
                 self._with_orders.pop(room_id, None)
             heappush(looks, (clock_ms + LOOK_MS, room_id))
 
-    def _is_forgotten(self, memory: Memory, clock_ms: int) -> bool:
-        """Bring it to the clock; whether nothing is left of it."""
+    def _is_over(self, memory: Memory, clock_ms: int) -> bool:
+        """Whether nothing of it is to be known any more: no order is remembered, and it was silent for too long."""
+        self._counters.orders_forgotten += memory.forget_orders(clock_ms - self._rules.remember_orders_ms)
+        return not memory.orders and memory.touched_ms < clock_ms - self._rules.remember_sales_ms
+
+    def _bring_to(self, memory: Memory, clock_ms: int) -> None:
+        """Forget event ids and sales whose time is over."""
         present = self._generations.present
         if memory.ids_generation != present and not memory.new_ids:
             self._counters.ids_forgotten += memory.begin_ids_generation(present)
-        self._counters.orders_forgotten += memory.forget_orders(clock_ms - self._rules.remember_orders_ms)
         memory.forget_sales(clock_ms)
-        return not memory.orders and memory.touched_ms < clock_ms - self._rules.remember_sales_ms
 
     # -- checkpoint ----------------------------------------------------------------------------------------------------
     def records(self, logs: ChangeLogs, clock_ms: int) -> Iterator[tuple[bytes, bytes | None]]:

@@ -16,9 +16,10 @@ from stream.core.room import Room
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stream.contract.events import RoomClosed, RoomOpened
+    from stream.contract.events import RoomClosed, RoomEvent, RoomOpened
     from stream.contract.overlay import EndedBy
     from stream.core.changelog import ChangeLogs
+    from stream.core.conflicts import Outcome
     from stream.core.counters import Counters
     from stream.core.memory import Memory, Shared
     from stream.core.publishing import Publishing
@@ -123,6 +124,18 @@ class Lifecycle:
         if memory.ids_generation != self.generations.present:
             roomstate.log_ids(memory, self._logs)
             self._counters.ids_forgotten += memory.begin_ids_generation(self.generations.present)
+
+    def between(self, event: RoomEvent) -> tuple[Memory, Outcome] | None:
+        """What becomes of a record between two sessions of its room that begins none; None: of any other record."""
+        room_id = event.room_id
+        if room_id in self._rooms or (memory := self.dormant.known(room_id, self._shared.clock_ms)) is None:
+            return None
+        self.turn_ids(memory)
+        outcome = memory.said_between(event)
+        if outcome is None:
+            return None
+        self.dormant.unsaved[room_id] = memory
+        return memory, outcome
 
     def is_known(self, event: RoomOpened | RoomClosed) -> bool:
         """Whether this very record was folded before. If so, it is remembered anew."""

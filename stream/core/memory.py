@@ -9,14 +9,16 @@ from __future__ import annotations
 from itertools import chain, compress
 from typing import TYPE_CHECKING
 
-from stream.contract.events import FIRST_EDITION
+from stream.contract.events import FIRST_EDITION, Leave, Order
 from stream.contract.people import UNKNOWN_PEOPLE
+from stream.core.conflicts import Outcome, has_other_lines, is_known, is_of_another
 from stream.core.orders import release
 from stream.core.sale import status_of
 from stream.core.stock import (
     EXPIRED,
     PAID,
     STANDINGS,
+    STATUS_BIT,
     UNDONE,
     Ledger,
     OrderState,
@@ -28,7 +30,7 @@ from stream.core.stock import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stream.contract.events import Order
+    from stream.contract.events import RoomEvent
     from stream.core.rules import Rules
 
 SaleKey = tuple[str, str]
@@ -132,6 +134,49 @@ class Memory:
             ids.add(event_id)
         self.new_ids += compress(event_ids, new)
         return new
+
+    def said_before(self, event: RoomEvent) -> Outcome | None:
+        """What becomes of a record that repeats what is known, or contradicts it; None: it may be new."""
+        event_id = event.event_id
+        is_known_id = event_id in self.ids or event_id in self.ids_previous
+        if self.second_edition and isinstance(event, Order):
+            order = self.orders.get(event.order_id)
+            if is_known_id:
+                if not is_known(self, event):
+                    return Outcome.EVENT_ID_CONFLICT
+                if order is not None and order.mask & STATUS_BIT[event.status]:
+                    self.renew_order(order)
+            elif order is not None and is_of_another(self, order, event):
+                return Outcome.ORDER_CONFLICT  # its id is not remembered: mended it may come again under the same
+        if not is_known_id:
+            return None
+        self.renew(event_id)
+        return Outcome.DUPLICATE
+
+    def said_between(self, event: RoomEvent) -> Outcome | None:
+        """The same between two sessions, of what is no reason to begin one. None: a session begins with it.
+
+        So is a status that its order has reached already, under another event id; and whoever leaves now leaves what is
+        over.
+        """
+        outcome = self.said_before(event)
+        if outcome is not None:
+            return outcome
+        if isinstance(event, Leave):
+            outcome = Outcome.APPLIED
+        elif isinstance(event, Order):
+            order = self.orders.get(event.order_id)
+            if order is None or not order.mask & STATUS_BIT[event.status]:
+                return None
+            if self.second_edition:
+                self.renew_order(order)
+                if has_other_lines(order, event):
+                    self.shared.other_lines.append(event)
+            outcome = Outcome.DUPLICATE
+        if outcome is not None:
+            self.ids.add(event.event_id)
+            self.new_ids.append(event.event_id)
+        return outcome
 
     def knows(self, event_id: str) -> bool:
         """Whether this event was folded."""

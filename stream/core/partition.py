@@ -7,14 +7,14 @@ same, to the byte. State and positions move together inside `fold`; `cut` takes 
 from __future__ import annotations
 
 from heapq import heapify, heappop
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from stream.contract.decode import DeadLetter, Decoder, ahead_of_clock
 from stream.contract.events import MAX_AHEAD_MS, TOPIC_NAMES, Order, RoomClosed, RoomOpened
 from stream.core import roomstate
 from stream.core.bounds import bounds_used
 from stream.core.changelog import ChangeLogs, CorruptCheckpointError
-from stream.core.conflicts import Noted, letter_of, note_other_lines, record_of
+from stream.core.conflicts import REASON_OF, Noted, Outcome, letter_of, note_other_lines, record_of
 from stream.core.counters import Counters
 from stream.core.crowd import Crowd, by_room, fold_crowd, newest_by_room
 from stream.core.dormant import RISING_KEY
@@ -25,10 +25,9 @@ from stream.core.growth import TOPICS_1, VERSION_1, VERSION_2, fitted
 from stream.core.journal import Journal
 from stream.core.lifecycle import Lifecycle
 from stream.core.memory import Shared
-from stream.core.misplaced import Misplaced, Notice, limits_of
-from stream.core.publishing import Publishing
+from stream.core.misplaced import Misplaced, limits_of
+from stream.core.publishing import Cut, Publishing, Refused
 from stream.core.restore import SavedRooms
-from stream.core.room import REASON_OF, Outcome, Room
 from stream.core.time import BUCKET_MS, effective_time_ms, effective_times_ms
 from stream.core.timers import Timers
 
@@ -38,37 +37,13 @@ if TYPE_CHECKING:
     from stream.contract.decode import Decoded, Limits, Record
     from stream.contract.events import RoomEvent
     from stream.contract.overlay import Overlay
-    from stream.core.journal import Base, Steps
+    from stream.core.journal import Base
     from stream.core.memory import Memory
     from stream.core.publishing import Published
+    from stream.core.room import Room
     from stream.core.rules import Rules
 
 INTERACTIONS = TOPIC_NAMES.index("interactions")
-
-
-class Refused(NamedTuple):
-    """A record that the contract refuses, whole, until the shell has written it down."""
-
-    topic_index: int
-    offset: int
-    record: Record
-    letter: DeadLetter
-
-
-class Cut(NamedTuple):
-    """What changed since the last cut, of one moment.
-
-    State records, positions, clock, dead letters, documents of changed rooms, and the steps that led to all this.
-    """
-
-    records: list[tuple[bytes, bytes | None]]
-    positions: tuple[int, ...]
-    clock_ms: int
-    refused: list[Refused]
-    signals: list[Published]
-    steps: Steps | None  # what led here; None: nothing to save, and the steps go on
-    version: int = VERSION_1  # of the checkpoint from here on; see `growth`
-    notices: Sequence[Notice] = ()  # to rooms of other partitions; see `misplaced`
 
 
 class PartitionFold:
@@ -168,10 +143,14 @@ class PartitionFold:
             if isinstance(event, RoomOpened | RoomClosed) and self.rules.remembers_rooms:
                 self._fold_word(topic_index, record, event)
                 continue
-            room = self._life.touched.get(event.room_id) or self._touch(event.room_id)
-            room.note(topic_index, record.offset, record.timestamp)
             at_ms = effective_time_ms(event.event_time_ms, record.timestamp, lateness_ms)
-            self._fold_one(topic_index, room, event, at_ms, [record], [event])
+            if between := self._life.between(event):
+                memory, outcome = between
+            else:
+                memory = room = self._life.touched.get(event.room_id) or self._touch(event.room_id)
+                room.note(topic_index, record.offset, record.timestamp)
+                outcome = room.fold(event, at_ms)
+            self._account(topic_index, memory, outcome, event, at_ms, [record], [event])
             note_other_lines(self.shared, self.counters, self.noted, topic_index, [record], [event])
             self._life.generations.ids += 1
 
@@ -202,13 +181,17 @@ class PartitionFold:
     def _fold_good(self, topic_index: int, records: Sequence[Record], decoded: Decoded) -> None:
         """Room by room, each in the order of the log: what one room becomes does not depend on another."""
         room_ids, own_ms = decoded.room_ids, decoded.event_time_ms
+        events_of = by_room(room_ids, decoded.events)
+        if not self._life.dormant.rooms.keys().isdisjoint(events_of):
+            self._fold_each(topic_index, records, None)  # not every record begins a session
+            return
         effective_ms = effective_times_ms(decoded, self.rules.allowed_lateness_ms)
         retimed = effective_ms is not own_ms
         times = by_room(room_ids, effective_ms) if retimed else {}
         newest_ms = newest_by_room(room_ids, decoded.append_time_ms)
         second = min(effective_ms) // BUCKET_MS
         in_one_second = max(effective_ms) // BUCKET_MS == second
-        for room_id, events in by_room(room_ids, decoded.events).items():
+        for room_id, events in events_of.items():
             room = self._touch(room_id)
             if room.first_offsets[topic_index] < 0:
                 room.first_offsets[topic_index] = records[room_ids.index(room_id)].offset
@@ -225,28 +208,29 @@ class PartitionFold:
                     self.counters.retimed += sum(event.event_time_ms != at for event, at in at_own_times)
                 continue
             for event, each_ms in zip(events, at_ms, strict=True):
-                self._fold_one(topic_index, room, event, each_ms, records, decoded.events)
+                outcome = room.fold(event, each_ms)
+                self._account(topic_index, room, outcome, event, each_ms, records, decoded.events)
         note_other_lines(self.shared, self.counters, self.noted, topic_index, records, decoded.events)
         self._life.generations.ids += len(records)
 
-    def _fold_one(
+    def _account(
         self,
         topic_index: int,
-        room: Room,
+        memory: Memory,
+        outcome: Outcome,
         event: RoomEvent,
         at_ms: int,
         records: Sequence[Record],
         events: Sequence[RoomEvent],
     ) -> None:
-        """One of `events`, which are those of `records`."""
-        outcome = room.fold(event, at_ms)
+        """Count what became of one of `events`, which are those of `records`."""
         if outcome is Outcome.APPLIED:
             self.counters.applied[topic_index] += 1
             self.counters.retimed += event.event_time_ms != at_ms
         elif outcome is Outcome.DUPLICATE:
             self.counters.duplicate[topic_index] += 1
         elif isinstance(event, Order):  # no other is ever in conflict
-            letter = letter_of(room, REASON_OF[outcome], event)
+            letter = letter_of(memory, REASON_OF[outcome], event)
             self._refuse(topic_index, record_of(event, records, events), letter)
             self.counters.conflicts[letter.reason.value] += 1
 

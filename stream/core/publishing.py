@@ -1,7 +1,8 @@
 """Which rooms of a partition are to be published, and when: their documents, at their pace.
 
 Documents that go to Redis use up revisions as they are made; when they are made is no matter of the log. The documents
-of a cut go to `live.signals` and depend on nothing but the log and the revision.
+of a cut go to `live.signals` and depend on nothing but the log and the revision; a cut is all that the shell is to
+write down at one moment.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec import structs
 
-from stream.core.growth import TOPICS_1, grown
+from stream.core.growth import TOPICS_1, VERSION_1, grown
 from stream.core.snapshot import Moment, document_of, last_of, overlay_of
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Sequence
 
+    from stream.contract.decode import DeadLetter, Record
     from stream.contract.overlay import EndedBy, Overlay
     from stream.core.counters import Counters, Reason
+    from stream.core.journal import Steps
     from stream.core.memory import Shared
+    from stream.core.misplaced import Notice
     from stream.core.room import Room
     from stream.core.rules import Rules
 
@@ -39,6 +43,31 @@ class Published(NamedTuple):
     append_ms: int
     positions: tuple[int, ...] = ()
     last: bool = False
+
+
+class Refused(NamedTuple):
+    """A record that the contract refuses, whole, until the shell has written it down."""
+
+    topic_index: int
+    offset: int
+    record: Record
+    letter: DeadLetter
+
+
+class Cut(NamedTuple):
+    """What changed since the last cut, of one moment.
+
+    State records, positions, clock, dead letters, documents of changed rooms, and the steps that led to all this.
+    """
+
+    records: list[tuple[bytes, bytes | None]]
+    positions: tuple[int, ...]
+    clock_ms: int
+    refused: list[Refused]
+    signals: list[Published]
+    steps: Steps | None  # what led here; None: nothing to save, and the steps go on
+    version: int = VERSION_1  # of the checkpoint from here on; see `growth`
+    notices: Sequence[Notice] = ()  # to rooms of other partitions; see `misplaced`
 
 
 class Publishing:

@@ -5,7 +5,6 @@ Folds one event into totals, windows, people, orders and ledgers. Owns duplicate
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from stream.contract.events import (
@@ -25,8 +24,7 @@ from stream.contract.events import (
     SaleOpened,
     SaleRestocked,
 )
-from stream.contract.refusal import Reason
-from stream.core.conflicts import is_known, is_of_another
+from stream.core.conflicts import Outcome
 from stream.core.distinct import Distinct
 from stream.core.memory import Memory
 from stream.core.orders import expire, fold_orders
@@ -40,7 +38,6 @@ from stream.core.rates import (
     ENGAGED,
     VIEWERS,
 )
-from stream.core.stock import STATUS_BIT
 from stream.core.time import BUCKET_MS
 from stream.core.windows import Audience, Tally, advance_all, sample_of
 
@@ -56,19 +53,6 @@ if TYPE_CHECKING:
 
 # A late `enter` must find the `leave` that closed its session: lateness plus a minute for what waits in the merge.
 CLOSED_MARGIN_MS = 60_000
-
-
-class Outcome(IntEnum):
-    """What became of a valid event."""
-
-    APPLIED = 0
-    DUPLICATE = 1
-    # Nothing has happened: the record is to be refused.
-    ORDER_CONFLICT = 2
-    EVENT_ID_CONFLICT = 3
-
-
-REASON_OF = {Outcome.ORDER_CONFLICT: Reason.ORDER_CONFLICT, Outcome.EVENT_ID_CONFLICT: Reason.EVENT_ID_CONFLICT}
 
 
 class Room(Memory):
@@ -147,22 +131,12 @@ class Room(Memory):
 
     def fold(self, event: RoomEvent, effective_ms: int) -> Outcome:
         """Apply one event. Total: any event in any state has an outcome."""
-        event_id = event.event_id
-        if event_id in self.ids or event_id in self.ids_previous:
-            return self._again(event)
-        self.ids.add(event_id)
-        self.new_ids.append(event_id)
+        outcome = self.said_before(event)
+        if outcome is not None:
+            return outcome
+        self.ids.add(event.event_id)
+        self.new_ids.append(event.event_id)
         return self.FOLDS[type(event)](self, event, effective_ms)
-
-    def _again(self, event: RoomEvent) -> Outcome:
-        """A record whose event id is known."""
-        if self.second_edition and isinstance(event, Order):
-            if not is_known(self, event):
-                return Outcome.EVENT_ID_CONFLICT
-            if (order := self.orders.get(event.order_id)) is not None and order.mask & STATUS_BIT[event.status]:
-                self.renew_order(order)
-        self.renew(event.event_id)
-        return Outcome.DUPLICATE
 
     def _like(self, event: Like, at_ms: int) -> Outcome:
         self.likes += event.count
@@ -248,13 +222,6 @@ class Room(Memory):
 
     # -- orders -----------------------------------------------------------------------------------------------------
     def _order(self, event: Order, at_ms: int) -> Outcome:
-        if self.second_edition:
-            order = self.orders.get(event.order_id)
-            if order is not None and is_of_another(self, order, event):
-                # Mended it may come again under the same id.
-                self.ids.remove(event.event_id)
-                self.new_ids.pop()
-                return Outcome.ORDER_CONFLICT
         return Outcome.APPLIED if fold_orders(self, (event,), (at_ms,))[0] else Outcome.DUPLICATE
 
     def _expire(self, order: OrderState) -> None:

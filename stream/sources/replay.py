@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from stream.core.partition import Refused
-    from stream.core.publishing import Published
+    from stream.core.publishing import Published, Refused
     from stream.core.rules import Rules
     from stream.sources.timeline import TimedValue
 

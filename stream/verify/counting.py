@@ -36,11 +36,17 @@ class Place(Struct):
         partition: its own.
         since_ms: append time of its first record.
         after: per topic (full name), the offset after its last record that was counted.
+        news_after: the same of its last record that may begin a session.
     """
 
     partition: int
     since_ms: int
     after: dict[str, int]
+    news_after: dict[str, int]
+
+    def counted(self, session: Session | None) -> dict[str, int]:
+        """Up to where records were counted that may change what a document of this session says."""
+        return self.after if session is None or session.ended_at_ms is None else self.news_after
 
 
 class Counting:
@@ -111,7 +117,9 @@ class Counting:
         if session is None:
             self._sessions.setdefault(room_id, None)
             return
-        self.recount.begins(room_id, session.began_at_ms, dict(zip(TOPIC_NAMES, session.first_offsets, strict=False)))
+        first = dict(zip(TOPIC_NAMES, session.first_offsets, strict=False))
+        end = None if session.ended_at_ms is None else dict(zip(TOPIC_NAMES, session.next_offsets, strict=False))
+        self.recount.begins(room_id, session.began_at_ms, first, end)
         known = self._sessions.get(room_id)
         if known is None or known.began_at_ms <= session.began_at_ms:
             self._sessions[room_id] = session
@@ -136,8 +144,10 @@ class Counting:
             return
         place = self.places.get(room_id)
         if place is None:
-            place = self.places[room_id] = Place(record.partition, record.timestamp, {})
+            place = self.places[room_id] = Place(record.partition, record.timestamp, {}, {})
         place.after[record.topic] = record.offset + 1
+        if self.recount.last_is_news:
+            place.news_after[record.topic] = record.offset + 1
         self.heard.add(room_id)
 
     def counted_beyond(self, partition: int, positions: dict[str, int]) -> bool:

@@ -104,6 +104,7 @@ class Recount:
         # were written before that time had come.
         self.ahead_of_clock: set[tuple[str, int, int]] = set()
         self.refusals: list[Refusal] = []
+        self.last_is_news = False  # whether the record that was added last may begin a session
 
     def add(
         self,
@@ -132,6 +133,7 @@ class Recount:
         """
         logical = topic.rpartition(".")[2]
         self.accounts.received += 1
+        self.last_is_news = False
         rules = self._rulebook.at(partition, logical, offset)
         event = self._decoder(logical, partition, rules).decode(value, key, timestamp_ms, headers)
         reason: str | None
@@ -194,6 +196,7 @@ class Recount:
             room = self._rooms[event.room_id] = RoomCount(event.room_id, rules)
         if rules.contract_edition > FIRST_EDITION and room.contradicts(event):
             return "order_conflict"
+        self.last_is_news = room.is_news(event)
         room.meet(event)
         self._first_seen_ms[name] = timestamp_ms
         if wait:
@@ -214,7 +217,7 @@ class Recount:
         """A repetition says nothing, but that there is somebody. Of a word it does not say even that."""
         room = self._rooms.get(found.event.room_id)
         if room is not None and found.offset < 0 and not isinstance(found.event, RoomOpened | RoomClosed):
-            room.go_on(found.event, found.timestamp_ms)
+            room.go_on(found.event, found.timestamp_ms, is_news=False)
 
     def _apply(self, found: _Found) -> None:
         event, rules = found.event, found.rules
@@ -223,7 +226,7 @@ class Recount:
         if room is None:
             room = self._rooms[event.room_id] = RoomCount(event.room_id, rules)
         if rules.remember_sales_ms and found.offset < 0:
-            room.go_on(event, found.timestamp_ms)
+            room.go_on(event, found.timestamp_ms, is_news=self.last_is_news)
         elif found.offset >= 0:
             room.go_to(event, found.topic, found.offset)
         if not room.apply(event, effective_ms, rules.contract_edition):
@@ -257,12 +260,18 @@ class Recount:
         return over
 
     # -- sessions ------------------------------------------------------------------------------------------------------
-    def begins(self, room_id: str, began_at_ms: int, first_offsets: Mapping[str, int]) -> None:
-        """A document says that a session of a room begins at these offsets, by logical topic."""
+    def begins(
+        self,
+        room_id: str,
+        began_at_ms: int,
+        first_offsets: Mapping[str, int],
+        next_offsets: Mapping[str, int] | None = None,
+    ) -> None:
+        """A document says that a session of a room begins at these offsets, by logical topic, and where it ends."""
         room = self._rooms.get(room_id)
         if room is None:
             room = self._rooms[room_id] = RoomCount(room_id, self._rulebook.stated)
-        room.begins(began_at_ms, first_offsets)
+        room.begins(began_at_ms, first_offsets, next_offsets)
 
     def release(self, room_id: str, positions: Mapping[str, int]) -> None:
         """Count what waited of a room below these offsets, by logical topic."""

@@ -148,7 +148,7 @@ class RedisCheck:
         room, made_of = overlay.room_id, dict.fromkeys(self._topics, 0)
         made_of.update(zip(self._topics, positions, strict=False))
         place = self._counting.places.get(room)
-        if place is not None and any(after > made_of[topic] for topic, after in place.after.items()):
+        if place is not None and any(after > made_of[topic] for topic, after in place.counted(overlay.session).items()):
             self._tried[room] = self._tried.get(room, 0) + 1
             if self._tried[room] >= DOCUMENTS_TRIED:
                 del self._tried[room]

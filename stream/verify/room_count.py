@@ -112,6 +112,7 @@ class RoomCount:
         # By when each began; the first is that of documents that say nothing of sessions.
         self._sessions = {NEVER_MS: SessionCount({})}
         self._session = self._sessions[NEVER_MS]  # of the record that is applied, or of the document asked for
+        self._between = SessionCount({})  # of records that belong to no session
         self._in_order = False  # records came without offsets
         self._orders: dict[str, _OrderFacts] = {}
         self._met: dict[str, tuple[str, str, set[OrderStatus]]] = {}  # orders, also those that are yet to be applied
@@ -177,6 +178,10 @@ class RoomCount:
         """Whether the order is known to have come to this status."""
         met = self._met.get(event.order_id)
         return met is not None and event.status in met[2]
+
+    def is_news(self, event: RoomEvent) -> bool:
+        """Whether a session may begin with it: not with a status of an order that is said again, nor with a leave."""
+        return not self.has_heard(event) if isinstance(event, Order) else not isinstance(event, Leave)
 
     def meet(self, event: RoomEvent) -> None:
         """A record was read that will be applied, now or later."""
@@ -259,8 +264,10 @@ class RoomCount:
                 return
 
     # -- sessions ---------------------------------------------------------------------------------------------------
-    def begins(self, began_at_ms: int, first_offsets: Mapping[str, int]) -> None:
-        """A session begins at these offsets, by logical topic, as a document of it says.
+    def begins(
+        self, began_at_ms: int, first_offsets: Mapping[str, int], next_offsets: Mapping[str, int] | None = None
+    ) -> None:
+        """A session begins at these offsets, by logical topic, as documents say; its last one says where it ends.
 
         Nothing behind them may have been applied yet. Of a topic without a record the offset grows until there is one.
         """
@@ -276,18 +283,22 @@ class RoomCount:
         else:
             for topic, first in first_offsets.items():
                 session.first_offsets[topic] = max(first, session.first_offsets.get(topic, 0))
+        if next_offsets is not None:
+            session.next_offsets = dict(next_offsets)
 
     def go_to(self, event: RoomEvent, topic: str, offset: int) -> None:
-        """What is applied next lies here: it belongs to the last session that begins before it."""
+        """What is applied next lies here: it belongs to the last session before it that goes on so far."""
         found = None
         for session in self._sessions.values():
             if session.first_offsets.get(topic, 0) <= offset:
                 found = session
         self._session = found or self._session
-        if not isinstance(event, RoomOpened | RoomClosed):
+        if found is not None and found.next_offsets is not None and offset >= found.next_offsets.get(topic, offset + 1):
+            self._session = self._between
+        elif not isinstance(event, RoomOpened | RoomClosed):
             self._session.applied_from.setdefault(topic, offset)
 
-    def go_on(self, event: RoomEvent, append_ms: int) -> None:
+    def go_on(self, event: RoomEvent, append_ms: int, *, is_news: bool) -> None:
         """The same where nothing says where a record lies: in the order of the log, silence and words end sessions."""
         self._in_order = True
         newest = next(reversed(self._sessions.values()))
@@ -298,6 +309,9 @@ class RoomCount:
         over = newest.is_over or (began and append_ms - newest.newest_append_ms > idle_ms)
         if isinstance(event, RoomOpened):
             over = over or (began and event.show_id != newest.show_id)
+        if over and not is_news:
+            self._session = self._between
+            return
         if over:
             began_ms = max(append_ms, next(reversed(self._sessions)) + 1)
             newest = self._sessions[began_ms] = SessionCount({})

@@ -66,6 +66,7 @@ class SessionCount:
 
     Attributes:
         first_offsets: by logical topic, where its records begin; what is not in it begins with the log.
+        next_offsets: the same of where they end; None: it goes on, as far as is known.
         show_id: of the show that a host opened in it.
         likes: and so on: totals.
         reached: orders that reached a status in it; a paid one counts as placed if nobody had said so before.
@@ -76,6 +77,7 @@ class SessionCount:
 
     def __init__(self, first_offsets: dict[str, int]) -> None:
         self.first_offsets = first_offsets
+        self.next_offsets: dict[str, int] | None = None
         self.applied_from: dict[str, int] = {}  # by logical topic, where the first record lay that was applied
         self.show_id: str | None = None
         self.likes = self.comments = self.cart_adds = 0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from stream.contract.overlay import Overlay
-    from stream.core.partition import Refused
+    from stream.core.publishing import Refused
     from stream.sources.replay import Books
 
 MAX_ROOMS = 20

@@ -16,7 +16,8 @@ from stream.worker.checkpoint import BATCH_BYTES, Message
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from stream.core.partition import PartitionFold, Refused
+    from stream.core.partition import PartitionFold
+    from stream.core.publishing import Refused
 
 log = structlog.get_logger(__name__)
 

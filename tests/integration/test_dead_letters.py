@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
 from stream.contract.refusal import DeadLetter, Reason
-from stream.core.partition import Refused
+from stream.core.publishing import Refused
 from stream.sources.letters import RESENT
 from stream.worker.dead_letters import dead_letter
 from tests.integration.worker_process import WorkerProcess

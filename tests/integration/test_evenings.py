@@ -57,6 +57,13 @@ class Evenings:
         fields = {"order_id": order_id, "status": status, "currency": "CNY", "lines": [line]}
         await self.send("orders", room, at_ms, type="order", user_id=f"u-{order_id}", **fields)
 
+    async def close(self, evening: int, order_id: str, status: str) -> None:
+        """The show of `by-word` ends; what comes then is no news: a viewer leaves, a shop repeats itself."""
+        room, at_ms = "by-word", self.at(evening, 30)
+        await self.send("interactions", room, at_ms, type="room_closed", show_id=f"show-{evening}")
+        await self.send("visits", room, at_ms + 1_000, type="leave", user_id="u0")
+        await self.order(room, at_ms + 2_000, order_id, status)
+
     async def shown(self, room: str) -> dict[str, Any] | None:
         """What Redis shows of a room; its versions may only rise."""
         found = await self.redis.get(room_key(self.prefix, room, "overlay"))
@@ -165,7 +172,7 @@ async def test_three_evenings_are_seen_from_their_first_event_and_reported_right
         await show.order(room, show.at(0, 2), "late", "placed")
         await show.order(room, show.at(0, 2), "prompt", "paid")
     await show.until_all_shown(worker, dict.fromkeys(ROOMS, report(1, 2, 1)))
-    await show.send("interactions", "by-word", show.at(0, 30), type="room_closed", show_id="show-0")
+    await show.close(0, "prompt", "paid")
 
     # -- a take-over in the night
     worker.kill()
@@ -182,7 +189,7 @@ async def test_three_evenings_are_seen_from_their_first_event_and_reported_right
         (sale,) = (await show.shown(room) or {})["sales"]
         assert (sale["status"], sale["available"], sale["held"], sale["sold"]) == ("open", 48, 0, 2)
     await show.send("comments", "by-silence", show.at(1, 10), type="comment", user_id="u0", text="hi")
-    await show.send("interactions", "by-word", show.at(1, 30), type="room_closed", show_id="show-1")
+    await show.close(1, "late", "paid")
 
     # -- a fourth room: that which has been silent for longest is forgotten
     await show.send("visits", "passing", show.at(1, 200), type="enter", user_id="u9")
@@ -199,9 +206,11 @@ async def test_three_evenings_are_seen_from_their_first_event_and_reported_right
     for room in ROOMS:
         left[room] = [(sale["status"], sale["available"]) for sale in (await show.shown(room) or {})["sales"]]
     assert left == {"by-silence": [("open", 47)], "by-word": [("open", 47)], "forgotten": []}
-    await show.send("interactions", "by-word", show.at(2, 30), type="room_closed", show_id="show-2")
+    await show.close(2, "third", "placed")
     await show.send("visits", "passing", show.at(2, 200), type="enter", user_id="u9")
     await show.until_shown("passing", show.at(2, 200), worker)
+    document = await show.shown("by-word") or {}
+    assert (document["session"]["ended_by"], document["totals"]["watching_now"]) == ("word", 1)
 
     settings = load_settings(
         bootstrap_servers=stack.bootstrap_servers, topic_prefix=topic_prefix, room_idle_ms=3_600_000

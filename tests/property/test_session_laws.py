@@ -103,7 +103,9 @@ class Watched:
         """What a document says of its session."""
         if overlay.session is not None:
             first = dict(zip(TOPIC_NAMES, overlay.session.first_offsets, strict=True))
-            self.recount.begins(overlay.room_id, overlay.session.began_at_ms, first)
+            end = dict(zip(TOPIC_NAMES, overlay.session.next_offsets, strict=True))
+            is_over = overlay.session.ended_at_ms is not None
+            self.recount.begins(overlay.room_id, overlay.session.began_at_ms, first, end if is_over else None)
 
     def look(self, documents: list[Published], word: Rec | None = None) -> None:
         for each in documents:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stream.core import roomstate
+from stream.core.conflicts import Outcome
 from stream.core.crowd import Crowd, fold_crowd
-from stream.core.room import Outcome
 from stream.core.rules import Rules
 from stream.core.time import BUCKET_MS
 from tests.support.events import (

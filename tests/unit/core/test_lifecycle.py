@@ -1,16 +1,34 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 import pytest
 
+from stream.contract.events import EDITION
 from stream.contract.overlay import Overlay, Session
 from stream.core.growth import VERSION_1, VERSION_2
 from stream.core.rules import Rules
-from tests.support.events import Log, at, closed, comment, like, opened, order
+from tests.support.events import (
+    Log,
+    at,
+    closed,
+    comment,
+    enter,
+    leave,
+    like,
+    opened,
+    order,
+    room_closed,
+    room_opened,
+)
 from tests.support.rooms import restarted
 
+if TYPE_CHECKING:
+    from stream.contract.events import RoomEvent
+
 WEEK_MS = 7 * 86_400_000
-RULES = Rules(remember_sales_ms=WEEK_MS, remember_orders_ms=WEEK_MS)
+RULES = Rules(remember_sales_ms=WEEK_MS, remember_orders_ms=WEEK_MS, contract_edition=EDITION)
 IDLE_S = RULES.room_idle_ms / 1_000
 Saved = dict[bytes, bytes | None]
 
@@ -109,3 +127,77 @@ def test_a_late_close_is_heard_of_too() -> None:
     log.add(closed(s=2 * IDLE_S))
     (sale,) = log.overlay().sales
     assert sale.status == "ended"
+
+
+# -- what begins no session --------------------------------------------------------------------------------------------
+def after_a_show() -> Log:
+    """A show of a like and a paid order, ended by word at second 10; its ids: l, o."""
+    log = Log(RULES)
+    log.add(room_opened(), enter("u1"), like("u1", event_id="l"), order("paid", "o1", "u1", event_id="o"))
+    log.add(room_closed(s=10))
+    assert "r1" not in log.fold.rooms
+    return log
+
+
+NO_NEWS: dict[str, RoomEvent] = {
+    "a leave": leave("u1", s=11),
+    "a repetition": like("u1", event_id="l", s=11),
+    "an order's record again": order("paid", "o1", "u1", event_id="o", s=11),
+    "the same status under another event id": order("paid", "o1", "u1", s=11),
+    "an order of another user": order("refunded", "o1", "u2", s=11),
+    "another thing under a known event id": order("placed", "o2", "u1", event_id="l", s=11),
+}
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "beside another room's record"])
+@pytest.mark.parametrize("why", NO_NEWS)
+def test_what_is_no_news_begins_no_session(why: str, together: bool) -> None:  # noqa: FBT001 — one of two
+    log = after_a_show()
+    event = NO_NEWS[why]
+    others: list[RoomEvent] = [msgspec.structs.replace(event, room_id="r2", event_id="of-r2")] if together else []
+    log.add_slice(event, *others)
+    assert ("r2" in log.fold.rooms) == together
+    assert "r1" not in log.fold.rooms
+    counters = log.fold.counters
+    assert sum(counters.received) == sum(counters.applied) + sum(counters.duplicate) + len(log.fold.refused)
+    assert len(log.fold.refused) == (why in ("an order of another user", "another thing under a known event id"))
+    last = [
+        msgspec.json.decode(each.document, type=Overlay) for each in log.fold.publish(None, 1) if each.room_id == "r1"
+    ]
+    assert [each.session.ended_by for each in last if each.session] == ["word"]
+    assert last[0].totals.likes == 1
+
+
+@pytest.mark.parametrize(
+    "news", [comment(s=11), order("refunded", "o1", "u1", s=11), order("placed", "o2", "u1", s=11), enter("u2", s=11)]
+)
+def test_news_begins_a_session(news: RoomEvent) -> None:
+    log = after_a_show()
+    log.add(news)
+    assert "r1" in log.fold.rooms
+
+
+def test_what_was_no_news_is_remembered_over_a_restart() -> None:
+    log = after_a_show()
+    saved: Saved = {}
+    log.add(leave("u1", s=11, event_id="bye"), order("paid", "o1", "u1", s=11, event_id="again"))
+    log.fold = restarted(log.fold, saved, RULES)
+    assert "r1" not in log.fold.rooms
+    log.add(leave("u1", s=12, event_id="bye"), order("paid", "o1", "u1", s=12, event_id="again"))
+    assert "r1" not in log.fold.rooms
+    assert sum(log.fold.counters.duplicate) == 2
+
+
+def test_of_a_room_that_is_known_no_more_everything_is_news() -> None:
+    log = after_a_show()
+    log.tick(3 * WEEK_MS / 1_000)
+    log.add(leave("u1", s=3 * WEEK_MS / 1_000))
+    assert "r1" in log.fold.rooms
+
+
+def test_where_rooms_are_not_remembered_every_record_begins_a_session() -> None:
+    log = Log(Rules(remember_sales_ms=0))
+    log.add(like(event_id="l"))
+    log.tick(IDLE_S + 1)
+    log.add(leave(s=IDLE_S + 1))
+    assert "r1" in log.fold.rooms

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from stream.core.room import Outcome, Room
+from typing import TYPE_CHECKING
+
+from stream.core.conflicts import Outcome
 from stream.core.rules import Rules
 from tests.support.events import (
     at,
@@ -14,6 +16,9 @@ from tests.support.events import (
     order,
     restocked,
 )
+
+if TYPE_CHECKING:
+    from stream.core.room import Room
 
 
 def test_ids_are_remembered_for_two_generations() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from stream.contract.events import Order
+from stream.core.conflicts import Outcome
 from stream.core.orders import fold_orders
-from stream.core.room import Outcome, Room
 from stream.core.rules import Rules
 from tests.support.events import (
     T0_S,
@@ -16,6 +18,9 @@ from tests.support.events import (
     new_room,
     order,
 )
+
+if TYPE_CHECKING:
+    from stream.core.room import Room
 
 
 # -- statuses ----------------------------------------------------------------------------------------------------------

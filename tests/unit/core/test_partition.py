@@ -27,8 +27,7 @@ from tests.support.events import (
 from tests.support.rooms import COMMENTS, LIKES, ORDERS, TOPICS, VISITS, Rec, restarted
 
 if TYPE_CHECKING:
-    from stream.core.partition import Cut
-    from stream.core.publishing import Published
+    from stream.core.publishing import Cut, Published
 
 Saved = dict[bytes, bytes | None]  # the compacted topic
 RULES = Rules()

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stream.contract.events import INPUT_TOPICS
+from stream.core.conflicts import Outcome
 from stream.core.rates import BUYERS, CARTERS, CLICKERS, ENGAGED, PAYERS, VIEWERS
-from stream.core.room import Outcome, Room
+from stream.core.room import Room
 from stream.core.rules import Rules
 from tests.support.events import (
     at,

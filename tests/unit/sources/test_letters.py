@@ -12,7 +12,7 @@ from stream.contract.decode import Decoder
 from stream.contract.kept import CutBytes
 from stream.contract.recording import decode_record
 from stream.contract.refusal import DeadLetter, Reason
-from stream.core.partition import Refused
+from stream.core.publishing import Refused
 from stream.sources.letters import NO_REASON, RESENT, Judge, Letter, letter_of
 from stream.worker.dead_letters import dead_letter
 

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from stream.contract.kept import KEPT_KEY_BYTES, CutBytes
 from stream.contract.refusal import Reason, refuse
-from stream.core.partition import Refused
+from stream.core.publishing import Refused
 from stream.core.rules import Rules
 from stream.verify.recount import Refusal, digest
 from stream.verify.saved import DeadLetters
