@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from stream.contract.events import EDITION
+from stream.contract.overlay import SIGNALS_EDITION
 from stream.core.rules import Rules
 from stream.errors import SnapupError, bad_settings
 from stream.kafka_clients import Brokers, Mechanism, Protocol, Security
@@ -277,6 +278,7 @@ class Settings(BaseSettings):
             rooms_max=self.rooms_max,
             sales_per_room_max=self.sales_per_room_max,
             contract_edition=EDITION,
+            signals_edition=SIGNALS_EDITION,
         )
 
 

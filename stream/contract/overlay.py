@@ -11,6 +11,9 @@ from typing import Literal
 from msgspec import Struct
 
 SCHEMA = "snapup.overlay.v1"
+# The rules of forecast, urgency and claims; docs/signals.md says under "Editions" what each changed.
+FIRST_SIGNALS = 1
+SIGNALS_EDITION = 2
 
 
 def room_key(prefix: str, room_id: str, what: str) -> str:

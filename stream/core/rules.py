@@ -9,6 +9,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from stream.contract.overlay import FIRST_SIGNALS
+
 WINDOWS_MS: tuple[int, ...] = (60_000, 300_000, 1_800_000)
 
 
@@ -74,6 +76,13 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     # Which edition of the contract is read. A journal that says nothing of it was written under the first.
     contract_edition: int = 1
+    # Which rules of forecast, urgency and claims hold. A journal that says nothing of it was written under the first.
+    signals_edition: int = FIRST_SIGNALS
+
+    @property
+    def second_signals(self) -> bool:
+        """Whether the rules of the second edition hold: see docs/signals.md, Editions."""
+        return self.signals_edition > FIRST_SIGNALS
 
     @property
     def remembers_rooms(self) -> bool:
