@@ -155,6 +155,12 @@ class Settings(BaseSettings):
     remember_orders_max: int = Field(500_000, ge=1_000, description="orders remembered per partition")
     rooms_max: int = Field(50_000, ge=1, description="rooms per partition")
     sales_per_room_max: int = Field(500, ge=1, description="sale and SKU pairs per room")
+    signal_max_bytes: int = Field(
+        1_000_000,
+        ge=100_000,
+        le=8_000_000,
+        description="of a document in the topic `signals`: a larger one goes there without its longest lists",
+    )
 
     # Kafka group
     session_timeout_ms: int = Field(6_000, ge=6_000, le=300_000, description="a silent member is out after this")
@@ -277,6 +283,7 @@ class Settings(BaseSettings):
             remember_orders_max=self.remember_orders_max,
             rooms_max=self.rooms_max,
             sales_per_room_max=self.sales_per_room_max,
+            signal_max_bytes=self.signal_max_bytes,
             contract_edition=EDITION,
             signals_edition=SIGNALS_EDITION,
         )

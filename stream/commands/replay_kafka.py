@@ -16,7 +16,6 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from stream.errors import EXIT_FAILURE, NoSuchError
 from stream.sources.journal_log import JournalLog, Plan, journal_log
-from stream.worker.checkpoint import SIGNAL_MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -172,8 +171,6 @@ async def _replay_partition(
     ):
         comparison = Comparison(live, f"{log.signals}, partition {number}", found)
         async for published in documents:
-            if len(published.document) > SIGNAL_MAX_BYTES:
-                continue  # the worker did not write it either
             if check:
                 await comparison.take(published)
             if room in (None, published.room_id):

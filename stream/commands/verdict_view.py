@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stream.verify.verdict import RoomVerdict, Verdict
 
 # In a table for people; --json has all.
-ROOMS_SHOWN, DIFFERENCES_SHOWN = 200, 50
+ROOMS_SHOWN, DIFFERENCES_SHOWN, SHORT_SHOWN = 200, 50, 5
 # What a figure depends on most; --full has the others.
 RULES_SHOWN = ("allowed_lateness_ms", "hold_ms", "room_idle_ms")
 
@@ -44,11 +44,27 @@ def show_verdict(verdict: Verdict, console: Console, *, full: bool = False, one_
         soft_wrap=True,
     )
     console.print(f"Compared: {_compared(verdict)}.", soft_wrap=True)
+    for text in shortened_told(verdict.rooms, every_room=full):
+        console.print(text, markup=False, soft_wrap=True)
     if accounts.forgettable:
         told = f"{accounts.forgettable} duplicates came so late that a worker may have forgotten their ids."
         console.print(told, soft_wrap=True)
     for text in rules_told(verdict, every_rule=full):
         console.print(text, markup=False, soft_wrap=True)
+
+
+def shortened_told(rooms: list[RoomVerdict], *, every_room: bool) -> list[str]:
+    """Which rooms have shorter documents in the topic than in Redis, and what these lack. No differences."""
+    short = [room for room in rooms if room.left_out]
+    told = [
+        f"{room.room_id}: too large for live.signals, so without "
+        + ", ".join(f"{_number(count)} {name}" for name, count in room.left_out.items())
+        + " there; Redis has all."
+        for room in (short if every_room else short[:SHORT_SHOWN])
+    ]
+    if len(short) > len(told):
+        told.append(f"and {_number(len(short) - len(told))} more rooms: --full lists all")
+    return told
 
 
 def rules_told(verdict: Verdict, *, every_rule: bool) -> list[str]:

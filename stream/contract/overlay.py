@@ -227,7 +227,11 @@ class Session(Struct):
 
 
 class Overlay(Struct, omit_defaults=True):
-    """The whole snapshot of one room. `sales_refused`: records beyond the bound on its sales; absent: none."""
+    """The whole snapshot of one room.
+
+    `sales_refused`: records beyond the bound on its sales; absent: none. `left_out`: only in the topic `signals`, of a
+    document that would have been too large for it: how many items each list lacks.
+    """
 
     schema: str
     room_id: str
@@ -245,3 +249,4 @@ class Overlay(Struct, omit_defaults=True):
     feed: list[FeedItem]
     session: Session | None = None
     sales_refused: int | None = None
+    left_out: dict[str, int] | None = None

@@ -14,7 +14,7 @@ import msgspec
 from stream.core import roomstate
 from stream.core.changelog import frame, unframe
 from stream.core.growth import TOPICS_1, grown
-from stream.core.publishing import Published
+from stream.core.publishing import Published, for_log
 from stream.core.shown import encode
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Ended:
                 last.rev = last.rev_saved + revisions[len(published)] + 1
             published.append(last.rev - 1 - last.rev_saved)
             self._rising.saved(last.rev)
-            yield last.published(epoch)
+            yield for_log(last.published(epoch), self._rules)
 
     def tombstones(self) -> list[tuple[bytes, bytes | None]]:
         """What is to be deleted since the last call."""

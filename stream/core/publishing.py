@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from msgspec import structs
 
 from stream.core.growth import TOPICS_1, VERSION_1, grown
+from stream.core.shortening import shortened
 from stream.core.snapshot import Moment, document_of, last_of, overlay_of
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Published(NamedTuple):
 
     `append_ms`: append time of the newest record in it (−1: none). `positions`: of the partition when it was made;
     those at the end of the contract's order that are 0 are left out. `last`: of a session that has ended.
+    `whole_bytes`: of a document that was too large for the log and lacks lists; 0: it lacks none.
     """
 
     room_id: str
@@ -43,6 +45,7 @@ class Published(NamedTuple):
     append_ms: int
     positions: tuple[int, ...] = ()
     last: bool = False
+    whole_bytes: int = 0
 
 
 class Refused(NamedTuple):
@@ -68,6 +71,15 @@ class Cut(NamedTuple):
     steps: Steps | None  # what led here; None: nothing to save, and the steps go on
     version: int = VERSION_1  # of the checkpoint from here on; see `growth`
     notices: Sequence[Notice] = ()  # to rooms of other partitions; see `misplaced`
+
+
+def for_log(published: Published, rules: Rules) -> Published:
+    """What goes to the topic `signals`, which takes documents up to a size; under older rules none was shortened."""
+    whole_bytes = len(published.document)
+    if not 0 < rules.signal_max_bytes < whole_bytes:
+        return published
+    document = shortened(published.document, rules.signal_max_bytes)
+    return published._replace(document=document, whole_bytes=whole_bytes)
 
 
 class Publishing:
@@ -174,7 +186,7 @@ class Publishing:
         return self._made(room, self._moment(room, wall_ms, epoch, refresh_ms), self._counters.withheld)
 
     def signal(self, room: Room, epoch: int) -> Published:
-        """The document of a changed room as of the cut, with a revision of its own.
+        """The document of a changed room as of the cut, with a revision of its own; not larger than the log takes.
 
         Nothing in it depends on what was published meanwhile, but for the revision itself.
         """
@@ -182,7 +194,7 @@ class Publishing:
         room.rev_saved = room.rev
         idle = self._shared.clock_ms - room.touched_ms > self._rules.idle_after_ms
         refresh_ms = self._rules.refresh_idle_ms if idle else self._rules.refresh_active_ms
-        return self._made(room, self._moment(room, None, epoch, refresh_ms), None)
+        return for_log(self._made(room, self._moment(room, None, epoch, refresh_ms), None), self._rules)
 
     def last(self, room: Room, ended_by: EndedBy, positions: Sequence[int]) -> Overlay:
         """The last document of a session, made as it ends; `positions`: behind its last records."""

@@ -40,6 +40,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     rooms_max: int = 50_000
     sales_per_room_max: int = 500
     feed_items: int = 8
+    # Of documents in the topic `signals`, larger ones are shortened; 0: none is, workers of old left large ones out.
+    signal_max_bytes: int = 0
     remember_sales_ms: int = 0  # 0: a room is forgotten with its session, as all were until sessions had memories
 
     # Pace of publication

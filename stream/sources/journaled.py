@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from stream.core.journal import Segment
     from stream.core.publishing import Published
 
+# Workers that did not shorten documents left larger ones out of the topic.
+SIGNAL_MAX_BYTES_1 = 1_000_000
+
 
 class JournaledPartition:
     """Follows the segments of one partition, from one that begins without rooms.
@@ -86,7 +89,9 @@ class JournaledPartition:
                     self._state.pop(key, None)
                 else:
                     self._state[key] = value
-        return cut.signals
+        if self.fold.rules.signal_max_bytes:
+            return cut.signals
+        return [each for each in cut.signals if len(each.document) <= SIGNAL_MAX_BYTES_1]
 
     def _take_over(self, claim: Segment) -> None:
         steps = claim.steps

@@ -282,6 +282,7 @@ class Auditor:
         if verdict.skipped is None and documents:
             for document in reversed(documents):
                 verdict.saved_as_of_ms, verdict.saved = self._counting.figures(room_id, document.value)
+                verdict.left_out = document.left_out
                 if all(figure.agrees for figure in verdict.saved):
                     break
         elif verdict.skipped is None and self._counting.silent_since(room_id, meta.clock_ms):

@@ -58,11 +58,15 @@ class Figure(Struct, frozen=True):
 
 
 def compare(recounted: RoomFigures, overlay: Overlay) -> list[Figure]:
-    """All figures of one room. `recounted` must be of the document's room and `as_of_ms`."""
+    """All figures of one room. `recounted` must be of the document's room and `as_of_ms`.
+
+    A document may lack as many items of a list as it says that were left out for want of room.
+    """
+    left_out = overlay.left_out or {}
     figures = list(_totals(recounted, overlay))
-    figures += _money(recounted, overlay)
-    figures += _rates(recounted, overlay)
-    figures += _sales(recounted, overlay)
+    figures += _money(recounted, overlay, left_out.get("money", 0))
+    figures += _rates(recounted, overlay, left_out.get("rates", 0))
+    figures += _sales(recounted, overlay, left_out.get("sales", 0))
     figures += (figure for claim in overlay.claims if (figure := _claim(recounted, claim)) is not None)
     return figures
 
@@ -76,16 +80,19 @@ def _totals(recounted: RoomFigures, overlay: Overlay) -> Iterator[Figure]:
         yield Figure(f"orders.{status}", count, getattr(totals.orders, status))
 
 
-def _money(recounted: RoomFigures, overlay: Overlay) -> Iterator[Figure]:
+def _money(recounted: RoomFigures, overlay: Overlay, lacks: int) -> Iterator[Figure]:
     published = {money.currency: money for money in overlay.totals.money}
     for currency in sorted(recounted.money.keys() | published.keys()):
         ours, theirs = recounted.money.get(currency, MoneyFigures()), published.get(currency)
+        if theirs is None and lacks > 0:
+            lacks -= 1
+            continue
         for name in MoneyFigures.__struct_fields__:
             # A currency in which no money moved may be listed with zeros or not at all.
             yield Figure(f"{name}.{currency}", getattr(ours, name), getattr(theirs, name) if theirs else 0)
 
 
-def _rates(recounted: RoomFigures, overlay: Overlay) -> Iterator[Figure]:
+def _rates(recounted: RoomFigures, overlay: Overlay, lacks: int) -> Iterator[Figure]:
     published = {RateKey(rate.name, rate.window_ms, rate.currency): rate for rate in overlay.rates}
     for key in sorted(recounted.rates.keys() | published.keys(), key=str):
         name = f"{key.name}/{'session' if key.window_ms is None else f'{key.window_ms // 1000} s'}"
@@ -95,6 +102,9 @@ def _rates(recounted: RoomFigures, overlay: Overlay) -> Iterator[Figure]:
             continue  # of a newer worker, as is a status below: what a word means that is not known here cannot be said
         if ours is None and rate is not None and key.currency is not None and not rate.num:
             continue  # no money moved in this currency and window: both say so, one of them in silence
+        if rate is None and lacks > 0:
+            lacks -= 1
+            continue
         if ours is None or rate is None:
             yield Figure(name, _written(ours), None if rate is None else f"{rate.num}/{rate.den}")
         elif rate.method == "exact":
@@ -113,7 +123,7 @@ def _quotient(fraction: Fraction) -> float:
     return fraction.num / fraction.den if fraction.den else 0.0
 
 
-def _sales(recounted: RoomFigures, overlay: Overlay) -> Iterator[Figure]:
+def _sales(recounted: RoomFigures, overlay: Overlay, lacks: int) -> Iterator[Figure]:
     published = {SaleKey(sale.sale_id, sale.sku_id): sale for sale in overlay.sales}
     for key in sorted(recounted.sales.keys() | published.keys()):
         where = f"{key.sale_id}/{key.sku_id}"
@@ -121,6 +131,9 @@ def _sales(recounted: RoomFigures, overlay: Overlay) -> Iterator[Figure]:
         if theirs is None and ours is not None and not ours.heard_of and ours.status in ("ended", "unknown"):
             continue
         if overlay.session is not None and _is_rumour(ours) and _is_rumour(theirs):
+            continue
+        if theirs is None and lacks > 0:
+            lacks -= 1
             continue
         if ours is None or theirs is None:
             yield Figure(where, "known" if ours else "unknown", "known" if theirs else "unknown")

@@ -124,12 +124,13 @@ class Stamp(NamedTuple):
 
 
 class Document(NamedTuple):
-    """One record of `live.signals`."""
+    """One record of `live.signals`; `left_out`: how many items its lists lack for want of room."""
 
     stamp: Stamp
     rev: int
     offset: int
     value: bytes
+    left_out: dict[str, int]
 
 
 class _Head(Struct):
@@ -137,6 +138,7 @@ class _Head(Struct):
     rev: int
     as_of_ms: int
     session: Session | None = None
+    left_out: dict[str, int] = {}
 
 
 _head_of = msgspec.json.Decoder(_Head).decode
@@ -176,7 +178,9 @@ class Signals:
         self.documents += 1
         began_ms = -1 if head.session is None else head.session.began_at_ms
         self.sessions[room_id, began_ms] = head.session
-        self._waiting[record.partition].append((room_id, Document(stamp, head.rev, record.offset, record.value)))
+        self._waiting[record.partition].append(
+            (room_id, Document(stamp, head.rev, record.offset, record.value, head.left_out))
+        )
 
     def take(self, partition: int, meta: Meta) -> dict[str, list[Document]]:
         """The newest document of each room that has a new one, up to a checkpoint.

@@ -50,6 +50,7 @@ class RoomVerdict(Struct, kw_only=True):
         saved: its figures.
         as_of_ms: of the document in Redis; None: it was not compared.
         figures: its figures.
+        left_out: how many items the lists of the document in `live.signals` lack, which was too large for the topic.
         skipped: why there was nothing to compare.
         redis_skipped: why the document in Redis was not compared.
         spans: per logical topic, the records of this room's partition that were counted since the last audit agreed.
@@ -61,6 +62,7 @@ class RoomVerdict(Struct, kw_only=True):
     saved: list[Figure] = field(default_factory=list)
     as_of_ms: int | None = None
     figures: list[Figure] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
     skipped: str | None = None
     redis_skipped: str | None = None
     spans: list[Span] = field(default_factory=list)

@@ -250,6 +250,7 @@ async def check_kafka(settings: Settings) -> int:
         OutputTopics.of(settings.topic_prefix),
         group=settings.group,
         id_prefix=transactional_id_prefix(settings),
+        signal_max_bytes=settings.signal_max_bytes,
     )
 
 

@@ -49,7 +49,6 @@ BATCH_BYTES = 960 * 1024
 STATE_BATCH_BYTES = 4 * 1024 * 1024
 # A larger state record goes alone in its batch. Beyond this a room could not be saved at all.
 STATE_RECORD_MAX_BYTES = 8_000_000
-SIGNAL_MAX_BYTES = 1_000_000
 STOP_WAIT_S = 3.0
 
 
@@ -328,7 +327,7 @@ class CheckpointWriter:
 
 
 def check_sizes(contents: Contents, where: str) -> Contents:
-    """The contents without signals that no topic would take.
+    """The contents, which the topics take.
 
     Raises:
         FatalError: a state record is larger than the checkpoint topic allows: the partition could never be saved again.
@@ -340,7 +339,4 @@ def check_sizes(contents: Contents, where: str) -> Contents:
                 f"The state record {key[:80]!r} of {where} has {len(value)} bytes, the checkpoint topic takes at most "
                 f"{STATE_RECORD_MAX_BYTES}: this is a bug, please report it.",
             )
-    if all(len(document) <= SIGNAL_MAX_BYTES for _, document in contents.signals):
-        return contents
-    kept = [each for each in contents.signals if len(each[1]) <= SIGNAL_MAX_BYTES]
-    return msgspec.structs.replace(contents, signals=kept)
+    return contents

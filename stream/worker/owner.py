@@ -130,7 +130,7 @@ class Owner:
         saved_at: monotonic seconds of it, or of the last moment when there was nothing to save. Before this owner's
             claim: of the last one of the partition, whoever committed it.
         cut_s: what a cut takes, the shorter of the last two: one that something else held up says nothing.
-        signals_left_out: documents that were too large for the topic `signals`; Redis has them.
+        signals_left_out: documents that went to the topic `signals` without their longest lists; Redis has them whole.
         outbox: the newest document of each room that Redis has not accepted yet.
         shown_ms: per room, the append time of the newest record that was shown; what the state held at the take-over
         counts
@@ -347,22 +347,25 @@ class Owner:
                 if contents.notices and self.home.tell is not None:
                     await self.home.tell(contents.notices)
                 with naming_refusals(self.home.bootstrap_servers, "Write"):
-                    written = await self.writer.write(self._fitting(contents))
+                    written = await self.writer.write(check_sizes(contents, f"partition {self.partition}"))
                 self.saved = tuple(contents.meta.positions.values())
             self.saved_at = time.monotonic()
             return written
 
-    def _fitting(self, contents: Contents) -> Contents:
-        """What the topics take; a document that is too large for `signals` is counted, and its room named once."""
-        fitting = check_sizes(contents, f"partition {self.partition}")
-        if fitting is not contents:
-            kept = {room_id for room_id, _ in fitting.signals}
-            left_out = {room_id: len(document) for room_id, document in contents.signals if room_id not in kept}
-            self.signals_left_out += len(contents.signals) - len(fitting.signals)
-            for room_id in sorted(left_out.keys() - self._told_left_out):
-                log.error("a room's document is too large for the signals", room=room_id, bytes=left_out[room_id])
-            self._told_left_out |= left_out.keys()
-        return fitting
+    def _note_shortened(self, signals: Sequence[Published]) -> None:
+        """Documents that were too large for `signals` are counted, and their rooms named once."""
+        for each in signals:
+            if not each.whole_bytes:
+                continue
+            self.signals_left_out += 1
+            if each.room_id not in self._told_left_out:
+                self._told_left_out.add(each.room_id)
+                log.warning(
+                    "a room's document is too large for the signals: it is there without its longest lists",
+                    room=each.room_id,
+                    bytes=each.whole_bytes,
+                    most_bytes=self.fold.rules.signal_max_bytes,
+                )
 
     def _timed_cut(self) -> Contents | None:
         began = time.monotonic()
@@ -380,6 +383,7 @@ class Owner:
         topics = self.home.topics
         meta = self._meta(cut.positions, cut.version)
         tell_noted(self.fold, topics)
+        self._note_shortened(cut.signals)
         return Contents(
             meta,
             state=cut.records,

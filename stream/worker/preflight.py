@@ -13,7 +13,7 @@ from stream.errors import SnapupError
 from stream.exits import Exit
 from stream.kafka_refusals import UnreachableError, not_permitted
 from stream.topic_settings import MAX_MESSAGE_BYTES
-from stream.worker.checkpoint import BATCH_BYTES, SIGNAL_MAX_BYTES, STATE_RECORD_MAX_BYTES
+from stream.worker.checkpoint import BATCH_BYTES, STATE_RECORD_MAX_BYTES
 from stream.worker.permissions import missing_permissions
 from stream.worker.tasks import FatalError
 
@@ -34,7 +34,13 @@ BATCH_OVERHEAD_BYTES = 4 * 1024
 
 
 async def check_kafka(
-    bootstrap_servers: KafkaAt, inputs: Sequence[str], outputs: OutputTopics, *, group: str, id_prefix: str
+    bootstrap_servers: KafkaAt,
+    inputs: Sequence[str],
+    outputs: OutputTopics,
+    *,
+    group: str,
+    id_prefix: str,
+    signal_max_bytes: int,
 ) -> int:
     """How many partitions the topics have, when all is as it must be.
 
@@ -44,6 +50,7 @@ async def check_kafka(
         outputs: the topics that are written.
         group: the consumer group.
         id_prefix: of the transactional ids; the partition follows.
+        signal_max_bytes: of a document that is written.
 
     Raises:
         SnapupError: Kafka does not answer or does not let us in, a permission or a topic is missing, counts differ, a
@@ -72,7 +79,7 @@ async def check_kafka(
     if hidden:
         log.info("not permitted to see the settings of topics that are written (DescribeConfigs)", topics=hidden)
     check_policies(configs, inputs, outputs.checkpoints)
-    check_limits(configs, outputs)
+    check_limits(configs, outputs, signal_max_bytes)
     return partitions
 
 
@@ -90,7 +97,7 @@ async def recheck_kafka(check: Callable[[], Awaitable[object]]) -> None:
         raise FatalError(Exit.KAFKA_REFUSES, error.message) from error
 
 
-def check_limits(configs: Mapping[str, Mapping[str, str]], outputs: OutputTopics) -> None:
+def check_limits(configs: Mapping[str, Mapping[str, str]], outputs: OutputTopics, signal_max_bytes: int) -> None:
     """Refuse topics that would not take what a checkpoint writes: each would fail, and none would ever be saved.
 
     Raises:
@@ -99,7 +106,7 @@ def check_limits(configs: Mapping[str, Mapping[str, str]], outputs: OutputTopics
     wrong = []
     for name, needed in (
         (outputs.checkpoints, STATE_RECORD_MAX_BYTES + BATCH_OVERHEAD_BYTES),
-        (outputs.signals, SIGNAL_MAX_BYTES + BATCH_OVERHEAD_BYTES),
+        (outputs.signals, max(signal_max_bytes, BATCH_BYTES) + BATCH_OVERHEAD_BYTES),
         (outputs.dead_letters, BATCH_BYTES + BATCH_OVERHEAD_BYTES),
         (outputs.journal, BATCH_BYTES + BATCH_OVERHEAD_BYTES),
     ):

@@ -201,7 +201,8 @@ async def test_each_permission_that_a_worker_lacks_at_its_start_is_named_alone(s
     inputs = [f"{prefix}.{name}" for name in TOPIC_NAMES]
 
     async def start() -> int:
-        return await check_kafka(brokers, inputs, OutputTopics.of(prefix), group=group, id_prefix=f"{group}-{prefix}")
+        outputs, id_prefix = OutputTopics.of(prefix), f"{group}-{prefix}"
+        return await check_kafka(brokers, inputs, outputs, group=group, id_prefix=id_prefix, signal_max_bytes=1_000_000)
 
     assert await start() == 2
     for grant in grants:

@@ -111,5 +111,12 @@ def test_an_input_topic_that_is_compacted_is_refused_by_apply_check_and_worker(s
     inputs = [spec.name for spec in specs if spec.kind == "input"]
     with pytest.raises(SnapupError, match=rf"{topic_prefix}\.visits has cleanup\.policy=compact,delete"):
         asyncio.run(
-            check_kafka(stack.bootstrap_servers, inputs, OutputTopics.of(topic_prefix), group="g", id_prefix="g")
+            check_kafka(
+                stack.bootstrap_servers,
+                inputs,
+                OutputTopics.of(topic_prefix),
+                group="g",
+                id_prefix="g",
+                signal_max_bytes=1_000_000,
+            )
         )

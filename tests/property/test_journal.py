@@ -13,6 +13,8 @@ from stream.core.journal import Segment, check_follows, decode_segment, encode_s
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
 from stream.sources.journaled import JournaledPartition
+from tests.support.events import Log as Events
+from tests.support.events import opened
 from tests.support.rooms import T0_MS, TOPICS, random_log
 
 if TYPE_CHECKING:
@@ -34,8 +36,10 @@ TIGHT = Rules(
     sales_per_room_max=3,
     rooms_max=6,
 )
-# And what rooms know outlives their sessions, for a while.
-REMEMBERING = msgspec.structs.replace(TIGHT, remember_sales_ms=120_000, ended_again_ms=10_000, show_idle_ms=60_000)
+# And what rooms know outlives their sessions, for a while; most documents with a sale are too large for the log.
+REMEMBERING = msgspec.structs.replace(
+    TIGHT, remember_sales_ms=120_000, ended_again_ms=10_000, show_idle_ms=60_000, signal_max_bytes=4_700
+)
 Signals = list[tuple[str, int, bytes]]
 
 
@@ -136,9 +140,24 @@ def test_a_replay_gives_the_same_signals_over_crashes_and_take_overs(seed: int, 
     if rules is RULES:  # no room ends and begins anew: a pair of epoch and revision names one document
         assert len(named) == len(set(named))
     if rules is REMEMBERING:  # whatever ends and begins anew
+        assert all(len(document) <= 4_700 for _, _, document in cluster.signals)
+        assert any(b'"left_out":{' in document for _, _, document in cluster.signals)
         for room_id in {name for name, _, _ in named}:
             versions = [each[1:] for each in named if each[0] == room_id]
             assert versions == sorted(set(versions))
+
+
+@pytest.mark.parametrize(("signal_max_bytes", "written"), [(0, 0), (1_000_000, 1), (2_000_000, 1)])
+def test_a_replay_leaves_out_what_workers_left_out_that_did_not_shorten(signal_max_bytes: int, written: int) -> None:
+    rules = Rules(sales_per_room_max=1_000, signal_max_bytes=signal_max_bytes)
+    log = Events(rules)
+    log.add(*(opened(sale=f"s{number}", sku="k" * 60) for number in range(900)))
+    cut = log.fold.cut(1)
+    assert cut.steps is not None
+    assert (len(cut.signals[0].document) > 1_000_000) == (signal_max_bytes != 1_000_000)
+    segment = Segment(1, 1, claim=False, steps=cut.steps, rules=msgspec.to_builtins(rules))
+    again = list(replayed([encode_segment(segment)], log.records))
+    assert again == [(each.room_id, each.rev, each.document) for each in cut.signals[:written]]
 
 
 @pytest.mark.parametrize("seed", range(10))

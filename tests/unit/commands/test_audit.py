@@ -59,3 +59,14 @@ def test_the_rest_is_there_for_those_who_ask() -> None:
     assert sum(1 for line in full if line.startswith("bad: likes")) == DIFFERENCES_SHOWN + 7
     assert any("a-good-room" in line for line in full)
     assert any("comments" in line for line in told(verdict(1), full=True, one_room=True))
+
+
+def test_a_document_that_was_too_large_for_its_topic_is_said_and_is_no_difference() -> None:
+    short = verdict(0)
+    assert not any("too large" in line for line in told(short))
+    short.rooms = [RoomVerdict(room_id=f"r{number}", left_out={"claims": 1_200, "sales": 3}) for number in range(7)]
+    lines = told(short)
+    assert "r0: too large for live.signals, so without 1 200 claims, 3 sales there; Redis has all." in lines
+    assert "and 2 more rooms: --full lists all" in lines
+    assert sum(line.endswith("Redis has all.") for line in told(short, full=True)) == 7
+    assert short.line == PASSED

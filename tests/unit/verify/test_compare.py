@@ -217,3 +217,21 @@ def test_a_sketched_count_and_rate_are_compared_within_their_errors() -> None:
     assert differing(document) == []
     document.rates[0] = Rate("pay_rate", None, 53, 100, T, "sketch", 0.016)
     assert differing(document) == ["pay_rate/session"]
+
+
+def test_what_a_document_says_that_it_lacks_is_no_difference_and_what_it_does_not_say_is() -> None:
+    short, whole = overlay(), recounted()
+    another = msgspec.structs.replace(whole.sales[SaleKey("drop", "s")])
+    whole.sales[SaleKey("drop", "t")] = another
+    whole.rates[RateKey("gpm_views", None, "EUR")] = Fraction(5, 12)
+    whole.money["EUR"] = MoneyFigures(5, 5, 5)
+    assert [figure.name for figure in compare(whole, short) if not figure.agrees] == [
+        *(f"{name}.EUR" for name in MoneyFigures.__struct_fields__),
+        "gpm_views/session.EUR",
+        "drop/t",
+    ]
+    short.left_out = {"claims": 3, "sales": 1, "rates": 1, "money": 1}
+    assert [figure for figure in compare(whole, short) if not figure.agrees] == []
+    short.sales = []
+    short.sales, whole.sales[SaleKey("drop", "u")] = [], another
+    assert [figure.name for figure in compare(whole, short) if not figure.agrees] == ["drop/t", "drop/u"]

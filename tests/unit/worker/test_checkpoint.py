@@ -14,7 +14,6 @@ from stream.exits import Exit
 from stream.worker.checkpoint import (
     BATCH_BYTES,
     PROGRESS_WAIT_S,
-    SIGNAL_MAX_BYTES,
     STATE_BATCH_BYTES,
     STATE_RECORD_MAX_BYTES,
     CheckpointWriter,
@@ -97,12 +96,6 @@ def test_a_state_record_that_no_topic_takes_is_an_error_that_names_it() -> None:
     contents = Contents(META, state=[(b"r|room-1", b"x" * (STATE_RECORD_MAX_BYTES + 1))])
     with pytest.raises(FatalError, match=r"r\|room-1"):
         check_sizes(contents, "partition 1")
-
-
-def test_a_document_that_is_too_large_to_be_a_signal_stays_out_and_the_others_do_not() -> None:
-    contents = Contents(META, signals=[("small", b"{}"), ("large", b"x" * (SIGNAL_MAX_BYTES + 1))])
-    assert check_sizes(contents, "x").signals == [("small", b"{}")]
-    assert check_sizes(contents, "x").meta == META
 
 
 class SlowNetwork(Network):

@@ -10,8 +10,9 @@ import structlog
 
 from stream.core.changelog import CorruptCheckpointError
 from stream.core.growth import NEWEST_VERSION
+from stream.core.publishing import Published
 from stream.exits import Exit
-from stream.worker.checkpoint import SIGNAL_MAX_BYTES, Contents, LostError, Meta
+from stream.worker.checkpoint import LostError, Meta
 from stream.worker.fetching import LogEnds
 from stream.worker.owner import Owner
 from stream.worker.ownership import Phase
@@ -271,10 +272,9 @@ async def test_no_state_where_an_owner_was_before_is_a_loss_unless_it_is_accepte
 
 def test_a_document_that_is_too_large_for_the_signals_is_counted_and_its_room_named_once() -> None:
     owner = live_owner()
-    large = ("r1", b"x" * (SIGNAL_MAX_BYTES + 1))
-    contents = Contents(owner._meta(owner.saved, owner.fold.version), signals=[("r0", b"{}"), large])
+    signals = [Published("r0", 1, b"{}", 1, 1), Published("r1", 1, b"{}", 1, 1, whole_bytes=2_000_000)]
     with structlog.testing.capture_logs() as said:
         for _ in range(2):
-            assert owner._fitting(contents).signals == [("r0", b"{}")]
+            owner._note_shortened(signals)
     assert owner.signals_left_out == 2
-    assert [(line["room"], line["bytes"]) for line in said] == [("r1", SIGNAL_MAX_BYTES + 1)]
+    assert [(line["room"], line["bytes"]) for line in said] == [("r1", 2_000_000)]

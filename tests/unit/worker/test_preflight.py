@@ -10,11 +10,13 @@ from structlog.testing import capture_logs
 from stream import topics
 from stream.errors import SnapupError
 from stream.exits import Exit
+from stream.settings import Settings
 from stream.worker.checkpoint import OutputTopics
 from stream.worker.preflight import ABSENT_LOOKS, check_counts, check_limits, check_policies, check_present
 from stream.worker.tasks import FatalError
 
 INPUTS = ("live.likes", "live.orders")
+SIGNAL_MAX: int = Settings.model_fields["signal_max_bytes"].default
 
 
 def test_a_checkpoint_topic_that_deletes_is_refused() -> None:
@@ -72,13 +74,15 @@ def test_a_topic_with_other_partitions_than_at_the_start_ends_the_process() -> N
 def test_an_output_topic_that_takes_only_small_batches_is_refused_with_what_it_must_take() -> None:
     outputs = OutputTopics.of("live")
     declared = {spec.name: spec.config for spec in topics.declared("live") if spec.kind == "output"}
-    check_limits(declared, outputs)
-    check_limits({}, outputs)
+    check_limits(declared, outputs, SIGNAL_MAX)
+    check_limits({}, outputs, SIGNAL_MAX)
     for name in ("checkpoints", "signals", "dead-letters", "journal"):
         small = declared | {f"live.{name}": {"max.message.bytes": "524288"}}
         with pytest.raises(
             SnapupError, match=rf"live\.{name} has max\.message\.bytes=524288, it must be at least \d+:"
         ):
-            check_limits(small, outputs)
+            check_limits(small, outputs, SIGNAL_MAX)
     with pytest.raises(SnapupError, match=r"live\.checkpoints has max\.message\.bytes=1048588, it must be at least 80"):
-        check_limits(declared | {"live.checkpoints": {"max.message.bytes": "1048588"}}, outputs)
+        check_limits(declared | {"live.checkpoints": {"max.message.bytes": "1048588"}}, outputs, SIGNAL_MAX)
+    with pytest.raises(SnapupError, match=r"live\.signals has max\.message\.bytes=1048576, it must be at least 30"):
+        check_limits(declared, outputs, 3_000_000)
