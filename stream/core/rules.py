@@ -63,6 +63,9 @@ class Rules(Struct, frozen=True, kw_only=True):
     baseline_floor_units: float = 2.0
     demand_min_carters: int = 10
     last_call_ms: int = 60_000
+    # From the second edition of signals on: a rush is people who buy.
+    purchases_window_ms: int = 60_000
+    purchases_silent_ms: int = 8_000
 
     # Claims
     stale_lag_ms: int = 3_000

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from stream.contract.overlay import EtaSellout, SaleStatus, Velocity
 from stream.core.eta import COVERAGE, Pace, pace_of
+from stream.core.purchases import is_bought, is_doubtful
 from stream.core.stock import RECENT_BUCKETS
 from stream.core.time import BUCKET_MS
 from stream.core.urgency import SaleFigures, UrgencyState, agrees
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
 
 
 class Look(Struct, gc=False):
-    """What is seen of a ledger at one moment. `pace`: what the forecast rests on."""
+    """What is seen of a ledger at one moment. `pace`: what the forecast rests on.
+
+    `is_bought`: whether people buy. `is_doubtful`: what is left may not be said, so no level rests on it either. Under
+    the first edition nobody asked.
+    """
 
     status: SaleStatus
     ends_at_ms: int | None
@@ -38,10 +43,14 @@ class Look(Struct, gc=False):
     pace: Pace | None
     eta: EtaSellout | None
     carters: int
+    is_bought: bool = True
+    is_doubtful: bool = False
 
     def figures(self, now_ms: int, baseline: float, rules: Rules) -> SaleFigures:
         """What the rules of urgency make of it; `baseline` is the room's own, of the same moment."""
         velocity, available, eta = self.velocity, self.available, self.eta
+        if self.is_doubtful:
+            available, eta = (0 if available == 0 else None), None
         return SaleFigures(
             self.status,
             available == 0,
@@ -49,12 +58,14 @@ class Look(Struct, gc=False):
             self.carters / available if available and self.carters >= rules.demand_min_carters else None,
             None if eta is None else (eta.low + eta.high) / 2_000,
             None if self.ends_at_ms is None else self.ends_at_ms - now_ms,
+            self.is_bought,
         )
 
 
 def look(room: Room, ledger: Ledger, now_ms: int) -> Look:
     """One ledger as of a moment."""
-    window_ms = room.rules.velocity_window_ms
+    rules = room.rules
+    window_ms, second = rules.velocity_window_ms, rules.second_signals
     status, ends_at_ms, extended = status_of(ledger, room, now_ms)
     left, recent = ledger.available, ledger.recent_units(now_ms // BUCKET_MS)
     pace = pace_at(ledger, recent, now_ms) if status == "open" else None
@@ -67,6 +78,8 @@ def look(room: Room, ledger: Ledger, now_ms: int) -> Look:
         pace,
         None if pace is None else eta_at(pace, now_ms),
         ledger.carters_without_order,
+        not second or is_bought(ledger, recent, now_ms, rules),
+        second and is_doubtful(room, ledger, now_ms),
     )
 
 
@@ -127,7 +140,10 @@ def awake_ms(rules: Rules) -> int:
 
     Velocity and forecast look back so far, a fall takes so long; later only the start and the end of a sale move one.
     """
-    return max(rules.velocity_window_ms, RECENT_BUCKETS * BUCKET_MS) + rules.urgency_fall_after_ms + 2 * BUCKET_MS
+    looks_back_ms = max(rules.velocity_window_ms, RECENT_BUCKETS * BUCKET_MS)
+    if rules.second_signals:
+        looks_back_ms = max(looks_back_ms, rules.purchases_window_ms)
+    return looks_back_ms + rules.urgency_fall_after_ms + 2 * BUCKET_MS
 
 
 def move_urgencies(room: Room, second_ms: int) -> bool:
@@ -172,6 +188,8 @@ def _status_moments(room: Room) -> Iterator[int]:
             yield ledger.opened.starts_at_ms
             if ledger.opened.ends_at_ms is not None:
                 yield ledger.opened.ends_at_ms
+        if room.rules.second_signals:
+            yield ledger.restock_planned[1]
     for terms in room.terms.values():
         yield terms.extended_to_ms
         yield terms.closed_at_ms

@@ -4,6 +4,9 @@ Each rule looks at one figure of the ledger and names the level that the figure 
 is the rule book: thresholds are the product's judgement (there is no public standard), each documented in
 docs/signals.md. To fall, the rules must support less than the present level, with thresholds lowered by
 `urgency_fall_factor`, for `urgency_fall_after_ms` without a break; then the level goes to what they support.
+
+From the second edition on nothing above `QUIET_TOP` is supported while nobody buys, whatever the rules see, and such a
+level goes in the same second: a rush is people who buy.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 RAMP: tuple[Level, ...] = ("calm", "warming", "brisk", "rush", "snap_up", "last_call")
 _RANK: dict[Level, int] = {level: rank for rank, level in enumerate(RAMP)}
+# The highest level of a sale in which nobody buys.
+QUIET_TOP: Level = "brisk"
 # Which of a room's sales leads: a live level beats sold out, which beats ended, which beats not knowing.
 _LEAD: dict[Level, int] = {**_RANK, "sold_out": -1, "ended": -2, "unknown": -3}
 
@@ -32,9 +37,18 @@ ETA_BANDS_S: tuple[tuple[float, Level], ...] = (
     (10.0, "last_call"),
 )
 
+# Of each, what counts while nobody buys.
+_QUIET = {
+    bands: tuple(band for band in bands if _RANK[band[1]] <= _RANK[QUIET_TOP])
+    for bands in (VELOCITY_BANDS, DEMAND_BANDS, ETA_BANDS_S)
+}
+
 
 class SaleFigures(Struct, gc=False):
-    """What the rules look at, all as of one moment. Times in ms; None = unknown or below its minimum sample."""
+    """What the rules look at, all as of one moment. Times in ms; None = unknown or below its minimum sample.
+
+    `is_bought`: whether people buy; under the first edition nobody asked, so they do.
+    """
 
     status: str
     sold_out: bool
@@ -42,6 +56,7 @@ class SaleFigures(Struct, gc=False):
     demand_ratio: float | None
     eta_s: float | None
     time_left_ms: int | None
+    is_bought: bool = True
 
 
 class UrgencyState(Struct):
@@ -73,6 +88,10 @@ class UrgencyState(Struct):
             self._set(level, now_ms, because)
             return
         lenient, lenient_because = supported(figures, rules, rules.urgency_fall_factor)
+        if not figures.is_bought and _RANK[self.level] > _RANK[QUIET_TOP]:
+            self.below_since_ms = -1
+            self._set(lenient, now_ms, lenient_because)
+            return
         if _RANK[lenient] >= _RANK[self.level]:
             self.below_since_ms = -1
             self.because = lenient_because or self.because
@@ -114,10 +133,14 @@ def supported(figures: SaleFigures, rules: Rules, factor: float) -> tuple[Level,
     `factor` < 1 makes every threshold easier to meet.
     """
     votes: list[tuple[int, Because]] = []
-    _vote_up(votes, "velocity_over_baseline", figures.velocity_ratio, VELOCITY_BANDS, factor)
-    _vote_up(votes, "carters_over_available", figures.demand_ratio, DEMAND_BANDS, factor)
-    _vote_down(votes, "eta_below_s", figures.eta_s, ETA_BANDS_S, factor)
-    time_left_ms = figures.time_left_ms
+    is_bought = figures.is_bought
+    for rule, value, bands in (
+        ("velocity_over_baseline", figures.velocity_ratio, VELOCITY_BANDS),
+        ("carters_over_available", figures.demand_ratio, DEMAND_BANDS),
+    ):
+        _vote_up(votes, rule, value, bands if is_bought else _QUIET[bands], factor)
+    _vote_down(votes, "eta_below_s", figures.eta_s, ETA_BANDS_S if is_bought else _QUIET[ETA_BANDS_S], factor)
+    time_left_ms = figures.time_left_ms if is_bought else None
     # The end of a sale makes a last call only while something is selling: a dead sale has no rush to announce.
     if time_left_ms is not None and time_left_ms <= rules.last_call_ms and figures.velocity_ratio is not None:
         reason = Because("time_left_below_s", round(time_left_ms / 1_000, 1), rules.last_call_ms / 1_000)
