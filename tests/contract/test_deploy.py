@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +253,29 @@ def test_expressions_use_only_labels_that_the_metric_has() -> None:
         if not any(label in labels_of.get(metric, set()) for metric in metric_names(expr))
     }
     assert grouped == set()
+
+
+def test_whatever_an_alert_looks_at_can_be_seen_on_a_dashboard() -> None:
+    family_of = {name: family.name for family in DECLARED for name in family.series()}
+    shown = {family_of.get(name, name) for expr in dashboard_expressions() for name in metric_names(expr)}
+    alarmed = {family_of.get(name, name) for rule in ALERTS for name in metric_names(rule["expr"])} - PROMETHEUS_NAMES
+    # A start is no figure to look at, and what is recorded is of metrics that are shown.
+    assert {name for name in alarmed - shown if ":" not in name} == {"process_start_time_seconds"}
+
+
+def test_the_panels_of_a_dashboard_do_not_lie_on_each_other() -> None:
+    for path in DASHBOARDS:
+        dashboard = json.loads(path.read_text("utf-8"))
+        taken = Counter(
+            (x, y)
+            for place in (panel["gridPos"] for panel in dashboard["panels"])
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        )
+        assert max(taken.values()) == 1
+        assert max(x for x, _ in taken) < 24
+        ids = [panel["id"] for panel in dashboard["panels"]]
+        assert len(ids) == len(set(ids))
 
 
 def test_no_metric_has_a_label_without_bounds() -> None:
