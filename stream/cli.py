@@ -15,6 +15,7 @@ from stream.errors import SnapupError, did_you_mean, explain_os_error
 # Command → where it is written. A worker that is started anew after a crash should not first load the simulator.
 COMMANDS = {
     "audit": "stream.commands.audit:audit",
+    "claims": "stream.commands.claims:claims_app",
     "dead-letters": "stream.commands.dead_letters:dead_letters",
     "demo": "stream.commands.demo:demo",
     "doctor": "stream.commands.doctor:doctor",

@@ -9,7 +9,7 @@ give the same documents, byte for byte.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -124,6 +124,16 @@ class Books(Struct):
     last_ms: int = -1
 
 
+class Watcher(Protocol):
+    """Is told what the fold does, in its order: whoever counts the same again."""
+
+    def fold(self, partition: int, topic: str, records: Sequence[RecordedRecord]) -> None:
+        """These records of a logical topic were folded."""
+
+    def move(self, clock_ms: int) -> None:
+        """The clock of all partitions was moved."""
+
+
 class Replay:
     """Folds records and hands out each document that becomes due.
 
@@ -132,9 +142,18 @@ class Replay:
         prefix: of the topics, for the evidence of claims.
         every_ms: log time between two ticks.
         emit: called with each document, in order.
+        watcher: is told what is folded, before a document is made of it.
     """
 
-    def __init__(self, rules: Rules, prefix: str, every_ms: int, emit: Callable[[Published], None]) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        prefix: str,
+        every_ms: int,
+        emit: Callable[[Published], None],
+        watcher: Watcher | None = None,
+    ) -> None:
+        self._watcher = watcher
         self._rules = rules
         self._topics = tuple(f"{prefix}.{name}" for name in TOPIC_NAMES)
         self._every_ms = max(every_ms, MIN_EVERY_MS)
@@ -216,6 +235,8 @@ class Replay:
 
     def _tick(self, clock_ms: int, *, everything: bool = False) -> None:
         cut = clock_ms - self._cut_ms >= CUT_EVERY_MS
+        if self._watcher is not None:
+            self._watcher.move(clock_ms)
         for _, fold in sorted(self._folds.items()):
             fold.advance(clock_ms, "log")
             for published in fold.publish(None, EPOCH, everything=everything):
@@ -249,7 +270,10 @@ class Replay:
             fold = self._folds.get(partition)
             if fold is None:
                 fold = self._folds[partition] = PartitionFold(partition, self._rules, self._topics)
-            fold.fold(topic, _with_offsets(records, fold.positions[topic]))
+            numbered = _with_offsets(records, fold.positions[topic])
+            fold.fold(topic, numbered)
+            if self._watcher is not None:
+                self._watcher.fold(partition, TOPIC_NAMES[topic], numbered)
 
 
 def _place(queue: tuple[tuple[int, int], list[RecordedRecord]]) -> tuple[int, int]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from stream.contract.events import SaleOpened
 
 # Rates are published over these windows and (None) over the whole session.
 WINDOWS_MS: tuple[int | None, ...] = (60_000, 300_000, 1_800_000, None)
@@ -30,6 +33,16 @@ class SaleKey(NamedTuple):
 
     sale_id: str
     sku_id: str
+
+
+class Terms(NamedTuple):
+    """What a host said of one SKU of one sale, as of a moment; `opened`: None until it was said."""
+
+    opened: SaleOpened | None
+    restocked: int
+    status: str
+    ends_at_ms: int | None
+    extended: bool
 
 
 class Fraction(NamedTuple):

@@ -19,12 +19,13 @@ from stream.verify.room_count import Assumptions, RoomCount
 from stream.verify.rulebook import Rulebook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from stream.contract.events import RoomEvent
     from stream.contract.overlay import Session
     from stream.contract.recording import RecordedRecord
     from stream.verify.figures import RoomFigures
+    from stream.verify.session_count import SessionCount
 
 
 # After this many times `remember_ids_ms` an id that comes again is another event; the worker cannot know better.
@@ -60,6 +61,18 @@ class _Found(NamedTuple):
     offset: int
     timestamp_ms: int
     rules: Assumptions
+
+
+class Heard(NamedTuple):
+    """A record that the contract allows, as the room took it.
+
+    `session`: of the room; None: it belongs to none. `counts_ms`: when it counts; −1: it says nothing new.
+    """
+
+    room: RoomCount
+    event: RoomEvent
+    session: SessionCount | None
+    counts_ms: int
 
 
 class Accounts(Struct):
@@ -105,6 +118,7 @@ class Recount:
         self.ahead_of_clock: set[tuple[str, int, int]] = set()
         self.refusals: list[Refusal] = []
         self.last_is_news = False  # whether the record that was added last may begin a session
+        self.heard: Callable[[Heard], None] | None = None  # is told of each record that the contract allows
 
     def add(
         self,
@@ -185,16 +199,19 @@ class Recount:
             # The worker remembers ids in two generations: for one of them at least, for both at most.
             if age_ms <= FORGET_AFTER_GENERATIONS * rules.remember_ids_ms:
                 if rules.contract_edition > FIRST_EDITION and self._says_something_new(event):
+                    self._tell(event, -1)
                     return "event_id_conflict"
                 self.accounts.duplicate += 1
                 if rules.remember_sales_ms:  # it is remembered anew
                     self._first_seen_ms[name] = max(timestamp_ms, self._first_seen_ms[name])
                     self._heard_of(found)
+                self._tell(event, -1)
                 return None
         room = self._rooms.get(event.room_id)
         if room is None:
             room = self._rooms[event.room_id] = RoomCount(event.room_id, rules)
         if rules.contract_edition > FIRST_EDITION and room.contradicts(event):
+            self._tell(event, -1)
             return "order_conflict"
         self.last_is_news = room.is_news(event)
         room.meet(event)
@@ -229,12 +246,18 @@ class Recount:
             room.go_on(event, found.timestamp_ms, is_news=self.last_is_news)
         elif found.offset >= 0:
             room.go_to(event, found.topic, found.offset)
-        if not room.apply(event, effective_ms, rules.contract_edition):
+        is_new = room.apply(event, effective_ms, rules.contract_edition)
+        self._tell(event, effective_ms if is_new else -1)
+        if not is_new:
             self.accounts.duplicate += 1
             return
         self.accounts.applied += 1
         if effective_ms != event.event_time_ms:
             self.accounts.retimed += 1
+
+    def _tell(self, event: RoomEvent, counts_ms: int) -> None:
+        if self.heard is not None and (room := self._rooms.get(event.room_id)) is not None:
+            self.heard(Heard(room, event, room.session, counts_ms))
 
     def _says_something_new(self, event: RoomEvent) -> bool:
         """Whether a record with a used id is an order, and its room has not heard that the order came to this."""

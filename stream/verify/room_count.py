@@ -37,6 +37,7 @@ from stream.verify.figures import (
     RoomFigures,
     SaleFigures,
     SaleKey,
+    Terms,
 )
 from stream.verify.session_count import Facts, SessionCount
 
@@ -337,7 +338,18 @@ class RoomCount:
                 found = next(each for each in [*self._sessions.values()][1:] or [found])
             self._session = found
 
+    @property
+    def session(self) -> SessionCount | None:
+        """Of the record that was applied last; None: it belongs to none."""
+        return None if self._session is self._between else self._session
+
     # -- figures ----------------------------------------------------------------------------------------------------
+    def terms(self, key: SaleKey, as_of_ms: int) -> Terms:
+        """What a host said of a sale."""
+        sale = self._sales.get(key, _SaleFacts())
+        opened = max(sale.openings, key=lambda event: (event.event_time_ms, event.event_id), default=None)
+        return Terms(opened, sale.restocked, *self._terms(key, opened, as_of_ms))
+
     def orders(self) -> int:
         """Orders in memory."""
         return len(self._orders)

@@ -1,0 +1,309 @@
+"""Every claim of a document, published or withheld, against the log: right, wrong, or not to be recounted.
+
+A checker follows one partition: records in the order in which they were folded, the clock as it moved. Of a document it
+works out which claims there must be (`claim_rules`) and compares each of them whole: rule, value, unit, window,
+inputs, validity, evidence, id; of a withheld one the reason. One that is missing, and one too many, is wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import Struct, field
+
+from stream.contract.overlay import Claim, Evidence, Overlay
+from stream.errors import SnapupError
+from stream.verify.claim_facts import RoomSeen
+from stream.verify.claim_rules import EDITIONS, ROOM_RULES, RULES, ClaimSettings, Condition, Figures, SaleNow
+from stream.verify.figures import SaleKey
+from stream.verify.recount import Recount
+from stream.verify.rulebook import Rulebook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from stream.contract.decode import Record
+    from stream.contract.overlay import Withheld
+    from stream.verify.recount import Heard
+    from stream.verify.room_count import Assumptions
+
+RIGHT, WRONG, NOT_RECOUNTED = "right", "wrong", "not recounted"
+# Wrong ones that are told in words; all are counted.
+TOLD_MAX = 50
+# After so many documents the sums are held against the recount, which works all out from the facts.
+SUMS_EVERY = 500
+
+Subject = tuple[str | None, str | None]
+
+
+class Expected(Struct):
+    """What follows from the log of one claim.
+
+    Attributes:
+        rule: its name.
+        conditions: of the rule, up to the first that does not hold.
+        figures: what must be said; None: it must be withheld.
+    """
+
+    rule: str
+    conditions: list[Condition]
+    figures: Figures | None
+
+    @property
+    def reason(self) -> str | None:
+        """Why it must be withheld; None: it must be said."""
+        return None if self.figures is not None else self.conditions[-1].reason
+
+
+class Judged(NamedTuple):
+    """One claim: `said` is `said` or the reason for which it was withheld; `why`: of a wrong one, what is."""
+
+    kind: str
+    subject: Subject
+    said: str
+    verdict: str
+    why: str = ""
+
+
+class Tally(Struct):
+    """How many claims were right. `told`: the first wrong ones in words."""
+
+    documents: int = 0
+    counted: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (kind, said or reason, verdict)
+    told: list[str] = field(default_factory=list)
+
+    def add(self, where: str, judged: Iterable[Judged]) -> None:
+        """Count the claims of one document."""
+        self.documents += 1
+        for each in judged:
+            self.counted[each.kind, each.said, each.verdict] += 1
+            if each.verdict == WRONG and len(self.told) < TOLD_MAX:
+                subject = "/".join(part for part in each.subject if part is not None)
+                self.told.append(f"{where}: {each.kind} {subject}".rstrip() + f": {each.why}")
+
+    def merge(self, other: Tally) -> None:
+        """Both together."""
+        self.documents += other.documents
+        self.counted.update(other.counted)
+        self.told = (self.told + other.told)[:TOLD_MAX]
+
+    def of(self, verdict: str | None = None, kind: str | None = None) -> int:
+        """How many there are, of one verdict and kind, or of all."""
+        return sum(
+            count
+            for (of_kind, _, of), count in self.counted.items()
+            if verdict in (None, of) and kind in (None, of_kind)
+        )
+
+
+class ClaimChecker:
+    """One partition.
+
+    Args:
+        partition: which.
+        prefix: of the topics.
+        assumptions: what the recount assumes; see `rules`.
+        settings: what the claims were made under.
+    """
+
+    def __init__(self, partition: int, prefix: str, assumptions: Assumptions, settings: ClaimSettings) -> None:
+        self.clock_ms = -1
+        self.positions: dict[str, int] = {}
+        self.rooms: dict[str, RoomSeen] = {}
+        self._partition = partition
+        self._prefix = prefix
+        self._settings = settings
+        self._rulebook = Rulebook(assumptions)
+        self._recount = Recount(rulebook=self._rulebook)
+        self._recount.heard = self._hear
+        self._place = ("", -1)
+        self._documents = 0
+
+    def rules(self, assumptions: Assumptions, settings: ClaimSettings) -> None:
+        """Another owner, who may have other settings."""
+        self._rulebook.stated, self._settings = assumptions, settings
+        for room in self.rooms.values():
+            room.room.assume(assumptions)
+            room.follow(settings)
+
+    # -- the log -------------------------------------------------------------------------------------------------------
+    def fold(self, topic: str, records: Sequence[Record], latest_ms: int | None = None) -> None:
+        """A piece of one topic (logical), as it was folded; records later than `latest_ms` were refused."""
+        if self.clock_ms < 0 and records:
+            self.clock_ms = records[0].timestamp
+        for record in records:
+            self._place = topic, record.offset
+            where = (topic, self._partition, -1)
+            if latest_ms is not None and record.timestamp > latest_ms:
+                self._recount.ahead_of_clock.add(where)
+            self._recount.add(
+                topic, record.value, record.key, record.timestamp, partition=self._partition, headers=record.headers
+            )
+            self._recount.ahead_of_clock.discard(where)
+        self._recount.refusals.clear()
+        if records:
+            self.positions[topic] = records[-1].offset + 1
+
+    def move(self, clock_ms: int) -> None:
+        """The clock was moved."""
+        self.clock_ms = max(self.clock_ms, clock_ms)
+
+    def _hear(self, heard: Heard) -> None:
+        room = self.rooms.get(heard.room.room_id)
+        if room is None or room.room is not heard.room:
+            room = self.rooms[heard.room.room_id] = RoomSeen(heard.room, self._settings)
+        room.advance(self.clock_ms)
+        room.hear(heard, *self._place, self.clock_ms)
+
+    # -- documents -----------------------------------------------------------------------------------------------------
+    def check(self, overlay: Overlay) -> list[Judged]:
+        """Each claim of a document that was made where the checker stands.
+
+        Raises:
+            SnapupError: the recount contradicts itself, or it does not know these rules.
+        """
+        published: dict[tuple[str, Subject], Claim | Withheld] = {}
+        twice: list[Judged] = []
+        there_is: list[Claim | Withheld] = [*overlay.claims, *overlay.withheld]
+        for claim in there_is:
+            name: tuple[str, Subject] = (claim.claim, (claim.sale_id, claim.sku_id))
+            if name in published:
+                twice.append(Judged(*name, _said(claim), WRONG, "it is there twice"))
+            published[name] = claim
+        expected = dict(self.expected(overlay))
+        self._documents += 1
+        if self._documents % SUMS_EVERY == 0:
+            self._compare_sums(overlay)
+        unsure = _not_recounted(overlay)
+        judged = []
+        for name in {*expected, *published}:
+            there = published.get(name)
+            wrong = self._wrong(overlay, name, expected.get(name), there)
+            said = _said(there) if there is not None else "missing"
+            verdict = RIGHT if not wrong else WRONG
+            if unsure(name):
+                verdict, wrong = NOT_RECOUNTED, ""
+            judged.append(Judged(*name, said, verdict, wrong))
+        return judged + twice
+
+    def expected(self, overlay: Overlay) -> Iterator[tuple[tuple[str, Subject], Expected]]:
+        """Which claims follow from the log, as of a document: by kind and subject."""
+        room, settings = self.rooms.get(overlay.room_id), self._settings
+        if room is None or (overlay.session is not None and overlay.session.ended_at_ms is not None):
+            return
+        names = EDITIONS.get(settings.signals_edition)
+        if names is None:
+            raise SnapupError(
+                f"The rules of claims of edition {settings.signals_edition} are not known here: take the Snapup that "
+                "the workers run."
+            )
+        room.advance(overlay.as_of_ms)
+        sales = [*self._sales(room, overlay)]
+        for name in names:
+            if (of_room := ROOM_RULES.get(name)) is not None:
+                figures = partial(of_room.figures, room, settings)
+                yield (of_room.kind, (None, None)), _decided(name, of_room.conditions(room, settings), figures)
+                continue
+            rule = RULES[name]
+            for sale in sales:
+                if rule.concerns(sale):
+                    yield (rule.kind, sale.key), _decided(name, rule.conditions(sale), partial(rule.figures, sale))
+
+    def _sales(self, room: RoomSeen, overlay: Overlay) -> Iterator[SaleNow]:
+        """Those of the document, and those that it should show; of one that is over nothing is said."""
+        shown = {SaleKey(sale.sale_id, sale.sku_id) for sale in overlay.sales}
+        heard = set() if room.room.session is None else room.room.session.heard_of
+        for key in sorted(shown | heard):
+            terms = room.room.terms(key, overlay.as_of_ms)
+            if terms.status != "ended":
+                seen = room.seen(key)
+                yield SaleNow(key, terms, seen, overlay.as_of_ms, self._settings, misplaced=room.misplaced)
+
+    def _wrong(
+        self, overlay: Overlay, name: tuple[str, Subject], expected: Expected | None, there: Claim | Withheld | None
+    ) -> str:
+        """What is wrong; empty: nothing."""
+        if expected is None:
+            return "nothing of it follows from the log"
+        stale = expected.figures is not None and overlay.clock.lag_ms > self._settings.stale_lag_ms
+        reason = "stale" if stale else expected.reason
+        if there is None:
+            return f"it is missing: {'it may be said' if reason is None else f'withheld as {reason}'}"
+        if reason is not None or not isinstance(there, Claim) or expected.figures is None:
+            told = "said" if isinstance(there, Claim) else there.reason
+            return "" if told == reason else f"{told}, not {reason or 'said'}"
+        kind, (sale_id, sku_id) = name
+        subject = "" if sale_id is None else f"{sale_id}:{sku_id}:"
+        must: dict[str, Any] = {
+            "id": f"{kind}:{subject}{overlay.epoch}-{overlay.rev}",
+            "rule": expected.rule,
+            **expected.figures._asdict(),
+            "as_of_ms": overlay.as_of_ms,
+            "valid_until_ms": self._valid_until_ms(overlay, SaleKey(sale_id or "", sku_id or "")),
+            "evidence": self._evidence(overlay.room_id, expected.rule),
+        }
+        return "; ".join(
+            f"{each} {getattr(there, each)!r}, not {value!r}"
+            for each, value in must.items()
+            if getattr(there, each) != value
+        )
+
+    def _valid_until_ms(self, overlay: Overlay, key: SaleKey) -> int:
+        """Never beyond the sale's end."""
+        until_ms = overlay.as_of_ms + self._settings.claim_valid_ms
+        ends_at_ms = self.rooms[overlay.room_id].room.terms(key, overlay.as_of_ms).ends_at_ms
+        return until_ms if ends_at_ms is None else min(until_ms, ends_at_ms)
+
+    def _evidence(self, room_id: str, rule: str) -> list[Evidence]:
+        first = self.rooms[room_id].first_offsets
+        topics = (RULES.get(rule) or ROOM_RULES[rule]).topics
+        return [
+            Evidence(f"{self._prefix}.{topic}", self._partition, first[topic], self.positions[topic])
+            for topic in topics
+            if topic in first
+        ]
+
+    def _compare_sums(self, overlay: Overlay) -> None:
+        """The sums along the log, against the recount from all facts."""
+        room = self.rooms.get(overlay.room_id)
+        if room is None:
+            return
+        figures = room.room.figures(overlay.as_of_ms)
+        sums: dict[str, tuple[int, int]] = {"watching_now": (room.open_sessions, figures.watching_now)}
+        for key, sale in room.sales.items():
+            if (counted := figures.sales.get(key)) is not None:
+                where = "/".join(key)
+                sums[f"{where} held"] = sale.held, counted.held
+                sums[f"{where} sold"] = sale.sold, counted.sold
+                sums[f"{where} carters_without_order"] = len(sale.waiting), counted.carters_without_order
+        for name, (summed, counted_again) in sums.items():
+            if summed != counted_again:
+                raise SnapupError(
+                    f"The recount contradicts itself: room {overlay.room_id} at {overlay.as_of_ms}, {name}: {summed} "
+                    f"along the log, {counted_again} from all facts. This is a fault of ours."
+                )
+
+
+def _decided(rule: str, conditions: Iterator[Condition], said: Callable[[], Figures]) -> Expected:
+    asked = []
+    for condition in conditions:
+        asked.append(condition)
+        if not condition.holds:
+            return Expected(rule, asked, None)
+    return Expected(rule, asked, said())
+
+
+def _said(there: Claim | Withheld) -> str:
+    return "said" if isinstance(there, Claim) else there.reason
+
+
+def _not_recounted(overlay: Overlay) -> Callable[[tuple[str, Subject]], bool]:
+    """Whether a claim rests on what the log does not tell exactly.
+
+    On a distinct count that was sketched; or on any figure of a sale, in a room that had more sales than its bound.
+    """
+    sketched = {(sale.sale_id, sale.sku_id) for sale in overlay.sales if sale.carters_without_order.method == "sketch"}
+    beyond = bool(overlay.sales_refused)
+    return lambda name: (beyond and name[1][0] is not None) or (name[0] == "in_carts" and name[1] in sketched)

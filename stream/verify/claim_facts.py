@@ -1,0 +1,343 @@
+"""What claims rest on, counted along the log: per sale its units, seconds and people, per room who watches.
+
+The recount works every figure out from all facts each time it is asked; a checker of a million claims cannot. So the
+same facts are added up here as records come, by the rules of `docs/signals.md`. `claim_check` holds the sums against
+the recount now and then.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+
+from stream.contract.events import (
+    FIRST_EDITION,
+    CartAdd,
+    Enter,
+    Leave,
+    Order,
+    OrderStatus,
+    RecordsMisplaced,
+    SaleOpened,
+    SaleRestocked,
+)
+from stream.contract.people import UNKNOWN_PEOPLE
+from stream.verify.figures import SaleKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stream.contract.events import RoomEvent
+    from stream.verify.claim_rules import ClaimSettings
+    from stream.verify.recount import Heard
+    from stream.verify.room_count import RoomCount
+    from stream.verify.session_count import SessionCount
+
+SECOND_MS = 1_000
+HOP_MS = 10_000
+_UNDONE = frozenset((OrderStatus.CANCELLED, OrderStatus.REFUNDED))
+
+
+class OrderSeen(Struct):
+    """One order: whose, its units by sale, what it has come to, until when it holds, when it changed last."""
+
+    user_id: str
+    units: dict[SaleKey, int]
+    statuses: set[OrderStatus] = field(default_factory=set)
+    hold_until_ms: int = -1
+    ran_out: bool = False
+    changed_ms: int = -1
+
+    def standing(self) -> str:
+        """`sold`, `held`, `released`, or `` of one of which nothing but its undoing was seen."""
+        paid, placed = OrderStatus.PAID in self.statuses, OrderStatus.PLACED in self.statuses
+        undone = bool(self.statuses & _UNDONE)
+        if paid and not undone:
+            return "sold"
+        if placed and not paid and not undone and not self.ran_out:
+            return "held"
+        return "released" if placed or paid else ""
+
+    def is_unpaid(self) -> bool:
+        """Placed, and never paid."""
+        return OrderStatus.PLACED in self.statuses and OrderStatus.PAID not in self.statuses
+
+
+class SaleSeen(Struct):
+    """One SKU of one sale.
+
+    Attributes:
+        held: units, as `sold`.
+        of_user: by user, units that are held and sold.
+        held_by_suspects: units.
+        seconds: by second of effective time, net units committed, without suspects.
+        hops: by ten seconds, net units sold and net orders paid.
+        carted_ms: by user, when this was put into the cart last, by effective time.
+        waiting: of these, who neither hold nor bought any.
+        plan: the latest word about the next restock: when it was said, and for when (−1: for never).
+    """
+
+    held: int = 0
+    sold: int = 0
+    of_user: dict[str, list[int]] = field(default_factory=dict)
+    held_by_suspects: int = 0
+    seconds: dict[int, int] = field(default_factory=dict)
+    hops: dict[int, list[int]] = field(default_factory=dict)
+    carted_ms: dict[str, int] = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=set)
+    plan: tuple[int, int] = (-1, -1)
+
+    def begin_session(self) -> None:
+        """Stock and holds are the sale's; pace, carts and what was bought lately are the session's."""
+        self.seconds.clear()
+        self.hops.clear()
+        self.carted_ms.clear()
+        self.waiting.clear()
+
+    def cart(self, user_id: str, at_ms: int) -> None:
+        """Somebody put it into the cart."""
+        self.carted_ms[user_id] = max(at_ms, self.carted_ms.get(user_id, at_ms))
+        if user_id not in self.of_user:
+            self.waiting.add(user_id)
+
+    def units_of(self, user_id: str, held: int, sold: int) -> None:
+        """What one person holds and bought changes by so much."""
+        units = self.of_user.setdefault(user_id, [0, 0])
+        units[0] += held
+        units[1] += sold
+        if any(units):
+            self.waiting.discard(user_id)
+        else:
+            del self.of_user[user_id]
+            if user_id in self.carted_ms:
+                self.waiting.add(user_id)
+
+    def last_seconds(self, as_of_ms: int, count: int) -> list[int]:
+        """Net units of each of the last seconds, the present one last."""
+        now = as_of_ms // SECOND_MS
+        return [self.seconds.get(second, 0) for second in range(now - count + 1, now + 1)]
+
+    def bought(self, as_of_ms: int, window_ms: int) -> tuple[int, int]:
+        """Net units sold and net orders paid in the last hops that lie in the window."""
+        first = (as_of_ms - window_ms) // HOP_MS + 1
+        inside = [pair for hop, pair in self.hops.items() if hop >= first]
+        return sum(units for units, _ in inside), sum(orders for _, orders in inside)
+
+    def forget(self, as_of_ms: int, window_ms: int) -> None:
+        """Let go of seconds and hops that no window reaches any more."""
+        oldest, hop = as_of_ms // SECOND_MS - 60, (as_of_ms - window_ms) // HOP_MS - 1
+        if len(self.seconds) > 2 * 60:
+            self.seconds = {second: units for second, units in self.seconds.items() if second >= oldest}
+        if len(self.hops) > 2 * window_ms // HOP_MS:
+            self.hops = {number: pair for number, pair in self.hops.items() if number >= hop}
+
+
+class RoomSeen:
+    """One room, as far as claims rest on it. Told of its records in the order in which they were folded.
+
+    Attributes:
+        room: the recount's.
+        sales: by sale and SKU.
+        first_offsets: by logical topic, where the session's records begin.
+        open_sessions: who watches.
+        misplaced: records of it were found where nobody counts them.
+    """
+
+    def __init__(self, room: RoomCount, settings: ClaimSettings) -> None:
+        self.room = room
+        self.sales: dict[SaleKey, SaleSeen] = {}
+        self.first_offsets: dict[str, int] = {}
+        self.open_sessions = 0
+        self.misplaced = False
+        self._settings = settings
+        self._session: SessionCount | None = None
+        self._orders: dict[str, OrderSeen] = {}  # by their last change
+        self._unpaid: Counter[str] = Counter()
+        self._holds: list[tuple[int, str]] = []
+        self._came_ms: dict[str, int] = {}
+        self._went_ms: dict[str, int] = {}
+        self._watches_until: list[tuple[int, str]] = []
+
+    def follow(self, settings: ClaimSettings) -> None:
+        """Another owner, other settings."""
+        self._settings = settings
+
+    def seen(self, key: SaleKey) -> SaleSeen:
+        """What was counted of a sale; of one that nobody has bought from or spoken of, nothing."""
+        return self.sales.get(key) or SaleSeen()
+
+    # -- records -------------------------------------------------------------------------------------------------------
+    def hear(self, heard: Heard, topic: str, offset: int, clock_ms: int) -> None:
+        """Take one record that the contract allows; `clock_ms`: of the partition when it was folded."""
+        if heard.session is None:
+            return
+        if heard.session is not self._session:
+            self._begin(heard.session)
+        self.first_offsets.setdefault(topic, offset)
+        if heard.counts_ms >= 0:
+            self._take(heard.event, heard.counts_ms, clock_ms)
+        elif isinstance(heard.event, Order):
+            self._heard_again(heard.event, clock_ms)
+
+    def _take(self, event: RoomEvent, at_ms: int, clock_ms: int) -> None:
+        match event:
+            case CartAdd() if event.sale_id is not None:
+                sale = self._sale(SaleKey(event.sale_id, event.sku_id))
+                if not self._is_no_one(event.user_id):
+                    sale.cart(event.user_id, at_ms)
+            case Enter() | Leave():
+                self._come_or_go(event, at_ms)
+            case Order():
+                self._order(event, at_ms, clock_ms)
+            case SaleOpened() | SaleRestocked():
+                self._plan(event)
+            case RecordsMisplaced():
+                self.misplaced = True
+            case _:
+                pass
+
+    def _plan(self, event: SaleOpened | SaleRestocked) -> None:
+        """The next restock. An opening without a word of it says nothing; a restock without one: there is none."""
+        sale, planned_ms = self._sale(SaleKey(event.sale_id, event.sku_id)), event.restock_planned_at_ms
+        if planned_ms is not None or isinstance(event, SaleRestocked):
+            sale.plan = max(sale.plan, (event.event_time_ms, -1 if planned_ms is None else planned_ms))
+
+    def _begin(self, session: SessionCount) -> None:
+        self._session = session
+        self.first_offsets.clear()
+        self.misplaced = False
+        self.open_sessions = 0
+        self._came_ms.clear()
+        self._went_ms.clear()
+        self._watches_until.clear()
+        for sale in self.sales.values():
+            sale.begin_session()
+
+    def _sale(self, key: SaleKey) -> SaleSeen:
+        return self.sales.setdefault(key, SaleSeen())
+
+    def _is_no_one(self, name: str) -> bool:
+        return self._settings.contract_edition > FIRST_EDITION and name in UNKNOWN_PEOPLE
+
+    def _come_or_go(self, event: Enter | Leave, at_ms: int) -> None:
+        names = (name for name in (event.session_id, event.user_id) if name is not None)
+        name = next((name for name in names if not self._is_no_one(name)), None)
+        if name is None:
+            return
+        was_there = self._is_there(name)
+        latest_ms = self._came_ms if isinstance(event, Enter) else self._went_ms
+        latest_ms[name] = max(at_ms, latest_ms.get(name, -1))
+        is_there = self._is_there(name)
+        self.open_sessions += is_there - was_there
+        if is_there:
+            heappush(self._watches_until, (self._came_ms[name] + self._settings.presence_timeout_ms, name))
+
+    def _is_there(self, name: str) -> bool:
+        return self._came_ms.get(name, -1) > self._went_ms.get(name, -1)
+
+    # -- orders --------------------------------------------------------------------------------------------------------
+    def _heard_again(self, event: Order, clock_ms: int) -> None:
+        order = self._orders.get(event.order_id)
+        if order is not None and event.status in order.statuses and self._settings.contract_edition > FIRST_EDITION:
+            self._changed(event.order_id, order, clock_ms)
+
+    def _changed(self, order_id: str, order: OrderSeen, clock_ms: int) -> None:
+        order.changed_ms = clock_ms
+        self._orders.pop(order_id, None)
+        self._orders[order_id] = order
+
+    def _order(self, event: Order, at_ms: int, clock_ms: int) -> None:
+        order = self._orders.get(event.order_id)
+        if order is None:
+            units: Counter[SaleKey] = Counter()
+            for line in event.lines:
+                if line.sale_id is not None:
+                    units[SaleKey(line.sale_id, line.sku_id)] += line.quantity
+            order = OrderSeen(event.user_id, dict(units))
+        self._changed(event.order_id, order, clock_ms)
+        before, was_unpaid = order.standing(), order.is_unpaid()
+        order.statuses.add(event.status)
+        if event.status is OrderStatus.PLACED and order.units:
+            order.hold_until_ms = at_ms + self._settings.hold_ms
+            heappush(self._holds, (order.hold_until_ms, event.order_id))
+        if not self._is_no_one(order.user_id):
+            self._count_unpaid(order.user_id, order.is_unpaid() - was_unpaid)
+        self._move(order, before, at_ms // SECOND_MS)
+
+    def _count_unpaid(self, user_id: str, change: int) -> None:
+        """Of a user who becomes a suspect, or is none any more, all that he holds."""
+        was, self._unpaid[user_id] = self._is_suspect(user_id), self._unpaid[user_id] + change
+        if (now := self._is_suspect(user_id)) != was:
+            for sale in self.sales.values():
+                held = sale.of_user.get(user_id, (0, 0))[0]
+                sale.held_by_suspects += held if now else -held
+
+    def _is_suspect(self, user_id: str) -> bool:
+        return self._unpaid[user_id] >= self._settings.suspect_unpaid_orders
+
+    def _move(self, order: OrderSeen, before: str, second: int) -> None:
+        """The units of an order go from one standing to another."""
+        after = order.standing()
+        held = (after == "held") - (before == "held")
+        sold = (after == "sold") - (before == "sold")
+        for key, units in order.units.items():
+            sale = self._sale(key)
+            if not held and not sold:
+                continue
+            suspect = self._is_suspect(order.user_id)
+            sale.held += held * units
+            sale.sold += sold * units
+            sale.held_by_suspects += held * units * suspect
+            if not self._is_no_one(order.user_id):
+                sale.units_of(order.user_id, held * units, sold * units)
+            if held + sold and not suspect:
+                sale.seconds[second] = sale.seconds.get(second, 0) + (held + sold) * units
+            if sold:
+                hop = sale.hops.setdefault(second * SECOND_MS // HOP_MS, [0, 0])
+                hop[0] += sold * units
+                hop[1] += sold
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+    def advance(self, clock_ms: int) -> None:
+        """Holds run out, who is silent for long is gone, orders are forgotten: up to a moment that never goes back."""
+        while self._holds and self._holds[0][0] <= clock_ms:
+            until_ms, order_id = heappop(self._holds)
+            order = self._orders.get(order_id)
+            if order is None or order.hold_until_ms != until_ms or order.standing() != "held":
+                continue
+            order.ran_out = True
+            # When its change counts for the memory of orders: at the moment of the clock at which it ran out.
+            self._changed(order_id, order, until_ms)
+            self._move(order, "held", until_ms // SECOND_MS)
+        while self._watches_until and self._watches_until[0][0] <= clock_ms:
+            until_ms, name = heappop(self._watches_until)
+            if self._is_there(name) and self._came_ms[name] + self._settings.presence_timeout_ms == until_ms:
+                del self._came_ms[name]
+                self.open_sessions -= 1
+        self._forget_orders(clock_ms - self._settings.remember_orders_ms)
+        for sale in self.sales.values():
+            sale.forget(clock_ms, self._settings.bought_window_ms)
+
+    def _forget_orders(self, before_ms: int) -> None:
+        for order_id, order in self._oldest(before_ms):
+            del self._orders[order_id]
+            if self._is_no_one(order.user_id):
+                continue
+            self._count_unpaid(order.user_id, -order.is_unpaid())
+            standing = order.standing()
+            for key, units in order.units.items():
+                sale = self.sales[key]
+                if order.user_id in sale.of_user and standing in ("held", "sold"):
+                    sale.units_of(order.user_id, -units * (standing == "held"), -units * (standing == "sold"))
+
+    def _oldest(self, before_ms: int) -> list[tuple[str, OrderSeen]]:
+        def old() -> Iterator[tuple[str, OrderSeen]]:
+            for order_id, order in self._orders.items():
+                if order.changed_ms >= before_ms:
+                    return
+                yield order_id, order
+
+        return list(old())

@@ -1,0 +1,310 @@
+"""The rules of claims by name, written a second time from `docs/signals.md`: what must be said, what withheld and why.
+
+`RULES` is the rule book. A rule looks at one sale, or at the room, as of a moment, and gives its conditions in order:
+the first that does not hold is why the claim is withheld. A new version is a function more, and its name in `EDITIONS`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from stream.verify.forecast_again import SECONDS_SEEN, sellout_1
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+    from stream.verify.claim_facts import RoomSeen, SaleSeen
+    from stream.verify.figures import SaleKey, Terms
+
+Number = int | float
+SECOND_MS = 1_000
+COVERAGE = 0.9
+
+
+class ClaimSettings(Struct, frozen=True, kw_only=True):
+    """The workers' rules, as far as claims depend on them, by their names; a journal that leaves one out is old."""
+
+    signals_edition: int = 1
+    contract_edition: int = 1
+    hold_ms: int = 60_000
+    presence_timeout_ms: int = 4 * 3_600_000
+    remember_orders_ms: int = 24 * 3_600_000
+    velocity_window_ms: int = 10_000
+    stale_lag_ms: int = 3_000
+    claim_valid_ms: int = 3_000
+    stock_left_share_max: float = 0.2
+    bought_window_ms: int = 300_000
+    bought_min_orders: int = 3
+    in_carts_min: int = 5
+    watching_min: int = 10
+    ends_in_max_ms: int = 3_600_000
+    suspect_unpaid_orders: int = 5
+    suspect_share_max: float = 0.1
+
+
+def claim_settings_of(rules: Mapping[str, Any]) -> ClaimSettings:
+    """The same from the rules of a journal, or of settings."""
+    known = {name: rules[name] for name in ClaimSettings.__struct_fields__ if name in rules}
+    return msgspec.convert(known, ClaimSettings)
+
+
+class Condition(NamedTuple):
+    """What a rule asks: `value` of a `figure` must be to `bound` as `relation` says, else the claim is withheld."""
+
+    reason: str
+    figure: str
+    value: Number | str | None
+    relation: Literal["is", "is not", "at least", "at most", "more than"]
+    bound: Number | str | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether it does; nothing can be said of a figure that is not known."""
+        value, bound = self.value, self.bound
+        if self.relation == "is":
+            return value == bound
+        if self.relation == "is not":
+            return value != bound
+        if not isinstance(value, int | float) or not isinstance(bound, int | float):
+            return False
+        if self.relation == "at least":
+            return value >= bound
+        return value <= bound if self.relation == "at most" else value > bound
+
+
+class Figures(NamedTuple):
+    """What is said when all conditions hold."""
+
+    value: int | list[int]
+    unit: str
+    window_ms: int | None
+    inputs: dict[str, Number | None]
+
+
+class SaleNow:
+    """One SKU of one sale as of a moment."""
+
+    __slots__ = (
+        *("as_of_ms", "available", "held", "key", "left", "offered", "oversold", "restocked", "seen", "settings"),
+        *("sold", "terms", "misplaced"),
+    )
+
+    def __init__(
+        self, key: SaleKey, terms: Terms, seen: SaleSeen, as_of_ms: int, settings: ClaimSettings, *, misplaced: bool
+    ) -> None:
+        self.key, self.terms, self.seen, self.as_of_ms, self.settings = key, terms, seen, as_of_ms, settings
+        self.misplaced = misplaced
+        self.offered = None if terms.opened is None else terms.opened.offered
+        self.restocked, self.held, self.sold = terms.restocked, seen.held, seen.sold
+        self.left = None if self.offered is None else self.offered + self.restocked - self.held - self.sold
+        self.available = None if self.left is None else max(0, self.left)
+        self.oversold = 0 if self.left is None else max(0, -self.left)
+
+    def is_known(self) -> Iterator[Condition]:
+        """What must hold before anything is said of a sale's terms."""
+        yield Condition("stock_unknown", "status", self.terms.status, "is not", "unknown")
+        yield Condition("sale_not_open", "status", self.terms.status, "is", "open")
+
+    def is_honest(self) -> Iterator[Condition]:
+        """What must hold before scarcity is spoken of."""
+        yield from self.is_known()
+        yield Condition("records_misplaced", "records_misplaced", int(self.misplaced), "is", 0)
+        yield Condition("restock_planned", "restock_planned_at_ms", self.seen.plan[1], "at most", self.as_of_ms)
+        most = self.settings.suspect_share_max * (self.held + self.sold)
+        yield Condition("suspected_fake_orders", "suspect_units", self.seen.held_by_suspects, "at most", most)
+
+    def velocity_units(self) -> int:
+        """Net units of the velocity's window."""
+        return sum(self.seen.last_seconds(self.as_of_ms, self.settings.velocity_window_ms // SECOND_MS))
+
+    def seconds(self) -> list[int]:
+        """Net units of each of the last seconds, not of those before the sale began."""
+        units = self.seen.last_seconds(self.as_of_ms, SECONDS_SEEN)
+        opened = self.terms.opened
+        began = 0 if opened is None else opened.starts_at_ms // SECOND_MS
+        return units[max(0, began - (self.as_of_ms // SECOND_MS - SECONDS_SEEN + 1)) :]
+
+
+class Rule(NamedTuple):
+    """One rule.
+
+    Attributes:
+        kind: of the claim.
+        words: what it says and when, for people.
+        topics: logical, of which its figures are counted.
+        concerns: whether there is anything to say or to withhold.
+        conditions: in order.
+        figures: what is said; asked for when all conditions hold.
+    """
+
+    kind: str
+    words: str
+    topics: tuple[str, ...]
+    concerns: Callable[[SaleNow], bool]
+    conditions: Callable[[SaleNow], Iterator[Condition]]
+    figures: Callable[[SaleNow], Figures]
+
+
+class RoomRule(NamedTuple):
+    """The same of a rule about the room."""
+
+    kind: str
+    words: str
+    topics: tuple[str, ...]
+    conditions: Callable[[RoomSeen, ClaimSettings], Iterator[Condition]]
+    figures: Callable[[RoomSeen, ClaimSettings], Figures]
+
+
+# -- stock -------------------------------------------------------------------------------------------------------------
+def _stock_inputs(sale: SaleNow) -> dict[str, Number | None]:
+    return {name: getattr(sale, name) for name in ("offered", "restocked", "held", "sold", "oversold")}
+
+
+def _stock_figures(sale: SaleNow) -> Figures:
+    return Figures(sale.available or 0, "items", None, _stock_inputs(sale))
+
+
+def _stock_left(sale: SaleNow) -> Iterator[Condition]:
+    yield from sale.is_honest()
+    most = sale.settings.stock_left_share_max * ((sale.offered or 0) + sale.restocked)
+    yield Condition("above_display_threshold", "available", sale.available, "at most", most)
+
+
+# -- eta ---------------------------------------------------------------------------------------------------------------
+def _eta(sale: SaleNow) -> tuple[int, int] | None:
+    return sellout_1(sale.available or 0, sale.seconds(), sale.as_of_ms % SECOND_MS + 1)
+
+
+def _eta_conditions(sale: SaleNow) -> Iterator[Condition]:
+    yield from sale.is_honest()
+    yield Condition("sample_too_small", "forecast", None if _eta(sale) is None else "there", "is", "there")
+
+
+def _eta_figures(sale: SaleNow) -> Figures:
+    inputs: dict[str, Number | None] = {
+        "available": sale.available,
+        "units": sale.velocity_units(),
+        "coverage": COVERAGE,
+    }
+    return Figures([*(_eta(sale) or (0, 0))], "ms", sale.settings.velocity_window_ms, inputs)
+
+
+# -- bought ------------------------------------------------------------------------------------------------------------
+def _bought_conditions(sale: SaleNow) -> Iterator[Condition]:
+    units, orders = sale.seen.bought(sale.as_of_ms, sale.settings.bought_window_ms)
+    yield Condition("sample_too_small", "paid_orders_net", orders, "at least", sale.settings.bought_min_orders)
+    yield Condition("sample_too_small", "units_net", units, "at least", 1)
+
+
+def _bought_figures(sale: SaleNow) -> Figures:
+    units, orders = sale.seen.bought(sale.as_of_ms, sale.settings.bought_window_ms)
+    return Figures(units, "items", sale.settings.bought_window_ms, {"paid_orders_net": orders, "units_net": units})
+
+
+# -- carts -------------------------------------------------------------------------------------------------------------
+def _carts_conditions(sale: SaleNow) -> Iterator[Condition]:
+    people = len(sale.seen.waiting)
+    yield Condition("sample_too_small", "carters_without_order", people, "at least", sale.settings.in_carts_min)
+
+
+def _carts_figures(sale: SaleNow) -> Figures:
+    people = len(sale.seen.waiting)
+    return Figures(people, "people", None, {"carters_without_order": people})
+
+
+# -- end ---------------------------------------------------------------------------------------------------------------
+def _time_left_ms(sale: SaleNow) -> int:
+    return (sale.terms.ends_at_ms or 0) - sale.as_of_ms
+
+
+def _ends_conditions(sale: SaleNow) -> Iterator[Condition]:
+    yield from sale.is_known()
+    most_ms = sale.settings.ends_in_max_ms
+    yield Condition("above_display_threshold", "time_left_ms", _time_left_ms(sale), "at most", most_ms)
+
+
+def _ends_figures(sale: SaleNow) -> Figures:
+    inputs: dict[str, Number | None] = {
+        "ends_at_ms": sale.terms.ends_at_ms,
+        "extended": int(sale.terms.extended),
+    }
+    return Figures(_time_left_ms(sale), "ms", None, inputs)
+
+
+# -- people ------------------------------------------------------------------------------------------------------------
+def _watching_conditions(room: RoomSeen, settings: ClaimSettings) -> Iterator[Condition]:
+    yield Condition("sample_too_small", "open_sessions", room.open_sessions, "at least", settings.watching_min)
+
+
+def _watching_figures(room: RoomSeen, settings: ClaimSettings) -> Figures:  # noqa: ARG001 — as all rules of a room
+    return Figures(room.open_sessions, "people", None, {"open_sessions": room.open_sessions})
+
+
+RULES: dict[str, Rule] = {
+    "stock_left/1": Rule(
+        "stock_left",
+        "What is available of this SKU, while at most a fifth of offered + restocked is left.",
+        ("orders", "sales"),
+        lambda sale: sale.available != 0,
+        _stock_left,
+        _stock_figures,
+    ),
+    "sold_out/1": Rule(
+        "sold_out",
+        "Nothing of this SKU is available: what is not sold is held.",
+        ("orders", "sales"),
+        lambda sale: sale.available == 0,
+        _stock_left,
+        _stock_figures,
+    ),
+    "eta_sellout/1": Rule(
+        "eta_sellout",
+        "From when to when the last unit goes, by the net units of each of the last 30 seconds.",
+        ("orders", "sales"),
+        lambda sale: sale.available != 0,
+        _eta_conditions,
+        _eta_figures,
+    ),
+    "bought_recently/1": Rule(
+        "bought_recently",
+        "Units sold in the last 5 minutes, net of cancels and refunds, by at least 3 orders.",
+        ("orders",),
+        lambda _: True,
+        _bought_conditions,
+        _bought_figures,
+    ),
+    "in_carts/1": Rule(
+        "in_carts",
+        "People who put this SKU into the cart and neither hold nor bought any.",
+        ("cart-adds", "orders"),
+        lambda _: True,
+        _carts_conditions,
+        _carts_figures,
+    ),
+    "ends_in/1": Rule(
+        "ends_in",
+        "How long the sale goes on, in its last hour.",
+        ("sales",),
+        lambda sale: sale.terms.ends_at_ms is not None,
+        _ends_conditions,
+        _ends_figures,
+    ),
+}
+ROOM_RULES: dict[str, RoomRule] = {
+    "watching_now/1": RoomRule(
+        "watching_now",
+        "Sessions that are open: whoever came and has not left.",
+        ("visits",),
+        _watching_conditions,
+        _watching_figures,
+    ),
+}
+# By edition of the signals, the rules that hold.
+_FIRST = (
+    *("watching_now/1", "stock_left/1", "sold_out/1", "eta_sellout/1", "bought_recently/1", "in_carts/1", "ends_in/1"),
+)
+EDITIONS: dict[int, tuple[str, ...]] = {1: _FIRST, 2: _FIRST}
