@@ -21,6 +21,7 @@ COMMANDS = {
     "doctor": "stream.commands.doctor:doctor",
     "import": "stream.commands.import_:import_app",
     "replay": "stream.commands.replay:replay",
+    "report": "stream.commands.report:report",
     "rooms": "stream.commands.rooms:rooms",
     "schemas": "stream.commands.schemas:schemas_app",
     "serve": "stream.commands.serve:serve",

@@ -89,15 +89,48 @@ class LogReader:
             fetched = await self._fetch(behind)
             for part, records in fetched.items():
                 self._held[part].extend(records)
-            if fetched:
-                moved_at = time.monotonic()
-            elif time.monotonic() - moved_at > STALL_S:
-                part = min(behind)
-                raise SnapupError(
-                    f"{part.topic}, partition {part.partition}, gave nothing for {STALL_S:.0f} s between offset "
-                    f"{await self._consumer.position(part)} and {targets[part.topic, part.partition]}: is its leader "
-                    "away?"
-                )
+            moved_at = await self._moved(bool(fetched), moved_at, behind, targets)
+
+    async def read_in_time(self, targets: Offsets) -> AsyncIterator[Any]:
+        """As `read_to`, but over all partitions in the order of record times; one that goes back counts as the latest.
+
+        So two readings give the same order, whatever was fetched first.
+        """
+        clocks = {TopicPartition(*where): -1 for where in targets}
+        behind = [TopicPartition(*where) for where, target in sorted(targets.items()) if self.handed[where] < target]
+        moved_at = time.monotonic()
+        while behind:
+            dry = set()
+            for part in list(behind):
+                target, held = targets[part.topic, part.partition], self._held[part]
+                if held and held[0].offset < target:
+                    clocks[part] = max(clocks[part], held[0].timestamp)
+                elif held or await self._consumer.position(part) >= target:
+                    self.handed[part.topic, part.partition] = target
+                    behind.remove(part)
+                else:
+                    dry.add(part)
+            if not dry:
+                if behind:
+                    yield self._held[min(behind, key=clocks.__getitem__)].popleft()
+                continue
+            fetched = await self._fetch(dry)
+            for part, records in fetched.items():
+                self._held[part].extend(records)
+            moved_at = await self._moved(bool(fetched), moved_at, dry, targets)
+
+    async def _moved(self, has_moved: bool, moved_at: float, behind: set[TopicPartition], targets: Offsets) -> float:  # noqa: FBT001
+        """When a log moved last. Raises SnapupError when that is too long ago."""
+        if has_moved:
+            return time.monotonic()
+        if time.monotonic() - moved_at > STALL_S:
+            part = min(behind)
+            raise SnapupError(
+                f"{part.topic}, partition {part.partition}, gave nothing for {STALL_S:.0f} s between offset "
+                f"{await self._consumer.position(part)} and {targets[part.topic, part.partition]}: is its leader "
+                "away?"
+            )
+        return moved_at
 
     async def is_empty(self, where: tuple[str, int], begin: int, end: int) -> bool:
         """Whether no record lies between these offsets: markers of transactions and what was aborted are none.
@@ -154,15 +187,23 @@ async def log_reader(
     isolation: Literal["read_committed", "read_uncommitted"] = "read_committed",
     *,
     since_ms: int | None = None,
+    partition: int | None = None,
 ) -> AsyncIterator[LogReader]:
     """A reader at the beginning of these topics, or at their first records that are not older than `since_ms`.
+
+    `partition`: of this one alone; None: of all.
 
     Raises:
         SnapupError: Kafka does not answer, or a topic is missing or has another partition count.
     """
     read_tolerantly()
     counts = await check(bootstrap_servers, topics, to="Read")
-    partitions = [TopicPartition(topic, number) for topic in topics for number in range(counts[topic])]
+    partitions = [
+        TopicPartition(topic, number)
+        for topic in topics
+        for number in range(counts[topic])
+        if partition in (None, number)
+    ]
     consumer, probe = (
         AIOKafkaConsumer(
             **client_options(bootstrap_servers),

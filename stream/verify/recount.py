@@ -272,15 +272,23 @@ class Recount:
         Ids that would count anew, seconds that have left every window, and ended rooms, whose next record begins a new
         session. What stays grows with the ids of the memory, and with the people and orders of sessions that go on.
         """
-        greatest = self._rulebook.greatest
-        oldest_ms = clock_ms - FORGET_AFTER_GENERATIONS * greatest("remember_ids_ms")
-        self._first_seen_ms = {name: seen for name, seen in self._first_seen_ms.items() if seen >= oldest_ms}
+        self._forget_ids(clock_ms)
         over = [room_id for room_id, room in self._rooms.items() if room.is_forgotten(clock_ms)]
         for room_id in over:
             del self._rooms[room_id]
         for room in self._rooms.values():
             room.forget(clock_ms)
         return over
+
+    def settle(self, clock_ms: int) -> None:
+        """The same, but for rooms and sessions: those that are over can still be asked for."""
+        self._forget_ids(clock_ms)
+        for room in self._rooms.values():
+            room.settle(clock_ms)
+
+    def _forget_ids(self, clock_ms: int) -> None:
+        oldest_ms = clock_ms - FORGET_AFTER_GENERATIONS * self._rulebook.greatest("remember_ids_ms")
+        self._first_seen_ms = {name: seen for name, seen in self._first_seen_ms.items() if seen >= oldest_ms}
 
     # -- sessions ------------------------------------------------------------------------------------------------------
     def begins(

@@ -350,6 +350,10 @@ class RoomCount:
         opened = max(sale.openings, key=lambda event: (event.event_time_ms, event.event_id), default=None)
         return Terms(opened, sale.restocked, *self._terms(key, opened, as_of_ms))
 
+    def order(self, order_id: str) -> _OrderFacts:
+        """What is known of an order that was heard of."""
+        return self._orders[order_id]
+
     def orders(self) -> int:
         """Orders in memory."""
         return len(self._orders)
@@ -366,9 +370,12 @@ class RoomCount:
 
     def forget(self, clock_ms: int) -> None:
         """Let go of sessions that are over, of seconds that no window reaches, and of orders that nobody remembers."""
+        self._sessions = dict([*self._sessions.items()][-1:])
+        self.settle(clock_ms)
+
+    def settle(self, clock_ms: int) -> None:
+        """The same, but for the sessions."""
         rules = self._assumptions
-        for began_ms in [*self._sessions][:-1]:
-            del self._sessions[began_ms]
         for session in self._sessions.values():
             session.settle(clock_ms - 2 * rules.allowed_lateness_ms)
         # An hour more, for a worker forgets by its own clock.

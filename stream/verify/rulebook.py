@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from stream.contract.events import TOPIC_NAMES
 from stream.verify.room_count import Assumptions
@@ -25,22 +25,28 @@ _FRAME_BYTES = 5
 FORMAT_VERSION = 1
 
 
-class _Steps(Struct, array_like=True):
+class Stretch(Struct, array_like=True):
+    """From which offsets and clock to which a segment goes, in the contract's order of topics."""
+
     positions_before: list[int]
+    clock_before_ms: int = -1
+    notes: Raw = Raw()
+    positions: list[int] = []
+    clock_ms: int = -1
 
 
-class _Segment(Struct, array_like=True):
-    """What of a journal's record this page needs: the rest of it, and what later versions add, is passed over."""
+class Told(Struct, array_like=True):
+    """What of a journal's record is needed here: the rest of it, and what later versions add, is passed over."""
 
     epoch: int
     seq: int
     claim: bool
-    steps: _Steps
+    steps: Stretch
     version: str = ""
     rules: dict[str, Any] = {}
 
 
-_decode = msgspec.msgpack.Decoder(_Segment).decode
+_decode = msgspec.msgpack.Decoder(Told).decode
 
 
 class Era(NamedTuple):
@@ -102,7 +108,7 @@ class Rulebook:
     def add(self, topic: str, partition: int, offset: int, value: bytes | None) -> None:
         """Take one record of the journal, in log order."""
         where = f"{topic}/{partition}@{offset}"
-        segment = _read(value)
+        segment = read_segment(value)
         if isinstance(segment, str):
             self.unread = self.unread or f"{where}: {segment}"
             return
@@ -179,7 +185,7 @@ def assumptions_of_rules(rules: Mapping[str, Any]) -> Assumptions:
     return Assumptions(**known)
 
 
-def _read(value: bytes | None) -> _Segment | str:
+def read_segment(value: bytes | None) -> Told | str:
     """A record of the journal, or why it is none."""
     if value is None or len(value) < _FRAME_BYTES or value[0] != FORMAT_VERSION:
         return "no record of the journal that this version reads"

@@ -83,6 +83,11 @@ def test_a_name_that_is_near_nothing_gets_no_guess(
         ("replay", "nope.ndjson"),
         ("replay", "one.ndjson", "--room", "nope"),
         ("replay", "one.ndjson", "--signals", "nope/x.ndjson"),
+        ("report", "nope.ndjson", "--room", "r"),
+        ("report", "one.ndjson", "--room", "nope"),
+        ("report", "one.ndjson", "--session", "nope"),
+        ("report", "one.ndjson", "--to", "nope/x"),
+        ("report", "one.ndjson", "--lang", "nope"),
         ("replay", "one.ndjson", "--offered", "nope=5"),
         ("import", "taobao", "nope.csv", "--room", "r", "--to", "x.ndjson"),
         ("import", "uci", "nope.csv", "--room", "r", "--to", "x.ndjson"),
@@ -115,6 +120,7 @@ def test_what_is_not_there_ends_with_2_and_its_name(
         (("simulate", "tadu-2019", "--to", "there.ndjson"), "there.ndjson"),
         (("simulate", "tadu-2019", "--to", "new.ndjson", "--ack-journal", "there.txt"), "there.txt"),
         (("replay", "rec.ndjson", "--signals", "there.ndjson"), "there.ndjson"),
+        (("report", "rec.ndjson", "--to", "there"), "there.json"),
         (("import", "uci", "in.csv", "--room", "r", "--to", "there.ndjson"), "there.ndjson"),
         (("import", "uci", "in.csv", "--room", "r", "--to", "new.ndjson", "--report", "there.txt"), "there.txt"),
         (("import", "uci", "in.csv", "--room", "r", "--to", "new.ndjson", "--report", "in.csv", "--force"), "in.csv"),
@@ -129,7 +135,7 @@ def test_no_command_replaces_a_file_that_is_there(
     target: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("there.ndjson", "there.txt", "rec.ndjson", "in.csv"):
+    for name in ("there.ndjson", "there.txt", "there.json", "rec.ndjson", "in.csv"):
         Path(name).write_text("precious\n", encoding="utf-8")
     assert run(monkeypatch, *words) in (1, 2)
     assert Path(target).read_text("utf-8") == "precious\n"

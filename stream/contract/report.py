@@ -1,0 +1,280 @@
+"""The report of a session: what a show came to, what was claimed in it, and the stretch of the log that proves it.
+
+Shapes only; `stream.verify` makes it and docs/report.md says what each field means. Money is in minor units, times are
+UTC epoch milliseconds, offsets are `[first_offset, next_offset)`. Nothing in it depends on when it was made.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from stream.contract.overlay import Evidence
+
+REPORT_SCHEMA = "snapup.report.v1"
+
+
+class Amounts(Struct, frozen=True, gc=False):
+    """Minor units of one currency: placed, paid, and paid less what was cancelled or refunded afterwards."""
+
+    currency: str
+    placed_minor: int
+    paid_minor: int
+    net_minor: int
+
+
+class ReportedSession(Struct, frozen=True, kw_only=True):
+    """Which session, by what no later one changes. `ended_at_ms` null: it goes on."""
+
+    show_id: str | None
+    began_at_ms: int
+    ended_at_ms: int | None
+    ended_by: str | None
+    as_of_ms: int
+
+
+class Peak(Struct, frozen=True, gc=False):
+    """The greatest number of people at the end of a step of the curve, and that end."""
+
+    watching: int
+    at_ms: int
+
+
+class ReportTotals(Struct, frozen=True, kw_only=True):
+    """The session's totals, counted exactly."""
+
+    viewers: int
+    views: int
+    watching_now: int
+    peak: Peak | None
+    likes: int
+    comments: int
+    cart_adds: int
+    orders: dict[str, int]
+    money: list[Amounts]
+
+
+class ReportedRate(Struct, frozen=True, gc=False):
+    """A rate over the whole session, never divided."""
+
+    name: str
+    num: int
+    den: int
+    currency: str | None
+
+
+class Step(Struct, kw_only=True):
+    """What counted in one step of effective time, mostly a minute. `watching`: people at its end."""
+
+    start_ms: int
+    views: int = 0
+    watching: int = 0
+    comments: int = 0
+    likes: int = 0
+    cart_adds: int = 0
+    orders_placed: int = 0
+    orders_paid: int = 0
+    money: list[Amounts] = []
+
+
+class Curve(Struct, frozen=True, kw_only=True):
+    """The same figures in shorter steps."""
+
+    step_ms: int
+    steps: list[Step]
+
+
+class Ledger(Struct, frozen=True, kw_only=True):
+    """One SKU of one sale, as it stands at the end: it is the room's, so it spans sessions."""
+
+    status: str
+    offered: int | None
+    restocked: int
+    available: int | None
+    held: int
+    sold: int
+    released: int
+    oversold: int
+    over_limit: int
+    ends_at_ms: int | None
+    extended: bool
+
+
+class Product(Struct, kw_only=True):
+    """One SKU, in one sale or outside of any. Units by the status that their order reached in this session.
+
+    `sku_id` null: all further ones together, beyond the bound.
+    """
+
+    sku_id: str | None
+    sale_id: str | None
+    ledger: Ledger | None = None
+    orders_paid: int = 0
+    units_placed: int = 0
+    units_paid: int = 0
+    units_cancelled: int = 0
+    units_refunded: int = 0
+    units_net: int = 0
+    cart_adds: int = 0
+    money: list[Amounts] = []
+
+
+class SourceCount(Struct, frozen=True, gc=False):
+    """Visits that named a source; null: they named none. `other` stands for all sources beyond the bound."""
+
+    source: str | None
+    views: int
+    clicks: int
+    other: bool = False
+
+
+class SaidClaim(Struct, frozen=True, kw_only=True):
+    """A claim about one product (or the room), over all documents that said it.
+
+    `values`: first, last, least, most. `spans`: stretches of time, of which the first are in `intervals`.
+    """
+
+    claim: str
+    rule: str
+    sale_id: str | None
+    sku_id: str | None
+    unit: str
+    documents: int
+    first_at_ms: int
+    last_until_ms: int
+    said_ms: int
+    spans: int
+    intervals: list[tuple[int, int]]
+    first: Any
+    last: Any
+    least: Any
+    most: Any
+    evidence: list[Evidence]
+
+
+class WithheldClaim(Struct, frozen=True, kw_only=True):
+    """A claim that was not said, by reason: in how many documents, for how long."""
+
+    claim: str
+    reason: str
+    sale_id: str | None
+    sku_id: str | None
+    documents: int
+    first_at_ms: int
+    last_until_ms: int
+    withheld_ms: int
+    spans: int
+
+
+class Correction(Struct, frozen=True, kw_only=True):
+    """A host's word that changed what had been said of a sale. `said`: the event's own fields."""
+
+    kind: str
+    at_ms: int
+    topic: str
+    partition: int
+    offset: int
+    said: dict[str, Any]
+
+
+class TopicAccount(Struct, kw_only=True):
+    """`received = applied + duplicate + dead_lettered`, of one topic's records of the session."""
+
+    topic: str
+    received: int = 0
+    applied: int = 0
+    duplicate: int = 0
+    dead_lettered: int = 0
+    retimed: int = 0
+
+
+class Quality(Struct, frozen=True, kw_only=True):
+    """What became of the session's records; `dead_letters` by reason, the rest also by topic."""
+
+    received: int
+    applied: int
+    duplicate: int
+    dead_lettered: int
+    retimed: int
+    forgettable: int
+    dead_letters: dict[str, int]
+    topics: list[TopicAccount]
+
+
+class TopicRange(Struct, frozen=True, kw_only=True):
+    """The session's records in one topic partition: where the first and behind the last one lie, and their SHA-256."""
+
+    topic: str
+    partition: int
+    first_offset: int
+    next_offset: int
+    records: int
+    sha256: str
+
+
+class LogRange(Struct, frozen=True, kw_only=True):
+    """The session's records. `sha256`: over the lines of `topics`, as docs/report.md says."""
+
+    sha256: str
+    records: int
+    topics: list[TopicRange]
+
+
+class RulesTold(Struct, frozen=True, kw_only=True):
+    """Rules under which was counted. `source`: `journal` or `settings`; `where`: the record that says so."""
+
+    source: str
+    where: str
+    from_epoch: int
+    version: str
+    rules: dict[str, Any]
+
+
+class Differing(Struct, frozen=True):
+    """A figure that is not the same twice."""
+
+    name: str
+    recounted: Any
+    published: Any
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """The recount beside the session's last document. `problems`: why it proves less than it should, in sentences."""
+
+    figures: int
+    epoch: int
+    rev: int
+    document_as_of_ms: int
+    differences: list[Differing]
+    problems: list[str]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every figure is as it must be, and nothing is in the way of saying so."""
+        return not self.differences and not self.problems
+
+
+class Report(Struct, kw_only=True):
+    """The whole report of one session."""
+
+    schema: str
+    room_id: str
+    session: ReportedSession
+    totals: ReportTotals
+    rates: list[ReportedRate]
+    minutes: list[Step]
+    curve: Curve | None
+    products: list[Product]
+    sources: list[SourceCount]
+    claims: list[SaidClaim]
+    withheld: list[WithheldClaim]
+    corrections: list[Correction]
+    corrections_left_out: int
+    quality: Quality
+    log: LogRange
+    rules: list[RulesTold]
+    check: Check
+    documents: int
+    documents_from: str
+    snapup_version: str

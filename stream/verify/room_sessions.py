@@ -1,0 +1,139 @@
+"""The sessions of a room as its documents tell of them, what each of them said, and how a user names one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+from msgspec import Struct
+
+from stream.contract.overlay import Session
+from stream.contract.reading import opened
+from stream.errors import NoSuchError, SnapupError
+from stream.verify.said import Said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# In a message.
+LISTED = 20
+
+
+class _Head(Struct):
+    epoch: int
+    as_of_ms: int
+    session: Session | None = None
+
+
+_head_of = msgspec.json.Decoder(cast("type[_Head]", opened(_Head))).decode
+
+
+class ToldSession(Struct, kw_only=True):
+    """One session.
+
+    Attributes:
+        session: what its last document says of it; None: it is the only one that the room ever had, so far.
+        said: what its documents claimed and withheld.
+        last: its last document.
+        epoch: of that.
+        as_of_ms: of that.
+        first_epoch: of its first document.
+    """
+
+    session: Session | None
+    said: Said
+    last: bytes
+    epoch: int
+    as_of_ms: int
+    first_epoch: int
+
+    @property
+    def began_at_ms(self) -> int:
+        """When it began; of one that no document names, as of when its first document is."""
+        return self.said.first_ms if self.session is None else self.session.began_at_ms
+
+
+class RoomSessions:
+    """Takes the documents of one room in their order."""
+
+    def __init__(self, room_id: str) -> None:
+        self._room_id = room_id
+        self._sessions: dict[int | None, ToldSession] = {}
+
+    def add(self, document: bytes) -> None:
+        """Take one.
+
+        Raises:
+            SnapupError: it is no overlay document.
+        """
+        try:
+            head = _head_of(document)
+            told = self._of(head.session)
+            if told is None:
+                began_ms = None if head.session is None else head.session.began_at_ms
+                told = self._sessions[began_ms] = ToldSession(
+                    session=None, said=Said(), last=b"", epoch=0, as_of_ms=0, first_epoch=head.epoch
+                )
+            told.said.add(document)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise SnapupError(f"A document of room {self._room_id!r} cannot be read: {error}.") from None
+        told.session = head.session or told.session
+        told.last, told.epoch, told.as_of_ms = document, head.epoch, head.as_of_ms
+
+    def _of(self, session: Session | None) -> ToldSession | None:
+        if session is None:
+            return self._sessions.get(None)
+        first = self._sessions.get(None)
+        # The room's first session is named by its last document alone.
+        if first is not None and session.began_at_ms <= first.said.first_ms:
+            self._sessions[session.began_at_ms] = self._sessions.pop(None)
+        return self._sessions.get(session.began_at_ms)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __iter__(self) -> Iterator[ToldSession]:
+        """In the order in which they began."""
+        return iter(sorted(self._sessions.values(), key=lambda told: told.began_at_ms))
+
+    def choose(self, name: str | None) -> int:
+        """The place of a session in that order.
+
+        Args:
+            name: its show_id, its number from 1, or when it began (epoch ms, or ISO 8601 to the second); None: the
+                last one. A show_id that is also something else is taken as the show_id; of several sessions of one
+                show the last one is meant.
+
+        Raises:
+            NoSuchError: there is none of that name; it lists those that there are.
+        """
+        sessions = [*self]
+        if name is None:
+            return len(sessions) - 1
+        for place in reversed(range(len(sessions))):
+            session = sessions[place].session
+            if session is not None and session.show_id == name:
+                return place
+        if name.isascii() and name.isdecimal() and 1 <= int(name[:18]) <= len(sessions):
+            return int(name[:18]) - 1
+        for place, each in enumerate(sessions):
+            if name in (str(each.began_at_ms), utc_second(each.began_at_ms)):
+                return place
+        listed = [_listed(place, each) for place, each in enumerate(sessions)]
+        told = "; ".join(listed[-LISTED:])
+        more = f"; and {len(listed) - LISTED} before these" if len(listed) > LISTED else ""
+        raise NoSuchError(f"There is no session {name!r} of room {self._room_id!r}; there are: {told}{more}.")
+
+
+def _listed(place: int, told: ToldSession) -> str:
+    session = told.session
+    show = f"show {session.show_id}, " if session is not None and session.show_id is not None else ""
+    goes_on = session is None or session.ended_at_ms is None
+    ended = "goes on" if session is None or goes_on else f"ended {utc_second(session.ended_at_ms or 0)}"
+    return f"{place + 1}: {show}began {utc_second(told.began_at_ms)} ({told.began_at_ms}), {ended}"
+
+
+def utc_second(epoch_ms: int) -> str:
+    """2026-11-27T20:33:11Z."""
+    return datetime.fromtimestamp(epoch_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

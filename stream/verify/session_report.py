@@ -1,0 +1,296 @@
+"""One session, counted again from the log alone, as a report: `add` its room's records in log order, then `report`.
+
+Records from before the session are needed too: a refund is one of an order that was placed then.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stream.contract.events import TOPIC_NAMES, Order, SaleOpened
+from stream.contract.report import (
+    REPORT_SCHEMA,
+    Amounts,
+    Check,
+    Curve,
+    Differing,
+    Peak,
+    Quality,
+    Report,
+    ReportedRate,
+    ReportedSession,
+    ReportTotals,
+    TopicAccount,
+)
+from stream.errors import SnapupError
+from stream.verify.compare import Figure, compare
+from stream.verify.range_hash import RangeHash
+from stream.verify.recount import Recount
+from stream.verify.shown import UnreadableError, read_document
+from stream.verify.tally import COUNTED, MINUTE_MS, Tally, by_minute
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from stream.contract.report import RulesTold, Step
+    from stream.verify.figures import RoomFigures
+    from stream.verify.recount import Heard
+    from stream.verify.room_sessions import RoomSessions, ToldSession
+    from stream.verify.rulebook import Rulebook
+
+# What nobody asks for any more is let go of so often.
+SETTLE_RECORDS = 5_000
+# A session that was shorter has a curve of shorter steps beside that of minutes.
+SHORT_MS = 15 * MINUTE_MS
+SHORT_STEP_MS = 5_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """Which session, and what is known of it beside its records.
+
+    Attributes:
+        room_id: whose.
+        prefix: of the topics.
+        partition: in which the room lies.
+        sessions: of the room.
+        place: of the session among them.
+        ends: by logical topic, the offset behind its last record; it may go on in the log, but is not counted on.
+        rulebook: which record was folded under which settings.
+        rules: the same, for the report.
+        problems: why the report proves less than it should, in sentences.
+        ahead_of_clock: records that were refused for their time: see `Recount`.
+    """
+
+    room_id: str
+    prefix: str
+    partition: int
+    sessions: RoomSessions
+    place: int
+    ends: Mapping[str, int]
+    rulebook: Rulebook
+    rules: Sequence[RulesTold]
+    problems: Sequence[str] = ()
+    ahead_of_clock: frozenset[tuple[str, int, int]] = frozenset()
+
+
+class SessionReport:
+    """Counts the records of the room, and reports.
+
+    Args:
+        asked: which session.
+    """
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+        told = [*asked.sessions]
+        self._told: ToldSession = told[asked.place]
+        session = self._told.session
+        self._key = asked.room_id.encode()
+        self._first = {} if session is None else dict(zip(TOPIC_NAMES, session.first_offsets, strict=False))
+        self._recount = Recount(rulebook=asked.rulebook)
+        self._recount.heard = self._heard
+        self._recount.ahead_of_clock = set(asked.ahead_of_clock)
+        self._rules = asked.rulebook.of_epoch(asked.partition, self._told.epoch)
+        is_short = self._told.as_of_ms - self._told.began_at_ms < SHORT_MS
+        self._step_ms = SHORT_STEP_MS if is_short else MINUTE_MS
+        self._tally = Tally(asked.prefix, self._rules.presence_timeout_ms, self._step_ms)
+        self._hash = RangeHash()
+        self._accounts = {name: TopicAccount(topic=name) for name in TOPIC_NAMES}
+        self._dead_letters: Counter[str] = Counter()
+        self._forgettable = 0
+        self._within = False
+        self._topic, self._offset = "", -1
+        self._first_ms = -1
+        self._seen = 0
+        self._oldest_ms: int | None = None  # of the last some thousand records: one time far ahead moves nothing
+        for earlier in told[: asked.place + 1]:
+            if earlier.session is not None:
+                self._begins(earlier)
+
+    def _begins(self, told: ToldSession) -> None:
+        session = told.session
+        if session is None:
+            return
+        first = dict(zip(TOPIC_NAMES, session.first_offsets, strict=False))
+        end = None if session.ended_at_ms is None else dict(zip(TOPIC_NAMES, session.next_offsets, strict=False))
+        self._recount.begins(self._asked.room_id, session.began_at_ms, first, end)
+
+    def add(
+        self,
+        topic: str,
+        offset: int,
+        timestamp_ms: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes | None]] = (),
+    ) -> None:
+        """Take one record of the room's partition, in log order; those of other rooms and of later are passed over.
+
+        Args:
+            topic: logical.
+            offset: in the room's partition of it.
+            timestamp_ms: the record's.
+            key: of the record, and so on.
+            value: of the record.
+            headers: of the record.
+        """
+        if key != self._key or offset >= self._asked.ends.get(topic, 0):
+            return
+        recount, partition = self._recount, self._asked.partition
+        self._within, self._topic, self._offset = offset >= self._first.get(topic, 0), topic, offset
+        accounts = recount.accounts
+        before = accounts.applied, accounts.duplicate, accounts.retimed, accounts.forgettable
+        recount.add(topic, value, key, timestamp_ms, partition=partition, offset=offset, headers=headers)
+        if self._within:
+            self._hash.add(topic, partition, offset, timestamp_ms, key, value, headers)
+            if self._first_ms < 0 or timestamp_ms < self._first_ms:
+                self._first_ms = timestamp_ms
+            account = self._accounts[topic]
+            account.received += 1
+            account.applied += accounts.applied - before[0]
+            account.duplicate += accounts.duplicate - before[1]
+            account.retimed += accounts.retimed - before[2]
+            account.dead_lettered += len(recount.refusals)
+            self._dead_letters.update(refusal.reason for refusal in recount.refusals)
+            self._forgettable += accounts.forgettable - before[3]
+        recount.refusals.clear()
+        self._settle(timestamp_ms)
+
+    def _settle(self, timestamp_ms: int) -> None:
+        self._seen += 1
+        self._oldest_ms = timestamp_ms if self._oldest_ms is None else min(self._oldest_ms, timestamp_ms)
+        if self._seen % SETTLE_RECORDS == 0:
+            self._recount.settle(self._oldest_ms)
+            self._oldest_ms = None
+
+    def _heard(self, heard: Heard) -> None:
+        event, tally = heard.event, self._tally
+        if heard.counts_ms < 0:
+            return  # it counted before, or does not
+        if not self._within:
+            if isinstance(event, SaleOpened):
+                tally.opened_before(event)
+        elif isinstance(event, Order):
+            order = heard.room.order(event.order_id)
+            tally.add_order(event, order.lines, order.statuses - {event.status}, heard.counts_ms, order.currency)
+        else:
+            rules = self._asked.rulebook.at(self._asked.partition, self._topic, self._offset)
+            tally.add(event, heard.counts_ms, rules, (self._asked.partition, self._offset))
+
+    # -- the report ----------------------------------------------------------------------------------------------------
+    def report(self, *, documents_from: str, version: str) -> Report:
+        """What was counted, beside the session's last document.
+
+        Args:
+            documents_from: where the documents come from: `signals` or `replay`.
+            version: of Snapup.
+
+        Raises:
+            SnapupError: the last document cannot be read.
+        """
+        asked, told = self._asked, self._told
+        try:
+            overlay = read_document(asked.room_id, told.last)
+        except UnreadableError as error:
+            raise SnapupError(f"The session's last document cannot be read: {error}.") from None
+        figures = self._recount.room(asked.room_id, told.as_of_ms, self._rules, told.session)
+        silent = self._recount.was_silent_too_long(asked.room_id, None, told.session)
+        compared = compare(figures, overlay)
+        steps = self._tally.steps(told.as_of_ms, figures.watching_now)
+        minutes = by_minute(steps)
+        compared += _sums(figures, minutes)
+        told.said.end()
+        accounts = [account for account in self._accounts.values() if account.received]
+        session = told.session
+        silences = ["the room was silent for so long in between that its session may have begun anew"] if silent else []
+        return Report(
+            schema=REPORT_SCHEMA,
+            room_id=asked.room_id,
+            session=ReportedSession(
+                show_id=None if session is None else session.show_id,
+                began_at_ms=self._first_ms if session is None else session.began_at_ms,
+                ended_at_ms=None if session is None else session.ended_at_ms,
+                ended_by=None if session is None else session.ended_by,
+                as_of_ms=told.as_of_ms,
+            ),
+            totals=_totals(figures, steps, self._step_ms),
+            rates=[
+                ReportedRate(key.name, rate.num, rate.den, key.currency)
+                for key, rate in sorted(figures.rates.items(), key=lambda each: (each[0].name, each[0].currency or ""))
+                if key.window_ms is None
+            ],
+            minutes=minutes,
+            curve=None if self._step_ms == MINUTE_MS else Curve(step_ms=self._step_ms, steps=steps),
+            products=self._tally.products(figures.sales),
+            sources=self._tally.sources(),
+            claims=told.said.claims(),
+            withheld=told.said.withheld(),
+            corrections=sorted(self._tally.corrections, key=lambda each: (each.at_ms, each.offset)),
+            corrections_left_out=self._tally.corrections_left_out,
+            quality=Quality(
+                received=sum(each.received for each in accounts),
+                applied=sum(each.applied for each in accounts),
+                duplicate=sum(each.duplicate for each in accounts),
+                dead_lettered=sum(each.dead_lettered for each in accounts),
+                retimed=sum(each.retimed for each in accounts),
+                forgettable=self._forgettable,
+                dead_letters=dict(sorted(self._dead_letters.items())),
+                topics=accounts,
+            ),
+            log=self._hash.log_range(),
+            rules=[*asked.rules],
+            check=Check(
+                figures=len(compared),
+                epoch=told.epoch,
+                rev=overlay.rev,
+                document_as_of_ms=told.as_of_ms,
+                differences=[
+                    Differing(figure.name, figure.recounted, figure.published)
+                    for figure in compared
+                    if not figure.agrees
+                ],
+                problems=[*asked.problems, *silences],
+            ),
+            documents=told.said.documents,
+            documents_from=documents_from,
+            snapup_version=version,
+        )
+
+
+def _totals(figures: RoomFigures, steps: Sequence[Step], step_ms: int) -> ReportTotals:
+    fullest = max(steps, key=lambda step: step.watching, default=None)
+    return ReportTotals(
+        viewers=figures.viewers,
+        views=figures.views,
+        watching_now=figures.watching_now,
+        peak=None if fullest is None or not fullest.watching else Peak(fullest.watching, fullest.start_ms + step_ms),
+        likes=figures.likes,
+        comments=figures.comments,
+        cart_adds=figures.cart_adds,
+        orders=figures.orders,
+        money=[
+            Amounts(currency, money.gmv_placed_minor, money.gmv_paid_minor, money.gmv_net_minor)
+            for currency, money in sorted(figures.money.items())
+        ],
+    )
+
+
+def _sums(figures: RoomFigures, minutes: Sequence[Step]) -> list[Figure]:
+    """The minutes, added up, beside the totals: both are counted apart."""
+    totals: dict[str, Any] = {name: getattr(figures, name) for name in ("views", "comments", "likes", "cart_adds")}
+    totals |= {f"orders_{status}": figures.orders[status] for status in ("placed", "paid")}
+    sums = {name: sum(getattr(minute, name) for minute in minutes) for name in COUNTED}
+    for currency, money in figures.money.items():
+        totals |= {
+            f"placed.{currency}": money.gmv_placed_minor,
+            f"paid.{currency}": money.gmv_paid_minor,
+            f"net.{currency}": money.gmv_net_minor,
+        }
+    for amounts in (amounts for minute in minutes for amounts in minute.money):
+        for name in ("placed", "paid", "net"):
+            key = f"{name}.{amounts.currency}"
+            sums[key] = sums.get(key, 0) + getattr(amounts, f"{name}_minor")
+    return [Figure(f"minutes {name}", sums.get(name, 0), totals.get(name, 0)) for name in sorted({*totals, *sums})]
