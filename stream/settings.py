@@ -34,6 +34,7 @@ PREFIX = "SNAPUP_"
 NEARLY = 0.9
 # Each of these may be read from the file that the setting of its name with `_file` after it names.
 SECRETS = ("token_secret", "sasl_password", "ssl_key_password")
+WAYS_IN = ("SECURITY_PROTOCOL", "SASL_", "SSL_", "REDIS_PASSWORD", "REDIS_SENTINEL_", "REDIS_TLS_")
 # What Kubernetes sets in every pod for each Service whose name begins with snapup: by its name alone nobody else's, but
 # for `{SERVICE}_PORT`, which may be a setting of ours; that one its value tells, such as tcp://10.96.12.7:8080.
 OF_A_SERVICE = re.compile(
@@ -291,6 +292,11 @@ class Settings(BaseSettings):
 
 def _said(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
+
+
+def ways_in(environment: Mapping[str, str]) -> list[str]:
+    """The variables that say how to get into some Kafka and Redis, and as whom: wrong for servers of our own."""
+    return sorted(name for name in environment if name.startswith(tuple(PREFIX + begin for begin in WAYS_IN)))
 
 
 def _misspelt(environment: Mapping[str, str]) -> tuple[str, str] | None:

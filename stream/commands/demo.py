@@ -25,14 +25,14 @@ from stream.local.ports import free_ports
 from stream.local.process import ServerProcess, last_lines
 from stream.local.stack import local_stack
 from stream.redis_clients import RedisClient
-from stream.settings import load_settings
+from stream.settings import PREFIX, load_settings, ways_in
 from stream.shows.outcome import figures_planned, unmet
 from stream.shows.show import Expected
 from stream.verify.audit import audit
 from stream.verify.latency import LatencyProbe, quiet_room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, MutableMapping, Sequence
     from pathlib import Path
 
     from stream.local.stack import Stack
@@ -45,6 +45,11 @@ CATCH_UP_DEADLINE_S = 60.0
 LOOK_EVERY_S = 0.25
 REDIS_TIMEOUT_MS = 5_000
 STOP_S = 12.0
+# Beside the ways into them. Pages that ask for tokens would stay shut.
+OF_OTHER_SERVERS = (
+    *("BOOTSTRAP_SERVERS", "REDIS_URL", "TOPIC_PREFIX", "GROUP", "MEMBER_NAME"),
+    *("TOKEN_SECRET", "TOKEN_SECRET_FILE", "SERVE_METRICS_PORT"),
+)
 # For a browser, while the show plays.
 PAGES = (("overlay", f"/overlay?room={SHOW}"), ("builder", "/builder"), ("console", f"/console/{SHOW}"))
 # The installed `snapup` may not be on the PATH; its code is.
@@ -71,6 +76,10 @@ def demo(
     # Asked to end from outside is as good as Ctrl-C: everything that was started is ended in order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(highlight=False)
+    if ignored := ignore_other_servers(os.environ):
+        console.print(
+            f"Ignored, for a demo has its own servers: {', '.join(ignored)}.", style="dim", markup=False, soft_wrap=True
+        )
     with DemoView(console) as view, ExitStack() as running:
         view.step("Starting Kafka and Redis...")
         stack = running.enter_context(local_stack(with_topics=False))
@@ -81,6 +90,15 @@ def demo(
     typer.echo(outcome.verdict.line)
     if not outcome.holds:
         raise typer.Exit(EXIT_FAILURE)
+
+
+def ignore_other_servers(environment: MutableMapping[str, str]) -> list[str]:
+    """Take out what is meant for servers elsewhere, how to reach them and who may read; returns the names."""
+    meant = {f"{PREFIX}{name}" for name in OF_OTHER_SERVERS}
+    ignored = sorted({*ways_in(environment), *(meant & environment.keys())})
+    for name in ignored:
+        del environment[name]
+    return ignored
 
 
 class _Demo:

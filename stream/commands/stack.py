@@ -5,6 +5,7 @@ What a shell can evaluate goes to stdout, everything else to stderr: `eval "$(sn
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from stream import topics
 from stream.errors import SnapupError
 from stream.local import kept
 from stream.local.settings import load_local_settings
+from stream.settings import ways_in
 from stream.topics import TimestampType
 
 stack_app = typer.Typer(
@@ -96,3 +98,5 @@ def env() -> None:
 def _print_environment(state: kept.Kept) -> None:
     for name, value in state.environment().items():
         typer.echo(f"export {name}={shlex.quote(value)}")
+    for name in ways_in(os.environ):  # these servers ask nobody who they are
+        typer.echo(f"unset {name}")

@@ -63,7 +63,7 @@ async def missing_permissions(
     answer = await ask(HeartbeatRequest(group, -1, ""))
     if answer.error_code == GroupAuthorizationFailedError.errno:
         missing.append(not_permitted(where, "Read", f"group {group}"))
-    missing += [not_permitted(where, "Read", f"topic {name}") for name in await _unreadable(ask, reads)]
+    missing += [not_permitted(where, "Read", f"topic {name}") for name in await unreadable(admin, reads)]
     for partition, transactional_id in enumerate(transactional_ids):
         topics = [(name, [partition]) for name in writes]
         answer = await ask(AddPartitionsToTxnRequest(transactional_id, -1, -1, topics))
@@ -78,9 +78,11 @@ async def missing_permissions(
     return missing
 
 
-async def _unreadable(ask: Any, names: Sequence[str]) -> list[str]:
+async def unreadable(admin: Any, names: Sequence[str]) -> list[str]:
+    """Of these topics, those that we may not read."""
+    client = admin._client
     topics = [(name, [(0, BEHIND_EVERY_LOG, 1)]) for name in names]
-    answer = await ask(FetchRequest(0, 0, 1, READ_COMMITTED, topics))
+    answer = await client.send(client.get_random_node(), FetchRequest(0, 0, 1, READ_COMMITTED, topics))
     refused = TopicAuthorizationFailedError.errno
     return sorted({name for name, parts in answer.topics for _partition, code, *_more in parts if code == refused})
 

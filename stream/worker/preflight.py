@@ -14,7 +14,7 @@ from stream.exits import Exit
 from stream.kafka_refusals import UnreachableError, not_permitted
 from stream.topic_settings import MAX_MESSAGE_BYTES
 from stream.worker.checkpoint import BATCH_BYTES, STATE_RECORD_MAX_BYTES
-from stream.worker.permissions import missing_permissions
+from stream.worker.permissions import missing_permissions, unreadable
 from stream.worker.tasks import FatalError
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ async def check_kafka(
             reads=[*inputs, outputs.checkpoints],
             writes=writes,
         )
+        only_written = await unreadable(admin, [name for name in writes if name != outputs.checkpoints])
         configs, hidden = await topics.read_configs(admin, [*inputs, *writes])
     missing += [
         not_permitted(bootstrap_servers, "DescribeConfigs", f"topic {name}")
@@ -78,6 +79,11 @@ async def check_kafka(
         raise SnapupError(" ".join(missing))
     if hidden:
         log.info("not permitted to see the settings of topics that are written (DescribeConfigs)", topics=hidden)
+    if only_written:
+        log.info(
+            "not permitted to read topics that are written (Read): needed if a broker leaves a transaction open",
+            topics=only_written,
+        )
     check_policies(configs, inputs, outputs.checkpoints)
     check_limits(configs, outputs, signal_max_bytes)
     return partitions

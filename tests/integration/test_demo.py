@@ -20,6 +20,20 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 # A show of 150 s at 6 times its speed, servers, worker and recount: some 50 s alone on two cores.
 DEADLINE_S = 300.0
 STOP_DEADLINE_S = 60.0
+# What a shell may hold that speaks to a cluster elsewhere: none of it concerns a demo.
+ELSEWHERE = {
+    "SNAPUP_BOOTSTRAP_SERVERS": "kafka.example.org:9094",
+    "SNAPUP_SECURITY_PROTOCOL": "SASL_SSL",
+    "SNAPUP_SASL_MECHANISM": "SCRAM-SHA-512",
+    "SNAPUP_SASL_USERNAME": "worker",
+    "SNAPUP_SASL_PASSWORD": "hush-hush",
+    "SNAPUP_SSL_CAFILE": "/nowhere/ca.pem",
+    "SNAPUP_REDIS_URL": "rediss://redis.example.org:6380/0",
+    "SNAPUP_REDIS_PASSWORD": "hush-hush",
+    "SNAPUP_REDIS_TLS_CA_FILE": "/nowhere/ca.pem",
+    "SNAPUP_TOKEN_SECRET": "hush-hush hush-hush hush-hush hush",
+    "SNAPUP_MEMBER_NAME": "pod-7",
+}
 
 
 class Demo:
@@ -30,6 +44,7 @@ class Demo:
         self.temporary.mkdir()
         self.output = folder / "out"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SNAPUP_")}
+        environment |= ELSEWHERE
         command = [sys.executable, "-c", "from stream.cli import main; main()", "demo", *arguments]
         with self.output.open("wb") as out:
             self.process = subprocess.Popen(
@@ -88,6 +103,8 @@ def test_the_demo_ends_with_every_figure_as_recounted_and_as_planned(start: Call
     assert said.rstrip().endswith("ALL-ACCEPTED-COUNTED-ONCE")
     assert said.count("✓") == 4
     assert "✗" not in said
+    assert f"Ignored, for a demo has its own servers: {', '.join(sorted(ELSEWHERE))}." in said
+    assert "hush" not in said
     assert "coat-drop" in said  # the room was shown while it happened
     assert demo.children() == []
     assert list(demo.temporary.iterdir()) == []

@@ -29,8 +29,11 @@ from stream.verify.audit import Where, audit
 from stream.verify.following import following
 from stream.verify.room_count import Assumptions
 from stream.verify.verdict import PASSED
-from stream.worker.checkpoint import OutputTopics
+from stream.worker.checkpoint import CheckpointWriter, OutputTopics
+from stream.worker.open_transactions import OutputEnds, OutputPartitions
+from stream.worker.permissions import naming_refusals
 from stream.worker.preflight import check_kafka
+from stream.worker.tasks import FatalError
 from tests.integration.secured import PASSWORD, Grant, SecuredKafka, documented
 from tests.integration.worker_process import START, WorkerProcess, send, shop_events
 
@@ -222,6 +225,37 @@ async def test_each_permission_that_a_worker_lacks_at_its_start_is_named_alone(s
         name = f"{group}-{prefix}-0" if grant.kind == "transactional id" else grant.name
         wanted = f"User:worker needs {grant.operation} on {grant.kind} {name}."
         assert refused.value.message == f"Not permitted: {wanted} Grant it, see docs/operations.md#permissions."
+
+
+async def test_what_a_broken_broker_left_open_is_read_with_the_permissions_for_that_case(
+    secured: SecuredKafka,
+) -> None:
+    prefix, group = "opened", "opened-group"
+    await secured.apply_topics(prefix)
+    await secured.grant("worker", documented("worker", prefix, group))
+    brokers, outputs = secured.brokers("worker"), OutputTopics.of(prefix)
+    ends = OutputEnds(brokers)
+    grants = documented("worker: left open", prefix, group)
+    assert sorted(grant.name for grant in grants) == sorted({*outputs.all()} - {outputs.checkpoints})
+    # A transaction of somebody else, for ours end with their owner: what is looked at is the same.
+    stranger = AIOKafkaProducer(bootstrap_servers=secured.server.bootstrap_servers, transactional_id="a-stranger")
+    async with stranger:
+        for grant in grants:
+            async with stranger.transaction():
+                await stranger.send_and_wait(grant.name, b"{}", key=b"k", partition=0)
+                writer = CheckpointWriter(brokers, f"{group}-{prefix}-0", outputs, 0)
+                await writer.fence()
+                look = OutputPartitions(ends, outputs, 0)
+                with (
+                    pytest.raises(FatalError, match=f"needs Read on topic {grant.name}"),
+                    naming_refusals(brokers, "Read"),
+                ):
+                    await look.end_open(writer, None)
+                await secured.grant("worker", [grant])
+                assert f"{grant.name} from 0 to 1): it was aborted" in str(await look.end_open(writer, None))
+                await writer.stop()
+                await secured.revoke("worker", [grant])
+    await ends.stop()
 
 
 async def test_each_permission_that_a_reader_or_a_producer_lacks_is_named(  # noqa: C901 — five processes

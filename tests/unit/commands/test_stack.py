@@ -12,6 +12,7 @@ from stream.errors import SnapupError
 from stream.local.kept import STATE_VERSION, Kept, KeptServer
 from stream.local.ports import free_ports
 from stream.local.process import ProcessId
+from stream.settings import ways_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,7 @@ def test_ending_nothing_is_no_failure() -> None:
     assert result.stderr == "No local stack was up.\n"
 
 
-def test_status_tells_a_server_that_lives_and_does_not_answer(state_dir: Path) -> None:
+def test_status_tells_a_server_that_lives_and_does_not_answer(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kafka_port, redis_port = free_ports(2)
     ours = ProcessId.of(os.getpid())
     state = Kept(
@@ -54,8 +55,15 @@ def test_status_tells_a_server_that_lives_and_does_not_answer(state_dir: Path) -
     rows = {row.split("│")[1].strip(): row for row in result.stdout.splitlines() if row.startswith("│")}
     assert f"runs (pid {ours.pid})" in rows["Kafka"]
     assert "gone" in rows["Redis"]
+    for name in ways_in(os.environ):
+        monkeypatch.delenv(name)
     environment = CliRunner().invoke(app, ["stack", "env"])
     assert environment.stdout == (
         f"export SNAPUP_BOOTSTRAP_SERVERS=127.0.0.1:{kafka_port}\n"
         f"export SNAPUP_REDIS_URL=redis://127.0.0.1:{redis_port}/0\n"
     )
+    # They ask nobody who he is: what a shell holds for servers elsewhere would keep us out.
+    monkeypatch.setenv("SNAPUP_SECURITY_PROTOCOL", "SASL_SSL")
+    monkeypatch.setenv("SNAPUP_REDIS_PASSWORD", "hush")
+    shell = CliRunner().invoke(app, ["stack", "env"]).stdout
+    assert shell == environment.stdout + "unset SNAPUP_REDIS_PASSWORD\nunset SNAPUP_SECURITY_PROTOCOL\n"
