@@ -54,14 +54,14 @@ class Last:
 
 
 class Ended:
-    """Those of one partition."""
+    """Those of one partition. `unsaved`: since the last cut."""
 
     def __init__(self, rules: Rules, counters: Counters, rising: Rising) -> None:
         self._rules = rules
         self._counters = counters
         self._rising = rising
         self._tombstones: list[tuple[bytes, bytes | None]] = []
-        self._unsaved: list[Last] = []
+        self.unsaved: list[Last] = []
         self._kept: dict[str, Last] = {}
         self._due: list[Last] = []
 
@@ -73,7 +73,7 @@ class Ended:
         last = Last(msgspec.to_builtins(overlay), room.rev_saved, room.rev + 1, self._rules.ended_ttl_ms)
         self._kept.pop(last.room_id, None)
         self._kept[last.room_id] = last
-        self._unsaved.append(last)
+        self.unsaved.append(last)
         self._due.append(last)
         self._rising.ended(last.rev, room.born_ms)
 
@@ -93,7 +93,7 @@ class Ended:
     # -- checkpoint ----------------------------------------------------------------------------------------------------
     def cut(self, epoch: int, published: list[int], revisions: Sequence[int] | None) -> Iterator[Published]:
         """The documents for the log. Arguments: as `PartitionFold.cut`; to `published` is added what it says."""
-        for last in self._unsaved:
+        for last in self.unsaved:
             if revisions is not None:
                 last.rev = last.rev_saved + revisions[len(published)] + 1
             published.append(last.rev - 1 - last.rev_saved)
@@ -107,7 +107,7 @@ class Ended:
 
     def records(self, rooms: Collection[str], clock_ms: int) -> Iterator[tuple[bytes, bytes | None]]:
         """What is to be saved of those that are kept; behind `cut`."""
-        unsaved, self._unsaved = self._unsaved, []
+        unsaved, self.unsaved = self.unsaved, []
         for last in unsaved:
             if self._kept.get(last.room_id) is last:
                 yield _key(last.room_id), frame((last.rev, last.ended_ms, last.published(0).document))

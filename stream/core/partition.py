@@ -263,19 +263,24 @@ class PartitionFold:
         self._publishing.changed(room)
 
     # -- time -------------------------------------------------------------------------------------------------------
-    def advance(self, clock_ms: int, source: Literal["tick", "log"]) -> None:
+    def advance(self, clock_ms: int, source: Literal["tick", "log"], most_ends: int | None = None) -> bool:
         """Move the clock, never back: holds run out, levels move, sessions end, old event ids begin to be forgotten.
 
         Each at its own moment and in the order of these, so it is the same whether the clock moves in one step or in
         a hundred: only where it stands when something is folded or cut has to be known to repeat a run.
+
+        `most_ends`: stop behind the moment at which so many sessions have ended. False: it did, and is not there yet.
         """
         self.clock_source = source
-        self.journal.clock(max(clock_ms, self.shared.clock_ms), source)
         if clock_ms <= self.shared.clock_ms:
-            return
+            self.journal.clock(self.shared.clock_ms, source)
+            return True
         self._life.generations.turn_by_number(self.shared.clock_ms)
-        timers = self._timers
+        timers, ends, is_there = self._timers, 0, True
         while (moment_ms := timers.next_ms()) <= clock_ms:
+            if most_ends is not None and ends >= most_ends and moment_ms > self.shared.clock_ms:
+                clock_ms, is_there = self.shared.clock_ms, False
+                break
             self.shared.clock_ms = max(self.shared.clock_ms, moment_ms)
             for room in timers.moved():  # in the second that ended with this moment, so before what happens at it
                 self._changed(room)
@@ -283,8 +288,11 @@ class PartitionFold:
             for room in timers.over():
                 self._life.end(room, "silence", self.positions)
                 self.counters.rooms_ended += 1
+                ends += 1
         self.shared.clock_ms = clock_ms
+        self.journal.clock(clock_ms, source)
         self._life.generations.turn_by_time(clock_ms)
+        return is_there
 
     def _expire_holds(self) -> None:
         shared = self.shared
@@ -341,6 +349,10 @@ class PartitionFold:
     def remembered_orders(self) -> int:
         """Orders in memory."""
         return sum(len(each.orders) for each in self._life.memories())
+
+    def unsaved_ends(self) -> int:
+        """Sessions that have ended since the last cut."""
+        return len(self._life.ended.unsaved)
 
     def dormant_rooms(self) -> int:
         """Rooms that are known and in which nothing goes on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import pytest
@@ -92,7 +92,10 @@ class Cluster:
                     self._fold(fold)
                 case "tick":
                     self.now_ms += random.choice([1, 30, 100, 100, 700, 1_000, 9_000])
-                    fold.advance(self.now_ms, random.choice(["tick", "tick", "log"]))
+                    source: Literal["tick", "log"] = random.choice(["tick", "tick", "log"])
+                    while not fold.advance(self.now_ms, source, random.choice([None, 1, 2])):
+                        if random.random() < 0.5:
+                            self.commit(fold)
                 case "publish":
                     # As of a moment beside the clock, by some owners often and by others never.
                     wall_ms = self.now_ms + random.randrange(200)

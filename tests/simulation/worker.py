@@ -70,14 +70,14 @@ class WatchedFold(PartitionFold):
             self._world.oracle.folds(log, self.positions[topic_index], records)
         super().fold(topic_index, records, latest_ms)
 
-    def advance(self, clock_ms: int, source: Any) -> None:
+    def advance(self, clock_ms: int, source: Any, most_ends: int | None = None) -> bool:
         """Advance, looked at: rooms whose clock stands in another age have state and clock of two owners."""
         if self.rooms and clock_ms - self.clock_ms > A_LEAP_MS:
             self._world.oracle.complain(
                 f"partition {self.partition}: the clock leaps from {self.clock_ms} to {clock_ms}"
             )
             raise RuntimeError("the clock leaps")
-        super().advance(clock_ms, source)
+        return super().advance(clock_ms, source, most_ends)
 
 
 class SimulatedWorker:

@@ -394,6 +394,27 @@ def test_no_room_of_a_piece_makes_room_for_another_one_of_it() -> None:
     assert final[b"r|c"] is not None
 
 
+def test_many_sessions_end_in_pieces_between_which_others_have_their_turn_and_it_is_the_same() -> None:
+    rules = Rules(remember_sales_ms=IDLE_S * 2_000)
+    at_once, in_pieces = Log(rules), Log(rules)
+    for log in (at_once, in_pieces):
+        for number in range(20):
+            log.tick(number // 2)
+            log.add(like(room=f"r{number}", event_id=f"e{number}"))
+    assert at_once.fold.advance(at(IDLE_S + 60), "tick")
+    stops = []
+    while not in_pieces.fold.advance(at(IDLE_S + 60), "tick", 3):
+        stops.append((in_pieces.fold.unsaved_ends(), in_pieces.fold.clock_ms))
+    # All of a moment at which two end, and never the next one.
+    assert stops == [(2 * ended, at(IDLE_S + ended - 1) + 1) for ended in (2, 4, 6, 8)]
+    assert in_pieces.fold.clock_ms == at(IDLE_S + 60)
+    assert at_once.fold.rooms == in_pieces.fold.rooms == {}
+    one, other = at_once.fold.cut(1), in_pieces.fold.cut(1)
+    assert len(one.signals) == 20
+    assert one == other
+    assert in_pieces.fold.unsaved_ends() == 0
+
+
 # -- checkpoint --------------------------------------------------------------------------------------------------------
 def kinds(cut: Cut) -> set[bytes]:
     return {key[:2] for key, _ in cut.records}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stream.core.partition import PartitionFold
+from stream.core.rules import Rules
 from stream.worker import fold_agent
 from stream.worker.fold_agent import LOST_AFTER_S, FoldLoop
 from stream.worker.ownership import END_KNOWN_FOR_MS, Phase
@@ -12,12 +14,14 @@ from tests.unit.worker.helpers import (
     COMMENTS,
     LIKES,
     NOW_MS,
+    TOPICS,
     Fetched,
     all_at_end,
     comment,
     fetched,
     like,
     live_owner,
+    make_home,
 )
 
 if TYPE_CHECKING:
@@ -269,3 +273,57 @@ async def test_where_record_times_are_trusted_a_show_played_faster_than_life_mov
     later = like(0, at_ms=NOW_MS + 30 * 60_000)
     await loop.handle(fetched(owner, LIKES, [Created(0, later.value, later.timestamp, later.key)]))  # type: ignore[list-item]
     assert (owner.fold.clock_ms, likes_of(owner), owner.fold.refused) == (later.timestamp, 1, [])
+
+
+def full_owner(rooms: int) -> Owner:
+    """Of rooms with a like each, a millisecond after the other."""
+    rules = Rules(remember_sales_ms=86_400_000)
+    owner = live_owner(home=make_home(make_fold=lambda partition: PartitionFold(partition, rules, TOPICS)))
+    for number in range(rooms):
+        owner.fold.advance(NOW_MS - rooms + number, "log")
+        owner.fold.fold(LIKES, [like(number, room=f"room-{number}", at_ms=NOW_MS - rooms + number)])
+    return owner
+
+
+async def test_while_many_sessions_end_others_have_their_turn_and_checkpoints_stay_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fold_agent, "ENDS_A_TURN", 10)
+    monkeypatch.setattr(fold_agent, "UNSAVED_ENDS_MAX", 25)
+    owner, clock = full_owner(95), WallClock()
+    owner.fold.cut(1)
+    all_at_end(owner, besides=-1)
+    seen: list[int] = []
+
+    async def beside() -> None:
+        while True:
+            await asyncio.sleep(0)
+            seen.append(len(owner.fold.rooms))
+
+    class Saving(OwnersTwin):
+        async def checkpoint(self, owner: Owner) -> None:
+            self.saved.append(len(owner.fold.cut(1).signals))
+
+    owners = Saving(owner)
+    task = asyncio.create_task(beside())
+    later_ms = NOW_MS + owner.fold.rules.room_idle_ms + 60_000
+    monkeypatch.setattr(owner.ownership, "at_log_end", lambda *_: True)
+    clock.ms = later_ms
+    await loop_of(owners, clock)._pump(owner)
+    task.cancel()
+    assert {75, 65, 55, 5} <= set(seen)
+    assert owners.saved == [30, 30, 30]
+    assert (owner.fold.rooms, owner.fold.clock_ms) == ({}, later_ms)
+
+
+async def test_an_owner_that_goes_away_while_sessions_end_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fold_agent, "ENDS_A_TURN", 10)
+    owner, clock = full_owner(30), WallClock()
+    monkeypatch.setattr(owner.ownership, "at_log_end", lambda *_: True)
+    clock.ms = NOW_MS + owner.fold.rules.room_idle_ms + 60_000
+    pumping = asyncio.create_task(loop_of(OwnersTwin(owner), clock)._pump(owner))
+    await asyncio.sleep(0)
+    owner.pause()
+    await pumping
+    assert len(owner.fold.rooms) == 20
+    assert owner.fold.clock_ms < clock.ms
