@@ -119,6 +119,27 @@ async def test_what_may_be_said_and_what_is_held_back_with_the_reason(pages: Pag
     assert re.search(r"live\.t4 partition 3, offsets 0–1,004", proof)
 
 
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+async def test_a_click_on_a_claim_says_why_and_how_to_recompute_it(pages: Pages, room: Room, language: str) -> None:
+    room.sales = [coat(restock_planned_at_ms=now_ms() + 600_000)]
+    room.put()
+    page = await console(pages, room, f"lang={language}")
+    why = page.locator("dialog.why")
+    await page.locator(".claims .said li >> nth=0").click()
+    assert "watching_now/1" in await why.inner_text()
+    command = await why.locator("code").inner_text()
+    assert re.fullmatch(rf"snapup explain {re.escape(room.room_id)} --claim watching_now --at \d{{13}}", command)
+    await page.keyboard.press("Escape")
+    assert not await why.is_visible()
+    held = page.locator(".claims .withheld li >> nth=0")
+    await held.focus()
+    await page.keyboard.press("Enter")
+    assert "--claim stock_left --at" in await why.locator("code").inner_text()
+    assert {"en": "restock planned", "zh-CN": "补货"}[language] in await why.inner_text()
+    await why.get_by_role("button").click()
+    assert not await why.is_visible()
+
+
 async def test_a_claim_whose_time_is_over_is_held_back_as_too_old(pages: Pages, room: Room) -> None:
     room.put()
     page = await console(pages, room)

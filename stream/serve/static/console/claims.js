@@ -5,6 +5,7 @@ import { clean, fill, grouped, timeOfDay } from "../text.js";
 import { explain } from "./explain.js";
 import { keyed } from "./keyed.js";
 import { claimText, subjectOf, withheldText } from "./reasons.js";
+import { commandOf, Why } from "./why.js";
 
 const MAX_LINES = 40;
 
@@ -13,6 +14,8 @@ export class Claims {
   #said;
   #held;
   #feed;
+  #why;
+  #document = null;
 
   constructor(context) {
     this.#context = context;
@@ -20,6 +23,7 @@ export class Claims {
     this.#said = h("ul.said");
     this.#held = h("ul.withheld");
     this.#feed = h("ul.feed");
+    this.#why = new Why(context);
     this.root = h(
       "section.claims",
       { "aria-label": words.said },
@@ -29,12 +33,14 @@ export class Claims {
       this.#held,
       h("header.bar-head", {}, h("h2", {}, words.feed)),
       this.#feed,
+      this.#why.root,
     );
   }
 
   /** A claim whose time is over is held back like one that failed its rule. */
   render(overlay, nowMs) {
     const { strings } = this.#context;
+    this.#document = overlay;
     const claims = overlay?.claims ?? [];
     const valid = claims.filter((claim) => nowMs <= claim.valid_until_ms);
     const expired = claims.filter((claim) => nowMs > claim.valid_until_ms).map((claim) => ({ ...claim, reason: "stale" }));
@@ -79,6 +85,7 @@ export class Claims {
           h("span.soft.of", {}, foreign(subjectOf(item))),
         );
         explain(element, () => about(element.item));
+        this.#why.opens(element, () => ({ lines: about(element.item), command: this.#commandOf(element.item) }));
         return element;
       },
       (element, { item }) => {
@@ -89,6 +96,12 @@ export class Claims {
         setText(element.children[2], rest);
       },
     );
+  }
+
+  /** What works a claim out again; one that is held back is of the document's own moment. */
+  #commandOf(item) {
+    const { room_id: roomId, as_of_ms: asOfMs } = this.#document ?? {};
+    return commandOf(roomId ?? "", item.claim, item.as_of_ms ?? asOfMs);
   }
 
   /** What proves a claim: rule, inputs, and where in the log they came from. */

@@ -310,6 +310,8 @@ export const EN = {
     inputs: "inputs",
     evidence: "in the log",
     evidenceOf: "{topic} partition {partition}, offsets {first}–{next}",
+    explain: "Why",
+    explainHow: "The very records, and the same worked out again from the log:",
     feed: "Just paid",
     feedItem: "{who} · {sku} × {n}",
 

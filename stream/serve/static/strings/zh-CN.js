@@ -308,6 +308,8 @@ export const ZH_CN = {
     inputs: "依据",
     evidence: "日志位置",
     evidenceOf: "{topic} 分区 {partition}，偏移 {first}–{next}",
+    explain: "依据",
+    explainHow: "查看每条记录，并由日志重新核算：",
     feed: "最近支付",
     feedItem: "{who} · {sku} × {n}",
 
