@@ -130,6 +130,7 @@ def assumptions_of(settings: Settings) -> Assumptions:
         room_idle_ms=settings.room_idle_ms,
         presence_timeout_ms=settings.rules().presence_timeout_ms,
         contract_edition=settings.rules().contract_edition,
+        signals_edition=settings.rules().signals_edition,
         # Ids are remembered in two generations: for half of this at least.
         remember_ids_ms=settings.remember_ids_ms // 2,
     )

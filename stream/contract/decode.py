@@ -23,10 +23,12 @@ from stream.contract.events import (
     MAX_AGE_MS,
     MAX_AHEAD_MS,
     MAX_RECORD_BYTES,
+    CartRemove,
     RoomEvent,
 )
 from stream.contract.ids import are_id_chars, id_check, ids_check, pointer_to_bad_id
 from stream.contract.kept import Unreadable, whole_bytes
+from stream.contract.overlay import FIRST_SIGNALS, SIGNALS_EDITION
 from stream.contract.partitioner import partition_of
 from stream.contract.plausible import impossible_time
 from stream.contract.refusal import DeadLetter, Reason, refuse, violation
@@ -44,6 +46,8 @@ CANNOT_BE_DEEP_BYTES = 2 * MAX_DEPTH + 72
 # Rooms whose key is known to be right. When full it is emptied: a room costs one slower check to be known again.
 MAX_KNOWN_ROOMS = 4_096
 
+# Types that came with the second edition of signals: nobody knew them under the first.
+_SECOND_SIGNALS = frozenset((CartRemove,))
 _TOPIC_OF_TYPE = {str(kind.__struct_config__.tag): name for name, kinds in INPUT_TOPICS for kind in kinds}
 
 
@@ -105,14 +109,16 @@ class Decoded(NamedTuple):
 class Limits(Struct, frozen=True):
     """The limits of the contract; other values are for recordings that never heard of it.
 
-    `edition`: of the contract; an older one reads what was written under it as it was read then. `partition` and
-    `partitions`: where the records lie, and among how many; 0 of them: whether a key belongs there is not asked.
+    `edition`: of the contract; an older one reads what was written under it as it was read then. `signals_edition`:
+    under an older one there were fewer types. `partition` and `partitions`: where the records lie, and among how many;
+    0 of them: whether a key belongs there is not asked.
     """
 
     max_record_bytes: int = MAX_RECORD_BYTES
     max_ahead_ms: int = MAX_AHEAD_MS
     max_age_ms: int = MAX_AGE_MS
     edition: int = EDITION
+    signals_edition: int = SIGNALS_EDITION
     partition: int = 0
     partitions: int = 0
 
@@ -134,10 +140,14 @@ class Decoder:
         "_partitions",
         "_rooms",
         "_topic",
+        "_unknown",
     )
 
     def __init__(self, topic_index: int, limits: Limits = _CONTRACT_LIMITS) -> None:
         self._topic, kinds = INPUT_TOPICS[topic_index]
+        unknown = _SECOND_SIGNALS.intersection(kinds) if limits.signals_edition <= FIRST_SIGNALS else ()
+        self._unknown = {str(kind.__struct_config__.tag) for kind in unknown}
+        kinds = tuple(kind for kind in kinds if kind not in unknown)
         self._id_checks = {kind: id_check(kind) for kind in kinds}
         self._ids_checks = {kind: ids_check(kind) for kind in kinds}
         self._max_record_bytes = limits.max_record_bytes
@@ -308,7 +318,7 @@ class Decoder:
         except msgspec.ValidationError as not_a_string:
             return refuse(Reason.SCHEMA_VIOLATION, str(not_a_string), "/type")
         topic = _TOPIC_OF_TYPE.get(name)
-        if topic is None:
+        if topic is None or name in self._unknown:
             return refuse(Reason.UNKNOWN_TYPE, f"no event type is called {name!r}", "/type")
         if topic != self._topic:
             detail = f"events of type {name!r} belong on {topic!r}, not on {self._topic!r}"

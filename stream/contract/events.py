@@ -108,6 +108,16 @@ class CartAdd(PersonEvent, frozen=True, gc=False, kw_only=True, tag="cart_add"):
     sale_id: SaleId | None = None
 
 
+class CartRemove(PersonEvent, frozen=True, gc=False, kw_only=True, tag="cart_remove"):
+    """Somebody took units of one SKU out of the cart, or all of them."""
+
+    sku_id: SkuId
+    quantity: Annotated[Quantity, Meta(description="units that were taken out; default: all")] | None = None
+    sale_id: (
+        Annotated[Id, Meta(description="out of the cart of this sale; default: of every sale it is carted in")] | None
+    ) = None
+
+
 class OrderLine(Struct, frozen=True, gc=False, kw_only=True):
     """One line of an order; `amount_minor` is for the whole line, not for one unit."""
 
@@ -213,6 +223,7 @@ RoomEvent = (
     Comment
     | Like
     | CartAdd
+    | CartRemove
     | Order
     | Enter
     | Leave
@@ -230,7 +241,7 @@ RoomEvent = (
 INPUT_TOPICS: tuple[tuple[str, tuple[type[Event], ...]], ...] = (
     ("comments", (Comment,)),
     ("likes", (Like,)),
-    ("cart-adds", (CartAdd,)),
+    ("cart-adds", (CartAdd, CartRemove)),
     ("orders", (Order,)),
     ("visits", (Enter, Leave, ProductClick)),
     ("sales", (SaleOpened, SaleRestocked, SaleExtended, SaleClosed)),

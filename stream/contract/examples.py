@@ -50,6 +50,7 @@ FULL: dict[str, Json] = {
     "comment": {**_PERSON, "text": "is there a size M left?"},
     "like": {**_PERSON, "count": 12},
     "cart_add": {**_PERSON, "sku_id": "sku-881", "quantity": 1, "sale_id": "coat-drop"},
+    "cart_remove": {**_PERSON, "sku_id": "sku-881", "quantity": 1, "sale_id": "coat-drop"},
     "order": _ORDER,
     "enter": {**_PERSON, "source": "feed", "session_id": "s-77"},
     "leave": {**_PERSON, "session_id": "s-77"},
@@ -87,6 +88,7 @@ _GOOD: dict[str, dict[str, Json]] = {
     },
     "like": {"most-taps": {"count": MAX_TAPS}, "longest-ids": {"event_id": _LONG_ID, "user_id": _LONG_ID}},
     "cart_add": {"greatest-quantity": {"quantity": MAX_QUANTITY}},
+    "cart_remove": {"greatest-quantity": {"quantity": MAX_QUANTITY}, "of-every-sale": {"sale_id": None}},
     "order": {
         "paid": {"event_id": "01JD8Q60A3R5N8W2E4T6Y8U1P9", "status": "paid"},
         "cancelled": {"event_id": "01JD8Q6F2K7M3B5V9C1X4Z6L8J", "status": "cancelled"},
@@ -135,6 +137,13 @@ _BAD: dict[str, dict[str, tuple[str, Any]]] = {
         "quantity-zero": ("/quantity", 0),
         "quantity-too-many": ("/quantity", MAX_QUANTITY + 1),
         "sku-missing": ("/sku_id", ABSENT),
+        "sale-with-slash": ("/sale_id", "coat/drop"),
+    },
+    "cart_remove": {
+        "quantity-zero": ("/quantity", 0),
+        "quantity-text": ("/quantity", "all"),
+        "sku-missing": ("/sku_id", ABSENT),
+        "user-missing": ("/user_id", ABSENT),
         "sale-with-slash": ("/sale_id", "coat/drop"),
     },
     "order": {

@@ -37,6 +37,8 @@ WithheldReason = Literal[
     "sale_not_open",
     "stock_unknown",
     "records_misplaced",
+    "nothing_left",
+    "approximate",
 ]
 
 

@@ -1,6 +1,6 @@
 """How a partition's state lies in the compacted topic `live.checkpoints`: frames, keys, and logs of changes.
 
-Nine kinds of record, so that a checkpoint costs what changed and not what a room has become:
+Ten kinds of record, so that a checkpoint costs what changed and not what a room has become:
 
     g|                           when event ids are next forgotten
     f|                           since when orders must have changed not to have been forgotten for want of room
@@ -10,8 +10,8 @@ Nine kinds of record, so that a checkpoint costs what changed and not what a roo
     v|                           what no session of the partition may fall below
     b|<room>|<kind>|<block>      64 members of a session's distinct count; a full block never changes again; `s` = the
                                  sketch
-    d|<n>  i|<n>  o|<n>  p|<n>   segments of change logs (windows, event ids, orders, sessions): appended, then
-                                 forgotten whole by age. Only the open last segment, at most `TAIL_BYTES`, is written
+    d|<n>  i|<n>  o|<n>  p|<n>   segments of change logs (windows, event ids, orders, sessions, carts): appended, then
+    c|<n>                        forgotten whole by age. Only the open last segment, at most `TAIL_BYTES`, is written
                                  again.
 
 Every value is framed: format version, CRC-32 of the rest, MessagePack.
@@ -168,8 +168,26 @@ class PresenceEntry(msgspec.Struct, array_like=True):
     sessions: dict[str, tuple[int, int]]
 
 
-Entry = WindowEntry | IdsEntry | OrderEntry | PresenceEntry
-E = TypeVar("E", WindowEntry, IdsEntry, OrderEntry, PresenceEntry)
+class CartEntry(msgspec.Struct, array_like=True):
+    """Carts with one SKU of one sale as they are now, of whom they changed; or, without a sale, who left the room.
+
+    `carts`: person → (latest cart-add, units, all taken out). `left`: person → latest leave, −1: came back. `bits`: one
+    in 2**bits people is kept.
+    """
+
+    fields_1: ClassVar[int] = 7
+
+    room_id: str
+    born_ms: int
+    sale_id: str
+    sku_id: str
+    bits: int
+    carts: dict[str, tuple[int, int, int]]
+    left: dict[str, int]
+
+
+Entry = WindowEntry | IdsEntry | OrderEntry | PresenceEntry | CartEntry
+E = TypeVar("E", WindowEntry, IdsEntry, OrderEntry, PresenceEntry, CartEntry)
 T = TypeVar("T")
 
 
@@ -267,13 +285,14 @@ class ChangeLog(Generic[E]):
 
 
 class ChangeLogs:
-    """The four logs of one partition."""
+    """The logs of one partition."""
 
     def __init__(self) -> None:
         self.windows = ChangeLog(b"d|", WindowEntry)
         self.ids = ChangeLog(b"i|", IdsEntry)
         self.orders = ChangeLog(b"o|", OrderEntry)
         self.presence = ChangeLog(b"p|", PresenceEntry)
+        self.carts = ChangeLog(b"c|", CartEntry)
 
 
 def pieces(items: Sequence[T]) -> Iterator[Sequence[T]]:

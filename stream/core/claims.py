@@ -28,6 +28,15 @@ SOURCES: dict[ClaimKind, tuple[int, ...]] = {
 }
 
 
+# From the second edition of signals on: who has left is of nobody's cart.
+SOURCES_2: dict[ClaimKind, tuple[int, ...]] = {**SOURCES, "in_carts": (CART_ADDS, ORDERS, VISITS)}
+
+
+def sources_of(rules: Rules) -> dict[ClaimKind, tuple[int, ...]]:
+    """Of which topics the figures of each claim are."""
+    return SOURCES_2 if rules.second_signals else SOURCES
+
+
 class ClaimBook:
     """Collects the claims of one snapshot, and what is withheld with its reasons."""
 
@@ -123,23 +132,32 @@ class ClaimBook:
             self._say("bought_recently", sale, units, "items", self.rules.bought_window_ms, inputs)
 
     def _carts(self, sale: Sale) -> None:
-        people = sale.carters_without_order.value
-        if people < self.rules.in_carts_min:
+        count, rules = sale.carters_without_order, self.rules
+        people, second = count.value, rules.second_signals
+        if people < rules.in_carts_min:
             self._withhold("in_carts", sale, "sample_too_small")
+        elif second and count.method != "exact":
+            self._withhold("in_carts", sale, "approximate")
         else:
-            self._say("in_carts", sale, people, "people", None, {"carters_without_order": people})
+            window_ms = rules.cart_max_age_ms if second else None
+            inputs: dict[str, int | float | None] = {"carters_without_order": people}
+            self._say("in_carts", sale, people, "people", window_ms, inputs, version=2 if second else 1)
 
     def _ends(self, sale: Sale, not_open: WithheldReason | None) -> None:
         ends_at_ms = sale.ends_at_ms
         if ends_at_ms is None:
             return
+        second = self.rules.second_signals
         if not_open is not None:
             self._withhold("ends_in", sale, not_open)
+        elif second and sale.available == 0:
+            self._withhold("ends_in", sale, "nothing_left")  # there is nothing to hurry for
         elif ends_at_ms - self.as_of_ms > self.rules.ends_in_max_ms:
             self._withhold("ends_in", sale, "above_display_threshold")
         else:
             inputs: dict[str, int | float | None] = {"ends_at_ms": ends_at_ms, "extended": int(sale.extended)}
-            self._say("ends_in", sale, ends_at_ms - self.as_of_ms, "ms", None, inputs)
+            left_ms = ends_at_ms - self.as_of_ms
+            self._say("ends_in", sale, left_ms, "ms", None, inputs, version=2 if second else 1)
 
     def evidence_of(self, topics: tuple[int, ...]) -> list[Evidence]:
         """Where in the log the figures come from that rest on these topics."""
@@ -161,6 +179,8 @@ class ClaimBook:
         unit: str,
         window_ms: int | None,
         inputs: dict[str, int | float | None],
+        *,
+        version: int = 1,
     ) -> None:
         if self.stale:
             self._withhold(kind, sale, "stale")
@@ -182,8 +202,8 @@ class ClaimBook:
                 window_ms,
                 self.as_of_ms,
                 valid_until_ms,
-                f"{kind}/1",
+                f"{kind}/{version}",
                 inputs,
-                self.evidence_of(SOURCES[kind]),
+                self.evidence_of(sources_of(self.rules)[kind]),
             )
         )

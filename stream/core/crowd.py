@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from itertools import compress, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from stream.contract.events import TOPIC_NAMES, Enter, Leave, ProductClick
+from stream.contract.events import TOPIC_NAMES, CartAdd, Enter, Leave, ProductClick
 from stream.core.conflicts import may_be_among
 from stream.core.orders import fold_orders
 from stream.core.rates import BUYERS, CARTERS, CLICKERS, ENGAGED, VIEWERS
@@ -20,7 +20,8 @@ from stream.core.time import BUCKET_MS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from stream.contract.events import CartAdd, Comment, Like, PersonEvent
+    from stream.contract.events import Comment, Like, PersonEvent
+    from stream.core.carts import People
     from stream.core.room import Room
 
     Seconds = int | Sequence[int]
@@ -92,7 +93,25 @@ def _fold_comments(room: Room, crowd: Crowd) -> None:
     _seen(room, (ENGAGED,), comments, crowd.seconds)
 
 
-def _fold_cart_adds(room: Room, crowd: Crowd) -> None:
+def _fold_carts(room: Room, crowd: Crowd) -> None:
+    """Additions and removals: people's carts see both in the order of the log."""
+    is_added = [type(event) is CartAdd for event in crowd.events]
+    added = crowd if all(is_added) else crowd.those(is_added)
+    if added.events:
+        _count_cart_adds(room, added)
+    people = room.cart_people
+    for event, at_ms in zip(crowd.events, crowd.at_ms, strict=True):
+        if type(event) is not CartAdd:
+            room.remove_from_cart(event, at_ms)
+        elif event.sale_id is not None:
+            ledger = room.ledger(event.sale_id, event.sku_id)
+            if ledger is not None and event.user_id not in room.strangers:
+                ledger.add_carter(event.user_id)
+                if people is not None:
+                    room.put_into_cart(ledger, event.user_id, event.quantity, at_ms)
+
+
+def _count_cart_adds(room: Room, crowd: Crowd) -> None:
     cart_adds: Sequence[CartAdd] = crowd.events
     room.cart_adds += len(cart_adds)
     if room.audiences[CARTERS].is_exact_with(len(cart_adds)):
@@ -105,11 +124,6 @@ def _fold_cart_adds(room: Room, crowd: Crowd) -> None:
         _seen(room, (ENGAGED,), cart_adds, crowd.seconds)
         people = [(added.user_id, at_ms // BUCKET_MS) for added, at_ms in zip(cart_adds, crowd.at_ms, strict=True)]
         room.met(CARTERS, [each for each in people if each[0] not in room.strangers])
-    for added in cart_adds:
-        if added.sale_id is None:
-            continue
-        if (ledger := room.ledger(added.sale_id, added.sku_id)) is not None and added.user_id not in room.strangers:
-            ledger.add_carter(added.user_id)
 
 
 def _fold_visits(room: Room, crowd: Crowd) -> None:
@@ -124,6 +138,9 @@ def _fold_visits(room: Room, crowd: Crowd) -> None:
             enter(session, at_ms)
         else:
             leave(session, at_ms)
+    people = room.cart_people
+    if people is not None and (places[Leave] or people.left):
+        _go_and_come_back(room, people, crowd)
     seconds = crowd.seconds
     for kind, audience in ((Enter, VIEWERS), (ProductClick, CLICKERS)):
         of_kind = places[kind]
@@ -133,6 +150,15 @@ def _fold_visits(room: Room, crowd: Crowd) -> None:
             room.views += len(of_kind)
             for second, views in Counter([when] * len(of_kind) if isinstance(when, int) else when).items():
                 room.view_tally.add(second, views)
+
+
+def _go_and_come_back(room: Room, people: People, crowd: Crowd) -> None:
+    for visit, at_ms in zip(crowd.events, crowd.at_ms, strict=True):
+        if isinstance(visit, Enter):
+            if visit.user_id in people.left:
+                people.come_back(visit.user_id)
+        elif isinstance(visit, Leave) and visit.user_id not in room.strangers:
+            people.leave(visit.user_id, at_ms)
 
 
 def _seen(room: Room, audiences: Sequence[int], events: Sequence[PersonEvent], seconds: Seconds) -> None:
@@ -156,7 +182,7 @@ def _seen(room: Room, audiences: Sequence[int], events: Sequence[PersonEvent], s
 _FOLDS: Mapping[int, Callable[[Room, Crowd], Crowd | None]] = {
     TOPIC_NAMES.index("likes"): _fold_likes,
     TOPIC_NAMES.index("comments"): _fold_comments,
-    TOPIC_NAMES.index("cart-adds"): _fold_cart_adds,
+    TOPIC_NAMES.index("cart-adds"): _fold_carts,
     ORDERS: _fold_orders,
     TOPIC_NAMES.index("visits"): _fold_visits,
 }

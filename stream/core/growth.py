@@ -23,7 +23,8 @@ T = TypeVar("T")
 # Versions of a partition's checkpoint, as its meta record says.
 VERSION_1 = 1
 # A record of `interactions` was folded: who does not know the topic would take it for unread. Or a session ended whose
-# room is remembered: who does not know of memories would begin the next one anew, with versions that fall.
+# room is remembered: who does not know of memories would begin the next one anew, with versions that fall. Or somebody
+# emptied a cart: who does not know the type refuses the record.
 VERSION_2 = 2
 NEWEST_VERSION = VERSION_2
 

@@ -40,13 +40,14 @@ NOBODY: frozenset[str] = frozenset()
 class Shared:
     """What the rooms of one partition share: the clock, the heap of holds that will run out, what is to be noted."""
 
-    __slots__ = ("clock_ms", "holds", "orders_bound_ms", "other_lines", "sales_refused")
+    __slots__ = ("cart_removed", "clock_ms", "holds", "orders_bound_ms", "other_lines", "sales_refused")
 
     def __init__(self) -> None:
         self.clock_ms = -1
         self.holds: list[tuple[int, str, str]] = []  # heap of (deadline, room id, order id)
         self.orders_bound_ms = -1  # orders that have not changed since were forgotten for want of room
         self.sales_refused = 0  # records that found no place, since this process has the partition
+        self.cart_removed = False  # a `cart_remove` was folded, which an older Snapup refuses
         self.other_lines: list[Order] = []  # records whose orders began with other lines, until they are noted
 
 

@@ -24,7 +24,12 @@ ROOMS_MAX = 4_096
 
 def limits_of(rules: Rules, partition: int) -> Limits:
     """What a partition's records are read by."""
-    return Limits(edition=rules.contract_edition, partition=partition, partitions=rules.murmur2_partitions)
+    return Limits(
+        edition=rules.contract_edition,
+        signals_edition=rules.signals_edition,
+        partition=partition,
+        partitions=rules.murmur2_partitions,
+    )
 
 
 class Notice(NamedTuple):

@@ -115,7 +115,7 @@ class PartitionFold:
             self._fold_each(topic_index, records, latest_ms if is_ahead else None)
         else:
             self._fold_good(topic_index, records, decoded)
-        if topic_index >= TOPICS_1:
+        if topic_index >= TOPICS_1 or self.shared.cart_removed:
             self.needs(VERSION_2)
         self.positions[topic_index] = end = records[-1].offset + 1
         self.journal.folded(topic_index, records[0].offset, end, latest_ms if is_ahead else None)
@@ -409,6 +409,8 @@ class PartitionFold:
         records += self._logs.ids.cut(self._life.generations.present - 1)
         records += self._logs.orders.cut(self._forgetting.since_ms(clock_ms))
         records += self._logs.presence.cut(clock_ms - self.rules.presence_timeout_ms - self.rules.allowed_lateness_ms)
+        if self.rules.second_signals:
+            records += self._logs.carts.cut(clock_ms - self.rules.cart_max_age_ms - 2 * self.rules.allowed_lateness_ms)
         refused, self.refused, self.refused_bytes = self.refused, [], 0
         positions, steps = tuple(self.positions), None
         if records or refused or signals or positions != self._cut_positions:

@@ -9,7 +9,7 @@ from stream.core import roomstate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stream.core.changelog import ChangeLogs, IdsEntry, OrderEntry, PresenceEntry, WindowEntry
+    from stream.core.changelog import CartEntry, ChangeLogs, IdsEntry, OrderEntry, PresenceEntry, WindowEntry
     from stream.core.generations import Generations
     from stream.core.memory import Memory, Shared
     from stream.core.room import Room
@@ -46,6 +46,8 @@ class SavedRooms:
             self._logs.orders.load(key, value)
         elif kind == b"p|":
             self._logs.presence.load(key, value)
+        elif kind == b"c|":
+            self._logs.carts.load(key, value)
 
     def give_to(
         self,
@@ -113,6 +115,14 @@ class SavedRooms:
                 if room := _room_of(rooms, presence_entry):
                     room.presence.restore(presence_entry.sessions)
             yield
+        yield from self._give_carts(rooms)
+
+    def _give_carts(self, rooms: dict[str, Room]) -> Iterator[None]:
+        for cart_entries in self._logs.carts.loaded():
+            for cart_entry in cart_entries:
+                if room := _room_of(rooms, cart_entry):
+                    roomstate.restore_carts(room, cart_entry)
+            yield
 
     def _give_ids(self, known: dict[str, Memory], generations: Generations, clock_ms: int) -> Iterator[None]:
         entries: list[IdsEntry] = []
@@ -134,7 +144,7 @@ class SavedRooms:
                 room.ids_previous.update(entry.ids)
 
 
-def _room_of(rooms: dict[str, Room], entry: WindowEntry | PresenceEntry) -> Room | None:
+def _room_of(rooms: dict[str, Room], entry: WindowEntry | PresenceEntry | CartEntry) -> Room | None:
     """The room that an entry is about; None when that session of it has ended."""
     room = rooms.get(entry.room_id)
     return room if room is not None and room.born_ms == entry.born_ms else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from stream.contract.events import (
     TOPIC_NAMES,
     CartAdd,
+    CartRemove,
     Comment,
     Enter,
     Leave,
@@ -24,6 +25,7 @@ from stream.contract.events import (
     SaleOpened,
     SaleRestocked,
 )
+from stream.core.carts import Carts, People
 from stream.core.conflicts import Outcome
 from stream.core.distinct import Distinct
 from stream.core.memory import Memory
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from stream.contract.overlay import FeedItem
     from stream.core.memory import SaleKey, Shared
     from stream.core.rules import Rules
-    from stream.core.stock import OrderState
+    from stream.core.stock import Ledger, OrderState
     from stream.core.urgency import UrgencyState
 
 # A late `enter` must find the `leave` that closed its session: lateness plus a minute for what waits in the merge.
@@ -63,6 +65,7 @@ class Room(Memory):
         "audiences",
         "awake_until_ms",
         "cart_adds",
+        "cart_people",
         "changed",
         "comments",
         "feed",
@@ -106,6 +109,8 @@ class Room(Memory):
         self.first_unit_ms = -1  # when units of a sale first moved: the baseline begins here
         self.paid_minor_tallies: dict[str, Tally] = {}
         self.presence = Presence(rules.presence_timeout_ms, rules.allowed_lateness_ms + CLOSED_MARGIN_MS)
+        # From the second edition of signals on: who has something in a cart, and who went away.
+        self.cart_people = People(rules) if rules.second_signals else None
         self.urgencies: dict[SaleKey, UrgencyState] = {}
         self.feed: list[FeedItem] = []
         self.first_offsets = [-1] * len(TOPIC_NAMES)
@@ -161,6 +166,37 @@ class Room(Memory):
         self.carted_and_bought(event.user_id)
         if ledger is not None:
             ledger.add_carter(event.user_id)
+            self.put_into_cart(ledger, event.user_id, event.quantity, at_ms)
+        return Outcome.APPLIED
+
+    def put_into_cart(self, ledger: Ledger, user_id: str, units: int, at_ms: int) -> None:
+        """What a cart-add changes from the second edition of signals on."""
+        if (people := self.cart_people) is not None:
+            people.carted(ledger, user_id)
+            self.carts_of(ledger, people).add(user_id, units, at_ms)
+
+    def carts_of(self, ledger: Ledger, people: People) -> Carts:
+        """The carts with one SKU of one sale, made when it is carted first."""
+        carts = ledger.carts
+        if carts is None:
+            carts = ledger.carts = Carts(self.rules, ledger.users, people.left)
+        return carts
+
+    def remove_from_cart(self, event: CartRemove, at_ms: int) -> Outcome:
+        """Somebody took something out of the cart: nothing else changes."""
+        self.shared.cart_removed = True
+        ledger = None if event.sale_id is None else self.ledger(event.sale_id, event.sku_id)
+        people, user_id = self.cart_people, event.user_id
+        if people is None or user_id in self.strangers:
+            return Outcome.APPLIED
+        if ledger is not None:
+            self.carts_of(ledger, people).remove(user_id, event.quantity, at_ms)
+            ledger.shown = None
+        if event.sale_id is None:
+            for ledger in people.holders.get(user_id, ()):
+                if ledger.sku_id == event.sku_id and (carts := ledger.carts) is not None and carts.has(user_id, at_ms):
+                    carts.remove(user_id, event.quantity, at_ms)
+                    ledger.shown = None
         return Outcome.APPLIED
 
     def met(self, audience_index: int, people: Sequence[tuple[str, int]]) -> None:
@@ -201,11 +237,15 @@ class Room(Memory):
             self.audiences[VIEWERS].seen(event.user_id, bucket)
         if (session := self.session_of(event)) is not None:
             self.presence.enter(session, at_ms)
+        if (people := self.cart_people) is not None and event.user_id in people.left:
+            people.come_back(event.user_id)
         return Outcome.APPLIED
 
     def _leave(self, event: Leave, at_ms: int) -> Outcome:
         if (session := self.session_of(event)) is not None:
             self.presence.leave(session, at_ms)
+        if (people := self.cart_people) is not None and event.user_id not in self.strangers:
+            people.leave(event.user_id, at_ms)
         return Outcome.APPLIED
 
     def session_of(self, event: Enter | Leave) -> str | None:
@@ -281,6 +321,7 @@ class Room(Memory):
         Like: _like,
         Comment: _comment,
         CartAdd: _cart_add,
+        CartRemove: remove_from_cart,
         Order: _order,
         Enter: _enter,
         Leave: _leave,
@@ -332,6 +373,8 @@ class Room(Memory):
             audience.sweep()
         for ledger in self.ledgers.values():
             ledger.forget_recent(bucket, self.rules.bought_window_ms)
+        if self.cart_people is not None:
+            self.cart_people.sweep_holders(self.ledgers.values())
 
     def tallies(self) -> list[Tally]:
         """All of this room's tallies."""

@@ -15,6 +15,7 @@ from stream.contract.overlay import Because, FeedItem
 from stream.core.changelog import (
     BLOCK_MEMBERS,
     ENTRY_ITEMS,
+    CartEntry,
     Head,
     IdsEntry,
     LedgerHead,
@@ -36,6 +37,7 @@ from stream.core.windows import Tally
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from stream.core.carts import People
     from stream.core.changelog import ChangeLogs
     from stream.core.distinct import Distinct
     from stream.core.memory import Shared
@@ -214,9 +216,11 @@ def log_ids(room: Memory, logs: ChangeLogs) -> None:
 
 
 def log_orders(room: Room, logs: ChangeLogs, clock_ms: int) -> None:
-    """To the change logs: orders and sessions."""
+    """To the change logs: orders, sessions and carts."""
     logs.orders.extend(order_entries(room), clock_ms)
     logs.presence.extend(presence_entries(room), clock_ms)
+    if room.cart_people is not None:
+        logs.carts.extend(cart_entries(room, room.cart_people), clock_ms)
 
 
 def window_entries(room: Room) -> Iterator[WindowEntry]:
@@ -275,6 +279,17 @@ def presence_entries(room: Room) -> Iterator[PresenceEntry]:
     if changed := room.presence.take_changed():
         for part in _split(changed):
             yield PresenceEntry(room.room_id, room.born_ms, part)
+
+
+def cart_entries(room: Room, people: People) -> Iterator[CartEntry]:
+    """Carts and leaves changed since the last call."""
+    for (sale_id, sku_id), ledger in room.ledgers.items():
+        if ledger.carts is not None and (changed := ledger.carts.take_changed()):
+            for part in _split(changed):
+                yield CartEntry(room.room_id, room.born_ms, sale_id, sku_id, ledger.carts.bits, part, {})
+    if left := people.take_changed():
+        for part_left in _split(left):
+            yield CartEntry(room.room_id, room.born_ms, "", "", 0, {}, part_left)
 
 
 # -- restore
@@ -388,13 +403,31 @@ def restore_order(room: Memory, entry: OrderEntry) -> None:
     )
 
 
+def restore_carts(room: Room, entry: CartEntry) -> None:
+    """What one entry says of carts or of leaves; under the first edition nobody asks."""
+    people = room.cart_people
+    if people is None:
+        return
+    people.restore(entry.left)
+    ledger = room.ledgers.get((entry.sale_id, entry.sku_id))
+    if ledger is not None:
+        room.carts_of(ledger, people).restore(entry.carts, entry.bits)
+        for user_id in entry.carts:
+            people.carted(ledger, user_id)
+
+
 def finish_restore(room: Room, clock_ms: int) -> Iterator[None]:
     """Everything that is derived, in steps: totals of windows, people of ledgers, unpaid orders, open sessions."""
     yield from finish_memory(room)
     bucket = clock_ms // 1_000
     for ledger in room.ledgers.values():
         ledger.carters_with_order = sum(1 for user_id in ledger.users if user_id in ledger.carters)
+        if ledger.carts is not None:
+            ledger.carts.restored(clock_ms)
         yield
+    if room.cart_people is not None:
+        room.cart_people.sweep()
+        room.cart_people.sweep_holders(room.ledgers.values())
     for audience in room.audiences:
         audience.keep_sample()
         audience.advance(bucket)

@@ -66,6 +66,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     # From the second edition of signals on: a rush is people who buy.
     purchases_window_ms: int = 60_000
     purchases_silent_ms: int = 8_000
+    cart_max_age_ms: int = 1_800_000
 
     # Claims
     stale_lag_ms: int = 3_000

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from stream.contract.overlay import EtaSellout, SaleStatus, Velocity
+from stream.contract.overlay import Count, EtaSellout, SaleStatus, Velocity
+from stream.core.distinct import ERROR_95
 from stream.core.eta import COVERAGE, Pace, pace_of
 from stream.core.purchases import is_bought, is_doubtful
 from stream.core.stock import RECENT_BUCKETS
@@ -42,7 +43,7 @@ class Look(Struct, gc=False):
     velocity: Velocity
     pace: Pace | None
     eta: EtaSellout | None
-    carters: int
+    carters: Count
     is_bought: bool = True
     is_doubtful: bool = False
 
@@ -55,7 +56,7 @@ class Look(Struct, gc=False):
             self.status,
             available == 0,
             velocity.units / baseline if velocity.units >= rules.velocity_min_units else None,
-            self.carters / available if available and self.carters >= rules.demand_min_carters else None,
+            self.carters.value / available if available and self.carters.value >= rules.demand_min_carters else None,
             None if eta is None else (eta.low + eta.high) / 2_000,
             None if self.ends_at_ms is None else self.ends_at_ms - now_ms,
             self.is_bought,
@@ -77,10 +78,23 @@ def look(room: Room, ledger: Ledger, now_ms: int) -> Look:
         Velocity(sum(recent[-(window_ms // BUCKET_MS) :]), window_ms),
         pace,
         None if pace is None else eta_at(pace, now_ms),
-        ledger.carters_without_order,
+        carters_of(ledger, now_ms, second=second),
         not second or is_bought(ledger, recent, now_ms, rules),
         second and is_doubtful(room, ledger, now_ms),
     )
+
+
+def carters_of(ledger: Ledger, now_ms: int, *, second: bool) -> Count:
+    """How many people have it in the cart and no order of it; from the second edition on those who may still buy."""
+    if not second:
+        if ledger.carters.exact:
+            return Count(ledger.carters_without_order, "exact")
+        return Count(ledger.carters_without_order, "sketch", ERROR_95)
+    carts = ledger.carts
+    if carts is None:
+        return Count(0, "exact")
+    carts.advance(now_ms)
+    return carts.published()
 
 
 def status_of(ledger: Ledger, room: Memory, now_ms: int) -> tuple[SaleStatus, int | None, bool]:
@@ -178,7 +192,10 @@ def shown_urgency(room: Room, ledger: Ledger, seen: Look, now_ms: int) -> Urgenc
 
 
 def next_status_ms(room: Room, after_ms: int) -> int | None:
-    """The next moment at which the clock alone changes the status of one of the room's sales."""
+    """The next moment at which the clock alone may change a status or a level of one of the room's sales.
+
+    While the room sleeps: nothing was bought in it lately.
+    """
     return min((moment for moment in _status_moments(room) if moment > after_ms), default=None)
 
 
@@ -190,6 +207,12 @@ def _status_moments(room: Room) -> Iterator[int]:
                 yield ledger.opened.ends_at_ms
         if room.rules.second_signals:
             yield ledger.restock_planned[1]
+            if ledger.carts is not None:
+                yield ledger.carts.next_ms()
+    if room.rules.second_signals:
+        for urgency in room.urgencies.values():
+            if urgency.below_since_ms >= 0:
+                yield urgency.below_since_ms + room.rules.urgency_fall_after_ms
     for terms in room.terms.values():
         yield terms.extended_to_ms
         yield terms.closed_at_ms

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from stream.contract.events import TOPIC_NAMES
-from stream.contract.overlay import Count, Sale
-from stream.core.claims import SOURCES, ClaimBook
+from stream.contract.overlay import Sale
+from stream.core.claims import SOURCES, SOURCES_2, ClaimBook
 from stream.core.sale import eta_at, look, shown_urgency
 from stream.core.stock import BOUGHT_BUCKET_MS
 from stream.core.time import BUCKET_MS, NEVER_MS
@@ -35,8 +35,11 @@ if TYPE_CHECKING:
 VERSION, AS_OF, VALID_UNTIL = 0, 1, 2
 ENDS_IN, ETA, ETA_BOUNDS = 3, 4, 5
 # Claims of the same source topics have the same evidence.
-SOURCE_TOPICS = tuple(dict.fromkeys(SOURCES.values()))
-EVIDENCE = {kind: ETA_BOUNDS + 1 + SOURCE_TOPICS.index(topics) for kind, topics in SOURCES.items()}
+SOURCE_TOPICS = tuple(dict.fromkeys([*SOURCES.values(), *SOURCES_2.values()]))
+EVIDENCE, EVIDENCE_2 = (
+    {kind: ETA_BOUNDS + 1 + SOURCE_TOPICS.index(topics) for kind, topics in sources.items()}
+    for sources in (SOURCES, SOURCES_2)
+)
 VALUES = ETA_BOUNDS + 1 + len(SOURCE_TOPICS)
 _VALUE = {"ends_in": ENDS_IN, "eta_sellout": ETA_BOUNDS}
 
@@ -150,6 +153,8 @@ class Shown:
         if bought:
             leaves = (now_ms - rules.bought_window_ms) // BOUGHT_BUCKET_MS + 1
             moments_ms.append(leaves * BOUGHT_BUCKET_MS + rules.bought_window_ms)
+        if ledger.carts is not None:
+            moments_ms.append(ledger.carts.next_ms())
         if opened is not None:
             moments_ms.append(opened.starts_at_ms)
         if terms is not None:
@@ -164,7 +169,9 @@ class Shown:
         if kept is None:
             book = ClaimBook(rules, _NO_EVIDENCE, "", now_ms, stale=stale)
             self.say(book)
-            kept = Kept(self._sale_with_gap(), _with_gaps(book.claims), encode(book.withheld)[1:-1], book.reasons)
+            kept = Kept(
+                self._sale_with_gap(), _with_gaps(book.claims, rules), encode(book.withheld)[1:-1], book.reasons
+            )
             self._kept[stale] = kept
         return kept
 
@@ -175,9 +182,10 @@ class Shown:
         return Text(encode(shape), (ETA,))
 
 
-def _with_gaps(claims: list[Claim]) -> Text:
+def _with_gaps(claims: list[Claim], rules: Rules) -> Text:
     """Claims without what is different in each document."""
     gaps: list[int] = []
+    evidence = EVIDENCE_2 if rules.second_signals else EVIDENCE
     shapes: list[Any] = [*claims]
     for claim in shapes:
         claim.id = msgspec.Raw(b'%b\0"' % encode(claim.id)[:-1])
@@ -186,7 +194,7 @@ def _with_gaps(claims: list[Claim]) -> Text:
             claim.value = _GAP
             gaps.append(_VALUE[claim.claim])
         claim.as_of_ms = claim.valid_until_ms = claim.evidence = _GAP
-        gaps += AS_OF, VALID_UNTIL, EVIDENCE[claim.claim]
+        gaps += AS_OF, VALID_UNTIL, evidence[claim.claim]
     return Text(encode(shapes)[1:-1], gaps)
 
 
@@ -210,9 +218,7 @@ def sale_of(ledger: Ledger, seen: Look, urgency: Urgency) -> Sale:
         ledger.over_limit,
         ledger.released,
         round(ledger.sold / total, 4) if total else None,
-        Count(seen.carters, "exact")
-        if ledger.carters.exact
-        else Count(seen.carters, "sketch", ledger.carters.published().error_95),
+        seen.carters,
         ledger.suspect_held,
         seen.velocity,
         seen.eta,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from stream.contract.events import SaleOpened
+    from stream.core.carts import Carts
     from stream.core.shown import Shown
 
 PLACED, PAID, CANCELLED, REFUNDED, EXPIRED = 1, 2, 4, 8, 16
@@ -155,6 +156,7 @@ class Ledger:
         "bought",
         "carters",
         "carters_with_order",
+        "carts",
         "held",
         "limit",
         "opened",
@@ -190,6 +192,7 @@ class Ledger:
         self.users: dict[str, tuple[int, int]] = {}  # user → (held, sold)
         self.carters = Distinct(exact_max)
         self.carters_with_order = 0
+        self.carts: Carts | None = None  # from the second edition of signals on, once somebody has carted it
         self.recent: dict[int, int] = {}  # 1 s bucket → net units committed
         self.bought: dict[int, list[int]] = {}  # 10 s bucket → [net units sold, orders]
         self.said_ms = -1  # when a host last said something of it, by the partition's clock
@@ -241,8 +244,11 @@ class Ledger:
             before, after = self.add_units(user_id, held, sold)
             if self.limit is not None:
                 self.over_limit += self._over(after) - self._over(before)
-            if (before > 0) != (after > 0) and user_id in self.carters:
-                self.carters_with_order += 1 if after > 0 else -1
+            if (before > 0) != (after > 0):
+                if user_id in self.carters:
+                    self.carters_with_order += 1 if after > 0 else -1
+                if self.carts is not None:
+                    self.carts.ordered(user_id)
         net = held + sold
         if net and not suspect:
             self.recent[bucket] = self.recent.get(bucket, 0) + net
@@ -281,6 +287,8 @@ class Ledger:
         del self.users[user_id]
         if user_id in self.carters:
             self.carters_with_order -= 1
+        if self.carts is not None:
+            self.carts.ordered(user_id)
 
     def suspect(self, units: int) -> None:
         """So many of the held units look fake from now on; negative: no longer."""
@@ -304,6 +312,7 @@ class Ledger:
         """A session has ended: carts, pace and what was bought lately are its own; stock and holds are the sale's."""
         self.recent, self.bought = {}, {}
         self.carters, self.carters_with_order = Distinct(exact_max), 0
+        self.carts = None
         self.shown = None
 
     # -- what is read -----------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ class Timers:
         self._rooms = rooms
         self._shared = shared
         self._awake_ms = awake_ms(rules)
+        self._looks_at_all = rules.second_signals
         self._idle_ms = rules.room_idle_ms
         self._show_idle_ms = max(rules.show_idle_ms, rules.room_idle_ms)
         self._awake: dict[str, Room] = {}
@@ -77,7 +78,9 @@ class Timers:
             self._silences.append((room.over_ms, room.room_id))
             if not room.ledgers:
                 continue
-            if room.awake_until_ms < 0:  # saved by a version that did not know
+            if self._looks_at_all:  # levels may be those of the first edition
+                self._awake[room.room_id] = room
+            elif room.awake_until_ms < 0:  # saved by a version that did not know
                 self.wake(room)
             elif room.awake_until_ms >= second_ms:
                 self._awake[room.room_id] = room

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from stream.verify.claim_facts import RoomSeen, SaleSeen
     from stream.verify.figures import SaleKey, Terms
+    from stream.verify.session_count import SessionCount
 
 Number = int | float
 SECOND_MS = 1_000
@@ -40,6 +41,7 @@ class ClaimSettings(Struct, frozen=True, kw_only=True):
     bought_window_ms: int = 300_000
     bought_min_orders: int = 3
     in_carts_min: int = 5
+    cart_max_age_ms: int = 1_800_000
     watching_min: int = 10
     ends_in_max_ms: int = 3_600_000
     suspect_unpaid_orders: int = 5
@@ -90,14 +92,22 @@ class SaleNow:
 
     __slots__ = (
         *("as_of_ms", "available", "held", "key", "left", "offered", "oversold", "restocked", "seen", "settings"),
-        *("sold", "terms", "misplaced"),
+        *("sold", "terms", "misplaced", "session"),
     )
 
     def __init__(
-        self, key: SaleKey, terms: Terms, seen: SaleSeen, as_of_ms: int, settings: ClaimSettings, *, misplaced: bool
+        self,
+        key: SaleKey,
+        terms: Terms,
+        seen: SaleSeen,
+        as_of_ms: int,
+        settings: ClaimSettings,
+        session: SessionCount | None,
+        *,
+        misplaced: bool,
     ) -> None:
         self.key, self.terms, self.seen, self.as_of_ms, self.settings = key, terms, seen, as_of_ms, settings
-        self.misplaced = misplaced
+        self.misplaced, self.session = misplaced, session
         self.offered = None if terms.opened is None else terms.opened.offered
         self.restocked, self.held, self.sold = terms.restocked, seen.held, seen.sold
         self.left = None if self.offered is None else self.offered + self.restocked - self.held - self.sold
@@ -116,6 +126,13 @@ class SaleNow:
         yield Condition("restock_planned", "restock_planned_at_ms", self.seen.plan[1], "at most", self.as_of_ms)
         most = self.settings.suspect_share_max * (self.held + self.sold)
         yield Condition("suspected_fake_orders", "suspect_units", self.seen.held_by_suspects, "at most", most)
+
+    def may_buy(self) -> int:
+        """People with it in a young cart and no order of it, who may still be there."""
+        if self.session is None:
+            return 0
+        age_ms = self.settings.cart_max_age_ms
+        return self.session.carts.waiting(self.key, self.seen.of_user.keys(), self.as_of_ms, age_ms)
 
     def velocity_units(self) -> int:
         """Net units of the velocity's window."""
@@ -216,6 +233,16 @@ def _carts_figures(sale: SaleNow) -> Figures:
     return Figures(people, "people", None, {"carters_without_order": people})
 
 
+def _young_carts_conditions(sale: SaleNow) -> Iterator[Condition]:
+    people = sale.may_buy()
+    yield Condition("sample_too_small", "carters_without_order", people, "at least", sale.settings.in_carts_min)
+
+
+def _young_carts_figures(sale: SaleNow) -> Figures:
+    people = sale.may_buy()
+    return Figures(people, "people", sale.settings.cart_max_age_ms, {"carters_without_order": people})
+
+
 # -- end ---------------------------------------------------------------------------------------------------------------
 def _time_left_ms(sale: SaleNow) -> int:
     return (sale.terms.ends_at_ms or 0) - sale.as_of_ms
@@ -225,6 +252,12 @@ def _ends_conditions(sale: SaleNow) -> Iterator[Condition]:
     yield from sale.is_known()
     most_ms = sale.settings.ends_in_max_ms
     yield Condition("above_display_threshold", "time_left_ms", _time_left_ms(sale), "at most", most_ms)
+
+
+def _ends_while_any_conditions(sale: SaleNow) -> Iterator[Condition]:
+    yield from sale.is_known()
+    yield Condition("nothing_left", "available", sale.available, "is not", 0)
+    yield from _ends_conditions(sale)
 
 
 def _ends_figures(sale: SaleNow) -> Figures:
@@ -285,6 +318,22 @@ RULES: dict[str, Rule] = {
         _carts_conditions,
         _carts_figures,
     ),
+    "in_carts/2": Rule(
+        "in_carts",
+        "People with this SKU in a cart of at most 30 minutes, who hold and bought none and were not heard to leave.",
+        ("cart-adds", "orders", "visits"),
+        lambda _: True,
+        _young_carts_conditions,
+        _young_carts_figures,
+    ),
+    "ends_in/2": Rule(
+        "ends_in",
+        "How long the sale goes on, in its last hour, while there is something to buy.",
+        ("sales",),
+        lambda sale: sale.terms.ends_at_ms is not None,
+        _ends_while_any_conditions,
+        _ends_figures,
+    ),
     "ends_in/1": Rule(
         "ends_in",
         "How long the sale goes on, in its last hour.",
@@ -307,4 +356,7 @@ ROOM_RULES: dict[str, RoomRule] = {
 _FIRST = (
     *("watching_now/1", "stock_left/1", "sold_out/1", "eta_sellout/1", "bought_recently/1", "in_carts/1", "ends_in/1"),
 )
-EDITIONS: dict[int, tuple[str, ...]] = {1: _FIRST, 2: _FIRST}
+_SECOND = (
+    *("watching_now/1", "stock_left/1", "sold_out/1", "eta_sellout/1", "bought_recently/1", "in_carts/2", "ends_in/2"),
+)
+EDITIONS: dict[int, tuple[str, ...]] = {1: _FIRST, 2: _SECOND}

@@ -108,7 +108,7 @@ class Recount:
     ) -> None:
         self._rulebook = rulebook or Rulebook(assumptions or Assumptions())
         self._limits = limits
-        self._decoders: dict[tuple[int, int, int], dict[str, Decoder]] = {}
+        self._decoders: dict[tuple[int, int, int, int], dict[str, Decoder]] = {}
         self._rooms: dict[str, RoomCount] = {}
         self._first_seen_ms: dict[tuple[str, str], int] = {}
         self._waiting: dict[str, list[_Found]] = {}
@@ -165,10 +165,12 @@ class Recount:
 
     def _decoder(self, logical: str, partition: int, rules: Assumptions) -> Decoder:
         partitions = rules.murmur2_partitions
-        place = rules.contract_edition, partition if partitions else 0, partitions
+        place = rules.contract_edition, partition if partitions else 0, partitions, rules.signals_edition
         decoders = self._decoders.get(place)
         if decoders is None:
-            limits = self._limits or Limits(edition=place[0], partition=place[1], partitions=partitions)
+            limits = self._limits or Limits(
+                edition=place[0], signals_edition=place[3], partition=place[1], partitions=partitions
+            )
             decoders = {name: Decoder(index, limits) for index, name in enumerate(TOPIC_NAMES)}
             self._decoders[place] = decoders
         return decoders[logical]
@@ -246,7 +248,7 @@ class Recount:
             room.go_on(event, found.timestamp_ms, is_news=self.last_is_news)
         elif found.offset >= 0:
             room.go_to(event, found.topic, found.offset)
-        is_new = room.apply(event, effective_ms, rules.contract_edition)
+        is_new = room.apply(event, effective_ms, rules.contract_edition, rules.signals_edition)
         self._tell(event, effective_ms if is_new else -1)
         if not is_new:
             self.accounts.duplicate += 1

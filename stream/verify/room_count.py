@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from stream.contract.events import (
     FIRST_EDITION,
     CartAdd,
+    CartRemove,
     Comment,
     Enter,
     Leave,
     Like,
     Order,
-    OrderLine,
     OrderStatus,
     ProductClick,
     RecordsMisplaced,
@@ -30,6 +30,7 @@ from stream.contract.events import (
     SaleOpened,
     SaleRestocked,
 )
+from stream.contract.overlay import FIRST_SIGNALS
 from stream.contract.people import UNKNOWN_PEOPLE
 from stream.verify.figures import (
     WINDOWS_MS,
@@ -39,6 +40,7 @@ from stream.verify.figures import (
     SaleKey,
     Terms,
 )
+from stream.verify.order_facts import OrderFacts, SaleFacts
 from stream.verify.session_count import Facts, SessionCount
 
 if TYPE_CHECKING:
@@ -66,41 +68,11 @@ class Assumptions(Struct, frozen=True, kw_only=True):
     show_idle_ms: int = 24 * 3_600_000
     # A journal that says nothing of it was written under the first.
     contract_edition: int = FIRST_EDITION
+    signals_edition: int = FIRST_SIGNALS
+    # How old a cart may be, from the second edition of signals on.
+    cart_max_age_ms: int = 1_800_000
     # A key must be where murmur2 puts it among so many partitions; 0: nobody asked.
     murmur2_partitions: int = 0
-
-
-class _OrderFacts(Struct):
-    user_id: str
-    currency: str
-    lines: tuple[OrderLine, ...]
-    statuses: set[OrderStatus] = field(default_factory=set)
-    placed_record_ms: int | None = None  # effective time of the record that said "placed"
-    changed_ms: int = -1
-
-    def is_placed(self) -> bool:
-        return bool(self.statuses & {OrderStatus.PLACED, OrderStatus.PAID})
-
-    def is_undone(self) -> bool:
-        return bool(self.statuses & {OrderStatus.CANCELLED, OrderStatus.REFUNDED})
-
-    def is_sold(self) -> bool:
-        return OrderStatus.PAID in self.statuses and not self.is_undone()
-
-    def is_held(self, as_of_ms: int, hold_ms: int) -> bool:
-        if self.is_undone() or OrderStatus.PAID in self.statuses or self.placed_record_ms is None:
-            return False
-        return self.placed_record_ms + hold_ms > as_of_ms
-
-    def amount_minor(self) -> int:
-        return sum(line.amount_minor for line in self.lines)
-
-
-class _SaleFacts(Struct):
-    openings: list[SaleOpened] = field(default_factory=list)
-    restocked: int = 0
-    # Of orders that are not remembered any more: (sold, released).
-    forgotten: tuple[int, int] = (0, 0)
 
 
 class RoomCount:
@@ -110,14 +82,15 @@ class RoomCount:
         self.room_id = room_id
         self._assumptions = assumptions
         self._edition = assumptions.contract_edition
+        self._second_signals = False  # of the record that is applied
         # By when each began; the first is that of documents that say nothing of sessions.
         self._sessions = {NEVER_MS: SessionCount({})}
         self._session = self._sessions[NEVER_MS]  # of the record that is applied, or of the document asked for
         self._between = SessionCount({})  # of records that belong to no session
         self._in_order = False  # records came without offsets
-        self._orders: dict[str, _OrderFacts] = {}
+        self._orders: dict[str, OrderFacts] = {}
         self._met: dict[str, tuple[str, str, set[OrderStatus]]] = {}  # orders, also those that are yet to be applied
-        self._sales: dict[SaleKey, _SaleFacts] = defaultdict(_SaleFacts)
+        self._sales: dict[SaleKey, SaleFacts] = defaultdict(SaleFacts)
         # By sale and SKU; None: said of the whole sale.
         self._extended_to_ms: dict[tuple[str, str | None], int] = {}
         self._closed_at_ms: dict[tuple[str, str | None], int] = {}
@@ -127,12 +100,14 @@ class RoomCount:
         self._assumptions = assumptions
 
     # -- facts ------------------------------------------------------------------------------------------------------
-    def apply(self, event: RoomEvent, effective_ms: int, edition: int) -> bool:  # noqa: C901 — a case for each type
-        """Note one event, read under an edition of the contract.
+    def apply(  # noqa: C901 — a case for each type
+        self, event: RoomEvent, effective_ms: int, edition: int, signals_edition: int = FIRST_SIGNALS
+    ) -> bool:
+        """Note one event, read under an edition of the contract and one of the signals.
 
         False: it says nothing new (a status that the order had reached already).
         """
-        self._edition = edition
+        self._edition, self._second_signals = edition, signals_edition > FIRST_SIGNALS
         session = self._session
         if isinstance(event, RoomOpened | RoomClosed):
             return self._apply_word(event)
@@ -151,12 +126,17 @@ class RoomCount:
                 if event.sale_id is not None:
                     sale = self._hear_of(event.sale_id, event.sku_id)
                     self._meet(session.carters.setdefault(sale, set()), event.user_id)
+                self._apply_carts(event, effective_ms)
+            case CartRemove():
+                self._apply_carts(event, effective_ms)
             case Enter():
                 second.views += 1
                 self._meet(second.viewers, event.user_id)
                 self._come_or_go(session.entered_ms, event, effective_ms)
+                self._apply_carts(event, effective_ms)
             case Leave():
                 self._come_or_go(session.left_ms, event, effective_ms)
+                self._apply_carts(event, effective_ms)
             case ProductClick():
                 self._meet(second.clickers, event.user_id)
             case Order():
@@ -200,7 +180,7 @@ class RoomCount:
     def _apply_order(self, event: Order, effective_ms: int, second: Facts) -> bool:
         order = self._orders.get(event.order_id)
         if order is None:
-            order = self._orders[event.order_id] = _OrderFacts(event.user_id, event.currency, event.lines)
+            order = self._orders[event.order_id] = OrderFacts(event.user_id, event.currency, event.lines)
         if event.status in order.statuses:
             return False
         session, was_placed, was_sold = self._session, order.is_placed(), order.is_sold()
@@ -226,6 +206,20 @@ class RoomCount:
             second.paid_minor[order.currency] += amount_minor
             session.paid_minor[order.currency] += amount_minor
         return True
+
+    def _apply_carts(self, event: CartAdd | CartRemove | Enter | Leave, at_ms: int) -> None:
+        """What it says of carts. Those who folded under the first edition of signals did not follow them."""
+        if isinstance(event, CartAdd | CartRemove) and event.sale_id is not None:
+            self._hear_of(event.sale_id, event.sku_id)
+        if self._second_signals and not _is_no_one(event.user_id, self._edition):
+            self._session.carts.take(event, at_ms, self._assumptions.cart_max_age_ms)
+
+    def _waiting(self, key: SaleKey, ordered: set[str], as_of_ms: int) -> int:
+        """People with it in the cart who hold and bought none of it; who may still buy, where that was followed."""
+        session, rules = self._session, self._assumptions
+        if rules.signals_edition > FIRST_SIGNALS:
+            return session.carts.waiting(key, ordered, as_of_ms, rules.cart_max_age_ms)
+        return len(session.carters.get(key, set()) - ordered)
 
     def _apply_sale(self, event: SaleOpened | SaleRestocked | SaleExtended | SaleClosed, effective_ms: int) -> None:
         match event:
@@ -346,11 +340,11 @@ class RoomCount:
     # -- figures ----------------------------------------------------------------------------------------------------
     def terms(self, key: SaleKey, as_of_ms: int) -> Terms:
         """What a host said of a sale."""
-        sale = self._sales.get(key, _SaleFacts())
+        sale = self._sales.get(key, SaleFacts())
         opened = max(sale.openings, key=lambda event: (event.event_time_ms, event.event_id), default=None)
         return Terms(opened, sale.restocked, *self._terms(key, opened, as_of_ms))
 
-    def order(self, order_id: str) -> _OrderFacts:
+    def order(self, order_id: str) -> OrderFacts:
         """What is known of an order that was heard of."""
         return self._orders[order_id]
 
@@ -451,7 +445,7 @@ class RoomCount:
 
     def _ledger(self, key: SaleKey, units: tuple[int, int, int], of_user: Counter[str], as_of_ms: int) -> SaleFigures:
         held, sold, released = units
-        sale = self._sales.get(key, _SaleFacts())
+        sale = self._sales.get(key, SaleFacts())
         opened = max(sale.openings, key=lambda event: (event.event_time_ms, event.event_id), default=None)
         left = None if opened is None else opened.offered + sale.restocked - held - sold
         limit = None if opened is None else opened.per_user_limit
@@ -466,7 +460,7 @@ class RoomCount:
             oversold=0 if left is None else max(0, -left),
             released=released,
             over_limit=0 if limit is None else sum(max(0, bought - limit) for bought in of_user.values()),
-            carters_without_order=len(self._session.carters.get(key, set()) - set(of_user)),
+            carters_without_order=self._waiting(key, set(of_user), as_of_ms),
             heard_of=key in self._session.heard_of,
             ends_at_ms=ends_at_ms,
             extended=extended,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from stream.contract.events import MAX_AHEAD_MS
+from stream.verify.cart_count import CartCount
 from stream.verify.figures import WINDOWS_MS, Fraction, MoneyFigures
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class SessionCount:
         likes: and so on: totals.
         reached: orders that reached a status in it; a paid one counts as placed if nobody had said so before.
         carters: by sale, who put it into a cart.
+        carts: from the second edition of signals on.
         heard_of: sales of which something was heard.
         entered_ms: by who, the latest coming; `left_ms`: the latest going.
     """
@@ -86,6 +88,7 @@ class SessionCount:
         self.paid_minor: Counter[str] = Counter()
         self.net_minor: Counter[str] = Counter()
         self.carters: dict[SaleKey, set[str]] = {}
+        self.carts = CartCount()
         self.heard_of: set[SaleKey] = set()
         self.entered_ms: dict[str, int] = {}
         self.left_ms: dict[str, int] = {}

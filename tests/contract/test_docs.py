@@ -160,6 +160,7 @@ def _books() -> Iterator[ClaimBook]:
     now_ms = 1_000_000
     far_ms = now_ms + Rules().ends_in_max_ms + 1
     forecast = EtaSellout(1_000, 2_000, 0.9)
+    rules = load_settings().rules()
     for status, available, planned_ms, suspects, found, ends_at_ms, people, stale, misplaced in product(
         ("unknown", "scheduled", "open", "ended"),
         (0, 10, 900),
@@ -172,7 +173,7 @@ def _books() -> Iterator[ClaimBook]:
         (False, True),
     ):
         known = status != "unknown"
-        book = ClaimBook(Rules(), [None] * len(TOPICS), "1-1", now_ms, stale=stale)
+        book = ClaimBook(rules, [None] * len(TOPICS), "1-1", now_ms, stale=stale)
         sale = Sale(
             sale_id="sale",
             sku_id="sku",
@@ -189,7 +190,7 @@ def _books() -> Iterator[ClaimBook]:
             over_limit=0,
             released=0,
             sell_through=None,
-            carters_without_order=Count(people, "exact"),
+            carters_without_order=Count(people, "sketch" if suspects else "exact"),
             suspect_units=suspects,
             velocity=Velocity(0, 10_000),
             eta_sellout_ms=found if known else None,

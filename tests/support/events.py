@@ -10,6 +10,7 @@ import msgspec
 from stream.contract.events import (
     INPUT_TOPICS,
     CartAdd,
+    CartRemove,
     Comment,
     Enter,
     Leave,
@@ -70,6 +71,27 @@ def cart(
         user_id=user,
         sku_id=sku,
         quantity=1,
+        sale_id=sale,
+    )
+
+
+def cart_removed(
+    user: str = "u1",
+    sale: str | None = "s1",
+    sku: str = "k1",
+    units: int | None = None,
+    *,
+    room: str = "r1",
+    s: float = 0,
+    event_id: str = "",
+) -> CartRemove:
+    return CartRemove(
+        event_id=event_id or new_id(),
+        room_id=room,
+        event_time_ms=at(s),
+        user_id=user,
+        sku_id=sku,
+        quantity=units,
         sale_id=sale,
     )
 

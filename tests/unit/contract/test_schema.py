@@ -14,6 +14,7 @@ def test_every_type_has_its_topic() -> None:
         "comment": "comments",
         "like": "likes",
         "cart_add": "cart-adds",
+        "cart_remove": "cart-adds",
         "order": "orders",
         "enter": "visits",
         "leave": "visits",

@@ -20,7 +20,8 @@ function figure(value) {
 
 /** A claim as it may be said at this moment. */
 export function claimText(claim, strings, nowMs) {
-  const text = strings.claims[claim.claim];
+  const text =
+    (claim.window_ms !== null ? strings.claims[`${claim.claim} window`] : undefined) ?? strings.claims[claim.claim];
   let value = "";
   if (Array.isArray(claim.value)) {
     // A claim that is not known here may be any numbers.

@@ -1,0 +1,333 @@
+"""Who has what in the cart, and may still buy it: carts age, are emptied, and belong to people who may still be there.
+
+From the second edition of signals on. Of one SKU of one sale those people count
+
+- whose latest cart-add of it is at most `cart_max_age_ms` old, in whole seconds, like every window;
+- who have not taken all of it out again: units count in the order of the log, "all of them" by its time;
+- who hold or bought none of it;
+- of whom no `leave` was heard that is later than that cart-add, unless they entered again behind it in the log. Those
+  of whom no visits are known count while the cart is young.
+
+The count is kept, not worked out: each second in which somebody carted knows how many of those count, and leaves whole.
+Beyond the bound on people a sample of them is kept, the same as the windows' (`windows.sample_of`), and the count is an
+estimate.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import TYPE_CHECKING
+
+from stream.contract.overlay import Count
+from stream.core.time import BUCKET_MS
+from stream.core.windows import Z_95, sample_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from stream.core.rules import Rules
+    from stream.core.stock import Ledger
+
+NEVER = -1
+# (latest cart-add, units, all of it taken out), in ms where they are times.
+Saved = tuple[int, int, int]
+# What is over is forgotten when there is twice as much as after the last time, and at least this.
+SWEEP_FROM = 1_024
+# A record that is late by all that is allowed, and waited in the merge, still finds what was known of its person.
+MARGIN_MS = 60_000
+
+
+class Carts:
+    """The carts with one SKU of one sale.
+
+    Args:
+        rules: of the room.
+        with_order: who holds or bought some of it; it changes elsewhere, and `ordered` says so.
+        left: of the room's people who went, when. It changes in `People`.
+    """
+
+    __slots__ = (
+        "_age_s",
+        "_counts",
+        "_edge",
+        "_emptied",
+        "_keep_s",
+        "_left",
+        "_oldest",
+        "_people_max",
+        "_sweep_at",
+        "_units",
+        "_with_order",
+        "added",
+        "bits",
+        "changed",
+        "total",
+    )
+
+    def __init__(self, rules: Rules, with_order: Mapping[str, object], left: Mapping[str, int]) -> None:
+        self._age_s = rules.cart_max_age_ms // BUCKET_MS
+        self._keep_s = (rules.cart_max_age_ms + rules.allowed_lateness_ms + MARGIN_MS) // BUCKET_MS
+        self._people_max = rules.distinct_exact_max
+        self._with_order, self._left = with_order, left
+        self.added: dict[str, int] = {}  # person → latest cart-add, in ms
+        self._units: dict[str, int] = {}  # of those who have more than one
+        self._emptied: dict[str, int] = {}  # person → when all was taken out
+        self.changed: dict[str, None] = {}
+        self.bits = 0  # one in 2**bits people is kept
+        # Second → how many count whose latest cart-add was in it; none of them at or before the edge.
+        self._counts: dict[int, int] = {}
+        self.total = 0
+        self._edge = self._oldest = NEVER
+        self._sweep_at = SWEEP_FROM
+
+    # -- what people do ---------------------------------------------------------------------------------------------
+    def add(self, user_id: str, units: int, at_ms: int) -> None:
+        """Somebody put units into the cart."""
+        if at_ms <= self._emptied.get(user_id, NEVER) or (self.bits and not sample_of((user_id,), self.bits)):
+            return
+        latest_ms = self.added.get(user_id, NEVER)
+        before = self.second_of(user_id)
+        if not self._is_over(latest_ms, at_ms):
+            units += self._units.get(user_id, 1)
+            at_ms = max(at_ms, latest_ms)
+        self._put(user_id, at_ms, units)
+        self.moved(user_id, before)
+        if len(self.added) + len(self._emptied) > self._sweep_at or len(self.added) > self._people_max:
+            self._sweep()
+
+    def remove(self, user_id: str, units: int | None, at_ms: int) -> None:
+        """Somebody took units out of the cart; None: all of them."""
+        before = self.second_of(user_id)
+        latest_ms = self.added.get(user_id, NEVER)
+        if units is not None:
+            if self._is_over(latest_ms, at_ms):
+                return
+            units = self._units.get(user_id, 1) - units
+            if units > 0:
+                self._put(user_id, latest_ms, units)
+                return
+        elif latest_ms > at_ms:
+            self._note_emptied(user_id, at_ms)
+            return
+        self.added.pop(user_id, None)
+        self._units.pop(user_id, None)
+        self._note_emptied(user_id, at_ms)
+        self.moved(user_id, before)
+
+    def has(self, user_id: str, at_ms: int) -> bool:
+        """Whether somebody had some of it in the cart at a moment, as far as is known now."""
+        return not self._is_over(self.added.get(user_id, NEVER), at_ms)
+
+    def ordered(self, user_id: str) -> None:
+        """Somebody holds or bought some of it, and did not before; or the other way round."""
+        at_ms = self.added.get(user_id, NEVER)
+        second = at_ms // BUCKET_MS
+        if at_ms >= 0 and second > self._edge and self._left.get(user_id, NEVER) <= at_ms:
+            self._count(second, -1 if user_id in self._with_order else 1)
+
+    def _is_over(self, latest_ms: int, at_ms: int) -> bool:
+        return latest_ms == NEVER or latest_ms // BUCKET_MS <= at_ms // BUCKET_MS - self._age_s
+
+    def _put(self, user_id: str, at_ms: int, units: int) -> None:
+        self.added[user_id] = at_ms
+        if units > 1:
+            self._units[user_id] = units
+        else:
+            self._units.pop(user_id, None)
+        self.changed[user_id] = None
+
+    def _note_emptied(self, user_id: str, at_ms: int) -> None:
+        self._emptied[user_id] = max(at_ms, self._emptied.get(user_id, at_ms))
+        self.changed[user_id] = None
+
+    # -- the count --------------------------------------------------------------------------------------------------
+    def second_of(self, user_id: str) -> int:
+        """The second with which somebody counts; −1: does not."""
+        at_ms = self.added.get(user_id, NEVER)
+        if at_ms < 0 or user_id in self._with_order or self._left.get(user_id, NEVER) > at_ms:
+            return NEVER
+        second = at_ms // BUCKET_MS
+        return second if second > self._edge else NEVER
+
+    def moved(self, user_id: str, before: int) -> None:
+        """Something changed of somebody who counted with the second `before`."""
+        after = self.second_of(user_id)
+        if after != before:
+            if before != NEVER:
+                self._count(before, -1)
+            if after != NEVER:
+                self._count(after, 1)
+
+    def _count(self, second: int, by: int) -> None:
+        counts = self._counts
+        if not counts or second < self._oldest:
+            self._oldest = second
+        self.total += by
+        if count := counts.get(second, 0) + by:
+            counts[second] = count
+        else:
+            counts.pop(second, None)
+
+    def advance(self, now_ms: int) -> None:
+        """Carts that are too old by now do not count any more."""
+        edge = now_ms // BUCKET_MS - self._age_s
+        if edge <= self._edge:
+            return
+        counts, self._edge = self._counts, edge
+        if not counts or self._oldest > edge:
+            return
+        if edge - self._oldest > len(counts):  # a leap
+            over = [second for second in counts if second <= edge]
+        else:
+            over = [second for second in range(self._oldest, edge + 1) if second in counts]
+        for second in over:
+            self.total -= counts.pop(second)
+        second = edge + 1
+        while counts and second not in counts:  # each second is passed once
+            second += 1
+        self._oldest = second
+
+    def next_ms(self) -> int:
+        """A moment at which time alone may change the count, or one before it; −1: never."""
+        return (self._oldest + self._age_s) * BUCKET_MS if self._counts else NEVER
+
+    def count(self) -> int:
+        """How many people count, as of where this was advanced to."""
+        return self.total << self.bits
+
+    def published(self) -> Count:
+        """The same, with how it was counted."""
+        if not self.bits:
+            return Count(self.total, "exact")
+        error = Z_95 * sqrt((1 - 0.5**self.bits) / max(self.total, 1))
+        return Count(self.count(), "sketch", round(error, 4))
+
+    # -- bounds -----------------------------------------------------------------------------------------------------
+    def _sweep(self) -> None:
+        before = self._edge + self._age_s - self._keep_s
+        self.added = {user_id: at_ms for user_id, at_ms in self.added.items() if at_ms // BUCKET_MS > before}
+        self._emptied = {user_id: at_ms for user_id, at_ms in self._emptied.items() if at_ms // BUCKET_MS > before}
+        bits = self.bits
+        while len(self.added) > self._people_max:
+            self.bits += 1
+            self._thin()
+        self._units = {user_id: units for user_id, units in self._units.items() if user_id in self.added}
+        if self.bits > bits:
+            self.rebuild()
+        self._sweep_at = max(SWEEP_FROM, 2 * (len(self.added) + len(self._emptied)))
+
+    def _thin(self) -> None:
+        added = self.added
+        self.added = {user_id: added[user_id] for user_id in sample_of(added, self.bits)}
+
+    def rebuild(self) -> None:
+        """Counts anew, from people, orders and leaves as they are known."""
+        self._counts, self.total = {}, 0
+        for user_id in self.added:
+            self.moved(user_id, NEVER)
+
+    # -- the checkpoint ---------------------------------------------------------------------------------------------
+    def take_changed(self) -> dict[str, Saved]:
+        """People of whom something changed since the last call, as they are now."""
+        changed, self.changed = self.changed, {}
+        return {user_id: self._saved(user_id) for user_id in changed}
+
+    def _saved(self, user_id: str) -> Saved:
+        at_ms = self.added.get(user_id, NEVER)
+        units = 0 if at_ms == NEVER else self._units.get(user_id, 1)
+        return at_ms, units, self._emptied.get(user_id, NEVER)
+
+    def restore(self, people: Mapping[str, Saved], bits: int) -> None:
+        """Take back what was saved; `restored` must follow."""
+        self.bits = bits
+        for user_id, (at_ms, units, emptied_ms) in people.items():
+            self.added.pop(user_id, None)
+            self._units.pop(user_id, None)
+            if at_ms != NEVER:
+                self._put(user_id, at_ms, units)
+            if emptied_ms != NEVER:
+                self._emptied[user_id] = emptied_ms
+
+    def restored(self, now_ms: int) -> None:
+        """All of it is there, and so are orders and leaves."""
+        if self.bits:
+            self._thin()
+        self.changed = {}
+        self._edge = now_ms // BUCKET_MS - self._age_s
+        self._sweep()
+        self.rebuild()
+
+
+class People:
+    """Of one room: who has something in a cart, and who of its people went away."""
+
+    __slots__ = ("_holders_sweep_at", "_keep_ms", "_newest_ms", "_sweep_at", "changed", "holders", "left")
+
+    def __init__(self, rules: Rules) -> None:
+        self._keep_ms = rules.cart_max_age_ms + rules.allowed_lateness_ms + MARGIN_MS
+        self.left: dict[str, int] = {}  # person → latest leave, in ms, until they enter again
+        self.holders: dict[str, tuple[Ledger, ...]] = {}  # person → what they have carted, some of it long ago
+        self.changed: dict[str, None] = {}
+        self._newest_ms = NEVER
+        self._sweep_at = self._holders_sweep_at = SWEEP_FROM
+
+    def carted(self, ledger: Ledger, user_id: str) -> None:
+        """Somebody may have carts of this SKU and sale from now on."""
+        held = self.holders.get(user_id, ())
+        if ledger not in held:
+            self.holders[user_id] = (*held, ledger)
+
+    def leave(self, user_id: str, at_ms: int) -> None:
+        """Somebody was heard to leave."""
+        if at_ms > self.left.get(user_id, NEVER):
+            self._move(user_id, at_ms)
+            self._newest_ms = max(self._newest_ms, at_ms)
+            if len(self.left) > self._sweep_at:
+                self.sweep()
+
+    def come_back(self, user_id: str) -> None:
+        """Somebody who was heard to leave has entered again."""
+        self._move(user_id, None)
+
+    def _move(self, user_id: str, left_ms: int | None) -> None:
+        held = [(ledger, carts) for ledger in self.holders.get(user_id, ()) if (carts := ledger.carts) is not None]
+        before = [carts.second_of(user_id) for _, carts in held]
+        if left_ms is None:
+            self.left.pop(user_id, None)
+        else:
+            self.left[user_id] = left_ms
+        self.changed[user_id] = None
+        for (ledger, carts), second in zip(held, before, strict=True):
+            carts.moved(user_id, second)
+            ledger.shown = None
+
+    def sweep(self) -> None:
+        """Forget leaves that are older than any cart that counts."""
+        before_ms = self._newest_ms - self._keep_ms
+        for user_id in [user_id for user_id, at_ms in self.left.items() if at_ms < before_ms]:
+            del self.left[user_id]
+        self._sweep_at = max(SWEEP_FROM, 2 * len(self.left))
+
+    def sweep_holders(self, ledgers: Iterable[Ledger]) -> None:
+        """Forget who has nothing in a cart any more, now and then; `ledgers`: of the room."""
+        if len(self.holders) <= self._holders_sweep_at:
+            return
+        self.holders = {}
+        for ledger in ledgers:
+            if ledger.carts is not None:
+                for user_id in ledger.carts.added:
+                    self.carted(ledger, user_id)
+        self._holders_sweep_at = max(SWEEP_FROM, 2 * len(self.holders))
+
+    def take_changed(self) -> dict[str, int]:
+        """Leaves that changed since the last call; −1: came back."""
+        changed, self.changed = self.changed, {}
+        return {user_id: self.left.get(user_id, NEVER) for user_id in changed}
+
+    def restore(self, left: Mapping[str, int]) -> None:
+        """Take back saved leaves."""
+        for user_id, at_ms in left.items():
+            self.left.pop(user_id, None)
+            if at_ms != NEVER:
+                self.left[user_id] = at_ms
+                self._newest_ms = max(self._newest_ms, at_ms)

@@ -1,0 +1,49 @@
+"""What a recount keeps of one order and of one sale."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from stream.contract.events import OrderLine, OrderStatus, SaleOpened
+
+
+class OrderFacts(Struct):
+    """One order: the statuses that were seen of it, by their set alone."""
+
+    user_id: str
+    currency: str
+    lines: tuple[OrderLine, ...]
+    statuses: set[OrderStatus] = field(default_factory=set)
+    placed_record_ms: int | None = None  # effective time of the record that said "placed"
+    changed_ms: int = -1
+
+    def is_placed(self) -> bool:
+        """Whether it counts as placed."""
+        return bool(self.statuses & {OrderStatus.PLACED, OrderStatus.PAID})
+
+    def is_undone(self) -> bool:
+        """Whether it was cancelled or refunded."""
+        return bool(self.statuses & {OrderStatus.CANCELLED, OrderStatus.REFUNDED})
+
+    def is_sold(self) -> bool:
+        """Whether its units are sold."""
+        return OrderStatus.PAID in self.statuses and not self.is_undone()
+
+    def is_held(self, as_of_ms: int, hold_ms: int) -> bool:
+        """Whether its units are held at a moment."""
+        if self.is_undone() or OrderStatus.PAID in self.statuses or self.placed_record_ms is None:
+            return False
+        return self.placed_record_ms + hold_ms > as_of_ms
+
+    def amount_minor(self) -> int:
+        """What it costs."""
+        return sum(line.amount_minor for line in self.lines)
+
+
+class SaleFacts(Struct):
+    """What was said of one SKU of one sale."""
+
+    openings: list[SaleOpened] = field(default_factory=list)
+    restocked: int = 0
+    # Of orders that are not remembered any more: (sold, released).
+    forgotten: tuple[int, int] = (0, 0)
