@@ -19,6 +19,7 @@ COMMANDS = {
     "dead-letters": "stream.commands.dead_letters:dead_letters",
     "demo": "stream.commands.demo:demo",
     "doctor": "stream.commands.doctor:doctor",
+    "explain": "stream.commands.explain:explain",
     "import": "stream.commands.import_:import_app",
     "replay": "stream.commands.replay:replay",
     "report": "stream.commands.report:report",

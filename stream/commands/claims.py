@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -15,6 +17,14 @@ from stream.errors import EXIT_FAILURE, SnapupError
 from stream.settings import load_settings
 from stream.sources.replay import MIN_EVERY_MS, recorded, survey
 from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG, Tally
+from stream.verify.following import following
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stream.settings import Settings
+
+REPORT_EVERY = 100
 
 claims_app = typer.Typer(name="claims", no_args_is_help=True, help="The claims that overlays make, checked.")
 
@@ -28,31 +38,68 @@ def _claims() -> None:
 
 @claims_app.command()
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A recording (NDJSON, also packed as .gz).")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="A recording (NDJSON, also packed as .gz).")
+    ] = None,
     *,
+    from_kafka: Annotated[
+        bool, typer.Option("--from-kafka", help="The documents in `signals`, by the live topics and their journal.")
+    ] = False,
     every_ms: Annotated[int, typer.Option(min=MIN_EVERY_MS, help="Log time between two ticks of the clock.")] = 250,
     settle_ms: Annotated[int, typer.Option(min=0, help="Log time that passes after the last record.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="The counts as one JSON object.")] = False,
+    bootstrap_servers: Annotated[str | None, typer.Option(help="host:port, comma separated.")] = None,
     topic_prefix: Annotated[str | None, typer.Option(help="Of the topics, for the evidence of claims.")] = None,
 ) -> None:
-    """Replay a recording, and recompute every claim of every document from its records alone.
+    """Recompute every claim of every document from the records alone: of a recording replayed here, or of live topics.
 
     Rule, value, unit, window, inputs, validity and evidence of what is said, the reason of what is withheld,
     and whether any is missing. Exit code 1 when one is wrong.
     """
-    settings = load_settings(topic_prefix=topic_prefix)
+    if from_kafka == (file is not None):
+        raise SnapupError("Say which FILE to check, or --from-kafka.")
+    settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=topic_prefix)
+    if file is None:
+        with _talk.status("Recomputing claims...") as status:
+            tally, unchecked = asyncio.run(check_topics(settings, status.update))
+        if unchecked:
+            _talk.print(
+                f"{unchecked} documents are older than what the journal still tells: not checked.", style="yellow"
+            )
+    else:
+        tally = _of_file(file, settings, every_ms, settle_ms)
+    tell(tally, as_json=as_json)
+
+
+def _of_file(file: Path, settings: Settings, every_ms: int, settle_ms: int) -> Tally:
     with _talk.status("Checking the file..."):
         found = survey(file)
     if not found.records:
         raise SnapupError(f"{file} holds no records.")
     if found.cut_off:
-        _talk.print(
-            f"The end of {file} is cut off: {found.records} whole records were read.", style="yellow", markup=False
-        )
+        said = f"The end of {file} is cut off: {found.records} whole records were read."
+        _talk.print(said, style="yellow", markup=False)
     with _talk.status("Recomputing claims..."):
         records = recorded(file, in_order=found.sorted, offered={})
-        tally = check_recording(records, settings.rules(), settings.topic_prefix, every_ms, settle_ms)
-    tell(tally, as_json=as_json)
+        return check_recording(records, settings.rules(), settings.topic_prefix, every_ms, settle_ms)
+
+
+async def check_topics(settings: Settings, report: Callable[[str], None] = lambda _: None) -> tuple[Tally, int]:
+    """How many claims of `signals` were right, and how many documents were from before what the journal tells.
+
+    Raises:
+        SnapupError: Kafka does not answer, or logs and journal do not go together (any more).
+    """
+    tally = Tally()
+    async with following(settings.brokers(), settings.topic_prefix) as logs:
+        for partition in range(logs.partitions):
+            async with aclosing(logs.documents(partition)) as documents:
+                async for checker, overlay in documents:
+                    where = f"room {overlay.room_id}, document {overlay.epoch}-{overlay.rev} at {overlay.as_of_ms}"
+                    tally.add(where, checker.check(overlay))
+                    if tally.documents % REPORT_EVERY == 0:
+                        report(f"{tally.of()} claims of {tally.documents} documents, {tally.of(WRONG)} wrong")
+        return tally, logs.unchecked
 
 
 def tell(tally: Tally, *, as_json: bool) -> None:

@@ -28,16 +28,21 @@ class CheckedReplay:
         rules: of the core.
         prefix: of the topics.
         look: is given each document and its checker, before its claims are counted.
+        began: is given each checker before it has read anything.
     """
 
     def __init__(
-        self, rules: Rules, prefix: str, look: Callable[[Overlay, ClaimChecker], None] = lambda _overlay, _checker: None
+        self,
+        rules: Rules,
+        prefix: str,
+        look: Callable[[Overlay, ClaimChecker], None] = lambda _overlay, _checker: None,
+        began: Callable[[ClaimChecker], None] = lambda _: None,
     ) -> None:
         said = msgspec.structs.asdict(rules)
         self.tally = Tally()
         self._assumptions, self._settings = assumptions_of_rules(said), claim_settings_of(said)
         self._prefix = prefix
-        self._look = look
+        self._look, self._began = look, began
         self._checkers: dict[int, ClaimChecker] = {}
 
     def fold(self, partition: int, topic: str, records: Sequence[RecordedRecord]) -> None:
@@ -46,6 +51,7 @@ class CheckedReplay:
         if checker is None:
             checker = ClaimChecker(partition, self._prefix, self._assumptions, self._settings)
             self._checkers[partition] = checker
+            self._began(checker)
         checker.fold(topic, records)
 
     def move(self, clock_ms: int) -> None:
@@ -56,11 +62,13 @@ class CheckedReplay:
     def published(self, published: Published) -> None:
         """A document became due."""
         overlay = read_overlay(published.document)
-        for checker in self._checkers.values():
-            if published.room_id in checker.rooms:
-                self._look(overlay, checker)
-                self.tally.add(f"room {overlay.room_id} at {overlay.as_of_ms}", checker.check(overlay))
-                return
+        if (checker := self.checker_of(published.room_id)) is not None:
+            self._look(overlay, checker)
+            self.tally.add(f"room {overlay.room_id} at {overlay.as_of_ms}", checker.check(overlay))
+
+    def checker_of(self, room_id: str) -> ClaimChecker | None:
+        """Who follows the partition of a room."""
+        return next((checker for checker in self._checkers.values() if room_id in checker.rooms), None)
 
 
 def check_recording(

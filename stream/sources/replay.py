@@ -181,6 +181,11 @@ class Replay:
             self._tick_until(end_ms)
         self._tick(end_ms, everything=True)
 
+    def settle(self, until_ms: int) -> None:
+        """Let log time pass up to a moment, after `run`; each room gives a document."""
+        self._tick_until(until_ms)
+        self._tick(until_ms, everything=True)
+
     def overlays(self) -> list[Overlay]:
         """The last document of each session, by room id and in their order."""
         found = [_decode(document) for document in self._ended]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from stream.verify.recount import Heard
     from stream.verify.room_count import Assumptions
 
+SAID = "said"
 RIGHT, WRONG, NOT_RECOUNTED = "right", "wrong", "not recounted"
 # Wrong ones that are told in words; all are counted.
 TOLD_MAX = 50
@@ -112,13 +113,14 @@ class ClaimChecker:
         self.clock_ms = -1
         self.positions: dict[str, int] = {}
         self.rooms: dict[str, RoomSeen] = {}
-        self._partition = partition
-        self._prefix = prefix
+        self.partition = partition
+        self.prefix = prefix
+        self.heard: Callable[[Heard, str, int, int, int], None] | None = None  # see `RoomRecords.take`
         self._settings = settings
         self._rulebook = Rulebook(assumptions)
         self._recount = Recount(rulebook=self._rulebook)
         self._recount.heard = self._hear
-        self._place = ("", -1)
+        self._place = ("", -1, -1)
         self._documents = 0
 
     def rules(self, assumptions: Assumptions, settings: ClaimSettings) -> None:
@@ -134,12 +136,12 @@ class ClaimChecker:
         if self.clock_ms < 0 and records:
             self.clock_ms = records[0].timestamp
         for record in records:
-            self._place = topic, record.offset
-            where = (topic, self._partition, -1)
+            self._place = topic, record.offset, record.timestamp
+            where = (topic, self.partition, -1)
             if latest_ms is not None and record.timestamp > latest_ms:
                 self._recount.ahead_of_clock.add(where)
             self._recount.add(
-                topic, record.value, record.key, record.timestamp, partition=self._partition, headers=record.headers
+                topic, record.value, record.key, record.timestamp, partition=self.partition, headers=record.headers
             )
             self._recount.ahead_of_clock.discard(where)
         self._recount.refusals.clear()
@@ -155,7 +157,10 @@ class ClaimChecker:
         if room is None or room.room is not heard.room:
             room = self.rooms[heard.room.room_id] = RoomSeen(heard.room, self._settings)
         room.advance(self.clock_ms)
-        room.hear(heard, *self._place, self.clock_ms)
+        topic, offset, stored_at_ms = self._place
+        room.hear(heard, topic, offset, self.clock_ms)
+        if self.heard is not None:
+            self.heard(heard, topic, self.partition, offset, stored_at_ms)
 
     # -- documents -----------------------------------------------------------------------------------------------------
     def check(self, overlay: Overlay) -> list[Judged]:
@@ -180,6 +185,8 @@ class ClaimChecker:
         judged = []
         for name in {*expected, *published}:
             there = published.get(name)
+            if there is None and overlay.left_out:
+                continue  # a document that was shortened for its topic
             wrong = self._wrong(overlay, name, expected.get(name), there)
             said = _said(there) if there is not None else "missing"
             verdict = RIGHT if not wrong else WRONG
@@ -228,8 +235,8 @@ class ClaimChecker:
         """What is wrong; empty: nothing."""
         if expected is None:
             return "nothing of it follows from the log"
-        stale = expected.figures is not None and overlay.clock.lag_ms > self._settings.stale_lag_ms
-        reason = "stale" if stale else expected.reason
+        recomputed = self.recomputed(overlay, expected)
+        reason = None if recomputed == SAID else recomputed
         if there is None:
             return f"it is missing: {'it may be said' if reason is None else f'withheld as {reason}'}"
         if reason is not None or not isinstance(there, Claim) or expected.figures is None:
@@ -251,6 +258,19 @@ class ClaimChecker:
             if getattr(there, each) != value
         )
 
+    def recomputed(self, overlay: Overlay, expected: Expected | None) -> str:
+        """`said`, the reason for which it must be withheld, or `nothing`."""
+        if expected is None:
+            return "nothing"
+        if expected.figures is not None and overlay.clock.lag_ms > self.stale_lag_ms:
+            return "stale"
+        return expected.reason or SAID
+
+    @property
+    def stale_lag_ms(self) -> int:
+        """So far behind a worker may be that says anything."""
+        return self._settings.stale_lag_ms
+
     def _valid_until_ms(self, overlay: Overlay, key: SaleKey) -> int:
         """Never beyond the sale's end."""
         until_ms = overlay.as_of_ms + self._settings.claim_valid_ms
@@ -261,7 +281,7 @@ class ClaimChecker:
         first = self.rooms[room_id].first_offsets
         topics = (RULES.get(rule) or ROOM_RULES[rule]).topics
         return [
-            Evidence(f"{self._prefix}.{topic}", self._partition, first[topic], self.positions[topic])
+            Evidence(f"{self.prefix}.{topic}", self.partition, first[topic], self.positions[topic])
             for topic in topics
             if topic in first
         ]
@@ -298,7 +318,7 @@ def _decided(rule: str, conditions: Iterator[Condition], said: Callable[[], Figu
 
 
 def _said(there: Claim | Withheld) -> str:
-    return "said" if isinstance(there, Claim) else there.reason
+    return SAID if isinstance(there, Claim) else there.reason
 
 
 def _not_recounted(overlay: Overlay) -> Callable[[tuple[str, Subject]], bool]:

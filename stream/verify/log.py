@@ -132,6 +132,13 @@ class LogReader:
             )
         return moved_at
 
+    def begin_again(self) -> None:
+        """Read from the beginning once more."""
+        for where, begin in self.begins.items():
+            self._consumer.seek(TopicPartition(*where), begin)
+            self._held[TopicPartition(*where)].clear()
+        self.handed = dict(self.begins)
+
     async def is_empty(self, where: tuple[str, int], begin: int, end: int) -> bool:
         """Whether no record lies between these offsets: markers of transactions and what was aborted are none.
 

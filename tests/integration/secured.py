@@ -34,7 +34,18 @@ if TYPE_CHECKING:
     from stream.local.settings import LocalSettings
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 — of this test broker only
-USERS = ("worker", "owner", "auditor", "replayer", "importer", "simulator", "resender", "limited", "nobody")
+USERS = (
+    "worker",
+    "owner",
+    "auditor",
+    "replayer",
+    "explainer",
+    "importer",
+    "simulator",
+    "resender",
+    "limited",
+    "nobody",
+)
 KIND = {"topic": 2, "group": 3, "cluster": 4, "transactional id": 5}
 OPERATION = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8, "DescribeConfigs": 10, "IdempotentWrite": 12}
 LITERAL, PREFIXED, ALLOW = 3, 4, 3

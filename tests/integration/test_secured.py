@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +26,7 @@ from stream.shows import build_show
 from stream.shows.player import play_to_kafka
 from stream.sources.kafka import check_topics, deliver
 from stream.verify.audit import Where, audit
+from stream.verify.following import following
 from stream.verify.room_count import Assumptions
 from stream.verify.verdict import PASSED
 from stream.worker.checkpoint import CheckpointWriter, OutputTopics
@@ -134,6 +136,7 @@ async def test_every_command_runs_with_the_permissions_that_are_documented_and_n
         ("owner", "topics apply"),
         ("auditor", "audit"),
         ("replayer", "replay --from-kafka"),
+        ("explainer", "explain"),
         ("importer", "import --to kafka"),
         ("simulator", "simulate"),
         ("resender", "dead-letters --resend"),
@@ -188,6 +191,12 @@ async def test_every_command_runs_with_the_permissions_that_are_documented_and_n
         assert "1 sent again" in resent.stdout
         assert PASSED in audited.stdout
         assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+        explained, checked = await asyncio.gather(
+            run(way("explainer"), "explain", "shop", "--claim", "watching_now"),
+            run(way("explainer"), "claims", "check", "--from-kafka"),
+        )
+        assert explained.returncode == 0, explained.stdout + explained.stderr
+        assert checked.returncode == 0, checked.stdout + checked.stderr
         assert worker.terminate() == 0
         for said in (worker.text(), imported.stderr, played.stderr, audited.stderr, replayed.stderr):
             assert PASSWORD not in said
@@ -270,6 +279,13 @@ async def test_each_permission_that_a_reader_or_a_producer_lacks_is_named(  # no
         brokers = secured.brokers("replayer")
         await replay_topics(brokers, prefix, room=None, check=True, emit=lambda _: None, progress=lambda *_: None)
 
+    async def check_claims() -> None:
+        async with following(secured.brokers("explainer"), prefix) as logs:
+            await logs.partition_of("k")
+            async with aclosing(logs.documents(0)) as documents:
+                async for _ in documents:
+                    pass
+
     async def import_it() -> None:
         brokers = secured.brokers("importer")
         await check_topics(brokers, prefix)
@@ -289,6 +305,7 @@ async def test_each_permission_that_a_reader_or_a_producer_lacks_is_named(  # no
     for process, user, do, skipped in (
         ("audit", "auditor", audit_it, "journal"),
         ("replay --from-kafka", "replayer", replay_it, "signals"),
+        ("claims check --from-kafka", "explainer", check_claims, ""),
         ("import --to kafka", "importer", import_it, ""),
         ("simulate", "simulator", simulate_it, "interactions"),
         ("topics list", "owner", list_it, ""),

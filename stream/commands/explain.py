@@ -1,0 +1,152 @@
+"""`snapup explain ROOM`: why each claim is said or withheld, worked out again from the log alone."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from stream.commands.explain_view import show_explanations
+from stream.commands.moments import moment_ms
+from stream.commands.replay_claims import CheckedReplay
+from stream.contract.reading import read_overlay
+from stream.errors import EXIT_FAILURE, NoSuchError, SnapupError, did_you_mean
+from stream.settings import load_settings
+from stream.sources.replay import Replay, recorded, survey
+from stream.verify.claim_records import RoomRecords
+from stream.verify.claim_rules import ROOM_RULES, RULES
+from stream.verify.explain import Explanation, as_json, differs
+from stream.verify.explain import explain as explain_document
+from stream.verify.following import following
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stream.contract.overlay import Overlay
+    from stream.contract.recording import RecordedRecord
+    from stream.core.publishing import Published
+    from stream.settings import Settings
+    from stream.verify.claim_check import ClaimChecker
+
+RECORDS_SHOWN = 5
+PLAIN_WIDTH = 120
+EVERY_MS = 1_000
+
+_talk = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def explain(
+    room: Annotated[str, typer.Argument(help="Whose claims.")],
+    *,
+    claim: Annotated[str | None, typer.Option(help="This kind of claim alone, such as stock_left.")] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(help="As of this moment, such as 2026-11-11T20:00:30Z; with --recording also +90s. Default: now."),
+    ] = None,
+    recording: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="From a recording in place of the live topics.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Every record, and every condition of every rule.")] = False,
+    as_json_: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+    bootstrap_servers: Annotated[str | None, typer.Option(help="host:port, comma separated.")] = None,
+    topic_prefix: Annotated[str | None, typer.Option(help="Of the topics.")] = None,
+) -> None:
+    """Why a claim is on screen, or why it is not: its rule, what the rule asked, and the very records.
+
+    From the log alone: live topics are counted in the order of the journal, up to the document in `signals` that was
+    the newest at that moment; a recording is folded up to it. Exit code 1 when what was published is not what
+    follows, 2 when there is no such room or claim.
+    """
+    kinds = sorted({rule.kind for rule in RULES.values()} | {rule.kind for rule in ROOM_RULES.values()})
+    if claim is not None and claim not in kinds:
+        raise NoSuchError(f"There is no claim {claim!r}.{did_you_mean(claim, kinds)} There are: {', '.join(kinds)}.")
+    settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=topic_prefix)
+    keep = None if full else RECORDS_SHOWN
+    with _talk.status("Counting the log..."):
+        if recording is not None:
+            found = of_recording(recording, room, at, settings, keep)
+        else:
+            found = asyncio.run(_of_topics(room, None if at is None else moment_ms(at, "--at"), settings, keep))
+    chosen = [each for each in found if claim in (None, each.claim)]
+    if not chosen:
+        raise NoSuchError(f"Nothing is claimed{'' if claim is None else f' as {claim}'} of room {room} at that moment.")
+    if as_json_:
+        typer.echo(as_json(chosen))
+    else:
+        out = Console(highlight=False)
+        show_explanations(chosen, out if out.is_terminal else Console(highlight=False, width=PLAIN_WIDTH), full=full)
+    if differs(chosen):
+        raise typer.Exit(EXIT_FAILURE)
+
+
+async def _of_topics(room: str, at_ms: int | None, settings: Settings, keep: int | None) -> list[Explanation]:
+    records = RoomRecords(room, keep)
+    found: list[Explanation] = []
+    is_known = False
+
+    def began(checker: ClaimChecker) -> None:
+        checker.heard = records.take
+
+    async with following(settings.brokers(), settings.topic_prefix) as logs:
+        partition = await logs.partition_of(room)
+        async with aclosing(logs.documents(partition, at_ms, began)) as documents:
+            async for checker, overlay in documents:
+                if overlay.room_id == room:
+                    found, is_known = explain_document(overlay, checker, records), True
+    if not is_known:
+        raise NoSuchError(f"The journal tells of no document of room {room} at that moment.")
+    return found
+
+
+def of_recording(file: Path, room: str, at: str | None, settings: Settings, keep: int | None) -> list[Explanation]:
+    """What a recording leads to, as of a moment; `keep`: so many records of each kind.
+
+    Raises:
+        SnapupError: it is no recording, or no moment.
+    """
+    looked = survey(file)
+    if not looked.records:
+        raise SnapupError(f"{file} holds no records.")
+    first = next(iter(recorded(file, in_order=looked.sorted, offered={})))
+    at_ms = None if at is None else moment_ms(at, "--at", first.timestamp)
+    rules, records = settings.rules(), RoomRecords(room, keep)
+    rooms: set[str] = set()
+    last: list[tuple[Overlay, ClaimChecker]] = []
+
+    def began(checker: ClaimChecker) -> None:
+        checker.heard = records.take
+
+    def emit(published: Published) -> None:
+        rooms.add(published.room_id)
+        if published.room_id == room:
+            checker = checked.checker_of(room)
+            if checker is not None:
+                last[:] = [(read_overlay(published.document), checker)]
+
+    checked = CheckedReplay(rules, settings.topic_prefix, began=began)
+    job = Replay(rules, settings.topic_prefix, EVERY_MS, emit, checked)
+    reached = _Reached()
+    job.run(reached.until(recorded(file, in_order=looked.sorted, offered={}), at_ms), 0)
+    if at_ms is not None and at_ms > reached.last_ms >= 0:
+        job.settle(at_ms)
+    if not last:
+        raise NoSuchError(f"No room {room!r} in {file} at that moment.{did_you_mean(room, rooms)}")
+    return explain_document(*last[-1], records)
+
+
+class _Reached:
+    """How far a recording was read."""
+
+    def __init__(self) -> None:
+        self.last_ms = -1
+
+    def until(self, records: Iterator[RecordedRecord], at_ms: int | None) -> Iterator[RecordedRecord]:
+        for record in records:
+            if at_ms is not None and record.timestamp > at_ms:
+                return
+            self.last_ms = record.timestamp
+            yield record

@@ -1,0 +1,117 @@
+"""The very records that a claim rests on: where each lies, when it was stored and counts, who, and what it says."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+
+from stream.contract.events import (
+    CartAdd,
+    Enter,
+    Leave,
+    Order,
+    PersonEvent,
+    RecordsMisplaced,
+    SaleClosed,
+    SaleExtended,
+    SaleOpened,
+    SaleRestocked,
+)
+from stream.verify.figures import SaleKey
+
+if TYPE_CHECKING:
+    from stream.contract.events import RoomEvent
+    from stream.verify.recount import Heard
+
+
+class Proof(Struct, frozen=True, kw_only=True):
+    """One record. `counts_at_ms`: when it counts; None: it says nothing new. `who`: empty for a host's word."""
+
+    topic: str
+    partition: int
+    offset: int
+    stored_at_ms: int
+    counts_at_ms: int | None
+    who: str
+    says: str
+
+
+class Proofs(Struct):
+    """Records of one topic about one subject: how many there are, and the last of them."""
+
+    count: int = 0
+    last: deque[Proof] = field(default_factory=deque)
+
+
+class RoomRecords:
+    """What was heard of one room, in order of the log. Of each topic and subject the last `keep`; None: all."""
+
+    def __init__(self, room_id: str, keep: int | None) -> None:
+        self.room_id = room_id
+        self._keep = keep
+        self._found: dict[tuple[str, SaleKey | str | None], Proofs] = {}
+
+    def take(self, heard: Heard, topic: str, partition: int, offset: int, stored_at_ms: int) -> None:
+        """One record that the contract allows; other rooms' are passed over."""
+        if heard.room.room_id != self.room_id:
+            return
+        event = heard.event
+        proof = Proof(
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            stored_at_ms=stored_at_ms,
+            counts_at_ms=heard.counts_ms if heard.counts_ms >= 0 else None,
+            who=event.user_id if isinstance(event, PersonEvent) else "",
+            says=_says(event),
+        )
+        for subject in _subjects(event):
+            proofs = self._found.get((topic, subject))
+            if proofs is None:
+                proofs = self._found[topic, subject] = Proofs(last=deque(maxlen=self._keep))
+            proofs.count += 1
+            proofs.last.append(proof)
+
+    def of(self, topic: str, key: SaleKey | None) -> tuple[int, list[Proof]]:
+        """How many records of a topic are about a subject, and the last ones; what was said of a whole sale too."""
+        subjects: list[SaleKey | str | None] = [None] if key is None else [key, key.sale_id]
+        found = [proofs for subject in subjects if (proofs := self._found.get((topic, subject))) is not None]
+        last = sorted((proof for proofs in found for proof in proofs.last), key=lambda proof: proof.offset)
+        return sum(proofs.count for proofs in found), last if self._keep is None else last[-self._keep :]
+
+
+def _subjects(event: RoomEvent) -> list[SaleKey | str | None]:
+    """Of which sale it speaks: of one SKU, or (by name) of all; None: of none."""
+    match event:
+        case Order():
+            return [*{SaleKey(line.sale_id, line.sku_id) for line in event.lines if line.sale_id is not None}]
+        case CartAdd() if event.sale_id is not None:
+            return [SaleKey(event.sale_id, event.sku_id)]
+        case SaleOpened() | SaleRestocked():
+            return [SaleKey(event.sale_id, event.sku_id)]
+        case SaleExtended() | SaleClosed():
+            return [event.sale_id if event.sku_id is None else SaleKey(event.sale_id, event.sku_id)]
+        case Enter() | Leave() | RecordsMisplaced():
+            return [None]
+        case _:
+            return []
+
+
+def _says(event: RoomEvent) -> str:
+    match event:
+        case Order():
+            units = sum(line.quantity for line in event.lines)
+            return f"order {event.order_id} {event.status.value}, {units} units"
+        case CartAdd():
+            return f"cart_add, {event.quantity} units"
+        case SaleOpened():
+            end = "" if event.ends_at_ms is None else f", to {event.ends_at_ms}"
+            return f"sale_opened, {event.offered} offered from {event.starts_at_ms}{end}"
+        case SaleRestocked():
+            return f"sale_restocked, {event.quantity} more"
+        case SaleExtended():
+            return f"sale_extended to {event.ends_at_ms}"
+        case _:
+            return str(event.__struct_config__.tag)

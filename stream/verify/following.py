@@ -1,0 +1,199 @@
+"""A partition of live topics, counted again in the order of its journal, document by document of `signals`.
+
+Reads only, and nothing of the worker's code: inputs, journal and signals, each as a stranger finds them.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from stream.contract.events import TOPIC_NAMES
+from stream.contract.partitioner import partition_of
+from stream.errors import NoSuchError, SnapupError, did_you_mean
+from stream.verify.claim_check import ClaimChecker
+from stream.verify.claim_rules import claim_settings_of
+from stream.verify.journal_order import Folded, JournalUnreadableError, Told, folded, read_journal
+from stream.verify.log import log_reader
+from stream.verify.rulebook import assumptions_of_rules
+from stream.verify.shown import UnreadableError, read_document
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+    from stream.contract.overlay import Overlay
+    from stream.kafka_clients import KafkaAt
+    from stream.verify.log import LogReader
+
+ISOLATION = "read_committed"
+
+
+class _Stamp(Struct, order=True):
+    """Which cut a document is of."""
+
+    epoch: int
+    as_of_ms: int
+
+
+_stamp_of = msgspec.json.Decoder(_Stamp).decode
+
+
+class Following:
+    """The logs of one prefix. Made by `following`. `partitions`: how many there are."""
+
+    def __init__(self, inputs: LogReader, journal: LogReader, signals: LogReader, prefix: str) -> None:
+        self._inputs, self._journal, self._signals = inputs, journal, signals
+        self._prefix = prefix
+        self.partitions = 1 + max(partition for _, partition in inputs.begins)
+        self.unchecked = 0  # documents from before what the journal still tells
+
+    async def partition_of(self, room_id: str) -> int:
+        """Where a room lies.
+
+        Raises:
+            NoSuchError: no document of it is in `signals`.
+        """
+        likely = partition_of(room_id.encode(), self.partitions)
+        known = await self._rooms()
+        places = known.get(room_id)
+        if not places:
+            meant = did_you_mean(room_id, known)
+            raise NoSuchError(f"There is no document of room {room_id!r} in {self._prefix}.signals.{meant}")
+        return likely if likely in places else min(places)
+
+    async def _rooms(self) -> dict[str, set[int]]:
+        found: dict[str, set[int]] = {}
+        async for record in self._signals.read_to(await self._signals.ends()):
+            found.setdefault((record.key or b"").decode("utf-8", "replace"), set()).add(record.partition)
+        self._signals.begin_again()
+        return found
+
+    async def documents(
+        self, partition: int, until_ms: int | None = None, began: Callable[[ClaimChecker], None] = lambda _: None
+    ) -> AsyncGenerator[tuple[ClaimChecker, Overlay], None]:
+        """Each document of a partition, with a checker that stands where it was made.
+
+        Args:
+            partition: which.
+            until_ms: no cut of later than this is read; None: all.
+            began: is given the checker before it has read anything.
+
+        Raises:
+            SnapupError: Kafka does not answer, or what led to the documents was deleted.
+        """
+        journal, signals = (f"{self._prefix}.journal", partition), (f"{self._prefix}.signals", partition)
+        journal_end, signals_end = (await self._journal.ends())[journal], (await self._signals.ends())[signals]
+        checker: ClaimChecker | None = None
+        any_told = False
+        async with aclosing(_Documents(self._signals.read_to({signals: signals_end}))) as documents:
+            async for record in self._journal.read_to({journal: journal_end}):
+                any_told = True
+                told = _told(record)
+                if until_ms is not None and told.steps.clock_ms > until_ms:
+                    break
+                if checker is None and self._may_begin(told, partition):
+                    checker = self._checker(told, partition)
+                    began(checker)
+                if checker is None:
+                    continue
+                await self._count(checker, told, f"{journal[0]}/{partition}@{record.offset}")
+                cut = _Stamp(told.epoch, max(told.steps.clock_ms, 0))
+                async for room_id, value in documents.of(cut, told.documents()):
+                    yield checker, _read(room_id, value)
+            self.unchecked += documents.passed_over
+        if checker is None and any_told and until_ms is None:
+            raise SnapupError(
+                f"{journal[0]}, partition {partition}, cannot be followed: its oldest records are of a time when rooms "
+                "had begun already, and what led there was deleted. Keep journal and inputs (retention.ms) for longer."
+            )
+
+    def _may_begin(self, told: Told, partition: int) -> bool:
+        begins = (self._inputs.begins[f"{self._prefix}.{topic}", partition] for topic in TOPIC_NAMES)
+        before = told.positions_before(len(TOPIC_NAMES))
+        return told.begins_empty and all(at >= begin for at, begin in zip(before, begins, strict=True))
+
+    def _checker(self, told: Told, partition: int) -> ClaimChecker:
+        checker = ClaimChecker(partition, self._prefix, assumptions_of_rules(told.rules), claim_settings_of(told.rules))
+        checker.move(told.steps.clock_before_ms)
+        return checker
+
+    async def _count(self, checker: ClaimChecker, told: Told, where: str) -> None:
+        """One checkpoint's worth of records."""
+        if told.rules:
+            if told.rules.get("isolation", ISOLATION) != ISOLATION:
+                raise SnapupError(f"{where}: its worker read aborted transactions too, which are not read here.")
+            checker.rules(assumptions_of_rules(told.rules), claim_settings_of(told.rules))
+        try:
+            for step in folded(told, len(TOPIC_NAMES)):
+                if isinstance(step, Folded):
+                    topic = TOPIC_NAMES[step.topic]
+                    place = (f"{self._prefix}.{topic}", checker.partition)
+                    read = [record async for record in self._inputs.read_to({place: step.end})]
+                    checker.fold(topic, [each for each in read if each.offset >= step.first], step.latest_ms)
+                else:
+                    checker.move(step)
+        except JournalUnreadableError as error:
+            raise SnapupError(f"{where}: {error}") from None
+        checker.positions = dict(zip(TOPIC_NAMES, told.steps.positions, strict=False))
+
+
+def _told(record: Any) -> Told:
+    try:
+        return read_journal(record.value)
+    except JournalUnreadableError as error:
+        raise SnapupError(f"{record.topic}/{record.partition}@{record.offset}: {error}") from None
+
+
+def _read(room_id: str, value: bytes) -> Overlay:
+    try:
+        return read_document(room_id, value)
+    except UnreadableError as error:
+        raise SnapupError(f"A document of room {room_id} in signals cannot be read: {error}") from None
+
+
+class _Documents:
+    """The records of `signals`, cut by cut. `passed_over`: of cuts that nobody asked for."""
+
+    def __init__(self, records: AsyncIterator[Any]) -> None:
+        self._records = records
+        self._next: Any = None
+        self.passed_over = 0
+
+    async def of(self, cut: _Stamp, most: int) -> AsyncIterator[tuple[str, bytes]]:
+        """Those of one cut: room and document, so many at most."""
+        taken = 0
+        while taken < most:
+            record = self._next if self._next is not None else await anext(self._records, None)
+            self._next = record
+            if record is None or (stamp := _stamp_of(record.value)) > cut:
+                return
+            self._next = None
+            if stamp < cut:
+                self.passed_over += 1
+                continue
+            taken += 1
+            yield record.key.decode(), record.value
+
+    async def aclose(self) -> None:
+        """Stop reading."""
+        close = getattr(self._records, "aclose", None)
+        if close is not None:
+            await close()
+
+
+@asynccontextmanager
+async def following(servers: KafkaAt, prefix: str) -> AsyncIterator[Following]:
+    """The logs at their beginnings.
+
+    Raises:
+        SnapupError: Kafka does not answer, a topic is missing, or may not be read.
+    """
+    async with AsyncExitStack() as stack:
+        inputs, journal, signals = [
+            await stack.enter_async_context(log_reader(servers, [f"{prefix}.{name}" for name in names]))
+            for names in (TOPIC_NAMES, ("journal",), ("signals",))
+        ]
+        yield Following(inputs, journal, signals, prefix)
