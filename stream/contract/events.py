@@ -54,6 +54,7 @@ OneSkuId = Annotated[Id, Meta(description="only this product variant of the sale
 SaleId = Annotated[Id, Meta(description="the flash sale that it is part of, if any")]
 ShowId = Annotated[Id, Meta(description="the show; a second word with the same show_id says nothing new")]
 OrderId = Annotated[Id, Meta(description="the order; its statuses and lines are remembered under it")]
+DeviceId = Annotated[Id, Meta(description="the device that it was placed from: a pseudonym, the same in every account")]
 Source = Annotated[Id, Meta(description="where the visitor came from, in the platform's own words")]
 EpochMs = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="UTC epoch milliseconds")]
 EventTimeMs = Annotated[EpochMs, Meta(description="when it happened, UTC epoch milliseconds")]
@@ -137,6 +138,7 @@ class Order(PersonEvent, frozen=True, gc=False, kw_only=True, tag="order"):
         Meta(min_length=1, max_length=MAX_ORDER_LINES, description="what was ordered; the same in each of its records"),
     ]
     currency: Currency
+    device_id: DeviceId | None = None
 
 
 class Enter(PersonEvent, frozen=True, gc=False, kw_only=True, tag="enter"):

@@ -94,6 +94,7 @@ _GOOD: dict[str, dict[str, Json]] = {
         "cancelled": {"event_id": "01JD8Q6F2K7M3B5V9C1X4Z6L8J", "status": "cancelled"},
         "refunded": {"event_id": "01JD8Q6T8H4G2F6D1S3A5P7O9I", "status": "refunded"},
         "most-lines": {"lines": [_LONGEST_LINE] * MAX_ORDER_LINES},
+        "device-known": {"device_id": "d-7c1f"},
     },
     "enter": {"earliest-time": {"event_time_ms": 0}, "latest-time": {"event_time_ms": MAX_SAFE_INTEGER}},
     "sale_opened": {"nothing-offered": {"offered": 0}, "most-offered": {"offered": MAX_OFFERED}},

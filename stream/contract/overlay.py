@@ -41,6 +41,9 @@ WithheldReason = Literal[
     "approximate",
 ]
 
+# Which rule suspects an order of being fake; of several, the first in this order.
+SuspicionRule = Literal["unpaid_burst", "one_device", "same_product", "bought_and_undone", "never_seen"]
+
 
 class Clock(Struct, gc=False):
     """`source`: "tick" when every input topic was read to its end, "log" in a backlog.
@@ -136,8 +139,19 @@ class Urgency(Struct, omit_defaults=True):
     sale_id: str | None = None
 
 
-class Sale(Struct):
-    """One SKU of one sale. `offered + restocked + oversold = available + held + sold`, always."""
+class Suspicion(Struct, gc=False):
+    """Orders of a sale that look fake by one rule, and the units that they hold or bought."""
+
+    rule: SuspicionRule
+    orders: int
+    units: int
+
+
+class Sale(Struct, omit_defaults=True):
+    """One SKU of one sale. `offered + restocked + oversold = available + held + sold`, always.
+
+    `suspicions`: of which orders `suspect_units` are, each under the first rule that suspects it; absent: of none.
+    """
 
     sale_id: str
     sku_id: str
@@ -163,6 +177,7 @@ class Sale(Struct):
     list_price_minor: int | None
     currency: str | None
     urgency: Urgency
+    suspicions: list[Suspicion] = []
 
 
 class Evidence(Struct, gc=False):

@@ -156,6 +156,10 @@ class OrderEntry(msgspec.Struct, array_like=True):
     mask: int
     hold_until_ms: int
     changed_ms: int
+    moves: tuple[int, ...] = ()
+    moved_in: int = -1
+    moves_before: int = 0
+    device_id: str | None = None
 
 
 class PresenceEntry(msgspec.Struct, array_like=True):

@@ -7,7 +7,7 @@ the memory is all there is of a room.
 from __future__ import annotations
 
 from itertools import chain, compress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from stream.contract.events import FIRST_EDITION, Leave, Order
 from stream.contract.people import UNKNOWN_PEOPLE
@@ -26,6 +26,7 @@ from stream.core.stock import (
     own_terms_key,
     sale_of_terms,
 )
+from stream.core.suspicion import Suspects, forget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,10 @@ NOBODY: frozenset[str] = frozenset()
 class Shared:
     """What the rooms of one partition share: the clock, the heap of holds that will run out, what is to be noted."""
 
-    __slots__ = ("cart_removed", "clock_ms", "holds", "orders_bound_ms", "other_lines", "sales_refused")
+    __slots__ = (
+        *("cart_removed", "clock_ms", "holds", "orders_bound_ms", "other_lines", "sales_refused"),
+        "uses_suspicion",
+    )
 
     def __init__(self) -> None:
         self.clock_ms = -1
@@ -49,10 +53,13 @@ class Shared:
         self.sales_refused = 0  # records that found no place, since this process has the partition
         self.cart_removed = False  # a `cart_remove` was folded, which an older Snapup refuses
         self.other_lines: list[Order] = []  # records whose orders began with other lines, until they are noted
+        self.uses_suspicion = False  # something was noted of an order that only the second edition's rules know
 
 
 class Memory:
     """Everything known about one room beyond its session."""
+
+    in_session: ClassVar[bool] = False
 
     __slots__ = (
         "born_ms",
@@ -71,6 +78,7 @@ class Memory:
         "second_edition",
         "shared",
         "strangers",
+        "suspects",
         "terms",
         "touched_ms",
         "unpaid",
@@ -88,6 +96,8 @@ class Memory:
         self.orders: dict[str, OrderState] = {}  # by time of the last change, oldest first
         self.changed_orders: dict[str, None] = {}
         self.unpaid: dict[str, int] = {}  # user → orders placed and never paid
+        # From the second edition on in place of `unpaid`.
+        self.suspects = Suspects(rules) if rules.second_signals else None
         self.ledgers: dict[SaleKey, Ledger] = {}
         # Sales that were over when the session began, and of which nothing was heard since: no document shows them.
         self.past: dict[SaleKey, Ledger] = {}
@@ -237,7 +247,11 @@ class Memory:
             order = self.orders.pop(order_id)
             self.changed_orders.pop(order_id, None)
             standing = STANDINGS[order.mask]
-            if standing.unpaid and order.user_id not in self.strangers:
+            if order.user_id in self.strangers:
+                pass
+            elif self.suspects is not None:
+                forget(self, self.suspects, order)
+            elif standing.unpaid:
                 self.count_unpaid(order.user_id, -1)
             for sale_id, sku_id, quantity in order.lines:
                 ledger = self.find((sale_id, sku_id))
@@ -322,6 +336,7 @@ class Memory:
         """Take over what another one of the same room knows; that one must not be used any more."""
         self.known_ms = other.known_ms
         self.orders, self.changed_orders, self.unpaid = other.orders, other.changed_orders, other.unpaid
+        self.suspects = other.suspects
         self.past, self.terms = other.past | other.ledgers, other.terms
         self.ids, self.ids_previous, self.ids_generation = other.ids, other.ids_previous, other.ids_generation
         self.new_ids = other.new_ids

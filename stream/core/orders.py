@@ -15,6 +15,7 @@ from stream.contract.overlay import FeedItem
 from stream.core.conflicts import has_other_lines
 from stream.core.rates import BUYERS, CARTED_BUYERS, CARTERS, PAYERS
 from stream.core.stock import CANCELLED, EXPIRED, PAID, PLACED, REFUNDED, STATUS_BIT, STEPS, OrderState
+from stream.core.suspicion import count_suspect, facts_of, look_again, note_move
 from stream.core.time import BUCKET_MS
 from stream.core.windows import Tally
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from stream.contract.events import Order
     from stream.core.memory import Memory
     from stream.core.room import Room
+    from stream.core.suspicion import Suspects
 
     Seen = list[tuple[str, int]]  # (user, second), in the order of the log
 
@@ -108,16 +110,57 @@ def release(memory: Memory, order: OrderState) -> None:
     memory.changed_orders[order.order_id] = None
     step, second = STEPS[before][after], order.hold_until_ms // BUCKET_MS
     person = None if order.user_id in memory.strangers else order.user_id
-    suspect = memory.unpaid.get(order.user_id, 0) >= memory.rules.suspect_unpaid_orders
+    suspect = is_suspect(memory, order)
+    if order.suspicion:
+        order.mask = before
+        count_suspect(memory, order, -1)
+        order.mask = after
     for sale_id, sku_id, quantity in order.lines:
         ledger = memory.find((sale_id, sku_id))
         if ledger is not None:
             ledger.released += step.released * quantity
-            ledger.move(person, step.held * quantity, step.sold * quantity, second, suspect=suspect)
+            if order.suspicion:
+                ledger.commit(person, step.held * quantity, step.sold * quantity)
+            else:
+                ledger.move(person, step.held * quantity, step.sold * quantity, second, suspect=suspect)
+
+
+def is_suspect(memory: Memory, order: OrderState) -> bool:
+    """By the rule of the first edition: whoever has so many unpaid orders, however old, is a suspect."""
+    return memory.suspects is None and memory.unpaid.get(order.user_id, 0) >= memory.rules.suspect_unpaid_orders
 
 
 def _change(room: Room, order: OrderState, bit: int, second: int) -> int:
     """One more status: old contribution out, new contribution in. Returns by how many the units of sales changed."""
+    suspects = room.suspects
+    if suspects is None or order.user_id in room.strangers:
+        return _take_in(room, order, bit, second)
+    if bit == PAID:
+        room.unseen.paid(order)
+    return _change_watched(room, suspects, order, bit, second) if order.lines else _take_in(room, order, bit, second)
+
+
+def _change_watched(room: Room, suspects: Suspects, order: OrderState, bit: int, second: int) -> int:
+    """The same of an order that may be suspected: from the second edition on, one of a sale by somebody known."""
+    known = None if bit == EXPIRED else facts_of(order, room.rules)
+    if order.suspicion:
+        count_suspect(room, order, -1)
+    was_placed = order.mask & (PLACED | PAID)
+    moved = _take_in(room, order, bit, second)
+    note_move(order, bit, second, room.born_ms)
+    if order.suspicion:
+        count_suspect(room, order, 1)
+    if bit == EXPIRED:
+        return moved
+    if order.device_id is not None:
+        room.shared.uses_suspicion = True
+    look_again(room, suspects, order, known)
+    if bit == PLACED and not was_placed:
+        room.unseen.placed(order)
+    return moved
+
+
+def _take_in(room: Room, order: OrderState, bit: int, second: int) -> int:
     before = order.mask
     order.mask = after = before | bit
     order.changed_ms = room.shared.clock_ms
@@ -137,12 +180,17 @@ def _change(room: Room, order: OrderState, bit: int, second: int) -> int:
     money[0] += amount * placed
     money[1] += amount * paid
     money[2] += amount * sold
-    person = None if user_id in room.strangers else user_id
-    if unpaid and person is not None:
+    if unpaid and room.suspects is None and user_id not in room.strangers:
         room.count_unpaid(user_id, unpaid)
     if not order.lines:
         return 0
-    suspect = room.unpaid.get(user_id, 0) >= room.rules.suspect_unpaid_orders
+    return _move_stock(room, order, bit, second, (held, sold, released))
+
+
+def _move_stock(room: Room, order: OrderState, bit: int, second: int, step: tuple[int, int, int]) -> int:
+    person = None if order.user_id in room.strangers else order.user_id
+    held, sold, released = step
+    suspect = is_suspect(room, order)
     moved = 0
     for sale_id, sku_id, quantity in order.lines:
         moved += quantity
@@ -151,7 +199,10 @@ def _change(room: Room, order: OrderState, bit: int, second: int) -> int:
             ledger = (bit == EXPIRED and room.past.get((sale_id, sku_id))) or room.ledger(sale_id, sku_id)
         if ledger is not None:
             ledger.released += released * quantity
-            ledger.move(person, held * quantity, sold * quantity, second, suspect=suspect)
+            if order.suspicion:
+                ledger.commit(person, held * quantity, sold * quantity)
+            else:
+                ledger.move(person, held * quantity, sold * quantity, second, suspect=suspect)
     return moved * (held + sold)
 
 

@@ -41,6 +41,7 @@ from stream.core.rates import (
     VIEWERS,
 )
 from stream.core.time import BUCKET_MS
+from stream.core.unseen import Unseen
 from stream.core.windows import Audience, Tally, advance_all, sample_of
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ CLOSED_MARGIN_MS = 60_000
 
 class Room(Memory):
     """Everything known about one room in one session."""
+
+    in_session: ClassVar[bool] = True
 
     __slots__ = (
         "alarm_ms",
@@ -92,6 +95,7 @@ class Room(Memory):
         "rev_saved",
         "show_id",
         "unit_tally",
+        "unseen",
         "urgencies",
         "view_tally",
         "views",
@@ -112,6 +116,7 @@ class Room(Memory):
         # From the second edition of signals on: who has something in a cart, and who went away.
         self.cart_people = People(rules) if rules.second_signals else None
         self.urgencies: dict[SaleKey, UrgencyState] = {}
+        self.unseen = Unseen(self)
         self.feed: list[FeedItem] = []
         self.first_offsets = [-1] * len(TOPIC_NAMES)
         self.show_id: str | None = None  # of the show, if a host has opened one
@@ -347,6 +352,7 @@ class Room(Memory):
 
     def memory(self) -> Memory:
         """What is kept when the session has ended; the room must not be used any more."""
+        self.unseen.lift_all()
         memory = Memory(self.room_id, self.rules, self.shared, self.born_ms)
         memory.inherit(self)
         memory.touched_ms = self.touched_ms
@@ -363,7 +369,8 @@ class Room(Memory):
         return self.forget_orders(clock_ms - self.rules.remember_orders_ms) if self.orders else 0
 
     def advance(self, clock_ms: int) -> None:
-        """Move every window of this room to the partition's clock."""
+        """Move every window of this room to the partition's clock, and look who was never seen."""
+        self.unseen.look()
         self.presence.advance(clock_ms)
         bucket = clock_ms // BUCKET_MS
         if bucket <= self.view_tally.as_of:

@@ -29,8 +29,10 @@ from stream.core.changelog import (
 )
 from stream.core.growth import AUDIENCES_1, TALLIES_1, TOPICS_1, fitted, grown, grown_object, grown_row
 from stream.core.memory import Memory
+from stream.core.orders import is_suspect
 from stream.core.room import Room
 from stream.core.stock import STANDINGS, Ledger, OrderState, SaleTerms, one_of_equal
+from stream.core.suspicion import find_all
 from stream.core.urgency import UrgencyState
 from stream.core.windows import Tally
 
@@ -101,7 +103,10 @@ def head_record(room: Room) -> tuple[bytes, bytes]:
         room.first_unit_ms,
         grown([audience.bits for audience in room.audiences], AUDIENCES_1, 0),
         [(item.at_ms, item.who, item.sku_id, item.quantity) for item in room.feed],
-        [_ledger_head(ledger, remembers=room.rules.remembers_rooms) for ledger in room.ledgers.values()],
+        [
+            _ledger_head(ledger, remembers=room.rules.remembers_rooms, second_signals=room.rules.second_signals)
+            for ledger in room.ledgers.values()
+        ],
         {sale_id: (terms.extended_to_ms, terms.closed_at_ms) for sale_id, terms in room.terms.items()},
         [
             (
@@ -127,12 +132,20 @@ def _beyond_session(room: Room) -> Iterator[Any]:
         yield None if room.known_ms == room.born_ms else room.known_ms
         yield room.show_id
         yield room.later
-        yield [_ledger_head(ledger) for ledger in room.past.values()]
+        yield [_ledger_head(ledger, second_signals=room.rules.second_signals) for ledger in room.past.values()]
         yield {key: terms.said_ms for key, terms in room.terms.items() if terms.said_ms >= 0}
         yield room.misplaced
 
 
-def _ledger_head(ledger: Ledger, *, remembers: bool = True) -> Any:
+def _pace(ledger: Ledger, *, ordered: bool) -> tuple[dict[int, int], dict[int, list[int]]]:
+    """What was committed and bought lately. `ordered`: as it is, and not as it came about."""
+    if not ordered:
+        return ledger.recent, ledger.bought
+    recent = {second: net for second, net in sorted(ledger.recent.items()) if net}
+    return recent, {bucket: counts for bucket, counts in sorted(ledger.bought.items()) if counts != [0, 0]}
+
+
+def _ledger_head(ledger: Ledger, *, remembers: bool = True, second_signals: bool = False) -> Any:
     head = LedgerHead(
         ledger.sale_id,
         ledger.sku_id,
@@ -143,8 +156,7 @@ def _ledger_head(ledger: Ledger, *, remembers: bool = True) -> Any:
         ledger.sold,
         ledger.released,
         ledger.over_limit,
-        ledger.recent,
-        ledger.bought,
+        *_pace(ledger, ordered=second_signals),
         *((ledger.said_ms,) if remembers else ()),
     )
     return grown_row(head)
@@ -271,6 +283,10 @@ def order_entries(room: Memory) -> Iterator[OrderEntry]:
             order.mask,
             order.hold_until_ms,
             order.changed_ms,
+            order.moves,
+            order.moved_in,
+            order.moves_before,
+            order.device_id,
         )
 
 
@@ -400,6 +416,10 @@ def restore_order(room: Memory, entry: OrderEntry) -> None:
         entry.mask,
         entry.hold_until_ms,
         entry.changed_ms,
+        entry.device_id,
+        entry.moves,
+        entry.moved_in,
+        entry.moves_before,
     )
 
 
@@ -439,6 +459,8 @@ def finish_restore(room: Room, clock_ms: int) -> Iterator[None]:
         tally.recount()
     room.presence.rebuild()
     room.presence.advance(clock_ms)
+    if room.suspects is not None:
+        room.unseen.restore()
     yield
 
 
@@ -446,7 +468,7 @@ def finish_memory(memory: Memory) -> Iterator[None]:
     """What is derived of a room that is known: people of ledgers, unpaid orders."""
     unpaid = memory.unpaid
     for count, order in enumerate(memory.orders.values(), 1):
-        if STANDINGS[order.mask].unpaid and order.user_id not in memory.strangers:
+        if memory.suspects is None and STANDINGS[order.mask].unpaid and order.user_id not in memory.strangers:
             unpaid[order.user_id] = unpaid.get(order.user_id, 0) + 1
         if count % ORDERS_IN_A_STEP == 0:
             yield
@@ -454,6 +476,8 @@ def finish_memory(memory: Memory) -> Iterator[None]:
         _give_back_units(memory, order)
         if count % ORDERS_IN_A_STEP == 0:
             yield
+    if memory.suspects is not None:
+        yield from find_all(memory, memory.suspects)
     memory.ids_previous -= memory.ids  # those that came again
 
 
@@ -462,7 +486,7 @@ def _give_back_units(room: Memory, order: OrderState) -> None:
     held, sold = standing.held, standing.sold
     if not (held or sold) or order.user_id in room.strangers:
         return
-    suspect = room.unpaid.get(order.user_id, 0) >= room.rules.suspect_unpaid_orders
+    suspect = is_suspect(room, order)
     for sale_id, sku_id, quantity in order.lines:
         ledger = room.find((sale_id, sku_id))
         if ledger is not None:

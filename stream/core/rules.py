@@ -79,6 +79,14 @@ class Rules(Struct, frozen=True, kw_only=True):
     ends_in_max_ms: int = 3_600_000
     suspect_unpaid_orders: int = 5
     suspect_share_max: float = 0.1
+    # The second edition's: see `suspicion`.
+    suspect_window_ms: int = 600_000
+    suspect_device_accounts: int = 4
+    suspect_product_orders: int = 5
+    suspect_undone_orders: int = 3
+    suspect_undone_ms: int = 600_000
+    suspect_seen_payers: int = 20
+    suspect_seen_percent: int = 90
 
     # Which edition of the contract is read. A journal that says nothing of it was written under the first.
     contract_edition: int = 1

@@ -166,6 +166,7 @@ def move_urgencies(room: Room, second_ms: int) -> bool:
     A level's `since_ms` is the beginning of that second. Returns whether anything is to be remembered.
     """
     rules, now_ms = room.rules, second_ms + BUCKET_MS - 1
+    room.unseen.look()
     room.unit_tally.advance(now_ms // BUCKET_MS)
     baseline = baseline_units(room, now_ms)
     moved = False

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from stream.contract.events import TOPIC_NAMES
-from stream.contract.overlay import Sale
+from stream.contract.overlay import Sale, Suspicion
 from stream.core.claims import SOURCES, SOURCES_2, ClaimBook
 from stream.core.sale import eta_at, look, shown_urgency
 from stream.core.stock import BOUGHT_BUCKET_MS
+from stream.core.suspicion import SUSPICION_RULES
 from stream.core.time import BUCKET_MS, NEVER_MS
 from stream.core.urgency import rank_of
 
@@ -227,4 +228,5 @@ def sale_of(ledger: Ledger, seen: Look, urgency: Urgency) -> Sale:
         None if opened is None else opened.list_price_minor,
         None if opened is None else opened.currency,
         urgency,
+        [Suspicion(SUSPICION_RULES[place], *ledger.suspicions[place]) for place in sorted(ledger.suspicions)],
     )

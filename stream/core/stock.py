@@ -126,6 +126,12 @@ class OrderState(Struct, gc=False):
     mask: int = 0
     hold_until_ms: int = 0
     changed_ms: int = 0
+    # For suspicion (`suspicion.py`): how it came to its statuses, in the session of `moved_in` from `moves_before` on.
+    device_id: str | None = None
+    moves: tuple[int, ...] = ()
+    moved_in: int = -1
+    moves_before: int = 0
+    suspicion: int = 0
 
     @classmethod
     def of(cls, event: Order) -> OrderState:
@@ -138,7 +144,10 @@ class OrderState(Struct, gc=False):
                 lines += ((line.sale_id, line.sku_id, line.quantity),)
         if len(lines) > 1:
             lines = _merged(lines)
-        return cls(event.order_id, event.user_id, one_of_equal(event.currency), amount_minor, one_of_equal(lines))
+        order = cls(event.order_id, event.user_id, one_of_equal(event.currency), amount_minor, one_of_equal(lines))
+        if event.device_id is not None:
+            order.device_id = event.device_id
+        return order
 
     @property
     def has_hold(self) -> bool:
@@ -173,6 +182,7 @@ class Ledger:
         "sku_id",
         "sold",
         "suspect_held",
+        "suspicions",
         "users",
     )
 
@@ -187,7 +197,8 @@ class Ledger:
         self.sold = 0
         self.released = 0
         self.over_limit = 0
-        self.suspect_held = 0
+        self.suspect_held = 0  # from the second edition on also those that are sold
+        self.suspicions: dict[int, list[int]] = {}  # place of the rule → [orders, units], held or sold
         self.limit: int | None = None
         self.users: dict[str, tuple[int, int]] = {}  # user → (held, sold)
         self.carters = Distinct(exact_max)
@@ -235,11 +246,22 @@ class Ledger:
         Units of a user whose orders look fake still count here, but not in the velocity. Those of None, whom nobody
         knows, count for no limit.
         """
+        self.commit(user_id, held, sold)
+        if suspect:
+            self.suspect_held += held
+        net = held + sold
+        if net and not suspect:
+            self.recent[bucket] = self.recent.get(bucket, 0) + net
+        if sold:
+            bought = self.bought.setdefault(bucket * 1_000 // BOUGHT_BUCKET_MS, [0, 0])
+            bought[0] += sold
+            bought[1] += 1 if sold > 0 else -1
+
+    def commit(self, user_id: str | None, held: int, sold: int) -> None:
+        """Change one user's held and sold units; what is said of the pace does not change."""
         self.shown = None
         self.held += held
         self.sold += sold
-        if suspect:
-            self.suspect_held += held
         if user_id is not None:
             before, after = self.add_units(user_id, held, sold)
             if self.limit is not None:
@@ -249,13 +271,35 @@ class Ledger:
                     self.carters_with_order += 1 if after > 0 else -1
                 if self.carts is not None:
                     self.carts.ordered(user_id)
-        net = held + sold
-        if net and not suspect:
+
+    def count_pace(self, units: tuple[int, int], orders: int, bucket: int, oldest: tuple[int, int]) -> None:
+        """Change what was committed and what was bought in a second gone by: an order is suspected, or no longer.
+
+        Args:
+            units: net ones committed, and those of them that were sold.
+            orders: that were paid, net.
+            bucket: the second.
+            oldest: of `recent` and of `bought`, which buckets are still kept.
+        """
+        self.shown = None
+        net, sold = units
+        if net and bucket >= oldest[0]:
             self.recent[bucket] = self.recent.get(bucket, 0) + net
-        if sold:
-            bought = self.bought.setdefault(bucket * 1_000 // BOUGHT_BUCKET_MS, [0, 0])
+        bought_bucket = bucket * 1_000 // BOUGHT_BUCKET_MS
+        if sold and bought_bucket >= oldest[1]:
+            bought = self.bought.setdefault(bought_bucket, [0, 0])
             bought[0] += sold
-            bought[1] += 1 if sold > 0 else -1
+            bought[1] += orders
+
+    def count_suspect(self, place: int, orders: int, units: int) -> None:
+        """So many more orders and units are suspected by the rule of this place; negative: fewer."""
+        self.shown = None
+        counts = self.suspicions.setdefault(place, [0, 0])
+        counts[0] += orders
+        counts[1] += units
+        if not counts[0]:
+            del self.suspicions[place]
+        self.suspect_held += units
 
     def add_units(self, user_id: str, held: int, sold: int) -> tuple[int, int]:
         """Change one user's units and nothing else. Returns how many they were in all, before and after."""
@@ -301,10 +345,10 @@ class Ledger:
 
     def forget_recent(self, as_of_bucket: int, bought_window_ms: int) -> None:
         """Drop what is older than every window of this ledger."""
-        oldest = as_of_bucket - RECENT_BUCKETS
+        oldest, oldest_bought = oldest_buckets(as_of_bucket, bought_window_ms)
         if self.recent and min(self.recent) < oldest:
             self.recent = {bucket: net for bucket, net in self.recent.items() if bucket >= oldest}
-        oldest = (as_of_bucket * 1_000 - bought_window_ms) // BOUGHT_BUCKET_MS
+        oldest = oldest_bought
         if self.bought and min(self.bought) < oldest:
             self.bought = {bucket: pair for bucket, pair in self.bought.items() if bucket >= oldest}
 
@@ -350,6 +394,11 @@ class Ledger:
                 units += sold
                 orders += paid
         return units, orders
+
+
+def oldest_buckets(as_of_bucket: int, bought_window_ms: int) -> tuple[int, int]:
+    """Of `Ledger.recent` and of `Ledger.bought`, the first buckets that any window reaches."""
+    return as_of_bucket - RECENT_BUCKETS, (as_of_bucket * 1_000 - bought_window_ms) // BOUGHT_BUCKET_MS
 
 
 def _rank(event: SaleOpened) -> tuple[int, str]:

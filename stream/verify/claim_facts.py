@@ -24,8 +24,10 @@ from stream.contract.events import (
     SaleOpened,
     SaleRestocked,
 )
+from stream.contract.overlay import FIRST_SIGNALS
 from stream.contract.people import UNKNOWN_PEOPLE
 from stream.verify.figures import SaleKey
+from stream.verify.suspects_along import SuspectsAlong
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +44,11 @@ _UNDONE = frozenset((OrderStatus.CANCELLED, OrderStatus.REFUNDED))
 
 
 class OrderSeen(Struct):
-    """One order: whose, its units by sale, what it has come to, until when it holds, when it changed last."""
+    """One order: whose, its units by sale, what it has come to, until when it holds, when it changed last.
+
+    From the second edition on also when it came to what, whether it looks fake, and what it did to the pace of its
+    sales in a session: (second, held, sold) of a unit.
+    """
 
     user_id: str
     units: dict[SaleKey, int]
@@ -50,6 +56,12 @@ class OrderSeen(Struct):
     hold_until_ms: int = -1
     ran_out: bool = False
     changed_ms: int = -1
+    device_id: str | None = None
+    reached_ms: dict[OrderStatus, int] = field(default_factory=dict)
+    looks_fake: bool = False
+    moves: list[tuple[int, int, int]] = field(default_factory=list)
+    moved_in: int = -1
+    placed_in: int = -1
 
     def standing(self) -> str:
         """`sold`, `held`, `released`, or `` of one of which nothing but its undoing was seen."""
@@ -72,7 +84,7 @@ class SaleSeen(Struct):
     Attributes:
         held: units, as `sold`.
         of_user: by user, units that are held and sold.
-        held_by_suspects: units.
+        held_by_suspects: units; from the second edition on also those that are sold.
         seconds: by second of effective time, net units committed, without suspects.
         hops: by ten seconds, net units sold and net orders paid.
         carted_ms: by user, when this was put into the cart last, by effective time.
@@ -115,6 +127,15 @@ class SaleSeen(Struct):
             if user_id in self.carted_ms:
                 self.waiting.add(user_id)
 
+    def pace(self, second: int, units: int, held: int, sold: int) -> None:
+        """So many units of one order were held and sold in a second; −1: no longer."""
+        if held + sold:
+            self.seconds[second] = self.seconds.get(second, 0) + (held + sold) * units
+        if sold:
+            hop = self.hops.setdefault(second * SECOND_MS // HOP_MS, [0, 0])
+            hop[0] += sold * units
+            hop[1] += sold if units > 0 else -sold
+
     def last_seconds(self, as_of_ms: int, count: int) -> list[int]:
         """Net units of each of the last seconds, the present one last."""
         now = as_of_ms // SECOND_MS
@@ -154,6 +175,8 @@ class RoomSeen:
         self.misplaced = False
         self._settings = settings
         self._session: SessionCount | None = None
+        self._sessions = 0
+        self._suspects = SuspectsAlong(settings, self._flip) if settings.signals_edition > FIRST_SIGNALS else None
         self._orders: dict[str, OrderSeen] = {}  # by their last change
         self._unpaid: Counter[str] = Counter()
         self._holds: list[tuple[int, str]] = []
@@ -164,6 +187,8 @@ class RoomSeen:
     def follow(self, settings: ClaimSettings) -> None:
         """Another owner, other settings."""
         self._settings = settings
+        if self._suspects is not None:
+            self._suspects.rules = settings
 
     def seen(self, key: SaleKey) -> SaleSeen:
         """What was counted of a sale; of one that nobody has bought from or spoken of, nothing."""
@@ -183,6 +208,8 @@ class RoomSeen:
             self._heard_again(heard.event, clock_ms)
 
     def _take(self, event: RoomEvent, at_ms: int, clock_ms: int) -> None:
+        if self._suspects is not None and not self._is_no_one(getattr(event, "user_id", "")):
+            self._suspects.meet(event)
         match event:
             case CartAdd() if event.sale_id is not None:
                 sale = self._sale(SaleKey(event.sale_id, event.sku_id))
@@ -207,6 +234,7 @@ class RoomSeen:
 
     def _begin(self, session: SessionCount) -> None:
         self._session = session
+        self._sessions += 1
         self.first_offsets.clear()
         self.misplaced = False
         self.open_sessions = 0
@@ -215,6 +243,8 @@ class RoomSeen:
         self._watches_until.clear()
         for sale in self.sales.values():
             sale.begin_session()
+        if self._suspects is not None:
+            self._suspects.begin_session()
 
     def _sale(self, key: SaleKey) -> SaleSeen:
         return self.sales.setdefault(key, SaleSeen())
@@ -256,16 +286,49 @@ class RoomSeen:
             for line in event.lines:
                 if line.sale_id is not None:
                     units[SaleKey(line.sale_id, line.sku_id)] += line.quantity
-            order = OrderSeen(event.user_id, dict(units))
+            order = OrderSeen(event.user_id, dict(units), device_id=event.device_id)
         self._changed(event.order_id, order, clock_ms)
         before, was_unpaid = order.standing(), order.is_unpaid()
         order.statuses.add(event.status)
         if event.status is OrderStatus.PLACED and order.units:
             order.hold_until_ms = at_ms + self._settings.hold_ms
             heappush(self._holds, (order.hold_until_ms, event.order_id))
-        if not self._is_no_one(order.user_id):
+        if not self._is_no_one(order.user_id) and self._suspects is None:
             self._count_unpaid(order.user_id, order.is_unpaid() - was_unpaid)
         self._move(order, before, at_ms // SECOND_MS)
+        self._look_at(event, order, at_ms)
+
+    def _look_at(self, event: Order, order: OrderSeen, at_ms: int) -> None:
+        """From the second edition on: does it look fake, it or others because of it?"""
+        if self._suspects is None or self._is_no_one(order.user_id):
+            return
+        was_placed = not order.reached_ms.keys().isdisjoint((OrderStatus.PLACED, OrderStatus.PAID))
+        order.reached_ms[event.status] = at_ms
+        if not was_placed and event.status in (OrderStatus.PLACED, OrderStatus.PAID):
+            order.placed_in = self._sessions
+        if event.status is OrderStatus.PAID:
+            self._suspects.pay(order.user_id)
+        if order.units:
+            self._suspects.change(
+                event.order_id,
+                order.user_id,
+                order.device_id,
+                frozenset(order.units),
+                order.reached_ms,
+                here=order.placed_in == self._sessions,
+            )
+
+    def _flip(self, order_id: str, looks_fake: bool) -> None:  # noqa: FBT001 - of a callback
+        """An order looks fake from now on, or no longer: its units, and what they did to the pace."""
+        order = self._orders[order_id]
+        order.looks_fake = looks_fake
+        stands = order.standing() in ("held", "sold")
+        moves = order.moves if order.moved_in == self._sessions else []
+        for key, units in order.units.items():
+            sale = self._sale(key)
+            sale.held_by_suspects += units * stands * (1 if looks_fake else -1)
+            for second, held, sold in moves:
+                sale.pace(second, -units if looks_fake else units, held, sold)
 
     def _count_unpaid(self, user_id: str, change: int) -> None:
         """Of a user who becomes a suspect, or is none any more, all that he holds."""
@@ -287,18 +350,21 @@ class RoomSeen:
             sale = self._sale(key)
             if not held and not sold:
                 continue
-            suspect = self._is_suspect(order.user_id)
+            second_edition = self._suspects is not None
+            suspect = order.looks_fake if second_edition else self._is_suspect(order.user_id)
             sale.held += held * units
             sale.sold += sold * units
-            sale.held_by_suspects += held * units * suspect
+            sale.held_by_suspects += (held + sold * second_edition) * units * suspect
             if not self._is_no_one(order.user_id):
                 sale.units_of(order.user_id, held * units, sold * units)
-            if held + sold and not suspect:
-                sale.seconds[second] = sale.seconds.get(second, 0) + (held + sold) * units
-            if sold:
-                hop = sale.hops.setdefault(second * SECOND_MS // HOP_MS, [0, 0])
-                hop[0] += sold * units
-                hop[1] += sold
+            if not suspect:
+                sale.pace(second, units, held, sold)
+            elif not second_edition:
+                sale.pace(second, units, -sold, sold)
+        if self._suspects is not None and (held or sold):
+            if order.moved_in != self._sessions:
+                order.moved_in, order.moves = self._sessions, []
+            order.moves.append((second, held, sold))
 
     # -- time ----------------------------------------------------------------------------------------------------------
     def advance(self, clock_ms: int) -> None:
@@ -323,10 +389,13 @@ class RoomSeen:
 
     def _forget_orders(self, before_ms: int) -> None:
         for order_id, order in self._oldest(before_ms):
+            if self._suspects is not None:
+                self._suspects.forget(order_id)
             del self._orders[order_id]
             if self._is_no_one(order.user_id):
                 continue
-            self._count_unpaid(order.user_id, -order.is_unpaid())
+            if self._suspects is None:
+                self._count_unpaid(order.user_id, -order.is_unpaid())
             standing = order.standing()
             for key, units in order.units.items():
                 sale = self.sales[key]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
-from msgspec import Struct
 
 from stream.verify.forecast_again import SECONDS_SEEN, sellout_1
+from stream.verify.suspicion import Thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,7 @@ SECOND_MS = 1_000
 COVERAGE = 0.9
 
 
-class ClaimSettings(Struct, frozen=True, kw_only=True):
+class ClaimSettings(Thresholds, frozen=True, kw_only=True):
     """The workers' rules, as far as claims depend on them, by their names; a journal that leaves one out is old."""
 
     signals_edition: int = 1
@@ -44,7 +44,6 @@ class ClaimSettings(Struct, frozen=True, kw_only=True):
     cart_max_age_ms: int = 1_800_000
     watching_min: int = 10
     ends_in_max_ms: int = 3_600_000
-    suspect_unpaid_orders: int = 5
     suspect_share_max: float = 0.1
 
 

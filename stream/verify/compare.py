@@ -151,9 +151,24 @@ def _sale(where: str, ours: SaleFigures, theirs: Sale) -> Iterator[Figure]:
         if name != "status" or theirs.status in _STATUSES:
             yield Figure(f"{where} {name}", getattr(ours, name), getattr(theirs, name))
     yield _count(f"{where} carters_without_order", ours.carters_without_order, theirs.carters_without_order)
+    yield from _suspicions(where, ours, theirs)
     if theirs.offered is not None and theirs.available is not None:
         offered = theirs.offered + theirs.restocked + theirs.oversold
         yield Figure(f"{where} ledger adds up", offered, theirs.available + theirs.held + theirs.sold)
+
+
+def _suspicions(where: str, ours: SaleFigures, theirs: Sale) -> Iterator[Figure]:
+    """By rule, "orders/units". Under the first edition neither says anything of rules."""
+    published: dict[str, tuple[int, int]] = {each.rule: (each.orders, each.units) for each in theirs.suspicions}
+    for rule in sorted(ours.suspicions.keys() | published.keys()):
+        yield Figure(f"{where} {rule}", _counted(ours.suspicions.get(rule)), _counted(published.get(rule)))
+    if published:
+        units = sum(units for _, units in published.values())
+        yield Figure(f"{where} suspect_units", units, theirs.suspect_units)
+
+
+def _counted(counts: tuple[int, int] | None) -> str:
+    return "0/0" if counts is None else f"{counts[0]}/{counts[1]}"
 
 
 def _claim(recounted: RoomFigures, claim: Claim) -> Figure | None:

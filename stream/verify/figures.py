@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from stream.contract.events import SaleOpened
@@ -64,6 +64,7 @@ class SaleFigures(Struct, frozen=True, kw_only=True):
     """One ledger; `offered` and `available` are None until the opening was seen.
 
     `heard_of`: something of it was heard in the session; else a document need not show it once it is over.
+    `suspicions`: by rule, the orders that look fake and the units that they hold or bought.
     """
 
     status: str
@@ -79,6 +80,7 @@ class SaleFigures(Struct, frozen=True, kw_only=True):
     ends_at_ms: int | None
     extended: bool
     heard_of: bool = True
+    suspicions: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 class RoomFigures(Struct, frozen=True, kw_only=True):

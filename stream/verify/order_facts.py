@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct, field
 
 from stream.contract.events import OrderLine, OrderStatus, SaleOpened
+from stream.verify.suspicion import OrderSeen
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
 
 
 class OrderFacts(Struct):
@@ -13,6 +19,8 @@ class OrderFacts(Struct):
     user_id: str
     currency: str
     lines: tuple[OrderLine, ...]
+    device_id: str | None = None
+    reached_ms: dict[OrderStatus, int] = field(default_factory=dict)  # effective time of the record that said so
     statuses: set[OrderStatus] = field(default_factory=set)
     placed_record_ms: int | None = None  # effective time of the record that said "placed"
     changed_ms: int = -1
@@ -38,6 +46,25 @@ class OrderFacts(Struct):
     def amount_minor(self) -> int:
         """What it costs."""
         return sum(line.amount_minor for line in self.lines)
+
+    def seen(self, order_id: str, placed_orders: AbstractSet[str]) -> OrderSeen | None:
+        """As the rules of suspicion look at it; None: they do not."""
+        products = frozenset((line.sale_id, line.sku_id) for line in self.lines if line.sale_id is not None)
+        reached_ms = self.reached_ms
+        placed_ms = reached_ms.get(OrderStatus.PLACED, reached_ms.get(OrderStatus.PAID))
+        if placed_ms is None or not products:
+            return None
+        undone_ms = [reached_ms[each] for each in (OrderStatus.CANCELLED, OrderStatus.REFUNDED) if each in reached_ms]
+        return OrderSeen(
+            order_id,
+            self.user_id,
+            self.device_id,
+            products,
+            placed_ms,
+            OrderStatus.PAID in self.statuses,
+            min(undone_ms, default=None),
+            order_id in placed_orders,
+        )
 
 
 class SaleFacts(Struct):

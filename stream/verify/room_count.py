@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
-from msgspec import Struct
-
 from stream.contract.events import (
     FIRST_EDITION,
     CartAdd,
@@ -32,6 +30,7 @@ from stream.contract.events import (
 )
 from stream.contract.overlay import FIRST_SIGNALS
 from stream.contract.people import UNKNOWN_PEOPLE
+from stream.verify.assumptions import Assumptions
 from stream.verify.figures import (
     WINDOWS_MS,
     RateKey,
@@ -40,39 +39,21 @@ from stream.verify.figures import (
     SaleKey,
     Terms,
 )
+from stream.verify.order_count import count_suspects, is_no_one, orders_seen
 from stream.verify.order_facts import OrderFacts, SaleFacts
 from stream.verify.session_count import Facts, SessionCount
+from stream.verify.suspicion import People, suspected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stream.contract.overlay import Session
 
+__all__ = ["Assumptions", "RoomCount"]
+
 K = TypeVar("K")
 NEVER_MS = -1
 FORGET_LATER_MS = 3_600_000
-
-
-class Assumptions(Struct, frozen=True, kw_only=True):
-    """The settings under which the worker ran; a recount under others answers another question."""
-
-    allowed_lateness_ms: int = 60_000
-    hold_ms: int = 60_000
-    presence_timeout_ms: int = 4 * 3_600_000
-    room_idle_ms: int = 6 * 3_600_000
-    # An id that comes again later than this may have been forgotten by the worker; such cases are counted apart.
-    remember_ids_ms: int = 1_800_000
-    remember_orders_ms: int = 24 * 3_600_000
-    # 0: what a room knows ends with its session, as a journal that says nothing of it was written.
-    remember_sales_ms: int = 0
-    show_idle_ms: int = 24 * 3_600_000
-    # A journal that says nothing of it was written under the first.
-    contract_edition: int = FIRST_EDITION
-    signals_edition: int = FIRST_SIGNALS
-    # How old a cart may be, from the second edition of signals on.
-    cart_max_age_ms: int = 1_800_000
-    # A key must be where murmur2 puts it among so many partitions; 0: nobody asked.
-    murmur2_partitions: int = 0
 
 
 class RoomCount:
@@ -180,11 +161,14 @@ class RoomCount:
     def _apply_order(self, event: Order, effective_ms: int, second: Facts) -> bool:
         order = self._orders.get(event.order_id)
         if order is None:
-            order = self._orders[event.order_id] = OrderFacts(event.user_id, event.currency, event.lines)
+            order = self._orders[event.order_id] = OrderFacts(
+                event.user_id, event.currency, event.lines, event.device_id
+            )
         if event.status in order.statuses:
             return False
         session, was_placed, was_sold = self._session, order.is_placed(), order.is_sold()
         order.statuses.add(event.status)
+        order.reached_ms[event.status] = effective_ms
         order.changed_ms = max(order.changed_ms, effective_ms)
         for line in order.lines:
             if line.sale_id is not None:
@@ -197,6 +181,7 @@ class RoomCount:
             order.placed_record_ms = effective_ms
         if order.is_placed() and not was_placed:
             second.placed += 1
+            session.placed_orders.add(event.order_id)
             session.reached[OrderStatus.PLACED] += 1
             session.placed_minor[order.currency] += amount_minor
             self._meet(second.buyers, order.user_id)
@@ -211,7 +196,7 @@ class RoomCount:
         """What it says of carts. Those who folded under the first edition of signals did not follow them."""
         if isinstance(event, CartAdd | CartRemove) and event.sale_id is not None:
             self._hear_of(event.sale_id, event.sku_id)
-        if self._second_signals and not _is_no_one(event.user_id, self._edition):
+        if self._second_signals and not is_no_one(event.user_id, self._edition):
             self._session.carts.take(event, at_ms, self._assumptions.cart_max_age_ms)
 
     def _waiting(self, key: SaleKey, ordered: set[str], as_of_ms: int) -> int:
@@ -248,13 +233,13 @@ class RoomCount:
         return event.sale_id, event.sku_id if self._edition > FIRST_EDITION else None
 
     def _meet(self, people: set[str], user_id: str) -> None:
-        if not _is_no_one(user_id, self._edition):
+        if not is_no_one(user_id, self._edition):
             people.add(user_id)
 
     def _come_or_go(self, latest_ms: dict[str, int], event: Enter | Leave, at_ms: int) -> None:
         """The session did, else the user; where neither is known nobody can be told from another."""
         for name in (event.session_id, event.user_id):
-            if name is not None and not _is_no_one(name, self._edition):
+            if name is not None and not is_no_one(name, self._edition):
                 _note_latest(latest_ms, name, at_ms)
                 return
 
@@ -436,12 +421,29 @@ class RoomCount:
                     continue
                 else:
                     continue
-                if not _is_no_one(order.user_id, self._assumptions.contract_edition):
+                if not is_no_one(order.user_id, self._assumptions.contract_edition):
                     of_user[key][order.user_id] += line.quantity
         for key, sale in self._sales.items():
             sold[key] += sale.forgotten[0]
             released[key] += sale.forgotten[1]
-        return {key: self._ledger(key, (held[key], sold[key], released[key]), of_user[key], as_of_ms) for key in keys}
+        ledgers = {
+            key: self._ledger(key, (held[key], sold[key], released[key]), of_user[key], as_of_ms) for key in keys
+        }
+        counted = count_suspects(self._orders, self.suspected(as_of_ms), as_of_ms, self._assumptions.hold_ms)
+        for (key, rule), counts in counted.items():
+            ledgers[key].suspicions[rule] = counts
+        return ledgers
+
+    def suspected(self, as_of_ms: int) -> dict[str, str]:
+        """Orders that look fake as of a moment → the rule under which each counts; none under the first edition."""
+        rules, session = self._assumptions, self._session
+        if rules.signals_edition == FIRST_SIGNALS:
+            return {}
+        whole = session.window(None, as_of_ms)
+        people = People(whole.payers, whole.viewers, whole.clickers, whole.engaged)
+        since_ms = as_of_ms - rules.remember_orders_ms
+        seen = orders_seen(self._orders, session.placed_orders, since_ms, rules.contract_edition)
+        return suspected(seen, people, rules)
 
     def _ledger(self, key: SaleKey, units: tuple[int, int, int], of_user: Counter[str], as_of_ms: int) -> SaleFigures:
         held, sold, released = units
@@ -483,11 +485,6 @@ class RoomCount:
         if ends_at_ms is not None and ends_at_ms <= as_of_ms:
             return "ended", ends_at_ms, extended
         return "scheduled" if as_of_ms < opened.starts_at_ms else "open", ends_at_ms, extended
-
-
-def _is_no_one(user_id: str, edition: int) -> bool:
-    """Whether nobody knows who this is: it may be many."""
-    return edition > FIRST_EDITION and user_id in UNKNOWN_PEOPLE
 
 
 def _note_latest(latest_ms: dict[K, int], key: K, at_ms: int) -> None:

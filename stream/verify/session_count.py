@@ -74,6 +74,7 @@ class SessionCount:
         carters: by sale, who put it into a cart.
         carts: from the second edition of signals on.
         heard_of: sales of which something was heard.
+        placed_orders: orders that became placed in it.
         entered_ms: by who, the latest coming; `left_ms`: the latest going.
     """
 
@@ -90,6 +91,7 @@ class SessionCount:
         self.carters: dict[SaleKey, set[str]] = {}
         self.carts = CartCount()
         self.heard_of: set[SaleKey] = set()
+        self.placed_orders: set[str] = set()
         self.entered_ms: dict[str, int] = {}
         self.left_ms: dict[str, int] = {}
         self._seconds: dict[int, Facts] = {}

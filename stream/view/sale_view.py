@@ -128,6 +128,9 @@ def _warnings(sale: Sale, strings: Strings) -> list[str]:
         parts.append(strings.over_limit.format(n=grouped(sale.over_limit)))
     if sale.suspect_units:
         parts.append(strings.suspects.format(n=grouped(sale.suspect_units)))
+    for each in sale.suspicions:
+        rule = strings.suspicions.get(each.rule, each.rule)
+        parts.append(strings.suspect_orders.format(n=grouped(each.orders), units=grouped(each.units), rule=rule))
     return parts
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stream.contract.overlay import ClaimKind, Level, SaleStatus, WithheldReason
+    from stream.contract.overlay import ClaimKind, Level, SaleStatus, SuspicionRule, WithheldReason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,8 @@ class Strings:
     oversold: str
     over_limit: str
     suspects: str
+    suspect_orders: str
+    suspicions: dict[SuspicionRule, str]
     sell_through: str
     stock_unknown: str
     velocity: str
@@ -130,6 +132,14 @@ EN = Strings(
     oversold="OVERSOLD by {n}",
     over_limit="{n} beyond the limit per person",
     suspects="{n} units look like fake orders",
+    suspect_orders="orders that look fake: {n} ({units} units): {rule}",
+    suspicions={
+        "unpaid_burst": "one account, many unpaid",
+        "one_device": "one device, many accounts",
+        "same_product": "one account, one product over and over",
+        "bought_and_undone": "bought and soon undone, over and over",
+        "never_seen": "by people who were never in the room",
+    },
     sell_through="{share} sold ({num} of {den})",
     stock_unknown="stock unknown until the sale is announced",
     velocity="{n} in {window}",
@@ -228,6 +238,14 @@ ZH_CN = Strings(
     oversold="超卖 {n} 件",
     over_limit="{n} 件超出限购",
     suspects="{n} 件疑似刷单",
+    suspect_orders="疑似刷单 {n} 笔({units} 件):{rule}",
+    suspicions={
+        "unpaid_burst": "同一账号多笔未付款",
+        "one_device": "同一设备多个账号",
+        "same_product": "同一账号反复下单同一商品",
+        "bought_and_undone": "反复下单后很快取消或退款",
+        "never_seen": "下单者从未进过直播间",
+    },
     sell_through="售出 {share}({den} 件中的 {num} 件)",
     stock_unknown="活动公布前库存未知",
     velocity="{window} 内 {n} 件",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from stream.contract.overlay import ClaimKind, Level, SaleStatus, WithheldReason
+from stream.contract.overlay import ClaimKind, Level, SaleStatus, SuspicionRule, WithheldReason
 from stream.view.strings import LANGUAGES
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ async def test_pages_and_terminal_use_the_same_words(tag: str, pages: Pages) -> 
         (page["claims"], terminal.claims),
         (page["claimNames"], terminal.claim_names),
         (page["withheld"], terminal.withheld),
+        (page["console"]["sale"]["suspicions"], terminal.suspicions),
         ({tuple(key.split()): text for key, text in page["withheldOf"].items()}, terminal.withheld_of),
     ):
         assert {key: same(text) for key, text in ours.items()} == {key: same(text) for key, text in theirs.items()}
@@ -71,6 +72,8 @@ async def test_every_word_of_the_contract_has_one_for_people(tag: str, pages: Pa
     assert set(page["claims"]) == set(get_args(ClaimKind))
     assert set(page["withheld"]) == set(get_args(WithheldReason))
     assert set(page["statuses"]) == set(get_args(SaleStatus))
+    assert set(page["console"]["sale"]["suspicions"]) == set(get_args(SuspicionRule))
+    assert set(page["console"]["saleHelp"]["suspicions"]) == set(get_args(SuspicionRule))
     rates = {
         "watch_to_buy_uv",
         "click_to_buy_uv",

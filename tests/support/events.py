@@ -123,6 +123,7 @@ def order(
     amount: int = 100,
     lines: Sequence[OrderLine] = (),
     currency: str = "CNY",
+    device: str | None = None,
     room: str = "r1",
     s: float = 0,
     event_id: str = "",
@@ -137,6 +138,7 @@ def order(
         status=OrderStatus(status),
         lines=tuple(lines) or (line(units, sale, sku, amount),),
         currency=currency,
+        device_id=device,
     )
 
 

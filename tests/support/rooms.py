@@ -257,6 +257,7 @@ def figures_of(overlay: Overlay) -> RoomFigures:
                 ends_at_ms=sale.ends_at_ms,
                 extended=sale.extended,
                 status=sale.status,
+                suspicions={each.rule: (each.orders, each.units) for each in sale.suspicions},
             )
             for sale in overlay.sales
         },

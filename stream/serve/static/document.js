@@ -43,6 +43,7 @@ const sale = shape({
   price_minor: maybe(int),
   currency: maybe(str),
   urgency,
+  suspicions: maybe(list(shape({ rule: str, orders: int, units: int }))),
 });
 const claim = shape({
   id: str,

@@ -56,6 +56,7 @@ def test_nothing_changed_is_compatible(schema: Schema, direction: Direction) -> 
 def test_what_several_fields_refer_to_is_followed_in_each() -> None:
     found = after(ORDER, set_at("$defs/Id/maxLength", 32), Direction.READ_BY_US)
     assert [line.partition(":")[0] for line in found] == [
+        "/device_id",
         "/event_id",
         "/lines/*/sale_id",
         "/lines/*/sku_id",

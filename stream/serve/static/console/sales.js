@@ -179,6 +179,11 @@ function paceOf(sale, strings) {
   const window = windowOf(sale.velocity.window_ms, strings);
   if (sale.oversold > 0) add("warn-oversold", fill(words.oversold, { n: grouped(sale.oversold) }), help.oversold);
   if (sale.suspect_units > 0) add("warn-suspects", fill(words.suspects, { n: grouped(sale.suspect_units) }));
+  for (const { rule, orders, units } of sale.suspicions ?? []) {
+    const why = words.suspicions[rule] ?? clean(rule, 40);
+    const text = fill(words.suspectOrders, { n: grouped(orders), units: grouped(units), rule: why });
+    add(`warn-suspects-${clean(rule, 40)}`, text, help.suspicions[rule]);
+  }
   if (sale.over_limit > 0) add("warn-limit", fill(words.overLimit, { n: grouped(sale.over_limit) }));
   if (sale.restock_planned_at_ms !== null && sale.restock_planned_at_ms !== undefined) {
     add("restock", fill(strings.restockAt, { time: timeOfDay(sale.restock_planned_at_ms, false) }));

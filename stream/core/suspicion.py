@@ -1,0 +1,333 @@
+"""Which orders look fake, and by which rule: docs/signals.md publishes all of them.
+
+Whether an order is suspected follows from what is known at a moment of the orders of its account and its device, and
+from whom the room has seen: never from the order in which any of it was heard. Windows are fixed: each begins half its
+length after the one before it. So an order lies in two of them, and any orders that are no further apart than half a
+window lie in one together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, get_args
+
+from stream.contract.overlay import SuspicionRule
+from stream.core.stock import PAID, PLACED, STANDINGS, STEPS, UNDONE, oldest_buckets
+from stream.core.time import BUCKET_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stream.core.memory import Memory
+    from stream.core.rules import Rules
+    from stream.core.stock import OrderState
+
+# In this order: an order that several rules suspect counts under the first of them.
+SUSPICION_RULES: tuple[SuspicionRule, ...] = get_args(SuspicionRule)
+UNPAID_BURST, ONE_DEVICE, SAME_PRODUCT, BOUGHT_AND_UNDONE, NEVER_SEEN = (
+    1 << place for place in range(len(SUSPICION_RULES))
+)
+# A move: its second above these bits, the status in them.
+STATUS_BITS = 5
+STATUS_MASK = (1 << STATUS_BITS) - 1
+# Some milliseconds of a restore.
+ORDERS_IN_A_STEP = 5_000
+
+
+class Facts(NamedTuple):
+    """What the windows ask of an order: when it was placed (s), whether it is unpaid, whether it was soon undone."""
+
+    second: int
+    unpaid: bool
+    undone: bool
+
+
+class Window:
+    """The orders of one account, or of one device, in one window."""
+
+    __slots__ = ("accounts", "orders", "products", "undone", "unpaid")
+
+    def __init__(self) -> None:
+        self.orders: dict[str, OrderState] = {}
+        self.unpaid = self.undone = 0
+        self.products: dict[tuple[str, str], int] = {}  # (sale, SKU) → orders
+        self.accounts: dict[str, int] = {}  # account → orders
+
+
+Windows = dict[int, Window]
+
+
+def facts_of(order: OrderState, rules: Rules) -> Facts | None:
+    """What is known of an order; None: it touches no sale, or was not placed."""
+    mask = order.mask
+    if not mask & (PLACED | PAID) or not order.lines:
+        return None
+    placed = paid = undone = -1
+    for move in order.moves:
+        bit, second = move & STATUS_MASK, move >> STATUS_BITS
+        if bit == PLACED:
+            placed = second
+        elif bit == PAID:
+            paid = second
+        elif bit & UNDONE and (undone < 0 or second < undone):
+            undone = second
+    if placed < 0:
+        placed = paid
+    if placed < 0:  # a worker of before these rules has saved it
+        if not order.hold_until_ms:
+            return None
+        placed = (order.hold_until_ms - rules.hold_ms) // BUCKET_MS
+    soon = 0 <= undone <= placed + rules.suspect_undone_ms // BUCKET_MS
+    return Facts(placed, not mask & PAID, soon)
+
+
+class Suspects:
+    """The windows of one room's accounts and devices."""
+
+    __slots__ = ("_devices", "_hop", "_people", "_rules")
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._hop = max(1, rules.suspect_window_ms // (2 * BUCKET_MS))
+        # An order that is the only one of its account stands for itself: nearly all are, and no rule looks at one.
+        self._people: dict[str, OrderState | Windows] = {}
+        self._devices: dict[str, Windows] = {}
+
+    def update(self, order: OrderState, before: Facts | None, after: Facts | None) -> dict[str, OrderState] | None:
+        """An order has changed. Returns all of which it may change whether they are suspected; None: of none."""
+        if before == after:
+            return None
+        found: dict[str, OrderState] = {}
+        people, user_id = self._people, order.user_id
+        windows = people.get(user_id)
+        if windows is None or windows is order:
+            if after is None:
+                people.pop(user_id, None)
+            else:
+                people[user_id] = order
+            if order.device_id is None:
+                return None
+        else:
+            if not isinstance(windows, dict):
+                other, windows = windows, {}
+                people[user_id] = windows
+                self._move(windows, other, None, facts_of(other, self._rules), found)
+            self._move(windows, order, before, after, found)
+            if not windows:
+                del people[user_id]
+        if order.device_id is not None:
+            self._move_on_device(order, before, after, found)
+        if after is not None:
+            found[order.order_id] = order
+        return found
+
+    def _move(
+        self,
+        windows: Windows,
+        order: OrderState,
+        before: Facts | None,
+        after: Facts | None,
+        found: dict[str, OrderState],
+    ) -> None:
+        if before is not None:
+            self._leave(windows, order, before, found)
+        if after is not None:
+            self._enter(windows, order, after, found)
+
+    def _enter(self, windows: Windows, order: OrderState, facts: Facts, found: dict[str, OrderState]) -> None:
+        rules, hop = self._rules, facts.second // self._hop
+        for number in (hop, hop - 1):
+            window = windows.get(number)
+            if window is None:
+                window = windows[number] = Window()
+            window.orders[order.order_id] = order
+            reached = False
+            if facts.unpaid:
+                window.unpaid += 1
+                reached = window.unpaid == rules.suspect_unpaid_orders
+            if facts.undone:
+                window.undone += 1
+                reached |= window.undone == rules.suspect_undone_orders
+            for sale_id, sku_id, _ in order.lines:
+                product = sale_id, sku_id
+                count = window.products[product] = window.products.get(product, 0) + 1
+                reached |= count == rules.suspect_product_orders
+            if reached:
+                found.update(window.orders)
+
+    def _leave(self, windows: Windows, order: OrderState, facts: Facts, found: dict[str, OrderState]) -> None:
+        rules, hop = self._rules, facts.second // self._hop
+        for number in (hop, hop - 1):
+            window = windows[number]
+            del window.orders[order.order_id]
+            fell = False
+            if facts.unpaid:
+                fell = window.unpaid == rules.suspect_unpaid_orders
+                window.unpaid -= 1
+            if facts.undone:
+                fell |= window.undone == rules.suspect_undone_orders
+                window.undone -= 1
+            for sale_id, sku_id, _ in order.lines:
+                fell |= _less(window.products, (sale_id, sku_id)) == rules.suspect_product_orders - 1
+            if fell:
+                found.update(window.orders)
+            if not window.orders:
+                del windows[number]
+
+    def _move_on_device(
+        self, order: OrderState, before: Facts | None, after: Facts | None, found: dict[str, OrderState]
+    ) -> None:
+        least, device_id = self._rules.suspect_device_accounts, order.device_id or ""
+        windows = self._devices.setdefault(device_id, {})
+        if before is not None:
+            for number in (before.second // self._hop, before.second // self._hop - 1):
+                window = windows[number]
+                del window.orders[order.order_id]
+                if not _less(window.accounts, order.user_id) and len(window.accounts) == least - 1:
+                    found.update(window.orders)
+                if not window.orders:
+                    del windows[number]
+        if after is not None:
+            for number in (after.second // self._hop, after.second // self._hop - 1):
+                window = windows.setdefault(number, Window())
+                window.orders[order.order_id] = order
+                count = window.accounts[order.user_id] = window.accounts.get(order.user_id, 0) + 1
+                if count == 1 and len(window.accounts) == least:
+                    found.update(window.orders)
+        if not windows:
+            del self._devices[device_id]
+
+    def judge(self, order: OrderState) -> int:
+        """The rules that suspect this order by its windows, as bits."""
+        facts = facts_of(order, self._rules)
+        if facts is None:
+            return 0
+        rules, hop, found = self._rules, facts.second // self._hop, 0
+        windows = self._people.get(order.user_id)
+        of_device = None if order.device_id is None else self._devices.get(order.device_id)
+        for number in (hop, hop - 1):
+            if isinstance(windows, dict) and (window := windows.get(number)) is not None:
+                if facts.unpaid and window.unpaid >= rules.suspect_unpaid_orders:
+                    found |= UNPAID_BURST
+                if window.undone >= rules.suspect_undone_orders:
+                    found |= BOUGHT_AND_UNDONE
+                products, least = window.products, rules.suspect_product_orders
+                if any(products.get((sale_id, sku_id), 0) >= least for sale_id, sku_id, _ in order.lines):
+                    found |= SAME_PRODUCT
+            window = None if of_device is None else of_device.get(number)
+            if window is not None and len(window.accounts) >= rules.suspect_device_accounts:
+                found |= ONE_DEVICE
+        return found
+
+
+def _less(counts: dict[tuple[str, str], int] | dict[str, int], key: tuple[str, str] | str) -> int:
+    """One less of this. Returns how many are left."""
+    left: int = counts[key] - 1  # type: ignore[index] # the key is of its own dictionary
+    if left:
+        counts[key] = left  # type: ignore[index]
+    else:
+        del counts[key]  # type: ignore[arg-type]
+    return left
+
+
+def counts_under(suspicion: int) -> int:
+    """The place of the rule under which such an order counts."""
+    return (suspicion & -suspicion).bit_length() - 1
+
+
+def moves_of_session(order: OrderState, born_ms: int) -> Iterator[tuple[int, int, int]]:
+    """What an order did to the pace of its sales in the session that was born then: (second, held, sold) of a unit.
+
+    As it was counted, so that it can be taken out, and put back.
+    """
+    if order.moved_in != born_ms:
+        return
+    mask = order.mask
+    for move in order.moves:
+        mask &= ~(move & STATUS_MASK)
+    for number, move in enumerate(order.moves):
+        bit = move & STATUS_MASK
+        step = STEPS[mask][mask | bit]
+        mask |= bit
+        if number >= order.moves_before and (step.held or step.sold):
+            yield move >> STATUS_BITS, step.held, step.sold
+
+
+def note_move(order: OrderState, bit: int, second: int, born_ms: int) -> None:
+    """An order came to a status, in a second of the session that was born then."""
+    if order.moved_in != born_ms:
+        order.moved_in, order.moves_before = born_ms, len(order.moves)
+    order.moves += (second << STATUS_BITS | bit,)
+
+
+def was_placed_in(order: OrderState, born_ms: int) -> bool:
+    """Whether an order became placed in the session that was born then."""
+    if order.moved_in != born_ms:
+        return False
+    placed = [number for number, move in enumerate(order.moves) if move & (PLACED | PAID)]
+    return bool(placed) and placed[0] >= order.moves_before
+
+
+# -- what a suspicion does ---------------------------------------------------------------------------------------------
+def suspect(memory: Memory, order: OrderState, suspicion: int, *, paced: bool = True) -> None:
+    """An order is suspected by these rules from now on, and by no other.
+
+    `paced`: its pace is counted, or left out, accordingly; after a restore it is already.
+    """
+    was = order.suspicion
+    if was == suspicion:
+        return
+    if was:
+        count_suspect(memory, order, -1)
+    order.suspicion = suspicion
+    if paced and memory.in_session and (not was or not suspicion):
+        _count_pace(memory, order, -1 if suspicion else 1)
+    if suspicion:
+        memory.shared.uses_suspicion = True
+        count_suspect(memory, order, 1)
+
+
+def count_suspect(memory: Memory, order: OrderState, sign: int) -> None:
+    """Count what a suspected order holds or bought under its rule, or no longer."""
+    standing = STANDINGS[order.mask]
+    if not (standing.held or standing.sold):
+        return
+    place = (order.suspicion & -order.suspicion).bit_length() - 1
+    for sale_id, sku_id, quantity in order.lines:
+        ledger = memory.find((sale_id, sku_id))
+        if ledger is not None:
+            ledger.count_suspect(place, sign, sign * quantity)
+
+
+def _count_pace(memory: Memory, order: OrderState, sign: int) -> None:
+    oldest = oldest_buckets(memory.shared.clock_ms // BUCKET_MS, memory.rules.bought_window_ms)
+    for second, held, sold in moves_of_session(order, memory.born_ms):
+        for sale_id, sku_id, quantity in order.lines:
+            ledger = memory.find((sale_id, sku_id))
+            if ledger is not None:
+                units = sign * (held + sold) * quantity, sign * sold * quantity
+                ledger.count_pace(units, sign * sold, second, oldest)
+
+
+def look_again(memory: Memory, suspects: Suspects, order: OrderState, before: Facts | None) -> None:
+    """An order has changed since: who is suspected now?"""
+    for each in (suspects.update(order, before, facts_of(order, memory.rules)) or {}).values():
+        suspect(memory, each, suspects.judge(each) | each.suspicion & NEVER_SEEN)
+
+
+def forget(memory: Memory, suspects: Suspects, order: OrderState) -> None:
+    """An order is not remembered any more, and speaks against no other."""
+    suspect(memory, order, 0)
+    for each in (suspects.update(order, facts_of(order, memory.rules), None) or {}).values():
+        suspect(memory, each, suspects.judge(each) | each.suspicion & NEVER_SEEN)
+
+
+def find_all(memory: Memory, suspects: Suspects) -> Iterator[None]:
+    """After a restore: whom the windows of all orders suspect. In steps."""
+    found: dict[str, OrderState] = {}
+    for count, order in enumerate(memory.orders.values(), 1):
+        if order.user_id not in memory.strangers:
+            found |= suspects.update(order, None, facts_of(order, memory.rules)) or {}
+        if count % ORDERS_IN_A_STEP == 0:
+            yield
+    for order in found.values():
+        suspect(memory, order, suspects.judge(order), paced=False)

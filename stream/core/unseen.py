@@ -1,0 +1,126 @@
+"""Orders of people whom their room has never seen, in a room that is told of those who come.
+
+Whoever comes, clicks, likes, comments or carts is seen, before or after the order: what counts is whether the room has
+heard of it by now. Nothing is asked of those events. Here is kept who orders without having been seen, and whoever
+makes a document or moves a level looks first whether they were seen since.
+
+The rule judges only where platforms evidently send visits: of at least so many people who have paid in this session
+nearly all were seen. It looks at unpaid orders alone, for who pays and was not seen is a buyer from elsewhere. And it
+is silent where people are too many to be known one by one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stream.core.rates import CLICKERS, ENGAGED, PAYERS, VIEWERS
+from stream.core.stock import STANDINGS
+from stream.core.suspicion import NEVER_SEEN, suspect, was_placed_in
+
+if TYPE_CHECKING:
+    from stream.core.room import Room
+    from stream.core.stock import OrderState
+
+SEEN_BY = (VIEWERS, CLICKERS, ENGAGED)
+
+
+class Unseen:
+    """Of one room, in one session. What it keeps it may keep too long: it looks again before it judges."""
+
+    __slots__ = ("_changed", "_judges", "_looked_at", "_orders", "_payers", "_room")
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._orders: dict[str, dict[str, OrderState]] = {}  # by whom: unpaid orders that were placed in this session
+        self._payers: dict[str, None] = {}
+        self._judges = self._changed = False
+        self._looked_at: tuple[int, ...] = ()
+
+    def _is_seen(self, user_id: str) -> bool:
+        audiences = self._room.audiences
+        return any(user_id in audiences[index].session.members for index in SEEN_BY)
+
+    def placed(self, order: OrderState) -> None:
+        """An order was placed and is not paid."""
+        if not self._is_seen(order.user_id):
+            self._orders.setdefault(order.user_id, {})[order.order_id] = order
+            self._changed = True
+
+    def paid(self, order: OrderState) -> None:
+        """An order was paid."""
+        user_id = order.user_id
+        if not self._is_seen(user_id):
+            self._payers[user_id] = None
+            self._changed = True
+        orders = self._orders.get(user_id)
+        if orders is not None and orders.pop(order.order_id, None) is not None and not orders:
+            del self._orders[user_id]
+        suspect(self._room, order, order.suspicion & ~NEVER_SEEN)
+
+    def look(self, *, paced: bool = True) -> None:
+        """Who was never seen, as of now? `paced`: as of `suspect`."""
+        if not (self._orders or self._judges):
+            return
+        sessions = [self._room.audiences[index].session for index in (PAYERS, *SEEN_BY)]
+        sizes = tuple([len(session.members) if session.exact else -1 for session in sessions])
+        if sizes == self._looked_at and not self._changed:
+            return
+        self._looked_at, self._changed = sizes, False
+        judges = min(sizes) >= 0 and self._may_judge(sizes)
+        if judges:
+            for user_id in self._seen_among(self._orders):
+                self._lift(user_id)
+                del self._orders[user_id]
+            for user_id in self._orders:
+                self._suspect(user_id, paced=paced)
+        elif self._judges:
+            self.lift_all()
+        self._judges = judges
+
+    def lift_all(self) -> None:
+        """Nobody is suspected of this any more."""
+        for user_id in self._orders:
+            self._lift(user_id)
+        self._judges = False
+
+    def _may_judge(self, sizes: tuple[int, ...]) -> bool:
+        """Whether nearly all of those who paid were seen."""
+        rules, payers = self._room.rules, sizes[0]
+        least = payers * rules.suspect_seen_percent
+        if payers < rules.suspect_seen_payers or sum(sizes[1:]) * 100 < least:
+            return False
+        for user_id in self._seen_among(self._payers):
+            del self._payers[user_id]
+        return (payers - len(self._payers)) * 100 >= least
+
+    def _seen_among(self, people: dict[str, None] | dict[str, dict[str, OrderState]]) -> set[str]:
+        seen = set[str]()
+        for index in SEEN_BY:
+            seen |= people.keys() & self._room.audiences[index].session.members.keys()
+        return seen
+
+    def _lift(self, user_id: str) -> None:
+        for order in self._orders[user_id].values():
+            if order.suspicion & NEVER_SEEN:
+                suspect(self._room, order, order.suspicion & ~NEVER_SEEN)
+
+    def _suspect(self, user_id: str, *, paced: bool) -> None:
+        known, orders = self._room.orders, self._orders[user_id]
+        for order_id, order in list(orders.items()):
+            if known.get(order_id) is not order:
+                del orders[order_id]  # forgotten meanwhile
+            elif not order.suspicion & NEVER_SEEN:
+                suspect(self._room, order, order.suspicion | NEVER_SEEN, paced=paced)
+
+    def restore(self) -> None:
+        """The same from what is known of orders and people; those must be restored."""
+        room = self._room
+        if room.audiences[PAYERS].session.exact:
+            self._payers = {
+                user_id: None for user_id in room.audiences[PAYERS].session.members if not self._is_seen(user_id)
+            }
+        for order in room.orders.values():
+            may_be = STANDINGS[order.mask].unpaid and order.lines and order.user_id not in room.strangers
+            if may_be and was_placed_in(order, room.born_ms):
+                self.placed(order)
+        self.look(paced=False)

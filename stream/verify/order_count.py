@@ -1,0 +1,60 @@
+"""How many of a room's orders look fake, counted again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from stream.contract.events import FIRST_EDITION
+from stream.contract.people import UNKNOWN_PEOPLE
+from stream.verify.figures import SaleKey
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
+
+    from stream.verify.order_facts import OrderFacts
+    from stream.verify.suspicion import OrderSeen
+
+
+def is_no_one(user_id: str, edition: int) -> bool:
+    """Whether nobody knows who this is: it may be many."""
+    return edition > FIRST_EDITION and user_id in UNKNOWN_PEOPLE
+
+
+def orders_seen(
+    orders: Mapping[str, OrderFacts], placed_orders: AbstractSet[str], since_ms: int, edition: int
+) -> list[OrderSeen]:
+    """Those that the rules of suspicion look at.
+
+    Args:
+        orders: all of a room.
+        placed_orders: in the session that is looked at.
+        since_ms: orders that have not changed since are not remembered.
+        edition: of the contract.
+    """
+    known = (
+        order.seen(order_id, placed_orders)
+        for order_id, order in orders.items()
+        if order.changed_ms >= since_ms and not is_no_one(order.user_id, edition)
+    )
+    return [seen for seen in known if seen is not None]
+
+
+def count_suspects(
+    orders: Mapping[str, OrderFacts], rules: Mapping[str, str], as_of_ms: int, hold_ms: int
+) -> dict[tuple[SaleKey, str], tuple[int, int]]:
+    """Orders and units that are held or sold at a moment, by sale and rule; `rules`: order → its rule."""
+    found: dict[tuple[SaleKey, str], tuple[int, int]] = {}
+    for order_id, rule in rules.items():
+        order = orders[order_id]
+        if not (order.is_sold() or order.is_held(as_of_ms, hold_ms)):
+            continue
+        units = Counter[SaleKey]()
+        for line in order.lines:
+            if line.sale_id is not None:
+                units[SaleKey(line.sale_id, line.sku_id)] += line.quantity
+        for key, quantity in units.items():
+            counted = found.get((key, rule), (0, 0))
+            found[key, rule] = counted[0] + 1, counted[1] + quantity
+    return found
