@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from stream.contract.events import (
     CartAdd,
+    CartRemove,
     Enter,
     Leave,
     Order,
@@ -24,6 +25,9 @@ from stream.verify.figures import SaleKey
 if TYPE_CHECKING:
     from stream.contract.events import RoomEvent
     from stream.verify.recount import Heard
+
+# Whoever comes and goes does so in the room, whatever the claim is about.
+VISITS = "visits"
 
 
 class Proof(Struct, frozen=True, kw_only=True):
@@ -76,19 +80,26 @@ class RoomRecords:
 
     def of(self, topic: str, key: SaleKey | None) -> tuple[int, list[Proof]]:
         """How many records of a topic are about a subject, and the last ones; what was said of a whole sale too."""
-        subjects: list[SaleKey | str | None] = [None] if key is None else [key, key.sale_id]
+        subjects: list[SaleKey | str | None] = [None]
+        if key is not None and topic != VISITS:
+            subjects = [key, key.sale_id, f"/{key.sku_id}"]
         found = [proofs for subject in subjects if (proofs := self._found.get((topic, subject))) is not None]
         last = sorted((proof for proofs in found for proof in proofs.last), key=lambda proof: proof.offset)
         return sum(proofs.count for proofs in found), last if self._keep is None else last[-self._keep :]
 
 
-def _subjects(event: RoomEvent) -> list[SaleKey | str | None]:
-    """Of which sale it speaks: of one SKU, or (by name) of all; None: of none."""
+def _subjects(event: RoomEvent) -> list[SaleKey | str | None]:  # noqa: PLR0911 — one for each kind
+    """Of which sale it speaks: of one SKU, of a whole sale (its name), of one SKU in all sales (`/` and its name).
+
+    None: of none.
+    """
     match event:
         case Order():
             return [*{SaleKey(line.sale_id, line.sku_id) for line in event.lines if line.sale_id is not None}]
-        case CartAdd() if event.sale_id is not None:
+        case CartAdd() | CartRemove() if event.sale_id is not None:
             return [SaleKey(event.sale_id, event.sku_id)]
+        case CartRemove():
+            return [f"/{event.sku_id}"]
         case SaleOpened() | SaleRestocked():
             return [SaleKey(event.sale_id, event.sku_id)]
         case SaleExtended() | SaleClosed():
@@ -99,13 +110,15 @@ def _subjects(event: RoomEvent) -> list[SaleKey | str | None]:
             return []
 
 
-def _says(event: RoomEvent) -> str:
+def _says(event: RoomEvent) -> str:  # noqa: PLR0911 — as above
     match event:
         case Order():
             units = sum(line.quantity for line in event.lines)
             return f"order {event.order_id} {event.status.value}, {units} units"
         case CartAdd():
             return f"cart_add, {event.quantity} units"
+        case CartRemove():
+            return f"cart_remove, {'all' if event.quantity is None else event.quantity} units"
         case SaleOpened():
             end = "" if event.ends_at_ms is None else f", to {event.ends_at_ms}"
             return f"sale_opened, {event.offered} offered from {event.starts_at_ms}{end}"

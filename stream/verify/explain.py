@@ -34,6 +34,8 @@ PHRASES = {
         "records of the room lie where nobody counts them",
     ),
     ("restock_planned_at_ms", "at most"): ("no restock is planned for later", "a restock is planned for later"),
+    ("available", "is not"): ("something is left", "nothing is left"),
+    ("missing_leaves_ms", "more than"): ("leaving was heard of lately", "leaving was not heard of for too long"),
     ("forecast", "is"): ("there is a forecast", "there is no forecast"),
 }
 # Figures, said behind a number.
@@ -45,6 +47,8 @@ COUNTED = {
     "carters_without_order": "people have it in their cart and have not ordered",
     "time_left_ms": "ms are left of the sale",
     "open_sessions": "sessions are open",
+    "left": "visits were heard to end",
+    "left_long": "long visits were heard to end",
 }
 SO = {"at least": "at least", "at most": "at most", "more than": "more than", "is": "exactly", "is not": "not"}
 NOT_SO = {"at least": "fewer than", "at most": "more than", "more than": "at most", "is": "not", "is not": "exactly"}

@@ -13,7 +13,8 @@ from stream.sources.replay import Replay
 from stream.verify.claim_records import RoomRecords
 from stream.verify.claim_rules import Condition
 from stream.verify.explain import COUNTED, PHRASES, Explanation, differs, explain, not_so
-from tests.unit.verify.test_claim_check import PEOPLE, show
+from stream.verify.figures import SaleKey
+from tests.unit.verify.test_claim_check import PEOPLE, event, show
 
 if TYPE_CHECKING:
     from stream.contract.overlay import Overlay
@@ -86,6 +87,25 @@ def test_every_condition_has_words() -> None:
         assert (each.figure, each.relation) in PHRASES or each.figure in COUNTED
     assert not_so(Condition("why", "open_sessions", 3, "at least", 10)) == "fewer than 10 sessions are open"
     assert not_so(Condition("why", "units_net", 3, "more than", 0)) == "at most 0 units are sold, net"
+
+
+def test_what_was_taken_out_of_carts_and_who_came_and_went_is_among_the_records_of_carts() -> None:
+    kept = RoomRecords("r", None)
+    checked = CheckedReplay(RULES, "live", began=lambda checker: setattr(checker, "heard", kept.take))
+    last = 20_000
+    told: dict[str, Any] = {"user_id": "c1", "sku_id": "k"}
+    removed = [
+        event("cart-adds", last, "cart_remove", **told, sale_id="s"),
+        event("cart-adds", last + 1, "cart_remove", **told, quantity=2),
+        event("cart-adds", last + 2, "cart_remove", user_id="c1", sku_id="another"),
+        event("visits", last + 3, "leave", user_id="c1"),
+    ]
+    Replay(RULES, "live", 1_000, checked.published, checked).run([*show(), *removed])
+    count, carts = kept.of("cart-adds", SaleKey("s", "k"))
+    assert count == PEOPLE + 2
+    assert [proof.says for proof in carts[-2:]] == ["cart_remove, all units", "cart_remove, 2 units"]
+    assert kept.of("visits", SaleKey("s", "k"))[1][-1].says == "leave"
+    assert checked.tally.told == []
 
 
 @pytest.mark.parametrize("topic", ["orders", "visits"])
