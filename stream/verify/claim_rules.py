@@ -91,7 +91,7 @@ class SaleNow:
 
     __slots__ = (
         *("as_of_ms", "available", "held", "key", "left", "offered", "oversold", "restocked", "seen", "settings"),
-        *("sold", "terms", "misplaced", "session"),
+        *("sold", "terms", "misplaced", "session", "_may_buy"),
     )
 
     def __init__(
@@ -107,6 +107,7 @@ class SaleNow:
     ) -> None:
         self.key, self.terms, self.seen, self.as_of_ms, self.settings = key, terms, seen, as_of_ms, settings
         self.misplaced, self.session = misplaced, session
+        self._may_buy: int | None = None
         self.offered = None if terms.opened is None else terms.opened.offered
         self.restocked, self.held, self.sold = terms.restocked, seen.held, seen.sold
         self.left = None if self.offered is None else self.offered + self.restocked - self.held - self.sold
@@ -127,11 +128,11 @@ class SaleNow:
         yield Condition("suspected_fake_orders", "suspect_units", self.seen.held_by_suspects, "at most", most)
 
     def may_buy(self) -> int:
-        """People with it in a young cart and no order of it, who may still be there."""
-        if self.session is None:
-            return 0
-        age_ms = self.settings.cart_max_age_ms
-        return self.session.carts.waiting(self.key, self.seen.of_user.keys(), self.as_of_ms, age_ms)
+        """People with it in a young cart and no order of it, who may still be there. Counted when it is first asked."""
+        if self._may_buy is None and self.session is not None:
+            age_ms = self.settings.cart_max_age_ms
+            self._may_buy = self.session.carts.waiting(self.key, self.seen.of_user.keys(), self.as_of_ms, age_ms)
+        return self._may_buy or 0
 
     def velocity_units(self) -> int:
         """Net units of the velocity's window."""
