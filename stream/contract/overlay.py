@@ -26,8 +26,10 @@ def room_key(prefix: str, room_id: str, what: str) -> str:
 
 Method = Literal["exact", "sketch"]
 SaleStatus = Literal["unknown", "scheduled", "open", "ended"]
-Level = Literal["calm", "warming", "brisk", "rush", "snap_up", "last_call", "sold_out", "ended", "unknown"]
-ClaimKind = Literal["stock_left", "bought_recently", "in_carts", "watching_now", "ends_in", "eta_sellout", "sold_out"]
+Level = Literal["calm", "warming", "brisk", "rush", "snap_up", "last_call", "all_taken", "sold_out", "ended", "unknown"]
+ClaimKind = Literal[
+    "stock_left", "bought_recently", "in_carts", "watching_now", "ends_in", "eta_sellout", "all_taken", "sold_out"
+]
 WithheldReason = Literal[
     "stale",
     "sample_too_small",
@@ -39,6 +41,7 @@ WithheldReason = Literal[
     "records_misplaced",
     "nothing_left",
     "approximate",
+    "leaves_not_heard",
 ]
 
 # Which rule suspects an order of being fake; of several, the first in this order.

@@ -81,6 +81,7 @@ class Head(msgspec.Struct, array_like=True):
     past: list[LedgerHead] = []
     said_ms: dict[str, int] = {}
     misplaced: bool = False
+    departures: tuple[int, int, int, int, int, int] | None = None
 
 
 class MemoryHead(msgspec.Struct, array_like=True):

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 
 from stream.contract.events import TOPIC_NAMES
 from stream.contract.overlay import Claim, ClaimKind, Evidence, Sale, Withheld, WithheldReason
+from stream.core.presence import NEVER
 
 if TYPE_CHECKING:
     from stream.core.counters import Reason
+    from stream.core.presence import Departures
     from stream.core.rules import Rules
 
 CART_ADDS, ORDERS, VISITS, SALES = map(TOPIC_NAMES.index, ("cart-adds", "orders", "visits", "sales"))
 SOURCES: dict[ClaimKind, tuple[int, ...]] = {
     "stock_left": (ORDERS, SALES),
+    "all_taken": (ORDERS, SALES),
     "sold_out": (ORDERS, SALES),
     "bought_recently": (ORDERS,),
     "in_carts": (CART_ADDS, ORDERS),
@@ -53,12 +56,25 @@ class ClaimBook:
         self._evidence = evidence
         self._of_topics: dict[tuple[int, ...], list[Evidence]] = {}  # the same for several claims
 
-    def watching(self, watching_now: int) -> None:
-        """`watching_now/1`: open sessions, at least `watching_min`."""
+    def watching(self, watching_now: int, departures: Departures | None = None) -> None:
+        """`watching_now/2`: open sessions, at least `watching_min`, where leaving is heard of.
+
+        `departures`: None under the first edition, which took that for granted (`watching_now/1`).
+        """
+        inputs: dict[str, int | float | None] = {"open_sessions": watching_now}
         if watching_now < self.rules.watching_min:
             self._withhold("watching_now", None, "sample_too_small")
+        elif departures is None:
+            self._say("watching_now", None, watching_now, "people", None, inputs)
+        elif not departures.are_heard_of(self.rules):
+            self._withhold("watching_now", None, "leaves_not_heard")
         else:
-            self._say("watching_now", None, watching_now, "people", None, {"open_sessions": watching_now})
+            inputs["left"], inputs["not_left"] = departures.left, departures.not_left
+            inputs["left_long"], inputs["not_left_long"] = departures.left_long, departures.not_left_long
+            inputs["silent_ms"] = departures.silent_ms
+            if departures.since_ms > NEVER:
+                inputs["since_ms"] = departures.since_ms
+            self._say("watching_now", None, watching_now, "people", None, inputs, version=2)
 
     def sale(self, sale: Sale, bought_units: int, bought_orders: int, *, misplaced: bool = False) -> None:
         """Every claim about one SKU of one sale. A sale that has ended claims nothing.
@@ -81,7 +97,10 @@ class ClaimBook:
 
     def _stock(self, sale: Sale, not_open: WithheldReason | None) -> None:
         available = sale.available
+        second = self.rules.second_signals
         kind: ClaimKind = "sold_out" if available == 0 else "stock_left"
+        if second and available == 0 and sale.held > 0:
+            kind = "all_taken"  # what is held may still come back
         reason = not_open or self._scarcity_reason(sale)
         if reason is not None or available is None or sale.offered is None:
             self._withhold(kind, sale, reason or "stock_unknown")
@@ -96,7 +115,8 @@ class ClaimBook:
             "sold": sale.sold,
             "oversold": sale.oversold,
         }
-        self._say(kind, sale, available, "items", None, inputs)
+        value = sale.held if kind == "all_taken" else available
+        self._say(kind, sale, value, "items", None, inputs, version=2 if second and kind == "sold_out" else 1)
 
     def _scarcity_reason(self, sale: Sale) -> WithheldReason | None:
         """Saying "few left" while more is on its way, or while the orders look fake, would be true and misleading."""

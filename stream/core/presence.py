@@ -4,17 +4,81 @@ A session is open when its latest `enter` is later than its latest `leave` (equa
 the order in which they arrive does not matter. A session that has said nothing for `timeout_ms` is taken as gone:
 clients crash without leaving. A closed one is remembered for `closed_ms`, longer than the allowed lateness, so that no
 late `enter` from before can open it again.
+
+Whether leaving is heard of at all is another question: a platform may send no `leave`, or few. So visits are counted by
+how they ended (`departures`). A visit that was left is over when its session is forgotten, or enters again more than
+`AGAIN_MS` later; nothing of before can arrive by then, so this does not depend on the order of arrival either (but
+where one session goes, comes and goes within two minutes and its words overtake each other: that is one visit or two).
 """
 
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from stream.core.rules import Rules
+
 NEVER = -1
+# Who comes back sooner has not been away. No late `enter` is dated earlier after a leave that was forgotten.
+AGAIN_MS = 60_000
+LONG_VISIT_MS = 300_000
+HOUR_MS = 3_600_000
+# As of when, left, long ones of them, given up, the latest leave, counted since.
+SavedDepartures = tuple[int, int, int, int, int, int]
+
+
+class Departures(NamedTuple):
+    """How visits of one room ended, as far as anybody was heard to leave.
+
+    Attributes:
+        open_sessions: visits that go on, for all that is known.
+        left: visits that were heard to end; `left_long`: those of them that had lasted longer than five minutes.
+        timed_out: visits that were given up.
+        silent_ms: since the latest leave that was heard of; −1: there was none.
+        came_lately: views of the last minute; `came`: of the last five.
+        since_ms: from when on they were counted, where that is later than the session; else −1.
+    """
+
+    open_sessions: int
+    left: int
+    left_long: int
+    timed_out: int
+    silent_ms: int
+    came_lately: int
+    came: int
+    since_ms: int
+
+    @property
+    def not_left(self) -> int:
+        """Visits of which no end was heard, but for those that may have begun in the last minute."""
+        return max(0, self.open_sessions - self.came_lately) + self.timed_out
+
+    @property
+    def not_left_long(self) -> int:
+        """The same, but for those that may have begun in the last five minutes."""
+        return max(0, self.open_sessions - self.came) + self.timed_out
+
+    def are_heard_of(self, rules: Rules) -> bool:
+        """Whether so many were heard to leave that who was not heard of may be taken to be there.
+
+        Of all visits and of the long ones a share must have been heard to end (the long ones do not matter while they
+        are few among those that go on); and not so many leaves may be missing since the last one as there would be if
+        each of those who are said to be there stayed for an hour.
+        """
+        if self.left < rules.leaves_min or self.left < rules.leaves_share_min * (self.left + self.not_left):
+            return False
+        if self.silent_ms >= rules.leaves_silent_ms and (
+            self.silent_ms * self.open_sessions >= rules.leaves_missing_max * HOUR_MS
+        ):
+            return False
+        long_visits = self.left_long + self.not_left_long
+        return (
+            self.not_left_long <= rules.leaves_long_open_max * self.open_sessions
+            or self.left_long >= rules.leaves_long_share_min * long_visits
+        )
 
 
 class Presence:
@@ -24,17 +88,26 @@ class Presence:
         "_due",
         "_entered",
         "_left",
+        "_saved",
         "_seconds",
         "_waiting",
+        "as_of_ms",
         "changed",
         "closed_ms",
+        "counts_ends",
+        "last_left_ms",
+        "left",
+        "left_long",
         "open_sessions",
+        "since_ms",
+        "timed_out",
         "timeout_ms",
     )
 
-    def __init__(self, timeout_ms: int, closed_ms: int) -> None:
+    def __init__(self, timeout_ms: int, closed_ms: int, *, counts_ends: bool = True) -> None:
         self.timeout_ms = timeout_ms
         self.closed_ms = closed_ms
+        self.counts_ends = counts_ends
         # Session → latest enter, latest leave: two dictionaries, for most never leave and a pair each is memory.
         self._entered: dict[str, int] = {}
         self._left: dict[str, int] = {}
@@ -44,6 +117,11 @@ class Presence:
         self._waiting: dict[int, list[str]] = {}
         self._seconds: list[int] = []
         self._due: list[tuple[int, str]] = []  # heap of those whose second has begun
+        # As of a moment: visits that were left, of sessions that are forgotten; the long ones of all that were left;
+        # those that were given up.
+        self.left = self.left_long = self.timed_out = 0
+        self.as_of_ms = self.last_left_ms = self.since_ms = NEVER
+        self._saved: SavedDepartures | None = None
 
     @property
     def sessions(self) -> dict[str, tuple[int, int]]:
@@ -59,6 +137,9 @@ class Presence:
         if at_ms > entered_ms:
             self._entered[session] = at_ms
             left_ms = self._left.get(session, NEVER)
+            if entered_ms > NEVER and not self._ended(entered_ms, left_ms, at_ms) and entered_ms <= left_ms:
+                self.left_long -= left_ms - entered_ms > LONG_VISIT_MS  # the same visit goes on
+            self.left_long += left_ms - at_ms > LONG_VISIT_MS
             self._changed(session, entered_ms > left_ms, at_ms, left_ms)
 
     def leave(self, session: str, at_ms: int) -> None:
@@ -66,7 +147,25 @@ class Presence:
         entered_ms, left_ms = self._times(session)
         if at_ms > left_ms:
             self._left[session] = at_ms
-            self._changed(session, entered_ms > left_ms, entered_ms, at_ms)
+            self.last_left_ms = max(self.last_left_ms, at_ms)
+            was_open = entered_ms > left_ms
+            if entered_ms > NEVER:
+                if self.counts_ends and self._ended(entered_ms, left_ms, at_ms):
+                    del self._entered[session]
+                    entered_ms = NEVER
+                else:
+                    self.left_long += (at_ms - entered_ms > LONG_VISIT_MS) - (left_ms - entered_ms > LONG_VISIT_MS)
+            self._changed(session, was_open, entered_ms, at_ms)
+
+    def _ended(self, entered_ms: int, left_ms: int, at_ms: int) -> bool:
+        """Whether a visit was over at this moment, though its session is still known; it is counted then."""
+        if entered_ms > left_ms:
+            is_over = at_ms >= entered_ms + self.timeout_ms
+            self.timed_out += is_over
+        else:
+            is_over = at_ms > left_ms + AGAIN_MS
+            self.left += is_over
+        return is_over
 
     def _changed(self, session: str, was_open: bool, entered_ms: int, left_ms: int) -> None:  # noqa: FBT001
         self.changed[session] = (entered_ms, left_ms)
@@ -91,6 +190,7 @@ class Presence:
     def advance(self, clock_ms: int) -> bool:
         """Drop what timed out. Returns whether the number of open sessions changed."""
         before = self.open_sessions
+        self.as_of_ms = max(self.as_of_ms, clock_ms)
         seconds, due = self._seconds, self._due
         while seconds and seconds[0] * 1_000 <= clock_ms:
             second = heappop(seconds)
@@ -105,8 +205,28 @@ class Presence:
                 # Not out of `changed`: what was saved of it may still say that it is open.
                 self._entered.pop(session, None)
                 self._left.pop(session, None)
-                self.open_sessions -= entered_ms > left_ms
+                if entered_ms > left_ms:
+                    self.open_sessions -= 1
+                    self.timed_out += 1
+                elif entered_ms > NEVER:
+                    self.left += 1
         return self.open_sessions != before
+
+    def departures(self, now_ms: int, came_lately: int, came: int) -> Departures:
+        """How visits ended, as of a moment to which this was advanced; views of the last minute, and five minutes."""
+        left = self.left + len(self._entered) - self.open_sessions  # of some that left the session is still known
+        silent_ms = now_ms - self.last_left_ms if self.last_left_ms > NEVER else NEVER
+        return Departures(
+            self.open_sessions, left, self.left_long, self.timed_out, silent_ms, came_lately, came, self.since_ms
+        )
+
+    def saved_departures(self) -> SavedDepartures:
+        """What of visits that are over is to be saved."""
+        return self.as_of_ms, self.left, self.left_long, self.timed_out, self.last_left_ms, self.since_ms
+
+    def restore_departures(self, saved: SavedDepartures) -> None:
+        """Take that back; `rebuild` must follow."""
+        self._saved = saved
 
     def take_changed(self) -> dict[str, tuple[int, int]]:
         """Sessions changed since the last call, those that are over as they last were."""
@@ -129,3 +249,7 @@ class Presence:
         for session, (entered_ms, left_ms) in self.sessions.items():
             self.open_sessions += entered_ms > left_ms
             self._wait(session, self._expires_ms(entered_ms, left_ms) // 1_000)
+        if self._saved is not None:
+            self.advance(self._saved[0])  # what is over by then is among what was saved
+            self.as_of_ms, self.left, self.left_long, self.timed_out, self.last_left_ms, self.since_ms = self._saved
+            self._saved = None

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from stream.contract.events import RoomEvent
     from stream.contract.overlay import FeedItem
     from stream.core.memory import SaleKey, Shared
+    from stream.core.presence import Departures
     from stream.core.rules import Rules
     from stream.core.stock import Ledger, OrderState
     from stream.core.urgency import UrgencyState
@@ -112,7 +113,8 @@ class Room(Memory):
         self.order_tally, self.paid_tally, self.view_tally, self.unit_tally = Tally(), Tally(), Tally(), Tally()
         self.first_unit_ms = -1  # when units of a sale first moved: the baseline begins here
         self.paid_minor_tallies: dict[str, Tally] = {}
-        self.presence = Presence(rules.presence_timeout_ms, rules.allowed_lateness_ms + CLOSED_MARGIN_MS)
+        closed_ms = rules.allowed_lateness_ms + CLOSED_MARGIN_MS
+        self.presence = Presence(rules.presence_timeout_ms, closed_ms, counts_ends=rules.second_signals)
         # From the second edition of signals on: who has something in a cart, and who went away.
         self.cart_people = People(rules) if rules.second_signals else None
         self.urgencies: dict[SaleKey, UrgencyState] = {}
@@ -252,6 +254,13 @@ class Room(Memory):
         if (people := self.cart_people) is not None and event.user_id not in self.strangers:
             people.leave(event.user_id, at_ms)
         return Outcome.APPLIED
+
+    def departures(self, now_ms: int) -> Departures | None:
+        """How visits ended, as of a moment to which the room was advanced; None: the first edition did not ask."""
+        if not self.rules.second_signals:
+            return None
+        views = self.view_tally
+        return self.presence.departures(now_ms, views.total_0, views.total_1)
 
     def session_of(self, event: Enter | Leave) -> str | None:
         """Whose coming and going this is: the session's, else the user's; None where neither is known."""

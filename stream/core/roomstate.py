@@ -54,6 +54,7 @@ head_decoder = msgspec.msgpack.Decoder(Head)
 _members_decoder = msgspec.msgpack.Decoder(list[str])
 _sketch_decoder = msgspec.msgpack.Decoder(bytes)
 SKETCH = b"s"
+VISITS = TOPIC_NAMES.index("visits")
 V = TypeVar("V")
 # Some milliseconds of a restore.
 ORDERS_IN_A_STEP = 5_000
@@ -123,6 +124,8 @@ def head_record(room: Room) -> tuple[bytes, bytes]:
         room.awake_until_ms,
         *_beyond_session(room),
     )
+    if room.rules.second_signals:
+        head.departures = room.presence.saved_departures()
     return head_key(room.room_id), frame(grown_row(head))
 
 
@@ -333,6 +336,10 @@ def room_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Room:
     room.known_ms = head.born_ms if head.known_ms is None else head.known_ms
     room.show_id, room.later = head.show_id, head.later
     room.misplaced = head.misplaced
+    if head.departures is not None:
+        room.presence.restore_departures(head.departures)
+    elif rules.second_signals and room.first_offsets[VISITS] >= 0:  # an older worker did not count them
+        room.presence.since_ms = shared.clock_ms
     _restore_past(room, head.past)
     for sale_id, sku_id, level, since_ms, below_since_ms, because in head.urgencies:
         urgency = msgspec.convert(

@@ -76,6 +76,12 @@ class Rules(Struct, frozen=True, kw_only=True):
     bought_min_orders: int = 3
     in_carts_min: int = 5
     watching_min: int = 10
+    leaves_min: int = 10
+    leaves_share_min: float = 0.6
+    leaves_long_share_min: float = 0.5
+    leaves_long_open_max: float = 0.1
+    leaves_silent_ms: int = 60_000
+    leaves_missing_max: int = 10
     ends_in_max_ms: int = 3_600_000
     suspect_unpaid_orders: int = 5
     suspect_share_max: float = 0.1

@@ -46,6 +46,7 @@ class Look(Struct, gc=False):
     carters: Count
     is_bought: bool = True
     is_doubtful: bool = False
+    all_taken: bool = False
 
     def figures(self, now_ms: int, baseline: float, rules: Rules) -> SaleFigures:
         """What the rules of urgency make of it; `baseline` is the room's own, of the same moment."""
@@ -60,6 +61,7 @@ class Look(Struct, gc=False):
             None if eta is None else (eta.low + eta.high) / 2_000,
             None if self.ends_at_ms is None else self.ends_at_ms - now_ms,
             self.is_bought,
+            self.all_taken,
         )
 
 
@@ -81,6 +83,8 @@ def look(room: Room, ledger: Ledger, now_ms: int) -> Look:
         carters_of(ledger, now_ms, second=second),
         not second or is_bought(ledger, recent, now_ms, rules),
         second and is_doubtful(room, ledger, now_ms),
+        # Under the first edition this was sold out, too.
+        second and left is not None and left <= 0 < ledger.held,
     )
 
 
@@ -184,7 +188,9 @@ def move_urgencies(room: Room, second_ms: int) -> bool:
 def shown_urgency(room: Room, ledger: Ledger, seen: Look, now_ms: int) -> UrgencyState:
     """The level that a document of this moment shows; nothing is moved."""
     urgency = room.urgencies.get((ledger.sale_id, ledger.sku_id))
-    if urgency is not None and agrees(urgency.level, seen.status, sold_out=seen.available == 0):
+    if urgency is not None and agrees(
+        urgency.level, seen.status, sold_out=seen.available == 0, all_taken=seen.all_taken
+    ):
         return urgency
     second_ms = now_ms // BUCKET_MS * BUCKET_MS
     urgency = UrgencyState(since_ms=second_ms) if urgency is None else urgency.copy()

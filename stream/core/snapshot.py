@@ -139,7 +139,7 @@ def _book(room: Room, moment: Moment) -> ClaimBook:
     ]
     stale = moment.lag_ms > room.rules.stale_lag_ms
     book = ClaimBook(room.rules, evidence, f"{moment.epoch}-{room.rev}", moment.as_of_ms, stale=stale)
-    book.watching(room.presence.open_sessions)
+    book.watching(room.presence.open_sessions, room.departures(moment.as_of_ms))
     return book
 
 

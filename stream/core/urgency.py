@@ -24,8 +24,9 @@ RAMP: tuple[Level, ...] = ("calm", "warming", "brisk", "rush", "snap_up", "last_
 _RANK: dict[Level, int] = {level: rank for rank, level in enumerate(RAMP)}
 # The highest level of a sale in which nobody buys.
 QUIET_TOP: Level = "brisk"
-# Which of a room's sales leads: a live level beats sold out, which beats ended, which beats not knowing.
-_LEAD: dict[Level, int] = {**_RANK, "sold_out": -1, "ended": -2, "unknown": -3}
+# Which of a room's sales leads: a live level beats all taken, which beats sold out, which beats ended, which beats not
+# knowing.
+_LEAD: dict[Level, int] = {**_RANK, "all_taken": -1, "sold_out": -2, "ended": -3, "unknown": -4}
 
 # rule → (threshold, level) from low to high. `eta_below` and `time_left_below` compare downwards.
 VELOCITY_BANDS: tuple[tuple[float, Level], ...] = ((1.5, "warming"), (2.5, "brisk"), (4.0, "rush"), (8.0, "snap_up"))
@@ -57,6 +58,7 @@ class SaleFigures(Struct, gc=False):
     eta_s: float | None
     time_left_ms: int | None
     is_bought: bool = True
+    all_taken: bool = False  # sold out, but for units that are held and not paid yet: they may come back
 
 
 class UrgencyState(Struct):
@@ -78,7 +80,7 @@ class UrgencyState(Struct):
         return before != (self.level, self.since_ms, self.below_since_ms, self.because)
 
     def _move(self, figures: SaleFigures, now_ms: int, rules: Rules) -> None:
-        fixed = _fixed_level(figures.status, sold_out=figures.sold_out)
+        fixed = _fixed_level(figures.status, sold_out=figures.sold_out, all_taken=figures.all_taken)
         if fixed is not None:
             self._set(fixed, now_ms, [])
             return
@@ -113,17 +115,19 @@ class UrgencyState(Struct):
         return Urgency(self.level, self.since_ms, self.because, sale_id)
 
 
-def agrees(level: Level, status: str, *, sold_out: bool) -> bool:
-    """Whether a level can be that of a sale in this condition: ended, not open, sold out, or selling."""
-    fixed = _fixed_level(status, sold_out=sold_out)
+def agrees(level: Level, status: str, *, sold_out: bool, all_taken: bool = False) -> bool:
+    """Whether a level can be that of a sale in this condition: ended, not open, all taken, sold out, or selling."""
+    fixed = _fixed_level(status, sold_out=sold_out, all_taken=all_taken)
     return level in _RANK if fixed is None else level == fixed
 
 
-def _fixed_level(status: str, *, sold_out: bool) -> Level | None:
+def _fixed_level(status: str, *, sold_out: bool, all_taken: bool) -> Level | None:
     if status == "ended":
         return "ended"
     if status != "open":
         return "unknown"
+    if all_taken:
+        return "all_taken"
     return "sold_out" if sold_out else None
 
 

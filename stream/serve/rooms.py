@@ -39,7 +39,7 @@ FIRST_WAIT_S = 5.0
 Sort = Literal["watching_now", "orders_placed", "level", "room_id"]
 SORTS: tuple[str, ...] = get_args(Sort)
 # Worst first, as a host would look at them.
-LEVELS = ("last_call", "snap_up", "rush", "sold_out", "brisk", "warming", "calm", "ended", "unknown")
+LEVELS = ("last_call", "snap_up", "rush", "all_taken", "sold_out", "brisk", "warming", "calm", "ended", "unknown")
 
 
 class RoomList(Struct, frozen=True):

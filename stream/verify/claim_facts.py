@@ -28,6 +28,7 @@ from stream.contract.overlay import FIRST_SIGNALS
 from stream.contract.people import UNKNOWN_PEOPLE
 from stream.verify.figures import SaleKey
 from stream.verify.suspects_along import SuspectsAlong
+from stream.verify.visits_seen import VisitsSeen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,6 +166,8 @@ class RoomSeen:
         first_offsets: by logical topic, where the session's records begin.
         open_sessions: who watches.
         misplaced: records of it were found where nobody counts them.
+        visits: how they ended.
+        as_of_ms: up to when it was advanced.
     """
 
     def __init__(self, room: RoomCount, settings: ClaimSettings) -> None:
@@ -173,6 +176,8 @@ class RoomSeen:
         self.first_offsets: dict[str, int] = {}
         self.open_sessions = 0
         self.misplaced = False
+        self.visits = VisitsSeen(settings.presence_timeout_ms)
+        self.as_of_ms = -1
         self._settings = settings
         self._session: SessionCount | None = None
         self._sessions = 0
@@ -238,6 +243,7 @@ class RoomSeen:
         self.first_offsets.clear()
         self.misplaced = False
         self.open_sessions = 0
+        self.visits = VisitsSeen(self._settings.presence_timeout_ms)
         self._came_ms.clear()
         self._went_ms.clear()
         self._watches_until.clear()
@@ -253,10 +259,13 @@ class RoomSeen:
         return self._settings.contract_edition > FIRST_EDITION and name in UNKNOWN_PEOPLE
 
     def _come_or_go(self, event: Enter | Leave, at_ms: int) -> None:
+        if isinstance(event, Enter):
+            self.visits.view(at_ms)
         names = (name for name in (event.session_id, event.user_id) if name is not None)
         name = next((name for name in names if not self._is_no_one(name)), None)
         if name is None:
             return
+        self.visits.move(name, at_ms, gone=isinstance(event, Leave))
         was_there = self._is_there(name)
         latest_ms = self._came_ms if isinstance(event, Enter) else self._went_ms
         latest_ms[name] = max(at_ms, latest_ms.get(name, -1))
@@ -369,6 +378,8 @@ class RoomSeen:
     # -- time ----------------------------------------------------------------------------------------------------------
     def advance(self, clock_ms: int) -> None:
         """Holds run out, who is silent for long is gone, orders are forgotten: up to a moment that never goes back."""
+        self.as_of_ms = max(self.as_of_ms, clock_ms)
+        self.visits.advance(clock_ms)
         while self._holds and self._holds[0][0] <= clock_ms:
             until_ms, order_id = heappop(self._holds)
             order = self._orders.get(order_id)

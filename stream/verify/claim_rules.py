@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 Number = int | float
 SECOND_MS = 1_000
 COVERAGE = 0.9
+MINUTE_MS = 60_000
+LONG_VISIT_MS = 5 * MINUTE_MS
+HOUR_MS = 60 * MINUTE_MS
 
 
 class ClaimSettings(Thresholds, frozen=True, kw_only=True):
@@ -43,6 +46,12 @@ class ClaimSettings(Thresholds, frozen=True, kw_only=True):
     in_carts_min: int = 5
     cart_max_age_ms: int = 1_800_000
     watching_min: int = 10
+    leaves_min: int = 10
+    leaves_share_min: float = 0.6
+    leaves_long_share_min: float = 0.5
+    leaves_long_open_max: float = 0.1
+    leaves_silent_ms: int = 60_000
+    leaves_missing_max: int = 10
     ends_in_max_ms: int = 3_600_000
     suspect_share_max: float = 0.1
 
@@ -277,6 +286,46 @@ def _watching_figures(room: RoomSeen, settings: ClaimSettings) -> Figures:  # no
     return Figures(room.open_sessions, "people", None, {"open_sessions": room.open_sessions})
 
 
+class _Ends(NamedTuple):
+    """How visits ended: see `docs/signals.md`, "Who is watching"."""
+
+    left: int
+    not_left: int
+    left_long: int
+    not_left_long: int
+    silent_ms: int
+
+
+def _ends_of(room: RoomSeen) -> _Ends:
+    visits, now_ms, there = room.visits, room.as_of_ms, room.open_sessions
+    not_left, not_left_long = (visits.not_left(there, now_ms, window_ms) for window_ms in (MINUTE_MS, LONG_VISIT_MS))
+    return _Ends(visits.left, not_left, visits.left_long, not_left_long, visits.silent_ms(now_ms))
+
+
+def _watching_2_conditions(room: RoomSeen, settings: ClaimSettings) -> Iterator[Condition]:
+    yield from _watching_conditions(room, settings)
+    ends, reason = _ends_of(room), "leaves_not_heard"
+    yield Condition(reason, "left", ends.left, "at least", settings.leaves_min)
+    yield Condition(reason, "left", ends.left, "at least", settings.leaves_share_min * (ends.left + ends.not_left))
+    if ends.silent_ms >= settings.leaves_silent_ms:
+        missing = ends.silent_ms * room.open_sessions
+        yield Condition(reason, "missing_leaves_ms", -missing, "more than", -settings.leaves_missing_max * HOUR_MS)
+    if ends.not_left_long > settings.leaves_long_open_max * room.open_sessions:
+        least = settings.leaves_long_share_min * (ends.left_long + ends.not_left_long)
+        yield Condition(reason, "left_long", ends.left_long, "at least", least)
+
+
+def _watching_2_figures(room: RoomSeen, settings: ClaimSettings) -> Figures:
+    figures = _watching_figures(room, settings)
+    figures.inputs.update(_ends_of(room)._asdict())
+    return figures
+
+
+# -- all taken ---------------------------------------------------------------------------------------------------------
+def _taken_figures(sale: SaleNow) -> Figures:
+    return Figures(sale.held, "items", None, _stock_inputs(sale))
+
+
 RULES: dict[str, Rule] = {
     "stock_left/1": Rule(
         "stock_left",
@@ -291,6 +340,22 @@ RULES: dict[str, Rule] = {
         "Nothing of this SKU is available: what is not sold is held.",
         ("orders", "sales"),
         lambda sale: sale.available == 0,
+        _stock_left,
+        _stock_figures,
+    ),
+    "all_taken/1": Rule(
+        "all_taken",
+        "Nothing of this SKU is available, and so many units are held that are not paid yet.",
+        ("orders", "sales"),
+        lambda sale: sale.available == 0 and sale.held > 0,
+        _stock_left,
+        _taken_figures,
+    ),
+    "sold_out/2": Rule(
+        "sold_out",
+        "Nothing of this SKU is available, and nothing is held.",
+        ("orders", "sales"),
+        lambda sale: sale.available == 0 and sale.held == 0,
         _stock_left,
         _stock_figures,
     ),
@@ -351,12 +416,20 @@ ROOM_RULES: dict[str, RoomRule] = {
         _watching_conditions,
         _watching_figures,
     ),
+    "watching_now/2": RoomRule(
+        "watching_now",
+        "Sessions that are open, where so many are heard to leave that the others may be taken to be there.",
+        ("visits",),
+        _watching_2_conditions,
+        _watching_2_figures,
+    ),
 }
 # By edition of the signals, the rules that hold.
 _FIRST = (
     *("watching_now/1", "stock_left/1", "sold_out/1", "eta_sellout/1", "bought_recently/1", "in_carts/1", "ends_in/1"),
 )
 _SECOND = (
-    *("watching_now/1", "stock_left/1", "sold_out/1", "eta_sellout/1", "bought_recently/1", "in_carts/2", "ends_in/2"),
+    *("watching_now/2", "stock_left/1", "all_taken/1", "sold_out/2", "eta_sellout/1", "bought_recently/1"),
+    *("in_carts/2", "ends_in/2"),
 )
 EDITIONS: dict[int, tuple[str, ...]] = {1: _FIRST, 2: _SECOND}

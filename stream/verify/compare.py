@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stream.contract.overlay import Claim, Count, Overlay, Sale
+    from stream.verify.figures import DepartureFigures
 
 TOLERATED_ERRORS = 2.0
 
@@ -36,7 +37,12 @@ _LEDGER = (
 )
 _STATUSES = get_args(SaleStatus)
 # What a claim's value must be, where it is a figure that is recounted.
-_CLAIMED = {"stock_left": "available", "sold_out": "available", "in_carts": "carters_without_order"}
+_CLAIMED = {
+    "stock_left": "available",
+    "all_taken": "held",
+    "sold_out": "available",
+    "in_carts": "carters_without_order",
+}
 
 
 class Figure(Struct, frozen=True):
@@ -57,8 +63,8 @@ class Figure(Struct, frozen=True):
         return abs(self.published - self.recounted) <= TOLERATED_ERRORS * self.error_95 * max(abs(self.recounted), 1e-9)
 
 
-def compare(recounted: RoomFigures, overlay: Overlay) -> list[Figure]:
-    """All figures of one room. `recounted` must be of the document's room and `as_of_ms`.
+def compare(recounted: RoomFigures, overlay: Overlay, departures: DepartureFigures | None = None) -> list[Figure]:
+    """All figures of one room. `recounted` must be of the document's room and `as_of_ms`, and so must `departures`.
 
     A document may lack as many items of a list as it says that were left out for want of room.
     """
@@ -67,7 +73,12 @@ def compare(recounted: RoomFigures, overlay: Overlay) -> list[Figure]:
     figures += _money(recounted, overlay, left_out.get("money", 0))
     figures += _rates(recounted, overlay, left_out.get("rates", 0))
     figures += _sales(recounted, overlay, left_out.get("sales", 0))
-    figures += (figure for claim in overlay.claims if (figure := _claim(recounted, claim)) is not None)
+    for claim in overlay.claims:
+        figure = _claim(recounted, claim)
+        if figure is not None:
+            figures.append(figure)
+        if departures is not None and claim.claim == "watching_now":
+            figures += _departures(departures, claim)
     return figures
 
 
@@ -180,6 +191,14 @@ def _claim(recounted: RoomFigures, claim: Claim) -> Figure | None:
         return None
     sale = recounted.sales.get(SaleKey(claim.sale_id, claim.sku_id))
     return Figure(f"claim {claim.claim}", None if sale is None else getattr(sale, name), _one(claim))
+
+
+def _departures(departures: DepartureFigures, claim: Claim) -> Iterator[Figure]:
+    """What shows that leaving is heard of. Where an older worker did not count it, what came later is less."""
+    if "since_ms" not in claim.inputs:
+        for name, figure in departures._asdict().items():
+            if name in claim.inputs:  # under the first edition nobody asked
+                yield Figure(f"claim watching_now {name}", figure, claim.inputs[name])
 
 
 def _one(claim: Claim) -> int | None:

@@ -181,7 +181,11 @@ class Counting:
             return None, [Figure(error.name, error.expected, error.found)]
         place = self.places.get(room_id)
         rules = None if place is None else self._rulebook.of_epoch(place.partition, overlay.epoch)
-        return overlay.as_of_ms, compare(self.recount.room(room_id, overlay.as_of_ms, rules, overlay.session), overlay)
+        recounted = self.recount.room(room_id, overlay.as_of_ms, rules, overlay.session)
+        departures = None
+        if any(claim.claim == "watching_now" for claim in overlay.claims):
+            departures = self.recount.departures(room_id, overlay.as_of_ms)
+        return overlay.as_of_ms, compare(recounted, overlay, departures)
 
     def silent_since(self, room_id: str, now_ms: float) -> bool:
         """Whether a room's session has ended by now: by word, or it was silent for so long."""

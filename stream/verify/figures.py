@@ -83,6 +83,19 @@ class SaleFigures(Struct, frozen=True, kw_only=True):
     suspicions: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
+class DepartureFigures(NamedTuple):
+    """How visits ended: heard to end, or given up or still going on unheard; the long ones apart.
+
+    `silent_ms`: since the last one that was heard to end; −1: there was none.
+    """
+
+    left: int
+    not_left: int
+    left_long: int
+    not_left_long: int
+    silent_ms: int
+
+
 class RoomFigures(Struct, frozen=True, kw_only=True):
     """One room as of one moment."""
 

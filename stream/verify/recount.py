@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stream.contract.events import RoomEvent
     from stream.contract.overlay import Session
     from stream.contract.recording import RecordedRecord
-    from stream.verify.figures import RoomFigures
+    from stream.verify.figures import DepartureFigures, RoomFigures
     from stream.verify.session_count import SessionCount
 
 
@@ -349,6 +349,11 @@ class Recount:
             room.assume(rules)
         room.look_at(session)
         return room.figures(as_of_ms)
+
+    def departures(self, room_id: str, as_of_ms: int) -> DepartureFigures:
+        """How visits ended in the session whose figures were asked for last."""
+        room = self._rooms.get(room_id) or RoomCount(room_id, self._rulebook.stated)
+        return room.departures(as_of_ms)
 
     def last_second_ms(self, room_id: str) -> int:
         """When the room was last heard of, to the second; 0: never."""

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stream.contract.overlay import Session
+    from stream.verify.figures import DepartureFigures
 
 __all__ = ["Assumptions", "RoomCount"]
 
@@ -113,10 +114,10 @@ class RoomCount:
             case Enter():
                 second.views += 1
                 self._meet(second.viewers, event.user_id)
-                self._come_or_go(session.entered_ms, event, effective_ms)
+                self._come_or_go(event, effective_ms)
                 self._apply_carts(event, effective_ms)
             case Leave():
-                self._come_or_go(session.left_ms, event, effective_ms)
+                self._come_or_go(event, effective_ms)
                 self._apply_carts(event, effective_ms)
             case ProductClick():
                 self._meet(second.clickers, event.user_id)
@@ -236,11 +237,11 @@ class RoomCount:
         if not is_no_one(user_id, self._edition):
             people.add(user_id)
 
-    def _come_or_go(self, latest_ms: dict[str, int], event: Enter | Leave, at_ms: int) -> None:
+    def _come_or_go(self, event: Enter | Leave, at_ms: int) -> None:
         """The session did, else the user; where neither is known nobody can be told from another."""
         for name in (event.session_id, event.user_id):
             if name is not None and not is_no_one(name, self._edition):
-                _note_latest(latest_ms, name, at_ms)
+                self._session.come_or_go(name, at_ms, gone=isinstance(event, Leave))
                 return
 
     # -- sessions ---------------------------------------------------------------------------------------------------
@@ -401,6 +402,10 @@ class RoomCount:
             },
             sales=self._ledgers(as_of_ms),
         )
+
+    def departures(self, as_of_ms: int) -> DepartureFigures:
+        """How visits ended, as of a moment."""
+        return self._session.departures(as_of_ms, self._assumptions.presence_timeout_ms)
 
     def _ledgers(self, as_of_ms: int) -> dict[SaleKey, SaleFigures]:
         held, sold, released = Counter[SaleKey](), Counter[SaleKey](), Counter[SaleKey]()

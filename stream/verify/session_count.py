@@ -14,13 +14,17 @@ from msgspec import Struct, field
 
 from stream.contract.events import MAX_AHEAD_MS
 from stream.verify.cart_count import CartCount
-from stream.verify.figures import WINDOWS_MS, Fraction, MoneyFigures
+from stream.verify.figures import WINDOWS_MS, DepartureFigures, Fraction, MoneyFigures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from stream.contract.events import OrderStatus
     from stream.verify.figures import SaleKey
+
+
+MINUTE_MS = 60_000
+LONG_VISIT_MS = 5 * MINUTE_MS
 
 
 class Facts(Struct):
@@ -94,6 +98,7 @@ class SessionCount:
         self.placed_orders: set[str] = set()
         self.entered_ms: dict[str, int] = {}
         self.left_ms: dict[str, int] = {}
+        self._moves: dict[str, list[tuple[int, bool]]] = {}  # by who: when, and whether it was a going
         self._seconds: dict[int, Facts] = {}
         self._settled = Facts()  # seconds that have left every window, added up
         self._settled_last: int | None = None
@@ -166,6 +171,31 @@ class SessionCount:
             if entered_ms > self.left_ms.get(session, -1) and entered_ms + timeout_ms >= as_of_ms
         )
 
+    def come_or_go(self, who: str, at_ms: int, *, gone: bool) -> None:
+        """Somebody came, or went."""
+        latest_ms = self.left_ms if gone else self.entered_ms
+        latest_ms[who] = max(at_ms, latest_ms.get(who, at_ms))
+        self._moves.setdefault(who, []).append((at_ms, gone))
+
+    def departures(self, as_of_ms: int, timeout_ms: int) -> DepartureFigures:
+        """How visits ended."""
+        left = left_long = timed_out = 0
+        for moves in self._moves.values():
+            visits = _visits(sorted(moves), timeout_ms)
+            for entered_ms, left_ms in visits:
+                if left_ms is not None:
+                    left += 1
+                    left_long += left_ms - entered_ms > LONG_VISIT_MS
+                elif entered_ms + timeout_ms <= as_of_ms:
+                    timed_out += 1
+        watching = self.watching(as_of_ms, timeout_ms)
+        not_left, not_left_long = (
+            max(0, watching - self.window(window_ms, as_of_ms).views) + timed_out
+            for window_ms in (MINUTE_MS, LONG_VISIT_MS)
+        )
+        silent_ms = as_of_ms - max(self.left_ms.values()) if self.left_ms else -1
+        return DepartureFigures(left, not_left, left_long, not_left_long, silent_ms)
+
     def money(self) -> dict[str, MoneyFigures]:
         """By currency."""
         currencies = {*self.placed_minor, *self.paid_minor, *(+self.net_minor), *(-self.net_minor)}
@@ -173,6 +203,28 @@ class SessionCount:
             currency: MoneyFigures(self.placed_minor[currency], self.paid_minor[currency], self.net_minor[currency])
             for currency in currencies
         }
+
+
+def _visits(moves: Iterable[tuple[int, bool]], timeout_ms: int) -> Iterator[tuple[int, int | None]]:
+    """Each visit of one session: its latest coming, and when it was left; None: it was not. `moves`: in order of time.
+
+    Who comes again within a minute has not been away, who goes again so soon goes once, and who goes without having
+    come is nobody.
+    """
+    entered_ms: int | None = None
+    left_ms: int | None = None
+    for at_ms, gone in moves:
+        if entered_ms is not None:
+            over = at_ms >= entered_ms + timeout_ms if left_ms is None else at_ms > left_ms + MINUTE_MS
+            if over:
+                yield entered_ms, left_ms
+                entered_ms = left_ms = None
+        if not gone:
+            entered_ms, left_ms = at_ms, None
+        elif entered_ms is not None:
+            left_ms = at_ms
+    if entered_ms is not None:
+        yield entered_ms, left_ms
 
 
 def _united(seconds: Iterable[Facts]) -> Facts:

@@ -27,6 +27,7 @@ LOOKS: dict[Level, Look] = {
     "rush": Look("▆", "bold #fb923c"),
     "snap_up": Look("█", "bold #f87171"),
     "last_call": Look("‼", "bold #ef4444"),
+    "all_taken": Look("◌", "bold #94a3b8"),
     "sold_out": Look("✕", "bold #94a3b8"),
     "ended": Look("■", "#94a3b8"),
     "unknown": Look("?", "#94a3b8"),

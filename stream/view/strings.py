@@ -68,6 +68,7 @@ EN = Strings(
         "rush": "RUSH",
         "snap_up": "SNAP UP",
         "last_call": "LAST CALL",
+        "all_taken": "all taken",
         "sold_out": "sold out",
         "ended": "ended",
         "unknown": "unknown",
@@ -75,6 +76,7 @@ EN = Strings(
     statuses={"unknown": "not announced", "scheduled": "scheduled", "open": "open", "ended": "ended"},
     claims={
         "stock_left": "{value} left",
+        "all_taken": "all taken, {value} not yet paid",
         "sold_out": "sold out",
         "bought_recently": "{value} bought in the last {window}, net of cancels",
         "in_carts": "in {value} people's carts",
@@ -84,6 +86,7 @@ EN = Strings(
     },
     claim_names={
         "stock_left": "N left",
+        "all_taken": "all taken",
         "sold_out": "sold out",
         "bought_recently": "N bought",
         "in_carts": "N in carts",
@@ -100,6 +103,7 @@ EN = Strings(
         "records_misplaced": "some of its records lie where nobody counts them",
         "nothing_left": "nothing is left to hurry for",
         "approximate": "too many to be counted one by one",
+        "leaves_not_heard": "too few are heard to leave to say who is there",
         "sale_not_open": "the sale is not open",
         "stock_unknown": "nobody said how many there are",
     },
@@ -174,6 +178,7 @@ ZH_CN = Strings(
         "rush": "抢购",
         "snap_up": "疯抢",
         "last_call": "最后机会",
+        "all_taken": "已抢完",
         "sold_out": "售罄",
         "ended": "已结束",
         "unknown": "未知",
@@ -181,6 +186,7 @@ ZH_CN = Strings(
     statuses={"unknown": "未公布", "scheduled": "即将开始", "open": "进行中", "ended": "已结束"},
     claims={
         "stock_left": "仅剩 {value} 件",
+        "all_taken": "已抢完,{value} 件待付款",
         "sold_out": "已售罄",
         "bought_recently": "近 {window} 净售 {value} 件",
         "in_carts": "{value} 人已加购",
@@ -190,6 +196,7 @@ ZH_CN = Strings(
     },
     claim_names={
         "stock_left": "剩余件数",
+        "all_taken": "已抢完",
         "sold_out": "售罄",
         "bought_recently": "近期购买",
         "in_carts": "加购人数",
@@ -206,6 +213,7 @@ ZH_CN = Strings(
         "records_misplaced": "部分记录写错了分区，未计入",
         "nothing_left": "已无货可抢",
         "approximate": "人数过多，只能估算",
+        "leaves_not_heard": "离开事件太少，无法得知在看人数",
         "sale_not_open": "活动未开始",
         "stock_unknown": "库存未公布",
     },

@@ -33,7 +33,7 @@ LABEL_COLUMNS = 24
 GREY = Style(color="#64748b", dim=True)
 MAX_SALES = 6
 MAX_CLAIM_LINES = 8
-_LEVEL_ORDER = ("last_call", "snap_up", "rush", "brisk", "warming", "calm", "sold_out", "unknown", "ended")
+_LEVEL_ORDER = ("last_call", "snap_up", "rush", "brisk", "warming", "calm", "all_taken", "sold_out", "unknown", "ended")
 _PLACE_OF_LEVEL: dict[str, int] = {level: place for place, level in enumerate(_LEVEL_ORDER)}
 
 

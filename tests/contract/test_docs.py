@@ -14,6 +14,7 @@ from stream.contract.overlay import ClaimKind, Count, EtaSellout, Sale, Urgency,
 from stream.core import eta
 from stream.core.claims import ClaimBook
 from stream.core.memory import Shared
+from stream.core.presence import Departures
 from stream.core.rates import all_rates
 from stream.core.room import Room
 from stream.core.rules import Rules
@@ -161,9 +162,11 @@ def _books() -> Iterator[ClaimBook]:
     far_ms = now_ms + Rules().ends_in_max_ms + 1
     forecast = EtaSellout(1_000, 2_000, 0.9)
     rules = load_settings().rules()
-    for status, available, planned_ms, suspects, found, ends_at_ms, people, stale, misplaced in product(
+    heard, unheard = Departures(100, 99, 99, 0, 0, 100, 100, -1), Departures(100, 0, 0, 0, -1, 0, 0, -1)
+    for status, available, held, planned_ms, suspects, found, ends_at_ms, people, stale, misplaced in product(
         ("unknown", "scheduled", "open", "ended"),
         (0, 10, 900),
+        (0, 100),
         (None, now_ms + 1),
         (0, 50),
         (None, forecast),
@@ -184,8 +187,8 @@ def _books() -> Iterator[ClaimBook]:
             offered=1_000 if known else None,
             restocked=0,
             available=available if known else None,
-            held=100,
-            sold=0,
+            held=held,
+            sold=100 - held,
             oversold=0,
             over_limit=0,
             released=0,
@@ -201,7 +204,7 @@ def _books() -> Iterator[ClaimBook]:
             urgency=Urgency("unknown", 0, []),
         )
         book.sale(sale, people, people, misplaced=misplaced)
-        book.watching(people)
+        book.watching(people, heard if held else unheard)
         yield book
 
 

@@ -41,6 +41,8 @@ TIGHT = Rules(
     urgency_fall_after_ms=2_000,
 )
 
+SECOND = msgspec.structs.replace(TIGHT, signals_edition=2, leaves_min=1, leaves_share_min=0.1, leaves_missing_max=1_000)
+
 
 class Compared:
     """Stands where the partition makes documents."""
@@ -132,7 +134,7 @@ def run(seed: int, rules: Rules) -> None:
             log.fold = restarted(log.fold, saved, rules)
 
 
-@pytest.mark.parametrize("rules", [Rules(), TIGHT], ids=["default", "tight"])
+@pytest.mark.parametrize("rules", [Rules(), TIGHT, SECOND], ids=["default", "tight", "second"])
 @pytest.mark.parametrize("seed", range(16))
 def test_what_is_kept_says_the_same_as_what_is_made_anew(
     seed: int, rules: Rules, monkeypatch: pytest.MonkeyPatch
@@ -148,8 +150,9 @@ def test_these_runs_make_every_claim(monkeypatch: pytest.MonkeyPatch) -> None:
     compared = Compared()
     monkeypatch.setattr(publishing, "document_of", compared)
     for seed in range(2):
-        run(seed, TIGHT)
-        run(seed, msgspec.structs.replace(TIGHT, suspect_unpaid_orders=20))
+        run(seed, SECOND)
+        run(seed, msgspec.structs.replace(SECOND, suspect_unpaid_orders=20))
+        run(seed, msgspec.structs.replace(SECOND, suspect_unpaid_orders=20, hold_ms=2_000))
     assert compared.claims.keys() == set(get_args(ClaimKind))
     reasons = {reason for _, reason in compared.withheld}
     assert len(reasons) >= 5, set(get_args(WithheldReason)) - reasons

@@ -17,6 +17,7 @@ from stream.contract.overlay import (
     WithheldReason,
 )
 from stream.core.claims import SOURCES, ClaimBook
+from stream.core.presence import Departures
 from stream.core.rules import Rules
 from tests.support.events import at
 from tests.support.rooms import TOPICS
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from stream.contract.overlay import Claim
 
 RULES = Rules()
+SECOND = Rules(signals_edition=2)
 NOW = at(100)
 EVIDENCE: list[Evidence | None] = [Evidence(f"live.{index}", 3, index, index + 10) for index in range(len(TOPICS))]
 
@@ -66,9 +68,14 @@ def sale(**changes: Any) -> Sale:
 
 
 def book_of(
-    the_sale: Sale | None = None, units: int = 9, orders: int = RULES.bought_min_orders, *, stale: bool = False
+    the_sale: Sale | None = None,
+    units: int = 9,
+    orders: int = RULES.bought_min_orders,
+    *,
+    stale: bool = False,
+    rules: Rules = RULES,
 ) -> ClaimBook:
-    book = ClaimBook(RULES, EVIDENCE, "3-17", NOW, stale=stale)
+    book = ClaimBook(rules, EVIDENCE, "3-17", NOW, stale=stale)
     book.sale(the_sale or sale(), units, orders)
     return book
 
@@ -192,6 +199,25 @@ def test_sold_out_is_said_instead_of_none_left() -> None:
     assert "eta_sellout" not in said(book) | reasons(book)
 
 
+def test_what_is_only_held_is_taken_and_not_sold_out() -> None:
+    taken = book_of(sale(available=0, held=876, sold=3_224), rules=SECOND)
+    claim = said(taken)["all_taken"]
+    assert (claim.value, claim.unit, claim.rule) == (876, "items", "all_taken/1")
+    assert claim.inputs["sold"] == 3_224
+    assert "sold_out" not in said(taken)
+    gone = said(book_of(sale(available=0, held=0, sold=100), rules=SECOND))
+    assert (gone["sold_out"].value, gone["sold_out"].rule) == (0, "sold_out/2")
+    assert "all_taken" not in gone
+    assert SOURCES["all_taken"] == SOURCES["sold_out"]
+
+
+@pytest.mark.parametrize("changes", [{"restock_planned_at_ms": NOW + 1}, {"suspect_units": 10}])
+def test_all_taken_is_withheld_for_the_reasons_of_sold_out(changes: dict[str, int]) -> None:
+    taken = reasons(book_of(sale(available=0, held=20, **changes), rules=SECOND))
+    gone = reasons(book_of(sale(available=0, held=20, **changes)))
+    assert taken["all_taken"] == gone["sold_out"]
+
+
 def test_without_known_stock_nothing_is_said_of_it() -> None:
     assert reasons(book_of(sale(available=None)))["stock_left"] == "stock_unknown"
     assert reasons(book_of(sale(offered=None)))["stock_left"] == "stock_unknown"
@@ -263,6 +289,31 @@ def test_watching_is_said_from_a_few_sessions_on() -> None:
             claim = book.claims[0]
             assert (claim.id, claim.value, claim.unit) == ("watching_now:3-17", watching, "people")
             assert (claim.sale_id, claim.sku_id, claim.inputs) == (None, None, {"open_sessions": watching})
+
+
+def test_watching_is_said_only_where_leaving_is_heard_of() -> None:
+    book = ClaimBook(SECOND, EVIDENCE, "3-17", NOW, stale=False)
+    book.watching(60, Departures(60, 0, 0, 0, -1, 0, 0, -1))
+    assert book.withheld == [Withheld("watching_now", "leaves_not_heard")]
+    book.watching(RULES.watching_min - 1, Departures(9, 0, 0, 0, -1, 0, 0, -1))
+    assert book.withheld[1:] == [Withheld("watching_now", "sample_too_small")]
+    book.watching(60, Departures(60, 90, 40, 1, 500, 40, 50, -1))
+    (claim,) = book.claims
+    assert (claim.value, claim.rule) == (60, "watching_now/2")
+    assert claim.inputs == {
+        "open_sessions": 60,
+        "left": 90,
+        "not_left": 21,
+        "left_long": 40,
+        "not_left_long": 11,
+        "silent_ms": 500,
+    }
+
+
+def test_where_an_older_worker_did_not_count_it_is_said_since_when_it_was() -> None:
+    book = ClaimBook(SECOND, EVIDENCE, "3-17", NOW, stale=False)
+    book.watching(60, Departures(60, 90, 40, 1, 500, 40, 50, at(7)))
+    assert book.claims[0].inputs["since_ms"] == at(7)
 
 
 # -- ends_in -----------------------------------------------------------------------------------------------------------

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 
 from stream.core.presence import Presence
+from stream.core.rules import Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 TIMEOUT_MS = 10_000
 CLOSED_MS = 500
@@ -180,3 +185,131 @@ def test_whoever_watches_is_whoever_entered_last_and_not_too_long_ago(seed: int)
             for session, entered_ms in entered.items()
             if entered_ms > left.get(session, -1) and entered_ms + TIMEOUT_MS > now_ms
         )
+
+
+# -- whether leaving is heard of ---------------------------------------------------------------------------------------
+SECOND = Rules(signals_edition=2)
+TIMEOUT = 4 * 3_600_000
+MINUTE = 60_000
+
+
+def heard_of(room: Presence, now_ms: int, came_lately: int = 0, came: int = 0) -> bool:
+    room.advance(now_ms)
+    return room.departures(now_ms, came_lately, came).are_heard_of(SECOND)
+
+
+def evening(
+    seconds: int, stay: int, leaves: Callable[[int], bool], *, per_second: int = 2
+) -> Iterator[tuple[int, int, bool]]:
+    """Visitors come and stay; of each minute: when it is over, how many are open, whether leaving is heard of."""
+    room = Presence(TIMEOUT, 2 * MINUTE)
+    came: list[int] = []
+    for second in range(seconds):
+        for number in range(per_second):
+            room.enter(f"u{second}-{number}", second * 1_000)
+        if second >= stay:
+            for number in range(per_second):
+                if leaves((second - stay) * per_second + number):
+                    room.leave(f"u{second - stay}-{number}", second * 1_000)
+        came.append(per_second)
+        if second % 60 == 59:
+            now_ms = second * 1_000 + 999
+            room.advance(now_ms)
+            said = heard_of(room, now_ms, sum(came[-60:]), sum(came[-300:]))
+            yield second + 1, room.open_sessions, said
+
+
+def test_where_nobody_is_heard_to_leave_nobody_is_known_to_be_there() -> None:
+    room = Presence(TIMEOUT, 2 * MINUTE)
+    for number in range(60):
+        room.enter(f"u{number}", number * 1_000)
+    assert not any(heard_of(room, minute * MINUTE) for minute in range(1, 181))
+    assert not any(said for _, _, said in evening(1_800, 120, lambda _: False))
+
+
+def test_where_leaves_come_it_is_said_within_minutes() -> None:
+    assert [said for _, _, said in evening(3_600, 120, lambda _: True)] == [False] * 3 + [True] * 57
+
+
+def test_a_room_in_which_people_stay_for_long_is_believed_once_enough_have_left() -> None:
+    said = [said for _, _, said in evening(7_200, 1_200, lambda _: True, per_second=1)]
+    first = said.index(True)
+    assert 20 < first < 60
+    assert all(said[first:])
+
+
+@pytest.mark.parametrize("of_ten", [1, 3, 5])
+def test_where_part_of_the_leaves_come_nothing_is_said(of_ten: int) -> None:
+    assert not any(said for _, _, said in evening(1_800, 120, lambda visit: visit % 10 < of_ten))
+
+
+@pytest.mark.parametrize("of_ten", [7, 9])
+def test_where_most_leaves_come_nothing_far_from_true_is_said(of_ten: int) -> None:
+    for _, watching, said in evening(4_800, 120, lambda visit: visit % 10 < of_ten):
+        assert not said or watching < 3 * 240
+
+
+@pytest.mark.parametrize("stay", [60, 120, 600])
+def test_leaves_that_cease_are_noticed(stay: int) -> None:
+    stops = 1_800 + 2 * stay
+    said = {second: said for second, _, said in evening(stops + 900, stay, lambda visit: visit // 2 + stay < stops)}
+    assert said[stops // 60 * 60]
+    assert not any(value for second, value in said.items() if second >= stops + 120)
+
+
+def test_in_a_room_that_has_just_begun_nothing_is_known() -> None:
+    room = Presence(TIMEOUT, 2 * MINUTE)
+    for number in range(500):
+        room.enter(f"u{number}", number * 10)
+    assert not heard_of(room, 6_000, 500, 500)
+
+
+def test_who_leaves_without_having_come_proves_nothing() -> None:
+    room = Presence(TIMEOUT, 2 * MINUTE)
+    for number in range(60):
+        room.enter(f"u{number}", 1_000)
+        for again in range(9):
+            room.leave(f"stranger{number}-{again}", 2_000 + again)
+    assert not heard_of(room, 10 * MINUTE)
+    assert room.departures(10 * MINUTE, 0, 0).left == 0
+
+
+def test_a_second_leave_of_a_visit_proves_no_more() -> None:
+    room = Presence(TIMEOUT, 2 * MINUTE)
+    room.enter("a", 0)
+    for second in range(1, 400, 10):
+        room.leave("a", second * 1_000)
+        room.advance(second * 1_000)
+    assert room.departures(400_000, 0, 0).left == 1
+
+
+def test_who_comes_back_within_a_minute_has_not_been_away() -> None:
+    room = Presence(TIMEOUT, 2 * MINUTE)
+    for second in range(0, 600, 20):
+        room.enter("a", second * 1_000)
+        room.leave("a", (second + 10) * 1_000)
+    assert room.departures(600_000, 0, 0).left == 1
+    room.enter("a", 590_000 + MINUTE + 1)
+    assert room.departures(700_000, 0, 0).left == 1
+    room.leave("a", 710_000)
+    assert room.departures(710_000, 0, 0).left == 2
+
+
+def test_how_visits_ended_is_the_same_after_a_restart() -> None:
+    random = Random(5)
+    for _ in range(30):
+        room = Presence(20 * MINUTE, 2 * MINUTE)
+        now_ms = 0
+        for _ in range(300):
+            now_ms += random.randrange(20_000)
+            room.advance(now_ms)
+            (room.enter if random.random() < 0.6 else room.leave)(f"u{random.randrange(20)}", now_ms)
+            if random.random() < 0.05:
+                again = Presence(20 * MINUTE, 2 * MINUTE)
+                # Of a session that is over what was saved last may still be read.
+                again.restore({"gone": (0, 10_000), **room.sessions} if now_ms > 5 * MINUTE else room.sessions)
+                again.restore_departures(room.saved_departures())
+                again.rebuild()
+                assert again.departures(now_ms, 0, 0) == room.departures(now_ms, 0, 0)
+                assert again.sessions == room.sessions
+                room = again

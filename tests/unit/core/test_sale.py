@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 SECOND = Rules(contract_edition=2)
 
 
+def test_what_is_only_held_has_a_level_of_its_own_until_it_is_paid_or_comes_back() -> None:
+    room = new_room(Rules(signals_edition=2, hold_ms=30_000))
+    fold_at_own_time(room, opened(2, ends_s=None), order("placed", "o1", "a", s=1), order("placed", "o2", "b", s=1))
+    assert shown_urgency(room, room.ledgers["s1", "k1"], look(room, room.ledgers["s1", "k1"], at(2)), at(2)).level == (
+        "all_taken"
+    )
+    fold_at_own_time(room, order("paid", "o1", "a", s=3), order("paid", "o2", "b", s=4))
+    ledger = room.ledgers["s1", "k1"]
+    assert shown_urgency(room, ledger, look(room, ledger, at(5)), at(5)).level == "sold_out"
+
+
 # -- status ------------------------------------------------------------------------------------------------------------
 def status(room: Room, s: float) -> tuple[str, int | None, bool]:
     return status_of(room.ledgers["s1", "k1"], room, at(s))

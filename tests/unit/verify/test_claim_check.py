@@ -48,6 +48,8 @@ def show() -> list[RecordedRecord]:
     found = [event("sales", 0, "sale_opened", **terms)]
     for user in range(PEOPLE):
         found.append(event("visits", 10 + user, "enter", user_id=f"u{user}"))
+        found.append(event("visits", 40 + user, "enter", user_id=f"gone{user}"))
+        found.append(event("visits", 2_000 + user, "leave", user_id=f"gone{user}"))
         cart = {"user_id": f"c{user}", "sku_id": "k", "quantity": 1, "sale_id": "s"}
         found.append(event("cart-adds", 100 + user, "cart_add", **cart))
         found.append(order(1_000 * (user + 1), user, "placed"))

@@ -200,7 +200,7 @@ export class Charts {
     return this.#history.events
       .filter((event) => event.key === key && !event.first)
       // These are told as what happened, in full.
-      .filter((event) => event.kind !== "level" || (event.value !== "sold_out" && event.value !== "ended"))
+      .filter((event) => event.kind !== "level" || !["all_taken", "sold_out", "ended"].includes(event.value))
       .map((event) => ({ atMs: event.atMs, label: eventLabel(event, this.#context.strings), tone: event.kind }));
   }
 

@@ -130,11 +130,18 @@ function* eventsBetween(old, sale) {
   if (sale.ends_at_ms !== null && old.ends_at_ms !== null && sale.ends_at_ms > old.ends_at_ms && sale.extended) {
     yield { kind: "extended", value: sale.ends_at_ms };
   }
-  if (old.available !== 0 && sale.available === 0) yield { kind: "sold_out" };
+  const gone = goneAs(sale);
+  if (gone !== null && gone !== goneAs(old)) yield { kind: gone, value: sale.held };
   if (old.available === 0 && sale.available > 0 && sale.restocked === old.restocked) yield { kind: "available" };
   if (sale.oversold > old.oversold) yield { kind: "oversold", value: sale.oversold };
   if (old.status !== sale.status && sale.status === "ended") yield { kind: "ended" };
   if (old.urgency.level !== sale.urgency.level) {
     yield { kind: "level", value: sale.urgency.level, because: sale.urgency.because, atMs: sale.urgency.since_ms };
   }
+}
+
+/** Nothing is left: all of it is sold, or some is only held. Null: something is left. */
+function goneAs(sale) {
+  if (sale.available !== 0) return null;
+  return sale.held > 0 ? "all_taken" : "sold_out";
 }

@@ -10,7 +10,7 @@ import { keyed } from "./keyed.js";
 import { becauseLines } from "./reasons.js";
 
 const MAX_SHOWN = 4;
-const ORDER = ["last_call", "snap_up", "rush", "sold_out", "brisk", "warming", "calm", "unknown", "ended"];
+const ORDER = ["last_call", "snap_up", "rush", "all_taken", "sold_out", "brisk", "warming", "calm", "unknown", "ended"];
 
 /** The most urgent first; stable among equals. */
 export function sorted(sales) {

@@ -9,7 +9,7 @@ import { keyed } from "./keyed.js";
 import { becauseLines } from "./reasons.js";
 
 const MAX_LINES = 60;
-const TOLD_BY_LEVEL = new Set(["sold_out", "ended"]);
+const TOLD_BY_LEVEL = new Set(["all_taken", "sold_out", "ended"]);
 
 export class Urgency {
   #context;

@@ -39,6 +39,7 @@ export function meter(rank, of = 6) {
 
 /** The drawing of a level. */
 export function levelIcon(level, rank) {
+  if (level === "all_taken") return icon("bag");
   if (level === "sold_out") return icon("cross");
   if (level === "ended") return icon("stop");
   return meter(rank);

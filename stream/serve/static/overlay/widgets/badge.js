@@ -6,6 +6,9 @@ import { isWanted, RAMP } from "../subject.js";
 import { levelIcon } from "../icons.js";
 import { Widget } from "../widget.js";
 
+/** Of what no longer sells, what leads. */
+const PAST = { all_taken: -1, sold_out: -2 };
+
 export class BadgeWidget extends Widget {
   #parts;
 
@@ -25,16 +28,18 @@ export class BadgeWidget extends Widget {
   }
 
   /**
-   * "Sold out" is a claim and needs one that may be said. A rush is said of nobody whose orders look fake, and "last
+   * "Sold out" and "all taken" are claims and need one that may be said. A rush is said of nobody whose orders look fake, and "last
    * call" of nothing that is about to be restocked.
    */
   #allowed(level, sales) {
     const of = (each) => sales.some((sale) => sale.sale_id === each.sale_id && sale.sku_id === each.sku_id);
-    if (level === "sold_out") return this.context.room.claims.some((claim) => claim.claim === "sold_out" && of(claim));
+    if (level === "sold_out" || level === "all_taken") {
+      return this.context.room.claims.some((claim) => claim.claim === level && of(claim));
+    }
     if (level === "ended" || level === "calm") return true;
     const reasons = new Set(
       this.context.room.overlay.withheld
-        .filter((each) => (each.claim === "stock_left" || each.claim === "sold_out") && of(each))
+        .filter((each) => ["stock_left", "all_taken", "sold_out"].includes(each.claim) && of(each))
         .map((each) => each.reason),
     );
     return !reasons.has("suspected_fake_orders") && !(level === "last_call" && reasons.has("restock_planned"));
@@ -58,7 +63,7 @@ export class BadgeWidget extends Widget {
 function highest(sales) {
   const order = (sale) => {
     const rank = RAMP.indexOf(sale.urgency.level);
-    return rank >= 0 ? rank : sale.urgency.level === "sold_out" ? -1 : -2;
+    return rank >= 0 ? rank : (PAST[sale.urgency.level] ?? -3);
   };
   return sales.reduce((best, sale) => (best === null || order(sale) > order(best) ? sale : best), null)?.urgency;
 }

@@ -1,4 +1,5 @@
-// "N left" of one SKU in one sale, with how much of it is sold and held. Says what `stock_left` or `sold_out` allows.
+// "N left" of one SKU in one sale, with how much of it is sold and held; "all taken, N not yet paid"; "sold out". Says
+// what `stock_left`, `all_taken` or `sold_out` allows.
 
 import { foreign, h, setText } from "../../dom.js";
 import { fill, grouped, pieces, share } from "../../text.js";
@@ -13,15 +14,16 @@ export class StockWidget extends Widget {
   #correction = 0;
 
   view() {
-    const claim = claimOf(this.context, "stock_left", "sold_out");
+    const claim = claimOf(this.context, "stock_left", "all_taken", "sold_out");
     if (claim === null) return null;
     const { offered, restocked, held, sold } = claim.inputs;
     const total = offered + restocked;
     return {
-      key: `${claim.claim === "sold_out"} ${claim.sale_id} ${claim.sku_id}`,
+      key: `${claim.claim} ${claim.sale_id} ${claim.sku_id}`,
       name: nameOf(claim.sku_id, this.context.params),
-      soldOut: claim.claim === "sold_out",
-      left: claim.value,
+      says: claim.claim,
+      left: claim.claim === "stock_left" ? claim.value : 0,
+      unpaid: claim.claim === "all_taken" ? grouped(claim.value) : "",
       sold: total > 0 ? Math.min(sold / total, 1) : 0,
       held: total > 0 ? Math.min(held / total, 1 - Math.min(sold / total, 1)) : 0,
       share: total > 0 && claim.claim === "stock_left" ? share(Math.min(sold, total), total) : "",
@@ -31,7 +33,11 @@ export class StockWidget extends Widget {
   build(view) {
     const { strings } = this.context;
     const figure = h("span.figure");
-    const says = view.soldOut ? [h("span.figure", {}, strings.overlay.soldOut)] : said(strings.overlay.left, figure);
+    const says = {
+      stock_left: () => said(strings.overlay.left, figure),
+      all_taken: () => [h("span.figure", {}, strings.overlay.allTaken)],
+      sold_out: () => [h("span.figure", {}, strings.overlay.soldOut)],
+    }[view.says]();
     const name = h("span.name");
     const sellThrough = h("span.aside");
     const correction = h("span.correction", { hidden: true });
@@ -53,7 +59,9 @@ export class StockWidget extends Widget {
   paint(view, before) {
     const { figure, name, sellThrough, correction, sold, held } = this.#parts;
     name.replaceChildren(foreign(view.name));
-    setText(sellThrough, view.share ? fill(this.context.strings.overlay.sellThrough, { share: view.share }) : "");
+    const words = this.context.strings.overlay;
+    const unpaid = view.unpaid ? fill(words.notYetPaid, { n: view.unpaid }) : "";
+    setText(sellThrough, view.share ? fill(words.sellThrough, { share: view.share }) : unpaid);
     sold.style.inlineSize = `${(view.sold * 100).toFixed(2)}%`;
     held.style.inlineSize = `${(view.held * 100).toFixed(2)}%`;
     const more = before === null ? 0 : view.left - before.left;

@@ -1,0 +1,105 @@
+"""How the visits of one room's session ended, added up along the log: whether leaving is heard of at all.
+
+The rule is `docs/signals.md`'s, "Who is watching"; `session_count` works the same figures out from all facts.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import Counter
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+MINUTE_MS = 60_000
+LONG_MS = 5 * MINUTE_MS
+SECOND_MS = 1_000
+
+
+class _Ends(NamedTuple):
+    """The visits of one name: `left` of them were left, `long` ones of these, `lost` were given up for another one.
+
+    `open_ms`: when the last one began, if nobody left it; else −1.
+    """
+
+    left: int = 0
+    long: int = 0
+    lost: int = 0
+    open_ms: int = -1
+
+
+class VisitsSeen:
+    """Visits of one session.
+
+    Attributes:
+        left: visits that were left; `left_long`: those longer than five minutes.
+        given_up: visits that have been silent for too long.
+        last_left_ms: when the latest one was left; −1: none was.
+    """
+
+    def __init__(self, timeout_ms: int) -> None:
+        self.left = self.left_long = self.given_up = 0
+        self.last_left_ms = -1
+        self._timeout_ms = timeout_ms
+        self._moves: dict[str, list[tuple[int, bool]]] = {}
+        self._ends: dict[str, _Ends] = {}
+        self._ending: list[tuple[int, str]] = []
+        self._expired: set[str] = set()
+        self._views: Counter[int] = Counter()
+
+    def view(self, at_ms: int) -> None:
+        """Somebody came, known or not."""
+        self._views[at_ms // SECOND_MS] += 1
+
+    def move(self, name: str, at_ms: int, *, gone: bool) -> None:
+        """One who can be told from others came or went."""
+        if gone:
+            self.last_left_ms = max(self.last_left_ms, at_ms)
+        moves = self._moves.setdefault(name, [])
+        insort(moves, (at_ms, gone))
+        before, after = self._ends.get(name, _Ends()), self._visits(moves)
+        self._ends[name] = after
+        self.left += after.left - before.left
+        self.left_long += after.long - before.long
+        self.given_up += after.lost - before.lost - (name in self._expired)
+        self._expired.discard(name)
+        if after.open_ms >= 0:
+            heappush(self._ending, (after.open_ms + self._timeout_ms, name))
+
+    def _visits(self, moves: list[tuple[int, bool]]) -> _Ends:
+        left = long = lost = 0
+        came_ms = went_ms = -1
+        for at_ms, gone in moves:
+            if came_ms >= 0 and went_ms < 0 and at_ms >= came_ms + self._timeout_ms:
+                lost += 1
+                came_ms = -1
+            elif came_ms >= 0 and went_ms >= 0 and at_ms > went_ms + MINUTE_MS:
+                left, long = left + 1, long + (went_ms - came_ms > LONG_MS)
+                came_ms = went_ms = -1
+            if not gone:
+                came_ms, went_ms = at_ms, -1
+            elif came_ms >= 0:
+                went_ms = at_ms
+        if came_ms >= 0 and went_ms >= 0:
+            return _Ends(left + 1, long + (went_ms - came_ms > LONG_MS), lost)
+        return _Ends(left, long, lost, came_ms)
+
+    def advance(self, clock_ms: int) -> None:
+        """Who has been silent for so long is given up."""
+        while self._ending and self._ending[0][0] <= clock_ms:
+            until_ms, name = heappop(self._ending)
+            if name not in self._expired and self._ends[name].open_ms + self._timeout_ms == until_ms:
+                self._expired.add(name)
+                self.given_up += 1
+        oldest = (clock_ms - LONG_MS) // SECOND_MS
+        if len(self._views) > 2 * LONG_MS // SECOND_MS:
+            self._views = Counter({second: views for second, views in self._views.items() if second > oldest})
+
+    def not_left(self, open_sessions: int, as_of_ms: int, window_ms: int) -> int:
+        """Visits of which no end was heard, but for those that may have begun in the window."""
+        first = as_of_ms // SECOND_MS - window_ms // SECOND_MS + 1
+        came = sum(views for second, views in self._views.items() if second >= first)
+        return max(0, open_sessions - came) + self.given_up
+
+    def silent_ms(self, as_of_ms: int) -> int:
+        """Since the latest leave; −1: there was none."""
+        return as_of_ms - self.last_left_ms if self.last_left_ms >= 0 else -1
