@@ -25,6 +25,8 @@ def room_key(prefix: str, room_id: str, what: str) -> str:
 
 
 Method = Literal["exact", "sketch"]
+Bound = Literal["lower"]
+RateNote = Literal["not_seen_to_enter", "not_seen_to_click", "many_orders", "placed_before"]
 SaleStatus = Literal["unknown", "scheduled", "open", "ended"]
 Level = Literal["calm", "warming", "brisk", "rush", "snap_up", "last_call", "all_taken", "sold_out", "ended", "unknown"]
 ClaimKind = Literal[
@@ -98,7 +100,10 @@ class Totals(Struct):
 
 
 class Rate(Struct, gc=False, omit_defaults=True):
-    """`num` ÷ `den`; `window_ms` null means the whole session."""
+    """`num` ÷ `den`; `window_ms` null means the whole session.
+
+    `bound`: `num` is so many at least, within the error. `note`: why `num` is more than `den`; there only when it is.
+    """
 
     name: str
     window_ms: int | None
@@ -108,6 +113,8 @@ class Rate(Struct, gc=False, omit_defaults=True):
     method: Method
     error_95: float | None = None
     currency: str | None = None
+    bound: Bound | None = None
+    note: RateNote | None = None
 
 
 class Velocity(Struct, gc=False):

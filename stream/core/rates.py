@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import hypot
+from operator import gt
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from stream.contract.overlay import Count, Method, Rate
+from stream.contract.overlay import Count, Method, Rate, RateNote
 from stream.core.distinct import ERROR_95
 from stream.core.rules import WINDOWS_MS
 
@@ -37,13 +38,21 @@ _OF_MONEY = "gpm_views"
 # Each rate of people: its place, numerator, denominator. The fourth counts orders and the fifth no people at all.
 _OF_PEOPLE = ((0, PAYERS, VIEWERS), (1, PAYERS, CLICKERS), (2, CARTED_BUYERS, CARTERS), (5, ENGAGED, VIEWERS))
 _OF_ORDERS = 3
+_CART_TO_ORDER = 2
+# By name, why there may be more of what is counted than of what it is a share of.
+_NOTES: dict[str, RateNote] = {
+    "watch_to_buy_uv": "not_seen_to_enter",
+    "click_to_buy_uv": "not_seen_to_click",
+    "orders_per_viewer": "many_orders",
+    "pay_rate": "placed_before",
+    "engaged_uv_rate": "not_seen_to_enter",
+}
 
 _NOTHING = (0, 0, 0)
 
 # In JSON control characters are always escaped, so these bytes can be nothing but gaps.
 _FIGURE, _MOMENT = b"\0", b"\1"
-# Of lists of currencies: what rooms have differs little.
-_TEMPLATES = 64
+_TEMPLATES = 1_024  # of lists of currencies and of which rates are above 1: what rooms have differs little
 
 
 def all_rates(room: Room, as_of_ms: int) -> list[Rate]:
@@ -66,7 +75,11 @@ def all_rates(room: Room, as_of_ms: int) -> list[Rate]:
             counts = [audience.session.published() for audience in audiences]
             counts[CARTED_BUYERS] = carted_buyers_of_session(audiences)
             _say_errors(of_span, counts)
+            if room.rules.second_signals and not _is_whole(audiences):
+                of_span[_CART_TO_ORDER].bound = "lower"
         rates += of_span
+    if room.rules.second_signals:
+        _say_notes(rates, [rate.num > rate.den for rate in rates])
     return rates
 
 
@@ -81,16 +94,19 @@ def rates_json(room: Room, as_of_ms: int) -> list[Rate] | msgspec.Raw:
         if audience.bits or session.sketch is not None:
             return all_rates(room, as_of_ms)
         people.append((audience.total_0, audience.total_1, audience.total_2, len(session.members)))
-    json = _template((*room.money,)) % (*_figures(room, people),)
+    figures = _figures(room, people)
+    above = (*map(gt, figures[::2], figures[1::2]),) if room.rules.second_signals else ()
+    json = _template((*room.money,), above) % (*figures,)
     return msgspec.Raw(json.replace(_MOMENT, b"%d" % as_of_ms))
 
 
 @lru_cache(_TEMPLATES)
-def _template(currencies: tuple[str, ...]) -> bytes:
+def _template(currencies: tuple[str, ...], above: tuple[bool, ...]) -> bytes:
     figure: Any = msgspec.Raw(_FIGURE)
     moment: Any = msgspec.Raw(_MOMENT)
     figures = [figure] * 2 * (len(_NAMES) + len(currencies))
     rates = [rate for span_ms in _SPANS_MS for rate in _rates(span_ms, moment, figures, currencies)]
+    _say_notes(rates, above)
     return msgspec.json.encode(rates).replace(b"%", b"%%").replace(_FIGURE, b"%d")
 
 
@@ -124,6 +140,13 @@ def _rates(window_ms: int | None, as_of_ms: int, figures: Sequence[int], currenc
     return rates
 
 
+def _say_notes(rates: list[Rate], above: Sequence[bool]) -> None:
+    """Of those that are above 1, why."""
+    for rate, is_above in zip(rates, above, strict=False):
+        if is_above:
+            rate.note = _NOTES.get(rate.name)
+
+
 def _say_errors(rates: list[Rate], people: list[Count]) -> None:
     """Some of these people are counted by a sketch: the rates that rest on them say so."""
     for place, num, den in _OF_PEOPLE:
@@ -139,14 +162,18 @@ def _combined(num: Count, den: Count) -> tuple[Method, float | None]:
     return "sketch", round(hypot(num.error_95 or 0.0, den.error_95 or 0.0), 4)
 
 
+def _is_whole(audiences: list[Audience]) -> bool:
+    """Whether who carted and who bought in the session is known of everybody."""
+    return audiences[CARTERS].session.exact and audiences[BUYERS].session.exact
+
+
 def carted_buyers_of_session(audiences: list[Audience]) -> Count:
     """Distinct people who carted and placed an order in this session.
 
     Exact while both sets are. Beyond, who is in both is known only for people met in both within the longest window: a
     lower bound, published as a sketch with the error of the sketches it rests on.
     """
-    carters, buyers = audiences[CARTERS].session, audiences[BUYERS].session
     both = audiences[CARTED_BUYERS].session.published()
-    if carters.exact and buyers.exact:
+    if _is_whole(audiences):
         return both
     return Count(both.value, "sketch", both.error_95 or ERROR_95)

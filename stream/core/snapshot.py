@@ -72,7 +72,8 @@ def last_of(room: Room, moment: Moment, ended_by: EndedBy) -> Overlay:
     sales = []
     for key in sorted(room.ledgers):
         ledger = room.ledgers[key]
-        sale = sale_of(ledger, look(room, ledger, moment.as_of_ms), Urgency("unknown", moment.as_of_ms, []))
+        level = Urgency("unknown", moment.as_of_ms, [])
+        sale = sale_of(ledger, look(room, ledger, moment.as_of_ms), level)
         sale.eta_sellout_ms = None
         sales.append(sale)
     over = Urgency("ended", moment.as_of_ms, [])

@@ -45,13 +45,27 @@ _CLAIMED = {
 }
 
 
+# Why a rate may be above 1.
+_NOTES = {
+    "watch_to_buy_uv": "not_seen_to_enter",
+    "engaged_uv_rate": "not_seen_to_enter",
+    "click_to_buy_uv": "not_seen_to_click",
+    "orders_per_viewer": "many_orders",
+    "pay_rate": "placed_before",
+}
+
+
 class Figure(Struct, frozen=True):
-    """One figure, twice. `error_95` is the published one's stated relative error; None when it must be exact."""
+    """One figure, twice. `error_95` is the published one's stated relative error; None when it must be exact.
+
+    `is_least`: the published one is a lower bound, within its error.
+    """
 
     name: str
     recounted: int | str | bool | float | None
     published: int | str | bool | float | None
     error_95: float | None = None
+    is_least: bool = False
 
     @property
     def agrees(self) -> bool:
@@ -60,6 +74,8 @@ class Figure(Struct, frozen=True):
             return self.recounted == self.published
         if not isinstance(self.recounted, int | float) or not isinstance(self.published, int | float):
             return False
+        if self.is_least and self.published <= self.recounted:
+            return True
         return abs(self.published - self.recounted) <= TOLERATED_ERRORS * self.error_95 * max(abs(self.recounted), 1e-9)
 
 
@@ -121,7 +137,10 @@ def _rates(recounted: RoomFigures, overlay: Overlay, lacks: int) -> Iterator[Fig
         elif rate.method == "exact":
             yield Figure(name, _written(ours), f"{rate.num}/{rate.den}")
         else:
-            yield Figure(name, _quotient(ours), _quotient(Fraction(rate.num, rate.den)), rate.error_95 or 0.0)
+            quotient = _quotient(Fraction(rate.num, rate.den))
+            yield Figure(name, _quotient(ours), quotient, rate.error_95 or 0.0, rate.bound == "lower")
+        if rate is not None and rate.note is not None:  # under the first edition there is none
+            yield Figure(f"{name} note", _NOTES.get(key.name) if rate.num > rate.den else None, rate.note)
         if rate is not None and rate.as_of_ms != overlay.as_of_ms:
             yield Figure(f"{name} as_of_ms", overlay.as_of_ms, rate.as_of_ms)
 
@@ -206,4 +225,5 @@ def _one(claim: Claim) -> int | None:
 
 
 def _count(name: str, recounted: int, published: Count) -> Figure:
-    return Figure(name, recounted, published.value, None if published.method == "exact" else published.error_95 or 0.0)
+    error_95 = None if published.method == "exact" else published.error_95 or 0.0
+    return Figure(name, recounted, published.value, error_95)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stream.contract.overlay import ClaimKind, Level, SaleStatus, SuspicionRule, WithheldReason
+    from stream.contract.overlay import ClaimKind, Level, RateNote, SaleStatus, SuspicionRule, WithheldReason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +58,8 @@ class Strings:
     more_sales: str
     no_rates: str
     about: str
+    at_least: str
+    rate_notes: dict[RateNote, str]
 
 
 EN = Strings(
@@ -168,6 +170,13 @@ EN = Strings(
     more_sales="and {n} more sales",
     no_rates="no rates yet: nobody to count",
     about="±{share} %",
+    at_least="≥{value}",
+    rate_notes={
+        "not_seen_to_enter": "above 1: some entered before the window, or unseen",
+        "not_seen_to_click": "above 1: some clicked before the window, or never",
+        "many_orders": "above 1: several orders a viewer, or of people who entered earlier or unseen",
+        "placed_before": "above 1: some were placed before this window or session",
+    },
 )
 
 ZH_CN = Strings(
@@ -278,6 +287,13 @@ ZH_CN = Strings(
     more_sales="另有 {n} 个活动",
     no_rates="暂无比率:还没有可统计的人",
     about="±{share} %",
+    at_least="≥{value}",
+    rate_notes={
+        "not_seen_to_enter": "大于 1:部分人在窗口之前进入,或没有进入记录",
+        "not_seen_to_click": "大于 1:部分人在窗口之前点击,或未点击",
+        "many_orders": "大于 1:一位观众多笔订单,或下单者更早进入",
+        "placed_before": "大于 1:部分订单在此窗口或场次之前下单",
+    },
 )
 
 LANGUAGES: dict[str, Strings] = {"en": EN, "zh-CN": ZH_CN}

@@ -6,7 +6,7 @@ untrusted and goes through `clean`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.console import Group
 from rich.rule import Rule
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from stream.contract.overlay import Claim, Count, Overlay, Rate, Sale
+    from stream.contract.overlay import Claim, Count, Overlay, Rate, RateNote, Sale
 
 MIN_WIDTH = 60
 LABEL_COLUMNS = 24
@@ -157,7 +157,7 @@ def _rates(rates: Sequence[Rate], strings: Strings, width: int) -> RenderableTyp
     windows = sorted({rate.window_ms for rate in live}, key=lambda window: (window is None, window or 0))
     names = list(dict.fromkeys((rate.name, rate.currency) for rate in live))
     column = (width - LABEL_COLUMNS) // len(windows) - 1
-    cells = {(rate.name, rate.currency, rate.window_ms): _rate_cell(rate, column) for rate in live}
+    cells = {(rate.name, rate.currency, rate.window_ms): _rate_cell(rate, column, strings) for rate in live}
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="#94a3b8")
     table.add_column("", no_wrap=True, overflow="ellipsis", width=LABEL_COLUMNS - 1)
     for window in windows:
@@ -167,10 +167,16 @@ def _rates(rates: Sequence[Rate], strings: Strings, width: int) -> RenderableTyp
         label = clean(strings.rates.get(name, name), 32)
         row = [cells.get((name, currency, window), Text()) for window in windows]
         table.add_row(Text(label if currency is None else f"{label}, {clean(currency, 8)}"), *row)
-    return table
+    notes = dict.fromkeys((rate.name, rate.note) for rate in live if rate.note is not None)
+    return Group(table, *(Text(_rate_note(name, note, strings), "#94a3b8") for name, note in notes))
 
 
-def _rate_cell(rate: Rate, column: int) -> Text:
+def _rate_note(name: str, note: str, strings: Strings) -> str:
+    known = strings.rate_notes.get(cast("RateNote", note))
+    return f"{clean(strings.rates.get(name, name), 32)}: {known or clean(note, WORD_CHARS)}"
+
+
+def _rate_cell(rate: Rate, column: int, strings: Strings) -> Text:
     """The value, and below it what it is of: whole numbers, or shortened ones where those do not fit."""
     num = rate.num
     if rate.currency is not None:  # the numerator is minor units × 1000
@@ -181,6 +187,8 @@ def _rate_cell(rate: Rate, column: int) -> Text:
     else:
         value = share(rate.num, rate.den)
     about = "" if rate.error_95 is None else "≈"
+    if rate.bound == "lower":
+        value, about = strings.at_least.format(value=value), strings.at_least.format(value="")
     numerator = grouped(num) if rate.currency is None else _amount(num, rate.currency)
     of = f"{about}{numerator}/{grouped(rate.den)}"
     if len(of) > column:

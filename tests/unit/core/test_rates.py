@@ -246,3 +246,67 @@ def test_nothing_lies_ready_for_a_room_of_which_a_window_is_a_sample() -> None:
     room = busy_room()
     room.audiences[CARTERS].bits = 1
     assert_json_says_the_same(room, ready=False)
+
+
+# -- bounds and notes --------------------------------------------------------------------------------------------------
+SECOND = Rules(signals_edition=2, contract_edition=2)
+
+
+def test_a_sketched_share_of_carters_who_ordered_is_said_to_be_a_lower_bound() -> None:
+    """People cart in one half hour and order in the next but one: nobody remembers who did both."""
+    rooms = [new_room(Rules(signals_edition=edition, distinct_exact_max=64)) for edition in (1, 2)]
+    for room in rooms:
+        for number in range(900):
+            s = number * 6
+            room.shared.clock_ms = at(s)
+            room.settle(at(s))
+            fold_at_own_time(room, cart(f"u{number}", s=s))
+            if number >= 600:
+                fold_at_own_time(room, order("placed", f"o{number}", f"u{number - 600}", s=s))
+    first, second = (rates_of(room, 5_400)["cart_to_order_uv", SESSION, None] for room in rooms)
+    truth = 300
+    assert (second.num, second.den) == (first.num, first.den)
+    assert second.num + second.num * ERROR_95 < truth, "the interval does not hold the truth"
+    assert (first.bound, second.bound) == (None, "lower")
+    assert second.num <= truth
+    windows = [rate for rate in all_rates(rooms[1], at(5_400)) if rate.window_ms is not None]
+    assert {rate.bound for rate in windows} == {None}
+
+
+def test_a_share_of_few_carters_is_exact_and_no_bound() -> None:
+    room = new_room(SECOND)
+    fold_at_own_time(room, cart("a"), cart("b"), order("placed", "o1", "a", s=1))
+    assert rates_of(room, 2)["cart_to_order_uv", SESSION, None].bound is None
+
+
+def test_a_rate_above_one_says_why() -> None:
+    room = new_room(SECOND)
+    fold_at_own_time(room, enter("a"), click("b"), *(like(f"u{number}", s=1) for number in range(3)))
+    fold_at_own_time(room, *(order("paid", f"o{number}", f"u{number}", s=2) for number in range(3)))
+    rates = rates_of(room, 3)
+    notes = {name: rates[name, SESSION, None].note for name in NAMES}
+    assert notes == {
+        "watch_to_buy_uv": "not_seen_to_enter",
+        "click_to_buy_uv": "not_seen_to_click",
+        "cart_to_order_uv": None,
+        "orders_per_viewer": "many_orders",
+        "pay_rate": None,
+        "engaged_uv_rate": "not_seen_to_enter",
+    }
+    assert_json_says_the_same(room, ready=True)
+    assert {rate.note for rate in rates_of(new_room(SECOND), 3).values()} == {None}
+
+
+def test_orders_that_were_placed_before_the_window_are_named() -> None:
+    room = new_room(SECOND)
+    fold_at_own_time(room, order("placed", "o1", "a", s=0), order("paid", "o1", "a", s=90))
+    rates = rates_of(room, 100)
+    assert (rates["pay_rate", MINUTE, None].num, rates["pay_rate", MINUTE, None].den) == (1, 0)
+    assert rates["pay_rate", MINUTE, None].note == "placed_before"
+    assert rates["pay_rate", SESSION, None].note is None
+
+
+def test_the_first_edition_gives_no_notes() -> None:
+    room = new_room()
+    fold_at_own_time(room, *(like(f"u{number}", s=1) for number in range(3)))
+    assert {rate.note for rate in rates_of(room, 3).values()} == {None}

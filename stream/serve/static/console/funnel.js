@@ -140,6 +140,7 @@ export class Funnel {
           return [
             `${name}: ${rateParts(now, strings).value}`,
             words.rateHelp[now.name] ?? "",
+            now.note ? (words.rateNotes[now.note] ?? clean(now.note, 40)) : null,
             fill(words.helpOf, {
               num,
               den: grouped(now.den),
@@ -195,7 +196,7 @@ export class Funnel {
 
 /** The value of a rate and its numerator, in the rate's own unit. */
 export function rateParts(rate, strings) {
-  const about = rate.method === "exact" ? "" : "≈";
+  const about = aboutOf(rate);
   if (rate.currency) {
     const num = amount(Math.floor(rate.num / 1000), rate.currency);
     return { value: rate.den > 0 ? amount(Math.floor(rate.num / rate.den), rate.currency) : "–", num };
@@ -203,13 +204,20 @@ export function rateParts(rate, strings) {
   const num = `${about}${grouped(rate.num)}`;
   if (rate.den <= 0) return { value: "–", num };
   if (rate.name === "orders_per_viewer") return { value: (Math.floor((rate.num / rate.den) * 1000) / 1000).toFixed(3), num };
-  return { value: share(rate.num, rate.den), num };
+  return { value: `${rate.bound === "lower" ? "≥ " : ""}${share(rate.num, rate.den)}`, num };
+}
+
+/** What stands before a figure that is not exact. */
+export function aboutOf({ method, bound }) {
+  if (bound === "lower") return "≥";
+  return method === "exact" ? "" : "≈";
 }
 
 function methodOf(rate, strings) {
   const words = strings.console;
   if (rate.method === "exact") return words.exact;
-  return fill(words.sketch, { error: (Math.ceil((rate.error_95 ?? 0) * 1000) / 10).toFixed(1) });
+  const sketch = fill(words.sketch, { error: (Math.ceil((rate.error_95 ?? 0) * 1000) / 10).toFixed(1) });
+  return rate.bound === "lower" ? `${words.atLeast}; ${sketch}` : sketch;
 }
 
 function compactTitled(value, strings) {

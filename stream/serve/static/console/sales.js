@@ -5,6 +5,7 @@ import { RAMP } from "../overlay/subject.js";
 import { foreign, h, setText } from "../dom.js";
 import { amount, clean, duration, fill, grouped, share, span, timeOfDay, windowOf } from "../text.js";
 import { explain } from "./explain.js";
+import { aboutOf } from "./funnel.js";
 import { saleKey } from "./history.js";
 import { keyed } from "./keyed.js";
 import { becauseLines } from "./reasons.js";
@@ -129,7 +130,7 @@ export class Sales {
     fields.etaHelp = eta ? fill(words.saleHelp.eta, { coverage: Math.round(eta.coverage * 100) }) : "";
     const carters = sale.carters_without_order;
     fields.waiting.parentElement.hidden = carters.value === 0;
-    setText(fields.waiting, `${carters.method === "exact" ? "" : "≈"}${grouped(carters.value)}`);
+    setText(fields.waiting, `${aboutOf(carters)}${grouped(carters.value)}`);
     setText(fields.held, grouped(sale.held));
     setText(fields.sold, grouped(sale.sold));
     const total = sale.offered === null ? 0 : sale.offered + sale.restocked;

@@ -195,6 +195,13 @@ export const EN = {
     helpOf: "{num} ÷ {den} · window: {window} · as of {time} · {method}",
     exact: "exact",
     sketch: "estimate, 95 % interval ±{error} %",
+    atLeast: "at least: who did both is not known of everybody any more",
+    rateNotes: {
+      not_seen_to_enter: "Above 1: some of them entered before the window, or were never seen to enter.",
+      not_seen_to_click: "Above 1: some of them clicked before the window, or bought without a click.",
+      many_orders: "Above 1: several orders of one viewer, or of people who entered earlier or unseen.",
+      placed_before: "Above 1: some of them were placed before this window or session.",
+    },
     nobody: "nobody to count yet",
 
     totals: "Whole session",

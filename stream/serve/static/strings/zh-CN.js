@@ -193,6 +193,13 @@ export const ZH_CN = {
     helpOf: "{num} ÷ {den} · 窗口：{window} · 截至 {time} · {method}",
     exact: "精确去重",
     sketch: "估算,95 % 区间 ±{error} %",
+    atLeast: "至少：人数过多，无法得知每个人是否两者都做过",
+    rateNotes: {
+      not_seen_to_enter: "大于 1：部分人在窗口之前进入，或没有进入记录。",
+      not_seen_to_click: "大于 1：部分人在窗口之前点击，或未点击就购买。",
+      many_orders: "大于 1：一位观众多笔订单，或下单者更早进入或没有进入记录。",
+      placed_before: "大于 1：部分订单在此窗口或场次之前下单。",
+    },
     nobody: "还没有可统计的人",
 
     totals: "整场合计",
