@@ -184,7 +184,7 @@ class Counting:
         recounted = self.recount.room(room_id, overlay.as_of_ms, rules, overlay.session)
         departures = None
         if any(claim.claim == "watching_now" for claim in overlay.claims):
-            departures = self.recount.departures(room_id, overlay.as_of_ms)
+            departures = self.recount.departures(room_id, overlay.as_of_ms, rules)
         return overlay.as_of_ms, compare(recounted, overlay, departures)
 
     def silent_since(self, room_id: str, now_ms: float) -> bool:

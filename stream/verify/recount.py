@@ -17,6 +17,7 @@ from stream.contract.events import FIRST_EDITION, TOPIC_NAMES, Order, RoomClosed
 from stream.contract.kept import whole_bytes
 from stream.verify.room_count import Assumptions, RoomCount
 from stream.verify.rulebook import Rulebook
+from stream.verify.session_count import SessionCount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from stream.contract.overlay import Session
     from stream.contract.recording import RecordedRecord
     from stream.verify.figures import DepartureFigures, RoomFigures
-    from stream.verify.session_count import SessionCount
 
 
 # After this many times `remember_ids_ms` an id that comes again is another event; the worker cannot know better.
@@ -350,10 +350,11 @@ class Recount:
         room.look_at(session)
         return room.figures(as_of_ms)
 
-    def departures(self, room_id: str, as_of_ms: int) -> DepartureFigures:
+    def departures(self, room_id: str, as_of_ms: int, rules: Assumptions | None = None) -> DepartureFigures:
         """How visits ended in the session whose figures were asked for last."""
-        room = self._rooms.get(room_id) or RoomCount(room_id, self._rulebook.stated)
-        return room.departures(as_of_ms)
+        session = self._rooms[room_id].session if room_id in self._rooms else None
+        timeout_ms = (rules or self._rulebook.stated).presence_timeout_ms
+        return (session or SessionCount({})).departures(as_of_ms, timeout_ms)
 
     def last_second_ms(self, room_id: str) -> int:
         """When the room was last heard of, to the second; 0: never."""

@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stream.contract.overlay import Session
-    from stream.verify.figures import DepartureFigures
 
 __all__ = ["Assumptions", "RoomCount"]
 
@@ -239,10 +238,9 @@ class RoomCount:
 
     def _come_or_go(self, event: Enter | Leave, at_ms: int) -> None:
         """The session did, else the user; where neither is known nobody can be told from another."""
-        for name in (event.session_id, event.user_id):
-            if name is not None and not is_no_one(name, self._edition):
-                self._session.come_or_go(name, at_ms, gone=isinstance(event, Leave))
-                return
+        names = (name for name in (event.session_id, event.user_id) if name is not None)
+        if name := next((name for name in names if not is_no_one(name, self._edition)), ""):
+            self._session.come_or_go(name, at_ms, gone=isinstance(event, Leave))
 
     # -- sessions ---------------------------------------------------------------------------------------------------
     def begins(
@@ -402,10 +400,6 @@ class RoomCount:
             },
             sales=self._ledgers(as_of_ms),
         )
-
-    def departures(self, as_of_ms: int) -> DepartureFigures:
-        """How visits ended, as of a moment."""
-        return self._session.departures(as_of_ms, self._assumptions.presence_timeout_ms)
 
     def _ledgers(self, as_of_ms: int) -> dict[SaleKey, SaleFigures]:
         held, sold, released = Counter[SaleKey](), Counter[SaleKey](), Counter[SaleKey]()

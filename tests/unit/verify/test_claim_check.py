@@ -48,12 +48,19 @@ def show() -> list[RecordedRecord]:
     found = [event("sales", 0, "sale_opened", **terms)]
     for user in range(PEOPLE):
         found.append(event("visits", 10 + user, "enter", user_id=f"u{user}"))
-        found.append(event("visits", 40 + user, "enter", user_id=f"gone{user}"))
-        found.append(event("visits", 2_000 + user, "leave", user_id=f"gone{user}"))
         cart = {"user_id": f"c{user}", "sku_id": "k", "quantity": 1, "sale_id": "s"}
         found.append(event("cart-adds", 100 + user, "cart_add", **cart))
         found.append(order(1_000 * (user + 1), user, "placed"))
         found.append(order(1_000 * (user + 1) + 300, user, "paid"))
+    return sorted(found, key=lambda record: record.timestamp)
+
+
+def show_with_leaves() -> list[RecordedRecord]:
+    """The same, in which as many come and leave again: so who is watching may be said."""
+    found = show()
+    for user in range(PEOPLE):
+        found.append(event("visits", 40 + user, "enter", user_id=f"gone{user}"))
+        found.append(event("visits", 2_000 + user, "leave", user_id=f"gone{user}"))
     return sorted(found, key=lambda record: record.timestamp)
 
 
@@ -62,7 +69,7 @@ def right() -> tuple[Overlay, ClaimChecker]:
     """The last document in which something of each kind is said, and a checker that stands where it was made."""
     seen: list[tuple[Overlay, ClaimChecker]] = []
     checked = CheckedReplay(RULES_NOW, "live", lambda overlay, checker: seen.append((overlay, checker)))
-    Replay(RULES_NOW, "live", 250, checked.published, checked).run(show())
+    Replay(RULES_NOW, "live", 250, checked.published, checked).run(show_with_leaves())
     assert checked.tally.of(WRONG) == 0
     overlay, checker = seen[-1]
     return overlay, checker
