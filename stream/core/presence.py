@@ -224,9 +224,10 @@ class Presence:
         """What of visits that are over is to be saved."""
         return self.as_of_ms, self.left, self.left_long, self.timed_out, self.last_left_ms, self.since_ms
 
-    def restore_departures(self, saved: SavedDepartures) -> None:
-        """Take that back; `rebuild` must follow."""
+    def restore_departures(self, saved: SavedDepartures | None, since_ms: int = NEVER) -> None:
+        """Take that back; `rebuild` must follow. None: an older worker did not count them, who ended at `since_ms`."""
         self._saved = saved
+        self.since_ms = since_ms
 
     def take_changed(self) -> dict[str, tuple[int, int]]:
         """Sessions changed since the last call, those that are over as they last were."""

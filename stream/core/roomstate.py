@@ -336,10 +336,8 @@ def room_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Room:
     room.known_ms = head.born_ms if head.known_ms is None else head.known_ms
     room.show_id, room.later = head.show_id, head.later
     room.misplaced = head.misplaced
-    if head.departures is not None:
-        room.presence.restore_departures(head.departures)
-    elif rules.second_signals and room.first_offsets[VISITS] >= 0:  # an older worker did not count them
-        room.presence.since_ms = shared.clock_ms
+    has_visits = rules.second_signals and room.first_offsets[VISITS] >= 0
+    room.presence.restore_departures(head.departures, shared.clock_ms if has_visits else -1)
     _restore_past(room, head.past)
     for sale_id, sku_id, level, since_ms, below_since_ms, because in head.urgencies:
         urgency = msgspec.convert(
