@@ -17,12 +17,13 @@ from stream.view.words import clean, duration, grouped, money, share, span
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from stream.contract.report import Amounts, Product, Report, SaidClaim, Step
+    from stream.contract.report import Amounts, Ledger, Product, Report, SaidClaim, Step
 
 # Rows of a table; the JSON has all.
 ROWS_MAX = 2_000
 MINUTE_MS = 60_000
-HUNDRED = 100
+# Of a host's word, what has a column of its own.
+TOLD_APART = ("sale_id", "sku_id", "event_time_ms")
 # No script may run, nothing may be fetched, whatever a text should hold.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -129,7 +130,7 @@ class _Page:
             f"{''.join(f'<span>{escape(line)}</span>' for line in below)}</div>"
             for name, figure, below in tiles
         )
-        told = f'<p class="note">{escape(words.rates)}: {escape(" · ".join(rates))}</p>' if rates else ""
+        told = f'<p class="note rates">{escape(words.rates)}: {escape(" · ".join(rates))}</p>' if rates else ""
         return f'<div class="tiles">{drawn}</div>\n{told}'
 
     @staticmethod
@@ -151,7 +152,7 @@ class _Page:
         head = [words.minute, *(words.gmv.format(currency=each) for each in currencies)]
         head += [words.orders_paid, words.views, words.watching, words.comments, words.likes, words.cart_adds]
         table = _table(head, (self._minute(step, currencies) for step in made.minutes), numbers=range(1, len(head)))
-        note = words.curve_note.format(step=duration(step_ms))
+        note = words.curve_note.format(step=words.seconds.format(n=step_ms // 1000))
         return self._section(
             words.curve,
             f"{drawing}<details><summary>{escape(words.table)}</summary>{table}{self._more(made.minutes)}</details>",
@@ -170,21 +171,22 @@ class _Page:
         words, products = self._words, self._made.products
         if not products:
             return ""
-        head = [words.product, words.sale, words.offered, words.restocked, words.left, words.held, words.sold]
-        head += [words.released, words.orders, words.units_paid, words.cancelled, words.refunded, words.units_net]
-        head += [words.cart_adds, words.paid, words.net_short]
-        rows = [self._product(product) for product in products]
-        table = _table(head, rows, ids=(0, 1), numbers=range(2, len(head)))
-        return self._section(words.products, table + self._more(products), words.products_note)
+        head = [words.product, words.sale, words.orders, words.units_paid, words.cancelled, words.refunded]
+        head += [words.units_net, words.cart_adds, words.paid, words.net_short]
+        rows = [self._bought(product) for product in products]
+        sold = _table(head, rows, ids=(0, 1), numbers=range(2, len(head)))
+        stock = [self._stock(product, ledger) for product in products if (ledger := product.ledger) is not None]
+        head = [words.product, words.sale, words.status, words.offered, words.restocked, words.sold, words.held]
+        head += [words.left, words.oversold, words.released]
+        kept = _table(head, stock, ids=(0, 1), numbers=range(3, len(head))) if stock else ""
+        note = f'<h3>{escape(words.stock)}</h3><p class="note">{escape(words.stock_note)}</p>' if stock else ""
+        return self._section(words.products, sold + note + kept + self._more(products), words.products_note)
 
-    def _product(self, product: Product) -> list[str]:
-        words, ledger = self._words, product.ledger
-        stock = ["–"] * 6
-        if ledger is not None:
-            oversold = f" (−{grouped(ledger.oversold)} {words.oversold})" if ledger.oversold else ""
-            known = (ledger.offered, ledger.restocked, ledger.available, ledger.held, ledger.sold, ledger.released)
-            stock = ["–" if each is None else grouped(each) for each in known]
-            stock[2] += oversold
+    def _named(self, product: Product) -> list[str]:
+        name = self._words.rest if product.sku_id is None else clean(product.sku_id)
+        return [name, "–" if product.sale_id is None else clean(product.sale_id)]
+
+    def _bought(self, product: Product) -> list[str]:
         units = (
             product.orders_paid,
             product.units_paid,
@@ -193,16 +195,14 @@ class _Page:
             product.units_net,
             product.cart_adds,
         )
-        name = words.rest if product.sku_id is None else clean(product.sku_id)
-        sale = "–" if product.sale_id is None else clean(product.sale_id)
-        return [
-            name,
-            sale,
-            *stock,
-            *map(grouped, units),
-            _amounts(product.money, "paid_minor"),
-            _amounts(product.money, "net_minor"),
-        ]
+        amounts = (_amounts(product.money, "paid_minor"), _amounts(product.money, "net_minor"))
+        return [*self._named(product), *map(grouped, units), *amounts]
+
+    def _stock(self, product: Product, ledger: Ledger) -> list[str]:
+        units = (ledger.offered, ledger.restocked, ledger.sold, ledger.held, ledger.available, ledger.oversold)
+        told = ["–" if each is None else grouped(each) for each in (*units, ledger.released)]
+        status = self._strings.statuses.get(ledger.status) or clean(ledger.status)  # type: ignore[call-overload]
+        return [*self._named(product), status, *told]
 
     def _sources(self) -> str:
         words, sources = self._words, self._made.sources
@@ -226,10 +226,10 @@ class _Page:
         words, claims = self._words, self._made.claims
         if not claims:
             return self._section(words.said, _none(words), words.said_note)
-        head = [words.claim, words.sale, words.timeline, words.from_to, words.how_long, words.documents]
-        head += [f"{words.first} → {words.last}", f"{words.least} – {words.most}", words.rule, words.evidence]
+        head = [words.claim, words.sale, words.timeline, words.how_long, words.documents]
+        head += [f"{words.first} → {words.last}", f"{words.least} – {words.most}", words.evidence]
         rows = [self._claim(claim) for claim in claims]
-        table = _table(head, rows, ids=(1,), numbers=(5,), mono=(8, 9), when=(3, 4), raw=(2, 9))
+        table = _table(head, rows, ids=(1,), numbers=(4,), mono=(7,), when=(2, 3, 5, 6), raw=(0, 2, 7))
         return self._section(words.said, table + self._more(claims), words.said_note)
 
     def _claim(self, claim: SaidClaim) -> list[str]:
@@ -240,16 +240,15 @@ class _Page:
             escape(f"{clean(each.topic)}/{each.partition}@{each.first_offset}..{each.next_offset}")
             for each in claim.evidence
         )
+        from_to = escape(f"{_clock(claim.first_at_ms)} – {_clock(claim.last_until_ms)}")
         return [
-            name,
+            f'{escape(name)}<br><span class="mono dim">{escape(clean(claim.rule))}</span>',
             self._subject(claim.sale_id, claim.sku_id),
-            strip(claim.intervals, since_ms, until_ms),
-            f"{_clock(claim.first_at_ms)} – {_clock(claim.last_until_ms)}",
-            f"{duration(claim.said_ms)}{f' ({claim.spans}×)' if claim.spans > 1 else ''}",
+            f"{strip(claim.intervals, since_ms, until_ms)}{from_to}",
+            _how_long(claim.said_ms, claim.spans),
             grouped(claim.documents),
             f"{_value(claim.first, claim.unit)} → {_value(claim.last, claim.unit)}",
             f"{_value(claim.least, claim.unit)} – {_value(claim.most, claim.unit)}",
-            clean(claim.rule),
             evidence,
         ]
 
@@ -268,7 +267,7 @@ class _Page:
                 self._subject(each.sale_id, each.sku_id),
                 self._reason(each.claim, each.reason),
                 f"{_clock(each.first_at_ms)} – {_clock(each.last_until_ms)}",
-                f"{duration(each.withheld_ms)}{f' ({each.spans}×)' if each.spans > 1 else ''}",
+                _how_long(each.withheld_ms, each.spans),
                 grouped(each.documents),
             ]
             for each in withheld
@@ -288,12 +287,13 @@ class _Page:
             [
                 _moment(each.at_ms),
                 words.kinds.get(each.kind, clean(each.kind)),
-                ", ".join(f"{clean(name)} {_said(name, value)}" for name, value in each.said.items()),
+                self._subject(each.said.get("sale_id"), each.said.get("sku_id")),
+                ", ".join(_said(name, value) for name, value in each.said.items() if name not in TOLD_APART) or "–",
                 clean(f"{each.topic}/{each.partition}@{each.offset}"),
             ]
             for each in made.corrections
         ]
-        table = _table([words.at, words.word, "", words.record], rows, ids=(2,), mono=(3,), when=(0,))
+        table = _table([words.at, words.word, words.sale, words.said_so, words.record], rows, mono=(4,), when=(0,))
         more = len(made.corrections) - ROWS_MAX if len(made.corrections) > ROWS_MAX else 0
         more += made.corrections_left_out
         told = f'<p class="note">{escape(words.more.format(n=grouped(more)))}</p>' if more else ""
@@ -417,9 +417,14 @@ def _value(value: Any, unit: str) -> str:
 
 def _said(name: str, value: Any) -> str:
     """A field of a host's word; times as times."""
-    if name.endswith("_at_ms") or name == "event_time_ms":
-        return _moment(value) if isinstance(value, int) else clean(str(value))
-    return grouped(value) if isinstance(value, int) else clean(str(value))
+    told = clean(str(value))
+    if isinstance(value, int):
+        told = _moment(value) if name.endswith("_at_ms") else grouped(value)
+    return f"{clean(name).removesuffix('_ms')} {told}"
+
+
+def _how_long(span_ms: int, spans: int) -> str:
+    return f"{duration(span_ms)}{f' ({spans}×)' if spans > 1 else ''}"
 
 
 def _moment(epoch_ms: int) -> str:

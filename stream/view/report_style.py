@@ -14,6 +14,7 @@ body{margin:0;background:var(--page);color:var(--ink)}
 main{max-width:1120px;margin:0 auto;padding:32px 24px 48px}
 h1{font-size:28px;line-height:1.2;margin:0;overflow-wrap:anywhere}
 h2{font-size:18px;margin:0 0 2px}
+h3{font-size:15px;margin:18px 0 2px}
 p{margin:0}
 .dim{color:var(--dim)}
 .note{color:var(--dim);font-size:13px;margin:0 0 10px;max-width:80ch}
@@ -23,9 +24,9 @@ section{background:var(--card);border:1px solid var(--line);border-radius:10px;p
 .verdict{border-left:5px solid var(--good);padding:10px 14px;background:var(--card);border-radius:6px;font-weight:600}
 .verdict.bad{border-color:var(--bad);background:var(--bad-page);color:var(--bad)}
 .verdict ul{margin:6px 0 0;padding-left:20px;font-weight:400}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(200px,1fr));gap:12px;margin-top:16px}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(270px,100%),1fr));gap:12px;margin-top:16px}
 .tile{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px 16px}
-.tile b{display:block;font-size:25px;line-height:1.25;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
+.tile b{display:block;font-size:24px;line-height:1.25;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 .tile span{display:block;color:var(--dim);font-size:13px}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:13.5px;font-variant-numeric:tabular-nums}
@@ -35,7 +36,10 @@ td{border-bottom:1px solid var(--soft)}
 tr:last-child td{border-bottom:0}
 .n{text-align:right;white-space:nowrap}
 .id{overflow-wrap:anywhere;min-width:9ch}
+.rates{margin:12px 2px 0}
 .mono{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:12px;overflow-wrap:anywhere}
+td.mono{white-space:nowrap}
+th.mono{font:inherit;font-weight:500}
 .when{white-space:nowrap}
 .alert{color:var(--bad);font-weight:600}
 svg{display:block;width:100%;height:auto}
@@ -43,7 +47,7 @@ svg text{fill:var(--dim);font-size:11px;font-family:inherit}
 svg .axis{stroke:var(--line)}
 svg .mark{stroke:var(--ink);stroke-dasharray:2 3;opacity:.55}
 svg .name{fill:var(--ink);font-size:12px;font-weight:600}
-.strip{width:150px;height:12px}
+.strip{width:160px;height:9px;margin:5px 0 3px}
 .strip .ground{fill:var(--soft)}
 .strip .on{fill:var(--gmv)}
 details{margin-top:10px}
@@ -58,7 +62,10 @@ dd{margin:0;font-variant-numeric:tabular-nums;white-space:nowrap}
 @page{margin:14mm}
 main{max-width:none;padding:0}
 section,.tile{border-color:#bbb;border-radius:0;padding:8px 10px}
-table{font-size:8.5pt}
+table{font-size:7.5pt}
+th,td{padding:3px 6px 3px 0}
+.mono{font-size:6.5pt}
+.strip{width:30mm}
 .scroll{overflow:visible}
 tr,.tile,svg{break-inside:avoid}
 h2,.note{break-after:avoid}

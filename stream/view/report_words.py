@@ -60,8 +60,12 @@ class ReportWords:
     units_paid: str
     units_net: str
     rest: str
-    no_sale: str
     products_note: str
+    status: str
+    stock: str
+    stock_note: str
+    said_so: str
+    seconds: str
     sources: str
     source: str
     clicks: str
@@ -70,11 +74,9 @@ class ReportWords:
     said: str
     said_note: str
     claim: str
-    rule: str
     from_to: str
     how_long: str
     documents: str
-    values: str
     first: str
     last: str
     least: str
@@ -84,7 +86,6 @@ class ReportWords:
     withheld: str
     withheld_note: str
     reason: str
-    times: str
     corrections: str
     corrections_note: str
     none_of_these: str
@@ -112,7 +113,6 @@ class ReportWords:
     rules_of: dict[str, str]
     made_by: str
     whole_room: str
-    utc: str
 
 
 EN = ReportWords(
@@ -164,9 +164,13 @@ EN = ReportWords(
     units_paid="units paid",
     units_net="net units",
     rest="all others together",
-    no_sale="outside of sales",
-    products_note="Stock is the room's at the end. Units and amounts are those of this session: a refund counts in the "
-    "session in which it came.",
+    products_note="Units and amounts of this session: a refund counts in the session in which it came.",
+    status="status",
+    stock="Stock at the end",
+    stock_note="The room's, over all sessions in which the sale went on: offered + restocked + oversold = left + held "
+    "+ sold.",
+    said_so="said",
+    seconds="{n} s",
     sources="Sources of visits",
     source="source",
     clicks="product clicks",
@@ -176,11 +180,9 @@ EN = ReportWords(
     said_note="Each claim stood from the first document that said it to the first that did not, and no longer than it "
     "said it was valid. Offsets are those of this room's records that it was made of.",
     claim="claim",
-    rule="rule",
     from_to="from, to",
     how_long="for",
     documents="documents",
-    values="values",
     first="first",
     last="last",
     least="least",
@@ -190,7 +192,6 @@ EN = ReportWords(
     withheld="What was held back",
     withheld_note="These failed their rule, and were not said.",
     reason="reason",
-    times="times",
     corrections="Corrections",
     corrections_note="Words of the host that changed what had been said of a sale.",
     none_of_these="None.",
@@ -223,7 +224,6 @@ EN = ReportWords(
     rules_of={"journal": "from the workers' journal, {where}, Snapup {version}", "settings": "from the settings"},
     made_by="Made by Snapup {version} from the log alone; claims from {source}. The same log gives the same bytes.",
     whole_room="the room",
-    utc="UTC",
 )
 
 ZH_CN = ReportWords(
@@ -275,8 +275,12 @@ ZH_CN = ReportWords(
     units_paid="支付件数",
     units_net="净件数",
     rest="其余合计",
-    no_sale="不在活动中",
-    products_note="库存为结束时直播间的库存。件数与金额为本场所发生：退款计入其发生的场次。",
+    products_note="件数与金额为本场所发生：退款计入其发生的场次。",
+    status="状态",
+    stock="结束时库存",
+    stock_note="为直播间的库存，跨越活动所在的各场次：投放 + 补货 + 超卖 = 剩余 + 占用 + 已售。",
+    said_so="内容",
+    seconds="{n} 秒",
     sources="访问来源",
     source="来源",
     clicks="商品点击",
@@ -285,11 +289,9 @@ ZH_CN = ReportWords(
     said="展示过的声明",
     said_note="每条声明自首份包含它的文档起，至首份不含它的文档止，且不超过其有效期。偏移量为其所依据的本直播间记录的范围。",
     claim="声明",
-    rule="规则",
     from_to="起止",
     how_long="时长",
     documents="文档",
-    values="数值",
     first="首",
     last="末",
     least="最小",
@@ -299,7 +301,6 @@ ZH_CN = ReportWords(
     withheld="未展示的声明",
     withheld_note="以下声明未通过规则，没有展示。",
     reason="原因",
-    times="次数",
     corrections="更正",
     corrections_note="主播改变此前活动信息的发言。",
     none_of_these="无。",
@@ -332,7 +333,6 @@ ZH_CN = ReportWords(
     rules_of={"journal": "来自工作进程的日志 {where}，Snapup {version}", "settings": "来自当前设置"},
     made_by="由 Snapup {version} 仅凭日志生成；声明来自 {source}。同一日志得到同样的字节。",
     whole_room="直播间",
-    utc="UTC",
 )
 
 WORDS: dict[str, ReportWords] = {"en": EN, "zh-CN": ZH_CN}
