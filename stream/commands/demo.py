@@ -9,6 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -18,11 +19,13 @@ from rich.console import Console
 
 from stream.commands.audit import assumptions_of, where_of
 from stream.commands.demo_view import DemoView, Outcome, WorkerFigures, show_outcome
+from stream.commands.report import report_line, tell_problems, write_report
 from stream.contract.overlay import room_key
 from stream.contract.reading import read_overlay
-from stream.errors import EXIT_FAILURE, SnapupError
+from stream.errors import EXIT_FAILURE, NoSuchError, SnapupError
 from stream.local.ports import free_ports
 from stream.local.process import ServerProcess, last_lines
+from stream.local.settings import load_local_settings, make_folder
 from stream.local.stack import local_stack
 from stream.redis_clients import RedisClient
 from stream.settings import PREFIX, load_settings, ways_in
@@ -30,11 +33,12 @@ from stream.shows.outcome import figures_planned, unmet
 from stream.shows.show import Expected
 from stream.verify.audit import audit
 from stream.verify.latency import LatencyProbe, quiet_room
+from stream.verify.report_log import report_from_kafka
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping, Sequence
-    from pathlib import Path
 
+    from stream.contract.report import Report
     from stream.local.stack import Stack
     from stream.settings import Settings
 
@@ -50,6 +54,8 @@ OF_OTHER_SERVERS = (
     *("BOOTSTRAP_SERVERS", "REDIS_URL", "TOPIC_PREFIX", "GROUP", "MEMBER_NAME"),
     *("TOKEN_SECRET", "TOKEN_SECRET_FILE", "SERVE_METRICS_PORT"),
 )
+# For the report, when the demo is interrupted.
+HASTE_S = 10.0
 # For a browser, while the show plays.
 PAGES = (("overlay", f"/overlay?room={SHOW}"), ("builder", "/builder"), ("console", f"/console/{SHOW}"))
 # The installed `snapup` may not be on the PATH; its code is.
@@ -67,14 +73,19 @@ def demo(
     *,
     speed: Annotated[float, typer.Option(min=0.1, max=20, help="Times the show's own speed.")] = 3.0,
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another show.")] = 1,
+    report_to: Annotated[
+        Path | None, typer.Option(help="Folder for the report of the show. Default: `reports` in SNAPUP_STATE_DIR.")
+    ] = None,
 ) -> None:
     """Watch a flash sale on this machine: 240 000 events in under a minute, then counted again by somebody else.
 
-    Starts its own Kafka, Redis, worker and pages for the browser, and ends them. Exit code 1 when a single unit is
-    not where it must be.
+    Starts its own Kafka, Redis, worker and pages for the browser, and ends them. Ends with the report of the show, also
+    when it is interrupted. Exit code 1 when a single unit is not where it must be.
     """
+    folder = load_local_settings().state_dir / "reports" if report_to is None else report_to
+    make_folder(folder, "--report-to")
     # Asked to end from outside is as good as Ctrl-C: everything that was started is ended in order.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     console = Console(highlight=False)
     if ignored := ignore_other_servers(os.environ):
         console.print(
@@ -85,8 +96,12 @@ def demo(
         stack = running.enter_context(local_stack(with_topics=False))
         # Played faster than life, a show's time runs ahead of the broker's clock: the topics take the producer's word.
         stack.apply_topics(partitions=PARTITIONS, timestamp_type="CreateTime")
-        outcome = asyncio.run(_Demo(stack, view, speed, seed).run())
+        outcome = asyncio.run(_Demo(stack, view, speed, seed, folder).run())
     show_outcome(outcome, console)
+    tell_problems(outcome.report, console)
+    for path in outcome.report_files:
+        typer.echo(_report_file(path))
+    typer.echo(report_line(outcome.report))
     typer.echo(outcome.verdict.line)
     if not outcome.holds:
         raise typer.Exit(EXIT_FAILURE)
@@ -104,7 +119,8 @@ def ignore_other_servers(environment: MutableMapping[str, str]) -> list[str]:
 class _Demo:
     """One run, on a stack that is up."""
 
-    def __init__(self, stack: Stack, view: DemoView, speed: float, seed: int) -> None:
+    def __init__(self, stack: Stack, view: DemoView, speed: float, seed: int, reports: Path) -> None:
+        self._reports = reports
         self._stack = stack
         self._view = view
         self._speed = speed
@@ -127,6 +143,9 @@ class _Demo:
             self._view.step("The show begins...")
             expected = await self._play(worker)
             return await self._judge(expected)
+        except asyncio.CancelledError:  # Ctrl-C: the show was as long as it was
+            await self._report_in_haste()
+            raise
         finally:
             await asyncio.gather(*(asyncio.to_thread(each.stop, STOP_S) for each in (worker, pages)))
 
@@ -199,6 +218,7 @@ class _Demo:
             document = await redis.ask("GET", room_key(self._settings.topic_prefix, room.room_id, "overlay"))
             missed += ["no document"] if document is None else unmet(room, read_overlay(document))
         await redis.aclose()
+        made, files = await self._report(check_claims=True)
         return Outcome(
             verdict=verdict,
             planned=sum(figures_planned(room) for room in expected.rooms),
@@ -206,7 +226,42 @@ class _Demo:
             worker=await asyncio.to_thread(self._worker_figures),
             latencies_ms=self._probe.samples_ms,
             lost_probes=self._probe.lost,
+            report=made,
+            report_files=files,
         )
+
+    async def _report(self, *, check_claims: bool) -> tuple[Report, list[Path]]:
+        """Write the report of the show; it, and where it lies."""
+        made = await report_from_kafka(
+            self._settings.brokers(),
+            self._settings.topic_prefix,
+            SHOW,
+            session=None,
+            stated=assumptions_of(self._settings),
+            stated_rules=msgspec.to_builtins(self._settings.rules()),
+            check_claims=check_claims,
+            progress=_waiting(self._view, "The report"),
+        )
+        return made, write_report(made, self._reports, lang="en", overwrite=True)
+
+    async def _report_in_haste(self) -> None:
+        """The same of what there is, when somebody waits for the end; a second Ctrl-C ends this too."""
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()
+        self._view.step("The report of the show so far...")
+        try:
+            async with asyncio.timeout(HASTE_S):
+                made, files = await self._report(check_claims=False)
+        except NoSuchError:
+            self._view.note("No report: nothing was said of the show yet.")
+        except SnapupError as error:
+            self._view.note(f"No report: {error.message}")
+        except TimeoutError:
+            self._view.note(f"No report: it took more than {HASTE_S:.0f} s on this machine.")
+        else:
+            for line in (*map(_report_file, files), report_line(made)):
+                self._view.note(line)
 
     def _worker_figures(self) -> WorkerFigures:
         with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=10) as answer:
@@ -237,8 +292,8 @@ def _told(log: Path) -> Expected:
     raise SnapupError(f"The show did not say what it must add up to: {_tail(log)}")
 
 
-def _waiting(view: DemoView) -> Callable[[str], None]:
-    """Says what the recount is about, not each of its figures: some thousand lines else."""
+def _waiting(view: DemoView, what: str = "Counting again") -> Callable[[str], None]:
+    """Says what a recount is about, not each of its figures: some thousand lines else."""
     said = ""
 
     def report(text: str) -> None:
@@ -246,9 +301,13 @@ def _waiting(view: DemoView) -> Callable[[str], None]:
         about = text.translate(NO_DIGITS)
         if about != said:
             said = about
-            view.step(f"Counting again: {text}")
+            view.step(f"{what}: {text}")
 
     return report
+
+
+def _report_file(path: Path) -> str:
+    return f"report   {path}"
 
 
 def _tail(log: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -12,6 +13,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from stream.commands.verdict_view import show_verdict
+from stream.contract.report import Report
 from stream.verify.latency import quantile
 from stream.verify.verdict import Verdict
 from stream.view.line import overlay_line
@@ -55,13 +57,16 @@ class Outcome(Struct, kw_only=True):
     planned: int
     unmet: list[str]
     worker: WorkerFigures
+    report: Report
+    report_files: list[Path]
     latencies_ms: list[float] = field(default_factory=list)
     lost_probes: int = 0
 
     @property
     def holds(self) -> bool:
         """Whether everything that was promised exactly is so."""
-        return not self.verdict.differences and not self.unmet and self.worker.balanced and not self.lost_probes
+        exact = not self.verdict.differences and not self.unmet and self.worker.balanced
+        return exact and not self.lost_probes and self.report.check.holds
 
 
 class DemoView:
@@ -116,7 +121,7 @@ def latency_text(latencies_ms: list[float]) -> str:
 def show_outcome(outcome: Outcome, console: Console) -> None:
     """The end of the demo, for people."""
     show_verdict(outcome.verdict, console, full=True)
-    worker = outcome.worker
+    worker, check = outcome.worker, outcome.report.check
     lines = [
         _mark(not outcome.verdict.differences, "recount", f"{_compared(outcome)} figures in Redis, each as recounted"),
         _mark(not outcome.unmet, "plan", f"{outcome.planned} figures of the scenario's plan, each as planned"),
@@ -125,6 +130,11 @@ def show_outcome(outcome: Outcome, console: Console) -> None:
             "accounts",
             f"{worker.received} records = {worker.applied} applied + {worker.duplicate} duplicates "
             f"+ {worker.dead_lettered} dead letters",
+        ),
+        _mark(
+            check.holds,
+            "report",
+            f"{check.figures} figures and {check.claims.claims} claims of the room, each as recounted",
         ),
         _mark(not outcome.lost_probes, "probes", latency_text(outcome.latencies_ms)),
         Text(

@@ -159,14 +159,22 @@ def report_line(made: Report) -> str:
     paid = ", ".join(money(each.paid_minor, each.currency) for each in totals.money) or "nothing"
     check, show = made.check, made.session.show_id
     session = f"session of {utc_second(made.session.began_at_ms)}{'' if show is None else f', show {show}'}"
-    verdict = "REPORT-HOLDS" if check.holds else "REPORT-DIFFERS" if check.differences else "REPORT-INCOMPLETE"
+    differs = check.differences or check.claims.wrong
+    verdict = "REPORT-HOLDS" if check.holds else "REPORT-DIFFERS" if differs else "REPORT-INCOMPLETE"
     return (
         f"{verdict}: room {made.room_id}, {session}: paid {paid} in "
         f"{totals.orders['paid']} orders; {len(made.claims)} claims said, {len(made.withheld)} withheld in "
         f"{made.documents} documents; {quality.received} records = {quality.applied} applied + {quality.duplicate} "
         f"duplicates + {quality.dead_lettered} dead letters; {check.figures - len(check.differences)} of "
-        f"{check.figures} figures as in the last document; log sha256 {made.log.sha256[:16]}"
+        f"{check.figures} figures as in the last document; {_claims(made)}; log sha256 {made.log.sha256[:16]}"
     )
+
+
+def _claims(made: Report) -> str:
+    checked = made.check.claims
+    if not checked.claims:
+        return "claims not recomputed"
+    return f"{checked.right} of {checked.claims} claims as recomputed"
 
 
 def tell_problems(made: Report, console: Console) -> None:
@@ -177,5 +185,9 @@ def tell_problems(made: Report, console: Console) -> None:
     for each in check.differences[:DIFFERENCES_TOLD]:
         told = f"{each.name}: recounted {each.recounted}, in the session's last document {each.published}"
         console.print(told, style="bold red", markup=False)
+    for text in check.claims.told[:DIFFERENCES_TOLD] if check.claims.wrong else ():
+        console.print(f"A claim that does not follow from the log: {text}", style="bold red", markup=False)
+    if check.claims.why_not is not None:
+        console.print(f"Claims were not recomputed: {check.claims.why_not}", style="yellow", markup=False)
     if len(check.differences) > DIFFERENCES_TOLD:
         console.print(f"and {len(check.differences) - DIFFERENCES_TOLD} more", style="red", markup=False)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from stream.commands.replay_claims import CheckedReplay
 from stream.contract.events import TOPIC_NAMES
+from stream.contract.reading import read_overlay
 from stream.contract.report import RulesTold
 from stream.errors import NoSuchError, SnapupError, did_you_mean
 from stream.sources.replay import Replay, recorded, survey
@@ -66,21 +68,26 @@ def report_from_recording(
     def take(published: Published) -> None:
         if room_id in (None, published.room_id):
             of = sessions.setdefault(published.room_id, RoomSessions(published.room_id))
-            of.add(published.document)
+            told = of.add(published.document)
+            if (checker := checked.checker_of(published.room_id)) is not None:
+                overlay = read_overlay(published.document)
+                where = f"document {overlay.epoch}-{overlay.rev} at {overlay.as_of_ms}"
+                told.checked.add(where, checker.check(overlay))
             if room_id is None and len(sessions) > 1:
                 raise NoSuchError(f"{path} holds several rooms, such as {', '.join(sorted(sessions))}: say --room.")
 
     rules = settings.rules()
-    job = Replay(rules, settings.topic_prefix, EVERY_MS, take)
+    checked = CheckedReplay(rules, settings.topic_prefix)
+    job = Replay(rules, settings.topic_prefix, EVERY_MS, take, checked)
     job.run(_counted(recorded(path, in_order=found.sorted, offered={}), "folded", progress))
     if not sessions:
         meant = did_you_mean(room_id or "", {overlay.room_id for overlay in job.overlays()})
         raise NoSuchError(f"No room {room_id!r} in {path}.{meant}")
     (room_id, of_room), *_ = sessions.items()
     place = of_room.choose(session)
-    told = [*of_room][place].session
+    chosen = [*of_room][place].session
     # One that no document names is the only one: it goes on to the end of the file.
-    next_offsets = [BEYOND_ANY] * len(TOPIC_NAMES) if told is None else told.next_offsets
+    next_offsets = [BEYOND_ANY] * len(TOPIC_NAMES) if chosen is None else chosen.next_offsets
     told_rules = msgspec.to_builtins(rules)
     asked = Asked(
         room_id=room_id,

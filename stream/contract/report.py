@@ -239,6 +239,21 @@ class Differing(Struct, frozen=True):
     published: Any
 
 
+class ClaimsChecked(Struct, frozen=True, kw_only=True):
+    """Every claim of these documents, said and withheld, worked out again. `told`: the first wrong ones in words.
+
+    `not_recounted`: what cannot be worked out of the log; `why_not`: why none was, or not all; null: all were.
+    """
+
+    documents: int
+    claims: int
+    right: int
+    wrong: int
+    not_recounted: int
+    told: list[str]
+    why_not: str | None
+
+
 class Check(Struct, frozen=True, kw_only=True):
     """The recount beside the session's last document. `problems`: why it proves less than it should, in sentences."""
 
@@ -248,11 +263,12 @@ class Check(Struct, frozen=True, kw_only=True):
     document_as_of_ms: int
     differences: list[Differing]
     problems: list[str]
+    claims: ClaimsChecked
 
     @property
     def holds(self) -> bool:
-        """Whether every figure is as it must be, and nothing is in the way of saying so."""
-        return not self.differences and not self.problems
+        """Whether every figure and claim is as it must be, and nothing is in the way of saying so."""
+        return not self.differences and not self.problems and not self.claims.wrong
 
 
 class Report(Struct, kw_only=True):

@@ -5,7 +5,8 @@ Nothing is written, no group is joined. Read is the room's partition alone.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import aclosing, asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from stream.contract.events import TOPIC_NAMES
 from stream.contract.partitioner import partition_of
 from stream.contract.report import RulesTold
 from stream.errors import NoSuchError, SnapupError, did_you_mean
+from stream.verify.following import following
 from stream.verify.log import log_reader
 from stream.verify.room_sessions import RoomSessions
 from stream.verify.rulebook import Rulebook, read_segment
@@ -41,6 +43,7 @@ async def report_from_kafka(
     session: str | None,
     stated: Assumptions,
     stated_rules: dict[str, Any],
+    check_claims: bool = True,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """The report of one session.
@@ -52,6 +55,7 @@ async def report_from_kafka(
         session: which, as `RoomSessions.choose` has it; None: the last one.
         stated: the settings here, for what the journal does not say.
         stated_rules: the same, by all of their names.
+        check_claims: work out again every claim of the session's documents.
         progress: is told how far things are.
 
     Raises:
@@ -67,6 +71,10 @@ async def report_from_kafka(
     letters = DeadLetters()
     async for record in _whole(bootstrap_servers, f"{prefix}.dead-letters", partition):
         letters.add(record)
+    why_no_claims: str | None = "nobody asked"
+    if check_claims:
+        progress("recomputing the claims")
+        why_no_claims = await _check_claims(bootstrap_servers, prefix, partition, room_id, told)
     async with log_reader(bootstrap_servers, _inputs(prefix), partition=partition) as inputs:
         log_ends = _logical(await inputs.ends())
         ends, problems = _ends(told, saved, log_ends)
@@ -81,6 +89,7 @@ async def report_from_kafka(
             rulebook=rulebook,
             rules=rules or [RulesTold(source="settings", where="", from_epoch=0, version="", rules=stated_rules)],
             problems=problems,
+            why_no_claims=why_no_claims,
             ahead_of_clock=frozenset(letters.ahead_of_clock),
         )
         counting, seen = SessionReport(asked), 0
@@ -91,6 +100,7 @@ async def report_from_kafka(
             seen += 1
             if seen % REPORT_EVERY == 0:
                 progress(f"{seen} records counted")
+                await asyncio.sleep(0)  # others have their turn, and whoever asked may end it
     return counting.report(documents_from="signals", version=version("snapup"))
 
 
@@ -152,6 +162,20 @@ async def _rules(
     except SnapupError as error:
         rulebook.unread = error.message
     return rulebook, found, saved
+
+
+async def _check_claims(servers: KafkaAt, prefix: str, partition: int, room_id: str, told: ToldSession) -> str | None:
+    """Work out again every claim of a session; why that could not be done, or not for all of them."""
+    try:
+        async with following(servers, prefix) as logs, aclosing(logs.documents(partition, told.as_of_ms)) as documents:
+            async for checker, overlay in documents:
+                if overlay.room_id == room_id and told.holds(overlay.epoch, overlay.rev):
+                    where = f"document {overlay.epoch}-{overlay.rev} at {overlay.as_of_ms}"
+                    told.checked.add(where, checker.check(overlay))
+                    await asyncio.sleep(0)
+    except SnapupError as error:
+        return error.message
+    return None
 
 
 @asynccontextmanager

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from stream.contract.overlay import Session
 from stream.contract.reading import opened
 from stream.errors import NoSuchError, SnapupError
+from stream.verify.claim_check import Tally
 from stream.verify.said import Said
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ LISTED = 20
 
 class _Head(Struct):
     epoch: int
+    rev: int
     as_of_ms: int
     session: Session | None = None
 
@@ -38,7 +40,10 @@ class ToldSession(Struct, kw_only=True):
         last: its last document.
         epoch: of that.
         as_of_ms: of that.
+        rev: of that.
         first_epoch: of its first document.
+        first_rev: of that.
+        checked: how many of its claims were right, where that was asked.
     """
 
     session: Session | None
@@ -46,7 +51,14 @@ class ToldSession(Struct, kw_only=True):
     last: bytes
     epoch: int
     as_of_ms: int
+    rev: int
     first_epoch: int
+    first_rev: int
+    checked: Tally = field(default_factory=Tally)
+
+    def holds(self, epoch: int, rev: int) -> bool:
+        """Whether a document is of this session: the later one has the greater epoch and revision."""
+        return (self.first_epoch, self.first_rev) <= (epoch, rev) <= (self.epoch, self.rev)
 
     @property
     def began_at_ms(self) -> int:
@@ -61,8 +73,8 @@ class RoomSessions:
         self._room_id = room_id
         self._sessions: dict[int | None, ToldSession] = {}
 
-    def add(self, document: bytes) -> None:
-        """Take one.
+    def add(self, document: bytes) -> ToldSession:
+        """Take one; its session.
 
         Raises:
             SnapupError: it is no overlay document.
@@ -73,13 +85,21 @@ class RoomSessions:
             if told is None:
                 began_ms = None if head.session is None else head.session.began_at_ms
                 told = self._sessions[began_ms] = ToldSession(
-                    session=None, said=Said(), last=b"", epoch=0, as_of_ms=0, first_epoch=head.epoch
+                    session=None,
+                    said=Said(),
+                    last=b"",
+                    epoch=0,
+                    as_of_ms=0,
+                    rev=0,
+                    first_epoch=head.epoch,
+                    first_rev=head.rev,
                 )
             told.said.add(document)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise SnapupError(f"A document of room {self._room_id!r} cannot be read: {error}.") from None
         told.session = head.session or told.session
-        told.last, told.epoch, told.as_of_ms = document, head.epoch, head.as_of_ms
+        told.last, told.epoch, told.rev, told.as_of_ms = document, head.epoch, head.rev, head.as_of_ms
+        return told
 
     def _of(self, session: Session | None) -> ToldSession | None:
         if session is None:

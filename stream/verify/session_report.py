@@ -14,6 +14,7 @@ from stream.contract.report import (
     REPORT_SCHEMA,
     Amounts,
     Check,
+    ClaimsChecked,
     Curve,
     Differing,
     Peak,
@@ -25,6 +26,7 @@ from stream.contract.report import (
     TopicAccount,
 )
 from stream.errors import SnapupError
+from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG
 from stream.verify.compare import Figure, compare
 from stream.verify.range_hash import RangeHash
 from stream.verify.recount import Recount
@@ -61,6 +63,7 @@ class Asked:
         rulebook: which record was folded under which settings.
         rules: the same, for the report.
         problems: why the report proves less than it should, in sentences.
+        why_no_claims: why the session's claims were not worked out again, or not all of them.
         ahead_of_clock: records that were refused for their time: see `Recount`.
     """
 
@@ -73,6 +76,7 @@ class Asked:
     rulebook: Rulebook
     rules: Sequence[RulesTold]
     problems: Sequence[str] = ()
+    why_no_claims: str | None = None
     ahead_of_clock: frozenset[tuple[str, int, int]] = frozenset()
 
 
@@ -253,11 +257,25 @@ class SessionReport:
                     if not figure.agrees
                 ],
                 problems=[*asked.problems, *silences],
+                claims=_checked(told, asked.why_no_claims),
             ),
             documents=told.said.documents,
             documents_from=documents_from,
             snapup_version=version,
         )
+
+
+def _checked(told: ToldSession, why_not: str | None) -> ClaimsChecked:
+    tally = told.checked
+    return ClaimsChecked(
+        documents=tally.documents,
+        claims=tally.of(),
+        right=tally.of(RIGHT),
+        wrong=tally.of(WRONG),
+        not_recounted=tally.of(NOT_RECOUNTED),
+        told=tally.told,
+        why_not=why_not,
+    )
 
 
 def _totals(figures: RoomFigures, steps: Sequence[Step], step_ms: int) -> ReportTotals:

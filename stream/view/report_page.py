@@ -85,22 +85,31 @@ class _Page:
 
     def _verdict(self) -> str:
         check, words = self._made.check, self._words
-        right = check.figures - len(check.differences)
+        right, claims = check.figures - len(check.differences), self._claims_told()
         if check.holds:
             told = words.holds.format(figures=grouped(check.figures))
-            return f'<div class="verdict">{escape(told)}</div>'
+            return f'<div class="verdict">{escape(told)}<br>{escape(claims)}</div>'
         told = words.incomplete
         if check.differences:
-            told = words.differs.format(
-                wrong=grouped(len(check.differences)), figures=grouped(right + len(check.differences))
-            )
-        items = [clean(problem) for problem in check.problems]
+            total = right + len(check.differences)
+            told = words.differs.format(wrong=grouped(len(check.differences)), figures=grouped(total))
+        items = [claims, *(clean(problem) for problem in check.problems)]
         items += [
             clean(f"{each.name}: {words.recounted} {each.recounted}, {words.published} {each.published}")
             for each in check.differences[:ROWS_MAX]
         ]
+        items += [clean(text) for text in check.claims.told]
         listed = "".join(f"<li>{escape(item)}</li>" for item in items)
         return f'<div class="verdict bad">{escape(told)}<ul>{listed}</ul></div>'
+
+    def _claims_told(self) -> str:
+        checked, words = self._made.check.claims, self._words
+        if checked.why_not is not None:
+            return words.claims_unknown.format(why=clean(checked.why_not))
+        if checked.wrong:
+            return words.claims_wrong.format(wrong=grouped(checked.wrong), claims=grouped(checked.claims))
+        counts = {"right": checked.right, "claims": checked.claims, "documents": checked.documents}
+        return words.claims_right.format(**{name: grouped(count) for name, count in counts.items()})
 
     def _tiles(self) -> str:
         totals, words = self._made.totals, self._words

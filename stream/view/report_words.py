@@ -22,6 +22,9 @@ class ReportWords:
     holds: str
     differs: str
     incomplete: str
+    claims_right: str
+    claims_wrong: str
+    claims_unknown: str
     recounted: str
     published: str
     paid: str
@@ -126,6 +129,9 @@ EN = ReportWords(
     holds="{figures} of {figures} figures, counted again from the log alone, are those of the session's last document.",
     differs="{wrong} of {figures} figures are NOT those of the session's last document.",
     incomplete="This report proves less than it should.",
+    claims_right="{right} of {claims} claims of {documents} documents, said and withheld, are as recomputed.",
+    claims_wrong="{wrong} of {claims} claims do NOT follow from the log.",
+    claims_unknown="The claims were not recomputed: {why}",
     recounted="recounted",
     published="in the document",
     paid="GMV paid",
@@ -237,6 +243,9 @@ ZH_CN = ReportWords(
     holds="仅凭日志重新计数，{figures} 项数据中有 {figures} 项与该场最后一份文档一致。",
     differs="{figures} 项数据中有 {wrong} 项与该场最后一份文档不一致。",
     incomplete="本报告的证明力不完整。",
+    claims_right="{documents} 份文档中展示与未展示的 {claims} 条声明，有 {right} 条与依日志重算的结果一致。",
+    claims_wrong="{claims} 条声明中有 {wrong} 条与日志不符。",
+    claims_unknown="声明未重算：{why}",
     recounted="重新计数",
     published="文档中",
     paid="支付成交额",

@@ -45,6 +45,7 @@ SPOKEN_OF = {
     "sources": {"source"},
     "claims": {"claim", "rule", "sale_id", "sku_id", "unit"},
     "withheld": {"claim", "reason", "sale_id", "sku_id"},
+    "check": {"claims", "figures"},
     "quality": {"topics", "dead_lettered"},
     "log": {"records", "topics"},
 }

@@ -10,7 +10,10 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
+
+from stream.contract.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,9 +46,11 @@ class Demo:
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
         self.output = folder / "out"
+        self.reports = folder / "reports"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SNAPUP_")}
         environment |= ELSEWHERE
         command = [sys.executable, "-c", "from stream.cli import main; main()", "demo", *arguments]
+        command += ["--report-to", str(self.reports)]
         with self.output.open("wb") as out:
             self.process = subprocess.Popen(
                 command,
@@ -101,13 +106,22 @@ def test_the_demo_ends_with_every_figure_as_recounted_and_as_planned(start: Call
     said = demo.said()
     assert demo.process.returncode == 0, said
     assert said.rstrip().endswith("ALL-ACCEPTED-COUNTED-ONCE")
-    assert said.count("✓") == 4
+    assert said.count("✓") == 5
     assert "✗" not in said
     assert f"Ignored, for a demo has its own servers: {', '.join(sorted(ELSEWHERE))}." in said
     assert "hush" not in said
     assert "coat-drop" in said  # the room was shown while it happened
     assert demo.children() == []
     assert list(demo.temporary.iterdir()) == []
+    (report,) = (line for line in said.splitlines() if line.startswith("REPORT-"))
+    assert report.startswith("REPORT-HOLDS: room snap-up, session of ")
+    page, figures = sorted(demo.reports.iterdir())
+    assert f"report   {page}" in said
+    made = msgspec.json.decode(figures.read_bytes(), type=Report)
+    assert made.check.holds
+    assert made.documents_from == "signals"
+    assert made.check.claims.claims == made.check.claims.right > 10
+    assert made.rules[0].source == "journal"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -126,6 +140,10 @@ def test_an_interrupted_demo_leaves_nothing_running_and_no_files(
     demo.process.send_signal(number)
     assert wait_for(lambda: demo.process.poll() is not None, STOP_DEADLINE_S), demo.said()
     assert demo.process.returncode != 0
+    assert "REPORT-HOLDS: room snap-up" in demo.said()
+    page, figures = sorted(demo.reports.iterdir())
+    assert page.read_text("utf-8").rstrip().endswith("</html>")
+    assert msgspec.json.decode(figures.read_bytes(), type=Report).totals.views > 0
     assert "Traceback" not in demo.said()
     assert demo.children() == []
     assert list(demo.temporary.iterdir()) == []

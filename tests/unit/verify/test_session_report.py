@@ -138,6 +138,13 @@ def test_what_was_claimed_is_there_with_evidence_and_what_was_not_with_a_reason(
     assert [each.topic for each in ends_in.evidence] == ["live.sales"]
     assert any(row.claim == "stock_left" and row.reason == "above_display_threshold" for row in made.withheld)
     assert {row.claim for row in made.withheld} >= {"watching_now", "stock_left", "bought_recently"}
+    checked = made.check.claims
+    assert (
+        checked.claims
+        == checked.right
+        == sum(row.documents for row in made.claims) + sum(row.documents for row in made.withheld)
+    )
+    assert (checked.documents, checked.why_not) == (made.documents, None)
 
 
 def test_the_log_range_is_that_of_the_rooms_records_and_hashed_as_documented(tmp_path: Path) -> None:
@@ -268,10 +275,10 @@ def test_what_is_beyond_a_bound_is_told_together(monkeypatch: pytest.MonkeyPatch
 def test_a_document_that_says_something_else_is_a_difference(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     whole = room_sessions.RoomSessions.add
 
-    def wrong(self: Any, document: bytes) -> None:
+    def wrong(self: Any, document: bytes) -> Any:
         told = msgspec.json.decode(document)
         told["totals"]["likes"] += 1
-        whole(self, msgspec.json.encode(told))
+        return whole(self, msgspec.json.encode(told))
 
     monkeypatch.setattr(room_sessions.RoomSessions, "add", wrong)
     check = reported(show(), tmp_path).check

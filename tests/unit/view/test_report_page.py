@@ -66,7 +66,13 @@ def report(**changed: Any) -> Report:
         },
         "log": {"sha256": "ab" * 32, "records": 1, "topics": []},
         "rules": [{"source": "journal", "where": BAD, "from_epoch": 1, "version": BAD, "rules": {BAD: BAD}}],
-        "check": {"figures": 3, "epoch": 1, "rev": 1, "document_as_of_ms": T0_MS, "differences": [], "problems": []},
+        "check": {
+            **dict.fromkeys(("figures", "epoch", "rev", "document_as_of_ms"), 3),
+            "differences": [],
+            "problems": [],
+            "claims": dict.fromkeys(("documents", "claims", "right", "not_recounted"), 2)
+            | {"wrong": 0, "told": [BAD], "why_not": BAD},
+        },
         "documents": 1,
         "documents_from": BAD,
         "snapup_version": BAD,
