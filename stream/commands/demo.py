@@ -121,6 +121,7 @@ class _Demo:
 
     def __init__(self, stack: Stack, view: DemoView, speed: float, seed: int, reports: Path) -> None:
         self._reports = reports
+        self._is_shown = False  # the room has a document
         self._stack = stack
         self._view = view
         self._speed = speed
@@ -206,6 +207,7 @@ class _Demo:
         document = await redis.ask("GET", room_key(self._settings.topic_prefix, SHOW, "overlay"))
         if document is None:
             return
+        self._is_shown = True
         self._view.show(read_overlay(document), self._probe.samples_ms)
 
     async def _judge(self, expected: Expected) -> Outcome:
@@ -244,6 +246,16 @@ class _Demo:
         )
         return made, write_report(made, self._reports, lang="en", overwrite=True)
 
+    async def _first_report(self) -> tuple[Report, list[Path]]:
+        """The report as soon as there can be one: what is shown already is in the log with the next checkpoint."""
+        while True:
+            try:
+                return await self._report(check_claims=False)
+            except NoSuchError:
+                if not self._is_shown:
+                    raise
+                await asyncio.sleep(LOOK_EVERY_S)
+
     async def _report_in_haste(self) -> None:
         """The same of what there is, when somebody waits for the end; a second Ctrl-C ends this too."""
         task = asyncio.current_task()
@@ -252,7 +264,7 @@ class _Demo:
         self._view.step("The report of the show so far...")
         try:
             async with asyncio.timeout(HASTE_S):
-                made, files = await self._report(check_claims=False)
+                made, files = await self._first_report()
         except NoSuchError:
             self._view.note("No report: nothing was said of the show yet.")
         except SnapupError as error:
