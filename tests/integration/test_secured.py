@@ -252,7 +252,8 @@ async def test_what_a_broken_broker_left_open_is_read_with_the_permissions_for_t
                 ):
                     await look.end_open(writer, None)
                 await secured.grant("worker", [grant])
-                assert f"{grant.name} from 0 to 1): it was aborted" in str(await look.end_open(writer, None))
+                said = await look.end_open(writer, None)
+                assert str(said).startswith(f"a transaction was left open ({grant.name} from ")
                 await writer.stop()
                 await secured.revoke("worker", [grant])
     await ends.stop()
