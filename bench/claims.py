@@ -2,7 +2,7 @@
 
     python -m bench.claims                # over a million claims; some quarter of an hour on two cores
     python -m bench.claims --seconds      # a small one
-    python -m bench.claims --signals DIR  # recordings (NDJSON) of a folder too, such as those of chaos runs
+    python -m bench.claims --recordings DIR  # recordings (NDJSON) of a folder too
 
 Each show is replayed in this process, documents are made at a fine pace, and each claim is compared whole with what
 `stream/verify` works out from the records: see `stream/verify/claim_check.py`. Exit code 1 when one is wrong.
@@ -115,12 +115,12 @@ def main() -> int:
     """Run, print the table, and say whether all were right."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", action="store_true", help="a small one, of some seconds")
-    parser.add_argument("--signals", type=Path, help="a folder of recordings, checked too")
+    parser.add_argument("--recordings", type=Path, help="a folder of recordings, checked too")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
     chosen = cases(small=asked.seconds)
-    if asked.signals is not None:
-        chosen += [Case(path.stem, path=path) for path in sorted(asked.signals.glob("*.ndjson*"))]
+    if asked.recordings is not None:
+        chosen += [Case(path.stem, path=path) for path in sorted(asked.recordings.glob("*.ndjson*"))]
     if not asked.seconds and not any(case.path for case in chosen):
         print(f"recorded days are MISSING: there is no {DATA}", flush=True)
     began = time.monotonic()
