@@ -55,7 +55,7 @@ def test_a_claim_that_differs_ends_with_1(recording: str, monkeypatch: pytest.Mo
     told = CliRunner().invoke(app, ["explain", "r", "--recording", recording])
     assert told.exit_code == 1
     assert "NOT what follows from the log" in told.output
-    assert "EXPLAIN-DIFFERS: 6 of 6 claims" in told.output
+    assert "EXPLAIN-DIFFERS: 5 of 6 claims" in told.output  # the sixth is withheld, as it must be
 
 
 @pytest.mark.parametrize(
