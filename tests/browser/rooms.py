@@ -115,6 +115,7 @@ class Room:
         self.epoch = 1
         self.rev = 0
         self.fresh_ms = 60_000
+        self.signals_edition = 1
         self.lag_ms = 0
         self.sales: list[Sale] = [coat()]
         self.bought = (4_900, 4_700)
@@ -129,7 +130,7 @@ class Room:
     def overlay(self) -> Overlay:
         """The document as of now; good for `fresh_ms`."""
         at_ms = now_ms()
-        rules = Rules(claim_valid_ms=self.fresh_ms)
+        rules = Rules(claim_valid_ms=self.fresh_ms, signals_edition=self.signals_edition)
         book = ClaimBook(rules, EVIDENCE, f"1-{self.rev}", at_ms, stale=False)
         book.watching(self.watching)
         for sale in self.sales:

@@ -43,6 +43,11 @@ def with_level(level: Level, **changes: object) -> Callable[[Room], None]:
     return with_sale(level=level, **changes)
 
 
+def all_taken(room: Room, **changes: object) -> None:
+    room.signals_edition = 2
+    room.sales = [coat(level="all_taken", **SOLD_OUT, **changes)]  # type: ignore[arg-type]
+
+
 def with_order(quantity: int = 1, age_ms: int = 500, who: str = "l***") -> Callable[[Room], None]:
     def prepare(room: Room) -> None:
         room.feed = [FeedItem("order", now_ms() - age_ms, who, COAT, quantity)]
@@ -70,6 +75,10 @@ STATES = [
     State("the sale names its product", "stock", with_sale(), "羊毛大衣", "羊毛大衣", f"names={COAT}:羊毛大衣"),
     State("one is left", "stock", with_sale(sold=4_899), "仅剩1件", "1left"),
     State("sold out", "stock", with_level("sold_out", **SOLD_OUT), "sku-881售罄", "sku-881Soldout"),
+    State("all taken", "stock", all_taken, "sku-881100件待付款已抢完", "sku-881100notyetpaidAlltaken"),
+    State("all taken, but a restock is planned", "stock", lambda room: all_taken(room, **PLANNED)),
+    State("all taken, in a word", "badge", all_taken, "已抢完", "alltaken"),
+    State("all taken may not be said", "badge", lambda room: all_taken(room, **PLANNED)),
     State("oversold shows as sold out", "stock", with_level("sold_out", sold=5_007), "售罄", "Soldout"),
     State("plenty is no scarcity", "stock", with_sale(sold=1_000)),
     State("a restock is planned", "stock", with_sale(**PLANNED)),

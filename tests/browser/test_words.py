@@ -38,6 +38,11 @@ def same(text: str) -> str:
     return re.sub(r"\s", "", unicodedata.normalize("NFKC", text))
 
 
+def claims_of(page: dict[str, Any]) -> dict[str, str]:
+    """The words of claims; "in_carts window" is of one that names its window, which the terminal leaves out."""
+    return {kind: words for kind, words in page["claims"].items() if " " not in kind}
+
+
 async def test_every_language_says_everything_with_the_same_figures_in_it(pages: Pages) -> None:
     languages = await strings(pages)
     assert set(languages) == {"zh-CN", "en"}
@@ -56,7 +61,7 @@ async def test_pages_and_terminal_use_the_same_words(tag: str, pages: Pages) -> 
     for ours, theirs in (
         (page["levels"], terminal.levels),
         (page["statuses"], terminal.statuses),
-        (page["claims"], terminal.claims),
+        (claims_of(page), terminal.claims),
         (page["claimNames"], terminal.claim_names),
         (page["withheld"], terminal.withheld),
         (page["console"]["sale"]["suspicions"], terminal.suspicions),
@@ -69,7 +74,7 @@ async def test_pages_and_terminal_use_the_same_words(tag: str, pages: Pages) -> 
 async def test_every_word_of_the_contract_has_one_for_people(tag: str, pages: Pages) -> None:
     page = (await strings(pages))[tag]
     assert set(page["levels"]) == set(get_args(Level))
-    assert set(page["claims"]) == set(get_args(ClaimKind))
+    assert set(claims_of(page)) == set(get_args(ClaimKind))
     assert set(page["withheld"]) == set(get_args(WithheldReason))
     assert set(page["statuses"]) == set(get_args(SaleStatus))
     assert set(page["console"]["sale"]["suspicions"]) == set(get_args(SuspicionRule))
