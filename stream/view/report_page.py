@@ -164,7 +164,8 @@ class _Page:
         note = words.curve_note.format(step=words.seconds.format(n=step_ms // 1000))
         return self._section(
             words.curve,
-            f"{drawing}<details><summary>{escape(words.table)}</summary>{table}{self._more(made.minutes)}</details>",
+            f'<div class="scroll curves">{drawing}</div><details><summary>{escape(words.table)}</summary>'
+            f"{table}{self._more(made.minutes)}</details>",
             note,
         )
 

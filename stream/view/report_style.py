@@ -43,6 +43,7 @@ th.mono{font:inherit;font-weight:500}
 .when{white-space:nowrap}
 .alert{color:var(--bad);font-weight:600}
 svg{display:block;width:100%;height:auto}
+.curves svg{min-width:640px}
 svg text{fill:var(--dim);font-size:11px;font-family:inherit}
 svg .axis{stroke:var(--line)}
 svg .mark{stroke:var(--ink);stroke-dasharray:2 3;opacity:.55}
@@ -67,6 +68,7 @@ th,td{padding:3px 6px 3px 0}
 .mono{font-size:6.5pt}
 .strip{width:30mm}
 .scroll{overflow:visible}
+.curves svg{min-width:0}
 tr,.tile,svg{break-inside:avoid}
 h2,.note{break-after:avoid}
 *{print-color-adjust:exact}}
