@@ -14,7 +14,7 @@ import msgspec
 from bench.fold import EVENTS_PER_S, T0_MS, TOPICS, Rec, mix
 from stream.contract.events import TOPIC_NAMES
 from stream.core.partition import PartitionFold
-from stream.core.rules import Rules
+from stream.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ class _OneRoom:
     """A room with some sales, orders in each, and people."""
 
     def __init__(self, sales: int) -> None:
-        self.fold = PartitionFold(0, Rules(), TOPICS)
+        self.fold = PartitionFold(0, load_settings().rules(), TOPICS)
         self._sales = sales
         self._number = 0
         self._offsets = [0] * len(TOPICS)
@@ -78,7 +78,7 @@ class _Timed(PartitionFold):
     """A partition that notes how long each piece of saving takes."""
 
     def __init__(self) -> None:
-        super().__init__(0, Rules(), TOPICS)
+        super().__init__(0, load_settings().rules(), TOPICS)
         self.pieces_ms: list[float] = []
 
     def spool(self) -> None:

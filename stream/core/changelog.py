@@ -114,6 +114,7 @@ class LedgerHead(msgspec.Struct, array_like=True):
     recent: dict[int, int]
     bought: dict[int, list[int]]
     said_ms: int = -1
+    paid_second: int = -1
 
 
 class WindowEntry(msgspec.Struct, array_like=True):

@@ -21,11 +21,15 @@ def is_bought(ledger: Ledger, recent: Sequence[int], now_ms: int, rules: Rules) 
     """Whether people buy of a sale: only then may it be in a rush.
 
     More was paid for in the last `purchases_window_ms` than was refunded or cancelled after it was paid, in hops of
-    10 s; and in one second of the last `purchases_silent_ms`, of which `recent` are the units, more was ordered than
-    came back.
+    10 s. Within the last `purchases_silent_ms` some of it was paid for, and in one of these seconds more was ordered
+    than came back; `recent` are the units of seconds.
     """
     seconds = rules.purchases_silent_ms // BUCKET_MS
-    return max(recent[-seconds:], default=0) > 0 and ledger.bought_recently(now_ms, rules.purchases_window_ms)[0] > 0
+    return (
+        ledger.paid_second > now_ms // BUCKET_MS - seconds
+        and max(recent[-seconds:], default=0) > 0
+        and ledger.bought_recently(now_ms, rules.purchases_window_ms)[0] > 0
+    )
 
 
 def is_doubtful(room: Room, ledger: Ledger, now_ms: int) -> bool:

@@ -179,8 +179,9 @@ class Room(Memory):
     def put_into_cart(self, ledger: Ledger, user_id: str, units: int, at_ms: int) -> None:
         """What a cart-add changes from the second edition of signals on."""
         if (people := self.cart_people) is not None:
-            people.carted(ledger, user_id)
-            self.carts_of(ledger, people).add(user_id, units, at_ms)
+            carts = ledger.carts or self.carts_of(ledger, people)
+            if carts.add(user_id, units, at_ms):
+                people.carted(ledger, user_id)
 
     def carts_of(self, ledger: Ledger, people: People) -> Carts:
         """The carts with one SKU of one sale, made when it is carted first."""

@@ -162,11 +162,12 @@ def _ledger_head(ledger: Ledger, *, remembers: bool = True, second_signals: bool
         *_pace(ledger, ordered=second_signals),
         *((ledger.said_ms,) if remembers else ()),
     )
+    if second_signals:
+        head.paid_second = ledger.paid_second
     return grown_row(head)
 
 
-# -- members of distinct counts
-# -----------------------------------------------------------------------------------------
+# -- members of distinct counts ----------------------------------------------------------------------------------------
 def _distincts(room: Room) -> Iterator[tuple[bytes, Distinct]]:
     room_key = b"b|" + room.room_id.encode()
     for index, audience in enumerate(room.audiences):
@@ -214,8 +215,7 @@ def tombstones(room: Room) -> Iterator[tuple[bytes, None]]:
             yield prefix + SKETCH, None
 
 
-# -- change logs
-# --------------------------------------------------------------------------------------------------------
+# -- change logs -------------------------------------------------------------------------------------------------------
 def log_people(room: Room, logs: ChangeLogs, clock_ms: int) -> None:
     """To the change logs: what changed in the windows, and ids. Most of what a checkpoint holds, and in whole values.
 
@@ -311,8 +311,7 @@ def cart_entries(room: Room, people: People) -> Iterator[CartEntry]:
             yield CartEntry(room.room_id, room.born_ms, "", "", 0, {}, part_left)
 
 
-# -- restore
-# ------------------------------------------------------------------------------------------------------------
+# -- restore -----------------------------------------------------------------------------------------------------------
 def room_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Room:
     """A room from its head; members and change logs follow."""
     head = unframe(key, value, head_decoder)
@@ -371,7 +370,7 @@ def _ledger_of(head: LedgerHead, rules: Rules) -> Ledger:
     ledger.restocked, ledger.restock_planned = head.restocked, head.restock_planned
     ledger.held, ledger.sold, ledger.released, ledger.over_limit = head.held, head.sold, head.released, head.over_limit
     ledger.recent, ledger.bought = head.recent, head.bought
-    ledger.said_ms = head.said_ms
+    ledger.said_ms, ledger.paid_second = head.said_ms, head.paid_second
     return ledger
 
 

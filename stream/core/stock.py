@@ -172,6 +172,7 @@ class Ledger:
         "opened_rank",
         "over_limit",
         "own_terms",
+        "paid_second",
         "recent",
         "released",
         "restock_planned",
@@ -206,6 +207,7 @@ class Ledger:
         self.carts: Carts | None = None  # from the second edition of signals on, once somebody has carted it
         self.recent: dict[int, int] = {}  # 1 s bucket → net units committed
         self.bought: dict[int, list[int]] = {}  # 10 s bucket → [net units sold, orders]
+        self.paid_second = -1  # the latest one in which some of it was paid for
         self.said_ms = -1  # when a host last said something of it, by the partition's clock
         self.shown: Shown | None = None
 
@@ -256,6 +258,8 @@ class Ledger:
             bought = self.bought.setdefault(bucket * 1_000 // BOUGHT_BUCKET_MS, [0, 0])
             bought[0] += sold
             bought[1] += 1 if sold > 0 else -1
+            if sold > 0 and bucket > self.paid_second:
+                self.paid_second = bucket
 
     def commit(self, user_id: str | None, held: int, sold: int) -> None:
         """Change one user's held and sold units; what is said of the pace does not change."""
@@ -357,6 +361,7 @@ class Ledger:
         self.recent, self.bought = {}, {}
         self.carters, self.carters_with_order = Distinct(exact_max), 0
         self.carts = None
+        self.paid_second = -1
         self.shown = None
 
     # -- what is read -----------------------------------------------------------------------------------------------

@@ -248,6 +248,7 @@ class Oracle:
                 room_idle_ms=rules.room_idle_ms,
                 remember_sales_ms=rules.remember_sales_ms,
                 contract_edition=EDITION,
+                signals_edition=rules.signals_edition,
             )
         )
         self._tell_sessions(recount)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from stream.contract.events import EDITION
+from stream.contract.overlay import SIGNALS_EDITION
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
 from stream.exits import Exit
@@ -38,7 +39,11 @@ if TYPE_CHECKING:
 # No id is rightly forgotten in a run: within a second of the log, all records of a partition may be folded between one
 # and its repetition, however close together they were sent.
 RULES = Rules(
-    hold_ms=1_500, remember_ids_max=4 * EVENTS_MAX, contract_edition=EDITION, remember_sales_ms=7 * 24 * 3_600_000
+    hold_ms=1_500,
+    remember_ids_max=4 * EVENTS_MAX,
+    contract_edition=EDITION,
+    signals_edition=SIGNALS_EDITION,
+    remember_sales_ms=7 * 24 * 3_600_000,
 )
 SLICE_RECORDS = 8
 REDIS_TIMEOUT_MS = 400

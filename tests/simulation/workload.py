@@ -118,6 +118,9 @@ def _event(random: Random) -> tuple[int, dict[str, object]]:  # noqa: PLR0911 â€
         return LIKES, {"type": "like", "user_id": user, "count": 1 + int(random.random() * 4)}
     if chance < 0.4:
         return COMMENTS, {"type": "comment", "user_id": user, "text": "å¥½"}
+    if chance < 0.43:
+        removed: dict[str, object] = {"type": "cart_remove", "user_id": user, "sku_id": "k1"}
+        return CART_ADDS, removed | ({"sale_id": "s1"} if chance < 0.42 else {})
     if chance < 0.52:
         return CART_ADDS, {"type": "cart_add", "user_id": user, "sku_id": "k1", "quantity": 1, "sale_id": "s1"}
     if chance < 0.82:

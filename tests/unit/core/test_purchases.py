@@ -9,6 +9,7 @@ import pytest
 
 from stream.core.rules import Rules
 from tests.support.events import Log, cart, opened, order
+from tests.support.rooms import restarted
 
 if TYPE_CHECKING:
     from stream.contract.overlay import Level
@@ -135,3 +136,18 @@ def test_levels_do_not_depend_on_how_the_clock_is_moved(step: int) -> None:
         return seen
 
     assert run(step) == run(60)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_orders_go_on_but_nobody_has_paid_for_eight_seconds(restart: bool) -> None:  # noqa: FBT001
+    log = Log(SECOND)
+    log.add(opened(100, ends_s=3_600))
+    wanted(log)
+    for second in range(2, 13):
+        log.tick(second)
+        buy(log, second + 0.5, paid=second <= 4)
+        if restart and second == 8:
+            log = Log(SECOND, restarted(log.fold, {}, SECOND))
+            log.records = [[*range(fold_at)] for fold_at in log.fold.positions]
+        seen = level(log, second + 1)
+        assert seen == ("snap_up" if second < 12 else "brisk")
