@@ -142,7 +142,9 @@ def _change(room: Room, order: OrderState, bit: int, second: int) -> int:
 
 def _change_watched(room: Room, suspects: Suspects, order: OrderState, bit: int, second: int) -> int:
     """The same of an order that may be suspected: from the second edition on, one of a sale by somebody known."""
-    known = None if bit == EXPIRED else facts_of(order, room.rules)
+    # Nearly all orders are the only ones of their accounts: nothing is to be asked of them.
+    is_alone = bit == EXPIRED or suspects.is_alone(order)
+    known = None if is_alone else facts_of(order, room.rules)
     if order.suspicion:
         count_suspect(room, order, -1)
     was_placed = order.mask & (PLACED | PAID)
@@ -150,11 +152,8 @@ def _change_watched(room: Room, suspects: Suspects, order: OrderState, bit: int,
     note_move(order, bit, second, room.born_ms)
     if order.suspicion:
         count_suspect(room, order, 1)
-    if bit == EXPIRED:
-        return moved
-    if order.device_id is not None:
-        room.shared.uses_suspicion = True
-    look_again(room, suspects, order, known)
+    if not is_alone:
+        look_again(room, suspects, order, known)
     if bit == PLACED and not was_placed:
         room.unseen.placed(order)
     return moved

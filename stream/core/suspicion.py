@@ -92,9 +92,13 @@ class Suspects:
         self._people: dict[str, OrderState | Windows] = {}
         self._devices: dict[str, Windows] = {}
 
+    def is_alone(self, order: OrderState) -> bool:
+        """Whether this is the only order of its account and of no known device; it is remembered as such."""
+        return order.device_id is None and self._people.setdefault(order.user_id, order) is order
+
     def update(self, order: OrderState, before: Facts | None, after: Facts | None) -> dict[str, OrderState] | None:
         """An order has changed. Returns all of which it may change whether they are suspected; None: of none."""
-        if before == after:
+        if before == after and after is not None:
             return None
         found: dict[str, OrderState] = {}
         people, user_id = self._people, order.user_id
@@ -310,6 +314,8 @@ def _count_pace(memory: Memory, order: OrderState, sign: int) -> None:
 
 def look_again(memory: Memory, suspects: Suspects, order: OrderState, before: Facts | None) -> None:
     """An order has changed since: who is suspected now?"""
+    if order.device_id is not None:
+        memory.shared.uses_suspicion = True
     for each in (suspects.update(order, before, facts_of(order, memory.rules)) or {}).values():
         suspect(memory, each, suspects.judge(each) | each.suspicion & NEVER_SEEN)
 

@@ -1,0 +1,252 @@
+"""How many made-up orders the rules of suspicion find, and how many honest ones they take for such.
+
+    python -m bench.brushing                # kinds that were kept aside, honest shows, recorded days
+    python -m bench.brushing --development  # kinds that the rules were made with
+    python -m bench.brushing --write        # the first, and its tables into docs/signals.md
+
+Attacks (`bench/brushing_attacks.py`, `bench/brushing_held_out.py`) are added to honest shows: `snap-up`, and `brushing`
+without its own fakes. An order is *suspected* when a rule suspects it at the end of the show. *Unit-seconds* are
+counted each second of the show: units that fakes hold or have sold, and those of suspected orders; what is suspected
+late counts less there. A false alarm is a second in which claims of an honest show or a recorded day are withheld as
+`suspected_fake_orders`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from bench.brushing_attacks import DEVELOPMENT, Fakes, Target
+from bench.brushing_held_out import HELD_OUT
+from bench.claims import DATA, Case
+from stream.contract.events import INPUT_TOPICS, TOPIC_NAMES
+from stream.core.partition import PartitionFold
+from stream.core.stock import STANDINGS
+from stream.settings import load_settings
+from stream.shows import build_show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from stream.core.stock import OrderState
+
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "signals.md"
+T0_MS = 1_507_636_800_000
+LATENCY_MS = 20
+# Scenario → its scale, and its sale.
+HOSTS = {
+    "brushing": (0.5, Target("brushing", "serum-drop", "sku-303", 10_000, 220_000, "CNY", 1_050)),
+    "snap-up": (1.0, Target("snap-up", "coat-drop", "sku-881", 15_000, 130_000, "CNY", 5_400)),
+}
+SEEDS = {"brushing": (1, 2, 3, 4), "snap-up": (1,)}
+HONEST = (("brushing", 1.0), ("snap-up", 1.0))
+_TOPIC_OF = {kind: index for index, (_, kinds) in enumerate(INPUT_TOPICS) for kind in kinds}
+_encode = msgspec.json.Encoder().encode
+
+
+class Rec(NamedTuple):
+    """What the core reads of a record."""
+
+    value: bytes | None
+    key: bytes | None
+    offset: int
+    timestamp: int
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+Sent = tuple[int, int, bytes, bytes]  # when (ms), topic, key, value
+
+
+class Score(msgspec.Struct):
+    """Of some shows. Orders, then unit-seconds; `alarm_s`: seconds in which claims were withheld."""
+
+    shows: int = 0
+    fakes: int = 0
+    suspected: int = 0
+    found: int = 0
+    fake_units: int = 0
+    suspected_units: int = 0
+    found_units: int = 0
+    alarm_s: int = 0
+    alarm_rooms: int = 0
+    rooms: int = 0
+    orders: int = 0
+
+    def add(self, other: Score) -> None:
+        """Both together."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+def honest(name: str, seed: int, scale: float = 1.0) -> list[Sent]:
+    """The deliveries of a scenario; `brushing` without the accounts that it makes up."""
+    sent = []
+    for each in build_show(name, seed, None, scale).deliveries(T0_MS):
+        if name == "brushing" and b'"user_id":"b' in each.value:
+            continue
+        sent.append((each.send_ms, TOPIC_NAMES.index(each.topic.rpartition(".")[2]), each.key, each.value))
+    return sent
+
+
+def attacked(show: list[Sent], target: Target, fakes: Fakes) -> list[Sent]:
+    """A show with an attack in it."""
+    key = target.room_id.encode()
+    more = []
+    for event in fakes.events:
+        dated = msgspec.structs.replace(event, event_time_ms=T0_MS + event.event_time_ms)
+        more.append((event.event_time_ms + LATENCY_MS, _TOPIC_OF[type(event)], key, _encode(dated)))
+    return sorted([*show, *more], key=lambda sent: sent[0])
+
+
+def measured(sent: Iterable[Sent], fakes: set[str], t0_ms: int, every_ms: int = 1_000, *, moves: bool = True) -> Score:
+    """Fold a show second by second, and count what is suspected; `moves`: the clock, for holds that run out."""
+    fold = PartitionFold(0, load_settings().rules(), [f"live.{name}" for name in TOPIC_NAMES])
+    score, offsets, waiting = Score(shows=1), [0] * len(TOPIC_NAMES), [[] for _ in TOPIC_NAMES]  # type: ignore[var-annotated]
+    until_ms, alarms = -1, set[str]()
+    orders: dict[str, OrderState] = {}
+    for at_ms, topic, key, value in sent:
+        if until_ms < 0:
+            until_ms = at_ms + every_ms
+        while at_ms >= until_ms:
+            _fold(fold, waiting, t0_ms + until_ms if moves else None)
+            _look(fold, fakes, score, orders, alarms)
+            until_ms = max(until_ms + every_ms, at_ms // every_ms * every_ms)
+        waiting[topic].append(Rec(value, key, offsets[topic], t0_ms + at_ms))
+        offsets[topic] += 1
+    _fold(fold, waiting, t0_ms + until_ms if moves else None)
+    _look(fold, fakes, score, orders, alarms)
+    suspected = {order.order_id for order in orders.values() if order.suspicion}
+    score.orders, score.fakes = len(orders), len(fakes & orders.keys())
+    score.suspected, score.found = len(suspected), len(suspected & fakes)
+    score.rooms, score.alarm_rooms = len(fold.rooms), len(alarms)
+    return score
+
+
+def _fold(fold: PartitionFold, waiting: list[list[Rec]], now_ms: int | None) -> None:
+    for topic, records in enumerate(waiting):
+        if records:
+            fold.fold(topic, records)
+            waiting[topic] = []
+    if now_ms is not None:
+        fold.advance(now_ms, "tick")
+
+
+def _look(fold: PartitionFold, fakes: set[str], score: Score, orders: dict[str, OrderState], alarms: set[str]) -> None:
+    for room_id, room in fold.rooms.items():
+        if not room.ledgers:
+            continue
+        overlay = fold.overlay(room_id)
+        if overlay is not None and any(each.reason == "suspected_fake_orders" for each in overlay.withheld):
+            score.alarm_s += 1
+            alarms.add(room_id)
+        orders |= room.orders
+        for order in room.orders.values():
+            is_fake = order.order_id in fakes
+            if not (is_fake or order.suspicion):
+                continue
+            standing = STANDINGS[order.mask]
+            units = sum(quantity for _, _, quantity in order.lines) * (standing.held + standing.sold)
+            score.fake_units += units * is_fake
+            score.suspected_units += units * bool(order.suspicion)
+            score.found_units += units * (is_fake and bool(order.suspicion))
+
+
+def attacks(kinds: dict[str, Any]) -> dict[str, Score]:
+    """Each kind hidden in each host."""
+    scores = {kind: Score() for kind in kinds}
+    for name, (scale, target) in HOSTS.items():
+        for seed in SEEDS[name]:
+            show = honest(name, seed, scale)
+            for kind, attack in kinds.items():
+                fakes = Fakes(target, Random(f"{kind}/{name}/{seed}"))
+                attack(fakes)
+                scores[kind].add(measured(attacked(show, target, fakes), fakes.order_ids, T0_MS))
+                print(f"{kind} in {name} seed {seed}", file=sys.stderr, flush=True)
+    return scores
+
+
+def recorded_day(path: Path) -> Iterable[Sent]:
+    """An imported file; each product of each order is given a sale, for without one no rule looks at it."""
+    for record in Case(path.stem, path=path).records():
+        topic, value = TOPIC_NAMES.index(record.topic), record.value or b""
+        if record.topic == "orders":
+            order = msgspec.json.decode(value)
+            for line in order["lines"]:
+                line["sale_id"] = "day"
+            value = _encode(order)
+        yield record.timestamp, topic, record.key or b"", value
+
+
+def quiet() -> dict[str, Score]:
+    """Honest shows and recorded days."""
+    scores = {f"`{name}`": measured(honest(name, 1, scale), set(), T0_MS) for name, scale in HONEST}
+    for path in sorted(DATA.glob("*.csv")):
+        # Of hundreds of sales, so it is looked at once: who is suspected stays so.
+        scores[path.name] = measured(recorded_day(path), set(), 0, 10 * 24 * 3_600_000, moves=False)
+        print(path.name, file=sys.stderr, flush=True)
+    return scores
+
+
+def attack_table(scores: dict[str, Score]) -> list[str]:
+    """A row for each kind."""
+    lines = [
+        "| kind | shows | fakes | suspected | precision | recall | precision, unit-seconds | recall, unit-seconds |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for kind, s in scores.items():
+        cells = (s.shows, s.fakes, s.suspected, _share(s.found, s.suspected), _share(s.found, s.fakes))
+        cells += (_share(s.found_units, s.suspected_units), _share(s.found_units, s.fake_units))  # type: ignore[assignment]
+        lines.append(f"| `{kind}` | " + " | ".join(str(cell) for cell in cells) + " |")
+    return lines
+
+
+def quiet_table(scores: dict[str, Score]) -> list[str]:
+    """A row for each show or day."""
+    lines = ["| what | orders | suspected | rooms | rooms with a false alarm |", "|---|---:|---:|---:|---:|"]
+    for name, s in scores.items():
+        lines.append(f"| {name} | {s.orders} | {s.suspected} | {s.rooms} | {s.alarm_rooms} |")
+    return lines
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.3f}" if whole else "–"
+
+
+def write(tables: Mapping[str, Sequence[str]]) -> None:
+    """Put the tables into the document, between their marks."""
+    text = DOCUMENT.read_text("utf-8")
+    for name, lines in tables.items():
+        begin, end = f"<!-- bench: {name} -->\n", "<!-- end -->"
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = before + begin + "\n".join(lines) + "\n" + end + after
+    DOCUMENT.write_text(text, "utf-8")
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--development", action="store_true", help="kinds that the rules were made with, no more")
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/signals.md")
+    asked = parser.parse_args()
+    if asked.development:
+        print(*attack_table(attacks(DEVELOPMENT)), sep="\n")
+        return 0
+    tables = {"attacks": attack_table(attacks(HELD_OUT)), "honest": quiet_table(quiet())}
+    for lines in tables.values():
+        print(*lines, sep="\n")
+    has_days = any(DATA.glob("*.csv"))
+    if not has_days:
+        print(f"recorded days are MISSING: there is no {DATA}")
+    if asked.write and has_days:
+        write(tables)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
