@@ -44,6 +44,7 @@ WithheldReason = Literal[
     "nothing_left",
     "approximate",
     "leaves_not_heard",
+    "forecast_not_calibrated",
 ]
 
 # Which rule suspects an order of being fake; of several, the first in this order.

@@ -115,6 +115,10 @@ class LedgerHead(msgspec.Struct, array_like=True):
     bought: dict[int, list[int]]
     said_ms: int = -1
     paid_second: int = -1
+    # What the forecast of the second edition looks at: the first second, then units in it and in those after it.
+    taken: list[int] = []
+    returned: list[int] = []
+    restocked_ms: int = -1
 
 
 class WindowEntry(msgspec.Struct, array_like=True):

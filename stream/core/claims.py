@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from stream.contract.events import TOPIC_NAMES
 from stream.contract.overlay import Claim, ClaimKind, Evidence, Sale, Withheld, WithheldReason
 from stream.core.presence import NEVER
+from stream.core.time import BUCKET_MS
 
 if TYPE_CHECKING:
     from stream.core.counters import Reason
+    from stream.core.forecast import Forecast, Silence
     from stream.core.presence import Departures
     from stream.core.rules import Rules
 
@@ -76,10 +78,19 @@ class ClaimBook:
                 inputs["since_ms"] = departures.since_ms
             self._say("watching_now", None, watching_now, "people", None, inputs, version=2)
 
-    def sale(self, sale: Sale, bought_units: int, bought_orders: int, *, misplaced: bool = False) -> None:
+    def sale(
+        self,
+        sale: Sale,
+        bought_units: int,
+        bought_orders: int,
+        *,
+        misplaced: bool = False,
+        basis: Forecast | Silence | None = None,
+    ) -> None:
         """Every claim about one SKU of one sale. A sale that has ended claims nothing.
 
-        `misplaced`: records of the room lie where nobody counts them, so nobody knows what is left.
+        `misplaced`: records of the room lie where nobody counts them, so nobody knows what is left. `basis`: of the
+        forecast, or why there is none; under the first edition nobody says.
         """
         if sale.status == "ended":
             return
@@ -90,7 +101,7 @@ class ClaimBook:
             not_open = "sale_not_open"
         unknown = not_open or ("records_misplaced" if misplaced else None)
         self._stock(sale, unknown)
-        self._eta(sale, unknown)
+        self._eta(sale, unknown, basis)
         self._bought(sale, bought_units, bought_orders)
         self._carts(sale)
         self._ends(sale, not_open)
@@ -127,22 +138,25 @@ class ClaimBook:
             return "suspected_fake_orders"
         return None
 
-    def _eta(self, sale: Sale, not_open: WithheldReason | None) -> None:
+    def _eta(self, sale: Sale, not_open: WithheldReason | None, basis: Forecast | Silence | None) -> None:
         if sale.available == 0:
             return
         reason = not_open or self._scarcity_reason(sale)
         eta = sale.eta_sellout_ms
         if reason is None and eta is None:
-            reason = "sample_too_small"
+            reason = basis if isinstance(basis, str) else "sample_too_small"
         if reason is not None or eta is None:
             self._withhold("eta_sellout", sale, reason or "sample_too_small")
             return
-        inputs: dict[str, int | float | None] = {
-            "available": sale.available,
-            "units": sale.velocity.units,
-            "coverage": eta.coverage,
-        }
-        self._say("eta_sellout", sale, [eta.low, eta.high], "ms", sale.velocity.window_ms, inputs)
+        window_ms = sale.velocity.window_ms
+        inputs: dict[str, int | float | None] = {"available": sale.available, "units": sale.velocity.units}
+        if basis is not None and not isinstance(basis, str):
+            window_ms = basis.seconds * BUCKET_MS
+            inputs |= {"units": basis.taken, "units_returned": basis.returned}
+            inputs |= {"made_at_ms": basis.made_ms, "available_then": basis.available}
+        inputs |= {"coverage": eta.coverage}
+        version = 2 if self.rules.second_signals else 1
+        self._say("eta_sellout", sale, [eta.low, eta.high], "ms", window_ms, inputs, version=version)
 
     def _bought(self, sale: Sale, units: int, orders: int) -> None:
         if orders < self.rules.bought_min_orders or units <= 0:

@@ -123,6 +123,7 @@ def release(memory: Memory, order: OrderState) -> None:
                 ledger.commit(person, step.held * quantity, step.sold * quantity)
             else:
                 ledger.move(person, step.held * quantity, step.sold * quantity, second, suspect=suspect)
+            ledger.owe(step.held * quantity, order.hold_until_ms)
 
 
 def is_suspect(memory: Memory, order: OrderState) -> bool:
@@ -202,6 +203,7 @@ def _move_stock(room: Room, order: OrderState, bit: int, second: int, step: tupl
                 ledger.commit(person, held * quantity, sold * quantity)
             else:
                 ledger.move(person, held * quantity, sold * quantity, second, suspect=suspect)
+            ledger.owe(held * quantity, order.hold_until_ms)
     return moved * (held + sold)
 
 

@@ -290,10 +290,10 @@ class Room(Memory):
             ledger.said_ms = self.shared.clock_ms
         return Outcome.APPLIED
 
-    def _sale_restocked(self, event: SaleRestocked, at_ms: int) -> Outcome:  # noqa: ARG002
+    def _sale_restocked(self, event: SaleRestocked, at_ms: int) -> Outcome:
         ledger = self.ledger(event.sale_id, event.sku_id)
         if ledger is not None:
-            ledger.restock(event.quantity, event.event_time_ms, event.restock_planned_at_ms)
+            ledger.restock(event.quantity, event.event_time_ms, event.restock_planned_at_ms, at_ms)
             ledger.said_ms = self.shared.clock_ms
         return Outcome.APPLIED
 

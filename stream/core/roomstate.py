@@ -5,7 +5,7 @@ The room's own file decides nothing about how it is stored; this one decides no 
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -27,6 +27,7 @@ from stream.core.changelog import (
     pieces,
     unframe,
 )
+from stream.core.forecast import MEMORY_S
 from stream.core.growth import AUDIENCES_1, TALLIES_1, TOPICS_1, fitted, grown, grown_object, grown_row
 from stream.core.memory import Memory
 from stream.core.orders import is_suspect
@@ -76,7 +77,7 @@ def memory_record(memory: Memory) -> tuple[bytes, bytes]:
         memory.known_ms,
         memory.born_ms,
         memory.touched_ms,
-        [_ledger_head(ledger) for ledger in memory.past.values()],
+        [_ledger_head(ledger, memory.rules) for ledger in memory.past.values()],
         _saved_terms(memory),
     )
     return memory_key(memory.room_id), frame(head)
@@ -104,10 +105,7 @@ def head_record(room: Room) -> tuple[bytes, bytes]:
         room.first_unit_ms,
         grown([audience.bits for audience in room.audiences], AUDIENCES_1, 0),
         [(item.at_ms, item.who, item.sku_id, item.quantity) for item in room.feed],
-        [
-            _ledger_head(ledger, remembers=room.rules.remembers_rooms, second_signals=room.rules.second_signals)
-            for ledger in room.ledgers.values()
-        ],
+        [_ledger_head(ledger, room.rules) for ledger in room.ledgers.values()],
         {sale_id: (terms.extended_to_ms, terms.closed_at_ms) for sale_id, terms in room.terms.items()},
         [
             (
@@ -135,7 +133,7 @@ def _beyond_session(room: Room) -> Iterator[Any]:
         yield None if room.known_ms == room.born_ms else room.known_ms
         yield room.show_id
         yield room.later
-        yield [_ledger_head(ledger, second_signals=room.rules.second_signals) for ledger in room.past.values()]
+        yield [_ledger_head(ledger, room.rules) for ledger in room.past.values()]
         yield {key: terms.said_ms for key, terms in room.terms.items() if terms.said_ms >= 0}
         yield room.misplaced
 
@@ -148,7 +146,8 @@ def _pace(ledger: Ledger, *, ordered: bool) -> tuple[dict[int, int], dict[int, l
     return recent, {bucket: counts for bucket, counts in sorted(ledger.bought.items()) if counts != [0, 0]}
 
 
-def _ledger_head(ledger: Ledger, *, remembers: bool = True, second_signals: bool = False) -> Any:
+def _ledger_head(ledger: Ledger, rules: Rules) -> Any:
+    second = rules.second_signals
     head = LedgerHead(
         ledger.sale_id,
         ledger.sku_id,
@@ -159,12 +158,28 @@ def _ledger_head(ledger: Ledger, *, remembers: bool = True, second_signals: bool
         ledger.sold,
         ledger.released,
         ledger.over_limit,
-        *_pace(ledger, ordered=second_signals),
-        *((ledger.said_ms,) if remembers else ()),
+        *_pace(ledger, ordered=second),
+        ledger.said_ms if rules.remembers_rooms else -1,
+        ledger.paid_second if second else -1,
+        _in_a_row(ledger.taken) if second else [],
+        _in_a_row(ledger.returned) if second else [],
+        ledger.restocked_ms if second else -1,
     )
-    if second_signals:
-        head.paid_second = ledger.paid_second
     return grown_row(head)
+
+
+def _in_a_row(units: dict[int, int]) -> list[int]:
+    """The first second, then the units of it and of those after it: a quarter of what the pairs take."""
+    units = {second: each for second, each in units.items() if each}
+    if not units:
+        return []
+    last = max(units)
+    first = max(min(units), last - 2 * MEMORY_S)  # what is older than that is of another session
+    return [first, *map(units.get, range(first, last + 1), repeat(0))]
+
+
+def _by_second(row: list[int]) -> dict[int, int]:
+    return {second: units for second, units in enumerate(row[1:], row[0]) if units} if row else {}
 
 
 # -- members of distinct counts ----------------------------------------------------------------------------------------
@@ -370,6 +385,8 @@ def _ledger_of(head: LedgerHead, rules: Rules) -> Ledger:
     ledger.restocked, ledger.restock_planned = head.restocked, head.restock_planned
     ledger.held, ledger.sold, ledger.released, ledger.over_limit = head.held, head.sold, head.released, head.over_limit
     ledger.recent, ledger.bought = head.recent, head.bought
+    ledger.taken, ledger.returned = _by_second(head.taken), _by_second(head.returned)
+    ledger.restocked_ms = head.restocked_ms
     ledger.said_ms, ledger.paid_second = head.said_ms, head.paid_second
     return ledger
 
@@ -488,11 +505,14 @@ def finish_memory(memory: Memory) -> Iterator[None]:
 def _give_back_units(room: Memory, order: OrderState) -> None:
     standing = STANDINGS[order.mask]
     held, sold = standing.held, standing.sold
-    if not (held or sold) or order.user_id in room.strangers:
+    if not (held or sold):
         return
-    suspect = is_suspect(room, order)
+    is_known = order.user_id not in room.strangers
+    suspect = is_known and is_suspect(room, order)
     for sale_id, sku_id, quantity in order.lines:
         ledger = room.find((sale_id, sku_id))
         if ledger is not None:
-            ledger.add_units(order.user_id, held * quantity, sold * quantity)
-            ledger.suspect_held += suspect * held * quantity
+            if is_known:
+                ledger.add_units(order.user_id, held * quantity, sold * quantity)
+                ledger.suspect_held += suspect * held * quantity
+            ledger.owe(held * quantity, order.hold_until_ms)

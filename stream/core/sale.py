@@ -15,6 +15,7 @@ from msgspec import Struct
 from stream.contract.overlay import Count, EtaSellout, SaleStatus, Velocity
 from stream.core.distinct import ERROR_95
 from stream.core.eta import COVERAGE, Pace, pace_of
+from stream.core.forecast import MAX_DUE, MAX_RETURNING, MEMORY_S, Forecast, Silence, forecast
 from stream.core.purchases import is_bought, is_doubtful
 from stream.core.stock import RECENT_BUCKETS
 from stream.core.time import BUCKET_MS
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Look(Struct, gc=False):
-    """What is seen of a ledger at one moment. `pace`: what the forecast rests on.
+    """What is seen of a ledger at one moment. `pace`: what the forecast rests on. `silence`: why there is none.
 
     `is_bought`: whether people buy. `is_doubtful`: what is left may not be said, so no level rests on it either. Under
     the first edition nobody asked.
@@ -41,12 +42,17 @@ class Look(Struct, gc=False):
     extended: bool
     available: int | None
     velocity: Velocity
-    pace: Pace | None
+    pace: Pace | Forecast | None
     eta: EtaSellout | None
     carters: Count
     is_bought: bool = True
     is_doubtful: bool = False
     all_taken: bool = False
+    silence: Silence | None = None
+
+    def basis(self) -> Forecast | Silence | None:
+        """What the claim of the forecast rests on, or why it is not made. None: under the first edition."""
+        return self.pace if self.silence is None and isinstance(self.pace, Forecast) else self.silence
 
     def figures(self, now_ms: int, baseline: float, rules: Rules) -> SaleFigures:
         """What the rules of urgency make of it; `baseline` is the room's own, of the same moment."""
@@ -71,7 +77,19 @@ def look(room: Room, ledger: Ledger, now_ms: int) -> Look:
     window_ms, second = rules.velocity_window_ms, rules.second_signals
     status, ends_at_ms, extended = status_of(ledger, room, now_ms)
     left, recent = ledger.available, ledger.recent_units(now_ms // BUCKET_MS)
-    pace = pace_at(ledger, recent, now_ms) if status == "open" else None
+    pace: Pace | Forecast | None = None
+    silence: Silence | None = "sample_too_small" if second else None
+    doubtful = second and is_doubtful(room, ledger, now_ms)
+    if doubtful:
+        silence = "forecast_not_calibrated"
+    elif status == "open" and second:
+        found = forecast_at(ledger, now_ms, rules)
+        pace, silence = (found, None) if isinstance(found, Forecast) else (None, found)
+    elif status == "open":
+        pace = pace_at(ledger, recent, now_ms)
+    eta = None if pace is None else eta_at(pace, now_ms)
+    if second and pace is not None and eta is None:
+        silence = "forecast_not_calibrated"  # its time is up, and something is left
     return Look(
         status,
         ends_at_ms,
@@ -79,12 +97,13 @@ def look(room: Room, ledger: Ledger, now_ms: int) -> Look:
         None if left is None else max(0, left),
         Velocity(sum(recent[-(window_ms // BUCKET_MS) :]), window_ms),
         pace,
-        None if pace is None else eta_at(pace, now_ms),
+        eta,
         carters_of(ledger, now_ms, second=second),
         not second or is_bought(ledger, recent, now_ms, rules),
-        second and is_doubtful(room, ledger, now_ms),
+        doubtful,
         # Under the first edition this was sold out, too.
         second and left is not None and left <= 0 < ledger.held,
+        silence,
     )
 
 
@@ -134,9 +153,46 @@ def pace_at(ledger: Ledger, recent: Sequence[int], now_ms: int) -> Pace | None:
     return pace_of(available, recent[before:], whole=now_ms % BUCKET_MS == BUCKET_MS - 1)
 
 
-def eta_at(pace: Pace, now_ms: int) -> EtaSellout | None:
+def forecast_at(ledger: Ledger, now_ms: int, rules: Rules) -> Forecast | Silence:
+    """The forecast of an open sale under the second edition, or why there is none.
+
+    Of the beginning of the present second: it is kept until what it saw changes. What is due is looked up each time.
+    """
+    if ledger.opened is None or not ledger.available or ledger.available < 0:
+        return "sample_too_small"
+    second = now_ms // BUCKET_MS
+    kept = ledger.forecast
+    if kept is not None and kept[0] == second:
+        found = kept[1]
+    else:
+        since = max(ledger.opened.starts_at_ms, ledger.restocked_ms) // BUCKET_MS
+        found = forecast(ledger.available_at(second), *ledger.seen(since, second), second * BUCKET_MS)
+        ledger.forecast = second, found
+    if not isinstance(found, Forecast):
+        return found
+    # Where so much of all that was ever taken came back, what is taken now says little.
+    unsteady = ledger.released > MAX_RETURNING * (ledger.held + ledger.sold + ledger.released)
+    if unsteady or due_units(ledger, found, rules) > MAX_DUE * found.available:
+        return "forecast_not_calibrated"
+    return found
+
+
+def due_units(ledger: Ledger, made: Forecast, rules: Rules) -> int:
+    """Units whose holds run out before the forecast's end, in its second and in the next half of a hold at most.
+
+    Who has not paid in the first half of a hold hardly ever pays; of younger holds nobody knows.
+    """
+    second = made.made_ms // BUCKET_MS
+    ahead = min(made.high_ms // BUCKET_MS + 1, rules.hold_ms // (2 * BUCKET_MS))
+    return ledger.due_between(second, second + ahead)
+
+
+def eta_at(pace: Pace | Forecast, now_ms: int) -> EtaSellout | None:
     """The forecast, as of a moment in the second of its pace."""
-    found = pace.sellout((now_ms % BUCKET_MS + 1) / BUCKET_MS, BUCKET_MS)
+    if isinstance(pace, Forecast):
+        found = pace.at(now_ms)
+    else:
+        found = pace.sellout((now_ms % BUCKET_MS + 1) / BUCKET_MS, BUCKET_MS)
     return None if found is None else EtaSellout(found[0], found[1], COVERAGE)
 
 
@@ -160,7 +216,7 @@ def awake_ms(rules: Rules) -> int:
     """
     looks_back_ms = max(rules.velocity_window_ms, RECENT_BUCKETS * BUCKET_MS)
     if rules.second_signals:
-        looks_back_ms = max(looks_back_ms, rules.purchases_window_ms)
+        looks_back_ms = max(looks_back_ms, rules.purchases_window_ms, MEMORY_S * BUCKET_MS)
     return looks_back_ms + rules.urgency_fall_after_ms + 2 * BUCKET_MS
 
 

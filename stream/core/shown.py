@@ -85,6 +85,7 @@ class Shown:
     """
 
     __slots__ = (
+        "_basis",
         "_bought",
         "_kept",
         "_made_ms",
@@ -104,8 +105,9 @@ class Shown:
         self.sale = sale_of(ledger, seen, urgency.published())
         self._made_ms, self._until_ms = now_ms, -1
         # Time alone empties these, and that is no event.
-        self._moving = bool(ledger.recent), bool(ledger.bought)
+        self._moving = bool(ledger.taken if room.rules.second_signals else ledger.recent), bool(ledger.bought)
         self._pace, self._urgency = seen.pace, urgency
+        self._basis = seen.basis()
         self._bought = ledger.bought_recently(now_ms, room.rules.bought_window_ms)
         self._kept: list[Kept | None] = [None, None]  # fresh, stale
         self._misplaced = room.misplaced
@@ -116,7 +118,7 @@ class Shown:
 
     def say(self, book: ClaimBook) -> None:
         """What is claimed of it, or withheld."""
-        book.sale(self.sale, *self._bought, misplaced=self._misplaced)
+        book.sale(self.sale, *self._bought, misplaced=self._misplaced, basis=self._basis)
 
     def fill(self, room: Room, ledger: Ledger, now_ms: int, values: list[bytes]) -> bool:
         """Put into `values` what goes into its own gaps. False: it does not hold any more."""

@@ -61,7 +61,7 @@ def overlay_of(room: Room, moment: Moment) -> Overlay:
         sale = sale_of(ledger, seen, urgencies[key].published())
         sales.append(sale)
         bought = ledger.bought_recently(moment.as_of_ms, room.rules.bought_window_ms)
-        book.sale(sale, *bought, misplaced=room.misplaced)
+        book.sale(sale, *bought, misplaced=room.misplaced, basis=seen.basis())
     lead, urgency = leading(urgencies)
     published = urgency.published(None if lead is None else lead[0])
     return _assembled(room, moment, all_rates(room, moment.as_of_ms), sales, published, book)

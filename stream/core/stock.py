@@ -17,12 +17,14 @@ from msgspec import Struct
 
 from stream.contract.events import Order, OrderStatus
 from stream.core.distinct import Distinct
+from stream.core.forecast import MEMORY_S
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from stream.contract.events import SaleOpened
     from stream.core.carts import Carts
+    from stream.core.forecast import Forecast, Silence
     from stream.core.shown import Shown
 
 PLACED, PAID, CANCELLED, REFUNDED, EXPIRED = 1, 2, 4, 8, 16
@@ -166,6 +168,8 @@ class Ledger:
         "carters",
         "carters_with_order",
         "carts",
+        "due",
+        "forecast",
         "held",
         "limit",
         "opened",
@@ -177,6 +181,8 @@ class Ledger:
         "released",
         "restock_planned",
         "restocked",
+        "restocked_ms",
+        "returned",
         "said_ms",
         "sale_id",
         "shown",
@@ -184,6 +190,7 @@ class Ledger:
         "sold",
         "suspect_held",
         "suspicions",
+        "taken",
         "users",
     )
 
@@ -206,6 +213,12 @@ class Ledger:
         self.carters_with_order = 0
         self.carts: Carts | None = None  # from the second edition of signals on, once somebody has carted it
         self.recent: dict[int, int] = {}  # 1 s bucket → net units committed
+        # What the forecast looks at: 1 s bucket → gross units taken, units that came back.
+        self.taken: dict[int, int] = {}
+        self.returned: dict[int, int] = {}
+        self.restocked_ms = -1  # when it was last restocked
+        self.due: dict[int, int] = {}  # second in which their holds run out → units held
+        self.forecast: tuple[int, Forecast | Silence] | None = None  # of a second, until what it saw changes
         self.bought: dict[int, list[int]] = {}  # 10 s bucket → [net units sold, orders]
         self.paid_second = -1  # the latest one in which some of it was paid for
         self.said_ms = -1  # when a host last said something of it, by the partition's clock
@@ -214,7 +227,7 @@ class Ledger:
     # -- what the host says -----------------------------------------------------------------------------------------
     def open(self, event: SaleOpened) -> bool:
         """The terms. Of several, the one said last (event time, then id) holds. Returns whether it did."""
-        self.shown = None
+        self.shown = self.forecast = None
         # A plan is a word about the next restock, not a term: it counts whichever opening said it.
         if event.restock_planned_at_ms is not None:
             self.plan_restock(event.event_time_ms, event.restock_planned_at_ms)
@@ -224,10 +237,14 @@ class Ledger:
         self._set_limit(event.per_user_limit)
         return True
 
-    def restock(self, quantity: int, event_time_ms: int, planned_at_ms: int | None) -> None:
-        """More units; and perhaps the moment of the next ones. A restock fulfils the plan made before it."""
-        self.shown = None
+    def restock(self, quantity: int, event_time_ms: int, planned_at_ms: int | None, at_ms: int = -1) -> None:
+        """More units; and perhaps the moment of the next ones. A restock fulfils the plan made before it.
+
+        `at_ms`: when it counts. The forecast begins anew.
+        """
+        self.shown = self.forecast = None
         self.restocked += quantity
+        self.restocked_ms = max(self.restocked_ms, at_ms)
         self.plan_restock(event_time_ms, -1 if planned_at_ms is None else planned_at_ms)
 
     def plan_restock(self, event_time_ms: int, planned_at_ms: int) -> None:
@@ -254,6 +271,10 @@ class Ledger:
         net = held + sold
         if net and not suspect:
             self.recent[bucket] = self.recent.get(bucket, 0) + net
+            units, net = (self.taken, net) if net > 0 else (self.returned, -net)
+            units[bucket] = units.get(bucket, 0) + net
+        if net and self.forecast is not None and (suspect or bucket < self.forecast[0]):
+            self.forecast = None
         if sold:
             bought = self.bought.setdefault(bucket * 1_000 // BOUGHT_BUCKET_MS, [0, 0])
             bought[0] += sold
@@ -263,7 +284,7 @@ class Ledger:
 
     def commit(self, user_id: str | None, held: int, sold: int) -> None:
         """Change one user's held and sold units; what is said of the pace does not change."""
-        self.shown = None
+        self.shown = self.forecast = None
         self.held += held
         self.sold += sold
         if user_id is not None:
@@ -276,7 +297,9 @@ class Ledger:
                 if self.carts is not None:
                     self.carts.ordered(user_id)
 
-    def count_pace(self, units: tuple[int, int], orders: int, bucket: int, oldest: tuple[int, int]) -> None:
+    def count_pace(
+        self, units: tuple[int, int], orders: int, bucket: int, oldest: tuple[int, int], *, returned: bool = False
+    ) -> None:
         """Change what was committed and what was bought in a second gone by: an order is suspected, or no longer.
 
         Args:
@@ -284,9 +307,13 @@ class Ledger:
             orders: that were paid, net.
             bucket: the second.
             oldest: of `recent` and of `bought`, which buckets are still kept.
+            returned: units had come back in that second; else they had been taken.
         """
-        self.shown = None
+        self.shown = self.forecast = None
         net, sold = units
+        if net:
+            gross, more = (self.returned, -net) if returned else (self.taken, net)
+            gross[bucket] = gross.get(bucket, 0) + more
         if net and bucket >= oldest[0]:
             self.recent[bucket] = self.recent.get(bucket, 0) + net
         bought_bucket = bucket * 1_000 // BOUGHT_BUCKET_MS
@@ -304,6 +331,17 @@ class Ledger:
         if not counts[0]:
             del self.suspicions[place]
         self.suspect_held += units
+
+    def owe(self, units: int, until_ms: int) -> None:
+        """So many units more are held until then; negative: fewer."""
+        if not units:
+            return
+        second = until_ms // 1_000
+        left = self.due.get(second, 0) + units
+        if left:
+            self.due[second] = left
+        else:
+            self.due.pop(second, None)
 
     def add_units(self, user_id: str, held: int, sold: int) -> tuple[int, int]:
         """Change one user's units and nothing else. Returns how many they were in all, before and after."""
@@ -352,6 +390,11 @@ class Ledger:
         oldest, oldest_bought = oldest_buckets(as_of_bucket, bought_window_ms)
         if self.recent and min(self.recent) < oldest:
             self.recent = {bucket: net for bucket, net in self.recent.items() if bucket >= oldest}
+        oldest = as_of_bucket - MEMORY_S
+        if self.taken and min(self.taken) < oldest:
+            self.taken = {bucket: units for bucket, units in self.taken.items() if bucket >= oldest}
+        if self.returned and min(self.returned) < oldest:
+            self.returned = {bucket: units for bucket, units in self.returned.items() if bucket >= oldest}
         oldest = oldest_bought
         if self.bought and min(self.bought) < oldest:
             self.bought = {bucket: pair for bucket, pair in self.bought.items() if bucket >= oldest}
@@ -359,6 +402,7 @@ class Ledger:
     def rest(self, exact_max: int) -> None:
         """A session has ended: carts, pace and what was bought lately are its own; stock and holds are the sale's."""
         self.recent, self.bought = {}, {}
+        self.taken, self.returned, self.forecast = {}, {}, None
         self.carters, self.carters_with_order = Distinct(exact_max), 0
         self.carts = None
         self.paid_second = -1
@@ -389,6 +433,25 @@ class Ledger:
         """
         seconds = range(as_of_bucket - RECENT_BUCKETS + 1, as_of_bucket + 1)
         return [*map(self.recent.get, seconds, repeat(0))] if self.recent else []
+
+    def seen(self, since_bucket: int, second: int) -> tuple[list[int], list[int]]:
+        """Units taken, and units that came back, in each second from a bucket on to before `second`, oldest first."""
+        seconds = range(max(since_bucket, second - MEMORY_S), second)
+        taken = [*map(self.taken.get, seconds, repeat(0))]
+        return taken, [*map(self.returned.get, seconds, repeat(0))] if self.returned else [0] * len(taken)
+
+    def available_at(self, second: int) -> int:
+        """Units left at the beginning of a second: without what suspects did in it."""
+        since = sum([units for bucket, units in self.taken.items() if bucket >= second])
+        since -= sum([units for bucket, units in self.returned.items() if bucket >= second])
+        return (self.available or 0) + since
+
+    def due_between(self, second: int, until_second: int) -> int:
+        """Units whose holds run out in these seconds, the last one not among them."""
+        due = self.due
+        if len(due) <= until_second - second:
+            return sum([units for bucket, units in due.items() if second <= bucket < until_second])
+        return sum(map(due.get, range(second, until_second), repeat(0)))
 
     def bought_recently(self, as_of_ms: int, window_ms: int) -> tuple[int, int]:
         """Units sold and orders paid, net of what was undone, in the last `window_ms` (10 s hops)."""

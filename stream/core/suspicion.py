@@ -309,7 +309,7 @@ def _count_pace(memory: Memory, order: OrderState, sign: int) -> None:
             ledger = memory.find((sale_id, sku_id))
             if ledger is not None:
                 units = sign * (held + sold) * quantity, sign * sold * quantity
-                ledger.count_pace(units, sign * sold, second, oldest)
+                ledger.count_pace(units, sign * sold, second, oldest, returned=held + sold < 0)
 
 
 def look_again(memory: Memory, suspects: Suspects, order: OrderState, before: Facts | None) -> None:

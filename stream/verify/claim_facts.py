@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 SECOND_MS = 1_000
 HOP_MS = 10_000
+# Beyond what a forecast sees, and what may still come late.
+GROSS_KEPT_S = 240
 _UNDONE = frozenset((OrderStatus.CANCELLED, OrderStatus.REFUNDED))
 
 
@@ -87,6 +89,10 @@ class SaleSeen(Struct):
         of_user: by user, units that are held and sold.
         held_by_suspects: units; from the second edition on also those that are sold.
         seconds: by second of effective time, net units committed, without suspects.
+        taken: by second, units ordered, without suspects; `returned`: those that came back.
+        restocked_s: second in which it was last restocked.
+        due: by second, units whose holds run out in it.
+        released: units that were taken once, and now are neither held nor sold.
         hops: by ten seconds, net units sold and net orders paid.
         carted_ms: by user, when this was put into the cart last, by effective time.
         waiting: of these, who neither hold nor bought any.
@@ -98,6 +104,11 @@ class SaleSeen(Struct):
     of_user: dict[str, list[int]] = field(default_factory=dict)
     held_by_suspects: int = 0
     seconds: dict[int, int] = field(default_factory=dict)
+    taken: dict[int, int] = field(default_factory=dict)
+    returned: dict[int, int] = field(default_factory=dict)
+    restocked_s: int = -1
+    due: Counter[int] = field(default_factory=Counter)
+    released: int = 0
     hops: dict[int, list[int]] = field(default_factory=dict)
     carted_ms: dict[str, int] = field(default_factory=dict)
     waiting: set[str] = field(default_factory=set)
@@ -106,6 +117,8 @@ class SaleSeen(Struct):
     def begin_session(self) -> None:
         """Stock and holds are the sale's; pace, carts and what was bought lately are the session's."""
         self.seconds.clear()
+        self.taken.clear()
+        self.returned.clear()
         self.hops.clear()
         self.carted_ms.clear()
         self.waiting.clear()
@@ -132,6 +145,8 @@ class SaleSeen(Struct):
         """So many units of one order were held and sold in a second; −1: no longer."""
         if held + sold:
             self.seconds[second] = self.seconds.get(second, 0) + (held + sold) * units
+            gross = self.taken if held + sold > 0 else self.returned
+            gross[second] = gross.get(second, 0) + units
         if sold:
             hop = self.hops.setdefault(second * SECOND_MS // HOP_MS, [0, 0])
             hop[0] += sold * units
@@ -153,6 +168,12 @@ class SaleSeen(Struct):
         oldest, hop = as_of_ms // SECOND_MS - 60, (as_of_ms - window_ms) // HOP_MS - 1
         if len(self.seconds) > 2 * 60:
             self.seconds = {second: units for second, units in self.seconds.items() if second >= oldest}
+        for gross in (self.taken, self.returned):
+            if len(gross) > 2 * GROSS_KEPT_S:
+                for second in [each for each in gross if each < as_of_ms // SECOND_MS - GROSS_KEPT_S]:
+                    del gross[second]
+        for second in [each for each, units in self.due.items() if not units]:
+            del self.due[second]
         if len(self.hops) > 2 * window_ms // HOP_MS:
             self.hops = {number: pair for number, pair in self.hops.items() if number >= hop}
 
@@ -226,6 +247,9 @@ class RoomSeen:
                 self._order(event, at_ms, clock_ms)
             case SaleOpened() | SaleRestocked():
                 self._plan(event)
+                if isinstance(event, SaleRestocked):
+                    sale = self._sale(SaleKey(event.sale_id, event.sku_id))
+                    sale.restocked_s = max(sale.restocked_s, at_ms // SECOND_MS)
             case RecordsMisplaced():
                 self.misplaced = True
             case _:
@@ -357,8 +381,11 @@ class RoomSeen:
         sold = (after == "sold") - (before == "sold")
         for key, units in order.units.items():
             sale = self._sale(key)
+            sale.released += units * ((after == "released") - (before == "released"))
             if not held and not sold:
                 continue
+            if held:
+                sale.due[order.hold_until_ms // SECOND_MS] += held * units
             second_edition = self._suspects is not None
             suspect = order.looks_fake if second_edition else self._is_suspect(order.user_id)
             sale.held += held * units

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from stream.verify.forecast_again import SECONDS_SEEN, sellout_1
+from stream.verify.forecast_second import MOST_BACK, MOST_DUE, SECONDS_KEPT, Sellout, sellout_2
 from stream.verify.suspicion import Thresholds
 
 if TYPE_CHECKING:
@@ -219,6 +220,54 @@ def _eta_figures(sale: SaleNow) -> Figures:
     return Figures([*(_eta(sale) or (0, 0))], "ms", sale.settings.velocity_window_ms, inputs)
 
 
+def _eta_2(sale: SaleNow) -> tuple[Sellout, int] | str:
+    """The forecast of the second that goes on, with what was left when it began; or why there is none."""
+    second, seen, opened = sale.as_of_ms // SECOND_MS, sale.seen, sale.terms.opened
+    if opened is None or not sale.available:
+        return "sample_too_small"
+    later = sum(units for each, units in seen.taken.items() if each >= second)
+    later -= sum(units for each, units in seen.returned.items() if each >= second)
+    left = (sale.left or 0) + later
+    since = max(opened.starts_at_ms // SECOND_MS, seen.restocked_s, second - SECONDS_KEPT)
+    seconds = range(since, second)
+    found = sellout_2(
+        left, [seen.taken.get(each, 0) for each in seconds], [seen.returned.get(each, 0) for each in seconds]
+    )
+    if isinstance(found, str):
+        return found
+    until = second + min(found.high_ms // SECOND_MS + 1, sale.settings.hold_ms // (2 * SECOND_MS))
+    due = sum(units for each, units in seen.due.items() if second <= each < until)
+    ever = sale.held + sale.sold + seen.released
+    is_over = sale.as_of_ms - second * SECOND_MS >= found.high_ms
+    if due > MOST_DUE * left or seen.released > MOST_BACK * ever or is_over:
+        return "forecast_not_calibrated"
+    return found, left
+
+
+def _eta_2_conditions(sale: SaleNow) -> Iterator[Condition]:
+    yield from sale.is_honest()
+    found = _eta_2(sale)
+    why = found if isinstance(found, str) else "forecast_not_calibrated"
+    yield Condition(why, "forecast", None if isinstance(found, str) else "there", "is", "there")
+
+
+def _eta_2_figures(sale: SaleNow) -> Figures:
+    found = _eta_2(sale)
+    if isinstance(found, str):
+        return Figures([0, 0], "ms", None, {})
+    made, left = found
+    gone_ms = sale.as_of_ms % SECOND_MS
+    inputs: dict[str, Number | None] = {
+        "available": sale.available,
+        "units": made.taken,
+        "units_returned": made.returned,
+        "made_at_ms": sale.as_of_ms - gone_ms,
+        "available_then": left,
+        "coverage": COVERAGE,
+    }
+    return Figures([max(0, made.low_ms - gone_ms), made.high_ms - gone_ms], "ms", made.seconds * SECOND_MS, inputs)
+
+
 # -- bought ------------------------------------------------------------------------------------------------------------
 def _bought_conditions(sale: SaleNow) -> Iterator[Condition]:
     units, orders = sale.seen.bought(sale.as_of_ms, sale.settings.bought_window_ms)
@@ -367,6 +416,14 @@ RULES: dict[str, Rule] = {
         _eta_conditions,
         _eta_figures,
     ),
+    "eta_sellout/2": Rule(
+        "eta_sellout",
+        "From when to when the last unit goes, where that can be calibrated: by the units taken and returned.",
+        ("orders", "sales"),
+        lambda sale: sale.available != 0,
+        _eta_2_conditions,
+        _eta_2_figures,
+    ),
     "bought_recently/1": Rule(
         "bought_recently",
         "Units sold in the last 5 minutes, net of cancels and refunds, by at least 3 orders.",
@@ -429,7 +486,7 @@ _FIRST = (
     *("watching_now/1", "stock_left/1", "sold_out/1", "eta_sellout/1", "bought_recently/1", "in_carts/1", "ends_in/1"),
 )
 _SECOND = (
-    *("watching_now/2", "stock_left/1", "all_taken/1", "sold_out/2", "eta_sellout/1", "bought_recently/1"),
+    *("watching_now/2", "stock_left/1", "all_taken/1", "sold_out/2", "eta_sellout/2", "bought_recently/1"),
     *("in_carts/2", "ends_in/2"),
 )
 EDITIONS: dict[int, tuple[str, ...]] = {1: _FIRST, 2: _SECOND}

@@ -1,0 +1,134 @@
+"""The forecast of a sell-out by the second edition, worked out a second time from `docs/signals.md`.
+
+Nothing is shared with the code that publishes. Plain arithmetic on the units of whole seconds, without a thought for
+speed.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import ceil, exp, log, sqrt
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from stream.verify.forecast_again import dispersion
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Why = Literal["sample_too_small", "forecast_not_calibrated"]
+
+SECONDS_KEPT = 120
+LEAST_SECONDS, LEAST_UNITS, LEAST_ARRIVALS = 10, 12, 8
+NEAR_SECONDS, NEAR_HALF, NEAR_ARRIVALS = 6, 0.5, 20
+# Waves: demand that may be over; that falls with more than half of what was seen ahead; that rises again.
+OVER, FALLS, RISES, ROSE = -1.0, -0.4, 0.4, 0.5
+FLAT = 1e-6
+# What is due or came back, at most: of what is left then, and of what goes.
+MOST_DUE, MOST_BACK = 0.1, 0.25
+
+# By feature: weights of the lower and of the upper bound.
+WEIGHTS = {
+    "one": (0.731, 0.797),
+    "error of the rate": (-1.265, 0.855),
+    "error of the way": (-1.502, -1.202),
+    "near trend": (-0.217, -0.105),
+    "its size": (-0.112, 0.101),
+    "ahead": (-0.321, -0.625),
+    "sunk": (-0.261, -0.039),
+    "unrest": (0.123, 0.168),
+    "share ahead": (-0.47, -0.008),
+    "coming back": (1.274, -0.289),
+    "whole trend": (0.054, -0.244),
+    "size of it": (-0.152, 0.01),
+    "following": (0.111, 0.158),
+    "size of that": (-0.052, 0.495),
+    "turns": (-0.52, -0.103),
+}
+
+
+class Sellout(NamedTuple):
+    """From when to when, in ms from the beginning of a second; and in how many seconds what was seen."""
+
+    low_ms: int
+    high_ms: int
+    seconds: int
+    taken: int
+    returned: int
+
+
+def sellout_2(left: int, taken: Sequence[int], returned: Sequence[int]) -> Sellout | Why:
+    """When the last of `left` units goes.
+
+    Args:
+        left: available at the beginning of a second.
+        taken: units ordered in each second before it, oldest first.
+        returned: units that came back in the same seconds.
+    """
+    first = next((place for place, units in enumerate(taken) if units > 0), len(taken))
+    seen, back = list(taken[first:]), list(returned[first:])
+    units = sum(seen)
+    if left <= 0 or len(seen) < LEAST_SECONDS or units < LEAST_UNITS:
+        return "sample_too_small"
+    burst = dispersion(seen)
+    near = NEAR_SECONDS
+    while near < len(seen) and sum(seen[-near:]) < max(NEAR_HALF * left, NEAR_ARRIVALS * burst):
+        near += 1
+    of_near = sum(seen[-near:])
+    if units < LEAST_ARRIVALS * burst or of_near < LEAST_UNITS:
+        return "sample_too_small"
+    wait = left * near / of_near
+    trend, whole = _trend(seen[-near:], burst), _trend(seen, burst)
+    falling = whole < OVER or (trend < FALLS and 2 * wait > len(seen))
+    if wait > len(seen) or falling or (trend > RISES and whole < ROSE):
+        return "forecast_not_calibrated"
+    ends_at = of_near * (1.0 if abs(trend) <= FLAT else trend / (1 - exp(-trend)))
+    if sum(back[-near:]) > MOST_BACK * ends_at:
+        return "forecast_not_calibrated"
+    following = min(1.5, max(-1.0, -whole / log(1 + units / left)))
+    unrest, turns = _restless(seen, burst)
+    features = {
+        "one": 1.0,
+        "error of the rate": sqrt(burst / of_near),
+        "error of the way": min(1.5, sqrt(burst / left)),
+        "near trend": trend,
+        "its size": abs(trend),
+        "ahead": log(wait / near),
+        "sunk": log(1 + units / left),
+        "unrest": unrest,
+        "share ahead": wait / len(seen),
+        "coming back": sum(back[-near:]) / ends_at,
+        "whole trend": whole,
+        "size of it": abs(whole),
+        "following": following,
+        "size of that": abs(following),
+        "turns": turns,
+    }
+    low, high = (wait * exp(sum(WEIGHTS[name][side] * x for name, x in features.items())) for side in (0, 1))
+    if low >= high:
+        return "forecast_not_calibrated"
+    return Sellout(int(1_000 * low), ceil(1_000 * high), len(seen), units, sum(back))
+
+
+def _trend(seen: Sequence[int], burst: float) -> float:
+    """By how much the log of the rate grew over these seconds (Cox & Lewis 1966; Cohen 1991), shrunk by its error."""
+    units = sum(seen)
+    middle = sum(count * (2 * place + 1) for place, count in enumerate(seen)) / units / len(seen) - 1
+    middle = max(-0.95, min(0.95, middle))
+    square = middle * middle
+    error = (3 + square * square) / (1 - square) ** 2 * burst / units
+    grown = 2 * middle * (3 - square) / (1 - square) * 9 / (9 + 4 * error)
+    return max(-5.0, min(5.0, grown))
+
+
+def _restless(seen: Sequence[int], burst: float) -> tuple[float, float]:
+    """How far neighbouring blocks lie apart, and how far they turn back: roots of mean squares, beyond the noise."""
+    width = max(2, ceil(len(seen) / 10))
+    ends = [*range(len(seen), 0, -width)][::-1]
+    blocks = [sum(seen[max(0, end - width) : end]) + 1 for end in ends]
+    steps = [(log(after / before), burst / after + burst / before) for before, after in pairwise(blocks)]
+    apart = sum(step * step - noise for step, noise in steps) / len(steps)
+    turned = 0.0
+    for (older, noise), (newer, _) in pairwise(steps):
+        if older * newer < 0:
+            turned += min(older * older, newer * newer) - noise / 4
+    return min(2.0, sqrt(max(0.0, apart))), min(1.5, sqrt(max(0.0, turned / (len(steps) - 1))))
