@@ -33,6 +33,8 @@ from tests.support.worker_metrics import declared_by_audit, declared_by_server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from stream.core.forecast import Silence
+
 TOP = Path(__file__).parents[2]
 PAGES = sorted([TOP / "README.md", TOP / "CHANGELOG.md", TOP / "CONTRIBUTING.md", *(TOP / "docs").rglob("*.md")])
 TEXTS = {page.relative_to(TOP).as_posix(): page.read_text("utf-8") for page in PAGES}
@@ -203,7 +205,8 @@ def _books() -> Iterator[ClaimBook]:
             currency=None,
             urgency=Urgency("unknown", 0, []),
         )
-        book.sale(sale, people, people, misplaced=misplaced)
+        silence: Silence | None = "forecast_not_calibrated" if found is None and people else None
+        book.sale(sale, people, people, misplaced=misplaced, basis=silence)
         book.watching(people, heard if held else unheard)
         yield book
 

@@ -94,6 +94,21 @@ export function span(lowMs, highMs, strings) {
   return of(strings.hours, HOUR_MS);
 }
 
+/**
+ * What viewers read of an interval: `{ word, text }`, such as under `30 s` or about `2 min`. Never tenths: it is a forecast.
+ * Under a minute it is the later end that counts, beyond it the middle, in whole minutes.
+ */
+export function roughly(lowMs, highMs, strings) {
+  const under = [10, 20, 30].find((seconds) => highMs <= seconds * SECOND_MS);
+  if (under) return { word: "under", text: fill(strings.seconds, { n: under }) };
+  if (highMs <= MINUTE_MS) return { word: "under", text: fill(strings.minutes, { n: 1 }) };
+  const middle = (lowMs + highMs) / 2;
+  if (middle < 90 * MINUTE_MS) {
+    return { word: "about", text: fill(strings.minutes, { n: Math.max(1, Math.round(middle / MINUTE_MS)) }) };
+  }
+  return { word: "about", text: fill(strings.hours, { n: Math.round(middle / HOUR_MS) }) };
+}
+
 /** A share in per cent, rounded down: 100 % is all of it and nothing less; a small one keeps two digits that count. */
 export function share(num, den) {
   if (!(den > 0)) return "–";

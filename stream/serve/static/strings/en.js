@@ -60,6 +60,7 @@ export const EN = {
     nothing_left: "nothing is left to hurry for",
     approximate: "too many to be counted one by one",
     leaves_not_heard: "too few are heard to leave to say who is there",
+    forecast_not_calibrated: "no forecast would hold here",
     sale_not_open: "the sale is not open",
     stock_unknown: "nobody said how many there are",
   },
@@ -94,8 +95,8 @@ export const EN = {
     units: "{n}",
     boughtRecently: "{n} bought in the last {window}",
     inCarts: "in {n} carts",
-    goneIn: "gone in {span}",
-    goneCoverage: "{coverage} % interval",
+    goneUnder: "gone in under {span}",
+    goneAbout: "gone in about {span}",
     goal: "Goal",
     goals: {
       orders_paid: "paid orders",

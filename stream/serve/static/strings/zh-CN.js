@@ -58,6 +58,7 @@ export const ZH_CN = {
     nothing_left: "已无货可抢",
     approximate: "人数过多，只能估算",
     leaves_not_heard: "离开事件太少，无法得知在看人数",
+    forecast_not_calibrated: "目前无法可靠预测",
     sale_not_open: "活动未开始",
     stock_unknown: "库存未公布",
   },
@@ -92,8 +93,8 @@ export const ZH_CN = {
     units: "{n} 件",
     boughtRecently: "近 {window}卖出 {n} 件",
     inCarts: "{n} 人已加购",
-    goneIn: "预计 {span} 售罄",
-    goneCoverage: "{coverage} % 区间",
+    goneUnder: "预计 {span}内售罄",
+    goneAbout: "预计约 {span}后售罄",
     goal: "目标",
     goals: {
       orders_paid: "支付订单",

@@ -1,7 +1,7 @@
 // Widgets of one figure: watching now, in carts, bought recently, time to sell-out. Each says one claim.
 
 import { foreign, h, setText } from "../../dom.js";
-import { compact, fill, grouped, span, windowOf } from "../../text.js";
+import { compact, grouped, roughly, windowOf } from "../../text.js";
 import { icon } from "../icons.js";
 import { roll } from "../motion.js";
 import { claimOf, nameOf } from "../subject.js";
@@ -92,17 +92,13 @@ export class EtaWidget extends FigureWidget {
 
 
   figure(claim) {
-    const { strings } = this.context;
     const [low, high] = claim.value;
-    const coverage = claim.inputs.coverage;
-    return {
-      value: high,
-      text: span(low, high, strings),
-      aside: coverage ? fill(strings.overlay.goneCoverage, { coverage: Math.round(coverage * 100) }) : "",
-    };
+    const { word, text } = roughly(low, high, this.context.strings);
+    return { key: `${claim.sale_id} ${claim.sku_id} ${word}`, value: high, text, word };
   }
 
-  sentence() {
-    return this.context.strings.overlay.goneIn.replace("{span}", "{n}");
+  sentence(view) {
+    const { goneUnder, goneAbout } = this.context.strings.overlay;
+    return (view.word === "under" ? goneUnder : goneAbout).replace("{span}", "{n}");
   }
 }

@@ -1,0 +1,93 @@
+"""The forecast of the second edition: what it needs, what silences it, and what it is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stream.core.forecast import HIGH, LOW, MEMORY_S, Forecast, forecast
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+T0_MS = 1_795_780_000_000
+
+
+def made(available: int, taken: Sequence[int], returned: Sequence[int] | None = None) -> Forecast | str:
+    return forecast(available, taken, [0] * len(taken) if returned is None else returned, T0_MS)
+
+
+def test_a_steady_sale_is_forecast_around_what_is_left_by_its_rate() -> None:
+    found = made(200, [10] * 60)
+    assert isinstance(found, Forecast)
+    assert found.low_ms < 20_000 < found.high_ms
+    assert (found.made_ms, found.available, found.seconds, found.taken, found.returned) == (T0_MS, 200, 60, 600, 0)
+
+
+def test_the_second_counts_it_down_and_then_it_has_passed() -> None:
+    found = made(200, [10] * 60)
+    assert isinstance(found, Forecast)
+    assert found.at(T0_MS) == (found.low_ms, found.high_ms)
+    assert found.at(T0_MS + 999) == (found.low_ms - 999, found.high_ms - 999)
+    assert found.at(T0_MS + found.low_ms + 1) == (0, found.high_ms - found.low_ms - 1)
+    assert found.at(T0_MS + found.high_ms) is None
+
+
+def test_units_that_come_back_are_stock_and_no_negative_demand() -> None:
+    """Case D1: what is taken is gross; the same sale with some releases is still a sale."""
+    alone, beside = made(200, [10] * 60), made(200, [10] * 60, [0] * 30 + [1] * 30)
+    assert isinstance(alone, Forecast)
+    assert isinstance(beside, Forecast)
+    assert beside.taken == alone.taken
+    assert beside.high_ms > alone.low_ms
+
+
+def test_seconds_before_the_first_unit_are_not_seconds_in_which_nobody_bought() -> None:
+    assert made(200, [0] * 20 + [10] * 60) == made(200, [10] * 60)
+
+
+@pytest.mark.parametrize(
+    ("available", "taken"),
+    [
+        (0, [10] * 60),
+        (-3, [10] * 60),
+        (50, []),
+        (50, [0] * 60),
+        (20, [10] * 9),
+        (5, [1] * 11),
+        (50, [0] * 20 + [300] + [0] * 20),
+    ],
+    ids=["sold out", "oversold", "nothing seen", "nobody bought", "nine seconds", "eleven units", "one large order"],
+)
+def test_too_little_was_seen(available: int, taken: list[int]) -> None:
+    assert made(available, taken) == "sample_too_small"
+
+
+@pytest.mark.parametrize(
+    ("available", "taken", "returned"),
+    [
+        (601, [10] * 60, None),
+        (20, [round(60 * 0.95**second) for second in range(60)], None),
+        (300, [10] * 30 + [20, 18, 16, 14, 12, 10, 9, 8, 7, 6, 5, 5, 4, 4], None),
+        (50, [20] * 20 + [2] * 20 + [4, 8, 12, 16, 20, 24], None),
+        (100, [10] * 60, [0] * 30 + [3] * 30),
+    ],
+    ids=["further than was seen", "demand is over", "it falls, and far ahead", "a second wave", "it comes back"],
+)
+def test_nothing_is_said_that_cannot_be_calibrated(
+    available: int, taken: list[int], returned: list[int] | None
+) -> None:
+    assert made(available, taken, returned) == "forecast_not_calibrated"
+
+
+def test_a_burstier_sale_is_less_certain() -> None:
+    calm, bursty = made(300, [10] * 100), made(300, [0, 20] * 50)
+    assert isinstance(calm, Forecast)
+    assert isinstance(bursty, Forecast)
+    assert bursty.high_ms / bursty.low_ms > calm.high_ms / calm.low_ms
+
+
+def test_each_feature_has_its_weights_and_the_memory_is_bounded() -> None:
+    assert len(LOW) == len(HIGH) == 15
+    assert MEMORY_S == 120
