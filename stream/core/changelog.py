@@ -20,11 +20,13 @@ Every value is framed: format version, CRC-32 of the rest, MessagePack.
 from __future__ import annotations
 
 from collections import deque
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from zlib import crc32
 
 import msgspec
 
+from stream.core.forecast import MEMORY_S
 from stream.core.growth import grown_row
 from stream.core.stock import SaleLine
 
@@ -41,6 +43,21 @@ BLOCK_MEMBERS = 64
 ENTRY_ITEMS = 5_000
 
 _encoder = msgspec.msgpack.Encoder()
+
+
+def in_a_row(units: dict[int, int]) -> list[int]:
+    """The first second, then the units of it and of those after it: a quarter of what the pairs take."""
+    units = {second: each for second, each in units.items() if each}
+    if not units:
+        return []
+    last = max(units)
+    first = max(min(units), last - 2 * MEMORY_S)  # what is older than that is of another session
+    return [first, *map(units.get, range(first, last + 1), repeat(0))]
+
+
+def by_second(row: list[int]) -> dict[int, int]:
+    """The other way round."""
+    return {second: units for second, units in enumerate(row[1:], row[0]) if units} if row else {}
 
 
 class CorruptCheckpointError(Exception):

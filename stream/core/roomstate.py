@@ -5,7 +5,7 @@ The room's own file decides nothing about how it is stored; this one decides no 
 
 from __future__ import annotations
 
-from itertools import islice, repeat
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -23,11 +23,12 @@ from stream.core.changelog import (
     OrderEntry,
     PresenceEntry,
     WindowEntry,
+    by_second,
     frame,
+    in_a_row,
     pieces,
     unframe,
 )
-from stream.core.forecast import MEMORY_S
 from stream.core.growth import AUDIENCES_1, TALLIES_1, TOPICS_1, fitted, grown, grown_object, grown_row
 from stream.core.memory import Memory
 from stream.core.orders import is_suspect
@@ -147,7 +148,6 @@ def _pace(ledger: Ledger, *, ordered: bool) -> tuple[dict[int, int], dict[int, l
 
 
 def _ledger_head(ledger: Ledger, rules: Rules) -> Any:
-    second = rules.second_signals
     head = LedgerHead(
         ledger.sale_id,
         ledger.sku_id,
@@ -158,28 +158,12 @@ def _ledger_head(ledger: Ledger, rules: Rules) -> Any:
         ledger.sold,
         ledger.released,
         ledger.over_limit,
-        *_pace(ledger, ordered=second),
+        *_pace(ledger, ordered=rules.second_signals),
         ledger.said_ms if rules.remembers_rooms else -1,
-        ledger.paid_second if second else -1,
-        _in_a_row(ledger.taken) if second else [],
-        _in_a_row(ledger.returned) if second else [],
-        ledger.restocked_ms if second else -1,
+        ledger.paid_second if rules.second_signals else -1,
+        *((in_a_row(ledger.taken), in_a_row(ledger.returned), ledger.restocked_ms) if rules.second_signals else ()),
     )
     return grown_row(head)
-
-
-def _in_a_row(units: dict[int, int]) -> list[int]:
-    """The first second, then the units of it and of those after it: a quarter of what the pairs take."""
-    units = {second: each for second, each in units.items() if each}
-    if not units:
-        return []
-    last = max(units)
-    first = max(min(units), last - 2 * MEMORY_S)  # what is older than that is of another session
-    return [first, *map(units.get, range(first, last + 1), repeat(0))]
-
-
-def _by_second(row: list[int]) -> dict[int, int]:
-    return {second: units for second, units in enumerate(row[1:], row[0]) if units} if row else {}
 
 
 # -- members of distinct counts ----------------------------------------------------------------------------------------
@@ -385,9 +369,8 @@ def _ledger_of(head: LedgerHead, rules: Rules) -> Ledger:
     ledger.restocked, ledger.restock_planned = head.restocked, head.restock_planned
     ledger.held, ledger.sold, ledger.released, ledger.over_limit = head.held, head.sold, head.released, head.over_limit
     ledger.recent, ledger.bought = head.recent, head.bought
-    ledger.taken, ledger.returned = _by_second(head.taken), _by_second(head.returned)
-    ledger.restocked_ms = head.restocked_ms
-    ledger.said_ms, ledger.paid_second = head.said_ms, head.paid_second
+    ledger.taken, ledger.returned = by_second(head.taken), by_second(head.returned)
+    ledger.restocked_ms, ledger.said_ms, ledger.paid_second = head.restocked_ms, head.said_ms, head.paid_second
     return ledger
 
 
@@ -503,8 +486,7 @@ def finish_memory(memory: Memory) -> Iterator[None]:
 
 
 def _give_back_units(room: Memory, order: OrderState) -> None:
-    standing = STANDINGS[order.mask]
-    held, sold = standing.held, standing.sold
+    _, _, _, held, sold, _ = STANDINGS[order.mask]
     if not (held or sold):
         return
     is_known = order.user_id not in room.strangers

@@ -8,6 +8,7 @@ does it show what the next whole second will find.
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -166,7 +167,7 @@ def forecast_at(ledger: Ledger, now_ms: int, rules: Rules) -> Forecast | Silence
         found = kept[1]
     else:
         since = max(ledger.opened.starts_at_ms, ledger.restocked_ms) // BUCKET_MS
-        found = forecast(ledger.available_at(second), *ledger.seen(since, second), second * BUCKET_MS)
+        found = forecast(_available_at(ledger, second), *_seen(ledger, since, second), second * BUCKET_MS)
         ledger.forecast = second, found
     if not isinstance(found, Forecast):
         return found
@@ -184,7 +185,21 @@ def due_units(ledger: Ledger, made: Forecast, rules: Rules) -> int:
     """
     second = made.made_ms // BUCKET_MS
     ahead = min(made.high_ms // BUCKET_MS + 1, rules.hold_ms // (2 * BUCKET_MS))
-    return ledger.due_between(second, second + ahead)
+    return sum(map(ledger.due.get, range(second, second + ahead), repeat(0)))
+
+
+def _seen(ledger: Ledger, since: int, second: int) -> tuple[list[int], list[int]]:
+    """Units taken, and units that came back, in each second from `since` on to before `second`, oldest first."""
+    seconds = range(max(since, second - MEMORY_S), second)
+    taken = [*map(ledger.taken.get, seconds, repeat(0))]
+    return taken, [*map(ledger.returned.get, seconds, repeat(0))] if ledger.returned else [0] * len(taken)
+
+
+def _available_at(ledger: Ledger, second: int) -> int:
+    """Units left at the beginning of a second, but for what suspects did in it."""
+    since = sum([units for bucket, units in ledger.taken.items() if bucket >= second])
+    since -= sum([units for bucket, units in ledger.returned.items() if bucket >= second])
+    return (ledger.available or 0) + since
 
 
 def eta_at(pace: Pace | Forecast, now_ms: int) -> EtaSellout | None:

@@ -434,25 +434,6 @@ class Ledger:
         seconds = range(as_of_bucket - RECENT_BUCKETS + 1, as_of_bucket + 1)
         return [*map(self.recent.get, seconds, repeat(0))] if self.recent else []
 
-    def seen(self, since_bucket: int, second: int) -> tuple[list[int], list[int]]:
-        """Units taken, and units that came back, in each second from a bucket on to before `second`, oldest first."""
-        seconds = range(max(since_bucket, second - MEMORY_S), second)
-        taken = [*map(self.taken.get, seconds, repeat(0))]
-        return taken, [*map(self.returned.get, seconds, repeat(0))] if self.returned else [0] * len(taken)
-
-    def available_at(self, second: int) -> int:
-        """Units left at the beginning of a second: without what suspects did in it."""
-        since = sum([units for bucket, units in self.taken.items() if bucket >= second])
-        since -= sum([units for bucket, units in self.returned.items() if bucket >= second])
-        return (self.available or 0) + since
-
-    def due_between(self, second: int, until_second: int) -> int:
-        """Units whose holds run out in these seconds, the last one not among them."""
-        due = self.due
-        if len(due) <= until_second - second:
-            return sum([units for bucket, units in due.items() if second <= bucket < until_second])
-        return sum(map(due.get, range(second, until_second), repeat(0)))
-
     def bought_recently(self, as_of_ms: int, window_ms: int) -> tuple[int, int]:
         """Units sold and orders paid, net of what was undone, in the last `window_ms` (10 s hops)."""
         first = (as_of_ms - window_ms) // BOUGHT_BUCKET_MS + 1
