@@ -134,6 +134,35 @@ def run(seed: int, rules: Rules) -> None:
             log.fold = restarted(log.fold, saved, rules)
 
 
+def run_steadily(seed: int) -> None:
+    """Ten units a second of one sale, some of which come back, with a restock and restarts: there is a forecast."""
+    random = Random(seed)
+    rules = msgspec.structs.replace(SECOND, hold_ms=60_000, remember_orders_ms=600_000, suspect_share_max=1.0)
+    log, saved = Log(rules), dict[bytes, bytes | None]()
+    log.add(opened(420, "s0", "k0", ends_s=None), append_s=0)
+    for number in range(420):
+        s = round(0.1 * number, 3)
+        log.add(order("paid", f"o{number}", f"u{number}", 1, sale="s0", sku="k0", s=s), append_s=s)
+        if random.random() < 0.05:
+            log.add(order("refunded", f"o{number}", f"u{number}", 1, sale="s0", sku="k0", s=s), append_s=s)
+        if number == 380:
+            log.add(restocked(100, "s0", "k0", s=s), append_s=s)
+        if random.random() < 0.5:
+            log.tick(s)
+            log.fold.publish(None, 7, everything=True)
+        if random.random() < 0.02:
+            log.fold = restarted(log.fold, saved, rules)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_forecast_is_kept_for_its_second(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = Compared()
+    monkeypatch.setattr(publishing, "document_of", compared)
+    run_steadily(seed)
+    assert compared.claims["eta_sellout"] > 20
+    assert compared.withheld["eta_sellout", "sample_too_small"] > 20
+
+
 @pytest.mark.parametrize("rules", [Rules(), TIGHT, SECOND], ids=["default", "tight", "second"])
 @pytest.mark.parametrize("seed", range(16))
 def test_what_is_kept_says_the_same_as_what_is_made_anew(
@@ -153,6 +182,7 @@ def test_these_runs_make_every_claim(monkeypatch: pytest.MonkeyPatch) -> None:
         run(seed, SECOND)
         run(seed, msgspec.structs.replace(SECOND, suspect_unpaid_orders=20))
         run(seed, msgspec.structs.replace(SECOND, suspect_unpaid_orders=20, hold_ms=2_000))
+    run_steadily(0)
     assert compared.claims.keys() == set(get_args(ClaimKind))
     reasons = {reason for _, reason in compared.withheld}
     assert len(reasons) >= 5, set(get_args(WithheldReason)) - reasons
