@@ -159,7 +159,7 @@ STATES = [
     State("too few orders", "bought", with_fields(bought=(2, 2))),
     State("said", "carts", with_fields(), "190人已加购", "in190carts"),
     State("too few carts", "carts", with_sale(carters_without_order=Count(4, "exact"))),
-    State("said", "eta", with_fields(), "90%区间预计14–59秒售罄", "90%intervalgonein14–59s"),
+    State("said", "eta", with_fields(), "sku-881预计1分钟内售罄", "sku-881goneinunder1min"),
     State("too few orders", "eta", with_sale(eta_sellout_ms=None)),
     State("a restock is planned", "eta", with_sale(**PLANNED)),
 ]
