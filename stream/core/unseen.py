@@ -27,7 +27,7 @@ SEEN_BY = (VIEWERS, CLICKERS, ENGAGED)
 class Unseen:
     """Of one room, in one session. What it keeps it may keep too long: it looks again before it judges."""
 
-    __slots__ = ("_changed", "_judges", "_looked_at", "_orders", "_payers", "_room")
+    __slots__ = ("_asked_at", "_changed", "_judges", "_looked_at", "_orders", "_payers", "_room")
 
     def __init__(self, room: Room) -> None:
         self._room = room
@@ -35,6 +35,7 @@ class Unseen:
         self._payers: dict[str, None] = {}
         self._judges = self._changed = False
         self._looked_at: tuple[int, ...] = ()
+        self._asked_at = 0  # people of the audiences when the payers were last looked for among them
 
     def _is_seen(self, user_id: str) -> bool:
         audiences = self._room.audiences
@@ -89,6 +90,11 @@ class Unseen:
         least = payers * rules.suspect_seen_percent
         if payers < rules.suspect_seen_payers or sum(sizes[1:]) * 100 < least:
             return False
+        # Each person who came since can be one payer at most: mostly there is no need to ask who.
+        known = sum(sizes[1:])
+        if (payers - len(self._payers) + known - self._asked_at) * 100 < least:
+            return False
+        self._asked_at = known
         for user_id in self._seen_among(self._payers):
             del self._payers[user_id]
         return (payers - len(self._payers)) * 100 >= least
