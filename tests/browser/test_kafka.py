@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 ROOM = "room-1"
+VISIT = ("enter", "leave")
 TEXT_MAX = 500  # characters of a comment, by the contract
 
 
@@ -33,7 +34,7 @@ def event(number: int, **fields: Any) -> dict[str, Any]:
 
 
 def records() -> list[tuple[str, str, bytes]]:
-    """Each payload as a comment, as a SKU, as a person and as a currency; and twelve people who watch."""
+    """Each payload as a comment, as a SKU, as a person and as a currency; twelve people watch, thirty have left."""
     made: list[tuple[str, dict[str, Any]]] = []
     for number, text in enumerate(PAYLOADS):
         line = {"sku_id": text, "quantity": 1, "amount_minor": 100}
@@ -45,6 +46,9 @@ def records() -> list[tuple[str, str, bytes]]:
             ("likes", event(10 * number + 2, type="like", count=1) | {"user_id": text}),
             ("orders", event(10 * number + 3, **order, lines=[good]) | {"currency": text}),
         ]
+    for number in range(30):
+        gone = {"user_id": f"gone-{number}"}
+        made += [("visits", event(90_000 + 2 * number + leaves, type=kind) | gone) for leaves, kind in enumerate(VISIT)]
     made += [("visits", event(100_000 + number, type="enter")) for number in range(12)]
     return [(topic, ROOM, msgspec.json.encode(each)) for topic, each in made]
 
