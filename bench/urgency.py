@@ -277,7 +277,7 @@ def cases(*, small: bool) -> list[Case]:
     return shows + [Case(name, seed) for name in KINDS for seed in KIND_SEEDS]
 
 
-COLUMNS = ("kind", "edition", *LEVELS, "sold out", "bought within 10 s", "paid within 10 s")
+COLUMNS = ("kind", "edition", *LEVELS, "sold out or all taken", "bought within 10 s", "paid within 10 s")
 
 
 def row(name: str, edition: int, seconds: Seconds) -> tuple[str, ...]:
@@ -287,7 +287,8 @@ def row(name: str, edition: int, seconds: Seconds) -> tuple[str, ...]:
         f"{100 * sum(seconds[level, what] for level in DRAMA) / drama:.1f} %" if drama else "–"
         for what in ("bought", "paid")
     ]
-    return name, str(edition), *(f"{seconds[level, 'all']:,}" for level in (*LEVELS, "sold_out")), *shares
+    gone = seconds["sold_out", "all"] + seconds["all_taken", "all"]
+    return name, str(edition), *(f"{seconds[level, 'all']:,}" for level in LEVELS), f"{gone:,}", *shares
 
 
 def table(found: dict[str, dict[int, Seconds]]) -> list[tuple[str, ...]]:
