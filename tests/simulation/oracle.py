@@ -276,7 +276,9 @@ class Oracle:
                 self._newest_sessions[shown.room_id] = session = shown.session
                 if session is not None:
                     first = dict(zip(TOPIC_NAMES, session.first_offsets, strict=True))
-                    recount.begins(shown.room_id, session.began_at_ms, first)
+                    end = dict(zip(TOPIC_NAMES, session.next_offsets, strict=False))
+                    is_over = session.ended_at_ms is not None
+                    recount.begins(shown.room_id, session.began_at_ms, first, end if is_over else None)
             self._told[partition] = len(records)
 
     def conclude(self) -> None:
