@@ -231,7 +231,7 @@ MUTANTS = (
     Mutant("seek skipped", 0, world=WorldWithoutSeek),
     Mutant("contiguity check off", 2, ((Ownership, "accept", accepts_all),)),
     Mutant("kept state over a missed generation", 86, ((Owners, "on_assigned", keeps_always),)),
-    Mutant("kept state that a namesake had", 1192, ((Owners, "on_assigned", keeps_a_namesakes),)),
+    Mutant("kept state that a namesake had", 2036, ((Owners, "on_assigned", keeps_a_namesakes),)),
     Mutant("stale Redis write", 28, world=WorldWithoutCompare),
     Mutant("hold expiry not idempotent", 1, ((Room, "expire_hold", expires_again),)),
     Mutant("ids forgotten early", 0, ((Generations, "turn_by_number", turns_at_once),)),
