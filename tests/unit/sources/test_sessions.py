@@ -10,22 +10,11 @@ import pytest
 from stream.contract.recording import RecordedRecord
 from stream.settings import load_settings
 from stream.sources.replay import Replay
+from tests.support.days import TOPIC_OF
 
 T0_MS = 1_795_780_000_000
 HOUR_MS = 3_600_000
 LINE = {"sku_id": "k1", "quantity": 1, "amount_minor": 900, "sale_id": "s1"}
-TOPIC_OF = {
-    "comment": "comments",
-    "like": "likes",
-    "cart_add": "cart-adds",
-    "order": "orders",
-    "enter": "visits",
-    "leave": "visits",
-    "sale_opened": "sales",
-    "sale_extended": "sales",
-    "room_opened": "interactions",
-    "room_closed": "interactions",
-}
 
 
 class Days:

@@ -8,22 +8,10 @@ import pytest
 from stream.verify.figures import Fraction, MoneyFigures, RateKey, RoomFigures, SaleFigures, SaleKey
 from stream.verify.recount import Recount, digest
 from stream.verify.room_count import Assumptions
+from tests.support.days import TOPIC_OF
 
 T = 1_700_000_000_000
 ROOM = "room-1"
-TOPICS = {
-    "comment": "comments",
-    "like": "likes",
-    "cart_add": "cart-adds",
-    "order": "orders",
-    "enter": "visits",
-    "leave": "visits",
-    "product_click": "visits",
-    "sale_opened": "sales",
-    "sale_restocked": "sales",
-    "sale_extended": "sales",
-    "sale_closed": "sales",
-}
 
 
 class Log:
@@ -38,7 +26,7 @@ class Log:
         event = {"type": kind, "event_id": f"e{self.written}", "room_id": room, "event_time_ms": at_ms, **fields}
         value = msgspec.json.encode(event)
         append_ms = at_ms if append_ms is None else append_ms
-        self.recount.add(TOPICS[kind], value, room.encode(), append_ms, partition=0, offset=self.written)
+        self.recount.add(TOPIC_OF[kind], value, room.encode(), append_ms, partition=0, offset=self.written)
 
     def order(self, status: str, at_ms: int = T, *, order_id: str = "o1", user_id: str = "u1", **fields: Any) -> None:
         lines = fields.pop("lines", [{"sku_id": "s", "quantity": 2, "amount_minor": 500, "sale_id": "drop"}])
