@@ -109,8 +109,7 @@ class RedisAddress(_Shown, frozen=True, kw_only=True):
     tls: Tls | None = None
 
     def __str__(self) -> str:
-        hosts = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts)
-        where = self.path or ",".join(hosts)
+        where = self._where()
         match self.mode:
             case Mode.SENTINEL:
                 return f"{self.service} by Sentinel at {where}"
@@ -118,6 +117,21 @@ class RedisAddress(_Shown, frozen=True, kw_only=True):
                 return f"the cluster at {where}"
             case _:
                 return f"{where}/{self.db}" if self.db else where
+
+    @property
+    def called(self) -> str:
+        """What it is called within a sentence."""
+        match self.mode:
+            case Mode.SENTINEL:
+                return f"Redis {self.service!r}, known to the Sentinels at {self._where()},"
+            case Mode.CLUSTER:
+                return f"the Redis Cluster at {self._where()}"
+            case _:
+                return f"Redis at {self}"
+
+    def _where(self) -> str:
+        hosts = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts)
+        return self.path or ",".join(hosts)
 
     def __repr__(self) -> str:
         return f"<RedisAddress {self}>"

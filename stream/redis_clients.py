@@ -34,9 +34,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from stream.redis_address import Mode, RedisAddress, address_of
+from stream.redis_words import NO_SENTINEL, sentence_of, without_secrets, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from stream.redis_address import Login
 
@@ -50,7 +51,6 @@ _OF_THE_SERVER = (
 _CODES_OF_THE_SERVER = ("NOREPLICAS", "MISCONF", "BUSY", "UNKILLABLE", "NOAUTH")
 # In Redis 6.2 the error of a command within a script is a part of the script's.
 _WITHIN_A_SCRIPT = ("-READONLY", "-OOM", "-MISCONF", "-NOREPLICAS", "-MASTERDOWN")
-MOST_WORDS = 400
 _BAD_POLICIES = {
     "volatile-ttl": "drops first what has least time to live, and those are the overlays",
     "volatile-random": "drops any document when memory is short",
@@ -369,6 +369,10 @@ class RedisClient:
         """What went wrong in the server's or the system's own words, without what is secret."""
         return without_secrets(words_of(error, self.address.mode), self.address.secrets())
 
+    def sentence(self, error: BaseException) -> str:
+        """The same as a sentence for people: which Redis, what it refused or that it does not answer, what to do."""
+        return sentence_of(error, self.address)
+
 
 async def _batch_at(redis: RedisCluster, node: ClusterNode, commands: Sequence[Command]) -> list[Any]:
     try:
@@ -410,7 +414,7 @@ class Sentinels(Sentinel):
                 host, port = found
                 return host.decode() if isinstance(host, bytes) else str(host), int(port)
             said.append(f"a Sentinel knows no {service_name!r}")
-        raise MasterNotFoundError(f"no Sentinel says who the master is: {'; '.join(dict.fromkeys(said))}")
+        raise MasterNotFoundError(f"{NO_SENTINEL}: {'; '.join(dict.fromkeys(said))}")
 
 
 class _PasswordFromFile(CredentialProvider):
@@ -444,24 +448,3 @@ def eviction_advice(configuration: Mapping[str, str]) -> str | None:
         f"maxmemory-policy {policy} {_BAD_POLICIES[policy]}: set allkeys-lfu on a Redis of our own, volatile-lfu on "
         "one that is shared, and enough maxmemory."
     )
-
-
-def words_of(error: BaseException, mode: Mode = Mode.ALONE) -> str:
-    """What an error says, with what caused it when redis-py hides that."""
-    code = getattr(error, "status_code", None)
-    text = " ".join(str(error).split()) or type(error).__name__
-    said = f"{code} {text}" if code and not text.startswith(code) else text
-    if isinstance(error, RedisClusterException):
-        beneath = error.__cause__ or error.__context__
-        if beneath is not None and (deeper := words_of(beneath, mode)) not in said:
-            said = f"{said} ({deeper})"
-    if isinstance(error, MovedError) and mode is not Mode.CLUSTER:
-        said = f"MOVED {text}: this server is part of a cluster, write redis+cluster:// in SNAPUP_REDIS_URL"
-    return said[:MOST_WORDS]
-
-
-def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """The text with each secret replaced."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text

@@ -15,7 +15,7 @@ UNIT_TESTS = ROOT / "tests" / "unit"
 # Imports point one way: a part may import itself and these. What is not listed here may not exist.
 BASE = {"errors"}
 KAFKA = {"kafka_clients", "kafka_refusals"}
-REDIS = {"redis_address", "redis_clients"}
+REDIS = {"redis_address", "redis_clients", "redis_words"}
 MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"commands", *BASE},
     "commands": {
@@ -31,7 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "local": {"topics", *KAFKA, *REDIS, *BASE},
     "records": {"contract", *BASE},  # what lies in a log, for worker and recount alike
     "settings": {"core", "contract", "kafka_clients", "redis_address", *BASE},
-    "redis_clients": {"redis_address", *BASE},
+    "redis_clients": {"redis_address", "redis_words", *BASE},
+    "redis_words": {"redis_address", *BASE},
     "redis_address": BASE,
     "core": {"contract"},
     "contract": BASE,

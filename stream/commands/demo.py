@@ -55,7 +55,7 @@ OF_OTHER_SERVERS = (
     *("TOKEN_SECRET", "TOKEN_SECRET_FILE", "SERVE_METRICS_PORT"),
 )
 # For the report, when the demo is interrupted.
-HASTE_S = 10.0
+HASTE_S = 30.0
 # For a browser, while the show plays.
 PAGES = (("overlay", f"/overlay?room={SHOW}"), ("builder", "/builder"), ("console", f"/console/{SHOW}"))
 # The installed `snapup` may not be on the PATH; its code is.
@@ -261,7 +261,7 @@ class _Demo:
         task = asyncio.current_task()
         if task is not None:
             task.uncancel()
-        self._view.step("The report of the show so far...")
+        self._view.note("The report of the show so far comes; Ctrl-C again ends without it.")
         try:
             async with asyncio.timeout(HASTE_S):
                 made, files = await self._first_report()

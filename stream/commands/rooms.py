@@ -63,13 +63,12 @@ async def _look(settings: Settings) -> RoomStates:
     """Every room once.
 
     Raises:
-        SnapupError: Redis does not answer.
+        SnapupError: Redis does not answer, or refuses.
     """
     client = RedisClient(settings.redis(), timeout_ms=settings.redis_timeout_ms)
     try:
         return await room_states(client, settings.topic_prefix)
     except REDIS_ERRORS as error:
-        said = client.words(error)
-        raise SnapupError(f"Redis at {client.address} does not answer ({said}). Set SNAPUP_REDIS_URL.") from None
+        raise SnapupError(client.sentence(error)) from None
     finally:
         await client.aclose()

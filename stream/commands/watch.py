@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 REFRESH_PER_S = 4
+# What Redis says, and what to do about it.
+MOST_WORDS = 800
 # Without a terminal: at most one line in this time, so that a log stays readable.
 LINE_EVERY_S = 1.0
 LANGUAGE_HELP = f"One of: {', '.join(LANGUAGES)}."
@@ -51,7 +53,7 @@ def watch(
     settings = load_settings(redis_url=redis_url, topic_prefix=topic_prefix)
     address = settings.redis()
     reader = OverlayReader(address, settings.topic_prefix, room, settings.redis_timeout_ms)
-    shown = _Screen(room, str(address), lang, as_json=as_json)
+    shown = _Screen(room, address.called, lang, as_json=as_json)
     try:
         asyncio.run(_once(reader, shown) if once else _watch(reader, shown))
     except KeyboardInterrupt:
@@ -68,6 +70,8 @@ async def _once(reader: OverlayReader, shown: _Screen) -> None:
         await reader.close()
     if sight.state is State.WAITING:
         raise NoSuchError(shown.words(sight))
+    if sight.state is State.AWAY:
+        raise SnapupError(clean(sight.detail, MOST_WORDS))
     if sight.state is not State.LIVE:
         raise SnapupError(shown.words(sight))
     shown.take(sight)
@@ -167,11 +171,11 @@ class _Screen:
         """What a state means, and what to do."""
         match sight.state:
             case State.CONNECTING:
-                return f"Connecting to Redis at {self._redis}..."
+                return f"Connecting to {self._redis}..."
             case State.AWAY:
-                return f"Redis at {self._redis} does not answer ({clean(sight.detail)}): trying again."
+                return f"{clean(sight.detail, MOST_WORDS)} Trying again."
             case State.WAITING:
-                return f"No room {self._room!r} in Redis at {self._redis} yet: waiting for a worker to publish it."
+                return f"No room {self._room!r} in {self._redis} yet: waiting for a worker to publish it."
             case State.GONE:
                 return f"The document of {self._room!r} ran out: no worker publishes it now. Waiting."
             case State.UNREADABLE:

@@ -259,13 +259,14 @@ def _configured_redis(_: LocalSettings) -> Finding | None:
 
 async def _asked_redis(client: RedisClient) -> Finding:
     """Whether it answers, and what its memory policy does with overlays, where we may ask for it."""
-    name, remedy = "configured Redis", "Start it, or correct SNAPUP_REDIS_URL (`snapup stack env`)."
+    name = "configured Redis"
     try:
         await client.ask("GET", "snapup:doctor")
     except REDIS_ERRORS as error:
-        # A user who may read overlays only is told so by a Redis that is well.
-        if getattr(error, "status_code", None) != "NOPERM":
-            return Finding(name, ok=False, detail=client.words(error), remedy=remedy)
+        # A user who may not read this key, or may only write, is told so by a Redis that is well.
+        said = client.words(error)
+        if not said.startswith("NOPERM") or not any(each in said for each in ("'get'", "a key", "the keys")):
+            return Finding(name, ok=False, detail=f"{client.address} does not serve us", remedy=client.sentence(error))
     try:
         advice = eviction_advice(await client.configuration())
     except REDIS_ERRORS as error:

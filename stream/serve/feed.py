@@ -333,7 +333,7 @@ class Feed:
     def _not_answered(self, room_id: str, error: BaseException, begun_s: float) -> bool:
         """One server of several says nothing of its rooms; whether that is news of a room that is followed."""
         self._partly = True
-        self._say("a part of Redis does not answer; readers of its rooms are told", error)
+        self._say("a part of Redis gives no documents; readers of its rooms are told", error)
         if (asked := self._asked.pop(room_id, None)) is not None and not asked.done():
             asked.set_exception(RedisAwayError())
             asked.exception()
@@ -369,7 +369,7 @@ class Feed:
             if not asked.done():
                 asked.set_exception(RedisAwayError())
                 asked.exception()  # whoever asked may be gone: then nobody else would look at it
-        self._say("Redis does not answer; readers are told", error)
+        self._say("Redis gives no documents; readers are told", error)
         if self.away is True:
             return
         self.away = True
@@ -378,7 +378,7 @@ class Feed:
 
     def _came_back(self) -> None:
         if self.away:
-            log.info("Redis answers")
+            log.info("Redis gives documents")
         self.away = False
         self._metrics.redis_up.set(1)
 

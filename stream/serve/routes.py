@@ -240,7 +240,7 @@ class Routes:
         if self.stopping:
             missing.append("stopping")
         if self._feed.away is not False:
-            missing.append("Redis does not answer")
+            missing.append("Redis gives no documents")
         body = msgspec.json.encode({"ready": not missing, "missing": missing})
         return _json(body, HTTPStatus.SERVICE_UNAVAILABLE if missing else HTTPStatus.OK)
 

@@ -31,7 +31,7 @@ class State(StrEnum):
     """What a look at Redis found."""
 
     CONNECTING = "connecting"
-    AWAY = "away"  # Redis does not answer
+    AWAY = "away"  # Redis does not answer, or refuses; the detail is a sentence
     WAITING = "waiting"  # it does, and there never was a document
     GONE = "gone"  # there was one, and it ran out: nobody publishes this room
     UNREADABLE = "unreadable"  # something else is under the key
@@ -69,7 +69,7 @@ class OverlayReader:
         try:
             return await self._look()
         except REDIS_ERRORS as error:
-            return Sight(State.AWAY, detail=self._redis.words(error))
+            return Sight(State.AWAY, detail=self._redis.sentence(error))
 
     async def _look(self) -> Sight:
         now_ms, raw = await self._redis.now_ms(self._key), await self._redis.ask("GET", self._key)
@@ -95,7 +95,7 @@ class OverlayReader:
                         await _nudge(nudges)
                         await self._redis.check_role()
             except REDIS_ERRORS as error:
-                yield Sight(State.AWAY, detail=self._redis.words(error))
+                yield Sight(State.AWAY, detail=self._redis.sentence(error))
                 await self._redis.renew()
                 await asyncio.sleep(retry_s)
                 retry_s = min(2 * retry_s, RETRY_MOST_S)

@@ -117,9 +117,7 @@ class Shown:
             return await ask()
         except REDIS_ERRORS as error:
             await self._redis.renew()
-            raise SnapupError(
-                f"Redis does not answer: {self._redis.words(error)}. Start it, or set SNAPUP_REDIS_URL."
-            ) from None
+            raise SnapupError(self._redis.sentence(error)) from None
 
 
 def _text(key: Any) -> str:

@@ -84,7 +84,7 @@ class Health:
             if waiting:
                 missing.append(f"partitions being taken over: {', '.join(map(str, waiting))}")
         if not self._redis_answers():
-            missing.append("Redis does not answer")
+            missing.append("Redis takes no documents")
         return missing
 
     async def run_watch(self) -> None:

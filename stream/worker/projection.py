@@ -307,7 +307,8 @@ class Projection:
             break
         self.answers = True
         self._say_words("Redis takes documents")
-        self._sample, self._again = [], []
+        # What the old server refused is answered by writing all of it anew.
+        self._sample, self._again, self._partly = [], [], None
         self._project_all_anew("Redis was away")
 
     def _say(self, event: str, error: BaseException, **fields: object) -> None:

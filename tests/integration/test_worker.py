@@ -113,7 +113,7 @@ async def test_without_redis_it_folds_and_saves_and_is_ready_when_redis_comes(
     await apply_topics(partitions=2)
     (port,) = free_ports(1)
     worker = start_worker("--redis-url", f"redis://127.0.0.1:{port}/0")
-    body = await worker.until_readiness(lambda body: body["missing"] == ["Redis does not answer"])
+    body = await worker.until_readiness(lambda body: body["missing"] == ["Redis takes no documents"])
     assert body["partitions"]["live"] == 2
     await send(stack, topic_prefix, shop_events(500, seed=6))
     await worker.until_counted("stream_received_total", 510)
@@ -125,7 +125,7 @@ async def test_without_redis_it_folds_and_saves_and_is_ready_when_redis_comes(
         await worker.until_counted("stream_redis_writes_total", 12)
     finally:
         await asyncio.to_thread(late.stop)
-    await worker.until_readiness(lambda body: body["missing"] == ["Redis does not answer"])
+    await worker.until_readiness(lambda body: body["missing"] == ["Redis takes no documents"])
     await send(stack, topic_prefix, shop_events(300, seed=7))
     await worker.until_counted("stream_received_total", 816)
     assert worker.terminate() == 0

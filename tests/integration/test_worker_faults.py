@@ -91,7 +91,7 @@ async def test_a_redis_that_hangs_delays_neither_fold_nor_checkpoint(own_stack: 
         await worker.until_ready(2)
         own_stack.redis.pause()
         try:
-            await worker.until_readiness(lambda body: body["missing"] == ["Redis does not answer"])
+            await worker.until_readiness(lambda body: body["missing"] == ["Redis takes no documents"])
             await send(own_stack, PREFIX, shop_events(1_000, seed=24))
             await worker.until_counted("stream_received_total", 1_020)
             await worker.until_counted("stream_checkpoint_seconds_count", 2)

@@ -185,7 +185,7 @@ async def test_operators_are_told_what_is_missing(both: tuple[Server, Client]) -
     server, client = both
     response = await client.get("/readyz")
     assert response.status == 503
-    assert (await response.json())["missing"] == ["Redis does not answer"]
+    assert (await response.json())["missing"] == ["Redis gives no documents"]
     server.routes.stopping = True
     assert (await (await client.get("/readyz")).json())["missing"][0] == "stopping"
     assert (await client.get("/healthz")).status == 200

@@ -60,8 +60,8 @@ def test_what_is_missing_is_named(metrics: Metrics) -> None:
     owners.owners[0].pause()
     owners.owners[2].pause()
     health = health_of(owners, metrics, redis=False)
-    assert health.not_ready() == ["partitions being taken over: 1, 3", "Redis does not answer"]
-    assert health_of(owners, metrics, redis=None).not_ready()[-1] == "Redis does not answer"
+    assert health.not_ready() == ["partitions being taken over: 1, 3", "Redis takes no documents"]
+    assert health_of(owners, metrics, redis=None).not_ready()[-1] == "Redis takes no documents"
     owners.rebalancing_since = time.monotonic()
     assert health.not_ready()[0] == "the group is rebalancing"
 

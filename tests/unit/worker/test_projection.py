@@ -10,7 +10,7 @@ import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
-from stream.redis_clients import words_of
+from stream.redis_words import words_of
 from stream.worker import projection as projection_module
 from stream.worker.overlay_store import Answer
 from stream.worker.ownership import Phase
@@ -36,7 +36,7 @@ class StoreTwin:
         self.evicted: set[str] = set()
         self.refuses: RedisError | None = None  # said of every write
         self.of_the_other_half: RedisError | None = None  # said of rooms with an odd number
-        self.renewed = self.refreshed = 0
+        self.renewed = self.refreshed = self.tried = 0
 
     async def ping(self) -> None:
         if self.away:
@@ -63,6 +63,7 @@ class StoreTwin:
         return Answer.WRITTEN if held else Answer.WRITTEN_NEW
 
     async def try_to_write(self) -> None:
+        self.tried += 1
         await self.ping()
         if self.refuses is not None:
             raise self.refuses
@@ -231,21 +232,29 @@ async def test_a_worker_whose_only_rooms_have_odd_keys_is_not_away(scene: Scene)
     assert scene.count("failed") == 3
 
 
-async def test_redis_is_back_when_it_takes_a_write_and_not_when_it_answers(scene: Scene) -> None:
+async def test_redis_is_back_when_it_takes_a_write_and_not_when_it_answers(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As after a failover: the old master answers every PING, and takes nothing."""
-    scene.store.refuses = ReadOnlyError("You can't write against a read only replica.", status_code="READONLY")
+    monkeypatch.setattr(projection_module, "PARTLY_RETRY_S", 0.0)
+    read_only = ReadOnlyError("You can't write against a read only replica.", status_code="READONLY")
     with structlog.testing.capture_logs() as logs:
         writing = asyncio.create_task(scene.projection.run_write())
+        await until(lambda: scene.store.tried == 1)  # it is there at first
+        scene.store.refuses = read_only
+        await scene.projection.collect(scene.owner)  # what the old master refuses
         await until(lambda: scene.store.renewed >= 3)
         assert scene.projection.answers is False
         scene.store.refuses = None
         await until(lambda: scene.projection.answers is True)
         await scene.projection.collect(scene.owner)
         await until(lambda: len(scene.store.versions) == 3)
+        await scene.projection._mend()
     writing.cancel()
     events = [line["event"] for line in logs]
     assert events.count("Redis does not take documents; folding goes on, overlays will go stale") == 1
     assert events.count("Redis takes documents") == 1
+    assert [event for event in events if "a part of Redis" in event] == []  # all of it was away, and is back
     assert logs[0]["error"] == "READONLY You can't write against a read only replica."
 
 

@@ -1,0 +1,118 @@
+"""What Redis and the way to it say: in their own words, and as one sentence for people.
+
+A server that answers "wrong password" is not one that does not answer: the sentence says which of the two it is, and
+what to do about it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from redis.exceptions import AuthenticationError, MovedError, RedisClusterException, ResponseError
+
+from stream.redis_address import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stream.redis_address import RedisAddress
+
+MOST_WORDS = 400
+# How it begins when none of them knows; what each has said follows.
+NO_SENTINEL = "no Sentinel says who the master is"
+_DOCS = "docs/operations.md#redis"
+_LOGIN = "SNAPUP_REDIS_URL, SNAPUP_REDIS_PASSWORD or SNAPUP_REDIS_PASSWORD_FILE"
+_SENTINELS_LOGIN = "SNAPUP_REDIS_SENTINEL_USERNAME and SNAPUP_REDIS_SENTINEL_PASSWORD"
+# How redis-py introduces why no node of a cluster lets it in; what follows is said by the cause beneath it as well.
+_NO_NODE = "Redis Cluster cannot be connected"
+
+
+class _Meaning(NamedTuple):
+    """What it means when one of `signs` is among the words."""
+
+    signs: tuple[str, ...]
+    what: str
+    then: str
+
+
+# The first that holds.
+_REFUSALS = (
+    _Meaning(
+        ("WRONGPASS", "invalid username", "invalid password"),
+        "does not let us in",
+        f"The user or password is wrong: {_LOGIN}.",
+    ),
+    _Meaning(("NOAUTH", "Authentication required"), "asks who we are", f"Set user and password: {_LOGIN}."),
+    _Meaning(("without any password",), "does not let us in", f"It knows no password: leave it out of {_LOGIN}."),
+    _Meaning(("NOPERM",), "refuses what it was asked", f"Grant it, see {_DOCS}."),
+    _Meaning(
+        ("certificate is not valid for",),
+        "shows the certificate of another host",
+        f"Ask for it under the name in its certificate, see {_DOCS}.",
+    ),
+    _Meaning(
+        ("CERTIFICATE_VERIFY_FAILED", "certificate verify failed"),
+        "shows a certificate that is not to be trusted",
+        "SNAPUP_REDIS_TLS_CA_FILE must hold the authority that signed it.",
+    ),
+    _Meaning(("Redis is loading",), "still reads its data", "Wait for it."),
+)
+_ENDED = ("Connection reset", "Connection closed by server")
+
+
+def words_of(error: BaseException, mode: Mode = Mode.ALONE) -> str:
+    """What an error says, with what caused it when redis-py hides that."""
+    code = getattr(error, "status_code", None)
+    text = " ".join(str(error).split()) or type(error).__name__
+    said = f"{code} {text}" if code and not text.startswith(code) else text
+    if isinstance(error, RedisClusterException):
+        beneath = error.__cause__ or error.__context__
+        if beneath is not None:
+            deeper = words_of(beneath, mode)
+            if said.startswith(_NO_NODE):
+                said = f"no node lets us in: {deeper}"
+            elif deeper not in said:
+                said = f"{said} ({deeper})"
+    if isinstance(error, MovedError) and mode is not Mode.CLUSTER:
+        said = f"MOVED {text}: this server is part of a cluster, write redis+cluster:// in SNAPUP_REDIS_URL"
+    return said[:MOST_WORDS]
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """The text with each secret replaced."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
+def sentence_of(error: BaseException, address: RedisAddress) -> str:
+    """Which Redis it is, what it refused or that it does not answer, its own words, and what to do; no secrets."""
+    words = without_secrets(words_of(error, address.mode), address.secrets())
+    what, then = _meaning(error, words, address)
+    called = address.called
+    return f"{called[0].upper()}{called[1:]} {what} ({words.rstrip('.')}). {then}".rstrip()
+
+
+def _meaning(error: BaseException, words: str, address: RedisAddress) -> tuple[str, str]:
+    known = next((each for each in _REFUSALS if any(sign in words for sign in each.signs)), None)
+    if words.startswith(NO_SENTINEL):
+        return "cannot be found", _of_sentinels(known, words, address)
+    if known is not None:
+        return known.what, known.then
+    if isinstance(error, MovedError):
+        return "is one node of a cluster", ""
+    if isinstance(error, ResponseError | AuthenticationError):
+        return "refuses what it was asked", ""
+    if address.tls is None and any(sign in words for sign in _ENDED):
+        return "ends the connection", "Is it a Redis, and does it want TLS (`rediss://`)? Else set SNAPUP_REDIS_URL."
+    does_it = "" if address.tls is None else " Does it speak TLS there?"
+    return "does not answer", f"Start it, or set SNAPUP_REDIS_URL.{does_it}"
+
+
+def _of_sentinels(known: _Meaning | None, words: str, address: RedisAddress) -> str:
+    """What to do when none of them says where the master is."""
+    if known is not None:
+        return known.then.replace(_LOGIN, _SENTINELS_LOGIN)
+    if f"knows no {address.service!r}" in words:
+        return "SNAPUP_REDIS_URL must name the service as the Sentinels do."
+    return "Start the Sentinels, or set SNAPUP_REDIS_URL."
