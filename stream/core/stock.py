@@ -265,6 +265,7 @@ class Ledger:
         Units of a user whose orders look fake still count here, but not in the velocity. Those of None, whom nobody
         knows, count for no limit.
         """
+        kept = self.forecast
         self.commit(user_id, held, sold)
         if suspect:
             self.suspect_held += held
@@ -273,8 +274,9 @@ class Ledger:
             self.recent[bucket] = self.recent.get(bucket, 0) + net
             units, net = (self.taken, net) if net > 0 else (self.returned, -net)
             units[bucket] = units.get(bucket, 0) + net
-        if net and self.forecast is not None and (suspect or bucket < self.forecast[0]):
-            self.forecast = None
+        # A forecast saw the seconds before its own, and what was left when that began: so nothing of this.
+        if kept is not None and (not net or (not suspect and bucket >= kept[0])):
+            self.forecast = kept
         if sold:
             bought = self.bought.setdefault(bucket * 1_000 // BOUGHT_BUCKET_MS, [0, 0])
             bought[0] += sold

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from stream.core.forecast import Forecast
 from stream.core.rules import Rules
-from stream.core.sale import awake_ms, look, move_urgencies, next_status_ms, shown_urgency, status_of
+from stream.core.sale import awake_ms, forecast_at, look, move_urgencies, next_status_ms, shown_urgency, status_of
 from tests.support.events import at, closed, extended, fold_at_own_time, new_room, opened, order
 
 if TYPE_CHECKING:
@@ -26,6 +27,23 @@ def test_what_is_only_held_has_a_level_of_its_own_until_it_is_paid_or_comes_back
     fold_at_own_time(room, order("paid", "o1", "a", s=3), order("paid", "o2", "b", s=4))
     ledger = room.ledgers["s1", "k1"]
     assert shown_urgency(room, ledger, look(room, ledger, at(5)), at(5)).level == "sold_out"
+
+
+@pytest.mark.parametrize("second_of_order", [12, 13, 14])
+def test_a_forecast_is_kept_for_its_second_unless_an_order_is_of_one_before_it(second_of_order: int) -> None:
+    rules = Rules(signals_edition=2)
+    room = new_room(rules)
+    fold_at_own_time(
+        room, opened(46), *(order("paid", f"o{number}", f"u{number}", 2, s=number) for number in range(13))
+    )
+    ledger = room.ledgers["s1", "k1"]
+    made = forecast_at(ledger, at(13.1), rules)
+    assert isinstance(made, Forecast)
+    fold_at_own_time(room, order("placed", "later", "somebody", 3, s=second_of_order))
+    again = forecast_at(ledger, at(13.9), rules)
+    assert (again is made) == (second_of_order >= 13)
+    ledger.forecast = None
+    assert again == forecast_at(ledger, at(13.9), rules)
 
 
 # -- status ------------------------------------------------------------------------------------------------------------
