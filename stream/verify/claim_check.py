@@ -134,7 +134,7 @@ class ClaimChecker:
     def fold(self, topic: str, records: Sequence[Record], latest_ms: int | None = None) -> None:
         """A piece of one topic (logical), as it was folded; records later than `latest_ms` were refused."""
         if self.clock_ms < 0 and records:
-            self.clock_ms = records[0].timestamp
+            self.clock_ms = self._recount.clock_ms = records[0].timestamp
         for record in records:
             self._place = topic, record.offset, record.timestamp
             where = (topic, self.partition, -1)
@@ -150,7 +150,7 @@ class ClaimChecker:
 
     def move(self, clock_ms: int) -> None:
         """The clock was moved."""
-        self.clock_ms = max(self.clock_ms, clock_ms)
+        self.clock_ms = self._recount.clock_ms = max(self.clock_ms, clock_ms)
 
     def _hear(self, heard: Heard) -> None:
         room = self.rooms.get(heard.room.room_id)

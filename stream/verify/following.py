@@ -31,11 +31,31 @@ if TYPE_CHECKING:
 ISOLATION = "read_committed"
 
 
-class _Stamp(Struct, order=True):
+class _Session(Struct):
+    ended_at_ms: int | None = None
+
+
+class _Stamp(Struct):
     """Which cut a document is of."""
 
     epoch: int
     as_of_ms: int
+    session: _Session | None = None
+
+    def is_of(self, told: Told) -> bool:
+        """Whether it was written with this record of the journal.
+
+        A document is as of the cut's clock. The last one of a session is as of the end of it: that lies between two
+        cuts, in a backlog years before the later one.
+        """
+        if self.epoch != told.epoch:
+            return False
+        ended = self.session is not None and self.session.ended_at_ms is not None
+        return self.as_of_ms == told.clock_ms or (ended and told.clock_before_ms <= self.as_of_ms <= told.clock_ms)
+
+    def is_later(self, told: Told) -> bool:
+        """Whether it was written with a later record of the journal."""
+        return (self.epoch, self.as_of_ms) > (told.epoch, told.clock_ms)
 
 
 _stamp_of = msgspec.json.Decoder(_Stamp).decode
@@ -92,7 +112,7 @@ class Following:
             async for record in self._journal.read_to({journal: journal_end}):
                 any_told = True
                 told = _told(record)
-                if until_ms is not None and told.steps.clock_ms > until_ms:
+                if until_ms is not None and told.clock_ms > until_ms:
                     break
                 if checker is None and self._may_begin(told, partition):
                     checker = self._checker(told, partition)
@@ -100,8 +120,7 @@ class Following:
                 if checker is None:
                     continue
                 await self._count(checker, told, f"{journal[0]}/{partition}@{record.offset}")
-                cut = _Stamp(told.epoch, max(told.steps.clock_ms, 0))
-                async for room_id, value in documents.of(cut, told.documents()):
+                async for room_id, value in documents.of(told):
                     yield checker, _read(room_id, value)
             self.unchecked += documents.passed_over
         if checker is None and any_told and until_ms is None:
@@ -162,16 +181,16 @@ class _Documents:
         self._next: Any = None
         self.passed_over = 0
 
-    async def of(self, cut: _Stamp, most: int) -> AsyncIterator[tuple[str, bytes]]:
-        """Those of one cut: room and document, so many at most."""
-        taken = 0
+    async def of(self, told: Told) -> AsyncIterator[tuple[str, bytes]]:
+        """Those that were written with a record of the journal: room and document."""
+        taken, most = 0, told.documents()
         while taken < most:
             record = self._next if self._next is not None else await anext(self._records, None)
             self._next = record
-            if record is None or (stamp := _stamp_of(record.value)) > cut:
+            if record is None or (stamp := _stamp_of(record.value)).is_later(told):
                 return
             self._next = None
-            if stamp < cut:
+            if not stamp.is_of(told):
                 self.passed_over += 1
                 continue
             taken += 1

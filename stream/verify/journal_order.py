@@ -52,6 +52,16 @@ class Told(Struct, array_like=True):
         """Whether no room was known at its beginning: a recount along the journal can begin here."""
         return self.steps.base is not None
 
+    @property
+    def clock_before_ms(self) -> int:
+        """The clock at its beginning; −1: not known yet."""
+        return self.steps.clock_before_ms
+
+    @property
+    def clock_ms(self) -> int:
+        """The clock at its end, as documents tell it: 0 while it is not known."""
+        return max(self.steps.clock_ms, 0)
+
     def positions_before(self, topics: int) -> list[int]:
         """Where the fold stood at the beginning, for so many topics."""
         return _fitted(self.steps.positions_before, topics)

@@ -118,6 +118,7 @@ class Recount:
         self.ahead_of_clock: set[tuple[str, int, int]] = set()
         self.refusals: list[Refusal] = []
         self.last_is_news = False  # whether the record that was added last may begin a session
+        self.clock_ms = -1  # where the partition's clock stands, for whoever follows it; −1: records' times are taken
         self.heard: Callable[[Heard], None] | None = None  # is told of each record that the contract allows
 
     def add(
@@ -230,13 +231,17 @@ class Recount:
         if found.offset >= 0 or not found.rules.remember_sales_ms or not isinstance(event, RoomOpened | RoomClosed):
             return False
         room = self._rooms.get(event.room_id)
-        return isinstance(event, RoomClosed) if room is None else room.says_nothing(event, found.timestamp_ms)
+        return isinstance(event, RoomClosed) if room is None else room.says_nothing(event, self._now_ms(found))
+
+    def _now_ms(self, found: _Found) -> int:
+        """When a record was folded: sessions end by the silence until then."""
+        return found.timestamp_ms if self.clock_ms < 0 else self.clock_ms
 
     def _heard_of(self, found: _Found) -> None:
         """A repetition says nothing, but that there is somebody. Of a word it does not say even that."""
         room = self._rooms.get(found.event.room_id)
         if room is not None and found.offset < 0 and not isinstance(found.event, RoomOpened | RoomClosed):
-            room.go_on(found.event, found.timestamp_ms, is_news=False)
+            room.go_on(found.event, self._now_ms(found), is_news=False)
 
     def _apply(self, found: _Found) -> None:
         event, rules = found.event, found.rules
@@ -245,7 +250,7 @@ class Recount:
         if room is None:
             room = self._rooms[event.room_id] = RoomCount(event.room_id, rules)
         if rules.remember_sales_ms and found.offset < 0:
-            room.go_on(event, found.timestamp_ms, is_news=self.last_is_news)
+            room.go_on(event, self._now_ms(found), is_news=self.last_is_news)
         elif found.offset >= 0:
             room.go_to(event, found.topic, found.offset)
         is_new = room.apply(event, effective_ms, rules.contract_edition, rules.signals_edition)

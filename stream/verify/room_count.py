@@ -277,32 +277,32 @@ class RoomCount:
         elif not isinstance(event, RoomOpened | RoomClosed):
             self._session.applied_from.setdefault(topic, offset)
 
-    def go_on(self, event: RoomEvent, append_ms: int, *, is_news: bool) -> None:
+    def go_on(self, event: RoomEvent, now_ms: int, *, is_news: bool) -> None:
         """The same where nothing says where a record lies: in the order of the log, silence and words end sessions."""
         self._in_order = True
         newest = next(reversed(self._sessions.values()))
         idle_ms = self._assumptions.room_idle_ms
         if newest.show_id is not None:
             idle_ms = max(idle_ms, self._assumptions.show_idle_ms)
-        began = newest.newest_append_ms >= 0
-        over = newest.is_over or (began and append_ms - newest.newest_append_ms > idle_ms)
+        began = newest.touched_ms >= 0
+        over = newest.is_over or (began and now_ms - newest.touched_ms > idle_ms)
         if isinstance(event, RoomOpened):
             over = over or (began and event.show_id != newest.show_id)
         if over and not is_news:
             self._session = self._between
             return
         if over:
-            began_ms = max(append_ms, next(reversed(self._sessions)) + 1)
+            began_ms = max(now_ms, next(reversed(self._sessions)) + 1)
             newest = self._sessions[began_ms] = SessionCount({})
-        newest.newest_append_ms = max(newest.newest_append_ms, append_ms)
+        newest.touched_ms = max(newest.touched_ms, now_ms)
         self._session = newest
 
-    def says_nothing(self, event: RoomEvent, append_ms: int) -> bool:
+    def says_nothing(self, event: RoomEvent, now_ms: int) -> bool:
         """A word about a show that goes on already, or that does not go on."""
         newest = next(reversed(self._sessions.values()))
         goes_on = not newest.is_over and newest.show_id == getattr(event, "show_id", None)
         idle_ms = max(self._assumptions.room_idle_ms, self._assumptions.show_idle_ms)
-        goes_on = goes_on and append_ms - newest.newest_append_ms <= idle_ms
+        goes_on = goes_on and now_ms - newest.touched_ms <= idle_ms
         return isinstance(event, RoomClosed) != goes_on if isinstance(event, RoomOpened | RoomClosed) else False
 
     def look_at(self, session: Session | None) -> None:

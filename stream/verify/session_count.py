@@ -103,8 +103,8 @@ class SessionCount:
         self._settled = Facts()  # seconds that have left every window, added up
         self._settled_last: int | None = None
         self._settled_gap = 0
-        # Where records come in the order of the log: when the newest one was stored, and whether a word has ended it.
-        self.newest_append_ms = -1
+        # Where records come in the order of the log: when one was folded last, and whether a word has ended it.
+        self.touched_ms = -1
         self.is_over = False
 
     def second(self, effective_ms: int) -> Facts:
