@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from stream.commands.explain_view import show_explanations
-from stream.commands.moments import moment_ms
+from stream.commands.moments import moment_ms, moment_words
 from stream.commands.replay_claims import CheckedReplay
 from stream.contract.reading import read_overlay
 from stream.errors import EXIT_FAILURE, NoSuchError, SnapupError, did_you_mean
@@ -86,7 +86,7 @@ def explain(
 async def _of_topics(room: str, at_ms: int | None, settings: Settings, keep: int | None) -> list[Explanation]:
     records = RoomRecords(room, keep)
     found: list[Explanation] = []
-    is_known = False
+    last: Overlay | None = None
 
     def began(checker: ClaimChecker) -> None:
         checker.heard = records.take
@@ -96,10 +96,22 @@ async def _of_topics(room: str, at_ms: int | None, settings: Settings, keep: int
         async with aclosing(logs.documents(partition, at_ms, began)) as documents:
             async for checker, overlay in documents:
                 if overlay.room_id == room:
-                    found, is_known = explain_document(overlay, checker, records), True
-    if not is_known:
+                    last = overlay
+                    found = explain_document(overlay, checker, records)
+    if last is None:
         raise NoSuchError(f"The journal tells of no document of room {room} at that moment.")
+    _refuse_an_ended(last)
     return found
+
+
+def _refuse_an_ended(overlay: Overlay) -> None:
+    """Raises NoSuchError when the session is over: nothing is claimed of it any more."""
+    ended_ms = None if overlay.session is None else overlay.session.ended_at_ms
+    if ended_ms is not None:
+        raise NoSuchError(
+            f"The session of room {overlay.room_id} ended at {moment_words(ended_ms)}, and nothing is claimed of it "
+            f"since. Ask for a moment before that, such as --at {ended_ms - 1}."
+        )
 
 
 def of_recording(file: Path, room: str, at: str | None, settings: Settings, keep: int | None) -> list[Explanation]:
@@ -135,6 +147,7 @@ def of_recording(file: Path, room: str, at: str | None, settings: Settings, keep
         job.settle(at_ms)
     if not last:
         raise NoSuchError(f"No room {room!r} in {file} at that moment.{did_you_mean(room, rooms)}")
+    _refuse_an_ended(last[-1][0])
     return explain_document(*last[-1], records)
 
 

@@ -192,7 +192,7 @@ async def test_every_command_runs_with_the_permissions_that_are_documented_and_n
         assert PASSED in audited.stdout
         assert replayed.returncode == 0, replayed.stdout + replayed.stderr
         explained, checked = await asyncio.gather(
-            run(way("explainer"), "explain", "shop", "--claim", "watching_now"),
+            run(way("explainer"), "explain", "brushing", "--claim", "watching_now"),
             run(way("explainer"), "claims", "check", "--from-kafka"),
         )
         assert explained.returncode == 0, explained.stdout + explained.stderr

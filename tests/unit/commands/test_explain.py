@@ -16,7 +16,7 @@ from stream.contract.recording import write_recording
 from stream.errors import NoSuchError, SnapupError
 from stream.verify.explain import explain as explain_document
 from tests.support.rooms import T0_MS
-from tests.unit.verify.test_claim_check import show
+from tests.unit.verify.test_claim_check import event, show
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +56,22 @@ def test_a_claim_that_differs_ends_with_1(recording: str, monkeypatch: pytest.Mo
     assert told.exit_code == 1
     assert "NOT what follows from the log" in told.output
     assert "EXPLAIN-DIFFERS: 5 of 6 claims" in told.output  # the sixth is withheld, as it must be
+
+
+def test_of_a_session_that_has_ended_it_is_said_when_and_what_to_ask(tmp_path: Path) -> None:
+    opened = event("interactions", -5, "room_opened", show_id="evening")
+    closed = event("interactions", 20_000, "room_closed", show_id="evening")
+    write_recording(tmp_path / "show.ndjson", [opened, *show(), closed])
+    words = ["explain", "r", "--recording", str(tmp_path / "show.ndjson")]
+    told = CliRunner().invoke(app, words).exception
+    assert isinstance(told, NoSuchError)
+    assert told.message == (
+        "The session of room r ended at 2023-11-14 22:13:40.000 UTC, and nothing is claimed of it since. Ask for a "
+        "moment before that, such as --at 1700000019999."
+    )
+    assert told.exit_code == 2
+    before = CliRunner().invoke(app, [*words, "--at", str(T0_MS + 19_999)])
+    assert before.exit_code == 0, before.output
 
 
 @pytest.mark.parametrize(
