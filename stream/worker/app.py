@@ -191,7 +191,7 @@ class Worker:
             (self.projection.run_write(), "write documents"),
             (self.health.run_watch(), "watch"),
             (preflight.run_watch_counts(self._partition_counts, self.topics, self.home.partitions), "partition counts"),
-            (run_watch_group(self._group_error, self.home.bootstrap_servers), "group"),
+            (run_watch_group(self._group_error, self.home.bootstrap_servers, self.owners.put_out), "group"),
         ):
             self.tasks.spawn(work, name)
         faust_runs = asyncio.create_task(self._run_faust(), name="faust")
@@ -203,7 +203,8 @@ class Worker:
             # At once: what waits for the consumer would be cancelled with it, and seem to have failed.
             if refused is not None:
                 end_process(Exit.KAFKA_REFUSES, refused)
-            end_process(Exit.CONSUMER_FAILED, "the consumer ended", error=repr(error))
+            ended = self.owners.put_out(error)
+            end_process(ended.code, ended.message)
         await self._stop()
         asked.cancel()
         faust_runs.cancel()

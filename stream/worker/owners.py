@@ -52,6 +52,8 @@ TAKE_OVERS_AT_ONCE = 4
 JOINS_WITHIN_S = 60.0
 JOINS_MAX = 15
 JOINS_SPREAD = 16
+# The shortest session time-out: a member that is put out for its silence is a new one at most twice in this time.
+SILENCE_MIN_S, SILENCE_JOINS_MAX = 6.0, 2
 
 
 class GroupConsumer(Protocol):
@@ -222,12 +224,28 @@ class Owners:
         now_s = time.monotonic()
         self._joined_at = [at for at in self._joined_at if now_s - at < JOINS_WITHIN_S] + [now_s]
         if len(self._joined_at) > JOINS_MAX + os.getpid() % JOINS_SPREAD:
-            raise FatalError(
-                Exit.DUPLICATE_MEMBER,
-                f"The group took {self._home.who} for a new member {len(self._joined_at)} times within "
-                f"{JOINS_WITHIN_S:.0f} s. Two processes have the member name {self._home.member_name}: give each "
-                "worker a name of its own. Nothing is lost.",
-            )
+            raise self._at_war(len(self._joined_at), JOINS_WITHIN_S)
+
+    def _at_war(self, times: int, within_s: float) -> FatalError:
+        return FatalError(
+            Exit.DUPLICATE_MEMBER,
+            f"The group took {self._home.who} for a new member {times} times within {within_s:.0f} s. Two processes "
+            f"have the member name {self._home.member_name}: give each worker a name of its own. Nothing is lost.",
+        )
+
+    def put_out(self, error: BaseException | None) -> FatalError:
+        """With what this process ends when its consumer has, or when the group does not take it any more.
+
+        A broker answers UNKNOWN to a static member that another process replaces while it joins, at its first join too:
+        then nothing is certain but that.
+        """
+        since_s = time.monotonic() - SILENCE_MIN_S
+        joins = sum(at > since_s for at in self._joined_at)
+        if joins > SILENCE_JOINS_MAX:
+            return self._at_war(joins, SILENCE_MIN_S)
+        name = self._home.member_name
+        hint = "" if name is None else f" The broker answers so too when two processes have the member name {name}."
+        return FatalError(Exit.CONSUMER_FAILED, f"The consumer ended, or the group refuses it: {error!r}.{hint}")
 
     def _copartitioned(self, assigned: Iterable[TP]) -> frozenset[int]:
         """The partitions of an assignment. Each must come with all topics, or half of a room would be folded here."""

@@ -103,17 +103,24 @@ def naming_refusals(where: KafkaAt, operation: str) -> Iterator[None]:
         raise FatalError(Exit.KAFKA_REFUSES, refused) from error
 
 
-async def run_watch_group(group_error: Callable[[], BaseException | None], where: KafkaAt) -> None:
+async def run_watch_group(
+    group_error: Callable[[], BaseException | None], where: KafkaAt, put_out: Callable[[BaseException], FatalError]
+) -> None:
     """Look now and then whether the group has refused this member, for as long as the process runs.
 
     aiokafka keeps such an error for the next fetch. In a rebalance there is none, so it would last for ever.
 
+    Args:
+        group_error: what is kept; None: nothing.
+        where: the brokers.
+        put_out: what an error other than a missing permission means.
+
     Raises:
-        FatalError: it has, for want of a permission.
+        FatalError: it has.
     """
     while True:
         await asyncio.sleep(LOOK_AT_GROUP_S)
         error = group_error()
         if error is not None:
             with naming_refusals(where, "Read"):
-                raise error
+                raise put_out(error) from error

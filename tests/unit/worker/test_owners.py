@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from stream.exits import Exit
@@ -194,6 +195,21 @@ async def test_a_process_that_its_namesake_throws_out_again_and_again_ends(
     with pytest.raises(FatalError, match="Two processes have the member name worker-1") as ended:
         await join(owners_module.JOINS_SPREAD + 1)
     assert ended.value.code is Exit.DUPLICATE_MEMBER
+
+
+@pytest.mark.parametrize(("joins", "code"), [(2, Exit.CONSUMER_FAILED), (3, Exit.DUPLICATE_MEMBER)])
+async def test_an_error_of_the_group_in_a_war_of_namesakes_is_told_as_the_war(
+    group: Group, tasks: Tasks, metrics: Metrics, joins: int, code: Exit
+) -> None:
+    owners = Owners(make_home(member_name="worker-1"), lambda: group.consumer, tasks, metrics, slice_records=100)
+    for number in range(joins):
+        group.consumer.member_id = f"member-{number}"
+        await owners.on_assigned(assignment([0]), number + 1)
+        await owners.on_revoked()
+    ended = owners.put_out(KafkaError("UnknownError()"))
+    assert ended.code is code
+    assert "wo processes have the member name worker-1" in ended.message
+    assert ("UnknownError" in ended.message) == (code is Exit.CONSUMER_FAILED)
 
 
 async def test_a_fenced_owner_drops_everything_and_takes_over_anew(group: Group, metrics: Metrics) -> None:
