@@ -34,7 +34,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from stream.redis_address import Mode, RedisAddress, address_of
-from stream.redis_words import NO_SENTINEL, sentence_of, without_secrets, words_of
+from stream.redis_words import NO_SENTINEL, sentence_of, words_at
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -367,7 +367,7 @@ class RedisClient:
 
     def words(self, error: BaseException) -> str:
         """What went wrong in the server's or the system's own words, without what is secret."""
-        return without_secrets(words_of(error, self.address.mode), self.address.secrets())
+        return words_at(error, self.address)
 
     def sentence(self, error: BaseException) -> str:
         """The same as a sentence for people: which Redis, what it refused or that it does not answer, what to do."""

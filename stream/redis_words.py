@@ -6,6 +6,7 @@ what to do about it.
 
 from __future__ import annotations
 
+from asyncio import IncompleteReadError
 from typing import TYPE_CHECKING, NamedTuple
 
 from redis.exceptions import AuthenticationError, MovedError, RedisClusterException, ResponseError
@@ -58,6 +59,9 @@ _REFUSALS = (
     _Meaning(("Redis is loading",), "still reads its data", "Wait for it."),
 )
 _ENDED = ("Connection reset", "Connection closed by server")
+# In TLS 1.3 a server looks at the client's certificate when the client believes that all is well already: what it says
+# then is lost when the client has written meanwhile, and the connection is reset.
+_NO_CERTIFICATE = "A server that asks for a certificate ends a connection so: SNAPUP_REDIS_TLS_CERT_FILE names none."
 
 
 def words_of(error: BaseException, mode: Mode = Mode.ALONE) -> str:
@@ -85,6 +89,23 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
+def words_at(error: BaseException, address: RedisAddress) -> str:
+    """The same of one Redis: without secrets, and with what may be missing when it ended the connection wordlessly."""
+    said = without_secrets(words_of(error, address.mode), address.secrets())
+    return f"{said.rstrip('.')}. {_NO_CERTIFICATE}" if _may_want_certificate(error, address) else said
+
+
+def _may_want_certificate(error: BaseException, address: RedisAddress) -> bool:
+    if address.tls is None or address.tls.cert_file:
+        return False
+    beneath: BaseException | None = error
+    while beneath is not None:
+        if isinstance(beneath, ConnectionResetError | BrokenPipeError | IncompleteReadError):
+            return True
+        beneath = beneath.__cause__ or beneath.__context__
+    return any(sign in str(error) for sign in _ENDED)
+
+
 def sentence_of(error: BaseException, address: RedisAddress) -> str:
     """Which Redis it is, what it refused or that it does not answer, its own words, and what to do; no secrets."""
     words = without_secrets(words_of(error, address.mode), address.secrets())
@@ -103,8 +124,10 @@ def _meaning(error: BaseException, words: str, address: RedisAddress) -> tuple[s
         return "is one node of a cluster", ""
     if isinstance(error, ResponseError | AuthenticationError):
         return "refuses what it was asked", ""
-    if address.tls is None and any(sign in words for sign in _ENDED):
-        return "ends the connection", "Is it a Redis, and does it want TLS (`rediss://`)? Else set SNAPUP_REDIS_URL."
+    wants_certificate = _may_want_certificate(error, address)
+    if wants_certificate or (address.tls is None and any(sign in words for sign in _ENDED)):
+        wants_tls = "Is it a Redis, and does it want TLS (`rediss://`)? Else set SNAPUP_REDIS_URL."
+        return "ends the connection", _NO_CERTIFICATE if wants_certificate else wants_tls
     does_it = "" if address.tls is None else " Does it speak TLS there?"
     return "does not answer", f"Start it, or set SNAPUP_REDIS_URL.{does_it}"
 

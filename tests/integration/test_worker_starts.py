@@ -188,7 +188,7 @@ async def test_of_two_processes_with_one_static_name_one_ends_and_says_so(
     both.append(start_worker(member_name="same"))
     await until(lambda: any(each.process.poll() is not None for each in both), "the end of one", both[1])
     (ended, *_) = [each for each in both if each.process.poll() is not None]
-    # To one that is replaced while it joins for the first time the broker answers UNKNOWN, before any war is to be seen.
+    # The broker answers UNKNOWN to one that is replaced while it joins for the first time: no war is to be seen yet.
     assert ended.process.returncode in {Exit.DUPLICATE_MEMBER, Exit.CONSUMER_FAILED}, ended.text()
     assert "wo processes have the member name same" in ended.text()
 
