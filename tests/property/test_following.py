@@ -75,8 +75,12 @@ def following(cluster: Cluster) -> Following:
         Kept("", PARTITION, offset, room_id.encode(), document)
         for offset, (room_id, _, document) in enumerate(cluster.signals)
     ]
-    readers = [Logs(inputs), Logs({f"{PREFIX}.journal": journal}), Logs({f"{PREFIX}.signals": signals})]
-    return Following(*(cast("LogReader", reader) for reader in readers), PREFIX)
+    return Following(
+        cast("LogReader", Logs(inputs)),
+        cast("LogReader", Logs({f"{PREFIX}.journal": journal})),
+        cast("LogReader", Logs({f"{PREFIX}.signals": signals})),
+        PREFIX,
+    )
 
 
 async def followed(logs: Following) -> tuple[list[Overlay], Tally]:
