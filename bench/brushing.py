@@ -26,7 +26,7 @@ from bench.brushing_held_out import HELD_OUT
 from bench.claims import DATA, Case
 from stream.contract.events import INPUT_TOPICS, TOPIC_NAMES
 from stream.core.partition import PartitionFold
-from stream.core.stock import STANDINGS
+from stream.core.standing import STANDINGS
 from stream.settings import load_settings
 from stream.shows import build_show
 

@@ -9,7 +9,7 @@ import msgspec
 from stream.contract.reading import read_overlay
 from stream.sources.replay import Replay
 from stream.verify.claim_check import ClaimChecker, Tally
-from stream.verify.claim_rules import claim_settings_of
+from stream.verify.claim_parts import claim_settings_of
 from stream.verify.rulebook import assumptions_of_rules
 
 if TYPE_CHECKING:

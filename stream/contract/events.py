@@ -54,6 +54,13 @@ OneSkuId = Annotated[Id, Meta(description="only this product variant of the sale
 SaleId = Annotated[Id, Meta(description="the flash sale that it is part of, if any")]
 ShowId = Annotated[Id, Meta(description="the show; a second word with the same show_id says nothing new")]
 OrderId = Annotated[Id, Meta(description="the order; its statuses and lines are remembered under it")]
+ComeBack = Annotated[
+    bool,
+    Meta(
+        description="of a cancel or refund, whether the units come back into the sale; default: they do, unless "
+        "another record of the order says false"
+    ),
+]
 DeviceId = Annotated[Id, Meta(description="the device that it was placed from: a pseudonym, the same in every account")]
 Source = Annotated[Id, Meta(description="where the visitor came from, in the platform's own words")]
 EpochMs = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="UTC epoch milliseconds")]
@@ -129,7 +136,11 @@ class OrderLine(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Order(PersonEvent, frozen=True, gc=False, kw_only=True, tag="order"):
-    """A whole order reached a status. Repeats of (order_id, status) count once; the first record fixes its lines."""
+    """A whole order reached a status. Repeats of (order_id, status) count once; the first record fixes its lines.
+
+    `restock`: a cancel or refund that says false took the units out of the sale; true, said then or later, puts them
+    back whatever else was said.
+    """
 
     order_id: OrderId
     status: Annotated[OrderStatus, Meta(description="what the whole order has come to")]
@@ -139,6 +150,7 @@ class Order(PersonEvent, frozen=True, gc=False, kw_only=True, tag="order"):
     ]
     currency: Currency
     device_id: DeviceId | None = None
+    restock: ComeBack | None = None
 
 
 class Enter(PersonEvent, frozen=True, gc=False, kw_only=True, tag="enter"):

@@ -95,6 +95,7 @@ _GOOD: dict[str, dict[str, Json]] = {
         "refunded": {"event_id": "01JD8Q6T8H4G2F6D1S3A5P7O9I", "status": "refunded"},
         "most-lines": {"lines": [_LONGEST_LINE] * MAX_ORDER_LINES},
         "device-known": {"device_id": "d-7c1f"},
+        "not-come-back": {"event_id": "01JD8Q7K2D5S8A1P4H7B0N3M6Q", "status": "refunded", "restock": False},
     },
     "enter": {"earliest-time": {"event_time_ms": 0}, "latest-time": {"event_time_ms": MAX_SAFE_INTEGER}},
     "sale_opened": {"nothing-offered": {"offered": 0}, "most-offered": {"offered": MAX_OFFERED}},

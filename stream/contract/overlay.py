@@ -159,9 +159,10 @@ class Suspicion(Struct, gc=False):
 
 
 class Sale(Struct, omit_defaults=True):
-    """One SKU of one sale. `offered + restocked + oversold = available + held + sold`, always.
+    """One SKU of one sale. `offered + restocked + oversold = available + held + sold + gone`, always.
 
     `suspicions`: of which orders `suspect_units` are, each under the first rule that suspects it; absent: of none.
+    `gone`: units of undone orders that did not come back; absent: none.
     """
 
     sale_id: str
@@ -189,6 +190,7 @@ class Sale(Struct, omit_defaults=True):
     currency: str | None
     urgency: Urgency
     suspicions: list[Suspicion] = []
+    gone: int = 0
 
 
 class Evidence(Struct, gc=False):

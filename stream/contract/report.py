@@ -99,6 +99,7 @@ class Ledger(Struct, frozen=True, kw_only=True):
     over_limit: int
     ends_at_ms: int | None
     extended: bool
+    gone: int = 0
 
 
 class Product(Struct, kw_only=True):

@@ -136,6 +136,7 @@ class LedgerHead(msgspec.Struct, array_like=True):
     taken: list[int] = []
     returned: list[int] = []
     restocked_ms: int = -1
+    gone: int = 0
 
 
 class WindowEntry(msgspec.Struct, array_like=True):

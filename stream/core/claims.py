@@ -126,8 +126,10 @@ class ClaimBook:
             "sold": sale.sold,
             "oversold": sale.oversold,
         }
+        if second:
+            inputs["gone"] = sale.gone
         value = sale.held if kind == "all_taken" else available
-        self._say(kind, sale, value, "items", None, inputs, version=2 if second and kind == "sold_out" else 1)
+        self._say(kind, sale, value, "items", None, inputs, version=2 if second and kind != "all_taken" else 1)
 
     def _scarcity_reason(self, sale: Sale) -> WithheldReason | None:
         """Saying "few left" while more is on its way, or while the orders look fake, would be true and misleading."""

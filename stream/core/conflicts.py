@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from stream.contract.refusal import Reason, refuse
-from stream.core.stock import STATUS_BIT, OrderState
+from stream.core.stock import OrderState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ def is_known(memory: Memory, event: Order) -> bool:
     Also where that cannot be told, because orders were forgotten of whom an event id may still be remembered.
     """
     order = memory.orders.get(event.order_id)
-    if order is not None and order.mask & STATUS_BIT[event.status]:
+    if order is not None and not memory.bits_of(event) & ~order.mask:
         return True
     rules, bound_ms = memory.rules, memory.shared.orders_bound_ms
     if rules.remember_orders_ms < IDS_GENERATIONS * rules.remember_ids_ms:
@@ -109,11 +109,11 @@ def may_be_among(memory: Memory, events: Sequence[Order], new: Sequence[bool] | 
     said: dict[str, Order | OrderState] = {}
     masks: dict[str, int] = {}
     for event, is_new in zip(events, new, strict=True):
-        order_id, bit = event.order_id, STATUS_BIT[event.status]
+        order_id, bit = event.order_id, memory.bits_of(event)
         order = known.get(order_id)
         mask = masks.get(order_id, 0 if order is None else order.mask)
         if not is_new:
-            if not mask & bit:
+            if bit & ~mask:
                 return True
             continue
         other = said.setdefault(order_id, order or event)

@@ -14,18 +14,8 @@ from stream.contract.people import UNKNOWN_PEOPLE
 from stream.core.conflicts import Outcome, has_other_lines, is_known, is_of_another
 from stream.core.orders import release
 from stream.core.sale import status_of
-from stream.core.stock import (
-    EXPIRED,
-    PAID,
-    STANDINGS,
-    STATUS_BIT,
-    UNDONE,
-    Ledger,
-    OrderState,
-    SaleTerms,
-    own_terms_key,
-    sale_of_terms,
-)
+from stream.core.standing import EXPIRED, PAID, STANDINGS, UNDONE, bits_of
+from stream.core.stock import Ledger, OrderState, SaleTerms, own_terms_key, sale_of_terms
 from stream.core.suspicion import Suspects, forget
 
 if TYPE_CHECKING:
@@ -43,7 +33,7 @@ class Shared:
 
     __slots__ = (
         *("cart_removed", "clock_ms", "holds", "orders_bound_ms", "other_lines", "sales_refused"),
-        "uses_suspicion",
+        "uses_second",
     )
 
     def __init__(self) -> None:
@@ -53,7 +43,7 @@ class Shared:
         self.sales_refused = 0  # records that found no place, since this process has the partition
         self.cart_removed = False  # a `cart_remove` was folded, which an older Snapup refuses
         self.other_lines: list[Order] = []  # records whose orders began with other lines, until they are noted
-        self.uses_suspicion = False  # something was noted of an order that only the second edition's rules know
+        self.uses_second = False  # something was noted of an order that only the second edition's rules know
 
 
 class Memory:
@@ -155,7 +145,7 @@ class Memory:
             if is_known_id:
                 if not is_known(self, event):
                     return Outcome.EVENT_ID_CONFLICT
-                if order is not None and order.mask & STATUS_BIT[event.status]:
+                if order is not None and not self.bits_of(event) & ~order.mask:
                     self.renew_order(order)
             elif order is not None and is_of_another(self, order, event):
                 return Outcome.ORDER_CONFLICT  # its id is not remembered: mended it may come again under the same
@@ -177,7 +167,7 @@ class Memory:
             outcome = Outcome.APPLIED
         elif isinstance(event, Order):
             order = self.orders.get(event.order_id)
-            if order is None or not order.mask & STATUS_BIT[event.status]:
+            if order is None or self.bits_of(event) & ~order.mask:
                 return None
             if self.second_edition:
                 self.renew_order(order)
@@ -213,6 +203,10 @@ class Memory:
         return forgotten
 
     # -- orders -----------------------------------------------------------------------------------------------------
+    def bits_of(self, event: Order) -> int:
+        """What a record says of its order."""
+        return bits_of(event, second_signals=self.rules.second_signals)
+
     def renew_order(self, order: OrderState) -> None:
         """A record repeats what is known of an order: it is remembered as long as the record's event id at least."""
         order_id = order.order_id

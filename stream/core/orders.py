@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from stream.contract.overlay import FeedItem
 from stream.core.conflicts import has_other_lines
 from stream.core.rates import BUYERS, CARTED_BUYERS, CARTERS, PAYERS
-from stream.core.stock import CANCELLED, EXPIRED, PAID, PLACED, REFUNDED, STATUS_BIT, STEPS, OrderState
+from stream.core.standing import BACK, CANCELLED, EXPIRED, GONE, PAID, PLACED, REFUNDED, STEPS, bits_of
+from stream.core.stock import OrderState
 from stream.core.suspicion import count_suspect, facts_of, look_again, note_move
 from stream.core.time import BUCKET_MS
 from stream.core.windows import Tally
@@ -41,10 +42,11 @@ def fold_orders(  # noqa: C901, PLR0912 — as `seen`
         at_ms: when each counts.
         new: of each whether its event id is new.
 
-    Returns of each record whether it counted; it does not when its order already had the status.
+    Returns of each record whether it counted; it does not when its order already had the status, and nothing new is
+    said of the units.
     """
     orders, holds, hold_ms = room.orders, room.shared.holds, room.rules.hold_ms
-    second_edition = room.second_edition
+    second_edition, second_signals = room.second_edition, room.rules.second_signals
     counted: list[bool] = []
     placed: Seen = []
     paid: Seen = []
@@ -52,11 +54,11 @@ def fold_orders(  # noqa: C901, PLR0912 — as `seen`
     units: defaultdict[int, int] = defaultdict(int)  # second → units of sales
     sold: list[tuple[Order, int]] = []
     for event, when_ms, is_new in zip(events, at_ms, new):  # noqa: B905 — `new` may have no end
-        bit, order_id = STATUS_BIT[event.status], event.order_id
+        bit, order_id = bits_of(event, second_signals=second_signals), event.order_id
         order = orders.get(order_id)
         if not is_new:
             counted.append(False)
-            if order is not None and order.mask & bit:
+            if order is not None and not bit & ~order.mask:
                 room.renew_order(order)
             continue
         if order is None:
@@ -64,7 +66,8 @@ def fold_orders(  # noqa: C901, PLR0912 — as `seen`
         else:
             if second_edition and has_other_lines(order, event):
                 room.shared.other_lines.append(event)
-            if order.mask & bit:
+            bit &= ~order.mask
+            if not bit:
                 counted.append(False)
                 if second_edition:
                     room.renew_order(order)
@@ -168,11 +171,13 @@ def _take_in(room: Room, order: OrderState, bit: int, second: int) -> int:
     if order_id in changed:
         del changed[order_id]  # last again
     changed[order_id] = None
-    placed, paid, unpaid, held, sold, released = STEPS[before][after]
-    if bit == CANCELLED:
+    placed, paid, unpaid, held, sold, released, gone = STEPS[before][after]
+    if bit & CANCELLED:
         room.orders_cancelled += 1
-    elif bit == REFUNDED:
+    elif bit & REFUNDED:
         room.orders_refunded += 1
+    if bit & (GONE | BACK):
+        room.shared.uses_second = True
     money = room.money.get(order.currency)
     if money is None:
         money = room.money[order.currency] = [0, 0, 0]
@@ -184,12 +189,12 @@ def _take_in(room: Room, order: OrderState, bit: int, second: int) -> int:
         room.count_unpaid(user_id, unpaid)
     if not order.lines:
         return 0
-    return _move_stock(room, order, bit, second, (held, sold, released))
+    return _move_stock(room, order, bit, second, (held, sold, released, gone))
 
 
-def _move_stock(room: Room, order: OrderState, bit: int, second: int, step: tuple[int, int, int]) -> int:
+def _move_stock(room: Room, order: OrderState, bit: int, second: int, step: tuple[int, int, int, int]) -> int:
     person = None if order.user_id in room.strangers else order.user_id
-    held, sold, released = step
+    held, sold, released, gone = step
     suspect = is_suspect(room, order)
     moved = 0
     for sale_id, sku_id, quantity in order.lines:
@@ -199,12 +204,13 @@ def _move_stock(room: Room, order: OrderState, bit: int, second: int, step: tupl
             ledger = (bit == EXPIRED and room.past.get((sale_id, sku_id))) or room.ledger(sale_id, sku_id)
         if ledger is not None:
             ledger.released += released * quantity
+            units = held * quantity, sold * quantity
             if order.suspicion:
-                ledger.commit(person, held * quantity, sold * quantity)
+                ledger.commit(person, *units, gone * quantity)
             else:
-                ledger.move(person, held * quantity, sold * quantity, second, suspect=suspect)
+                ledger.move(person, *units, second, suspect=suspect, gone=gone * quantity)
             ledger.owe(held * quantity, order.hold_until_ms)
-    return moved * (held + sold)
+    return moved * (held + sold + gone)
 
 
 def _count_units(room: Room, units: dict[int, int]) -> None:

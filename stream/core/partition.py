@@ -396,7 +396,7 @@ class PartitionFold:
         records.extend(self._life.dormant.records(self._logs, clock_ms))
         records.extend(self._life.ended.records(self.rooms, clock_ms))
         records.extend(self._life.rising.record())
-        if self._life.rising.rev or self.shared.uses_suspicion:
+        if self._life.rising.rev or self.shared.uses_second:
             self.needs(VERSION_2)
         if changed:
             records.extend(self._life.generations.record())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from stream.contract.events import TOPIC_NAMES, SaleOpened
+from stream.contract.events import TOPIC_NAMES
 from stream.contract.overlay import Because, FeedItem
 from stream.core.changelog import (
     BLOCK_MEMBERS,
@@ -23,17 +23,17 @@ from stream.core.changelog import (
     OrderEntry,
     PresenceEntry,
     WindowEntry,
-    by_second,
     frame,
-    in_a_row,
     pieces,
     unframe,
 )
-from stream.core.growth import AUDIENCES_1, TALLIES_1, TOPICS_1, fitted, grown, grown_object, grown_row
+from stream.core.growth import AUDIENCES_1, TALLIES_1, TOPICS_1, fitted, grown, grown_row
+from stream.core.ledgerstate import ledger_head, ledger_of
 from stream.core.memory import Memory
 from stream.core.orders import is_suspect
 from stream.core.room import Room
-from stream.core.stock import STANDINGS, Ledger, OrderState, SaleTerms, one_of_equal
+from stream.core.standing import STANDINGS
+from stream.core.stock import OrderState, SaleTerms, one_of_equal
 from stream.core.suspicion import find_all
 from stream.core.urgency import UrgencyState
 from stream.core.windows import Tally
@@ -47,10 +47,6 @@ if TYPE_CHECKING:
     from stream.core.memory import Shared
     from stream.core.rules import Rules
 
-# Of a `sale_opened` in version 1, before what the contract has added since.
-OPENED_FIELDS_1 = 13
-_opened_encoder = msgspec.msgpack.Encoder()
-_opened_decoder = msgspec.msgpack.Decoder(SaleOpened)
 _memory_decoder = msgspec.msgpack.Decoder(MemoryHead)
 head_decoder = msgspec.msgpack.Decoder(Head)
 _members_decoder = msgspec.msgpack.Decoder(list[str])
@@ -78,7 +74,7 @@ def memory_record(memory: Memory) -> tuple[bytes, bytes]:
         memory.known_ms,
         memory.born_ms,
         memory.touched_ms,
-        [_ledger_head(ledger, memory.rules) for ledger in memory.past.values()],
+        [ledger_head(ledger, memory.rules) for ledger in memory.past.values()],
         _saved_terms(memory),
     )
     return memory_key(memory.room_id), frame(head)
@@ -106,7 +102,7 @@ def head_record(room: Room) -> tuple[bytes, bytes]:
         room.first_unit_ms,
         grown([audience.bits for audience in room.audiences], AUDIENCES_1, 0),
         [(item.at_ms, item.who, item.sku_id, item.quantity) for item in room.feed],
-        [_ledger_head(ledger, room.rules) for ledger in room.ledgers.values()],
+        [ledger_head(ledger, room.rules) for ledger in room.ledgers.values()],
         {sale_id: (terms.extended_to_ms, terms.closed_at_ms) for sale_id, terms in room.terms.items()},
         [
             (
@@ -134,36 +130,9 @@ def _beyond_session(room: Room) -> Iterator[Any]:
         yield None if room.known_ms == room.born_ms else room.known_ms
         yield room.show_id
         yield room.later
-        yield [_ledger_head(ledger, room.rules) for ledger in room.past.values()]
+        yield [ledger_head(ledger, room.rules) for ledger in room.past.values()]
         yield {key: terms.said_ms for key, terms in room.terms.items() if terms.said_ms >= 0}
         yield room.misplaced
-
-
-def _pace(ledger: Ledger, *, ordered: bool) -> tuple[dict[int, int], dict[int, list[int]]]:
-    """What was committed and bought lately. `ordered`: as it is, and not as it came about."""
-    if not ordered:
-        return ledger.recent, ledger.bought
-    recent = {second: net for second, net in sorted(ledger.recent.items()) if net}
-    return recent, {bucket: counts for bucket, counts in sorted(ledger.bought.items()) if counts != [0, 0]}
-
-
-def _ledger_head(ledger: Ledger, rules: Rules) -> Any:
-    head = LedgerHead(
-        ledger.sale_id,
-        ledger.sku_id,
-        None if ledger.opened is None else _opened_encoder.encode(grown_object(ledger.opened, OPENED_FIELDS_1)),
-        ledger.restocked,
-        ledger.restock_planned,
-        ledger.held,
-        ledger.sold,
-        ledger.released,
-        ledger.over_limit,
-        *_pace(ledger, ordered=rules.second_signals),
-        ledger.said_ms if rules.remembers_rooms else -1,
-        ledger.paid_second if rules.second_signals else -1,
-        *((in_a_row(ledger.taken), in_a_row(ledger.returned), ledger.restocked_ms) if rules.second_signals else ()),
-    )
-    return grown_row(head)
 
 
 # -- members of distinct counts ----------------------------------------------------------------------------------------
@@ -327,8 +296,8 @@ def room_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Room:
     room.sales_refused = head.sales_refused
     for audience, bits in zip(room.audiences, head.bits, strict=False):  # of another version fewer, or more
         audience.bits = bits
-    for ledger_head in head.ledgers:
-        ledger = _ledger_of(ledger_head, rules)
+    for each in head.ledgers:
+        ledger = ledger_of(each, rules)
         room.ledgers[ledger.sale_id, ledger.sku_id] = ledger
     room.terms = {sale_id: SaleTerms(*terms, head.said_ms.get(sale_id, -1)) for sale_id, terms in head.terms.items()}
     room.known_ms = head.born_ms if head.known_ms is None else head.known_ms
@@ -358,20 +327,7 @@ def memory_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Memory:
 
 def _restore_past(memory: Memory, ledgers: list[LedgerHead]) -> None:
     for head in ledgers:
-        memory.past[head.sale_id, head.sku_id] = _ledger_of(head, memory.rules)
-
-
-def _ledger_of(head: LedgerHead, rules: Rules) -> Ledger:
-    ledger = Ledger(head.sale_id, head.sku_id, rules.distinct_exact_max)
-    if head.opened is not None:
-        ledger.opened = _opened_decoder.decode(head.opened)
-        ledger.limit = ledger.opened.per_user_limit
-    ledger.restocked, ledger.restock_planned = head.restocked, head.restock_planned
-    ledger.held, ledger.sold, ledger.released, ledger.over_limit = head.held, head.sold, head.released, head.over_limit
-    ledger.recent, ledger.bought = head.recent, head.bought
-    ledger.taken, ledger.returned = by_second(head.taken), by_second(head.returned)
-    ledger.restocked_ms, ledger.said_ms, ledger.paid_second = head.restocked_ms, head.said_ms, head.paid_second
-    return ledger
+        memory.past[head.sale_id, head.sku_id] = ledger_of(head, memory.rules)
 
 
 def restore_members(room: Room, key: bytes, value: bytes) -> None:
@@ -486,7 +442,7 @@ def finish_memory(memory: Memory) -> Iterator[None]:
 
 
 def _give_back_units(room: Memory, order: OrderState) -> None:
-    _, _, _, held, sold, _ = STANDINGS[order.mask]
+    _, _, _, held, sold, _, _ = STANDINGS[order.mask]
     if not (held or sold):
         return
     is_known = order.user_id not in room.strangers

@@ -231,4 +231,5 @@ def sale_of(ledger: Ledger, seen: Look, urgency: Urgency) -> Sale:
         None if opened is None else opened.currency,
         urgency,
         [Suspicion(SUSPICION_RULES[place], *ledger.suspicions[place]) for place in sorted(ledger.suspicions)],
+        ledger.gone,
     )

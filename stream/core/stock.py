@@ -1,100 +1,37 @@
 """Orders and the flash-sale ledger.
 
-A ledger, not a counter: `offered + restocked = available + held + sold` at every moment.
+A ledger, not a counter: `offered + restocked = available + held + sold + gone` at every moment.
 
-An order is the set of statuses seen for its id. What it contributes to money and stock is a function of that set alone,
-so a transition is "take the old contribution out, put the new one in": repeating one, or learning them in another
-order, ends the same.
+What an order contributes follows from the set of statuses seen for its id (`standing.py`), so a transition is "take the
+old contribution out, put the new one in": repeating one, or learning them in another order, ends the same.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 from itertools import repeat
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
-from stream.contract.events import Order, OrderStatus
 from stream.core.distinct import Distinct
 from stream.core.forecast import MEMORY_S
+from stream.core.standing import EXPIRED, PAID, UNDONE
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from stream.contract.events import SaleOpened
+    from stream.contract.events import Order, SaleOpened
     from stream.core.carts import Carts
     from stream.core.forecast import Forecast, Silence
     from stream.core.shown import Shown
 
-PLACED, PAID, CANCELLED, REFUNDED, EXPIRED = 1, 2, 4, 8, 16
-STATUS_BIT = {
-    OrderStatus.PLACED: PLACED,
-    OrderStatus.PAID: PAID,
-    OrderStatus.CANCELLED: CANCELLED,
-    OrderStatus.REFUNDED: REFUNDED,
-}
-UNDONE = CANCELLED | REFUNDED
 BOUGHT_BUCKET_MS = 10_000
 RECENT_BUCKETS = 30
 NO_UNITS = (0, 0)
 SHARED_MAX = 10_000
 
 T = TypeVar("T", bound="Hashable")
-
-
-def is_placed(mask: int) -> bool:
-    """Whether an order counts as placed: a paid one was placed, whether or not we saw it."""
-    return bool(mask & (PLACED | PAID))
-
-
-def is_sold(mask: int) -> bool:
-    """Whether its units are sold: paid and not undone."""
-    return bool(mask & PAID) and not mask & UNDONE
-
-
-def is_held(mask: int) -> bool:
-    """Whether its units are held: placed, not paid, not undone, and the hold has not run out."""
-    return mask & (PLACED | PAID) == PLACED and not mask & (UNDONE | EXPIRED)
-
-
-def is_released(mask: int) -> bool:
-    """Whether its units went back: placed once, and now neither held nor sold."""
-    return is_placed(mask) and not is_held(mask) and not is_sold(mask)
-
-
-class Standing(NamedTuple):
-    """What an order contributes, as 0 or 1 of each: a function of its set of statuses alone.
-
-    Of two standings: what a transition between them changes, as −1, 0 or 1 of each.
-    """
-
-    placed: int
-    paid: int
-    unpaid: int
-    held: int
-    sold: int
-    released: int
-
-
-# By set of statuses, for all 32 of them.
-STANDINGS = tuple(
-    Standing(
-        placed=int(is_placed(mask)),
-        paid=int(bool(mask & PAID)),
-        unpaid=int(mask & (PLACED | PAID) == PLACED),
-        held=int(is_held(mask)),
-        sold=int(is_sold(mask)),
-        released=int(is_released(mask)),
-    )
-    for mask in range(2 * EXPIRED)
-)
-# What changes, by the sets of statuses before and after.
-STEPS = tuple(
-    tuple(Standing(*[now - was for was, now in zip(before, after, strict=True)]) for after in STANDINGS)
-    for before in STANDINGS
-)
-
 
 # The part of an order that touches stock: the sale, the SKU, the units.
 SaleLine = tuple[str, str, int]
@@ -170,6 +107,7 @@ class Ledger:
         "carts",
         "due",
         "forecast",
+        "gone",
         "held",
         "limit",
         "opened",
@@ -204,6 +142,7 @@ class Ledger:
         self.held = 0
         self.sold = 0
         self.released = 0
+        self.gone = 0  # of orders that were undone, and came back neither into the sale nor to a buyer
         self.over_limit = 0
         self.suspect_held = 0  # from the second edition on also those that are sold
         self.suspicions: dict[int, list[int]] = {}  # place of the rule → [orders, units], held or sold
@@ -259,17 +198,17 @@ class Ledger:
         return 0 if self.limit is None or units <= self.limit else units - self.limit
 
     # -- what orders do ---------------------------------------------------------------------------------------------
-    def move(self, user_id: str | None, held: int, sold: int, bucket: int, *, suspect: bool) -> None:
+    def move(self, user_id: str | None, held: int, sold: int, bucket: int, *, suspect: bool, gone: int = 0) -> None:
         """Change one user's held and sold units; `bucket` is the second in which it happened.
 
         Units of a user whose orders look fake still count here, but not in the velocity. Those of None, whom nobody
-        knows, count for no limit.
+        knows, count for no limit. What is `gone` instead of sold has not come back.
         """
         kept = self.forecast
-        self.commit(user_id, held, sold)
+        self.commit(user_id, held, sold, gone)
         if suspect:
             self.suspect_held += held
-        net = held + sold
+        net = held + sold + gone
         if net and not suspect:
             self.recent[bucket] = self.recent.get(bucket, 0) + net
             units, net = (self.taken, net) if net > 0 else (self.returned, -net)
@@ -284,11 +223,12 @@ class Ledger:
             if sold > 0 and bucket > self.paid_second:
                 self.paid_second = bucket
 
-    def commit(self, user_id: str | None, held: int, sold: int) -> None:
+    def commit(self, user_id: str | None, held: int, sold: int, gone: int = 0) -> None:
         """Change one user's held and sold units; what is said of the pace does not change."""
         self.shown = self.forecast = None
         self.held += held
         self.sold += sold
+        self.gone += gone
         if user_id is not None:
             before, after = self.add_units(user_id, held, sold)
             if self.limit is not None:
@@ -419,7 +359,8 @@ class Ledger:
     @property
     def available(self) -> int | None:
         """Units left by the ledger; negative when more was committed than there is; None before the sale was opened."""
-        return None if self.opened is None else self.opened.offered + self.restocked - self.held - self.sold
+        opened = self.opened
+        return None if opened is None else opened.offered + self.restocked - self.held - self.sold - self.gone
 
     @property
     def carters_without_order(self) -> int:

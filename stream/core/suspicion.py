@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from stream.contract.overlay import SuspicionRule
-from stream.core.stock import PAID, PLACED, STANDINGS, STEPS, UNDONE, oldest_buckets
+from stream.core.standing import BACK, CANCELLED, EXPIRED, GONE, PAID, PLACED, REFUNDED, STANDINGS, STEPS, UNDONE
+from stream.core.stock import oldest_buckets
 from stream.core.time import BUCKET_MS
 
 if TYPE_CHECKING:
@@ -29,6 +30,13 @@ UNPAID_BURST, ONE_DEVICE, SAME_PRODUCT, BOUGHT_AND_UNDONE, NEVER_SEEN = (
 # A move: its second above these bits, the status in them.
 STATUS_BITS = 5
 STATUS_MASK = (1 << STATUS_BITS) - 1
+# What is said of the units has no bit there: it is a bit of `placed` or `paid` beside an undoing, or, where that was
+# known already, beside that of a hold that ran out. No two statuses are ever reached by one record.
+_UNITS = {GONE: PLACED, BACK: PAID}
+_CODE_OF = {
+    status | said: (status or EXPIRED) | bit for said, bit in _UNITS.items() for status in (0, CANCELLED, REFUNDED)
+}
+_BITS_OF = {code: bits for bits, code in _CODE_OF.items()}
 # Some milliseconds of a restore.
 ORDERS_IN_A_STEP = 5_000
 
@@ -239,7 +247,7 @@ def counts_under(suspicion: int) -> int:
 
 
 def moves_of_session(order: OrderState, born_ms: int) -> Iterator[tuple[int, int, int]]:
-    """What an order did to the pace of its sales in the session that was born then: (second, held, sold) of a unit.
+    """What an order did to the pace of its sales in the session that was born then: (second, net, sold) of a unit.
 
     As it was counted, so that it can be taken out, and put back.
     """
@@ -247,27 +255,33 @@ def moves_of_session(order: OrderState, born_ms: int) -> Iterator[tuple[int, int
         return
     mask = order.mask
     for move in order.moves:
-        mask &= ~(move & STATUS_MASK)
+        mask &= ~bits_of_move(move)
     for number, move in enumerate(order.moves):
-        bit = move & STATUS_MASK
-        step = STEPS[mask][mask | bit]
-        mask |= bit
-        if number >= order.moves_before and (step.held or step.sold):
-            yield move >> STATUS_BITS, step.held, step.sold
+        bits = bits_of_move(move)
+        step = STEPS[mask][mask | bits]
+        mask |= bits
+        if number >= order.moves_before and (step.held or step.sold or step.gone):
+            yield move >> STATUS_BITS, step.held + step.sold + step.gone, step.sold
 
 
-def note_move(order: OrderState, bit: int, second: int, born_ms: int) -> None:
-    """An order came to a status, in a second of the session that was born then."""
+def bits_of_move(move: int) -> int:
+    """What an order came to by a move: a status, and what was said of its units."""
+    code = move & STATUS_MASK
+    return _BITS_OF.get(code, code)
+
+
+def note_move(order: OrderState, bits: int, second: int, born_ms: int) -> None:
+    """An order came to a status, or something was said of its units, in a second of the session that was born then."""
     if order.moved_in != born_ms:
         order.moved_in, order.moves_before = born_ms, len(order.moves)
-    order.moves += (second << STATUS_BITS | bit,)
+    order.moves += (second << STATUS_BITS | _CODE_OF.get(bits, bits),)
 
 
 def was_placed_in(order: OrderState, born_ms: int) -> bool:
     """Whether an order became placed in the session that was born then."""
     if order.moved_in != born_ms:
         return False
-    placed = [number for number, move in enumerate(order.moves) if move & (PLACED | PAID)]
+    placed = [number for number, move in enumerate(order.moves) if bits_of_move(move) & (PLACED | PAID)]
     return bool(placed) and placed[0] >= order.moves_before
 
 
@@ -286,7 +300,7 @@ def suspect(memory: Memory, order: OrderState, suspicion: int, *, paced: bool = 
     if paced and memory.in_session and (not was or not suspicion):
         _count_pace(memory, order, -1 if suspicion else 1)
     if suspicion:
-        memory.shared.uses_suspicion = True
+        memory.shared.uses_second = True
         count_suspect(memory, order, 1)
 
 
@@ -304,18 +318,18 @@ def count_suspect(memory: Memory, order: OrderState, sign: int) -> None:
 
 def _count_pace(memory: Memory, order: OrderState, sign: int) -> None:
     oldest = oldest_buckets(memory.shared.clock_ms // BUCKET_MS, memory.rules.bought_window_ms)
-    for second, held, sold in moves_of_session(order, memory.born_ms):
+    for second, net, sold in moves_of_session(order, memory.born_ms):
         for sale_id, sku_id, quantity in order.lines:
             ledger = memory.find((sale_id, sku_id))
             if ledger is not None:
-                units = sign * (held + sold) * quantity, sign * sold * quantity
-                ledger.count_pace(units, sign * sold, second, oldest, returned=held + sold < 0)
+                units = sign * net * quantity, sign * sold * quantity
+                ledger.count_pace(units, sign * sold, second, oldest, returned=net < 0)
 
 
 def look_again(memory: Memory, suspects: Suspects, order: OrderState, before: Facts | None) -> None:
     """An order has changed since: who is suspected now?"""
     if order.device_id is not None:
-        memory.shared.uses_suspicion = True
+        memory.shared.uses_second = True
     for each in (suspects.update(order, before, facts_of(order, memory.rules)) or {}).values():
         suspect(memory, each, suspects.judge(each) | each.suspicion & NEVER_SEEN)
 

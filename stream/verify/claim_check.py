@@ -16,7 +16,8 @@ from msgspec import Struct, field
 from stream.contract.overlay import FIRST_SIGNALS, Claim, Evidence, Overlay
 from stream.errors import SnapupError
 from stream.verify.claim_facts import RoomSeen
-from stream.verify.claim_rules import EDITIONS, ROOM_RULES, RULES, ClaimSettings, Condition, Figures, SaleNow
+from stream.verify.claim_parts import ClaimSettings, Condition, Figures
+from stream.verify.claim_rules import EDITIONS, ROOM_RULES, RULES, SaleNow
 from stream.verify.figures import SaleKey
 from stream.verify.recount import Recount
 from stream.verify.rulebook import Rulebook

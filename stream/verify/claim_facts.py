@@ -27,6 +27,7 @@ from stream.contract.events import (
 from stream.contract.overlay import FIRST_SIGNALS
 from stream.contract.people import UNKNOWN_PEOPLE
 from stream.verify.figures import SaleKey
+from stream.verify.order_facts import words_of
 from stream.verify.suspects_along import SuspectsAlong
 from stream.verify.visits_seen import VisitsSeen
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stream.contract.events import RoomEvent
-    from stream.verify.claim_rules import ClaimSettings
+    from stream.verify.claim_parts import ClaimSettings
     from stream.verify.recount import Heard
     from stream.verify.room_count import RoomCount
     from stream.verify.session_count import SessionCount
@@ -50,7 +51,7 @@ class OrderSeen(Struct):
     """One order: whose, its units by sale, what it has come to, until when it holds, when it changed last.
 
     From the second edition on also when it came to what, whether it looks fake, and what it did to the pace of its
-    sales in a session: (second, held, sold) of a unit.
+    sales in a session: (second, net, sold) of a unit. `of_units`: what was said of them once it was undone.
     """
 
     user_id: str
@@ -60,6 +61,7 @@ class OrderSeen(Struct):
     ran_out: bool = False
     changed_ms: int = -1
     device_id: str | None = None
+    of_units: set[str] = field(default_factory=set)
     reached_ms: dict[OrderStatus, int] = field(default_factory=dict)
     looks_fake: bool = False
     moves: list[tuple[int, int, int]] = field(default_factory=list)
@@ -67,13 +69,15 @@ class OrderSeen(Struct):
     placed_in: int = -1
 
     def standing(self) -> str:
-        """`sold`, `held`, `released`, or `` of one of which nothing but its undoing was seen."""
+        """`sold`, `held`, `gone`, `released`, or `` of one of which nothing but its undoing was seen."""
         paid, placed = OrderStatus.PAID in self.statuses, OrderStatus.PLACED in self.statuses
         undone = bool(self.statuses & _UNDONE)
         if paid and not undone:
             return "sold"
         if placed and not paid and not undone and not self.ran_out:
             return "held"
+        if undone and (placed or paid) and self.of_units == {"gone"}:
+            return "gone"
         return "released" if placed or paid else ""
 
     def is_unpaid(self) -> bool:
@@ -92,7 +96,8 @@ class SaleSeen(Struct):
         taken: by second, units ordered, without suspects; `returned`: those that came back.
         restocked_s: second in which it was last restocked.
         due: by second, units whose holds run out in it.
-        released: units that were taken once, and now are neither held nor sold.
+        released: units that were taken once, and now are neither held nor sold nor gone.
+        gone: units of undone orders that did not come back.
         hops: by ten seconds, net units sold and net orders paid.
         carted_ms: by user, when this was put into the cart last, by effective time.
         waiting: of these, who neither hold nor bought any.
@@ -109,6 +114,7 @@ class SaleSeen(Struct):
     restocked_s: int = -1
     due: Counter[int] = field(default_factory=Counter)
     released: int = 0
+    gone: int = 0
     hops: dict[int, list[int]] = field(default_factory=dict)
     carted_ms: dict[str, int] = field(default_factory=dict)
     waiting: set[str] = field(default_factory=set)
@@ -141,11 +147,11 @@ class SaleSeen(Struct):
             if user_id in self.carted_ms:
                 self.waiting.add(user_id)
 
-    def pace(self, second: int, units: int, held: int, sold: int) -> None:
-        """So many units of one order were held and sold in a second; −1: no longer."""
-        if held + sold:
-            self.seconds[second] = self.seconds.get(second, 0) + (held + sold) * units
-            gross = self.taken if held + sold > 0 else self.returned
+    def pace(self, second: int, units: int, net: int, sold: int) -> None:
+        """So many units of one order were taken, net, and sold in a second; −1: no longer."""
+        if net:
+            self.seconds[second] = self.seconds.get(second, 0) + net * units
+            gross = self.taken if net > 0 else self.returned
             gross[second] = gross.get(second, 0) + units
         if sold:
             hop = self.hops.setdefault(second * SECOND_MS // HOP_MS, [0, 0])
@@ -323,6 +329,7 @@ class RoomSeen:
         self._changed(event.order_id, order, clock_ms)
         before, was_unpaid = order.standing(), order.is_unpaid()
         order.statuses.add(event.status)
+        order.of_units |= words_of(event, self._settings.signals_edition) - {event.status.value}
         if event.status is OrderStatus.PLACED and order.units:
             order.hold_until_ms = at_ms + self._settings.hold_ms
             heappush(self._holds, (order.hold_until_ms, event.order_id))
@@ -336,7 +343,7 @@ class RoomSeen:
         if self._suspects is None or self._is_no_one(order.user_id):
             return
         was_placed = not order.reached_ms.keys().isdisjoint((OrderStatus.PLACED, OrderStatus.PAID))
-        order.reached_ms[event.status] = at_ms
+        order.reached_ms.setdefault(event.status, at_ms)
         if not was_placed and event.status in (OrderStatus.PLACED, OrderStatus.PAID):
             order.placed_in = self._sessions
         if event.status is OrderStatus.PAID:
@@ -360,8 +367,8 @@ class RoomSeen:
         for key, units in order.units.items():
             sale = self._sale(key)
             sale.held_by_suspects += units * stands * (1 if looks_fake else -1)
-            for second, held, sold in moves:
-                sale.pace(second, -units if looks_fake else units, held, sold)
+            for second, net, sold in moves:
+                sale.pace(second, -units if looks_fake else units, net, sold)
 
     def _count_unpaid(self, user_id: str, change: int) -> None:
         """Of a user who becomes a suspect, or is none any more, all that he holds."""
@@ -379,10 +386,13 @@ class RoomSeen:
         after = order.standing()
         held = (after == "held") - (before == "held")
         sold = (after == "sold") - (before == "sold")
+        gone = (after == "gone") - (before == "gone")
+        net = held + sold + gone
         for key, units in order.units.items():
             sale = self._sale(key)
             sale.released += units * ((after == "released") - (before == "released"))
-            if not held and not sold:
+            sale.gone += units * gone
+            if not held and not sold and not gone:
                 continue
             if held:
                 sale.due[order.hold_until_ms // SECOND_MS] += held * units
@@ -394,13 +404,13 @@ class RoomSeen:
             if not self._is_no_one(order.user_id):
                 sale.units_of(order.user_id, held * units, sold * units)
             if not suspect:
-                sale.pace(second, units, held, sold)
+                sale.pace(second, units, net, sold)
             elif not second_edition:
-                sale.pace(second, units, -sold, sold)
-        if self._suspects is not None and (held or sold):
+                sale.pace(second, units, 0, sold)
+        if self._suspects is not None and (net or sold):
             if order.moved_in != self._sessions:
                 order.moved_in, order.moves = self._sessions, []
-            order.moves.append((second, held, sold))
+            order.moves.append((second, net, sold))
 
     # -- time ----------------------------------------------------------------------------------------------------------
     def advance(self, clock_ms: int) -> None:

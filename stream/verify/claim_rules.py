@@ -6,23 +6,19 @@ the first that does not hold is why the claim is withheld. A new version is a fu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
+from stream.verify.claim_parts import ClaimSettings, Condition, Figures, Number
 from stream.verify.forecast_again import SECONDS_SEEN, sellout_1
 from stream.verify.forecast_second import MOST_BACK, MOST_DUE, SECONDS_KEPT, Sellout, sellout_2
-from stream.verify.suspicion import Thresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from typing import Any
+    from collections.abc import Callable, Iterator
 
     from stream.verify.claim_facts import RoomSeen, SaleSeen
     from stream.verify.figures import SaleKey, Terms
     from stream.verify.session_count import SessionCount
 
-Number = int | float
 SECOND_MS = 1_000
 COVERAGE = 0.9
 MINUTE_MS = 60_000
@@ -30,77 +26,23 @@ LONG_VISIT_MS = 5 * MINUTE_MS
 HOUR_MS = 60 * MINUTE_MS
 
 
-class ClaimSettings(Thresholds, frozen=True, kw_only=True):
-    """The workers' rules, as far as claims depend on them, by their names; a journal that leaves one out is old."""
-
-    signals_edition: int = 1
-    contract_edition: int = 1
-    hold_ms: int = 60_000
-    presence_timeout_ms: int = 4 * 3_600_000
-    remember_orders_ms: int = 24 * 3_600_000
-    velocity_window_ms: int = 10_000
-    stale_lag_ms: int = 3_000
-    claim_valid_ms: int = 3_000
-    stock_left_share_max: float = 0.2
-    bought_window_ms: int = 300_000
-    bought_min_orders: int = 3
-    in_carts_min: int = 5
-    cart_max_age_ms: int = 1_800_000
-    watching_min: int = 10
-    leaves_min: int = 10
-    leaves_share_min: float = 0.6
-    leaves_long_share_min: float = 0.5
-    leaves_long_open_max: float = 0.1
-    leaves_silent_ms: int = 60_000
-    leaves_missing_max: int = 10
-    ends_in_max_ms: int = 3_600_000
-    suspect_share_max: float = 0.1
-
-
-def claim_settings_of(rules: Mapping[str, Any]) -> ClaimSettings:
-    """The same from the rules of a journal, or of settings."""
-    known = {name: rules[name] for name in ClaimSettings.__struct_fields__ if name in rules}
-    return msgspec.convert(known, ClaimSettings)
-
-
-class Condition(NamedTuple):
-    """What a rule asks: `value` of a `figure` must be to `bound` as `relation` says, else the claim is withheld."""
-
-    reason: str
-    figure: str
-    value: Number | str | None
-    relation: Literal["is", "is not", "at least", "at most", "more than"]
-    bound: Number | str | None
-
-    @property
-    def holds(self) -> bool:
-        """Whether it does; nothing can be said of a figure that is not known."""
-        value, bound = self.value, self.bound
-        if self.relation == "is":
-            return value == bound
-        if self.relation == "is not":
-            return value != bound
-        if not isinstance(value, int | float) or not isinstance(bound, int | float):
-            return False
-        if self.relation == "at least":
-            return value >= bound
-        return value <= bound if self.relation == "at most" else value > bound
-
-
-class Figures(NamedTuple):
-    """What is said when all conditions hold."""
-
-    value: int | list[int]
-    unit: str
-    window_ms: int | None
-    inputs: dict[str, Number | None]
-
-
 class SaleNow:
     """One SKU of one sale as of a moment."""
 
     __slots__ = (
-        *("as_of_ms", "available", "held", "key", "left", "offered", "oversold", "restocked", "seen", "settings"),
+        *(
+            "as_of_ms",
+            "available",
+            "gone",
+            "held",
+            "key",
+            "left",
+            "offered",
+            "oversold",
+            "restocked",
+            "seen",
+            "settings",
+        ),
         *("sold", "terms", "misplaced", "session", "_may_buy"),
     )
 
@@ -119,8 +61,9 @@ class SaleNow:
         self.misplaced, self.session = misplaced, session
         self._may_buy: int | None = None
         self.offered = None if terms.opened is None else terms.opened.offered
-        self.restocked, self.held, self.sold = terms.restocked, seen.held, seen.sold
-        self.left = None if self.offered is None else self.offered + self.restocked - self.held - self.sold
+        self.restocked, self.held, self.sold, self.gone = terms.restocked, seen.held, seen.sold, seen.gone
+        taken = self.held + self.sold + self.gone
+        self.left = None if self.offered is None else self.offered + self.restocked - taken
         self.available = None if self.left is None else max(0, self.left)
         self.oversold = 0 if self.left is None else max(0, -self.left)
 
@@ -193,6 +136,14 @@ def _stock_inputs(sale: SaleNow) -> dict[str, Number | None]:
 
 def _stock_figures(sale: SaleNow) -> Figures:
     return Figures(sale.available or 0, "items", None, _stock_inputs(sale))
+
+
+def _stock_2_inputs(sale: SaleNow) -> dict[str, Number | None]:
+    return {**_stock_inputs(sale), "gone": sale.gone}
+
+
+def _stock_2_figures(sale: SaleNow) -> Figures:
+    return Figures(sale.available or 0, "items", None, _stock_2_inputs(sale))
 
 
 def _stock_left(sale: SaleNow) -> Iterator[Condition]:
@@ -372,7 +323,7 @@ def _watching_2_figures(room: RoomSeen, settings: ClaimSettings) -> Figures:
 
 # -- all taken ---------------------------------------------------------------------------------------------------------
 def _taken_figures(sale: SaleNow) -> Figures:
-    return Figures(sale.held, "items", None, _stock_inputs(sale))
+    return Figures(sale.held, "items", None, _stock_2_inputs(sale))
 
 
 RULES: dict[str, Rule] = {
@@ -406,7 +357,15 @@ RULES: dict[str, Rule] = {
         ("orders", "sales"),
         lambda sale: sale.available == 0 and sale.held == 0,
         _stock_left,
-        _stock_figures,
+        _stock_2_figures,
+    ),
+    "stock_left/2": Rule(
+        "stock_left",
+        "As stock_left/1, less the units of cancelled and refunded orders that did not come back.",
+        ("orders", "sales"),
+        lambda sale: sale.available != 0,
+        _stock_left,
+        _stock_2_figures,
     ),
     "eta_sellout/1": Rule(
         "eta_sellout",
@@ -486,7 +445,7 @@ _FIRST = (
     *("watching_now/1", "stock_left/1", "sold_out/1", "eta_sellout/1", "bought_recently/1", "in_carts/1", "ends_in/1"),
 )
 _SECOND = (
-    *("watching_now/2", "stock_left/1", "all_taken/1", "sold_out/2", "eta_sellout/2", "bought_recently/1"),
+    *("watching_now/2", "stock_left/2", "all_taken/1", "sold_out/2", "eta_sellout/2", "bought_recently/1"),
     *("in_carts/2", "ends_in/2"),
 )
 EDITIONS: dict[int, tuple[str, ...]] = {1: _FIRST, 2: _SECOND}

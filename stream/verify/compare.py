@@ -31,6 +31,7 @@ _LEDGER = (
     "sold",
     "oversold",
     "released",
+    "gone",
     "over_limit",
     "ends_at_ms",
     "extended",
@@ -173,7 +174,7 @@ def _sales(recounted: RoomFigures, overlay: Overlay, lacks: int) -> Iterator[Fig
 
 def _is_rumour(sale: SaleFigures | Sale | None) -> bool:
     """A sale that nobody announced and nobody bought from: from one session to the next it may be forgotten."""
-    return sale is None or (sale.status == "unknown" and not (sale.held or sale.sold or sale.released))
+    return sale is None or (sale.status == "unknown" and not (sale.held or sale.sold or sale.released or sale.gone))
 
 
 def _sale(where: str, ours: SaleFigures, theirs: Sale) -> Iterator[Figure]:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from stream.contract.overlay import Overlay, Withheld
     from stream.verify.claim_check import ClaimChecker, Expected, Judged
+    from stream.verify.claim_parts import Condition
     from stream.verify.claim_records import RoomRecords
-    from stream.verify.claim_rules import Condition
 
 # What must hold, and its opposite, where no number is in it.
 PHRASES = {

@@ -75,6 +75,7 @@ class SaleFigures(Struct, frozen=True, kw_only=True):
     sold: int
     oversold: int
     released: int
+    gone: int
     over_limit: int
     carters_without_order: int
     ends_at_ms: int | None

@@ -15,7 +15,7 @@ from stream.contract.events import TOPIC_NAMES
 from stream.contract.partitioner import partition_of
 from stream.errors import NoSuchError, SnapupError, did_you_mean
 from stream.verify.claim_check import ClaimChecker
-from stream.verify.claim_rules import claim_settings_of
+from stream.verify.claim_parts import claim_settings_of
 from stream.verify.journal_order import Folded, JournalUnreadableError, Told, folded, read_journal
 from stream.verify.log import log_reader
 from stream.verify.rulebook import assumptions_of_rules

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from stream.contract.events import OrderLine, OrderStatus, SaleOpened
+from stream.contract.events import Order, OrderLine, OrderStatus, SaleOpened
+from stream.contract.overlay import FIRST_SIGNALS
 from stream.verify.suspicion import OrderSeen
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
+
+
+UNDOINGS = frozenset({OrderStatus.CANCELLED, OrderStatus.REFUNDED})
+
+
+def words_of(event: Order, signals_edition: int) -> set[str]:
+    """What a record says of its order: a status, and from the second edition on whether the units come back."""
+    said = {event.status.value}
+    if event.restock is not None and event.status in UNDOINGS and signals_edition > FIRST_SIGNALS:
+        said.add("back" if event.restock else "gone")
+    return said
 
 
 class OrderFacts(Struct):
@@ -24,6 +37,8 @@ class OrderFacts(Struct):
     statuses: set[OrderStatus] = field(default_factory=set)
     placed_record_ms: int | None = None  # effective time of the record that said "placed"
     changed_ms: int = -1
+    is_new_status: bool = False  # whether the latest record that counted said a new status
+    of_units: set[str] = field(default_factory=set)  # that they are gone, that they are back
 
     def is_placed(self) -> bool:
         """Whether it counts as placed."""
@@ -31,11 +46,25 @@ class OrderFacts(Struct):
 
     def is_undone(self) -> bool:
         """Whether it was cancelled or refunded."""
-        return bool(self.statuses & {OrderStatus.CANCELLED, OrderStatus.REFUNDED})
+        return bool(self.statuses & UNDOINGS)
 
     def is_sold(self) -> bool:
         """Whether its units are sold."""
         return OrderStatus.PAID in self.statuses and not self.is_undone()
+
+    def is_gone(self) -> bool:
+        """Whether its units are no buyer's and not for sale: undone, and all that was said is that they are gone."""
+        return self.is_placed() and self.is_undone() and self.of_units == {"gone"}
+
+    def standing(self, as_of_ms: int, hold_ms: int) -> str:
+        """`sold`, `held`, `gone` or `released`; empty where nothing but its undoing was seen."""
+        if self.is_sold():
+            return "sold"
+        if self.is_held(as_of_ms, hold_ms):
+            return "held"
+        if self.is_gone():
+            return "gone"
+        return "released" if self.is_placed() else ""
 
     def is_held(self, as_of_ms: int, hold_ms: int) -> bool:
         """Whether its units are held at a moment."""
@@ -72,5 +101,4 @@ class SaleFacts(Struct):
 
     openings: list[SaleOpened] = field(default_factory=list)
     restocked: int = 0
-    # Of orders that are not remembered any more: (sold, released).
-    forgotten: tuple[int, int] = (0, 0)
+    forgotten: Counter[str] = field(default_factory=Counter)  # units of orders that are not remembered, by standing

@@ -201,7 +201,7 @@ class Recount:
                 self.accounts.forgettable += 1
             # The worker remembers ids in two generations: for one of them at least, for both at most.
             if age_ms <= FORGET_AFTER_GENERATIONS * rules.remember_ids_ms:
-                if rules.contract_edition > FIRST_EDITION and self._says_something_new(event):
+                if rules.contract_edition > FIRST_EDITION and self._says_something_new(found):
                     self._tell(event, -1)
                     return "event_id_conflict"
                 self.accounts.duplicate += 1
@@ -216,8 +216,8 @@ class Recount:
         if rules.contract_edition > FIRST_EDITION and room.contradicts(event):
             self._tell(event, -1)
             return "order_conflict"
-        self.last_is_news = room.is_news(event)
-        room.meet(event)
+        self.last_is_news = room.is_news(event, rules.signals_edition)
+        room.meet(event, rules.signals_edition)
         self._first_seen_ms[name] = timestamp_ms
         if wait:
             self._waiting.setdefault(event.room_id, []).append(found)
@@ -266,12 +266,13 @@ class Recount:
         if self.heard is not None and (room := self._rooms.get(event.room_id)) is not None:
             self.heard(Heard(room, event, room.session, counts_ms))
 
-    def _says_something_new(self, event: RoomEvent) -> bool:
+    def _says_something_new(self, found: _Found) -> bool:
         """Whether a record with a used id is an order, and its room has not heard that the order came to this."""
+        event = found.event
         if not isinstance(event, Order):
             return False
         room = self._rooms.get(event.room_id)
-        return room is None or not room.has_heard(event)
+        return room is None or not room.has_heard(event, found.rules.signals_edition)
 
     def forget(self, clock_ms: int) -> list[str]:
         """Let go of what no figure from `clock_ms` on depends on; the rooms that have ended by their silence.

@@ -5,7 +5,7 @@ The rules are those of `docs/contract.md`, written a second time on purpose. Not
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
 from stream.contract.events import (
@@ -40,8 +40,9 @@ from stream.verify.figures import (
     Terms,
 )
 from stream.verify.order_count import count_suspects, is_no_one, orders_seen
-from stream.verify.order_facts import OrderFacts, SaleFacts
+from stream.verify.order_facts import OrderFacts, SaleFacts, words_of
 from stream.verify.session_count import Facts, SessionCount
+from stream.verify.stock_count import Units, count_units
 from stream.verify.suspicion import People, suspected
 
 if TYPE_CHECKING:
@@ -63,14 +64,14 @@ class RoomCount:
         self.room_id = room_id
         self._assumptions = assumptions
         self._edition = assumptions.contract_edition
-        self._second_signals = False  # of the record that is applied
+        self._signals = FIRST_SIGNALS  # of the record that is applied
         # By when each began; the first is that of documents that say nothing of sessions.
         self._sessions = {NEVER_MS: SessionCount({})}
         self._session = self._sessions[NEVER_MS]  # of the record that is applied, or of the document asked for
         self._between = SessionCount({})  # of records that belong to no session
         self._in_order = False  # records came without offsets
         self._orders: dict[str, OrderFacts] = {}
-        self._met: dict[str, tuple[str, str, set[OrderStatus]]] = {}  # orders, also those that are yet to be applied
+        self._met: dict[str, tuple[str, str, set[str]]] = {}  # orders, also those that are yet to be applied
         self._sales: dict[SaleKey, SaleFacts] = defaultdict(SaleFacts)
         # By sale and SKU; None: said of the whole sale.
         self._extended_to_ms: dict[tuple[str, str | None], int] = {}
@@ -88,7 +89,7 @@ class RoomCount:
 
         False: it says nothing new (a status that the order had reached already).
         """
-        self._edition, self._second_signals = edition, signals_edition > FIRST_SIGNALS
+        self._edition, self._signals = edition, signals_edition
         session = self._session
         if isinstance(event, RoomOpened | RoomClosed):
             return self._apply_word(event)
@@ -136,19 +137,20 @@ class RoomCount:
         people = {event.user_id, met[0]}
         return event.currency != met[1] or (len(people) > 1 and not people & UNKNOWN_PEOPLE)
 
-    def has_heard(self, event: Order) -> bool:
-        """Whether the order is known to have come to this status."""
+    def has_heard(self, event: Order, signals_edition: int) -> bool:
+        """Whether the order is known to have come to this status, with whatever else the record says of it."""
         met = self._met.get(event.order_id)
-        return met is not None and event.status in met[2]
+        return met is not None and words_of(event, signals_edition) <= met[2]
 
-    def is_news(self, event: RoomEvent) -> bool:
-        """Whether a session may begin with it: not with a status of an order that is said again, nor with a leave."""
-        return not self.has_heard(event) if isinstance(event, Order) else not isinstance(event, Leave)
+    def is_news(self, event: RoomEvent, signals_edition: int) -> bool:
+        """Whether a session may begin with it: not with what was said of an order already, nor with a leave."""
+        return not self.has_heard(event, signals_edition) if isinstance(event, Order) else not isinstance(event, Leave)
 
-    def meet(self, event: RoomEvent) -> None:
+    def meet(self, event: RoomEvent, signals_edition: int) -> None:
         """A record was read that will be applied, now or later."""
         if isinstance(event, Order):
-            self._met.setdefault(event.order_id, (event.user_id, event.currency, set()))[2].add(event.status)
+            met = self._met.setdefault(event.order_id, (event.user_id, event.currency, set()))
+            met[2].update(words_of(event, signals_edition))
 
     def _apply_word(self, event: RoomOpened | RoomClosed) -> bool:
         """One that says nothing new belongs to no session: what documents say of offsets leaves it out."""
@@ -164,15 +166,20 @@ class RoomCount:
             order = self._orders[event.order_id] = OrderFacts(
                 event.user_id, event.currency, event.lines, event.device_id
             )
-        if event.status in order.statuses:
+        of_units = words_of(event, self._signals) - {event.status.value}
+        if event.status in order.statuses and of_units <= order.of_units:
             return False
         session, was_placed, was_sold = self._session, order.is_placed(), order.is_sold()
-        order.statuses.add(event.status)
-        order.reached_ms[event.status] = effective_ms
+        order.of_units |= of_units
         order.changed_ms = max(order.changed_ms, effective_ms)
         for line in order.lines:
             if line.sale_id is not None:
                 self._hear_of(line.sale_id, line.sku_id)
+        order.is_new_status = event.status not in order.statuses
+        if not order.is_new_status:
+            return True
+        order.statuses.add(event.status)
+        order.reached_ms[event.status] = effective_ms
         amount_minor = order.amount_minor()
         if event.status is not OrderStatus.PLACED:
             session.reached[event.status] += 1
@@ -196,7 +203,7 @@ class RoomCount:
         """What it says of carts. Those who folded under the first edition of signals did not follow them."""
         if isinstance(event, CartAdd | CartRemove) and event.sale_id is not None:
             self._hear_of(event.sale_id, event.sku_id)
-        if self._second_signals and not is_no_one(event.user_id, self._edition):
+        if self._signals > FIRST_SIGNALS and not is_no_one(event.user_id, self._edition):
             self._session.carts.take(event, at_ms, self._assumptions.cart_max_age_ms)
 
     def _waiting(self, key: SaleKey, ordered: set[str], as_of_ms: int) -> int:
@@ -361,12 +368,10 @@ class RoomCount:
         for order_id in [name for name, order in self._orders.items() if order.changed_ms < before_ms]:
             order = self._orders.pop(order_id)
             self._met.pop(order_id, None)
+            standing = order.standing(clock_ms, 0)
             for line in order.lines:
-                if line.sale_id is not None and (order.is_sold() or order.is_placed()):
-                    sale = self._sales[SaleKey(line.sale_id, line.sku_id)]
-                    sold, released = sale.forgotten
-                    units = line.quantity
-                    sale.forgotten = (sold + units, released) if order.is_sold() else (sold, released + units)
+                if line.sale_id is not None and standing:
+                    self._sales[SaleKey(line.sale_id, line.sku_id)].forgotten[standing] += line.quantity
 
     def is_forgotten(self, clock_ms: int) -> bool:
         """Whether nothing of this room matters any more."""
@@ -402,34 +407,14 @@ class RoomCount:
         )
 
     def _ledgers(self, as_of_ms: int) -> dict[SaleKey, SaleFigures]:
-        held, sold, released = Counter[SaleKey](), Counter[SaleKey](), Counter[SaleKey]()
-        of_user: dict[SaleKey, Counter[str]] = defaultdict(Counter)
-        keys = {*self._sales, *self._session.heard_of}
-        for order in self._orders.values():
-            for line in order.lines:
-                if line.sale_id is None:
-                    continue
-                key = SaleKey(line.sale_id, line.sku_id)
-                keys.add(key)
-                if order.is_sold():
-                    sold[key] += line.quantity
-                elif order.is_held(as_of_ms, self._assumptions.hold_ms):
-                    held[key] += line.quantity
-                elif order.is_placed():
-                    released[key] += line.quantity
-                    continue
-                else:
-                    continue
-                if not is_no_one(order.user_id, self._assumptions.contract_edition):
-                    of_user[key][order.user_id] += line.quantity
+        counted = count_units(self._orders, as_of_ms, self._assumptions.hold_ms, self._assumptions.contract_edition)
         for key, sale in self._sales.items():
-            sold[key] += sale.forgotten[0]
-            released[key] += sale.forgotten[1]
-        ledgers = {
-            key: self._ledger(key, (held[key], sold[key], released[key]), of_user[key], as_of_ms) for key in keys
-        }
-        counted = count_suspects(self._orders, self.suspected(as_of_ms), as_of_ms, self._assumptions.hold_ms)
-        for (key, rule), counts in counted.items():
+            counted[key].add_forgotten(sale)
+        for key in self._session.heard_of:
+            counted[key]  # also one of which nothing was bought
+        ledgers = {key: self._ledger(key, units, as_of_ms) for key, units in counted.items()}
+        suspects = count_suspects(self._orders, self.suspected(as_of_ms), as_of_ms, self._assumptions.hold_ms)
+        for (key, rule), counts in suspects.items():
             ledgers[key].suspicions[rule] = counts
         return ledgers
 
@@ -444,11 +429,10 @@ class RoomCount:
         seen = orders_seen(self._orders, session.placed_orders, since_ms, rules.contract_edition)
         return suspected(seen, people, rules)
 
-    def _ledger(self, key: SaleKey, units: tuple[int, int, int], of_user: Counter[str], as_of_ms: int) -> SaleFigures:
-        held, sold, released = units
+    def _ledger(self, key: SaleKey, units: Units, as_of_ms: int) -> SaleFigures:
         sale = self._sales.get(key, SaleFacts())
         opened = max(sale.openings, key=lambda event: (event.event_time_ms, event.event_id), default=None)
-        left = None if opened is None else opened.offered + sale.restocked - held - sold
+        left = None if opened is None else opened.offered + sale.restocked - units.held - units.sold - units.gone
         limit = None if opened is None else opened.per_user_limit
         status, ends_at_ms, extended = self._terms(key, opened, as_of_ms)
         return SaleFigures(
@@ -456,12 +440,13 @@ class RoomCount:
             offered=None if opened is None else opened.offered,
             restocked=sale.restocked,
             available=None if left is None else max(0, left),
-            held=held,
-            sold=sold,
+            held=units.held,
+            sold=units.sold,
             oversold=0 if left is None else max(0, -left),
-            released=released,
-            over_limit=0 if limit is None else sum(max(0, bought - limit) for bought in of_user.values()),
-            carters_without_order=self._waiting(key, set(of_user), as_of_ms),
+            released=units.released,
+            gone=units.gone,
+            over_limit=0 if limit is None else sum(max(0, bought - limit) for bought in units.of_user.values()),
+            carters_without_order=self._waiting(key, set(units.of_user), as_of_ms),
             heard_of=key in self._session.heard_of,
             ends_at_ms=ends_at_ms,
             extended=extended,

@@ -179,7 +179,9 @@ class SessionReport:
                 tally.opened_before(event)
         elif isinstance(event, Order):
             order = heard.room.order(event.order_id)
-            tally.add_order(event, order.lines, order.statuses - {event.status}, heard.counts_ms, order.currency)
+            if order.is_new_status:
+                before = order.statuses - {event.status}
+                tally.add_order(event, order.lines, before, heard.counts_ms, order.currency)
         else:
             rules = self._asked.rulebook.at(self._asked.partition, self._topic, self._offset)
             tally.add(event, heard.counts_ms, rules, (self._asked.partition, self._offset))

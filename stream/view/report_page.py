@@ -187,7 +187,7 @@ class _Page:
         sold = _table(head, rows, ids=(0, 1), numbers=range(2, len(head)))
         stock = [self._stock(product, ledger) for product in products if (ledger := product.ledger) is not None]
         head = [words.product, words.sale, words.status, words.offered, words.restocked, words.sold, words.held]
-        head += [words.left, words.oversold, words.released]
+        head += [words.left, words.oversold, words.released, words.gone]
         kept = _table(head, stock, ids=(0, 1), numbers=range(3, len(head))) if stock else ""
         note = f'<h3>{escape(words.stock)}</h3><p class="note">{escape(words.stock_note)}</p>' if stock else ""
         return self._section(words.products, sold + note + kept + self._more(products), words.products_note)
@@ -210,7 +210,7 @@ class _Page:
 
     def _stock(self, product: Product, ledger: Ledger) -> list[str]:
         units = (ledger.offered, ledger.restocked, ledger.sold, ledger.held, ledger.available, ledger.oversold)
-        told = ["–" if each is None else grouped(each) for each in (*units, ledger.released)]
+        told = ["–" if each is None else grouped(each) for each in (*units, ledger.released, ledger.gone)]
         status = self._strings.statuses.get(ledger.status) or clean(ledger.status)  # type: ignore[call-overload]
         return [*self._named(product), status, *told]
 

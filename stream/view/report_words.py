@@ -57,6 +57,7 @@ class ReportWords:
     held: str
     sold: str
     released: str
+    gone: str
     refunded: str
     cancelled: str
     oversold: str
@@ -164,6 +165,7 @@ EN = ReportWords(
     held="held",
     sold="sold",
     released="released",
+    gone="not back",
     refunded="refunded",
     cancelled="cancelled",
     oversold="oversold",
@@ -174,7 +176,7 @@ EN = ReportWords(
     status="status",
     stock="Stock at the end",
     stock_note="The room's, over all sessions in which the sale went on: offered + restocked + oversold = left + held "
-    "+ sold.",
+    "+ sold + not back.",
     said_so="said",
     seconds="{n} s",
     sources="Sources of visits",
@@ -278,6 +280,7 @@ ZH_CN = ReportWords(
     held="占用",
     sold="已售",
     released="释放",
+    gone="未退回",
     refunded="退款",
     cancelled="取消",
     oversold="超卖",
@@ -287,7 +290,7 @@ ZH_CN = ReportWords(
     products_note="件数与金额为本场所发生：退款计入其发生的场次。",
     status="状态",
     stock="结束时库存",
-    stock_note="为直播间的库存，跨越活动所在的各场次：投放 + 补货 + 超卖 = 剩余 + 占用 + 已售。",
+    stock_note="为直播间的库存，跨越活动所在的各场次：投放 + 补货 + 超卖 = 剩余 + 占用 + 已售 + 未退回。",
     said_so="内容",
     seconds="{n} 秒",
     sources="访问来源",

@@ -102,6 +102,8 @@ def _stock(sale: Sale, strings: Strings) -> str:
     parts = [f"{grouped(sale.sold)} {strings.sold}", f"{grouped(sale.held)} {strings.held}"]
     if sale.available is not None:
         parts.append(f"{grouped(sale.available)} {strings.left}")
+    if sale.gone:
+        parts.append(strings.gone.format(n=grouped(sale.gone)))
     return ", ".join(parts)
 
 

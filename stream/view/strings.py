@@ -31,6 +31,7 @@ class Strings:
     left: str
     oversold: str
     over_limit: str
+    gone: str
     suspects: str
     suspect_orders: str
     suspicions: dict[SuspicionRule, str]
@@ -138,6 +139,7 @@ EN = Strings(
     left="left",
     oversold="OVERSOLD by {n}",
     over_limit="{n} beyond the limit per person",
+    gone="{n} not back",
     suspects="{n} units look like fake orders",
     suspect_orders="orders that look fake: {n} ({units} units): {rule}",
     suspicions={
@@ -256,6 +258,7 @@ ZH_CN = Strings(
     left="剩余",
     oversold="超卖 {n} 件",
     over_limit="{n} 件超出限购",
+    gone="{n} 件未退回",
     suspects="{n} 件疑似刷单",
     suspect_orders="疑似刷单 {n} 笔({units} 件):{rule}",
     suspicions={

@@ -18,7 +18,7 @@ from stream.core.dormant import Dormant
 from stream.core.generations import Generations
 from stream.core.lifecycle import Lifecycle
 from stream.core.room import Room
-from stream.core.stock import EXPIRED
+from stream.core.standing import EXPIRED
 from stream.worker import owner as owner_module
 from stream.worker.checkpoint import META_KEY, STATE_BATCH_BYTES, CheckpointWriter, Contents, Message, Meta, Written
 from stream.worker.open_transactions import OutputPartitions

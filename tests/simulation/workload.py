@@ -134,6 +134,8 @@ def _event(random: Random) -> tuple[int, dict[str, object]]:  # noqa: PLR0911 â€
             "status": status,
             "currency": "CNY",
             "lines": [line],
+            # Of some orders the units do not come back, or do after all.
+            "restock": {"cancelled": False, "refunded": number % 2 == 0}.get(status) if number % 3 == 0 else None,
         }
     if chance < 0.93:
         return VISITS, {"type": "enter" if chance < 0.89 else "leave", "user_id": user}

@@ -124,6 +124,7 @@ def order(
     lines: Sequence[OrderLine] = (),
     currency: str = "CNY",
     device: str | None = None,
+    restock: bool | None = None,
     room: str = "r1",
     s: float = 0,
     event_id: str = "",
@@ -139,6 +140,7 @@ def order(
         lines=tuple(lines) or (line(units, sale, sku, amount),),
         currency=currency,
         device_id=device,
+        restock=restock,
     )
 
 

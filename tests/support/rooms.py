@@ -252,6 +252,7 @@ def figures_of(overlay: Overlay) -> RoomFigures:
                 sold=sale.sold,
                 oversold=sale.oversold,
                 released=sale.released,
+                gone=sale.gone,
                 over_limit=sale.over_limit,
                 carters_without_order=sale.carters_without_order.value,
                 ends_at_ms=sale.ends_at_ms,

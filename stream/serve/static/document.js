@@ -44,6 +44,7 @@ const sale = shape({
   currency: maybe(str),
   urgency,
   suspicions: maybe(list(shape({ rule: str, orders: int, units: int }))),
+  gone: maybe(int),
 });
 const claim = shape({
   id: str,

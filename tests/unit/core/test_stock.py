@@ -6,21 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from stream.core.rules import Rules
-from stream.core.stock import (
-    CANCELLED,
-    EXPIRED,
-    PAID,
-    PLACED,
-    RECENT_BUCKETS,
-    REFUNDED,
-    Ledger,
-    OrderState,
-    SaleTerms,
-    is_held,
-    is_placed,
-    is_released,
-    is_sold,
-)
+from stream.core.stock import RECENT_BUCKETS, Ledger, OrderState, SaleTerms
 from tests.support.events import T0_S, at, line, new_room, opened, order
 
 if TYPE_CHECKING:
@@ -28,44 +14,6 @@ if TYPE_CHECKING:
 
 STATUSES = ("placed", "paid", "cancelled", "refunded")
 HOLD_S = Rules().hold_ms // 1_000
-
-
-# -- what a set of statuses means --------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("mask", "placed", "held", "sold", "released"),
-    [
-        (0, False, False, False, False),
-        (PLACED, True, True, False, False),
-        (PLACED | EXPIRED, True, False, False, True),
-        (PAID, True, False, True, False),
-        (PLACED | PAID, True, False, True, False),
-        (PLACED | PAID | EXPIRED, True, False, True, False),
-        (CANCELLED, False, False, False, False),
-        (REFUNDED, False, False, False, False),
-        (CANCELLED | REFUNDED, False, False, False, False),
-        (PLACED | CANCELLED, True, False, False, True),
-        (PLACED | CANCELLED | EXPIRED, True, False, False, True),
-        (PLACED | REFUNDED, True, False, False, True),
-        (PAID | CANCELLED, True, False, False, True),
-        (PAID | REFUNDED, True, False, False, True),
-        (PLACED | PAID | CANCELLED, True, False, False, True),
-        (PLACED | PAID | REFUNDED, True, False, False, True),
-        (PLACED | PAID | CANCELLED | REFUNDED | EXPIRED, True, False, False, True),
-    ],
-)
-def test_a_set_of_statuses_says_what_an_order_does(
-    mask: int,
-    placed: bool,  # noqa: FBT001 — a table
-    held: bool,  # noqa: FBT001
-    sold: bool,  # noqa: FBT001
-    released: bool,  # noqa: FBT001
-) -> None:
-    assert (is_placed(mask), is_held(mask), is_sold(mask), is_released(mask)) == (placed, held, sold, released)
-
-
-@pytest.mark.parametrize("mask", range(32))
-def test_an_order_is_in_one_place_at_most(mask: int) -> None:
-    assert is_held(mask) + is_sold(mask) + is_released(mask) == is_placed(mask)
 
 
 # -- all interleavings -------------------------------------------------------------------------------------------------

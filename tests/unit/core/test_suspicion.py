@@ -185,11 +185,14 @@ def test_under_the_first_edition_nothing_is_said_of_rules() -> None:
 @pytest.mark.parametrize(
     ("bits", "expected"),
     [
-        ((1, 2), [(1, 1, 0), (2, -1, 1)]),  # placed, paid
-        ((2, 1), [(1, 0, 1)]),  # paid, placed
-        ((1, 16, 2), [(1, 1, 0), (2, -1, 0), (3, 0, 1)]),  # placed, run out, paid
+        ((1, 2), [(1, 1, 0), (2, 0, 1)]),  # placed, paid
+        ((2, 1), [(1, 1, 1)]),  # paid, placed
+        ((1, 16, 2), [(1, 1, 0), (2, -1, 0), (3, 1, 1)]),  # placed, run out, paid
         ((4, 1), []),  # cancelled before it was placed
-        ((2, 8), [(1, 0, 1), (2, 0, -1)]),  # paid, refunded
+        ((2, 8), [(1, 1, 1), (2, -1, -1)]),  # paid, refunded
+        ((2, 8 | 32), [(1, 1, 1), (2, 0, -1)]),  # refunded, and it does not come back
+        ((2, 8 | 32, 64), [(1, 1, 1), (2, 0, -1), (3, -1, 0)]),  # but later
+        ((2, 4 | 64, 32), [(1, 1, 1), (2, -1, -1)]),  # it came back, whatever is said later
     ],
 )
 def test_moves_say_what_an_order_did_to_the_pace(bits: tuple[int, ...], expected: list[tuple[int, int, int]]) -> None:
@@ -208,5 +211,5 @@ def test_moves_of_an_earlier_session_are_not_those_of_this_one() -> None:
     assert was_placed_in(state, 7)
     state.mask = 3
     note_move(state, 2, T0_S + 9, 8)
-    assert list(moves_of_session(state, 8)) == [(T0_S + 9, -1, 1)]
+    assert list(moves_of_session(state, 8)) == [(T0_S + 9, 0, 1)]
     assert not was_placed_in(state, 8)

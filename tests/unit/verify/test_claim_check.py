@@ -17,7 +17,8 @@ from stream.errors import SnapupError
 from stream.settings import load_settings
 from stream.sources.replay import Replay
 from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG, ClaimChecker, Judged, Tally
-from stream.verify.claim_rules import EDITIONS, ROOM_RULES, RULES, ClaimSettings, Condition, claim_settings_of
+from stream.verify.claim_parts import ClaimSettings, Condition, claim_settings_of
+from stream.verify.claim_rules import EDITIONS, ROOM_RULES, RULES
 from stream.verify.rulebook import assumptions_of_rules
 from tests.support.rooms import T0_MS
 

@@ -10,8 +10,8 @@ from msgspec import structs
 from stream.commands.replay_claims import CheckedReplay
 from stream.settings import load_settings
 from stream.sources.replay import Replay
+from stream.verify.claim_parts import Condition
 from stream.verify.claim_records import RoomRecords
-from stream.verify.claim_rules import Condition
 from stream.verify.explain import COUNTED, PHRASES, Explanation, differs, explain, not_so
 from stream.verify.figures import SaleKey
 from tests.unit.verify.test_claim_check import PEOPLE, event, show

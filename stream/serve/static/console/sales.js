@@ -195,6 +195,7 @@ function paceOf(sale, strings) {
   }
   if (sale.restocked > 0) add("restocked", fill(words.restocked, { n: grouped(sale.restocked) }));
   if (sale.released > 0) add("released", fill(words.released, { n: grouped(sale.released) }));
+  if (sale.gone > 0) add("gone", fill(words.gone, { n: grouped(sale.gone) }), help.gone);
   if (sale.price_minor !== null && sale.currency) {
     add("price", fill(words.price, { currency: clean(sale.currency, 8), price: amount(sale.price_minor, sale.currency) }));
   }

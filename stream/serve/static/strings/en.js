@@ -258,6 +258,7 @@ export const EN = {
         never_seen: "by people who were never in the room",
       },
       released: "{n} released",
+      gone: "{n} not back",
       restocked: "restocked {n}",
       starts: "starts in {time}",
       ends: "ends in {time}",
@@ -267,7 +268,8 @@ export const EN = {
       price: "{currency} {price}",
     },
     saleHelp: {
-      left: "left = offered + restocked − held − sold, never below 0.",
+      left: "left = offered + restocked − held − sold − not back, never below 0.",
+      gone: "Units of cancelled and refunded orders that did not come back into the sale, by the shop's word.",
       held: "Units of orders placed, not yet paid, whose hold has not run out.",
       sold: "Units of orders paid and neither cancelled nor refunded.",
       velocity: "Net units in {window}: placed, less cancels, refunds and holds that ran out. Without suspects.",

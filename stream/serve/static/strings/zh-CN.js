@@ -256,6 +256,7 @@ export const ZH_CN = {
         never_seen: "下单者从未进过直播间",
       },
       released: "{n} 件已释放",
+      gone: "{n} 件未退回",
       restocked: "含补货 {n} 件",
       starts: "{time} 后开始",
       ends: "{time} 后结束",
@@ -265,7 +266,8 @@ export const ZH_CN = {
       price: "{currency} {price}",
     },
     saleHelp: {
-      left: "剩余 = 投放 + 补货 − 占用 − 已售，不小于 0。",
+      left: "剩余 = 投放 + 补货 − 占用 − 已售 − 未退回，不小于 0。",
+      gone: "已取消或退款，但店家表示未退回本次活动的件数。",
       held: "已下单、未支付、占用未到期的件数。",
       sold: "已支付且未取消、未退款的件数。",
       velocity: "{window} 内净占用件数：下单减去取消、退款和到期释放。不含疑似刷单。",

@@ -1,0 +1,104 @@
+"""What an order is and contributes: a function of the set of statuses that were seen for its id, and of that alone.
+
+The set is a number, one bit for each status. So repeating a status, or learning them in another order, ends the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from stream.contract.events import OrderStatus
+
+if TYPE_CHECKING:
+    from stream.contract.events import Order
+
+PLACED, PAID, CANCELLED, REFUNDED, EXPIRED = 1, 2, 4, 8, 16
+# What a cancel or refund said of the units, from the second edition of signals on: they do not come back; they do.
+GONE, BACK = 32, 64
+STATUS_BIT = {
+    OrderStatus.PLACED: PLACED,
+    OrderStatus.PAID: PAID,
+    OrderStatus.CANCELLED: CANCELLED,
+    OrderStatus.REFUNDED: REFUNDED,
+}
+UNDONE = CANCELLED | REFUNDED
+STATUS_SETS = 2 * BACK
+
+
+def bits_of(event: Order, *, second_signals: bool) -> int:
+    """What a record says of its order: a status, and perhaps whether the units of one that is undone come back.
+
+    Under the first edition of signals nobody asked the latter.
+    """
+    bit = STATUS_BIT[event.status]
+    if event.restock is not None and second_signals and bit & UNDONE:
+        bit |= BACK if event.restock else GONE
+    return bit
+
+
+def is_placed(mask: int) -> bool:
+    """Whether an order counts as placed: a paid one was placed, whether or not we saw it."""
+    return bool(mask & (PLACED | PAID))
+
+
+def is_sold(mask: int) -> bool:
+    """Whether its units are sold: paid and not undone."""
+    return bool(mask & PAID) and not mask & UNDONE
+
+
+def is_held(mask: int) -> bool:
+    """Whether its units are held: placed, not paid, not undone, and the hold has not run out."""
+    return mask & (PLACED | PAID) == PLACED and not mask & (UNDONE | EXPIRED)
+
+
+def is_gone(mask: int) -> bool:
+    """Whether its units are neither sold nor for sale: it was undone, they did not come back, and nobody said later."""
+    return is_placed(mask) and bool(mask & UNDONE) and mask & (GONE | BACK) == GONE
+
+
+def is_released(mask: int) -> bool:
+    """Whether its units went back: placed once, and now neither held nor sold nor gone."""
+    return is_placed(mask) and not is_held(mask) and not is_sold(mask) and not is_gone(mask)
+
+
+class Standing(NamedTuple):
+    """What an order contributes, as 0 or 1 of each: a function of its set of statuses alone.
+
+    Of two standings: what a transition between them changes, as −1, 0 or 1 of each.
+    """
+
+    placed: int
+    paid: int
+    unpaid: int
+    held: int
+    sold: int
+    released: int
+    gone: int
+
+
+# By set of statuses, for all of them.
+STANDINGS = tuple(
+    Standing(
+        placed=int(is_placed(mask)),
+        paid=int(bool(mask & PAID)),
+        unpaid=int(mask & (PLACED | PAID) == PLACED),
+        held=int(is_held(mask)),
+        sold=int(is_sold(mask)),
+        released=int(is_released(mask)),
+        gone=int(is_gone(mask)),
+    )
+    for mask in range(STATUS_SETS)
+)
+
+
+def _steps_from(before: int) -> dict[int, Standing]:
+    was = STANDINGS[before]
+    return {
+        after: Standing(*[now - then for then, now in zip(was, STANDINGS[after], strict=True)])
+        for after in range(before, STATUS_SETS)
+        if after & before == before
+    }
+
+
+# What changes, by the set of statuses before, and by the one after, which holds it.
+STEPS = tuple(_steps_from(before) for before in range(STATUS_SETS))

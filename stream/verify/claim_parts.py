@@ -1,0 +1,81 @@
+"""What rules of claims are made of: settings, conditions, and what is said when all of these hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+from stream.verify.suspicion import Thresholds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+Number = int | float
+
+
+class ClaimSettings(Thresholds, frozen=True, kw_only=True):
+    """The workers' rules, as far as claims depend on them, by their names; a journal that leaves one out is old."""
+
+    signals_edition: int = 1
+    contract_edition: int = 1
+    hold_ms: int = 60_000
+    presence_timeout_ms: int = 4 * 3_600_000
+    remember_orders_ms: int = 24 * 3_600_000
+    velocity_window_ms: int = 10_000
+    stale_lag_ms: int = 3_000
+    claim_valid_ms: int = 3_000
+    stock_left_share_max: float = 0.2
+    bought_window_ms: int = 300_000
+    bought_min_orders: int = 3
+    in_carts_min: int = 5
+    cart_max_age_ms: int = 1_800_000
+    watching_min: int = 10
+    leaves_min: int = 10
+    leaves_share_min: float = 0.6
+    leaves_long_share_min: float = 0.5
+    leaves_long_open_max: float = 0.1
+    leaves_silent_ms: int = 60_000
+    leaves_missing_max: int = 10
+    ends_in_max_ms: int = 3_600_000
+    suspect_share_max: float = 0.1
+
+
+def claim_settings_of(rules: Mapping[str, Any]) -> ClaimSettings:
+    """The same from the rules of a journal, or of settings."""
+    known = {name: rules[name] for name in ClaimSettings.__struct_fields__ if name in rules}
+    return msgspec.convert(known, ClaimSettings)
+
+
+class Condition(NamedTuple):
+    """What a rule asks: `value` of a `figure` must be to `bound` as `relation` says, else the claim is withheld."""
+
+    reason: str
+    figure: str
+    value: Number | str | None
+    relation: Literal["is", "is not", "at least", "at most", "more than"]
+    bound: Number | str | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether it does; nothing can be said of a figure that is not known."""
+        value, bound = self.value, self.bound
+        if self.relation == "is":
+            return value == bound
+        if self.relation == "is not":
+            return value != bound
+        if not isinstance(value, int | float) or not isinstance(bound, int | float):
+            return False
+        if self.relation == "at least":
+            return value >= bound
+        return value <= bound if self.relation == "at most" else value > bound
+
+
+class Figures(NamedTuple):
+    """What is said when all conditions hold."""
+
+    value: int | list[int]
+    unit: str
+    window_ms: int | None
+    inputs: dict[str, Number | None]
