@@ -14,6 +14,8 @@ from stream import topics
 from stream.errors import SnapupError
 from stream.settings import load_settings
 from stream.topics import Status, TimestampType, TopicReport
+from stream.worker.checkpoint import OutputTopics
+from stream.worker.preflight import check_outputs
 
 if TYPE_CHECKING:
     from stream.kafka_clients import Brokers
@@ -68,7 +70,9 @@ def check(
 ) -> None:
     """Say whether a worker could start: every topic there, all with one partition count, none that loses data."""
     specs = topics.declared(prefix, path=file)
+    settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
     counts = asyncio.run(topics.check(_brokers(bootstrap_servers), [spec.name for spec in specs]))
+    asyncio.run(check_outputs(settings.brokers(), OutputTopics.of(prefix), settings.signal_max_bytes))
     for sentence in asyncio.run(topics.check_settings(_brokers(bootstrap_servers), specs)):
         typer.secho(f"Warning: {sentence}", fg="yellow", err=True)
     typer.echo(f"{len(counts)} topics under {prefix!r}, each with {next(iter(counts.values()))} partitions.")

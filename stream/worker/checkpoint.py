@@ -241,13 +241,15 @@ class CheckpointWriter:
         topics, batches = zip(*self._batches_by_topic(contents), strict=True)
         sent: list[asyncio.Future[Any]] = []
         sent_to: list[str] = []
+        refused: list[BaseException] = []
         size = 0
         # In turns, so that one request carries a batch of each topic.
         for abreast in zip_longest(*batches):
             for topic, batch in zip(topics, abreast, strict=True):
                 if batch is not None:
                     size += batch.size()
-                    sent.append(await self._taken(batch, topic))
+                    sent.append(await self._taken(batch, topic, refused))
+                    sent[-1].add_done_callback(lambda done: _refusal(done, refused))
                     sent_to.append(topic)
                     went_on()  # taken means: the last but one of this topic is acknowledged
         # Every future before the commit: `commit_transaction` succeeds although a batch of the transaction failed.
@@ -280,13 +282,19 @@ class CheckpointWriter:
             else:
                 await self._producer.abort_transaction()
 
-    async def _taken(self, batch: Any, topic: str) -> asyncio.Future[Any]:
-        """The future of a batch, once aiokafka has room for it; under a quota that may take longer than a request."""
+    async def _taken(self, batch: Any, topic: str, refused: Sequence[BaseException]) -> asyncio.Future[Any]:
+        """The future of a batch, once aiokafka has room for it; under a quota that may take longer than a request.
+
+        `refused`: what became of batches before it. Behind one that the broker refused, aiokafka finds no room any more
+        and says only that it has waited.
+        """
         while True:
+            if refused:
+                raise refused[0]
             try:
                 taken: asyncio.Future[Any] = await self._producer.send_batch(batch, topic, partition=self._partition)
             except KafkaTimeoutError:
-                if not self.throttle.left_s():
+                if not refused and not self.throttle.left_s():
                     raise
             else:
                 return taken
@@ -324,6 +332,11 @@ class CheckpointWriter:
     async def stop(self) -> None:
         """Close the connections; never raises."""
         await within(self._producer.stop(), STOP_WAIT_S)
+
+
+def _refusal(done: asyncio.Future[Any], refused: list[BaseException]) -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        refused.append(error)
 
 
 def check_sizes(contents: Contents, where: str) -> Contents:

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
+from aiokafka.errors import MessageSizeTooLargeError
 from faust.types import TP
 
 from stream.exits import Exit
@@ -387,7 +388,8 @@ class Owners:
         delay_s = min(RETRY_FIRST_S * 2 ** min(self._failures[partition] - 1, 10), RETRY_MAX_S)
         log.warning("partition lost", partition=partition, phase=owner.phase, epoch=owner.epoch, error=repr(error))
         self._metrics.lost(error)
-        if self._recheck is not None and not self._rechecking and self._failures[partition] % RECHECK_AFTER == 0:
+        again = self._failures[partition] % RECHECK_AFTER == 0 or isinstance(error, MessageSizeTooLargeError)
+        if self._recheck is not None and not self._rechecking and again:
             self._rechecking = True
             self._tasks.spawn(self._check_again(self._recheck), "check Kafka again")
         mine = self._owners.get(partition) is owner

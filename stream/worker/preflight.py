@@ -84,7 +84,7 @@ async def check_kafka(
             "not permitted to read topics that are written (Read): needed if a broker leaves a transaction open",
             topics=only_written,
         )
-    check_policies(configs, inputs, outputs.checkpoints)
+    check_policies(configs, inputs, outputs.checkpoints, [name for name in writes if name != outputs.checkpoints])
     check_limits(configs, outputs, signal_max_bytes)
     return partitions
 
@@ -101,6 +101,17 @@ async def recheck_kafka(check: Callable[[], Awaitable[object]]) -> None:
         log.info("Kafka could not be checked again", why=error.message)
     except SnapupError as error:
         raise FatalError(Exit.KAFKA_REFUSES, error.message) from error
+
+
+async def check_outputs(bootstrap_servers: KafkaAt, outputs: OutputTopics, signal_max_bytes: int) -> None:
+    """The same of the limits alone, for whoever asks before a worker does; what may not be seen is not checked.
+
+    Raises:
+        SnapupError: Kafka does not answer, or a topic takes only smaller batches than are written.
+    """
+    async with topics.admin_client(bootstrap_servers) as admin:
+        configs, _hidden = await topics.read_configs(admin, outputs.all())
+    check_limits(configs, outputs, signal_max_bytes)
 
 
 def check_limits(configs: Mapping[str, Mapping[str, str]], outputs: OutputTopics, signal_max_bytes: int) -> None:
@@ -126,13 +137,22 @@ def check_limits(configs: Mapping[str, Mapping[str, str]], outputs: OutputTopics
         )
 
 
-def check_policies(configs: Mapping[str, Mapping[str, str]], inputs: Sequence[str], checkpoints: str) -> None:
+def check_policies(
+    configs: Mapping[str, Mapping[str, str]], inputs: Sequence[str], checkpoints: str, logs: Sequence[str] = ()
+) -> None:
     """Refuse settings that lose data, and warn of those that may, or that make timestamps the producers' word.
 
+    Args:
+        configs: topic → its settings, of those that may be seen.
+        inputs: full names of the input topics.
+        checkpoints: the topic with the state.
+        logs: the other topics that are written. A broker refuses a record without a key where it compacts, so nothing
+            could be saved at all.
+
     Raises:
-        SnapupError: a checkpoint topic that deletes, an input topic that is compacted, and the like.
+        SnapupError: a checkpoint topic that deletes, another one that is compacted, and the like.
     """
-    found = topic_settings.judge(configs, inputs, checkpoints)
+    found = topic_settings.judge(configs, inputs, checkpoints, logs)
     if found.refused:
         raise SnapupError(" ".join(found.refused))
     for sentence in found.warned:

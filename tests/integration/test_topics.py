@@ -94,22 +94,34 @@ def test_the_commands_apply_then_list_then_find_what_differs(stack: Stack, topic
     assert "has 2 partitions, declared are 3" in str(refused.exception)
 
 
-def test_an_input_topic_that_is_compacted_is_refused_by_apply_check_and_worker(stack: Stack, topic_prefix: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "setting", "value", "said", "by"),
+    [
+        ("visits", "cleanup.policy", "compact,delete", "compact,delete: the key is the room", ("apply", "check")),
+        ("journal", "cleanup.policy", "compact", "compact: of several records", ("apply", "check")),
+        ("checkpoints", "max.message.bytes", "1048588", "1048588, it must be at least 8004096", ("check",)),
+        ("signals", "max.message.bytes", "524288", "524288, it must be at least", ("check",)),
+    ],
+)
+def test_a_topic_with_which_no_worker_can_work_is_refused_by_commands_and_worker_alike(
+    stack: Stack, topic_prefix: str, name: str, setting: str, value: str, said: str, by: tuple[str, ...]
+) -> None:
     common = ["--bootstrap-servers", stack.bootstrap_servers, "--prefix", topic_prefix]
     specs = topics.declared(topic_prefix, partitions=1)
-    compacted = [
-        topics.TopicSpec(spec.name, spec.kind, 1, 1, spec.config | {"cleanup.policy": "compact,delete"})
-        if spec.name.endswith(".visits")
+    odd = [
+        topics.TopicSpec(spec.name, spec.kind, 1, 1, spec.config | {setting: value})
+        if spec.name.endswith(f".{name}")
         else spec
         for spec in specs
     ]
-    asyncio.run(topics.apply(stack.bootstrap_servers, compacted))
-    for command in (["apply", "--partitions", "1"], ["check"]):
-        result = CliRunner().invoke(app, ["topics", command[0], *common, *command[1:]])
+    asyncio.run(topics.apply(stack.bootstrap_servers, odd))
+    for command in by:
+        more = ["--partitions", "1"] if command == "apply" else []
+        result = CliRunner().invoke(app, ["topics", command, *common, *more])
         assert isinstance(result.exception, SnapupError), command
-        assert f"{topic_prefix}.visits has cleanup.policy=compact,delete: the key is the room" in str(result.exception)
+        assert f"{topic_prefix}.{name} has {setting}={said}" in str(result.exception)
     inputs = [spec.name for spec in specs if spec.kind == "input"]
-    with pytest.raises(SnapupError, match=rf"{topic_prefix}\.visits has cleanup\.policy=compact,delete"):
+    with pytest.raises(SnapupError, match=rf"{topic_prefix}\.{name} has {setting}={said}"):
         asyncio.run(
             check_kafka(
                 stack.bootstrap_servers,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from random import Random
 from typing import Any
 
 import msgspec
 import pytest
+from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from stream.core.growth import NEWEST_VERSION
 from stream.exits import Exit
@@ -96,6 +99,36 @@ def test_a_state_record_that_no_topic_takes_is_an_error_that_names_it() -> None:
     contents = Contents(META, state=[(b"r|room-1", b"x" * (STATE_RECORD_MAX_BYTES + 1))])
     with pytest.raises(FatalError, match=r"r\|room-1"):
         check_sizes(contents, "partition 1")
+
+
+class StuckProducer:
+    """As aiokafka behaves behind a batch that the broker has refused: there is no room for the next one."""
+
+    def __init__(self, **options: Any) -> None:
+        del options
+        self.asked = 0
+
+    async def begin_transaction(self) -> None:
+        pass
+
+    def create_batch(self) -> Any:
+        return BatchBuilder(STATE_BATCH_BYTES, 0, is_transactional=True)
+
+    async def send_batch(self, batch: Any, topic: str, *, partition: int) -> asyncio.Future[Any]:
+        del batch, topic, partition
+        self.asked += 1
+        if self.asked > 1:
+            await asyncio.sleep(0)
+            raise KafkaTimeoutError
+        refused: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        refused.set_exception(MessageSizeTooLargeError())
+        return refused
+
+
+async def test_what_the_broker_refused_is_said_and_not_that_the_next_batch_has_waited_in_vain() -> None:
+    writer = CheckpointWriter("127.0.0.1:1", "t-0", OutputTopics.of("live"), 0, StuckProducer)
+    with pytest.raises(MessageSizeTooLargeError):
+        await writer.write(Contents(META, journal=b"{}"))
 
 
 class SlowNetwork(Network):

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from faust.types import TP
 
 from stream.exits import Exit
@@ -453,3 +453,10 @@ async def test_a_partition_that_can_never_be_saved_has_kafka_looked_at_again(
         await group.owners.checkpoint(owner)
         await group.until_live(0)
         assert checked == lost // 3
+    owner = group.owners.get(0)
+    assert owner is not None
+    owner.fold.fold(LIKES, [like(1)])
+    twin_of(owner).fail = MessageSizeTooLargeError()  # that will not mend itself
+    await group.owners.checkpoint(owner)
+    await group.until_live(0)
+    assert checked == 3

@@ -31,6 +31,14 @@ def test_an_input_topic_that_is_compacted_is_refused() -> None:
             check_policies({"live.orders": {"cleanup.policy": policy}}, INPUTS, "live.checkpoints")
 
 
+@pytest.mark.parametrize("name", ["journal", "signals", "dead-letters"])
+def test_another_topic_that_is_written_and_compacted_is_refused(name: str) -> None:
+    """The journal has no keys, dead letters need not have one: a broker that compacts takes no record without."""
+    logs = ["live.dead-letters", "live.signals", "live.journal"]
+    with pytest.raises(SnapupError, match=rf"live\.{name} has cleanup\.policy=compact: of several records"):
+        check_policies({f"live.{name}": {"cleanup.policy": "compact"}}, INPUTS, "live.checkpoints", logs)
+
+
 def test_timestamps_of_the_producers_are_said_aloud() -> None:
     configs = {
         "live.checkpoints": {"cleanup.policy": "compact"},
