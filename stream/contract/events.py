@@ -198,10 +198,10 @@ class SaleRestocked(Event, frozen=True, gc=False, kw_only=True, tag="sale_restoc
 
 
 class SaleExtended(Event, frozen=True, gc=False, kw_only=True, tag="sale_extended"):
-    """A sale ends later than was said: every SKU of it, or the one that is named."""
+    """A sale ends at another time than was said: every SKU of it, or the one that is named."""
 
     sale_id: Annotated[Id, Meta(description="the flash sale")]
-    ends_at_ms: Annotated[EpochMs, Meta(description="the new end; an end earlier than one said before changes nothing")]
+    ends_at_ms: Annotated[EpochMs, Meta(description="the end from now on; the newest word about it decides")]
     sku_id: OneSkuId | None = None
 
 

@@ -158,11 +158,21 @@ class Suspicion(Struct, gc=False):
     units: int
 
 
+class SaleCorrection(Struct, frozen=True, gc=False):
+    """What a host said of a sale and took back later, in a word of `said_at_ms`; null: no end, or not closed."""
+
+    what: Literal["ends_at_ms", "closed_at_ms", "offered"]
+    before: int | None
+    now: int | None
+    said_at_ms: int
+
+
 class Sale(Struct, omit_defaults=True):
     """One SKU of one sale. `offered + restocked + oversold = available + held + sold + gone`, always.
 
     `suspicions`: of which orders `suspect_units` are, each under the first rule that suspects it; absent: of none.
-    `gone`: units of undone orders that did not come back; absent: none.
+    `gone`: units of undone orders that did not come back; absent: none. `corrections`: the last ones, oldest first;
+    absent: none.
     """
 
     sale_id: str
@@ -191,6 +201,7 @@ class Sale(Struct, omit_defaults=True):
     urgency: Urgency
     suspicions: list[Suspicion] = []
     gone: int = 0
+    corrections: list[SaleCorrection] = []
 
 
 class Evidence(Struct, gc=False):

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from stream.contract.overlay import Evidence
+from stream.contract.overlay import Evidence, SaleCorrection
 
 REPORT_SCHEMA = "snapup.report.v1"
 
@@ -100,6 +100,7 @@ class Ledger(Struct, frozen=True, kw_only=True):
     ends_at_ms: int | None
     extended: bool
     gone: int = 0
+    corrections: list[SaleCorrection] = []
 
 
 class Product(Struct, kw_only=True):

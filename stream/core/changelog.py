@@ -60,6 +60,10 @@ def by_second(row: list[int]) -> dict[int, int]:
     return {second: units for second, units in enumerate(row[1:], row[0]) if units} if row else {}
 
 
+# A `words.Word`.
+SavedWord = tuple[int, str, int, int, int]
+
+
 class CorruptCheckpointError(Exception):
     """A record of `live.checkpoints` cannot be read; the message names the key and why."""
 
@@ -99,16 +103,20 @@ class Head(msgspec.Struct, array_like=True):
     said_ms: dict[str, int] = {}
     misplaced: bool = False
     departures: tuple[int, int, int, int, int, int] | None = None
+    words: dict[str, list[SavedWord]] = {}  # by key of terms
 
 
 class MemoryHead(msgspec.Struct, array_like=True):
     """What a room knows between two sessions. Terms: extended to, closed at, said at."""
+
+    fields_1: ClassVar[int] = 5
 
     known_ms: int
     born_ms: int
     touched_ms: int
     past: list[LedgerHead]
     terms: dict[str, tuple[int, int, int]]
+    words: dict[str, list[SavedWord]] = {}
 
 
 class LedgerHead(msgspec.Struct, array_like=True):
@@ -137,6 +145,7 @@ class LedgerHead(msgspec.Struct, array_like=True):
     returned: list[int] = []
     restocked_ms: int = -1
     gone: int = 0
+    openings: list[SavedWord] = []  # where there is more than the one that holds
 
 
 class WindowEntry(msgspec.Struct, array_like=True):

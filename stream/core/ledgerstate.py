@@ -10,6 +10,7 @@ from stream.contract.events import SaleOpened
 from stream.core.changelog import LedgerHead, by_second, in_a_row
 from stream.core.growth import grown_object, grown_row
 from stream.core.stock import Ledger
+from stream.core.words import Word, opening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,7 @@ def _second(ledger: Ledger) -> Iterator[Any]:
     yield in_a_row(ledger.returned)
     yield ledger.restocked_ms
     yield ledger.gone
+    yield [*ledger.words] if len(ledger.words) > 1 else []
 
 
 def ledger_head(ledger: Ledger, rules: Rules) -> Any:
@@ -70,4 +72,6 @@ def ledger_of(head: LedgerHead, rules: Rules) -> Ledger:
     ledger.taken, ledger.returned = by_second(head.taken), by_second(head.returned)
     ledger.restocked_ms, ledger.said_ms, ledger.paid_second = head.restocked_ms, head.said_ms, head.paid_second
     ledger.gone = head.gone
+    if ledger.opened is not None:
+        ledger.words = tuple([Word(*word) for word in head.openings]) or (opening(ledger.opened),)
     return ledger

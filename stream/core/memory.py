@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from stream.contract.events import RoomEvent
     from stream.core.rules import Rules
+    from stream.core.words import Told
 
 SaleKey = tuple[str, str]
 NOBODY: frozenset[str] = frozenset()
@@ -324,6 +325,12 @@ class Memory:
         """What holds for one SKU of a sale: what was said of the whole sale, and of this SKU alone."""
         whole, own = self.terms.get(ledger.sale_id), self.terms.get(ledger.own_terms)
         return whole if own is None else own if whole is None else whole.and_of(own)
+
+    def told_of(self, ledger: Ledger) -> Told | None:
+        """What follows from all words about one SKU; None under the first edition, which asks `terms_for`."""
+        if not self.rules.second_signals:
+            return None
+        return ledger.told(self.terms.get(ledger.sale_id), self.terms.get(ledger.own_terms))
 
     # -- from session to session ------------------------------------------------------------------------------------
     def inherit(self, other: Memory) -> None:

@@ -288,6 +288,7 @@ class Room(Memory):
         if ledger is not None:
             ledger.open(event)
             ledger.said_ms = self.shared.clock_ms
+            self.shared.uses_second |= self.rules.second_signals and len(ledger.words) > 1
         return Outcome.APPLIED
 
     def _sale_restocked(self, event: SaleRestocked, at_ms: int) -> Outcome:
@@ -300,16 +301,18 @@ class Room(Memory):
     def _sale_extended(self, event: SaleExtended, at_ms: int) -> Outcome:  # noqa: ARG002
         terms = self.terms_of(event.sale_id, event.sku_id)
         if terms is not None:
-            terms.extend(event.ends_at_ms)
+            terms.extend(event)
             terms.said_ms = self.shared.clock_ms
+            self.shared.uses_second |= self.rules.second_signals
             self._show_anew(event.sale_id)
         return Outcome.APPLIED
 
     def _sale_closed(self, event: SaleClosed, at_ms: int) -> Outcome:
         terms = self.terms_of(event.sale_id, event.sku_id)
         if terms is not None:
-            terms.close(at_ms)
+            terms.close(event, at_ms)
             terms.said_ms = self.shared.clock_ms
+            self.shared.uses_second |= self.rules.second_signals
             self._show_anew(event.sale_id)
         return Outcome.APPLIED
 

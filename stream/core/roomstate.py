@@ -22,6 +22,7 @@ from stream.core.changelog import (
     MemoryHead,
     OrderEntry,
     PresenceEntry,
+    SavedWord,
     WindowEntry,
     frame,
     pieces,
@@ -37,6 +38,7 @@ from stream.core.stock import OrderState, SaleTerms, one_of_equal
 from stream.core.suspicion import find_all
 from stream.core.urgency import UrgencyState
 from stream.core.windows import Tally
+from stream.core.words import CLOSED, EXTENDED, Word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,14 +78,34 @@ def memory_record(memory: Memory) -> tuple[bytes, bytes]:
         memory.touched_ms,
         [ledger_head(ledger, memory.rules) for ledger in memory.past.values()],
         _saved_terms(memory),
+        _saved_words(memory),
     )
-    return memory_key(memory.room_id), frame(head)
+    return memory_key(memory.room_id), frame(grown_row(head))
 
 
 def _saved_terms(memory: Memory) -> dict[str, tuple[int, int, int]]:
     return {
         sale_id: (terms.extended_to_ms, terms.closed_at_ms, terms.said_ms) for sale_id, terms in memory.terms.items()
     }
+
+
+def _saved_words(memory: Memory) -> dict[str, list[SavedWord]]:
+    """What was said of whole sales and of single SKUs; under the first edition nobody asks."""
+    if not memory.rules.second_signals:
+        return {}
+    return {key: [*terms.words] for key, terms in memory.terms.items() if terms.words}
+
+
+def _terms_of(aggregates: tuple[int, ...], words: list[SavedWord]) -> SaleTerms:
+    """Terms as they were saved; words that an older worker did not keep were said when it last heard of the sale."""
+    terms = SaleTerms(*aggregates)
+    terms.words = tuple([Word(*word) for word in words])
+    if not words:
+        if terms.extended_to_ms >= 0:
+            terms.words += (Word(terms.said_ms, "", EXTENDED, terms.extended_to_ms),)
+        if terms.closed_at_ms >= 0:
+            terms.words += (Word(terms.said_ms, "", CLOSED, terms.closed_at_ms),)
+    return terms
 
 
 def head_record(room: Room) -> tuple[bytes, bytes]:
@@ -121,6 +143,7 @@ def head_record(room: Room) -> tuple[bytes, bytes]:
     )
     if room.rules.second_signals:
         head.departures = room.presence.saved_departures()
+        head.words = _saved_words(room)
     return head_key(room.room_id), frame(grown_row(head))
 
 
@@ -299,7 +322,8 @@ def room_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Room:
     for each in head.ledgers:
         ledger = ledger_of(each, rules)
         room.ledgers[ledger.sale_id, ledger.sku_id] = ledger
-    room.terms = {sale_id: SaleTerms(*terms, head.said_ms.get(sale_id, -1)) for sale_id, terms in head.terms.items()}
+    for key_of, terms in head.terms.items():
+        room.terms[key_of] = _terms_of((*terms, head.said_ms.get(key_of, -1)), head.words.get(key_of, []))
     room.known_ms = head.born_ms if head.known_ms is None else head.known_ms
     room.show_id, room.later = head.show_id, head.later
     room.misplaced = head.misplaced
@@ -320,7 +344,7 @@ def memory_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Memory:
     head = unframe(key, value, _memory_decoder)
     memory = Memory(key[2:].decode(), rules, shared, head.born_ms)
     memory.known_ms, memory.touched_ms = head.known_ms, head.touched_ms
-    memory.terms = {sale_id: SaleTerms(*terms) for sale_id, terms in head.terms.items()}
+    memory.terms = {key_of: _terms_of(terms, head.words.get(key_of, [])) for key_of, terms in head.terms.items()}
     _restore_past(memory, head.past)
     return memory
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from stream.contract.overlay import Count, EtaSellout, SaleStatus, Velocity
+from stream.contract.overlay import Count, EtaSellout, SaleCorrection, SaleStatus, Velocity
 from stream.core.distinct import ERROR_95
 from stream.core.eta import COVERAGE, Pace, pace_of
 from stream.core.forecast import MAX_DUE, MAX_RETURNING, MEMORY_S, Forecast, Silence, forecast
@@ -21,6 +21,7 @@ from stream.core.purchases import is_bought, is_doubtful
 from stream.core.stock import RECENT_BUCKETS
 from stream.core.time import BUCKET_MS
 from stream.core.urgency import SaleFigures, UrgencyState, agrees
+from stream.core.words import ENDLESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,6 +51,7 @@ class Look(Struct, gc=False):
     is_doubtful: bool = False
     all_taken: bool = False
     silence: Silence | None = None
+    corrections: tuple[SaleCorrection, ...] = ()
 
     def basis(self) -> Forecast | Silence | None:
         """What the claim of the forecast rests on, or why it is not made. None: under the first edition."""
@@ -105,6 +107,7 @@ def look(room: Room, ledger: Ledger, now_ms: int) -> Look:
         # Under the first edition this was sold out, too.
         second and left is not None and left <= 0 < ledger.held,
         silence,
+        () if (told := room.told_of(ledger)) is None else told.corrections,
     )
 
 
@@ -123,16 +126,19 @@ def carters_of(ledger: Ledger, now_ms: int, *, second: bool) -> Count:
 
 def status_of(ledger: Ledger, room: Memory, now_ms: int) -> tuple[SaleStatus, int | None, bool]:
     """Status, end (None: open-ended) and whether it was extended, as of a moment."""
-    terms = room.terms_for(ledger)
     opened = ledger.opened
     if opened is None:
         return "unknown", None, False
-    ends_at_ms = opened.ends_at_ms
-    extended = False
-    if terms is not None and ends_at_ms is not None and terms.extended_to_ms > ends_at_ms:
-        ends_at_ms, extended = terms.extended_to_ms, True
-    if terms is not None and 0 <= terms.closed_at_ms <= now_ms:
+    ends_at_ms, closed_ms, extended = opened.ends_at_ms, -1, False
+    if (told := room.told_of(ledger)) is not None:
+        ends_ms, closed_ms = told.ends_at_ms, told.closed_at_ms
+        extended = ends_at_ms is not None and ends_ms > ends_at_ms
+        ends_at_ms = None if ends_ms == ENDLESS else ends_ms
+    elif (terms := room.terms_for(ledger)) is not None:
         closed_ms = terms.closed_at_ms
+        if ends_at_ms is not None and terms.extended_to_ms > ends_at_ms:
+            ends_at_ms, extended = terms.extended_to_ms, True
+    if 0 <= closed_ms <= now_ms:
         return "ended", closed_ms if ends_at_ms is None else min(closed_ms, ends_at_ms), extended
     if ends_at_ms is not None and now_ms >= ends_at_ms:
         return "ended", ends_at_ms, extended
@@ -279,14 +285,7 @@ def next_status_ms(room: Room, after_ms: int) -> int | None:
 
 def _status_moments(room: Room) -> Iterator[int]:
     for ledger in room.ledgers.values():
-        if ledger.opened is not None:
-            yield ledger.opened.starts_at_ms
-            if ledger.opened.ends_at_ms is not None:
-                yield ledger.opened.ends_at_ms
-        if room.rules.second_signals:
-            yield ledger.restock_planned[1]
-            if ledger.carts is not None:
-                yield ledger.carts.next_ms()
+        yield from _moments_of(room, ledger)
     if room.rules.second_signals:
         for urgency in room.urgencies.values():
             if urgency.below_since_ms >= 0:
@@ -294,3 +293,16 @@ def _status_moments(room: Room) -> Iterator[int]:
     for terms in room.terms.values():
         yield terms.extended_to_ms
         yield terms.closed_at_ms
+
+
+def _moments_of(room: Room, ledger: Ledger) -> Iterator[int]:
+    if ledger.opened is not None:
+        yield ledger.opened.starts_at_ms
+        if ledger.opened.ends_at_ms is not None:
+            yield ledger.opened.ends_at_ms
+    if (told := room.told_of(ledger)) is not None:
+        yield told.ends_at_ms
+        yield told.closed_at_ms
+        yield ledger.restock_planned[1]
+        if ledger.carts is not None:
+            yield ledger.carts.next_ms()

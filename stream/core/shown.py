@@ -21,6 +21,7 @@ from stream.core.stock import BOUGHT_BUCKET_MS
 from stream.core.suspicion import SUSPICION_RULES
 from stream.core.time import BUCKET_MS, NEVER_MS
 from stream.core.urgency import rank_of
+from stream.core.words import CORRECTIONS_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -162,6 +163,8 @@ class Shown:
             moments_ms.append(opened.starts_at_ms)
         if terms is not None:
             moments_ms.append(terms.closed_at_ms)
+        if (told := room.told_of(ledger)) is not None:
+            moments_ms.append(told.closed_at_ms)
         if ends_at_ms is not None:
             moments_ms += ends_at_ms, ends_at_ms - rules.ends_in_max_ms
         return min([moment_ms for moment_ms in moments_ms if moment_ms > now_ms], default=NEVER_MS)
@@ -232,4 +235,5 @@ def sale_of(ledger: Ledger, seen: Look, urgency: Urgency) -> Sale:
         urgency,
         [Suspicion(SUSPICION_RULES[place], *ledger.suspicions[place]) for place in sorted(ledger.suspicions)],
         ledger.gone,
+        [*seen.corrections[-CORRECTIONS_SHOWN:]],
     )

@@ -17,11 +17,12 @@ from msgspec import Struct
 from stream.core.distinct import Distinct
 from stream.core.forecast import MEMORY_S
 from stream.core.standing import EXPIRED, PAID, UNDONE
+from stream.core.words import Told, Words, close, extension, opening, told, with_word
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from stream.contract.events import Order, SaleOpened
+    from stream.contract.events import Order, SaleClosed, SaleExtended, SaleOpened
     from stream.core.carts import Carts
     from stream.core.forecast import Forecast, Silence
     from stream.core.shown import Shown
@@ -101,6 +102,7 @@ class Ledger:
     """
 
     __slots__ = (
+        "_told",
         "bought",
         "carters",
         "carters_with_order",
@@ -130,6 +132,7 @@ class Ledger:
         "suspicions",
         "taken",
         "users",
+        "words",
     )
 
     def __init__(self, sale_id: str, sku_id: str, exact_max: int) -> None:
@@ -162,6 +165,8 @@ class Ledger:
         self.paid_second = -1  # the latest one in which some of it was paid for
         self.said_ms = -1  # when a host last said something of it, by the partition's clock
         self.shown: Shown | None = None
+        self.words: Words = ()  # from the second edition on: its openings
+        self._told: tuple[Words, Words, Words, Told] | None = None
 
     # -- what the host says -----------------------------------------------------------------------------------------
     def open(self, event: SaleOpened) -> bool:
@@ -170,6 +175,7 @@ class Ledger:
         # A plan is a word about the next restock, not a term: it counts whichever opening said it.
         if event.restock_planned_at_ms is not None:
             self.plan_restock(event.event_time_ms, event.restock_planned_at_ms)
+        self.words = with_word(self.words, opening(event))
         if self.opened is not None and _rank(event) <= _rank(self.opened):
             return False
         self.opened = event
@@ -362,6 +368,14 @@ class Ledger:
         opened = self.opened
         return None if opened is None else opened.offered + self.restocked - self.held - self.sold - self.gone
 
+    def told(self, whole: SaleTerms | None, own: SaleTerms | None) -> Told:
+        """What follows from all that was said of its terms, of the whole sale and of this SKU alone."""
+        of_sale, of_sku = whole.words if whole else (), own.words if own else ()
+        kept = self._told
+        if kept is None or kept[0] is not self.words or kept[1] is not of_sale or kept[2] is not of_sku:
+            kept = self._told = self.words, of_sale, of_sku, told((*self.words, *of_sale, *of_sku))
+        return kept[3]
+
     @property
     def carters_without_order(self) -> int:
         """Distinct people who carted this and hold or bought none of it. Once sketched: a lower bound."""
@@ -410,25 +424,31 @@ def sale_of_terms(key: str) -> str:
 class SaleTerms:
     """What holds for a whole sale or for one SKU of it: extensions and the close. Order of arrival does not matter."""
 
-    __slots__ = ("closed_at_ms", "extended_to_ms", "said_ms")
+    __slots__ = ("closed_at_ms", "extended_to_ms", "said_ms", "words")
 
     def __init__(self, extended_to_ms: int = -1, closed_at_ms: int = -1, said_ms: int = -1) -> None:
+        self.words: Words = ()  # from the second edition on these decide
         self.extended_to_ms = extended_to_ms
         self.closed_at_ms = closed_at_ms
         self.said_ms = said_ms  # when the host last said something, by the partition's clock
 
-    def extend(self, ends_at_ms: int) -> None:
-        """The furthest end that was announced holds."""
-        self.extended_to_ms = max(self.extended_to_ms, ends_at_ms)
+    def extend(self, event: SaleExtended) -> None:
+        """The furthest end that was announced holds; from the second edition on the last one that was said."""
+        self.extended_to_ms = max(self.extended_to_ms, event.ends_at_ms)
+        self.words = with_word(self.words, extension(event))
 
-    def close(self, at_ms: int) -> None:
-        """The first close holds."""
-        self.closed_at_ms = at_ms if self.closed_at_ms < 0 else min(self.closed_at_ms, at_ms)
+    def close(self, event: SaleClosed, at_ms: int) -> None:
+        """The first close holds; from the second edition on until a word takes it back."""
+        self.closed_at_ms = _first(self.closed_at_ms, at_ms)
+        self.words = with_word(self.words, close(event, at_ms))
 
     def and_of(self, other: SaleTerms) -> SaleTerms:
         """Both together."""
         said_ms = max(self.said_ms, other.said_ms)
-        both = SaleTerms(max(self.extended_to_ms, other.extended_to_ms), self.closed_at_ms, said_ms)
-        if other.closed_at_ms >= 0:
-            both.close(other.closed_at_ms)
-        return both
+        closed_at_ms = _first(self.closed_at_ms, other.closed_at_ms)
+        return SaleTerms(max(self.extended_to_ms, other.extended_to_ms), closed_at_ms, said_ms)
+
+
+def _first(closed_at_ms: int, other_ms: int) -> int:
+    """The earlier close of two; −1: there was none."""
+    return max(closed_at_ms, other_ms) if min(closed_at_ms, other_ms) < 0 else min(closed_at_ms, other_ms)

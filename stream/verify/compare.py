@@ -14,9 +14,9 @@ from stream.contract.overlay import SaleStatus
 from stream.verify.figures import RATE_NAMES, Fraction, MoneyFigures, RateKey, RoomFigures, SaleFigures, SaleKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from stream.contract.overlay import Claim, Count, Overlay, Sale
+    from stream.contract.overlay import Claim, Count, Overlay, Sale, SaleCorrection
     from stream.verify.figures import DepartureFigures
 
 TOLERATED_ERRORS = 2.0
@@ -183,9 +183,17 @@ def _sale(where: str, ours: SaleFigures, theirs: Sale) -> Iterator[Figure]:
             yield Figure(f"{where} {name}", getattr(ours, name), getattr(theirs, name))
     yield _count(f"{where} carters_without_order", ours.carters_without_order, theirs.carters_without_order)
     yield from _suspicions(where, ours, theirs)
+    for place in range(max(len(ours.corrections), len(theirs.corrections))):
+        recounted, published = (_corrected(each[place:]) for each in (ours.corrections, theirs.corrections))
+        yield Figure(f"{where} correction {place + 1}", recounted, published)
     if theirs.offered is not None and theirs.available is not None:
         offered = theirs.offered + theirs.restocked + theirs.oversold
-        yield Figure(f"{where} ledger adds up", offered, theirs.available + theirs.held + theirs.sold)
+        yield Figure(f"{where} ledger adds up", offered, theirs.available + theirs.held + theirs.sold + theirs.gone)
+
+
+def _corrected(corrections: Sequence[SaleCorrection]) -> str | None:
+    """The first of these, as text."""
+    return next((f"{each.what} {each.before} -> {each.now} {each.said_at_ms}" for each in corrections), None)
 
 
 def _suspicions(where: str, ours: SaleFigures, theirs: Sale) -> Iterator[Figure]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct, field
 
+from stream.contract.overlay import SaleCorrection
+
 if TYPE_CHECKING:
     from stream.contract.events import SaleOpened
 
@@ -82,6 +84,7 @@ class SaleFigures(Struct, frozen=True, kw_only=True):
     extended: bool
     heard_of: bool = True
     suspicions: dict[str, tuple[int, int]] = field(default_factory=dict)
+    corrections: list[SaleCorrection] = field(default_factory=list)
 
 
 class DepartureFigures(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from stream.contract.events import Order, OrderLine, OrderStatus, SaleOpened
+from stream.contract.events import Order, OrderLine, OrderStatus
 from stream.contract.overlay import FIRST_SIGNALS
 from stream.verify.suspicion import OrderSeen
 
@@ -99,6 +99,5 @@ class OrderFacts(Struct):
 class SaleFacts(Struct):
     """What was said of one SKU of one sale."""
 
-    openings: list[SaleOpened] = field(default_factory=list)
     restocked: int = 0
     forgotten: Counter[str] = field(default_factory=Counter)  # units of orders that are not remembered, by standing

@@ -39,6 +39,7 @@ from stream.verify.figures import (
     SaleKey,
     Terms,
 )
+from stream.verify.host_words import HostWords
 from stream.verify.order_count import count_suspects, is_no_one, orders_seen
 from stream.verify.order_facts import OrderFacts, SaleFacts, words_of
 from stream.verify.session_count import Facts, SessionCount
@@ -55,6 +56,7 @@ __all__ = ["Assumptions", "RoomCount"]
 K = TypeVar("K")
 NEVER_MS = -1
 FORGET_LATER_MS = 3_600_000
+CORRECTIONS_SHOWN = 3
 
 
 class RoomCount:
@@ -73,9 +75,7 @@ class RoomCount:
         self._orders: dict[str, OrderFacts] = {}
         self._met: dict[str, tuple[str, str, set[str]]] = {}  # orders, also those that are yet to be applied
         self._sales: dict[SaleKey, SaleFacts] = defaultdict(SaleFacts)
-        # By sale and SKU; None: said of the whole sale.
-        self._extended_to_ms: dict[tuple[str, str | None], int] = {}
-        self._closed_at_ms: dict[tuple[str, str | None], int] = {}
+        self._words = HostWords()
 
     def assume(self, assumptions: Assumptions) -> None:
         """Figures from now on are those under these settings."""
@@ -216,16 +216,16 @@ class RoomCount:
     def _apply_sale(self, event: SaleOpened | SaleRestocked | SaleExtended | SaleClosed, effective_ms: int) -> None:
         match event:
             case SaleOpened():
-                self._sales[self._hear_of(event.sale_id, event.sku_id)].openings.append(event)
+                key = self._hear_of(event.sale_id, event.sku_id)
+                self._sales[key]  # it is known from now on
+                self._words.opened(key, event)
             case SaleRestocked():
                 self._sales[self._hear_of(event.sale_id, event.sku_id)].restocked += event.quantity
-            case SaleExtended():
+            case SaleExtended() | SaleClosed():
                 self._hear_of_all(event.sale_id)
-                _note_latest(self._extended_to_ms, self._what(event), event.ends_at_ms)
-            case SaleClosed():
-                self._hear_of_all(event.sale_id)
-                what = self._what(event)
-                self._closed_at_ms[what] = min(effective_ms, self._closed_at_ms.get(what, effective_ms))
+                # The first edition of the contract knew whole sales only.
+                sku_id = event.sku_id if self._edition > FIRST_EDITION else None
+                self._words.said(event.sale_id, sku_id, event, effective_ms)
 
     def _hear_of_all(self, sale_id: str) -> None:
         self._session.heard_of.update(key for key in self._sales if key.sale_id == sale_id)
@@ -234,10 +234,6 @@ class RoomCount:
         key = SaleKey(sale_id, sku_id)
         self._session.heard_of.add(key)
         return key
-
-    def _what(self, event: SaleExtended | SaleClosed) -> tuple[str, str | None]:
-        """The sale and the SKU that it is about; the first edition knew whole sales only."""
-        return event.sale_id, event.sku_id if self._edition > FIRST_EDITION else None
 
     def _meet(self, people: set[str], user_id: str) -> None:
         if not is_no_one(user_id, self._edition):
@@ -331,9 +327,9 @@ class RoomCount:
     # -- figures ----------------------------------------------------------------------------------------------------
     def terms(self, key: SaleKey, as_of_ms: int) -> Terms:
         """What a host said of a sale."""
-        sale = self._sales.get(key, SaleFacts())
-        opened = max(sale.openings, key=lambda event: (event.event_time_ms, event.event_id), default=None)
-        return Terms(opened, sale.restocked, *self._terms(key, opened, as_of_ms))
+        sale, words = self._sales.get(key, SaleFacts()), self._words
+        status = words.status(key, as_of_ms, self._assumptions.signals_edition)
+        return Terms(words.opening(key), sale.restocked, *status)
 
     def order(self, order_id: str) -> OrderFacts:
         """What is known of an order that was heard of."""
@@ -431,10 +427,11 @@ class RoomCount:
 
     def _ledger(self, key: SaleKey, units: Units, as_of_ms: int) -> SaleFigures:
         sale = self._sales.get(key, SaleFacts())
-        opened = max(sale.openings, key=lambda event: (event.event_time_ms, event.event_id), default=None)
+        words, signals_edition = self._words, self._assumptions.signals_edition
+        opened = words.opening(key)
         left = None if opened is None else opened.offered + sale.restocked - units.held - units.sold - units.gone
         limit = None if opened is None else opened.per_user_limit
-        status, ends_at_ms, extended = self._terms(key, opened, as_of_ms)
+        status, ends_at_ms, extended = words.status(key, as_of_ms, signals_edition)
         return SaleFigures(
             status=status,
             offered=None if opened is None else opened.offered,
@@ -450,26 +447,5 @@ class RoomCount:
             heard_of=key in self._session.heard_of,
             ends_at_ms=ends_at_ms,
             extended=extended,
+            corrections=words.corrections(key, signals_edition)[-CORRECTIONS_SHOWN:],
         )
-
-    def _terms(self, key: SaleKey, opened: SaleOpened | None, as_of_ms: int) -> tuple[str, int | None, bool]:
-        """Status, end and whether it was extended. An extension that shortens is none; a close ends a sale for good."""
-        if opened is None:
-            return "unknown", None, False
-        said_of = ((key.sale_id, None), (key.sale_id, key.sku_id))
-        ends_at_ms = opened.ends_at_ms
-        extended_to_ms = max(self._extended_to_ms.get(what, 0) for what in said_of)
-        extended = ends_at_ms is not None and extended_to_ms > ends_at_ms
-        if extended:
-            ends_at_ms = extended_to_ms
-        closes_ms = [self._closed_at_ms[what] for what in said_of if what in self._closed_at_ms]
-        closed_at_ms = min(closes_ms, default=None)
-        if closed_at_ms is not None and closed_at_ms <= as_of_ms:
-            return "ended", closed_at_ms if ends_at_ms is None else min(closed_at_ms, ends_at_ms), extended
-        if ends_at_ms is not None and ends_at_ms <= as_of_ms:
-            return "ended", ends_at_ms, extended
-        return "scheduled" if as_of_ms < opened.starts_at_ms else "open", ends_at_ms, extended
-
-
-def _note_latest(latest_ms: dict[K, int], key: K, at_ms: int) -> None:
-    latest_ms[key] = max(at_ms, latest_ms.get(key, at_ms))

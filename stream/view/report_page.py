@@ -307,7 +307,20 @@ class _Page:
         more = len(made.corrections) - ROWS_MAX if len(made.corrections) > ROWS_MAX else 0
         more += made.corrections_left_out
         told = f'<p class="note">{escape(words.more.format(n=grouped(more)))}</p>' if more else ""
-        return self._section(words.corrections, table + told, words.corrections_note)
+        return self._section(words.corrections, self._taken_back() + table + told, words.corrections_note)
+
+    def _taken_back(self) -> str:
+        """What the newest words took back, product by product."""
+        words = self._words
+        rows = []
+        for product in self._made.products:
+            for each in product.ledger.corrections if product.ledger is not None else ():
+                was, now = (_corrected(each.what, value, words.none_said) for value in (each.before, each.now))
+                rows.append([_moment(each.said_at_ms), *self._named(product), words.taken_back[each.what], was, now])
+        if not rows:
+            return ""
+        head = [words.at, words.product, words.sale, words.what_changed, words.before, words.since_then]
+        return _table(head, rows, ids=(1, 2), when=(0,))
 
     # -- the end -------------------------------------------------------------------------------------------------------
     def _quality(self) -> str:
@@ -423,6 +436,12 @@ def _value(value: Any, unit: str) -> str:
     if unit == "ms":
         return duration(int(value))
     return grouped(int(value))
+
+
+def _corrected(what: str, value: int | None, none_said: str) -> str:
+    if value is None:
+        return none_said
+    return grouped(value) if what == "offered" else _moment(value)
 
 
 def _said(name: str, value: Any) -> str:

@@ -92,6 +92,11 @@ class ReportWords:
     reason: str
     corrections: str
     corrections_note: str
+    taken_back: dict[str, str]
+    what_changed: str
+    before: str
+    since_then: str
+    none_said: str
     none_of_these: str
     word: str
     at: str
@@ -201,7 +206,12 @@ EN = ReportWords(
     withheld_note="These failed their rule, and were not said.",
     reason="reason",
     corrections="Corrections",
-    corrections_note="Words of the host that changed what had been said of a sale.",
+    corrections_note="Words of the host that changed what had been said of a sale; first those that took it back.",
+    taken_back={"ends_at_ms": "end", "closed_at_ms": "close", "offered": "units offered"},
+    what_changed="taken back",
+    before="before",
+    since_then="since then",
+    none_said="none",
     none_of_these="None.",
     word="word",
     at="at",
@@ -314,7 +324,12 @@ ZH_CN = ReportWords(
     withheld_note="以下声明未通过规则，没有展示。",
     reason="原因",
     corrections="更正",
-    corrections_note="主播改变此前活动信息的发言。",
+    corrections_note="主播改变此前活动信息的发言；最近撤回的内容列在最前。",
+    taken_back={"ends_at_ms": "结束时间", "closed_at_ms": "关闭", "offered": "投放件数"},
+    what_changed="撤回内容",
+    before="此前",
+    since_then="此后",
+    none_said="无",
     none_of_these="无。",
     word="更正",
     at="时间",

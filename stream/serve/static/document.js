@@ -45,6 +45,7 @@ const sale = shape({
   urgency,
   suspicions: maybe(list(shape({ rule: str, orders: int, units: int }))),
   gone: maybe(int),
+  corrections: maybe(list(shape({ what: str, before: maybe(int), now: maybe(int), said_at_ms: int }))),
 });
 const claim = shape({
   id: str,

@@ -7,7 +7,7 @@ import pytest
 
 from stream.core.rules import Rules
 from stream.core.stock import RECENT_BUCKETS, Ledger, OrderState, SaleTerms
-from tests.support.events import T0_S, at, line, new_room, opened, order
+from tests.support.events import T0_S, at, closed, extended, line, new_room, opened, order
 
 if TYPE_CHECKING:
     from stream.core.room import Room
@@ -389,22 +389,22 @@ def test_a_ledger_keeps_no_seconds_older_than_its_windows() -> None:
 # -- the sale as a whole -----------------------------------------------------------------------------------------------
 def test_the_furthest_end_that_was_announced_holds() -> None:
     terms = SaleTerms()
-    terms.extend(at(700))
-    terms.extend(at(650))
+    terms.extend(extended(700))
+    terms.extend(extended(650))
     assert terms.extended_to_ms == at(700)
 
 
 def test_the_first_close_holds() -> None:
     terms = SaleTerms()
     assert terms.closed_at_ms == -1
-    terms.close(at(20))
-    terms.close(at(10))
-    terms.close(at(30))
+    terms.close(closed(), at(20))
+    terms.close(closed(), at(10))
+    terms.close(closed(), at(30))
     assert terms.closed_at_ms == at(10)
 
 
 def test_a_close_at_the_epoch_is_a_close() -> None:
     terms = SaleTerms()
-    terms.close(0)
-    terms.close(5)
+    terms.close(closed(), 0)
+    terms.close(closed(), 5)
     assert terms.closed_at_ms == 0

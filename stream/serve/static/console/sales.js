@@ -171,6 +171,16 @@ function whenOf(sale, nowMs, strings) {
   return sale.extended ? `${text} · ${words.extended}` : text;
 }
 
+/** What a host took back; of a newer word that is not known here, nothing. */
+function correctionOf({ what, before, now }, words) {
+  const pattern = words.corrections[what];
+  const told = (value) => {
+    if (value === null || value === undefined) return words.noEnd;
+    return what === "offered" ? grouped(value) : timeOfDay(value);
+  };
+  return pattern ? fill(pattern, { before: told(before), now: told(now) }) : "";
+}
+
 /** What is to be said besides: warnings first. */
 function paceOf(sale, strings) {
   const words = strings.console.sale;
@@ -188,6 +198,10 @@ function paceOf(sale, strings) {
   if (sale.over_limit > 0) add("warn-limit", fill(words.overLimit, { n: grouped(sale.over_limit) }));
   if (sale.restock_planned_at_ms !== null && sale.restock_planned_at_ms !== undefined) {
     add("restock", fill(strings.restockAt, { time: timeOfDay(sale.restock_planned_at_ms, false) }));
+  }
+  for (const each of sale.corrections ?? []) {
+    const text = correctionOf(each, words);
+    if (text) add(`corrected-${each.what}-${each.said_at_ms}`, text, fill(help.corrected, { time: timeOfDay(each.said_at_ms) }));
   }
   if (sale.velocity.units !== 0) {
     const n = `${sale.velocity.units > 0 ? "+" : "−"}${grouped(Math.abs(sale.velocity.units))}`;

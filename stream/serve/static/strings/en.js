@@ -86,6 +86,7 @@ export const EN = {
     endsIn: "Ends in",
     ended: "Ended",
     extended: "extended",
+    corrected: "end corrected",
     bought: "{who} bought {sku}",
     boughtMany: "{who} bought {n} × {sku}",
     watching: "{n} watching",
@@ -259,6 +260,12 @@ export const EN = {
       },
       released: "{n} released",
       gone: "{n} not back",
+      corrections: {
+        ends_at_ms: "end corrected to {now}, was {before}",
+        closed_at_ms: "not closed after all, was closed at {before}",
+        offered: "offered corrected to {now}, was {before}",
+      },
+      noEnd: "none",
       restocked: "restocked {n}",
       starts: "starts in {time}",
       ends: "ends in {time}",
@@ -269,6 +276,7 @@ export const EN = {
     },
     saleHelp: {
       left: "left = offered + restocked − held − sold − not back, never below 0.",
+      corrected: "The host took back what was said before, at {time}.",
       gone: "Units of cancelled and refunded orders that did not come back into the sale, by the shop's word.",
       held: "Units of orders placed, not yet paid, whose hold has not run out.",
       sold: "Units of orders paid and neither cancelled nor refunded.",

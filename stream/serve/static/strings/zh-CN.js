@@ -84,6 +84,7 @@ export const ZH_CN = {
     endsIn: "距结束",
     ended: "已结束",
     extended: "已延长",
+    corrected: "结束时间已更正",
     bought: "{who} 买了 {sku}",
     boughtMany: "{who} 买了 {sku} {n} 件",
     watching: "{n} 人在看",
@@ -257,6 +258,12 @@ export const ZH_CN = {
       },
       released: "{n} 件已释放",
       gone: "{n} 件未退回",
+      corrections: {
+        ends_at_ms: "结束时间更正为 {now}，此前为 {before}",
+        closed_at_ms: "关闭已撤回，此前于 {before} 关闭",
+        offered: "投放更正为 {now}，此前为 {before}",
+      },
+      noEnd: "无",
       restocked: "含补货 {n} 件",
       starts: "{time} 后开始",
       ends: "{time} 后结束",
@@ -267,6 +274,7 @@ export const ZH_CN = {
     },
     saleHelp: {
       left: "剩余 = 投放 + 补货 − 占用 − 已售 − 未退回，不小于 0。",
+      corrected: "主播于 {time} 撤回了此前的说法。",
       gone: "已取消或退款，但店家表示未退回本次活动的件数。",
       held: "已下单、未支付、占用未到期的件数。",
       sold: "已支付且未取消、未退款的件数。",

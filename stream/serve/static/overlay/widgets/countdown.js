@@ -9,6 +9,8 @@ import { Widget } from "../widget.js";
 
 /** How long "started" and "ended" stand. */
 const AFTER_MS = 10_000;
+/** How long it is said that the end is another one than was said. */
+const CORRECTED_MS = 60_000;
 /** A start further off is a date, not a countdown. */
 const AHEAD_MAX_MS = 24 * 3_600_000;
 
@@ -64,15 +66,24 @@ export class CountdownWidget extends Widget {
       label: over ? "" : words[kind],
       time: over ? (kind === "endsIn" ? words.ended : words.started) : countdown(leftMs, strings),
       extended: extended && !over,
+      corrected: !over && this.#isCorrected(sale_id, sku_id),
       last: !over && leftMs <= 10_000,
     };
+  }
+
+  /** Whether the end that was shown has just been taken back: the countdown has jumped, and nobody was late. */
+  #isCorrected(saleId, skuId) {
+    const { room } = this.context;
+    const sale = room.overlay?.sales.find((each) => each.sale_id === saleId && each.sku_id === skuId);
+    const since = room.now() - CORRECTED_MS;
+    return (sale?.corrections ?? []).some((each) => each.what !== "offered" && each.said_at_ms > since);
   }
 
   build() {
     const name = h("span.name");
     const label = h("span.unit");
     const time = h("span.figure.time", { role: "timer" });
-    const chip = h("span.chip", { hidden: true }, this.context.strings.overlay.extended);
+    const chip = h("span.chip", { hidden: true });
     this.append(h("div.plate", {}, h("div.head", {}, name, chip), h("div.says", {}, label, time)));
     this.#parts = { name, label, time, chip };
   }
@@ -83,8 +94,10 @@ export class CountdownWidget extends Widget {
     if (before?.name !== view.name) name.replaceChildren(foreign(view.name));
     setText(time, view.time);
     this.toggleAttribute("data-last", view.last);
-    chip.hidden = !view.extended;
-    if (before !== null && view.atMs > before.atMs) pulse(chip.hidden ? this : chip);
+    const words = this.context.strings.overlay;
+    chip.hidden = !view.extended && !view.corrected;
+    setText(chip, view.corrected ? words.corrected : view.extended ? words.extended : "");
+    if (before !== null && (view.atMs > before.atMs || (view.corrected && !before.corrected))) pulse(chip.hidden ? this : chip);
   }
 
   changesIn(view) {

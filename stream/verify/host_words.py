@@ -1,0 +1,113 @@
+"""What a host said of a room's sales, kept as it was said; what follows from it is worked out when it is asked for.
+
+Under the first edition of signals the furthest end and the first close held. From the second on the newest word
+decides, by its event time, then its id; what it takes back is a correction.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from stream.contract.events import SaleClosed, SaleExtended, SaleOpened
+from stream.contract.overlay import FIRST_SIGNALS, SaleCorrection
+
+if TYPE_CHECKING:
+    from stream.verify.figures import SaleKey
+
+# So many of the newest openings of a SKU count, and so many of the other words about it, and about the whole sale.
+NEWEST = 16
+Status = tuple[str, int | None, bool]
+
+
+class HostWords:
+    """The words about the terms of all sales of a room."""
+
+    def __init__(self) -> None:
+        self._openings: defaultdict[SaleKey, list[SaleOpened]] = defaultdict(list)
+        # By sale and SKU (None: the whole sale); of a close with the moment at which it counts.
+        self._others: defaultdict[tuple[str, str | None], list[tuple[SaleExtended | SaleClosed, int]]] = defaultdict(
+            list
+        )
+
+    def opened(self, key: SaleKey, event: SaleOpened) -> None:
+        """A sale was opened, or opened again."""
+        self._openings[key].append(event)
+
+    def said(self, sale_id: str, sku_id: str | None, event: SaleExtended | SaleClosed, effective_ms: int) -> None:
+        """A sale was extended or closed; all of it, or one SKU."""
+        self._others[sale_id, sku_id].append((event, effective_ms))
+
+    def opening(self, key: SaleKey) -> SaleOpened | None:
+        """The opening that holds; None: there was none."""
+        return max(self._openings.get(key, ()), key=_when, default=None)
+
+    def status(self, key: SaleKey, as_of_ms: int, signals_edition: int) -> Status:
+        """Status, end, and whether that is later than the opening says."""
+        opened = self.opening(key)
+        if opened is None:
+            return "unknown", None, False
+        end_ms, closed_ms = self._held(key, opened) if signals_edition == FIRST_SIGNALS else self._told(key)[:2]
+        extended = end_ms is not None and opened.ends_at_ms is not None and end_ms > opened.ends_at_ms
+        if closed_ms is not None and closed_ms <= as_of_ms:
+            return "ended", closed_ms if end_ms is None else min(closed_ms, end_ms), extended
+        if end_ms is not None and end_ms <= as_of_ms:
+            return "ended", end_ms, extended
+        return "scheduled" if as_of_ms < opened.starts_at_ms else "open", end_ms, extended
+
+    def corrections(self, key: SaleKey, signals_edition: int) -> list[SaleCorrection]:
+        """What was taken back, in the order of the words that did; under the first edition nothing was."""
+        return [] if signals_edition == FIRST_SIGNALS or not self._openings.get(key) else self._told(key)[2]
+
+    def _held(self, key: SaleKey, opened: SaleOpened) -> tuple[int | None, int | None]:
+        """The furthest end and the first close."""
+        others = [each for what in _about(key) for each in self._others.get(what, ())]
+        ends_ms = [event.ends_at_ms for event, _ in others if isinstance(event, SaleExtended)]
+        closes_ms = [at_ms for event, at_ms in others if isinstance(event, SaleClosed)]
+        end_ms = opened.ends_at_ms
+        return None if end_ms is None else max([end_ms, *ends_ms]), min(closes_ms, default=None)
+
+    def _told(self, key: SaleKey) -> tuple[int | None, int | None, list[SaleCorrection]]:
+        """End, close and corrections, word by word."""
+        words: list[tuple[SaleOpened | SaleExtended | SaleClosed, int]] = [
+            (event, -1) for event in sorted(self._openings[key], key=_when)[-NEWEST:]
+        ]
+        for what in _about(key):
+            words += sorted(self._others.get(what, ()), key=lambda each: _when(each[0]))[-NEWEST:]
+        words.sort(key=lambda each: _when(each[0]))
+        first = next(place for place, (event, _) in enumerate(words) if isinstance(event, SaleOpened))
+        # What was said before the sale was opened for the first time is of that sale, and the opening leaves it.
+        before, after = words[:first], words[first:]
+        closes_ms = [at_ms for event, at_ms in before if isinstance(event, SaleClosed)]
+        closed_ms = min(closes_ms, default=None)
+        opened = after[0][0]
+        assert isinstance(opened, SaleOpened)  # noqa: S101 — for mypy: it was looked for
+        end_ms, offered = opened.ends_at_ms, opened.offered
+        if end_ms is not None:
+            end_ms = max([end_ms, *(event.ends_at_ms for event, _ in before if isinstance(event, SaleExtended))])
+        found: list[SaleCorrection] = []
+        for event, at_ms in after[1:]:
+            if isinstance(event, SaleClosed):
+                closed_ms = at_ms if closed_ms is None else min(closed_ms, at_ms)
+                continue
+            said_ms, was_ms = event.event_time_ms, end_ms
+            if closed_ms is not None:
+                found.append(SaleCorrection("closed_at_ms", closed_ms, None, said_ms))
+                closed_ms = None
+            if isinstance(event, SaleOpened) or end_ms is not None:
+                end_ms = event.ends_at_ms
+            if end_ms is not None and (was_ms is None or end_ms < was_ms):
+                found.append(SaleCorrection("ends_at_ms", was_ms, end_ms, said_ms))
+            if isinstance(event, SaleOpened):
+                if event.offered < offered:
+                    found.append(SaleCorrection("offered", offered, event.offered, said_ms))
+                offered = event.offered
+        return end_ms, closed_ms, found
+
+
+def _when(event: SaleOpened | SaleExtended | SaleClosed) -> tuple[int, str]:
+    return event.event_time_ms, event.event_id
+
+
+def _about(key: SaleKey) -> tuple[tuple[str, str | None], tuple[str, str | None]]:
+    return (key.sale_id, None), (key.sale_id, key.sku_id)
