@@ -15,6 +15,7 @@ estimate.
 
 from __future__ import annotations
 
+from collections import Counter
 from math import sqrt
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from stream.core.time import BUCKET_MS
 from stream.core.windows import Z_95, sample_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from stream.core.rules import Rules
     from stream.core.stock import Ledger
@@ -33,6 +34,8 @@ NEVER = -1
 Saved = tuple[int, int, int]
 # What is over is forgotten when there is twice as much as after the last time, and at least this.
 SWEEP_FROM = 1_024
+# Of so many SKUs each is asked who carted it; of more it is noted who carted which.
+FEW_LEDGERS = 8
 # A record that is late by all that is allowed, and waited in the merge, still finds what was known of its person.
 MARGIN_MS = 60_000
 
@@ -98,6 +101,31 @@ class Carts:
         if len(self.added) + len(self._emptied) > self._sweep_at or len(self.added) > self._people_max:
             self._sweep()
         return is_new
+
+    def add_all(self, people: Sequence[tuple[str, int, int]]) -> list[str]:
+        """`add` for each of them: (person, units, ms). Returns who is new here."""
+        added = self.added
+        known = len(added) + len(self._emptied) + len(people)
+        if self._emptied or self.bits or known > min(self._sweep_at, self._people_max):
+            return [user_id for user_id, units, at_ms in people if self.add(user_id, units, at_ms)]
+        new: list[str] = []
+        seconds: list[int] = []
+        changed, with_order, left, edge = self.changed, self._with_order, self._left, self._edge
+        for user_id, units, at_ms in people:
+            if user_id in added:
+                self._add_to(user_id, units, at_ms)
+                continue
+            added[user_id] = at_ms
+            changed[user_id] = None
+            new.append(user_id)
+            if units > 1:
+                self._units[user_id] = units
+            second = at_ms // BUCKET_MS
+            if user_id not in with_order and second > edge and left.get(user_id, NEVER) <= at_ms:
+                seconds.append(second)
+        for second, people_in_it in Counter(seconds).items():
+            self._count(second, people_in_it)
+        return new
 
     def _add_to(self, user_id: str, units: int, at_ms: int) -> None:
         if at_ms <= self._emptied.get(user_id, NEVER) or (self.bits and not sample_of((user_id,), self.bits)):
@@ -276,21 +304,37 @@ class Carts:
 class People:
     """Of one room: who has something in a cart, and who of its people went away."""
 
-    __slots__ = ("_holders_sweep_at", "_keep_ms", "_newest_ms", "_sweep_at", "changed", "holders", "left")
+    __slots__ = ("_holders", "_holders_sweep_at", "_keep_ms", "_ledgers", "_newest_ms", "_sweep_at", "changed", "left")
 
     def __init__(self, rules: Rules) -> None:
         self._keep_ms = rules.cart_max_age_ms + rules.allowed_lateness_ms + MARGIN_MS
         self.left: dict[str, int] = {}  # person → latest leave, in ms, until they enter again
-        self.holders: dict[str, tuple[Ledger, ...]] = {}  # person → what they have carted, some of it long ago
+        self._ledgers: list[Ledger] = []  # those with carts
+        # Person → what they have carted, some of it long ago. None while the ledgers are few: these are asked.
+        self._holders: dict[str, tuple[Ledger, ...]] | None = None
         self.changed: dict[str, None] = {}
         self._newest_ms = NEVER
         self._sweep_at = self._holders_sweep_at = SWEEP_FROM
 
-    def carted(self, ledger: Ledger, user_id: str) -> None:
-        """Somebody may have carts of this SKU and sale from now on."""
-        held = self.holders.get(user_id, ())
-        if ledger not in held:
-            self.holders[user_id] = (*held, ledger)
+    def has_carts(self, ledger: Ledger) -> None:
+        """There are carts of this SKU and sale from now on."""
+        self._ledgers.append(ledger)
+        if self._holders is None and len(self._ledgers) > FEW_LEDGERS:
+            self._find_holders()
+
+    def carted(self, ledger: Ledger, new: Sequence[str]) -> None:
+        """These people may have carts of this SKU and sale from now on, and had none before."""
+        holders = self._holders
+        if holders is not None:
+            for user_id in new:
+                held = holders.get(user_id, ())
+                if ledger not in held:
+                    holders[user_id] = (*held, ledger)
+
+    def holding(self, user_id: str) -> list[tuple[Ledger, Carts]]:
+        """What somebody has carted, and their carts."""
+        ledgers = self._ledgers if self._holders is None else self._holders.get(user_id, ())
+        return [(ledger, carts) for ledger in ledgers if (carts := ledger.carts) is not None and user_id in carts.added]
 
     def leave(self, user_id: str, at_ms: int) -> None:
         """Somebody was heard to leave."""
@@ -305,7 +349,7 @@ class People:
         self._move(user_id, None)
 
     def _move(self, user_id: str, left_ms: int | None) -> None:
-        held = [(ledger, carts) for ledger in self.holders.get(user_id, ()) if (carts := ledger.carts) is not None]
+        held = self.holding(user_id)
         before = [carts.second_of(user_id) for _, carts in held]
         if left_ms is None:
             self.left.pop(user_id, None)
@@ -323,16 +367,17 @@ class People:
             del self.left[user_id]
         self._sweep_at = max(SWEEP_FROM, 2 * len(self.left))
 
-    def sweep_holders(self, ledgers: Iterable[Ledger]) -> None:
-        """Forget who has nothing in a cart any more, now and then; `ledgers`: of the room."""
-        if len(self.holders) <= self._holders_sweep_at:
-            return
-        self.holders = {}
-        for ledger in ledgers:
+    def sweep_holders(self) -> None:
+        """Forget who has nothing in a cart any more, now and then."""
+        if self._holders is not None and len(self._holders) > self._holders_sweep_at:
+            self._find_holders()
+
+    def _find_holders(self) -> None:
+        self._holders = {}
+        for ledger in self._ledgers:
             if ledger.carts is not None:
-                for user_id in ledger.carts.added:
-                    self.carted(ledger, user_id)
-        self._holders_sweep_at = max(SWEEP_FROM, 2 * len(self.holders))
+                self.carted(ledger, [*ledger.carts.added])
+        self._holders_sweep_at = max(SWEEP_FROM, 2 * len(self._holders))
 
     def take_changed(self) -> dict[str, int]:
         """Leaves that changed since the last call; −1: came back."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stream.contract.events import Comment, Like, PersonEvent
     from stream.core.carts import People
     from stream.core.room import Room
+    from stream.core.stock import Ledger
 
     Seconds = int | Sequence[int]
 
@@ -99,16 +100,29 @@ def _fold_carts(room: Room, crowd: Crowd) -> None:
     added = crowd if all(is_added) else crowd.those(is_added)
     if added.events:
         _count_cart_adds(room, added)
-    people = room.cart_people
+    if added is crowd:
+        _put_into_carts(room, crowd)
+        return
     for event, at_ms in zip(crowd.events, crowd.at_ms, strict=True):
-        if type(event) is not CartAdd:
+        if type(event) is CartAdd:
+            _put_into_carts(room, Crowd((event,), (at_ms,), at_ms // BUCKET_MS))
+        else:
             room.remove_from_cart(event, at_ms)
-        elif event.sale_id is not None:
-            ledger = room.ledger(event.sale_id, event.sku_id)
-            if ledger is not None and event.user_id not in room.strangers:
-                ledger.add_carter(event.user_id)
-                if people is not None:
-                    room.put_into_cart(ledger, event.user_id, event.quantity, at_ms)
+
+
+def _put_into_carts(room: Room, crowd: Crowd) -> None:
+    cart_adds: Sequence[CartAdd] = crowd.events
+    strangers, people = room.strangers, room.cart_people
+    of_ledgers: dict[Ledger, list[tuple[str, int, int]]] = {}
+    for added, at_ms in zip(cart_adds, crowd.at_ms, strict=True):
+        if added.sale_id is not None:
+            ledger = room.ledger(added.sale_id, added.sku_id)
+            if ledger is not None and added.user_id not in strangers:
+                of_ledgers.setdefault(ledger, []).append((added.user_id, added.quantity, at_ms))
+    for ledger, adds in of_ledgers.items():
+        ledger.add_carters([user_id for user_id, _, _ in adds])
+        if people is not None:
+            room.put_into_carts(ledger, people, adds)
 
 
 def _count_cart_adds(room: Room, crowd: Crowd) -> None:

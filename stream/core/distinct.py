@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from stream.contract.overlay import Count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 LG_K = 14
 # What a member's value is before an audience has one for it.
@@ -60,16 +60,19 @@ class Distinct:
         self.grown()
         return True
 
-    def add_all(self, members: Sequence[str]) -> None:
-        """`add` for each of them."""
+    def add_all(self, members: Sequence[str]) -> Collection[str]:
+        """`add` for each of them. Returns those that are known to be new."""
         if self.sketch is None:
-            self.members |= dict.fromkeys([member for member in members if member not in self.members], NOT_SEEN)
-            self.grown()
-            return
+            new = dict.fromkeys([member for member in members if member not in self.members], NOT_SEEN)
+            if new:
+                self.members.update(new)
+                self.grown()
+            return new
         for _ in map(self.sketch.update, members):
             pass
         self.changed = True
         self._estimate = None
+        return ()
 
     def grown(self) -> None:
         """There are more members than before: a sketch takes their place if they are too many."""

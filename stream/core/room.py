@@ -173,21 +173,22 @@ class Room(Memory):
         self.carted_and_bought(event.user_id)
         if ledger is not None:
             ledger.add_carter(event.user_id)
-            self.put_into_cart(ledger, event.user_id, event.quantity, at_ms)
+            if (people := self.cart_people) is not None:
+                self.put_into_carts(ledger, people, [(event.user_id, event.quantity, at_ms)])
         return Outcome.APPLIED
 
-    def put_into_cart(self, ledger: Ledger, user_id: str, units: int, at_ms: int) -> None:
-        """What a cart-add changes from the second edition of signals on."""
-        if (people := self.cart_people) is not None:
-            carts = ledger.carts or self.carts_of(ledger, people)
-            if carts.add(user_id, units, at_ms):
-                people.carted(ledger, user_id)
+    def put_into_carts(self, ledger: Ledger, people: People, added: Sequence[tuple[str, int, int]]) -> None:
+        """What cart-adds change from the second edition of signals on: (person, units, ms) of each, as in the log."""
+        carts = ledger.carts or self.carts_of(ledger, people)
+        if new := carts.add_all(added):
+            people.carted(ledger, new)
 
     def carts_of(self, ledger: Ledger, people: People) -> Carts:
         """The carts with one SKU of one sale, made when it is carted first."""
         carts = ledger.carts
         if carts is None:
             carts = ledger.carts = Carts(self.rules, ledger.users, people.left)
+            people.has_carts(ledger)
         return carts
 
     def remove_from_cart(self, event: CartRemove, at_ms: int) -> Outcome:
@@ -201,8 +202,8 @@ class Room(Memory):
             self.carts_of(ledger, people).remove(user_id, event.quantity, at_ms)
             ledger.shown = None
         if event.sale_id is None:
-            for ledger in people.holders.get(user_id, ()):
-                if ledger.sku_id == event.sku_id and (carts := ledger.carts) is not None and carts.has(user_id, at_ms):
+            for ledger, carts in people.holding(user_id):
+                if ledger.sku_id == event.sku_id and carts.has(user_id, at_ms):
                     carts.remove(user_id, event.quantity, at_ms)
                     ledger.shown = None
         return Outcome.APPLIED
@@ -394,7 +395,7 @@ class Room(Memory):
         for ledger in self.ledgers.values():
             ledger.forget_recent(bucket, self.rules.bought_window_ms)
         if self.cart_people is not None:
-            self.cart_people.sweep_holders(self.ledgers.values())
+            self.cart_people.sweep_holders()
 
     def tallies(self) -> list[Tally]:
         """All of this room's tallies."""

@@ -416,8 +416,7 @@ def restore_carts(room: Room, entry: CartEntry) -> None:
     ledger = room.ledgers.get((entry.sale_id, entry.sku_id))
     if ledger is not None:
         room.carts_of(ledger, people).restore(entry.carts, entry.bits)
-        for user_id in entry.carts:
-            people.carted(ledger, user_id)
+        people.carted(ledger, [*entry.carts])
 
 
 def finish_restore(room: Room, clock_ms: int) -> Iterator[None]:
@@ -431,7 +430,7 @@ def finish_restore(room: Room, clock_ms: int) -> Iterator[None]:
         yield
     if room.cart_people is not None:
         room.cart_people.sweep()
-        room.cart_people.sweep_holders(room.ledgers.values())
+        room.cart_people.sweep_holders()
     for audience in room.audiences:
         audience.keep_sample()
         audience.advance(bucket)

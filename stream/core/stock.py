@@ -20,7 +20,7 @@ from stream.core.standing import EXPIRED, PAID, UNDONE
 from stream.core.words import Told, Words, close, extension, opening, told, with_word
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
     from stream.contract.events import Order, SaleClosed, SaleExtended, SaleOpened
     from stream.core.carts import Carts
@@ -307,6 +307,11 @@ class Ledger:
         self.shown = None
         if self.carters.add(user_id) and user_id in self.users:
             self.carters_with_order += 1
+
+    def add_carters(self, user_ids: Sequence[str]) -> None:
+        """`add_carter` for each of them."""
+        self.shown = None
+        self.carters_with_order += sum([user_id in self.users for user_id in self.carters.add_all(user_ids)])
 
     def forget(self, user_id: str, held: int, sold: int) -> None:
         """An order fell out of memory: its units stay in the ledger, the user is no longer tied to them."""

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
-from stream.core.carts import SWEEP_FROM, Carts, People
+from stream.core.carts import FEW_LEDGERS, SWEEP_FROM, Carts, People
 from stream.core.growth import VERSION_1, VERSION_2
 from stream.core.rules import Rules
 from stream.core.sale import look
@@ -171,3 +172,33 @@ def test_a_leap_of_the_clock_is_as_many_steps() -> None:
     assert (leap.total, leap.next_ms()) == (steps.total, steps.next_ms()) == (1, at(199))
     steps.advance(at(400))
     assert (steps.total, steps.next_ms()) == (0, -1)
+
+
+@pytest.mark.parametrize("kept", [16, 1_000])
+def test_many_cart_adds_at_once_are_the_same_as_one_at_a_time(kept: int) -> None:
+    rules = Rules(signals_edition=2, cart_max_age_ms=20_000, distinct_exact_max=kept)
+    random, left, with_order = Random(kept), {"u1": at(5), "u2": at(40)}, {"u3": (1, 0)}
+    together, alone = Carts(rules, with_order, left), Carts(rules, with_order, left)
+    for second in range(0, 60, 3):
+        people = [(f"u{random.randrange(60)}", random.randrange(1, 3), at(second + n % 3)) for n in range(12)]
+        new = [user_id for user_id, units, at_ms in people if alone.add(user_id, units, at_ms)]
+        assert together.add_all(people) == new
+        if second == 30:
+            for carts in (together, alone):
+                carts.remove("u4", None, at(second))
+        for carts in (together, alone):
+            carts.advance(at(second))
+        assert (together.count(), together.next_ms()) == (alone.count(), alone.next_ms())
+    assert [*together.take_changed().items()] == [*alone.take_changed().items()]
+
+
+@pytest.mark.parametrize("skus", [FEW_LEDGERS, FEW_LEDGERS + 1])
+def test_of_many_skus_as_of_few_it_is_known_who_carted_which(skus: int) -> None:
+    log = Log(SECOND)
+    log.add(*(cart(user, sku=f"k{number}", s=number) for number in range(skus) for user in ("u1", "u2")))
+    log.add(leave("u1", s=20))
+    assert [waiting(log, 20, place) for place in range(skus)] == [1] * skus
+    log.add(cart_removed("u2", None, "k3", s=21))
+    assert [waiting(log, 21, place) for place in range(skus)] == [0 if place == 3 else 1 for place in range(skus)]
+    log.add(enter("u1", s=22))
+    assert [waiting(log, 22, place) for place in range(skus)] == [1 if place == 3 else 2 for place in range(skus)]
