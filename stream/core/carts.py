@@ -273,12 +273,14 @@ class Carts:
     def take_changed(self) -> dict[str, Saved]:
         """People of whom something changed since the last call, as they are now."""
         changed, self.changed = self.changed, {}
-        return {user_id: self._saved(user_id) for user_id in changed}
-
-    def _saved(self, user_id: str) -> Saved:
-        at_ms = self.added.get(user_id, NEVER)
-        units = 0 if at_ms == NEVER else self._units.get(user_id, 1)
-        return at_ms, units, self._emptied.get(user_id, NEVER)
+        added, units, emptied = self.added, self._units, self._emptied
+        # Each cart-add passes here, at the next cut: no call for each.
+        return {
+            user_id: (added[user_id], units.get(user_id, 1), emptied.get(user_id, NEVER))
+            if user_id in added
+            else (NEVER, 0, emptied.get(user_id, NEVER))
+            for user_id in changed
+        }
 
     def restore(self, people: Mapping[str, Saved], bits: int) -> None:
         """Take back what was saved; `restored` must follow."""

@@ -18,15 +18,15 @@ from stream.core.rates import BUYERS, CARTERS, CLICKERS, ENGAGED, VIEWERS
 from stream.core.time import BUCKET_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from stream.contract.events import Comment, Like, PersonEvent
     from stream.core.carts import People
     from stream.core.room import Room
-    from stream.core.stock import Ledger
 
     Seconds = int | Sequence[int]
 
+K = TypeVar("K", bound="Hashable")
 T = TypeVar("T")
 # Fewer events are sooner folded one at a time: with the like threshold of `windows` a quarter of the fold where five
 # hundred rooms are busy at once.
@@ -113,16 +113,19 @@ def _fold_carts(room: Room, crowd: Crowd) -> None:
 def _put_into_carts(room: Room, crowd: Crowd) -> None:
     cart_adds: Sequence[CartAdd] = crowd.events
     strangers, people = room.strangers, room.cart_people
-    of_ledgers: dict[Ledger, list[tuple[str, int, int]]] = {}
-    for added, at_ms in zip(cart_adds, crowd.at_ms, strict=True):
-        if added.sale_id is not None:
-            ledger = room.ledger(added.sale_id, added.sku_id)
-            if ledger is not None and added.user_id not in strangers:
-                of_ledgers.setdefault(ledger, []).append((added.user_id, added.quantity, at_ms))
-    for ledger, adds in of_ledgers.items():
-        ledger.add_carters([user_id for user_id, _, _ in adds])
-        if people is not None:
-            room.put_into_carts(ledger, people, adds)
+    adds = [(added.user_id, added.quantity, at_ms) for added, at_ms in zip(cart_adds, crowd.at_ms, strict=True)]
+    for (sale_id, sku_id), of_sku in by_room([(added.sale_id, added.sku_id) for added in cart_adds], adds).items():
+        if sale_id is None:
+            continue
+        ledger = room.ledger(sale_id, sku_id)
+        if ledger is None:
+            for _ in of_sku[1:]:
+                room.refuse_sale()  # each of them is refused
+            continue
+        known = [each for each in of_sku if each[0] not in strangers]
+        ledger.add_carters([user_id for user_id, _, _ in known])
+        if people is not None and known:
+            room.put_into_carts(ledger, people, known)
 
 
 def _count_cart_adds(room: Room, crowd: Crowd) -> None:
@@ -202,11 +205,11 @@ _FOLDS: Mapping[int, Callable[[Room, Crowd], Crowd | None]] = {
 }
 
 
-def by_room(room_ids: Sequence[str], items: Sequence[T]) -> dict[str, list[T]]:
-    """The items of each room, in their order."""
+def by_room(room_ids: Sequence[K], items: Sequence[T]) -> dict[K, list[T]]:
+    """The items of each room, or of whatever else tells them apart, in their order."""
     if room_ids and room_ids.count(room_ids[0]) == len(room_ids):
         return {room_ids[0]: list(items)}
-    found: defaultdict[str, list[T]] = defaultdict(list)
+    found: defaultdict[K, list[T]] = defaultdict(list)
     for room_id, item in zip(room_ids, items, strict=True):
         found[room_id].append(item)
     return found

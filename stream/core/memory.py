@@ -267,12 +267,12 @@ class Memory:
             self.ledgers[key] = ledger  # it is heard of again
         if ledger is None:
             if len(self.ledgers) >= self.rules.sales_per_room_max:
-                self._refuse_sale()
+                self.refuse_sale()
                 return None
             ledger = self.ledgers[key] = Ledger(sale_id, sku_id, self.rules.distinct_exact_max)
         return ledger
 
-    def _refuse_sale(self) -> None:
+    def refuse_sale(self) -> None:
         """A record of a sale finds no place: it touches no stock."""
         self.sales_refused += 1
         self.shared.sales_refused += 1
@@ -316,7 +316,7 @@ class Memory:
         terms = self.terms.get(key)
         if terms is None:
             if len(self.terms) >= self.rules.sales_per_room_max:
-                self._refuse_sale()
+                self.refuse_sale()
                 return None
             terms = self.terms[key] = SaleTerms()
         return terms

@@ -401,7 +401,7 @@ def restore_order(room: Memory, entry: OrderEntry) -> None:
         entry.hold_until_ms,
         entry.changed_ms,
         entry.device_id,
-        entry.moves,
+        one_of_equal(entry.moves),
         entry.moved_in,
         entry.moves_before,
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from stream.contract.overlay import SuspicionRule
 from stream.core.standing import BACK, CANCELLED, EXPIRED, GONE, PAID, PLACED, REFUNDED, STANDINGS, STEPS, UNDONE
-from stream.core.stock import oldest_buckets
+from stream.core.stock import oldest_buckets, one_of_equal
 from stream.core.time import BUCKET_MS
 
 if TYPE_CHECKING:
@@ -274,7 +274,8 @@ def note_move(order: OrderState, bits: int, second: int, born_ms: int) -> None:
     """An order came to a status, or something was said of its units, in a second of the session that was born then."""
     if order.moved_in != born_ms:
         order.moved_in, order.moves_before = born_ms, len(order.moves)
-    order.moves += (second << STATUS_BITS | _CODE_OF.get(bits, bits),)
+    # In a rush many orders come to the same statuses in the same seconds.
+    order.moves = one_of_equal((*order.moves, second << STATUS_BITS | _CODE_OF.get(bits, bits)))
 
 
 def was_placed_in(order: OrderState, born_ms: int) -> bool:

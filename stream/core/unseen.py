@@ -18,6 +18,8 @@ from stream.core.standing import STANDINGS
 from stream.core.suspicion import NEVER_SEEN, suspect, was_placed_in
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stream.core.room import Room
     from stream.core.stock import OrderState
 
@@ -31,21 +33,34 @@ class Unseen:
 
     def __init__(self, room: Room) -> None:
         self._room = room
-        self._orders: dict[str, dict[str, OrderState]] = {}  # by whom: unpaid orders that were placed in this session
+        # By whom: unpaid orders that were placed in this session. Nearly everybody has one at most: that stands for
+        # itself, for a dictionary is three times an order.
+        self._orders: dict[str, OrderState | dict[str, OrderState]] = {}
         self._payers: dict[str, None] = {}
         self._judges = self._changed = False
         self._looked_at: tuple[int, ...] = ()
         self._asked_at = 0  # people of the audiences when the payers were last looked for among them
 
     def _is_seen(self, user_id: str) -> bool:
+        # Each order asks this: a generator costs as much as the answers.
         audiences = self._room.audiences
-        return any(user_id in audiences[index].session.members for index in SEEN_BY)
+        return (
+            user_id in audiences[ENGAGED].session.members
+            or user_id in audiences[VIEWERS].session.members
+            or user_id in audiences[CLICKERS].session.members
+        )
 
     def placed(self, order: OrderState) -> None:
         """An order was placed and is not paid."""
-        if not self._is_seen(order.user_id):
-            self._orders.setdefault(order.user_id, {})[order.order_id] = order
-            self._changed = True
+        user_id = order.user_id
+        if self._is_seen(user_id):
+            return
+        self._changed = True
+        others = self._orders.setdefault(user_id, order)
+        if isinstance(others, dict):
+            others[order.order_id] = order
+        elif others is not order:
+            self._orders[user_id] = {others.order_id: others, order.order_id: order}
 
     def paid(self, order: OrderState) -> None:
         """An order was paid."""
@@ -54,9 +69,12 @@ class Unseen:
             self._payers[user_id] = None
             self._changed = True
         orders = self._orders.get(user_id)
-        if orders is not None and orders.pop(order.order_id, None) is not None and not orders:
-            del self._orders[user_id]
-        suspect(self._room, order, order.suspicion & ~NEVER_SEEN)
+        if isinstance(orders, dict):
+            orders.pop(order.order_id, None)
+        if not orders or (not isinstance(orders, dict) and orders.order_id == order.order_id):
+            self._orders.pop(user_id, None)
+        if order.suspicion & NEVER_SEEN:
+            suspect(self._room, order, order.suspicion & ~NEVER_SEEN)
 
     def look(self, *, paced: bool = True) -> None:
         """Who was never seen, as of now? `paced`: as of `suspect`."""
@@ -99,22 +117,27 @@ class Unseen:
             del self._payers[user_id]
         return (payers - len(self._payers)) * 100 >= least
 
-    def _seen_among(self, people: dict[str, None] | dict[str, dict[str, OrderState]]) -> set[str]:
+    def _seen_among(self, people: Mapping[str, object]) -> set[str]:
         seen = set[str]()
         for index in SEEN_BY:
             seen |= people.keys() & self._room.audiences[index].session.members.keys()
         return seen
 
+    def _orders_of(self, user_id: str) -> list[OrderState]:
+        orders = self._orders[user_id]
+        return [*orders.values()] if isinstance(orders, dict) else [orders]
+
     def _lift(self, user_id: str) -> None:
-        for order in self._orders[user_id].values():
+        for order in self._orders_of(user_id):
             if order.suspicion & NEVER_SEEN:
                 suspect(self._room, order, order.suspicion & ~NEVER_SEEN)
 
     def _suspect(self, user_id: str, *, paced: bool) -> None:
         known, orders = self._room.orders, self._orders[user_id]
-        for order_id, order in list(orders.items()):
-            if known.get(order_id) is not order:
-                del orders[order_id]  # forgotten meanwhile
+        for order in self._orders_of(user_id):
+            if known.get(order.order_id) is not order:  # forgotten meanwhile
+                if isinstance(orders, dict):
+                    del orders[order.order_id]
             elif not order.suspicion & NEVER_SEEN:
                 suspect(self._room, order, order.suspicion | NEVER_SEEN, paced=paced)
 
