@@ -163,6 +163,10 @@ class Settings(BaseSettings):
         description="of a document in the topic `signals`: a larger one goes there without its longest lists",
     )
 
+    keep_claims: bool = Field(
+        True, description="write each claim and each withheld one to the topic `claims` too, second by second"
+    )
+
     # Kafka group
     session_timeout_ms: int = Field(6_000, ge=6_000, le=300_000, description="a silent member is out after this")
     heartbeat_interval_ms: int = Field(
@@ -285,6 +289,7 @@ class Settings(BaseSettings):
             rooms_max=self.rooms_max,
             sales_per_room_max=self.sales_per_room_max,
             signal_max_bytes=self.signal_max_bytes,
+            keep_claims=self.keep_claims,
             contract_edition=EDITION,
             signals_edition=SIGNALS_EDITION,
         )

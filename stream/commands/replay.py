@@ -23,7 +23,7 @@ from stream.view.replay import books_view, rooms_view
 from stream.view.terminal import render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from stream.contract.overlay import Overlay
     from stream.contract.recording import RecordedRecord
@@ -55,6 +55,12 @@ def replay(
     signals: Annotated[
         str | None, typer.Option(help="Write every document to this file as NDJSON (.gz packs it); - for stdout.")
     ] = None,
+    claims: Annotated[
+        str | None,
+        typer.Option(
+            help="Write what a worker writes to the topic claims, each second, to this file; else as --signals."
+        ),
+    ] = None,
     every_ms: Annotated[int, typer.Option(min=MIN_EVERY_MS, help="Log time between two ticks of the clock.")] = 1_000,
     settle_ms: Annotated[int, typer.Option(min=0, help="Log time that passes after the last record.")] = 0,
     room: Annotated[str | None, typer.Option(help="Show this room whole.")] = None,
@@ -71,7 +77,7 @@ def replay(
         bool, typer.Option("--json", help="The last document of each session as NDJSON, no summary.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", "--force", help="Replace a signals file that is there.")
+        bool, typer.Option("--overwrite", "--force", help="Replace a signals or claims file that is there.")
     ] = False,
     any_time: Annotated[
         bool, typer.Option("--any-time", help="Fold records too whose time is months from all others.")
@@ -82,8 +88,8 @@ def replay(
 
     With --from-kafka: fold the live topics again as the workers did; exit code 1 if --check finds a difference.
     """
-    if as_json and signals == STDOUT:
-        raise SnapupError("--json and --signals - both want stdout: choose one.")
+    if as_json + (signals == STDOUT) + (claims == STDOUT) > 1:
+        raise SnapupError("--json, --signals - and --claims - all want stdout: choose one.")
     if from_kafka:
         if every_room == (source is not None):
             raise SnapupError("--from-kafka wants a ROOM, or --all.")
@@ -91,8 +97,14 @@ def replay(
         from stream.commands.replay_kafka import replay_live  # noqa: PLC0415
 
         settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=topic_prefix)
-        with signals_to(signals, overwrite=overwrite) as emit:
-            replay_live(settings, source, emit, check=check, as_json=as_json, summary=signals != STDOUT)
+        with signals_to(signals, overwrite=overwrite) as emit, claims_to(claims, overwrite=overwrite) as keep:
+
+            def emit_both(published: Published) -> None:
+                emit(published)
+                keep(published)
+
+            summary = STDOUT not in (signals, claims)
+            replay_live(settings, source, emit_both, check=check, as_json=as_json, summary=summary)
         return
     if source is None or every_room or check:
         raise SnapupError("Say which FILE to replay; --all and --check go with --from-kafka.")
@@ -109,14 +121,16 @@ def replay(
         )
     with ExitStack() as stack:
         emit = stack.enter_context(signals_to(signals, overwrite=overwrite))
+        keep = stack.enter_context(claims_to(claims, overwrite=overwrite))
         step = stack.enter_context(_bar("folding", found.records))
-        job = Replay(settings.rules(), settings.topic_prefix, every_ms, emit)
+        rules = msgspec.structs.replace(settings.rules(), keep_claims=claims is not None)
+        job = Replay(rules, settings.topic_prefix, every_ms, emit, keep=None if claims is None else keep)
         job.run(_counted(recorded(file, in_order=found.sorted, offered=offers), step), settle_ms)
     if found.cut_off:
         _talk.print(
             f"The end of {file} is cut off: {found.records} whole records were read.", style="yellow", markup=False
         )
-    _tell(job, room, as_json=as_json, summary=signals != STDOUT)
+    _tell(job, room, as_json=as_json, summary=STDOUT not in (signals, claims))
 
 
 def _offer(text: str) -> tuple[str, int]:
@@ -166,22 +180,37 @@ def _summarise(job: Replay, overlays: list[Overlay], *, whole: bool) -> None:
 @contextmanager
 def signals_to(target: str | None, *, overwrite: bool) -> Iterator[Callable[[Published], None]]:
     """Where documents go: nowhere, stdout, or a file that is written whole."""
+    with _lines_to(target, overwrite=overwrite) as file:
+        yield lambda published: _write(file, [published.document])
+
+
+@contextmanager
+def claims_to(target: str | None, *, overwrite: bool) -> Iterator[Callable[[Published], None]]:
+    """Where the claims of documents of the log go, the values without their keys."""
+    with _lines_to(target, overwrite=overwrite) as file:
+        yield lambda published: _write(file, [value for _, value in published.claims])
+
+
+@contextmanager
+def _lines_to(target: str | None, *, overwrite: bool) -> Iterator[BinaryIO | None]:
     if target is None:
-        yield lambda _: None
+        yield None
         return
     if target == STDOUT:
-        yield lambda published: _write(sys.stdout.buffer, published)
+        yield sys.stdout.buffer
         return
     path = Path(target)
     check_target(path, overwrite=overwrite)
     with written_whole(path) as part, part.open("wb") as raw:
         file = raw if path.suffix != ".gz" else gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0)
         with file:
-            yield lambda published: _write(cast("BinaryIO", file), published)
+            yield cast("BinaryIO", file)
 
 
-def _write(file: BinaryIO, published: Published) -> None:
-    file.write(published.document + b"\n")
+def _write(file: BinaryIO | None, lines: Iterable[bytes]) -> None:
+    if file is not None:
+        for line in lines:
+            file.write(line + b"\n")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from stream.contract import publish
 from stream.contract.compatibility import Direction, incompatibilities
-from stream.contract.schema import OVERLAY_SCHEMA_FILE
+from stream.contract.schema import WRITTEN
 from stream.errors import NoSuchError, SnapupError
 
 SCHEMAS = "schemas"
@@ -128,7 +128,7 @@ def _refuse_breaking(folder: Path) -> None:
             old = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise SnapupError(f"{path} is not JSON ({error}): restore it from version control.") from error
-        direction = Direction.READ_BY_OTHERS if path.name == OVERLAY_SCHEMA_FILE else Direction.READ_BY_US
+        direction = Direction.READ_BY_OTHERS if path.name in WRITTEN else Direction.READ_BY_US
         found += [f"{path.name}{place}" for place in incompatibilities(old, new[path.name], direction)]
     if found:
         raise SnapupError(_listed("This breaks the contract within its major version:", found))

@@ -13,7 +13,15 @@ from typing import Any
 from stream.contract import cloudevents
 from stream.contract.events import ID_PATTERN, INPUT_TOPICS, MAX_ID_CHARS, MAX_RECORD_BYTES
 from stream.contract.refusal import Reason
-from stream.contract.schema import MAJOR_VERSION, OVERLAY_SCHEMA_FILE, event_schema, event_schema_file, type_name
+from stream.contract.schema import (
+    CLAIM_SCHEMA_FILE,
+    CLAIMS_SCHEMA_FILE,
+    MAJOR_VERSION,
+    OVERLAY_SCHEMA_FILE,
+    event_schema,
+    event_schema_file,
+    type_name,
+)
 
 ASYNCAPI_FILE = "asyncapi.yaml"
 KAFKA_BINDING = "0.5.0"
@@ -56,17 +64,26 @@ def document() -> Node:
             "signals": _channel(
                 "signals", "The overlay document of every room that changed, at each checkpoint.", ["overlay"]
             ),
+            "claims": _channel(
+                "claims",
+                "What of each document in `signals` is claimed and withheld, where it changed; compacted by claim and "
+                "second. Same partition number.",
+                ["claim", "claims"],
+            ),
         },
         "operations": {
             **{f"receive_{_identifier(topic)}": _operation("receive", topic) for topic, _ in INPUT_TOPICS},
             "send_dead_letters": _operation("send", "dead-letters"),
             "send_signals": _operation("send", "signals"),
+            "send_claims": _operation("send", "claims"),
         },
         "components": {
             "messages": {
                 **{type_name(kind): _event_message(type_name(kind)) for _, kinds in INPUT_TOPICS for kind in kinds},
                 "dead_letter": _dead_letter_message(),
                 "overlay": _overlay_message(),
+                "claim": _claim_message(),
+                "claims": _claims_message(),
             },
             "parameters": {"prefix": {"description": "The topic prefix of the installation.", "default": "live"}},
         },
@@ -167,6 +184,33 @@ def _overlay_message() -> Node:
         "payload": {"$ref": f"./{OVERLAY_SCHEMA_FILE}"},
         "bindings": _key_binding(),
     }
+
+
+def _claim_message() -> Node:
+    return {
+        "name": "claim",
+        "title": "one claim, said or withheld",
+        "summary": "Written where it is another than in the document before. Key: [room, claim, sale, SKU, second].",
+        "contentType": "application/json",
+        "payload": {"$ref": f"./{CLAIM_SCHEMA_FILE}"},
+        "bindings": _json_key_binding("Room, claim, sale, SKU, second"),
+    }
+
+
+def _claims_message() -> Node:
+    return {
+        "name": "claims",
+        "title": "which claims of a room stand",
+        "summary": "Written for each document, behind its claims. Key: [room, second].",
+        "contentType": "application/json",
+        "payload": {"$ref": f"./{CLAIMS_SCHEMA_FILE}"},
+        "bindings": _json_key_binding("Room, second"),
+    }
+
+
+def _json_key_binding(what: str) -> Node:
+    key = {"type": "string", "description": f"{what}: a JSON array. The partition is that of the room."}
+    return {"kafka": {"key": key, "bindingVersion": KAFKA_BINDING}}
 
 
 def _key_binding() -> Node:

@@ -12,8 +12,12 @@ from typing import Any
 from stream.contract import asyncapi, examples
 from stream.contract.events import PersonEvent
 from stream.contract.schema import (
+    CLAIM_SCHEMA_FILE,
+    CLAIMS_SCHEMA_FILE,
     OVERLAY_SCHEMA_FILE,
     Schema,
+    claim_schema,
+    claims_schema,
     event_schema,
     event_schema_file,
     event_types,
@@ -29,7 +33,9 @@ def schemas() -> dict[str, Schema]:
     """The schemas by file name."""
     full = {name: [{"type": name, **examples.FULL[name]}] for name in event_types()}
     return {event_schema_file(name): event_schema(name, full[name]) for name in event_types()} | {
-        OVERLAY_SCHEMA_FILE: overlay_schema()
+        OVERLAY_SCHEMA_FILE: overlay_schema(),
+        CLAIM_SCHEMA_FILE: claim_schema(),
+        CLAIMS_SCHEMA_FILE: claims_schema(),
     }
 
 

@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12 of every event type and of the overlay document, made from the Python types.
+"""JSON Schema 2020-12 of every event type, of the overlay document and of kept claims, made from the Python types.
 
 Each schema is one self-contained file. It uses only keywords that every validator knows, and regular expressions that
 mean the same in ECMA 262, Python, Go and Rust. What a schema cannot say (record size, key, times, UTF-8) is in
@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from stream.contract.claims import CLAIM_SCHEMA, CLAIMS_SCHEMA, KeptClaim, KeptRoom
 from stream.contract.events import ID_PATTERN, INPUT_TOPICS, MAX_ID_CHARS, Event
 from stream.contract.overlay import SCHEMA, Overlay
 
@@ -47,6 +48,10 @@ def event_schema_file(name: str) -> str:
 
 
 OVERLAY_SCHEMA_FILE = f"overlay.v{MAJOR_VERSION}.schema.json"
+CLAIM_SCHEMA_FILE = f"claim.v{MAJOR_VERSION}.schema.json"
+CLAIMS_SCHEMA_FILE = f"claims.v{MAJOR_VERSION}.schema.json"
+# What Snapup writes; all others it reads.
+WRITTEN = (OVERLAY_SCHEMA_FILE, CLAIM_SCHEMA_FILE, CLAIMS_SCHEMA_FILE)
 
 
 def event_schema(name: str, examples: list[Any] | None = None) -> Schema:
@@ -61,8 +66,22 @@ def event_schema(name: str, examples: list[Any] | None = None) -> Schema:
 
 def overlay_schema() -> Schema:
     """The schema of the overlay document. Readers must ignore fields and words that they do not know."""
-    schema = _self_contained(Overlay, f"urn:snapup:overlay:v{MAJOR_VERSION}", "overlay")
-    schema["properties"]["schema"] = {"type": "string", "const": SCHEMA}
+    return _written(Overlay, "overlay", SCHEMA)
+
+
+def claim_schema() -> Schema:
+    """The schema of one claim in the topic `claims`. Readers must ignore fields and words that they do not know."""
+    return _written(KeptClaim, "claim", CLAIM_SCHEMA)
+
+
+def claims_schema() -> Schema:
+    """The schema of the record of a room in the topic `claims`."""
+    return _written(KeptRoom, "claims", CLAIMS_SCHEMA)
+
+
+def _written(kind: type, title: str, name: str) -> Schema:
+    schema = _self_contained(kind, f"urn:snapup:{title}:v{MAJOR_VERSION}", title)
+    schema["properties"]["schema"] = {"type": "string", "const": name}
     return schema
 
 

@@ -14,7 +14,7 @@ import msgspec
 from stream.core import roomstate
 from stream.core.changelog import frame, unframe
 from stream.core.growth import TOPICS_1, grown
-from stream.core.publishing import Published, for_log
+from stream.core.publishing import Published
 from stream.core.shown import encode
 
 if TYPE_CHECKING:
@@ -92,13 +92,13 @@ class Ended:
 
     # -- checkpoint ----------------------------------------------------------------------------------------------------
     def cut(self, epoch: int, published: list[int], revisions: Sequence[int] | None) -> Iterator[Published]:
-        """The documents for the log. Arguments: as `PartitionFold.cut`; to `published` is added what it says."""
+        """The documents for the log, whole. Arguments: as `PartitionFold.cut`; to `published` is added what it says."""
         for last in self.unsaved:
             if revisions is not None:
                 last.rev = last.rev_saved + revisions[len(published)] + 1
             published.append(last.rev - 1 - last.rev_saved)
             self._rising.saved(last.rev)
-            yield for_log(last.published(epoch), self._rules)
+            yield last.published(epoch)
 
     def tombstones(self) -> list[tuple[bytes, bytes | None]]:
         """What is to be deleted since the last call."""

@@ -381,7 +381,7 @@ class PartitionFold:
         published: list[int] = []
         clock_ms = self.clock_ms
         records.extend(self._life.ended.tombstones())
-        signals.extend(self._life.ended.cut(epoch, published, revisions))
+        signals += [self._publishing.for_log(last, epoch) for last in self._life.ended.cut(epoch, published, revisions)]
         for room_id in sorted(self._life.unsaved):
             room = self._life.unsaved[room_id]
             if revisions is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec import structs
 
+from stream.core.claim_log import ClaimLog
 from stream.core.growth import TOPICS_1, VERSION_1, grown
 from stream.core.shortening import shortened
 from stream.core.snapshot import Moment, document_of, last_of, overlay_of
@@ -35,7 +36,8 @@ class Published(NamedTuple):
 
     `append_ms`: append time of the newest record in it (−1: none). `positions`: of the partition when it was made;
     those at the end of the contract's order that are 0 are left out. `last`: of a session that has ended.
-    `whole_bytes`: of a document that was too large for the log and lacks lists; 0: it lacks none.
+    `whole_bytes`: of a document that was too large for the log and lacks lists; 0: it lacks none. `claims`: of a
+    document of the log, keys and values for `live.claims`.
     """
 
     room_id: str
@@ -46,6 +48,7 @@ class Published(NamedTuple):
     positions: tuple[int, ...] = ()
     last: bool = False
     whole_bytes: int = 0
+    claims: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Refused(NamedTuple):
@@ -71,15 +74,6 @@ class Cut(NamedTuple):
     steps: Steps | None  # what led here; None: nothing to save, and the steps go on
     version: int = VERSION_1  # of the checkpoint from here on; see `growth`
     notices: Sequence[Notice] = ()  # to rooms of other partitions; see `misplaced`
-
-
-def for_log(published: Published, rules: Rules) -> Published:
-    """What goes to the topic `signals`, which takes documents up to a size; under older rules none was shortened."""
-    whole_bytes = len(published.document)
-    if not 0 < rules.signal_max_bytes < whole_bytes:
-        return published
-    document = shortened(published.document, rules.signal_max_bytes)
-    return published._replace(document=document, whole_bytes=whole_bytes)
 
 
 class Publishing:
@@ -114,6 +108,8 @@ class Publishing:
         self._shared = shared
         self._counters = counters
         self._behind = False
+        # A session whose room is not remembered leaves no last document, so nobody would know that its claims are over.
+        self._claims = ClaimLog() if rules.keep_claims and rules.remembers_rooms else None
         # Heap of (wall ms, room id); a room's own next_due_ms says which entry is valid.
         self._due: list[tuple[int, str]] = []
 
@@ -194,7 +190,20 @@ class Publishing:
         room.rev_saved = room.rev
         idle = self._shared.clock_ms - room.touched_ms > self._rules.idle_after_ms
         refresh_ms = self._rules.refresh_idle_ms if idle else self._rules.refresh_active_ms
-        return for_log(self._made(room, self._moment(room, None, epoch, refresh_ms), None), self._rules)
+        return self.for_log(self._made(room, self._moment(room, None, epoch, refresh_ms), None), epoch)
+
+    def for_log(self, published: Published, epoch: int) -> Published:
+        """What goes to the topic `signals`, which takes documents up to a size; and what of it goes to `claims`.
+
+        Under older rules no document was shortened. Of one that is, all claims are kept.
+        """
+        if self._claims is not None:
+            claims = tuple(self._claims.records(published.document, published.positions, epoch))
+            published = published._replace(claims=claims)
+        whole_bytes, most_bytes = len(published.document), self._rules.signal_max_bytes
+        if not 0 < most_bytes < whole_bytes:
+            return published
+        return published._replace(document=shortened(published.document, most_bytes), whole_bytes=whole_bytes)
 
     def last(self, room: Room, ended_by: EndedBy, positions: Sequence[int]) -> Overlay:
         """The last document of a session, made as it ends; `positions`: behind its last records."""

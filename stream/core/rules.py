@@ -44,6 +44,9 @@ class Rules(Struct, frozen=True, kw_only=True):
     signal_max_bytes: int = 0
     remember_sales_ms: int = 0  # 0: a room is forgotten with its session, as all were until sessions had memories
 
+    # Whether what is claimed and withheld is written to `live.claims` too: workers before 0.2 did not.
+    keep_claims: bool = False
+
     # Pace of publication
     pace_busy_ms: int = 100
     pace_quiet_ms: int = 700

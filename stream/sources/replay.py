@@ -34,8 +34,9 @@ MIN_EVERY_MS = 50
 SILENCE_MS = 120_000
 # Records of one second that wait at most before they are folded.
 MAX_QUEUED = 20_000
-# A worker cuts each second; what a cut gives is dropped here, and what it forgets is the same at ten.
-CUT_EVERY_MS = 10_000
+# A worker cuts each second; where what a cut gives is dropped, it forgets the same at ten.
+CUT_EVERY_MS = 1_000
+FORGET_EVERY_MS = 10_000
 EPOCH = 1
 SHOWN_REFUSED = 20
 
@@ -143,6 +144,7 @@ class Replay:
         every_ms: log time between two ticks.
         emit: called with each document, in order.
         watcher: is told what is folded, before a document is made of it.
+        keep: called with each document that a worker would have written to the log, and its claims.
     """
 
     def __init__(
@@ -152,7 +154,10 @@ class Replay:
         every_ms: int,
         emit: Callable[[Published], None],
         watcher: Watcher | None = None,
+        keep: Callable[[Published], None] | None = None,
     ) -> None:
+        self._keep = keep
+        self._cut_every_ms = FORGET_EVERY_MS if keep is None else CUT_EVERY_MS
         self._watcher = watcher
         self._rules = rules
         self._topics = tuple(f"{prefix}.{name}" for name in TOPIC_NAMES)
@@ -180,6 +185,8 @@ class Replay:
         if self.last_ms >= 0:
             self._tick_until(end_ms)
         self._tick(end_ms, everything=True)
+        if self._keep is not None:
+            self._cut()
 
     def settle(self, until_ms: int) -> None:
         """Let log time pass up to a moment, after `run`; each room gives a document."""
@@ -239,7 +246,7 @@ class Replay:
             self._tick(self._now_ms)
 
     def _tick(self, clock_ms: int, *, everything: bool = False) -> None:
-        cut = clock_ms - self._cut_ms >= CUT_EVERY_MS
+        cut = clock_ms - self._cut_ms >= self._cut_every_ms
         if self._watcher is not None:
             self._watcher.move(clock_ms)
         for _, fold in sorted(self._folds.items()):
@@ -249,10 +256,16 @@ class Replay:
                     self._ended.append(published.document)
                 self._emit(published)
             self._keep_refused(fold)
-            if cut:
-                fold.cut(EPOCH)
         if cut:
+            self._cut()
             self._cut_ms = clock_ms
+
+    def _cut(self) -> None:
+        for _, fold in sorted(self._folds.items()):
+            signals = fold.cut(EPOCH).signals
+            if self._keep is not None:
+                for published in signals:
+                    self._keep(published)
 
     def _keep_refused(self, fold: PartitionFold) -> None:
         if fold.refused:

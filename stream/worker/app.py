@@ -107,7 +107,7 @@ class Worker:
             member_name=settings.member_name,
             who=f"{settings.member_name or socket.gethostname()}:{os.getpid()}",
             topics=self.topics,
-            outputs=OutputTopics.of(settings.topic_prefix),
+            outputs=OutputTopics.of(settings.topic_prefix, keep_claims=settings.keep_claims),
             partitions=partitions,
             max_queued_records=settings.max_queued_records,
             trusts_times=settings.record_times == "trusted",
@@ -248,7 +248,7 @@ async def check_kafka(settings: Settings) -> int:
     return await preflight.check_kafka(
         settings.brokers(),
         input_topics(settings.topic_prefix),
-        OutputTopics.of(settings.topic_prefix),
+        OutputTopics.of(settings.topic_prefix, keep_claims=settings.keep_claims),
         group=settings.group,
         id_prefix=transactional_id_prefix(settings),
         signal_max_bytes=settings.signal_max_bytes,

@@ -1,7 +1,8 @@
 """Changed state and the offsets that it reflects, in one Kafka transaction per partition.
 
 One transaction holds: the changed state records and the meta record, into `checkpoints`; what was refused, into
-`dead-letters`; the overlay documents of changed rooms, into `signals`; the order in which all was read, into `journal`.
+`dead-letters`; the overlay documents of changed rooms, into `signals`; their claims, into `claims`; the order in which
+all was read, into `journal`.
 All go to the same partition number, under the
 transactional id `<group>-<prefix>-<partition>`: starting a producer of that id fences off every older owner and
 aborts its open transaction. So either all of it is visible or none, and nobody but the present owner can write.
@@ -118,20 +119,21 @@ class Message(Struct, frozen=True):
 class Contents(Struct, frozen=True):
     """What one transaction writes: all of one moment.
 
-    `signals`: room ids with documents; of a room there may be several.
+    `signals`: room ids with documents; of a room there may be several. `claims`: keys and values.
     """
 
     meta: Meta
     state: Sequence[tuple[bytes, bytes | None]] = ()
     dead_letters: Sequence[Message] = ()
     signals: Sequence[tuple[str, bytes]] = ()
+    claims: Sequence[tuple[bytes, bytes]] = ()
     journal: bytes = b""
     notices: Sequence[Notice] = ()  # not of the transaction: told before it
 
     @property
     def records(self) -> int:
         """How many records, without the meta record and the journal's."""
-        return len(self.state) + len(self.dead_letters) + len(self.signals)
+        return len(self.state) + len(self.dead_letters) + len(self.signals) + len(self.claims)
 
 
 class Written(Struct, frozen=True):
@@ -143,21 +145,24 @@ class Written(Struct, frozen=True):
 
 
 class OutputTopics(Struct, frozen=True):
-    """Full names of the topics that a checkpoint writes."""
+    """Full names of the topics that a checkpoint writes; `claims` is empty where they are not kept."""
 
     checkpoints: str
     dead_letters: str
     signals: str
     journal: str
+    claims: str = ""
 
     @classmethod
-    def of(cls, prefix: str) -> OutputTopics:
+    def of(cls, prefix: str, *, keep_claims: bool = True) -> OutputTopics:
         """The names under a prefix."""
-        return cls(f"{prefix}.checkpoints", f"{prefix}.dead-letters", f"{prefix}.signals", f"{prefix}.journal")
+        names = ("checkpoints", "dead-letters", "signals", "journal", *(["claims"] if keep_claims else []))
+        return cls(*(f"{prefix}.{name}" for name in names))
 
     def all(self) -> tuple[str, ...]:
         """Each of them."""
-        return (self.checkpoints, self.dead_letters, self.signals, self.journal)
+        four = (self.checkpoints, self.dead_letters, self.signals, self.journal)
+        return (*four, self.claims) if self.claims else four
 
 
 class LostError(Exception):
@@ -309,6 +314,9 @@ class CheckpointWriter:
         if contents.signals:
             signals = (Message(room_id.encode(), document) for room_id, document in contents.signals)
             yield self._topics.signals, self._batches(signals, BATCH_BYTES)
+        if contents.claims and self._topics.claims:
+            claims = (Message(key, value) for key, value in contents.claims)
+            yield self._topics.claims, self._batches(claims, BATCH_BYTES)
         if contents.journal:
             yield self._topics.journal, self._batches([Message(None, contents.journal)], BATCH_BYTES)
 

@@ -34,6 +34,7 @@ RESTORE_STEPS_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120)
 SIZE_STEPS = (1e3, 1e4, 1e5, 1e6, 4e6, 1e7, 4e7, 1e8)
 COUNT_STEPS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 LEFT_OUT = "Documents that the topic signals has without their longest lists; Redis has them whole."
+KEPT = "Records of claims, said or withheld, written to the topic claims."
 NOTICES = "Rooms told of their records in other partitions."
 WRITES = "Documents sent to Redis; refused: a later owner had written."
 HELD_UP = "How long an open transaction has held up what was written behind its first record."
@@ -177,6 +178,8 @@ class Metrics:
     def _told_elsewhere(self, counter: Callable[..., Counter]) -> None:
         """What goes to topics beside the state."""
         self._left_out = counter("stream_signals_left_out_total", LEFT_OUT, "reason")
+        self._kept = counter("stream_claims_kept_total", KEPT)
+        self._kept_bytes = counter("stream_claims_kept_bytes_total", "Of these, keys and values.")
         notices = counter("stream_misplaced_notices_total", NOTICES, "result")
         self.notices = {result: notices.labels(result) for result in ("sent", "failed")}
         self._left_out.labels("too_large")
@@ -287,6 +290,8 @@ class Metrics:
         for (claim, why), count in counters.withheld.items():
             yield ("withheld", str(claim), str(why)), count
         yield ("left_out", "too_large"), owner.signals_left_out
+        yield ("kept",), owner.claims_kept
+        yield ("kept_bytes",), owner.claims_kept_bytes
         yield ("retimed",), counters.retimed
         yield ("forgotten",), counters.ids_forgotten
         yield ("orders_forgotten", "age"), counters.orders_forgotten
@@ -310,6 +315,8 @@ class Metrics:
             "bound_refused": self._bound_refused,
             "withheld": self._withheld,
             "left_out": self._left_out,
+            "kept": self._kept,
+            "kept_bytes": self._kept_bytes,
             "retimed": self._retimed,
             "forgotten": self._forgotten,
             "orders_forgotten": self._orders_forgotten,

@@ -171,6 +171,7 @@ class OutputPartitions:
             (self._topics.journal, _segment_covered),
             (self._topics.dead_letters, _letter_covered),
             (self._topics.signals, _document_covered),
+            *([(self._topics.claims, _document_covered)] if self._topics.claims else []),
         ):
             if (each := opened.get(topic)) is not None:
                 records = await self._read(everything, topic, each.first_offset, each.end_offset)

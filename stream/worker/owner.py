@@ -131,6 +131,7 @@ class Owner:
             claim: of the last one of the partition, whoever committed it.
         cut_s: what a cut takes, the shorter of the last two: one that something else held up says nothing.
         signals_left_out: documents that went to the topic `signals` without their longest lists; Redis has them whole.
+        claims_kept: records written to the topic `claims`; `claims_kept_bytes`: of their keys and values.
         outbox: the newest document of each room that Redis has not accepted yet.
         shown_ms: per room, the append time of the newest record that was shown; what the state held at the take-over
         counts
@@ -169,6 +170,7 @@ class Owner:
         self.writer: CheckpointWriter | None = None
         self.signals_left_out = 0
         self._told_left_out: set[str] = set()
+        self.claims_kept = self.claims_kept_bytes = 0
         self._seq = 0
         self._clock_ms = -1
         self._replay_to: list[int] | None = None
@@ -384,11 +386,15 @@ class Owner:
         meta = self._meta(cut.positions, cut.version)
         tell_noted(self.fold, topics)
         self._note_shortened(cut.signals)
+        claims = [claim for each in cut.signals for claim in each.claims]
+        self.claims_kept += len(claims)
+        self.claims_kept_bytes += sum(len(key) + len(value) for key, value in claims)
         return Contents(
             meta,
             state=cut.records,
             dead_letters=[dead_letter(each, topics[each.topic_index], self.partition) for each in cut.refused],
             signals=[(each.room_id, each.document) for each in cut.signals],
+            claims=claims,
             journal=self._segment(meta, cut.steps),
             notices=cut.notices,
         )

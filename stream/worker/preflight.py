@@ -56,7 +56,7 @@ async def check_kafka(
         SnapupError: Kafka does not answer or does not let us in, a permission or a topic is missing, counts differ, a
             topic forgets what must be kept, or takes only smaller batches than are written.
     """
-    writes = [outputs.checkpoints, outputs.dead_letters, outputs.signals, outputs.journal]
+    writes = list(outputs.all())
     to = dict.fromkeys(inputs, "Read") | dict.fromkeys(writes, "Write")
     partitions = (await topics.check(bootstrap_servers, to, to=to))[outputs.checkpoints]
     async with topics.admin_client(bootstrap_servers) as admin:
@@ -126,6 +126,7 @@ def check_limits(configs: Mapping[str, Mapping[str, str]], outputs: OutputTopics
         (outputs.signals, max(signal_max_bytes, BATCH_BYTES) + BATCH_OVERHEAD_BYTES),
         (outputs.dead_letters, BATCH_BYTES + BATCH_OVERHEAD_BYTES),
         (outputs.journal, BATCH_BYTES + BATCH_OVERHEAD_BYTES),
+        (outputs.claims, BATCH_BYTES + BATCH_OVERHEAD_BYTES),
     ):
         limit = configs.get(name, {}).get(MAX_MESSAGE_BYTES)
         if limit is not None and int(limit) < needed:

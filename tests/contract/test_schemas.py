@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,14 @@ from stream.contract.decode import DeadLetter, Decoder, Reason
 from stream.contract.events import INPUT_TOPICS, TOPIC_NAMES
 from stream.contract.overlay import Overlay
 from stream.contract.refusal import REASONS_OF_THE_ROOM
-from stream.contract.schema import OVERLAY_SCHEMA_FILE, event_schema_file, event_types
+from stream.contract.schema import (
+    CLAIM_SCHEMA_FILE,
+    CLAIMS_SCHEMA_FILE,
+    OVERLAY_SCHEMA_FILE,
+    WRITTEN,
+    event_schema_file,
+    event_types,
+)
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
 from tests.support.rooms import T0_MS, TOPICS, random_log
@@ -81,7 +89,7 @@ def test_every_schema_is_a_schema(path: Path) -> None:
 
 def test_there_is_one_schema_for_each_type_and_one_for_the_overlay() -> None:
     there = {path.name for path in SCHEMAS.glob("*.schema.json")}
-    assert there == {event_schema_file(name) for name in event_types()} | {OVERLAY_SCHEMA_FILE}
+    assert there == {event_schema_file(name) for name in event_types()} | {*WRITTEN}
 
 
 def test_no_pattern_needs_what_only_some_engines_have() -> None:
@@ -216,6 +224,24 @@ def test_what_is_published_of_any_room_fits_the_schema(seed: int) -> None:
     assert published >= 5
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_kept_of_any_rooms_claims_fits_the_schemas(seed: int) -> None:
+    of = {"snapup.claim.v1": validator(load(SCHEMAS / CLAIM_SCHEMA_FILE))}
+    of["snapup.claims.v1"] = validator(load(SCHEMAS / CLAIMS_SCHEMA_FILE))
+    log = random_log(seed)
+    fold = PartitionFold(0, Rules(keep_claims=True, remember_sales_ms=9_000_000), TOPICS)
+    kept = Counter[str]()
+    for step in range(1, 6):
+        for topic, records in enumerate(log):
+            fold.fold(topic, records[len(records) * (step - 1) // 5 : len(records) * step // 5])
+        fold.advance(T0_MS + step * 30_000, "tick")
+        for _, value in (claim for signal in fold.cut(1).signals for claim in signal.claims):
+            record = json.loads(value)
+            of[record["schema"]].validate(record)
+            kept[record.get("state", "room")] += 1
+    assert min(kept[state] for state in ("said", "withheld", "room")) > 0
+
+
 def test_an_overlay_document_may_hold_what_a_reader_does_not_know() -> None:
     document = load(SCHEMAS / "examples" / "overlay" / "flash-sale.json")
     document["gifts"] = []
@@ -253,7 +279,7 @@ def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
 
 def test_every_topic_is_a_channel_with_its_messages() -> None:
     channels = asyncapi()["channels"]
-    assert list(channels) == [*TOPIC_NAMES, "dead-letters", "signals"]
+    assert list(channels) == [*TOPIC_NAMES, "dead-letters", "signals", "claims"]
     for topic, kinds in INPUT_TOPICS:
         names = [kind.__struct_config__.tag for kind in kinds]
         assert list(channels[topic]["messages"]) == names
@@ -268,13 +294,15 @@ def test_every_channel_has_one_operation_seen_from_our_side() -> None:
         operation["channel"]["$ref"].removeprefix("#/channels/"): operation["action"]
         for operation in document["operations"].values()
     }
-    assert actions == dict.fromkeys(TOPIC_NAMES, "receive") | {"dead-letters": "send", "signals": "send"}
+    assert actions == dict.fromkeys(TOPIC_NAMES, "receive") | dict.fromkeys(
+        ("dead-letters", "signals", "claims"), "send"
+    )
     assert len(document["operations"]) == len(actions)
 
 
 def test_every_message_has_a_payload_and_every_keyed_one_the_room_as_its_key() -> None:
     messages = asyncapi()["components"]["messages"]
-    assert set(messages) == {*event_types(), "dead_letter", "overlay"}
+    assert set(messages) == {*event_types(), "dead_letter", "overlay", "claim", "claims"}
     for name, message in messages.items():
         key = message["bindings"]["kafka"]["key"]
         if name == "dead_letter":
@@ -282,7 +310,7 @@ def test_every_message_has_a_payload_and_every_keyed_one_the_room_as_its_key() -
             assert message["headers"]["properties"]["dl-reason"]["enum"] == [str(reason) for reason in Reason]
         else:
             assert message["payload"] == {"$ref": f"./{name}.v1.schema.json"}
-            assert key["pattern"] == "^[A-Za-z0-9._:-]{1,64}$"
+            assert name.startswith("claim") or key["pattern"] == "^[A-Za-z0-9._:-]{1,64}$"
 
 
 def test_the_asyncapi_document_uses_only_words_of_the_specification() -> None:

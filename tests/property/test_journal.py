@@ -52,6 +52,7 @@ class Cluster:
         self.positions, self.clock_ms = [0] * len(TOPICS), -1
         self.journal: list[bytes] = []
         self.signals: Signals = []
+        self.claims: list[tuple[tuple[bytes, bytes], ...]] = []  # of each signal
         self.epoch = self.seq = 0
         self.now_ms = T0_MS
 
@@ -82,6 +83,7 @@ class Cluster:
                 self.state[key] = value
         self.positions, self.clock_ms = list(cut.positions), cut.clock_ms
         self.signals += [(each.room_id, each.rev, each.document) for each in cut.signals]
+        self.claims += [each.claims for each in cut.signals]
 
     def run(self) -> None:
         random = self.random

@@ -44,6 +44,7 @@ RULES = Rules(
     contract_edition=EDITION,
     signals_edition=SIGNALS_EDITION,
     remember_sales_ms=7 * 24 * 3_600_000,
+    keep_claims=True,
 )
 SLICE_RECORDS = 8
 REDIS_TIMEOUT_MS = 400

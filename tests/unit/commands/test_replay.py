@@ -13,6 +13,7 @@ from stream.cli import app
 from stream.contract.overlay import Overlay
 from stream.contract.recording import read_recording
 from stream.errors import SnapupError
+from stream.verify.kept_claims import KeptClaims
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,6 +143,22 @@ def test_replay_gives_its_documents_to_a_pipe(recording: Path) -> None:
     assert len(last) == 1
     assert len(every) > 1
     assert msgspec.json.decode(last[0], type=Overlay).totals == msgspec.json.decode(every[-1], type=Overlay).totals
+
+
+def test_replay_writes_the_claims_that_a_worker_would_keep(tmp_path: Path) -> None:
+    show, files = tmp_path / "show.ndjson", [tmp_path / "a.ndjson", tmp_path / "b.ndjson.gz"]
+    assert run("simulate", "tadu-2019", "--scale", "0.05", "--to", show).exit_code == 0
+    for path in files:
+        assert run("replay", show, "--claims", path).exit_code == 0
+    told = files[0].read_bytes()
+    assert gzip.decompress(files[1].read_bytes()) == told
+    reader = KeptClaims()
+    standing = [there for line in told.splitlines() if (there := reader.take(line)) is not None]
+    assert len(standing) > 50
+    assert {claim.state for there in standing for claim in there.claims.values()} == {"said", "withheld"}
+    seconds = [there.room.as_of_ms // 1_000 for there in standing]
+    assert len(seconds) - len({*seconds}) <= 1, "as a worker, a cut each second; and one at the end"
+    assert "all want stdout" in refusal("replay", show, "--claims", "-", "--signals", "-")
 
 
 def test_replay_refuses_what_cannot_be_meant(recording: Path, tmp_path: Path) -> None:
