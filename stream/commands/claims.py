@@ -18,6 +18,8 @@ from stream.settings import load_settings
 from stream.sources.replay import MIN_EVERY_MS, recorded, survey
 from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG, Tally
 from stream.verify.following import following
+from stream.verify.kept_claims import Kept
+from stream.verify.kept_log import KeptComparison, kept_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,16 +61,24 @@ def check(
     if from_kafka == (file is not None):
         raise SnapupError("Say which FILE to check, or --from-kafka.")
     settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=topic_prefix)
+    kept = Kept()
     if file is None:
         with _talk.status("Recomputing claims...") as status:
-            tally, unchecked = asyncio.run(check_topics(settings, status.update))
+            tally, unchecked = asyncio.run(check_topics(settings, status.update, kept))
         if unchecked:
             _talk.print(
                 f"{unchecked} documents are older than what the journal still tells: not checked.", style="yellow"
             )
+        for text in kept.told:
+            _talk.print(text, style="red", markup=False)
+        _talk.print(
+            kept.why_not or f"claims: {kept.documents} documents as they were kept, {kept.differing} others",
+            style="red" if kept.differing else None,
+            markup=False,
+        )
     else:
         tally = _of_file(file, settings, every_ms, settle_ms)
-    tell(tally, as_json=as_json)
+    tell(tally, as_json=as_json, differs=kept.differing > 0)
 
 
 def _of_file(file: Path, settings: Settings, every_ms: int, settle_ms: int) -> Tally:
@@ -84,17 +94,30 @@ def _of_file(file: Path, settings: Settings, every_ms: int, settle_ms: int) -> T
         return check_recording(records, settings.rules(), settings.topic_prefix, every_ms, settle_ms)
 
 
-async def check_topics(settings: Settings, report: Callable[[str], None] = lambda _: None) -> tuple[Tally, int]:
+async def check_topics(
+    settings: Settings, report: Callable[[str], None] = lambda _: None, kept: Kept | None = None
+) -> tuple[Tally, int]:
     """How many claims of `signals` were right, and how many documents were from before what the journal tells.
+
+    `kept`: is told how the topic `claims` agrees with them.
 
     Raises:
         SnapupError: Kafka does not answer, or logs and journal do not go together (any more).
     """
     tally = Tally()
-    async with following(settings.brokers(), settings.topic_prefix) as logs:
+    kept = kept or Kept()
+    async with (
+        following(settings.brokers(), settings.topic_prefix) as logs,
+        kept_log(settings.brokers(), settings.topic_prefix) as topic,
+    ):
+        kept.why_not = topic.why_not
         for partition in range(logs.partitions):
-            async with aclosing(logs.documents(partition)) as documents:
+            async with (
+                aclosing(logs.documents(partition)) as documents,
+                aclosing(KeptComparison(topic.standings(partition), kept)) as comparison,
+            ):
                 async for checker, overlay in documents:
+                    await comparison.take(overlay)
                     where = f"room {overlay.room_id}, document {overlay.epoch}-{overlay.rev} at {overlay.as_of_ms}"
                     tally.add(where, checker.check(overlay))
                     if tally.documents % REPORT_EVERY == 0:
@@ -102,7 +125,7 @@ async def check_topics(settings: Settings, report: Callable[[str], None] = lambd
         return tally, logs.unchecked
 
 
-def tell(tally: Tally, *, as_json: bool) -> None:
+def tell(tally: Tally, *, as_json: bool, differs: bool = False) -> None:
     """Print what was right, and end with exit code 1 where something was wrong."""
     if as_json:
         counted = [
@@ -118,5 +141,5 @@ def tell(tally: Tally, *, as_json: bool) -> None:
             f"{verdict}: {tally.of()} claims, {tally.of(RIGHT)} right, {tally.of(WRONG)} wrong, "
             f"{tally.of(NOT_RECOUNTED)} not recounted"
         )
-    if tally.of(WRONG):
+    if tally.of(WRONG) or differs:
         raise typer.Exit(EXIT_FAILURE)

@@ -13,6 +13,7 @@ from rich.console import Console
 from stream.commands.explain_view import show_explanations
 from stream.commands.moments import moment_ms, moment_words
 from stream.commands.replay_claims import CheckedReplay
+from stream.contract.partitioner import partition_of
 from stream.contract.reading import read_overlay
 from stream.errors import EXIT_FAILURE, NoSuchError, SnapupError, did_you_mean
 from stream.settings import load_settings
@@ -22,6 +23,8 @@ from stream.verify.claim_rules import ROOM_RULES, RULES
 from stream.verify.explain import Explanation, as_json, differs
 from stream.verify.explain import explain as explain_document
 from stream.verify.following import following
+from stream.verify.kept_explained import explain_kept, overlay_of
+from stream.verify.kept_log import kept_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,9 +60,9 @@ def explain(
 ) -> None:
     """Why a claim is on screen, or why it is not: its rule, what the rule asked, and the very records.
 
-    From the log alone: live topics are counted in the order of the journal, up to the document in `signals` that was
-    the newest at that moment; a recording is folded up to it. Exit code 1 when what was published is not what
-    follows, 2 when there is no such room or claim.
+    From the log alone: live topics are counted in the order of the journal, up to the document that was the newest at
+    that moment, by the topic `claims` or by `signals`; a recording is folded up to it. Exit code 1 when what was
+    published is not what follows, 2 when there is no such room or claim.
     """
     kinds = sorted({rule.kind for rule in RULES.values()} | {rule.kind for rule in ROOM_RULES.values()})
     if claim is not None and claim not in kinds:
@@ -91,7 +94,16 @@ async def _of_topics(room: str, at_ms: int | None, settings: Settings, keep: int
     def began(checker: ClaimChecker) -> None:
         checker.heard = records.take
 
-    async with following(settings.brokers(), settings.topic_prefix) as logs:
+    async with (
+        following(settings.brokers(), settings.topic_prefix) as logs,
+        kept_log(settings.brokers(), settings.topic_prefix) as kept,
+    ):
+        standing = await kept.at(partition_of(room.encode(), logs.partitions), room, at_ms)
+        if standing is not None and not standing.room.ended:
+            counted = await logs.counted_to(partition_of(room.encode(), logs.partitions), standing.room, began)
+            return (
+                explain_kept(standing) if counted is None else explain_document(overlay_of(standing), counted, records)
+            )
         partition = await logs.partition_of(room)
         async with aclosing(logs.documents(partition, at_ms, began)) as documents:
             async for checker, overlay in documents:

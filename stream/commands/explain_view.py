@@ -8,7 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from stream.commands.moments import moment_words
-from stream.verify.claim_check import RIGHT, WRONG
+from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG
+from stream.verify.kept_explained import GONE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +32,11 @@ def show_explanations(explanations: list[Explanation], out: Console, *, full: bo
         _show(each, out, full=full)
     wrong = sum(each.verdict == WRONG for each in explanations)
     out.print()
+    if all(each.verdict == NOT_RECOUNTED and each.takes == GONE for each in explanations):
+        out.print(
+            f"EXPLAIN-KEPT: {len(explanations)} claims as they were kept; nothing could be recomputed", markup=False
+        )
+        return
     out.print(
         f"EXPLAIN-DIFFERS: {wrong} of {len(explanations)} claims are not what follows from the log"
         if wrong
@@ -55,9 +61,12 @@ def _show(each: Explanation, out: Console, *, full: bool) -> None:
         table.add_row("inputs", escape(", ".join(f"{name} {value}" for name, value in each.inputs.items())))
     if each.valid_until_ms is not None:
         table.add_row("said until", moment_words(each.valid_until_ms))
-    table.add_row("it", escape(each.takes))
-    table.add_row("recomputed", f"{escape(_recomputed(each))}: {_VERDICTS.get(each.verdict, each.verdict)}")
-    if each.why:
+    if each.takes == GONE:
+        table.add_row("recomputed", f"not, for {GONE}")
+    else:
+        table.add_row("it", escape(each.takes))
+        table.add_row("recomputed", f"{escape(_recomputed(each))}: {_VERDICTS.get(each.verdict, each.verdict)}")
+    if each.why and each.takes != GONE:
         table.add_row("differs", escape(each.why))
     for records in each.records:
         table.add_row("records", escape(_where(records)))
@@ -89,6 +98,8 @@ def _value(value: int | list[int]) -> str:
 def _where(records: Records) -> str:
     if records.first_offset is None:
         return f"none of the room in {records.topic}/{records.partition}"
+    if records.count is None:
+        return f"{records.topic}/{records.partition} from {records.first_offset} up to {records.next_offset}, exclusive"
     more = records.count - len(records.last)
     last = f"; the last {len(records.last)}, --full lists all" if more else ""
     return (

@@ -146,7 +146,8 @@ def _mark(claim: Claim) -> bytes:
     """Eight bytes that are the same as long as the same is said."""
     value = None if claim.claim == COUNTDOWN else claim.value
     first = [(each.topic, each.first_offset) for each in claim.evidence]
-    said = claim.rule, claim.unit, claim.window_ms, value, claim.inputs, first
+    valid_ms = claim.valid_until_ms - claim.as_of_ms
+    said = claim.rule, claim.unit, claim.window_ms, value, claim.inputs, first, valid_ms
     return blake2b(_encode(said), digest_size=8).digest()
 
 

@@ -67,13 +67,16 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 
 class Records(Struct, frozen=True, kw_only=True):
-    """Records of one topic that the claim rests on: where they lie, how many they are, and the last of them."""
+    """Records of one topic that the claim rests on: where they lie, how many they are, and the last of them.
+
+    `count`: null where nobody could count them any more.
+    """
 
     topic: str
     partition: int
     first_offset: int | None
     next_offset: int
-    count: int
+    count: int | None
     last: list[Proof]
 
 

@@ -24,6 +24,7 @@ from stream.verify.shown import UnreadableError, read_document
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
+    from stream.contract.claims import KeptRoom
     from stream.contract.overlay import Overlay
     from stream.kafka_clients import KafkaAt
     from stream.verify.log import LogReader
@@ -104,25 +105,54 @@ class Following:
         Raises:
             SnapupError: Kafka does not answer, or what led to the documents was deleted.
         """
-        journal, signals = (f"{self._prefix}.journal", partition), (f"{self._prefix}.signals", partition)
-        journal_end, signals_end = (await self._journal.ends())[journal], (await self._signals.ends())[signals]
-        checker: ClaimChecker | None = None
-        any_told = False
-        async with aclosing(_Documents(self._signals.read_to({signals: signals_end}))) as documents:
-            async for record in self._journal.read_to({journal: journal_end}):
-                any_told = True
-                told = _told(record)
-                if until_ms is not None and told.clock_ms > until_ms:
-                    break
-                if checker is None and self._may_begin(told, partition):
-                    checker = self._checker(told, partition)
-                    began(checker)
-                if checker is None:
-                    continue
-                await self._count(checker, told, f"{journal[0]}/{partition}@{record.offset}")
+        signals = (f"{self._prefix}.signals", partition)
+        signals_end = (await self._signals.ends())[signals]
+        async with (
+            aclosing(_Documents(self._signals.read_to({signals: signals_end}))) as documents,
+            aclosing(self._cuts(partition, until_ms, began)) as cuts,
+        ):
+            async for checker, told in cuts:
                 async for room_id, value in documents.of(told):
                     yield checker, _read(room_id, value)
             self.unchecked += documents.passed_over
+
+    async def counted_to(
+        self, partition: int, room: KeptRoom, began: Callable[[ClaimChecker], None]
+    ) -> ClaimChecker | None:
+        """A checker that stands where a document of the room was made; None: the journal does not tell of it any more.
+
+        Raises:
+            SnapupError: Kafka does not answer, or what led to the document was deleted.
+        """
+        where = [*room.next_offsets, *[0] * len(TOPIC_NAMES)][: len(TOPIC_NAMES)]
+        async with aclosing(self._cuts(partition, room.as_of_ms, began)) as cuts:
+            async for checker, told in cuts:
+                if (told.epoch, max(told.clock_ms, 0)) != (room.epoch, room.as_of_ms):
+                    continue
+                if [*told.steps.positions, *[0] * len(TOPIC_NAMES)][: len(TOPIC_NAMES)] == where:
+                    return checker
+        return None
+
+    async def _cuts(
+        self, partition: int, until_ms: int | None, began: Callable[[ClaimChecker], None]
+    ) -> AsyncGenerator[tuple[ClaimChecker, Told], None]:
+        """Each record of the journal, with the checker behind what it tells. Arguments: as `documents`."""
+        journal = f"{self._prefix}.journal", partition
+        journal_end = (await self._journal.ends())[journal]
+        checker: ClaimChecker | None = None
+        any_told = False
+        async for record in self._journal.read_to({journal: journal_end}):
+            any_told = True
+            told = _told(record)
+            if until_ms is not None and told.clock_ms > until_ms:
+                break
+            if checker is None and self._may_begin(told, partition):
+                checker = self._checker(told, partition)
+                began(checker)
+            if checker is None:
+                continue
+            await self._count(checker, told, f"{journal[0]}/{partition}@{record.offset}")
+            yield checker, told
         if checker is None and any_told and until_ms is None:
             raise SnapupError(
                 f"{journal[0]}, partition {partition}, cannot be followed: its oldest records are of a time when rooms "

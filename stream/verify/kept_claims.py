@@ -6,12 +6,14 @@ that the room's record names.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct, field
 
 from stream.contract.claims import CLAIM_SCHEMA, CLAIMS_SCHEMA, SECOND_MS, KeptClaim, KeptRoom
+from stream.contract.events import TOPIC_NAMES
+from stream.contract.overlay import Claim, Evidence, Withheld
 
 if TYPE_CHECKING:
     from stream.contract.overlay import Overlay
@@ -36,12 +38,44 @@ class Standing(Struct):
     room: KeptRoom
     claims: dict[Name, KeptClaim]
 
-    def value_of(self, claim: KeptClaim) -> Any:
-        """What was said at this document, which may be a later one than that of the record."""
-        if claim.claim == COUNTDOWN and claim.inputs is not None:
-            ends_at_ms = claim.inputs["ends_at_ms"]
-            return None if ends_at_ms is None else int(ends_at_ms) - self.room.as_of_ms
-        return claim.value
+    def said(self) -> list[Claim]:
+        """What was said, as the document has it, which may be a later one than that of a record."""
+        return [self._said(each) for each in self.claims.values() if each.state == "said"]
+
+    def withheld(self) -> list[Withheld]:
+        """What was withheld, as the document has it."""
+        return [
+            Withheld(each.claim, each.reason, each.sale_id, each.sku_id)
+            for each in self.claims.values()
+            if each.reason is not None
+        ]
+
+    def _said(self, kept: KeptClaim) -> Claim:
+        room, inputs, value = self.room, kept.inputs or {}, kept.value
+        if kept.claim == COUNTDOWN:
+            value = int(inputs["ends_at_ms"] or 0) - room.as_of_ms
+        subject = "" if kept.sale_id is None else f"{kept.sale_id}:{kept.sku_id}:"
+        return Claim(
+            id=f"{kept.claim}:{subject}{room.epoch}-{room.rev}",
+            claim=kept.claim,
+            sale_id=kept.sale_id,
+            sku_id=kept.sku_id,
+            value=0 if value is None else value,
+            unit=kept.unit or "",
+            window_ms=kept.window_ms,
+            as_of_ms=room.as_of_ms,
+            valid_until_ms=(kept.valid_until_ms or 0) - kept.as_of_ms + room.as_of_ms,
+            rule=kept.rule or "",
+            inputs=inputs,
+            evidence=[
+                Evidence(each.topic, each.partition, each.first_offset, self._next_offset(each.topic))
+                for each in kept.evidence or ()
+            ],
+        )
+
+    def _next_offset(self, topic: str) -> int:
+        place = TOPIC_NAMES.index(topic.rpartition(".")[2])
+        return self.room.next_offsets[place] if place < len(self.room.next_offsets) else 0
 
 
 class KeptClaims:
@@ -87,33 +121,27 @@ class KeptClaims:
 
 
 class Kept(Struct):
-    """How documents and the topic agree. `told`: the first differences in words."""
+    """How documents and the topic agree. `told`: the first differences in words. `why_not`: nothing was compared."""
 
     documents: int = 0
     differing: int = 0
+    why_not: str = ""
     told: list[str] = field(default_factory=list)
 
 
 def difference(standing: Standing, document: Overlay) -> str:
     """The first thing in which the topic says something else than the document of the same version; empty: nothing."""
-    claims = dict(standing.claims)
-    for said in document.claims:
-        kept = claims.pop((said.claim, said.sale_id, said.sku_id), None)
-        where = "/".join(part for part in (said.claim, said.sale_id, said.sku_id) if part)
-        if kept is None or kept.state != "said":
-            return f"{where} is said, the topic has {'nothing' if kept is None else kept.reason}"
-        ours = kept.rule, standing.value_of(kept), kept.unit, kept.window_ms, kept.inputs
-        theirs = said.rule, said.value, said.unit, said.window_ms, said.inputs
-        if ours != theirs:
-            return f"{where} is {theirs}, the topic has {ours}"
-        evidence = [(each.topic, each.partition, each.first_offset) for each in kept.evidence or ()]
-        if evidence != [(each.topic, each.partition, each.first_offset) for each in said.evidence]:
-            return f"{where} is proven by {said.evidence}, the topic has {kept.evidence}"
-    for held in document.withheld:
-        kept = claims.pop((held.claim, held.sale_id, held.sku_id), None)
-        if kept is None or kept.reason != held.reason:
-            where = "/".join(part for part in (held.claim, held.sale_id, held.sku_id) if part)
-            return f"{where} is withheld as {held.reason}, the topic has {'nothing' if kept is None else kept.state}"
-    if claims and not document.left_out:
-        return f"the topic has {', '.join(sorted(name[0] for name in claims))}, the document does not"
+    there: list[Claim | Withheld] = [*standing.said(), *standing.withheld()]
+    kept = {_name(each): each for each in there}
+    published: list[Claim | Withheld] = [*document.claims, *document.withheld]
+    for each in published:
+        ours = kept.pop(_name(each), None)
+        if ours != each:
+            return f"the document has {each}, the topic has {'nothing of it' if ours is None else ours}"
+    if kept and not document.left_out:
+        return f"the topic has {', '.join(sorted(name[0] for name in kept))}, the document does not"
     return ""
+
+
+def _name(claim: Claim | Withheld) -> Name:
+    return claim.claim, claim.sale_id, claim.sku_id

@@ -84,7 +84,8 @@ async def check_kafka(
             "not permitted to read topics that are written (Read): needed if a broker leaves a transaction open",
             topics=only_written,
         )
-    check_policies(configs, inputs, outputs.checkpoints, [name for name in writes if name != outputs.checkpoints])
+    logs = [name for name in writes if name not in {outputs.checkpoints, outputs.claims}]
+    check_policies(configs, inputs, outputs.checkpoints, logs)
     check_limits(configs, outputs, signal_max_bytes)
     return partitions
 

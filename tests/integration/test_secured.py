@@ -197,6 +197,7 @@ async def test_every_command_runs_with_the_permissions_that_are_documented_and_n
         )
         assert explained.returncode == 0, explained.stdout + explained.stderr
         assert checked.returncode == 0, checked.stdout + checked.stderr
+        assert "documents as they were kept, 0 others" in checked.stderr
         assert worker.terminate() == 0
         for said in (worker.text(), imported.stderr, played.stderr, audited.stderr, replayed.stderr):
             assert PASSWORD not in said
@@ -268,7 +269,7 @@ async def test_each_permission_that_a_reader_or_a_producer_lacks_is_named(  # no
     )
     sending = AIOKafkaProducer(bootstrap_servers=secured.server.bootstrap_servers)
     async with sending:
-        for name in (*TOPIC_NAMES, "checkpoints", "signals", "dead-letters", "journal"):
+        for name in (*TOPIC_NAMES, "checkpoints", "signals", "dead-letters", "journal", "claims"):
             await sending.send_and_wait(f"{prefix}.{name}", b"{}", key=b"k", partition=0)
 
     async def audit_it() -> None:
@@ -306,7 +307,7 @@ async def test_each_permission_that_a_reader_or_a_producer_lacks_is_named(  # no
     for process, user, do, skipped in (
         ("audit", "auditor", audit_it, "journal"),
         ("replay --from-kafka", "replayer", replay_it, "signals"),
-        ("claims check --from-kafka", "explainer", check_claims, ""),
+        ("claims check --from-kafka", "explainer", check_claims, "claims"),
         ("import --to kafka", "importer", import_it, ""),
         ("simulate", "simulator", simulate_it, "interactions"),
         ("topics list", "owner", list_it, ""),

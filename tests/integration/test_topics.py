@@ -85,11 +85,11 @@ def test_the_commands_apply_then_list_then_find_what_differs(stack: Stack, topic
     missing = CliRunner().invoke(app, ["topics", "list", *common])
     assert str(missing.exception).startswith(f"Not as declared: {topic_prefix}.comments")
     applied = CliRunner().invoke(app, ["topics", "apply", *common, "--partitions", "2"])
-    assert (applied.exit_code, applied.stdout.count("created")) == (0, 11)
+    assert (applied.exit_code, applied.stdout.count("created")) == (0, 12)
     checked = CliRunner().invoke(app, ["topics", "check", *common])
-    assert checked.stdout == f"11 topics under '{topic_prefix}', each with 2 partitions.\n"
+    assert checked.stdout == f"12 topics under '{topic_prefix}', each with 2 partitions.\n"
     listed = CliRunner().invoke(app, ["topics", "list", *common, "--partitions", "2"])
-    assert (listed.exit_code, listed.stdout.count("exists")) == (0, 11)
+    assert (listed.exit_code, listed.stdout.count("exists")) == (0, 12)
     refused = CliRunner().invoke(app, ["topics", "apply", *common, "--partitions", "3"])
     assert "has 2 partitions, declared are 3" in str(refused.exception)
 

@@ -147,7 +147,7 @@ def test_replay_gives_its_documents_to_a_pipe(recording: Path) -> None:
 
 def test_replay_writes_the_claims_that_a_worker_would_keep(tmp_path: Path) -> None:
     show, files = tmp_path / "show.ndjson", [tmp_path / "a.ndjson", tmp_path / "b.ndjson.gz"]
-    assert run("simulate", "tadu-2019", "--scale", "0.05", "--to", show).exit_code == 0
+    assert run("simulate", "brushing", "--scale", "0.02", "--to", show).exit_code == 0
     for path in files:
         assert run("replay", show, "--claims", path).exit_code == 0
     told = files[0].read_bytes()

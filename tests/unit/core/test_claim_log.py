@@ -22,7 +22,7 @@ def claim(kind: str, value: int, sale: str | None = "s1", **inputs: int) -> dict
         "unit": "items",
         "window_ms": None,
         "as_of_ms": 0,
-        "valid_until_ms": 3_000,
+        "valid_until_ms": 0,
         "rule": f"{kind}/1",
         "inputs": inputs,
         "evidence": [{"topic": "live.orders", "partition": 1, "first_offset": 3, "next_offset": 9}],
@@ -49,7 +49,7 @@ class Log:
             "rev": self.rev,
             "as_of_ms": as_of_ms,
             "stale_after_ms": as_of_ms + 3_000,
-            "claims": [each | {"as_of_ms": as_of_ms} for each in claims],
+            "claims": [each | {"as_of_ms": as_of_ms, "valid_until_ms": as_of_ms + 3_000} for each in claims],
             "withheld": withheld,
             "session": {"ended_at_ms": as_of_ms if ended else None},
         }
@@ -81,7 +81,7 @@ def test_a_claim_is_written_as_the_document_has_it_and_the_room_behind_it() -> N
         "rule": "stock_left/1",
         "value": 9,
         "unit": "items",
-        "valid_until_ms": 3_000,
+        "valid_until_ms": T0_MS + 10_250,
         "inputs": {"offered": 50},
         "evidence": [{"topic": "live.orders", "partition": 1, "first_offset": 3, "next_offset": 9}],
     }
