@@ -82,7 +82,7 @@ async def test_every_claim_of_live_topics_is_right_over_a_kill_and_can_be_explai
     assert kept.documents > tally.documents // 2, "compaction leaves one a second"
     assert tally.told == []
     assert (tally.of(WRONG), unchecked) == (0, 0)
-    assert tally.of(RIGHT, "stock_left") > 2
+    assert tally.of(RIGHT, "stock_left") >= 2
 
     told = await explained(stack, topic_prefix, ROOM, "--json")
     assert told.exit_code == 0, told.output
