@@ -291,6 +291,7 @@ class Settings(BaseSettings):
             signal_max_bytes=self.signal_max_bytes,
             keep_claims=self.keep_claims,
             contract_edition=EDITION,
+            ids_by_topic=True,
             signals_edition=SIGNALS_EDITION,
         )
 

@@ -131,6 +131,7 @@ def assumptions_of(settings: Settings) -> Assumptions:
         presence_timeout_ms=settings.rules().presence_timeout_ms,
         contract_edition=settings.rules().contract_edition,
         signals_edition=settings.rules().signals_edition,
+        ids_by_topic=settings.rules().ids_by_topic,
         # Ids are remembered in two generations: for half of this at least.
         remember_ids_ms=settings.remember_ids_ms // 2,
     )

@@ -49,6 +49,9 @@ def show_verdict(verdict: Verdict, console: Console, *, full: bool = False, one_
     if accounts.forgettable:
         told = f"{accounts.forgettable} duplicates came so late that a worker may have forgotten their ids."
         console.print(told, soft_wrap=True)
+    if accounts.in_two_topics:
+        told = f"{accounts.in_two_topics} events had the event_id of another topic's event of their room; both count."
+        console.print(told, soft_wrap=True)
     for text in rules_told(verdict, every_rule=full):
         console.print(text, markup=False, soft_wrap=True)
 

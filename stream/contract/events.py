@@ -45,7 +45,9 @@ Id = Annotated[
         extra_json_schema={"pattern": ID_PATTERN},
     ),
 ]
-EventId = Annotated[Id, Meta(description="idempotency key: a second record with it, in the same room, is a duplicate")]
+EventId = Annotated[
+    Id, Meta(description="idempotency key: a second record with it, in the same room and topic, is a duplicate")
+]
 RoomId = Annotated[Id, Meta(description="the room; also the Kafka key of the record")]
 UserId = Annotated[Id, Meta(description="who acted: a pseudonym, stable for the session at least; `-`: nobody knows")]
 SessionId = Annotated[Id, Meta(description="tells one user's devices apart; default: the user")]

@@ -164,7 +164,10 @@ class WindowEntry(msgspec.Struct, array_like=True):
 
 
 class IdsEntry(msgspec.Struct, array_like=True):
-    """Event ids newly remembered in one room."""
+    """Event ids newly remembered in one room, topic by topic.
+
+    `counts`: how many of each topic, in the contract's order; empty: of which topic they are is not known.
+    """
 
     fields_1: ClassVar[int] = 4
 
@@ -172,6 +175,7 @@ class IdsEntry(msgspec.Struct, array_like=True):
     born_ms: int
     generation: int
     ids: list[str]
+    counts: list[int] = []
 
 
 class OrderEntry(msgspec.Struct, array_like=True):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # A record that was taken although its order began with other lines.
 OTHER_LINES = "other_lines"
+# A record that was taken although its event id names an event of another topic too; one of the two is an order.
+USED_TWICE = "event_id_in_two_topics"
 # So many wait to be told; the others are counted.
 NOTED_MAX = 20
 # In these multiples of its time an id is forgotten for certain.
@@ -43,12 +45,15 @@ REASON_OF = {Outcome.ORDER_CONFLICT: Reason.ORDER_CONFLICT, Outcome.EVENT_ID_CON
 
 
 class Noted(NamedTuple):
-    """A record that was taken and contradicts what is known of its order: where it is, for people."""
+    """A record that was taken and contradicts what is known of its order: where it is, for people.
+
+    `name`: the order's id; of one event id in two topics, that id.
+    """
 
     conflict: str
     topic_index: int
     offset: int
-    order_id: str
+    name: str
 
 
 def is_of_another(memory: Memory, order: OrderState, event: Order) -> bool:
@@ -134,7 +139,7 @@ def has_other_lines(order: OrderState, event: Order) -> bool:
     return other.amount_minor != order.amount_minor or other.lines != order.lines
 
 
-def note_other_lines(
+def note_conflicts(
     shared: Shared,
     counters: Counters,
     noted: list[Noted],
@@ -142,14 +147,17 @@ def note_other_lines(
     records: Sequence[Record],
     events: Sequence[RoomEvent],
 ) -> None:
-    """Count what `shared` holds of these records, and note where the first ones are."""
-    if not shared.other_lines:
+    """Count what `shared` holds of these records that were taken all the same, and note where the first ones are."""
+    if not (shared.other_lines or shared.used_twice):
         return
-    found, shared.other_lines = shared.other_lines, []
-    counters.conflicts[OTHER_LINES] += len(found)
-    for event in found[: NOTED_MAX - len(noted)]:
-        offset = record_of(event, records, events).offset
-        noted.append(Noted(OTHER_LINES, topic_index, offset, event.order_id))
+    lines, shared.other_lines = shared.other_lines, []
+    twice, shared.used_twice = shared.used_twice, []
+    found: list[tuple[str, RoomEvent, str]] = [(OTHER_LINES, event, event.order_id) for event in lines]
+    found += [(USED_TWICE, event, event.event_id) for event, _ in twice]
+    counts = {OTHER_LINES: len(lines), USED_TWICE: sum(pairs for _, pairs in twice)}
+    counters.conflicts.update({conflict: count for conflict, count in counts.items() if count})
+    for conflict, event, name in found[: NOTED_MAX - len(noted)]:
+        noted.append(Noted(conflict, topic_index, record_of(event, records, events).offset, name))
 
 
 def record_of(event: RoomEvent, records: Sequence[Record], events: Sequence[RoomEvent]) -> Record:

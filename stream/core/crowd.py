@@ -18,7 +18,7 @@ from stream.core.rates import BUYERS, CARTERS, CLICKERS, ENGAGED, VIEWERS
 from stream.core.time import BUCKET_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from stream.contract.events import Comment, Like, PersonEvent
     from stream.core.carts import People
@@ -61,20 +61,28 @@ def fold_crowd(room: Room, topic_index: int, crowd: Crowd) -> Crowd | None:
     event_ids = [event.event_id for event in crowd.events]
     if topic_index == ORDERS and room.second_edition:
         return _fold_orders_in_order(room, crowd, event_ids)
-    new = room.remember_all(event_ids)
+    new = room.ids.remember_all(topic_index, event_ids)
     if new is not None:
         crowd = crowd.those(new)
+    if pairs := room.ids.used_elsewhere(topic_index, event_ids):
+        room.shared.used_twice += _with_pairs(crowd.events, pairs)
     return fold(room, crowd) or crowd
 
 
 def _fold_orders_in_order(room: Room, crowd: Crowd, event_ids: list[str]) -> Crowd | None:
     """Duplicates have their turn too: what they repeat must be known, and is remembered for longer."""
-    new = room.new_among(event_ids)
+    new = room.ids.new_among(ORDERS, event_ids)
     if may_be_among(room, crowd.events, new):
         return None
-    room.remember_all(event_ids)
+    room.ids.remember_all(ORDERS, event_ids)
+    if pairs := room.ids.used_elsewhere(ORDERS, event_ids):
+        room.shared.used_twice += _with_pairs(crowd.events if new is None else compress(crowd.events, new), pairs)
     counted = fold_orders(room, crowd.events, crowd.at_ms, repeat(True) if new is None else new)
     return crowd if all(counted) else crowd.those(counted)
+
+
+def _with_pairs(events: Iterable[Any], pairs: Mapping[str, int]) -> list[tuple[Any, int]]:
+    return [(event, pairs[event.event_id]) for event in events if event.event_id in pairs]
 
 
 def _fold_orders(room: Room, crowd: Crowd) -> Crowd | None:

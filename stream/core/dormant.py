@@ -176,8 +176,8 @@ class Dormant:
     def _bring_to(self, memory: Memory, clock_ms: int) -> None:
         """Forget event ids and sales whose time is over."""
         present = self._generations.present
-        if memory.ids_generation != present and not memory.new_ids:
-            self._counters.ids_forgotten += memory.begin_ids_generation(present)
+        if memory.ids.generation != present and not memory.ids.new:
+            self._counters.ids_forgotten += memory.ids.begin_generation(present)
         memory.forget_sales(clock_ms)
 
     # -- checkpoint ----------------------------------------------------------------------------------------------------

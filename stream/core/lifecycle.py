@@ -74,7 +74,7 @@ class Lifecycle:
         room.touched_ms = clock_ms
         room.rev, room.rev_saved, room.later = rising.rev, rising.saved_rev, rising.lost
         if memory is None:
-            room.ids_generation = self.generations.present
+            room.ids.generation = self.generations.present
         else:
             room.begin_with(memory, clock_ms)
         self._rooms[room_id] = room
@@ -121,9 +121,9 @@ class Lifecycle:
     # -- event ids -----------------------------------------------------------------------------------------------------
     def turn_ids(self, memory: Memory) -> None:
         """Event ids are remembered in the present generation from here on."""
-        if memory.ids_generation != self.generations.present:
+        if memory.ids.generation != self.generations.present:
             roomstate.log_ids(memory, self._logs)
-            self._counters.ids_forgotten += memory.begin_ids_generation(self.generations.present)
+            self._counters.ids_forgotten += memory.ids.begin_generation(self.generations.present)
 
     def between(self, event: RoomEvent) -> tuple[Memory, Outcome] | None:
         """What becomes of a record between two sessions of its room that begins none; None: of any other record."""
@@ -144,9 +144,9 @@ class Lifecycle:
         if memory is None:
             return False
         self.turn_ids(memory)
-        if not memory.knows(event.event_id):
+        if not memory.ids.knows(event):
             return False
-        memory.renew(event.event_id)
+        memory.ids.renew(event)
         if room_id not in self._rooms:
             self.dormant.unsaved[room_id] = memory
         return True

@@ -6,12 +6,13 @@ the memory is all there is of a room.
 
 from __future__ import annotations
 
-from itertools import chain, compress
+from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
 
 from stream.contract.events import FIRST_EDITION, Leave, Order
 from stream.contract.people import UNKNOWN_PEOPLE
 from stream.core.conflicts import Outcome, has_other_lines, is_known, is_of_another
+from stream.core.ids import EventIds
 from stream.core.orders import release
 from stream.core.sale import status_of
 from stream.core.standing import EXPIRED, PAID, STANDINGS, UNDONE, bits_of
@@ -19,8 +20,6 @@ from stream.core.stock import Ledger, OrderState, SaleTerms, own_terms_key, sale
 from stream.core.suspicion import Suspects, forget
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from stream.contract.events import RoomEvent
     from stream.core.rules import Rules
     from stream.core.words import Told
@@ -34,7 +33,7 @@ class Shared:
 
     __slots__ = (
         *("cart_removed", "clock_ms", "holds", "orders_bound_ms", "other_lines", "sales_refused"),
-        "uses_second",
+        *("used_twice", "uses_second"),
     )
 
     def __init__(self) -> None:
@@ -44,6 +43,8 @@ class Shared:
         self.sales_refused = 0  # records that found no place, since this process has the partition
         self.cart_removed = False  # a `cart_remove` was folded, which an older Snapup refuses
         self.other_lines: list[Order] = []  # records whose orders began with other lines, until they are noted
+        # The same of events of which the id names another topic's too, and in how many topics.
+        self.used_twice: list[tuple[RoomEvent, int]] = []
         self.uses_second = False  # something was noted of an order that only the second edition's rules know
 
 
@@ -56,11 +57,8 @@ class Memory:
         "born_ms",
         "changed_orders",
         "ids",
-        "ids_generation",
-        "ids_previous",
         "known_ms",
         "ledgers",
-        "new_ids",
         "orders",
         "past",
         "room_id",
@@ -94,53 +92,17 @@ class Memory:
         self.past: dict[SaleKey, Ledger] = {}
         self.terms: dict[str, SaleTerms] = {}
         self.sales_refused = 0
-        # Duplicates: two generations of event ids; the partition says when a new one begins.
-        self.ids: set[str] = set()
-        self.ids_previous: set[str] = set()
-        self.ids_generation = 0
-        self.new_ids: list[str] = []
+        self.ids = EventIds(rules)
 
     # -- events -----------------------------------------------------------------------------------------------------
-    def new_among(self, event_ids: Sequence[str]) -> list[bool] | None:
-        """What `remember_all` would give; nothing is remembered."""
-        ids, previous = self.ids, self.ids_previous
-        if (
-            ids.isdisjoint(event_ids)
-            and (not previous or previous.isdisjoint(event_ids))
-            and len(set(event_ids)) == len(event_ids)
-        ):
-            return None
-        new, here = [], set[str]()
-        for event_id in event_ids:
-            new.append(event_id not in ids and event_id not in previous and event_id not in here)
-            here.add(event_id)
-        return new
-
-    def remember_all(self, event_ids: Sequence[str]) -> list[bool] | None:
-        """Remember these ids. None when all are new; else of each whether it is: known ones and repetitions are not."""
-        ids, previous = self.ids, self.ids_previous
-        if ids.isdisjoint(event_ids) and (not previous or previous.isdisjoint(event_ids)):
-            before = len(ids)
-            ids.update(event_ids)
-            if len(ids) - before == len(event_ids):
-                self.new_ids += event_ids
-                return None
-            ids.difference_update(event_ids)  # none of them was there before
-        new = []
-        for event_id in event_ids:
-            if event_id in previous:
-                self.renew(event_id)
-                new.append(False)
-                continue
-            new.append(event_id not in ids)
-            ids.add(event_id)
-        self.new_ids += compress(event_ids, new)
-        return new
+    def remember(self, event: RoomEvent) -> None:
+        """Remember the id of an event, which is not known."""
+        if pairs := self.ids.remember(event):
+            self.shared.used_twice.append((event, pairs))
 
     def said_before(self, event: RoomEvent) -> Outcome | None:
         """What becomes of a record that repeats what is known, or contradicts it; None: it may be new."""
-        event_id = event.event_id
-        is_known_id = event_id in self.ids or event_id in self.ids_previous
+        is_known_id = self.ids.knows(event)
         if self.second_edition and isinstance(event, Order):
             order = self.orders.get(event.order_id)
             if is_known_id:
@@ -152,7 +114,7 @@ class Memory:
                 return Outcome.ORDER_CONFLICT  # its id is not remembered: mended it may come again under the same
         if not is_known_id:
             return None
-        self.renew(event_id)
+        self.ids.renew(event)
         return Outcome.DUPLICATE
 
     def said_between(self, event: RoomEvent) -> Outcome | None:
@@ -176,32 +138,8 @@ class Memory:
                     self.shared.other_lines.append(event)
             outcome = Outcome.DUPLICATE
         if outcome is not None:
-            self.ids.add(event.event_id)
-            self.new_ids.append(event.event_id)
+            self.remember(event)
         return outcome
-
-    def knows(self, event_id: str) -> bool:
-        """Whether this event was folded."""
-        return event_id in self.ids or event_id in self.ids_previous
-
-    def renew(self, event_id: str) -> None:
-        """A known id came again: from now on it is remembered as long as one that came for the first time."""
-        if event_id in self.ids_previous and self.rules.remembers_rooms:
-            self.ids_previous.remove(event_id)
-            self.ids.add(event_id)
-            self.new_ids.append(event_id)
-
-    def begin_ids_generation(self, generation: int) -> int:
-        """Event ids of two generations are remembered. Returns how many were forgotten."""
-        if generation == self.ids_generation + 1:
-            forgotten = len(self.ids_previous)
-            self.ids_previous = self.ids
-        else:
-            forgotten = len(self.ids_previous) + len(self.ids)
-            self.ids_previous = set()
-        self.ids = set()
-        self.ids_generation = generation
-        return forgotten
 
     # -- orders -----------------------------------------------------------------------------------------------------
     def bits_of(self, event: Order) -> int:
@@ -339,8 +277,7 @@ class Memory:
         self.orders, self.changed_orders, self.unpaid = other.orders, other.changed_orders, other.unpaid
         self.suspects = other.suspects
         self.past, self.terms = other.past | other.ledgers, other.terms
-        self.ids, self.ids_previous, self.ids_generation = other.ids, other.ids_previous, other.ids_generation
-        self.new_ids = other.new_ids
+        self.ids = other.ids
         for ledger in self.past.values():
             ledger.rest(self.rules.distinct_exact_max)
 

@@ -14,7 +14,7 @@ from stream.contract.events import MAX_AHEAD_MS, TOPIC_NAMES, Order, RoomClosed,
 from stream.core import roomstate
 from stream.core.bounds import bounds_used
 from stream.core.changelog import ChangeLogs, CorruptCheckpointError
-from stream.core.conflicts import REASON_OF, Noted, Outcome, letter_of, note_other_lines, record_of
+from stream.core.conflicts import REASON_OF, Noted, Outcome, letter_of, note_conflicts, record_of
 from stream.core.counters import Counters
 from stream.core.crowd import Crowd, by_room, fold_crowd, newest_by_room
 from stream.core.dormant import RISING_KEY
@@ -151,7 +151,7 @@ class PartitionFold:
                 room.note(topic_index, record.offset, record.timestamp)
                 outcome = room.fold(event, at_ms)
             self._account(topic_index, memory, outcome, event, at_ms, [record], [event])
-            note_other_lines(self.shared, self.counters, self.noted, topic_index, [record], [event])
+            note_conflicts(self.shared, self.counters, self.noted, topic_index, [record], [event])
             self._life.generations.ids += 1
 
     def _fold_word(self, topic_index: int, record: Record, event: RoomOpened | RoomClosed) -> None:
@@ -166,7 +166,8 @@ class PartitionFold:
             self._life.end(room, "word", self._positions_at(topic_index, record.offset))
         room = self._life.touched.get(event.room_id) or self._touch(event.room_id)
         room.note(topic_index, record.offset, record.timestamp)
-        room.remember_all((event.event_id,))
+        room.remember(event)
+        note_conflicts(self.shared, self.counters, self.noted, topic_index, [record], [event])
         room.show_id = event.show_id
         if isinstance(event, RoomClosed):
             self._life.end(room, "word", self._positions_at(topic_index, record.offset + 1))
@@ -210,7 +211,7 @@ class PartitionFold:
             for event, each_ms in zip(events, at_ms, strict=True):
                 outcome = room.fold(event, each_ms)
                 self._account(topic_index, room, outcome, event, each_ms, records, decoded.events)
-        note_other_lines(self.shared, self.counters, self.noted, topic_index, records, decoded.events)
+        note_conflicts(self.shared, self.counters, self.noted, topic_index, records, decoded.events)
         self._life.generations.ids += len(records)
 
     def _account(
@@ -344,7 +345,7 @@ class PartitionFold:
 
     def remembered_ids(self) -> int:
         """Event ids in memory."""
-        return sum(len(each.ids) + len(each.ids_previous) for each in self._life.memories())
+        return sum(len(each.ids) for each in self._life.memories())
 
     def remembered_orders(self) -> int:
         """Orders in memory."""

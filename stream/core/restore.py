@@ -137,11 +137,7 @@ class SavedRooms:
             room = _memory_of(known, entry)
             if room is None:
                 continue
-            room.ids_generation = present
-            if entry.generation == present:
-                room.ids.update(entry.ids)
-            elif entry.generation == present - 1:
-                room.ids_previous.update(entry.ids)
+            room.ids.restore(entry, present)
 
 
 def _room_of(rooms: dict[str, Room], entry: WindowEntry | PresenceEntry | CartEntry) -> Room | None:

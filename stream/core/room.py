@@ -146,8 +146,7 @@ class Room(Memory):
         outcome = self.said_before(event)
         if outcome is not None:
             return outcome
-        self.ids.add(event.event_id)
-        self.new_ids.append(event.event_id)
+        self.remember(event)
         return self.FOLDS[type(event)](self, event, effective_ms)
 
     def _like(self, event: Like, at_ms: int) -> Outcome:

@@ -17,7 +17,6 @@ from stream.core.changelog import (
     ENTRY_ITEMS,
     CartEntry,
     Head,
-    IdsEntry,
     LedgerHead,
     MemoryHead,
     OrderEntry,
@@ -25,7 +24,6 @@ from stream.core.changelog import (
     SavedWord,
     WindowEntry,
     frame,
-    pieces,
     unframe,
 )
 from stream.core.growth import AUDIENCES_1, TALLIES_1, TOPICS_1, fitted, grown, grown_row
@@ -218,7 +216,7 @@ def log_people(room: Room, logs: ChangeLogs, clock_ms: int) -> None:
 
 def log_ids(room: Memory, logs: ChangeLogs) -> None:
     """To the change log: event ids, under the generation in which they are remembered."""
-    logs.ids.extend(ids_entries(room), room.ids_generation)
+    logs.ids.extend(room.ids.entries(room.room_id, room.known_ms), room.ids.generation)
 
 
 def log_orders(room: Room, logs: ChangeLogs, clock_ms: int) -> None:
@@ -252,13 +250,6 @@ def _split(people: dict[str, V]) -> list[dict[str, V]]:
         return [people]
     items = iter(people.items())
     return [*iter(lambda: dict(islice(items, ENTRY_ITEMS)), {})]
-
-
-def ids_entries(room: Memory) -> Iterator[IdsEntry]:
-    """Event ids remembered since the last call."""
-    ids, room.new_ids = room.new_ids, []
-    for part in pieces(ids):
-        yield IdsEntry(room.room_id, room.known_ms, room.ids_generation, list(part))
 
 
 def order_entries(room: Memory) -> Iterator[OrderEntry]:
@@ -461,7 +452,7 @@ def finish_memory(memory: Memory) -> Iterator[None]:
             yield
     if memory.suspects is not None:
         yield from find_all(memory, memory.suspects)
-    memory.ids_previous -= memory.ids  # those that came again
+    memory.ids.restored()
 
 
 def _give_back_units(room: Memory, order: OrderState) -> None:

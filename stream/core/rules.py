@@ -47,6 +47,10 @@ class Rules(Struct, frozen=True, kw_only=True):
     # Whether what is claimed and withheld is written to `live.claims` too: workers before 0.2 did not.
     keep_claims: bool = False
 
+    # Whether an event id names an event of its topic only. In a journal that says nothing of it all topics of a room
+    # shared their ids: of two events of one id the one that was folded first counted, and nobody else knew which.
+    ids_by_topic: bool = False
+
     # Pace of publication
     pace_busy_ms: int = 100
     pace_quiet_ms: int = 700

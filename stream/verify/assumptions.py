@@ -23,6 +23,8 @@ class Assumptions(Thresholds, frozen=True, kw_only=True):
     # A journal that says nothing of it was written under the first.
     contract_edition: int = FIRST_EDITION
     signals_edition: int = FIRST_SIGNALS
+    # Whether an event id names an event of its topic only; a journal that says nothing of it had one place for all.
+    ids_by_topic: bool = False
     # How old a cart may be, from the second edition of signals on.
     cart_max_age_ms: int = 1_800_000
     # A key must be where murmur2 puts it among so many partitions; 0: nobody asked.

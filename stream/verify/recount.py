@@ -1,7 +1,8 @@
 """Records in, figures out: decode, account for every record, let each event count once.
 
 Pure: no clock, no I/O. Feed it the records of each topic partition in log order; how the partitions are interleaved
-does not matter, unless one event id was used in two topics of a room.
+does not matter, unless one event id was used in two topics of a room and a worker of old folded one of the two: it took
+the one that it folded second for a repetition, and which that was no log says.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from stream.contract.events import FIRST_EDITION, TOPIC_NAMES, Order, RoomClosed
 from stream.contract.kept import whole_bytes
 from stream.verify.room_count import Assumptions, RoomCount
 from stream.verify.rulebook import Rulebook
+from stream.verify.seen_ids import ANY_TOPIC, SeenIds
 from stream.verify.session_count import SessionCount
 
 if TYPE_CHECKING:
@@ -78,7 +80,8 @@ class Heard(NamedTuple):
 class Accounts(Struct):
     """`received = applied + duplicate + dead_lettered`; `retimed` is a share of `applied`.
 
-    `forgettable`: records that came again so late that the worker may rightly have forgotten their id.
+    `forgettable`: records that came again so late that the worker may rightly have forgotten their id. `in_two_topics`:
+    of those that counted, how many had the event id of a record of another topic of their room, which counted too.
     """
 
     received: int = 0
@@ -87,6 +90,7 @@ class Accounts(Struct):
     dead_lettered: Counter[str] = field(default_factory=Counter)
     retimed: int = 0
     forgettable: int = 0
+    in_two_topics: int = 0
 
 
 class Recount:
@@ -110,7 +114,7 @@ class Recount:
         self._limits = limits
         self._decoders: dict[tuple[int, int, int, int], dict[str, Decoder]] = {}
         self._rooms: dict[str, RoomCount] = {}
-        self._first_seen_ms: dict[tuple[str, str], int] = {}
+        self._seen = SeenIds()
         self._waiting: dict[str, list[_Found]] = {}
         self.accounts = Accounts()
         # Records whose own time was ahead of the worker's clock. The log alone does not tell: their letters do, which
@@ -194,9 +198,10 @@ class Recount:
         if self._says_nothing(found):
             self.accounts.duplicate += 1
             return None
-        name = (event.room_id, event.event_id)
-        if name in self._first_seen_ms:
-            age_ms = timestamp_ms - self._first_seen_ms[name]
+        room_id, event_id, topic = event.room_id, event.event_id, found.topic if rules.ids_by_topic else ANY_TOPIC
+        seen_ms = self._seen.last_ms(room_id, event_id, topic)
+        if seen_ms is not None:
+            age_ms = timestamp_ms - seen_ms
             if age_ms > rules.remember_ids_ms:
                 self.accounts.forgettable += 1
             # The worker remembers ids in two generations: for one of them at least, for both at most.
@@ -206,24 +211,31 @@ class Recount:
                     return "event_id_conflict"
                 self.accounts.duplicate += 1
                 if rules.remember_sales_ms:  # it is remembered anew
-                    self._first_seen_ms[name] = max(timestamp_ms, self._first_seen_ms[name])
+                    self._seen.see(room_id, event_id, topic, max(timestamp_ms, seen_ms))
                     self._heard_of(found)
                 self._tell(event, -1)
                 return None
-        room = self._rooms.get(event.room_id)
-        if room is None:
-            room = self._rooms[event.room_id] = RoomCount(event.room_id, rules)
+        room = self._room(room_id, rules)
         if rules.contract_edition > FIRST_EDITION and room.contradicts(event):
             self._tell(event, -1)
             return "order_conflict"
         self.last_is_news = room.is_news(event, rules.signals_edition)
         room.meet(event, rules.signals_edition)
-        self._first_seen_ms[name] = timestamp_ms
+        self._seen.see(room_id, event_id, topic, timestamp_ms)
+        if rules.ids_by_topic:
+            self.accounts.in_two_topics += self._seen.is_elsewhere(room_id, event_id, topic)
         if wait:
             self._waiting.setdefault(event.room_id, []).append(found)
         else:
             self._apply(found)
         return None
+
+    def _room(self, room_id: str, rules: Assumptions) -> RoomCount:
+        """What is known of a room; it is heard of now if it was not before."""
+        room = self._rooms.get(room_id)
+        if room is None:
+            room = self._rooms[room_id] = RoomCount(room_id, rules)
+        return room
 
     def _says_nothing(self, found: _Found) -> bool:
         """A word about a show that goes on already, or does not go on: it is not even remembered."""
@@ -246,9 +258,7 @@ class Recount:
     def _apply(self, found: _Found) -> None:
         event, rules = found.event, found.rules
         effective_ms = _effective_ms(event.event_time_ms, found.timestamp_ms, rules.allowed_lateness_ms)
-        room = self._rooms.get(event.room_id)
-        if room is None:
-            room = self._rooms[event.room_id] = RoomCount(event.room_id, rules)
+        room = self._room(event.room_id, rules)
         if rules.remember_sales_ms and found.offset < 0:
             room.go_on(event, self._now_ms(found), is_news=self.last_is_news)
         elif found.offset >= 0:
@@ -296,7 +306,7 @@ class Recount:
 
     def _forget_ids(self, clock_ms: int) -> None:
         oldest_ms = clock_ms - FORGET_AFTER_GENERATIONS * self._rulebook.greatest("remember_ids_ms")
-        self._first_seen_ms = {name: seen for name, seen in self._first_seen_ms.items() if seen >= oldest_ms}
+        self._seen.forget(oldest_ms)
 
     # -- sessions ------------------------------------------------------------------------------------------------------
     def begins(
@@ -332,7 +342,7 @@ class Recount:
         """How much is in memory, by what."""
         rooms = self._rooms.values()
         return {
-            "ids": len(self._first_seen_ms),
+            "ids": len(self._seen),
             "rooms": len(self._rooms),
             "orders": sum(room.orders() for room in rooms),
             "seconds": sum(room.seconds() for room in rooms),

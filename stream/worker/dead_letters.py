@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from stream.contract.kept import KEPT_KEY_BYTES, cut, whole_bytes
+from stream.core.conflicts import OTHER_LINES, USED_TWICE
 from stream.worker.checkpoint import BATCH_BYTES, Message
 
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from stream.core.publishing import Refused
 
 log = structlog.get_logger(__name__)
+
+# Of a record that was taken all the same: what is said, and of what the name is told.
+_SAID_OF = {
+    OTHER_LINES: ("an order has other lines than in its first record", "order"),
+    USED_TWICE: ("an order and a record of another topic have the same event_id; both count", "event_id"),
+}
 
 # A producer's own headers are kept up to this much.
 KEPT_HEADER_BYTES = 16 * 1024
@@ -81,10 +88,11 @@ def tell_noted(fold: PartitionFold, topics: Sequence[str]) -> None:
     """Log where the records are that were taken although they contradict what is known, and take them out."""
     noted, fold.noted = fold.noted, []
     for each in noted:
+        what, name = _SAID_OF[each.conflict]
         log.warning(
-            "an order has other lines than in its first record",
+            what,
             topic=topics[each.topic_index],
             partition=fold.partition,
             offset=each.offset,
-            order=each.order_id,
+            **{name: each.name},
         )

@@ -17,7 +17,7 @@ from prometheus_client.gc_collector import GCCollector
 
 from stream.contract.refusal import REASONS_OF_THE_ROOM, Reason
 from stream.core.bounds import BOUNDS
-from stream.core.conflicts import OTHER_LINES
+from stream.core.conflicts import OTHER_LINES, USED_TWICE
 from stream.worker.ownership import Phase
 from stream.worker.refusals import Refusal
 from stream.worker.throttling import CLIENTS, Client
@@ -70,7 +70,9 @@ class Metrics:
         self._events = counter("stream_events_total", "What became of them.", "topic", "outcome")
         self._dead = counter("stream_dead_letters_total", "Records refused, by the first reason that holds.", "reason")
         self._conflicts = counter(
-            "stream_conflicts_total", "Records that contradict what their room knows of an order.", "reason"
+            "stream_conflicts_total",
+            "Records that contradict what their room knows of an order, or share its event id.",
+            "reason",
         )
         self._retimed = counter("stream_retimed_total", "Applied events that count at another time than they claim.")
         self._withheld = counter("stream_withheld_claims_total", "Claims kept off the screen.", "claim", "reason")
@@ -168,7 +170,7 @@ class Metrics:
                 self._events.labels(topic, outcome)
         for reason in Reason:
             self._dead.labels(reason.value)
-        for conflict in (*REASONS_OF_THE_ROOM, OTHER_LINES):
+        for conflict in (*REASONS_OF_THE_ROOM, OTHER_LINES, USED_TWICE):
             self._conflicts.labels(str(conflict))
         for cause in ("age", "bound"):
             self._orders_forgotten.labels(cause)

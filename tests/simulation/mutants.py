@@ -16,6 +16,7 @@ import msgspec
 
 from stream.core.dormant import Dormant
 from stream.core.generations import Generations
+from stream.core.ids import EventIds
 from stream.core.lifecycle import Lifecycle
 from stream.core.room import Room
 from stream.core.standing import EXPIRED
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from faust.types import TP
 
     from stream.core.memory import Memory
+    from stream.core.rules import Rules
     from stream.worker.ownership import Slice
     from tests.simulation.world import Result
 
@@ -145,6 +147,16 @@ def turns_at_once(self: Generations, clock_ms: int) -> None:
         self._turn(1, clock_ms)
 
 
+# -- ids of all topics in one place: the one of two events that is folded second vanishes ------------------------------
+
+
+_ids_of = EventIds.__init__
+
+
+def knows_no_topics(self: EventIds, rules: Rules) -> None:
+    _ids_of(self, msgspec.structs.replace(rules, ids_by_topic=False))
+
+
 # -- and some more -----------------------------------------------------------------------------------------------------
 
 
@@ -235,6 +247,7 @@ MUTANTS = (
     Mutant("stale Redis write", 28, world=WorldWithoutCompare),
     Mutant("hold expiry not idempotent", 1, ((Room, "expire_hold", expires_again),)),
     Mutant("ids forgotten early", 0, ((Generations, "turn_by_number", turns_at_once),)),
+    Mutant("one id for all topics", 0, ((EventIds, "__init__", knows_no_topics),)),
     Mutant("commit without awaiting the batches", 3, ((CheckpointWriter, "_transact", commits_unawaited),)),
     Mutant("left open", 64, ((OutputPartitions, "end_open", leaves_open),)),
     Mutant("published before the replay has caught up", 3, ((Owner, "_caught_up", publishes_at_once),)),

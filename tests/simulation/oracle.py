@@ -249,6 +249,7 @@ class Oracle:
                 remember_sales_ms=rules.remember_sales_ms,
                 contract_edition=EDITION,
                 signals_edition=rules.signals_edition,
+                ids_by_topic=rules.ids_by_topic,
             )
         )
         self._tell_sessions(recount)
@@ -434,9 +435,9 @@ class _PlainCounts:
             room, event_id = event["room_id"], event["event_id"]
         except (ValueError, KeyError):
             return
-        if event.get("type") == "order" and self._contradicts(room, event):
+        if event.get("type") == "order" and self._contradicts(room, topic, event):
             return
-        if not self._first(room, event_id):
+        if not self._first(room, topic, event_id):
             return
         for what, amount in self._amounts(room, event).items():
             key = (room, topic, what)
@@ -444,10 +445,10 @@ class _PlainCounts:
             self._offsets[key].append(record.offset)
             sums.append((sums[-1] if sums else 0) + amount)
 
-    def _contradicts(self, room: str, event: dict[str, Any]) -> bool:
-        """Whether an order is refused: its id was another event's, or it is known as another user's."""
+    def _contradicts(self, room: str, topic: str, event: dict[str, Any]) -> bool:
+        """Whether an order is refused: its id was another order's event's, or it is known as another user's."""
         user, order_id = event["user_id"], event["order_id"]
-        if (room, event["event_id"]) in self._once:
+        if (room, topic, event["event_id"]) in self._once:
             return (room, order_id, "is", event["status"]) not in self._once
         owner = self._users.setdefault((room, order_id), user)
         if user != owner and "-" not in (user, owner):

@@ -43,6 +43,7 @@ RULES = Rules(
     remember_ids_max=4 * EVENTS_MAX,
     contract_edition=EDITION,
     signals_edition=SIGNALS_EDITION,
+    ids_by_topic=True,
     remember_sales_ms=7 * 24 * 3_600_000,
     keep_claims=True,
 )

@@ -18,7 +18,7 @@ EVENTS_MIN, EVENTS_MAX = 30, 120
 # An id may come again after so many other records of its partition.
 REPEATED_WITHIN = 20
 ROOMS_PER_PARTITION = 2
-STRANGER, TWO_USERS, USED_ID = 3, 5, 2  # of event numbers, what is left by a prime
+STRANGER, TWO_USERS, USED_ID, IN_TWO_TOPICS = 3, 5, 2, 4  # of event numbers, what is left by a divisor
 POISON = (b"{broken", b"", b'{"type":"like"}', b"\xff\xfe")
 
 _encoder = msgspec.json.Encoder()
@@ -40,6 +40,7 @@ def workload(random: Random, partitions: int, events: int, seconds: float) -> li
     sent: list[Sent] = []
     recent: list[list[Sent]] = [[] for _ in range(partitions)]
     used: dict[str, list[object]] = {}  # event ids of orders, by room
+    last: dict[str, tuple[int, object]] = {}  # topic and event id of the last event of a room
     for number in range(events):
         at_s = seconds * number / events
         partition = int(random.random() * partitions)
@@ -59,6 +60,9 @@ def workload(random: Random, partitions: int, events: int, seconds: float) -> li
                 "event_time_ms": T0_MS + int(at_s * 1000) - late_ms,
             }
             _make_odd(number, topic, event, used.setdefault(room, []))
+            if number % 6 == IN_TWO_TOPICS and last.get(room, (topic, ""))[0] != topic:
+                event["event_id"] = last[room][1]
+            last[room] = topic, event["event_id"]
             value = POISON[number % len(POISON)] if chance > 0.96 else _encoder.encode(event)
             record = Sent(at_s, topic, partition, room.encode(), value, hole)
         sent.append(record)

@@ -7,7 +7,7 @@ import pytest
 from stream.contract.refusal import Reason
 from stream.core.conflicts import NOTED_MAX
 from stream.core.rules import Rules
-from tests.support.events import Log, comment, like, line, order
+from tests.support.events import Log, cart, comment, enter, leave, like, line, opened, order, room_closed, room_opened
 from tests.support.rooms import ORDERS, restarted
 
 NOW = Rules(contract_edition=2)
@@ -106,7 +106,7 @@ def test_other_lines_are_noted_and_those_of_the_first_record_hold() -> None:
         assert outcomes(log) == (8, 0, 0)
         assert log.fold.rooms["r1"].ledgers["s1", "k1"].sold == 4
         assert log.fold.counters.conflicts == {"other_lines": 3}
-        assert [(noted.offset, noted.order_id) for noted in log.fold.noted] == [(1, "o1"), (3, "o2"), (5, "o3")]
+        assert [(noted.offset, noted.name) for noted in log.fold.noted] == [(1, "o1"), (3, "o2"), (5, "o3")]
 
 
 def test_of_many_that_have_other_lines_some_are_told_and_all_counted() -> None:
@@ -163,3 +163,57 @@ def test_an_order_that_is_repeated_is_remembered_for_longer() -> None:
     assert outcomes(log) == (1, 3, 0)
     assert log.fold.refused == []
     assert Reason.EVENT_ID_CONFLICT.value not in log.fold.counters.dead_letters
+
+
+# -- one event id in two topics ----------------------------------------------------------------------------------------
+BY_TOPIC = Rules(contract_edition=2, ids_by_topic=True, remember_sales_ms=7 * 24 * 3_600_000)
+
+
+def test_a_comment_and_an_order_of_one_event_id_both_count_whichever_is_folded_first() -> None:
+    for events in (
+        (comment(event_id="a"), order("paid", event_id="a")),
+        (order("paid", event_id="a"), comment(event_id="a")),
+    ):
+        log = Log(BY_TOPIC)
+        log.add(*events, *events)  # what is sent again is once
+        room = log.fold.rooms["r1"]
+        assert (room.comments, room.orders_paid, sum(log.fold.counters.duplicate)) == (1, 1, 2)
+        assert not log.fold.refused
+        assert log.fold.counters.conflicts == {"event_id_in_two_topics": 1}
+        assert [(each.name, each.offset) for each in log.fold.noted] == [("a", 0)]
+
+
+def test_two_likes_and_a_comment_are_no_matter_of_orders() -> None:
+    log = Log(BY_TOPIC)
+    log.add(like(event_id="a"), comment(event_id="a"), cart(event_id="a"), enter(event_id="a"), opened(event_id="a"))
+    assert sum(log.fold.counters.applied) == 5
+    assert not log.fold.counters.conflicts
+
+
+def test_many_of_one_topic_that_share_ids_with_orders_are_counted_and_some_are_told() -> None:
+    count = NOTED_MAX + 5
+    orders = [order("placed", f"o{number}", event_id=f"e{number}") for number in range(count)]
+    likes = [like(event_id=f"e{number}") for number in range(count)]
+    for first, second in ((orders, likes), (likes, orders)):
+        log = Log(BY_TOPIC)
+        log.add_slice(*first)
+        log.add_slice(*second)
+        assert log.fold.counters.conflicts == {"event_id_in_two_topics": count}
+        assert [each.offset for each in log.fold.noted] == list(range(NOTED_MAX))
+        assert (log.fold.rooms["r1"].likes, log.fold.rooms["r1"].orders_placed) == (count, count)
+
+
+def test_a_word_of_the_host_and_an_order_between_two_sessions_are_found_too() -> None:
+    log = Log(BY_TOPIC)
+    log.add(order("placed", event_id="a"), room_opened(event_id="a"), room_closed(event_id="b"))
+    assert log.fold.counters.conflicts == {"event_id_in_two_topics": 1}
+    log.add(order("placed", event_id="b"), leave(event_id="a"))  # said between two sessions
+    assert log.fold.counters.conflicts == {"event_id_in_two_topics": 3}
+    assert not log.fold.rooms
+
+
+def test_within_the_topic_of_orders_one_event_id_for_two_things_is_refused_as_ever() -> None:
+    log = Log(BY_TOPIC)
+    log.add(comment(event_id="a"), order("placed", "o1", event_id="a"), order("placed", "o2", event_id="a"))
+    assert letters(log) == [("event_id_conflict", "/event_id", 1)]
+    assert outcomes(log) == (1, 0, 1)

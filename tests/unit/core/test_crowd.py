@@ -11,6 +11,7 @@ import pytest
 from stream.core import roomstate
 from stream.core.conflicts import Outcome
 from stream.core.crowd import Crowd, fold_crowd
+from stream.core.ids import ANY_TOPIC
 from stream.core.rules import Rules
 from stream.core.time import BUCKET_MS
 from tests.support.events import (
@@ -89,7 +90,7 @@ def saved(room: Room, windows: list[dict[str, int]]) -> list[Any]:
             {who: when for who, when in people.items() if who in audience.last}
             for people, audience in zip(windows, room.audiences, strict=True)
         ],
-        [entry.ids for entry in roomstate.ids_entries(room)],
+        [entry.ids for entry in room.ids.entries(room.room_id, room.known_ms)],
         [set(audience.session.members) for audience in room.audiences],
         {key: set(ledger.carters.members) for key, ledger in room.ledgers.items()},
         list(roomstate.order_entries(room)),
@@ -158,7 +159,7 @@ def test_known_ones_and_repetitions_among_them_are_left_out() -> None:
     fold_at_own_time(room, known)
     assert fold_together(room, LIKES, [new, known, new, other]) == 2
     assert room.likes == 1 + 5 + 1
-    assert len(room.new_ids) == 3
+    assert len(room.ids.new[ANY_TOPIC]) == 3
     assert room.fold(new, new.event_time_ms) is Outcome.DUPLICATE
 
 
@@ -174,9 +175,10 @@ def test_an_id_of_the_generation_before_is_a_duplicate_too() -> None:
     room = new_room()
     known = like(event_id="known")
     fold_at_own_time(room, known)
-    room.begin_ids_generation(1)
+    room.ids.begin_generation(1)
     assert fold_together(room, LIKES, [known, *(like(f"u{number}") for number in range(4))]) == 4
-    assert known.event_id not in room.ids  # or it would be remembered for longer than after a restore
+    _, present, _ = room.ids.state()
+    assert known.event_id not in present[ANY_TOPIC]  # or it would be remembered for longer than after a restore
 
 
 def test_what_is_too_little_for_it_and_what_hosts_say_is_folded_one_at_a_time() -> None:
@@ -191,7 +193,7 @@ def test_a_status_that_an_order_already_had_is_left_out() -> None:
     statuses = ["placed", "paid", "placed", "paid", "refunded"]
     assert fold_together(room, ORDERS, [order(status) for status in statuses]) == 3
     assert (room.orders_placed, room.orders_paid, room.orders_refunded) == (1, 1, 1)
-    assert len(room.new_ids) == 5  # each event is known from now on
+    assert len(room.ids.new[ANY_TOPIC]) == 5  # each event is known from now on
 
 
 def test_people_of_a_moment_before_the_clock_began_are_counted() -> None:

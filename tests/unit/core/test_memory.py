@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 def test_ids_are_remembered_for_two_generations() -> None:
     room = new_room()
     fold_at_own_time(room, like(event_id="e1"))
-    assert room.begin_ids_generation(1) == 0
+    assert room.ids.begin_generation(1) == 0
     fold_at_own_time(room, like(event_id="e2"))
     assert room.fold(like(event_id="e1"), at(0)) is Outcome.DUPLICATE
-    assert room.begin_ids_generation(2) == 1
+    assert room.ids.begin_generation(2) == 1
     assert room.fold(like(event_id="e2"), at(0)) is Outcome.DUPLICATE
     assert room.fold(like(event_id="e1"), at(0)) is Outcome.APPLIED
-    assert room.ids_generation == 2
+    assert room.ids.generation == 2
 
 
 def test_a_room_that_slept_through_a_generation_forgets_both() -> None:
     room = new_room()
     fold_at_own_time(room, like(event_id="e1"))
-    room.begin_ids_generation(1)
+    room.ids.begin_generation(1)
     fold_at_own_time(room, like(event_id="e2"), like(event_id="e3"))
-    assert room.begin_ids_generation(3) == 3
-    assert (room.ids, room.ids_previous) == (set(), set())
+    assert room.ids.begin_generation(3) == 3
+    assert room.ids.state() == (3, {}, {})
 
 
 # -- bounds ------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import pytest
 
 from stream.contract.events import MAX_AHEAD_MS, TOPIC_NAMES
 from stream.contract.overlay import Overlay
+from stream.core.ids import ANY_TOPIC
 from stream.core.journal import Piece, Segment, steps_of
 from stream.core.partition import PartitionFold
 from stream.core.rates import ENGAGED, VIEWERS
@@ -233,13 +234,13 @@ def test_a_generation_ends_after_half_the_time_and_not_before() -> None:
     log.add(like(event_id="e1"))
     log.tick(HALF_REMEMBER_S - 0.001)
     log.add(like())
-    assert log.fold.rooms["r1"].ids_generation == 0
+    assert log.fold.rooms["r1"].ids.generation == 0
     log.tick(HALF_REMEMBER_S)
     log.add(like())
-    assert log.fold.rooms["r1"].ids_generation == 1
+    assert log.fold.rooms["r1"].ids.generation == 1
     log.tick(2 * HALF_REMEMBER_S - 0.001)
     log.add(like())
-    assert log.fold.rooms["r1"].ids_generation == 1
+    assert log.fold.rooms["r1"].ids.generation == 1
 
 
 def test_beyond_the_bound_ids_are_forgotten_by_number_and_counted() -> None:
@@ -249,7 +250,7 @@ def test_beyond_the_bound_ids_are_forgotten_by_number_and_counted() -> None:
         log.add(like(event_id=f"a{number}"))
     log.tick(1)
     log.add(like(event_id="a9"))
-    assert log.fold.rooms["r1"].ids_generation == 0
+    assert log.fold.rooms["r1"].ids.generation == 0
     log.tick(2)
     for number in range(10):
         log.add(like(event_id=f"b{number}"))
@@ -290,7 +291,7 @@ def test_what_a_cut_has_to_encode_does_not_grow_with_what_was_folded_before_it()
     log = Log(fold=_EncodesEarly(3, RULES, TOPICS))
     log.add(*(like(f"u{number}") for number in range(25)))
     room = log.fold.rooms["r1"]
-    assert len(room.new_ids) == len(room.audiences[ENGAGED].changed) == 5
+    assert len(room.ids.new[ANY_TOPIC]) == len(room.audiences[ENGAGED].changed) == 5
     again = restarted(log.fold, {}).rooms["r1"]
     assert len(again.ids) == 25
     assert again.audiences[ENGAGED].last == room.audiences[ENGAGED].last
@@ -352,7 +353,7 @@ def test_a_restored_room_does_not_inherit_from_the_session_before() -> None:
     log.add(enter("b", s=IDLE_S + 1))
     again = restarted(log.fold, saved)
     room = again.rooms["r1"]
-    assert (room.views, list(room.orders), room.ids) == (1, [], log.fold.rooms["r1"].ids)
+    assert (room.views, list(room.orders), room.ids.state()) == (1, [], log.fold.rooms["r1"].ids.state())
     assert list(room.audiences[VIEWERS].last) == ["b"]
     assert list(room.presence.sessions) == ["b"]
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stream.core.changelog import CorruptCheckpointError
+from stream.core.ids import ANY_TOPIC
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
 from tests.support.events import Log, at, cart, every_kind, like, opened, order
@@ -85,9 +86,8 @@ def test_a_restored_partition_remembers_ids_of_both_generations_and_no_older_one
         log.tick(generation * HALF_REMEMBER_S)
         log.add(like(event_id=f"g{generation}"), like(event_id=f"h{generation}", room="r2"))
         fold = restarted(log.fold, saved)
-    assert fold.rooms["r1"].ids == {"g2"}
-    assert fold.rooms["r1"].ids_previous == {"g1"}
-    assert fold.rooms["r2"].ids_previous == {"h1"}
+    assert fold.rooms["r1"].ids.state()[1:] == ({ANY_TOPIC: {"g2"}}, {ANY_TOPIC: {"g1"}})
+    assert fold.rooms["r2"].ids.state()[2] == {ANY_TOPIC: {"h1"}}
     assert fold.remembered_ids() == 4
 
 
@@ -101,7 +101,7 @@ def test_a_restored_partition_counts_its_remembered_ids_against_the_bound() -> N
     again.add(like(event_id="e9"))
     again.tick(1)
     again.add(like())
-    assert again.fold.rooms["r1"].ids_generation == 1
+    assert again.fold.rooms["r1"].ids.generation == 1
 
 
 def test_a_restored_partition_does_not_remember_orders_that_were_forgotten() -> None:

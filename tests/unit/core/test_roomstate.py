@@ -227,7 +227,7 @@ def test_restored_state_is_not_written_again_until_it_changes() -> None:
     assert list(roomstate.window_entries(again)) == []
     assert list(roomstate.order_entries(again)) == []
     assert list(roomstate.presence_entries(again)) == []
-    assert list(roomstate.ids_entries(again)) == []
+    assert not again.ids.new
 
 
 @pytest.mark.parametrize("broken", [b"", b"\x02abcdef", b"\x01aaaa", b"\x01\x00\x00\x00\x00\x90"])
@@ -368,16 +368,17 @@ def test_many_people_are_split_over_entries_and_sums_are_said_once() -> None:
     assert [entry.tallies[2] for entry in entries] == [{at(0) // 1_000: count}, {}, {}]
     assert [entry.minor for entry in entries] == [{"CNY": {at(0) // 1_000: 100}}, {}, {}]
     assert [len(entry.sessions) for entry in roomstate.presence_entries(room)] == [ENTRY_ITEMS, ENTRY_ITEMS, 10]
-    assert [len(entry.ids) for entry in roomstate.ids_entries(room)] == [ENTRY_ITEMS, ENTRY_ITEMS, 11]
-    assert list(roomstate.ids_entries(room)) == []
+    assert [len(entry.ids) for entry in room.ids.entries(room.room_id, room.known_ms)] == [ENTRY_ITEMS, ENTRY_ITEMS, 11]
+    assert list(room.ids.entries(room.room_id, room.known_ms)) == []
 
 
 def test_ids_are_written_under_the_generation_in_which_they_are_remembered() -> None:
     room = new_room()
     fold_at_own_time(room, like(event_id="e1"))
-    room.begin_ids_generation(4)
+    room.ids.begin_generation(4)
     fold_at_own_time(room, like(event_id="e2"))
-    assert [(entry.generation, entry.ids) for entry in roomstate.ids_entries(room)] == [(4, ["e1", "e2"])]
+    entries = room.ids.entries(room.room_id, room.known_ms)
+    assert [(entry.generation, entry.ids) for entry in entries] == [(4, ["e1", "e2"])]
 
 
 def test_an_order_is_written_as_it_is_now_in_the_order_of_last_changes() -> None:

@@ -5,8 +5,8 @@ import pytest
 from stream.core.rules import WINDOWS_MS, Rules
 from stream.core.time import BUCKET_MS
 
-# What is read of the logs, and what is written.
-NO_BOUNDS = ("isolation", "murmur2_partitions", "keep_claims")
+# What is read of the logs, and how, and what is written.
+NO_BOUNDS = ("isolation", "murmur2_partitions", "ids_by_topic", "keep_claims")
 RULES = Rules()
 
 

@@ -17,7 +17,7 @@ ROOM = "room-1"
 class Log:
     """Writes events with ids of their own; unless told otherwise an event is stored when it happens."""
 
-    def __init__(self, **assumptions: int) -> None:
+    def __init__(self, **assumptions: Any) -> None:
         self.recount = Recount(Assumptions(**assumptions))
         self.written = 0
 

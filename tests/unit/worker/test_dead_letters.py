@@ -15,7 +15,7 @@ from stream.core.rules import Rules
 from stream.verify.recount import Refusal, digest
 from stream.verify.saved import DeadLetters
 from stream.worker.dead_letters import KEPT_HEADER_BYTES, dead_letter, tell_noted
-from tests.support.events import Log, order
+from tests.support.events import Log, comment, order
 from tests.support.rooms import TOPICS
 
 if TYPE_CHECKING:
@@ -112,3 +112,12 @@ def test_orders_with_other_lines_are_told_once_with_their_place() -> None:
         tell_noted(log.fold, TOPICS)
     (line,) = lines
     assert (line["topic"], line["partition"], line["offset"], line["order"]) == ("live.orders", 3, 1, "o1")
+
+
+def test_an_event_id_in_two_topics_is_told_with_the_place_of_the_second() -> None:
+    log = Log(Rules(contract_edition=2, ids_by_topic=True))
+    log.add(order("placed", "o1", event_id="a"), comment(), comment(event_id="a"))
+    with capture_logs() as lines:
+        tell_noted(log.fold, TOPICS)
+    (line,) = lines
+    assert (line["topic"], line["partition"], line["offset"], line["event_id"]) == ("live.comments", 3, 1, "a")

@@ -135,7 +135,7 @@ def test_conflicts_are_counted_by_reason_from_nought(metrics: Metrics) -> None:
         for family in metrics.registry.collect()
         for sample in family.samples
         if sample.name == "stream_conflicts_total"
-    } == {"order_conflict", "event_id_conflict", "other_lines"}
+    } == {"order_conflict", "event_id_conflict", "other_lines", "event_id_in_two_topics"}
     owner = live_owner()
     owner.fold.counters.conflicts.update({"other_lines": 3})
     metrics.harvest(owner)
