@@ -55,7 +55,7 @@ class ClaimBook:
         self.claims: list[Claim] = []
         self.withheld: list[Withheld] = []
         self.reasons: list[Reason] = []
-        self._evidence = evidence
+        self.evidence = evidence  # of each topic; None: it has nothing of the room
         self._of_topics: dict[tuple[int, ...], list[Evidence]] = {}  # the same for several claims
 
     def watching(self, watching_now: int, departures: Departures | None = None) -> None:
@@ -199,7 +199,7 @@ class ClaimBook:
         """Where in the log the figures come from that rest on these topics."""
         found = self._of_topics.get(topics)
         if found is None:
-            found = self._of_topics[topics] = [each for topic in topics if (each := self._evidence[topic]) is not None]
+            found = self._of_topics[topics] = [each for topic in topics if (each := self.evidence[topic]) is not None]
         return found
 
     def _withhold(self, kind: ClaimKind, sale: Sale | None, reason: WithheldReason) -> None:

@@ -11,6 +11,7 @@ is silent where people are too many to be known one by one.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from stream.core.rates import CLICKERS, ENGAGED, PAYERS, VIEWERS
@@ -39,7 +40,8 @@ class Unseen:
         self._payers: dict[str, None] = {}
         self._judges = self._changed = False
         self._looked_at: tuple[int, ...] = ()
-        self._asked_at = 0  # people of the audiences when the payers were last looked for among them
+        # People of each audience when the payers were last looked for among them.
+        self._asked_at: tuple[int, ...] = (0,) * len(SEEN_BY)
 
     def _is_seen(self, user_id: str) -> bool:
         # Each order asks this: a generator costs as much as the answers.
@@ -80,8 +82,9 @@ class Unseen:
         """Who was never seen, as of now? `paced`: as of `suspect`."""
         if not (self._orders or self._judges):
             return
-        sessions = [self._room.audiences[index].session for index in (PAYERS, *SEEN_BY)]
-        sizes = tuple([len(session.members) if session.exact else -1 for session in sessions])
+        audiences = self._room.audiences
+        sessions = [audiences[index].session for index in (PAYERS, *SEEN_BY)]
+        sizes = tuple([len(session.members) if session.sketch is None else -1 for session in sessions])
         if sizes == self._looked_at and not self._changed:
             return
         self._looked_at, self._changed = sizes, False
@@ -109,12 +112,17 @@ class Unseen:
         if payers < rules.suspect_seen_payers or sum(sizes[1:]) * 100 < least:
             return False
         # Each person who came since can be one payer at most: mostly there is no need to ask who.
-        known = sum(sizes[1:])
-        if (payers - len(self._payers) + known - self._asked_at) * 100 < least:
+        if (payers - len(self._payers) + sum(sizes[1:]) - sum(self._asked_at)) * 100 < least:
             return False
-        self._asked_at = known
-        for user_id in self._seen_among(self._payers):
-            del self._payers[user_id]
+        for index, now, before in zip(SEEN_BY, sizes[1:], self._asked_at, strict=True):
+            members = self._room.audiences[index].session.members
+            if now - before < len(self._payers):  # those who came since lie at the end
+                for user_id in islice(reversed(members), now - before):
+                    self._payers.pop(user_id, None)
+            else:
+                for user_id in self._payers.keys() & members.keys():
+                    del self._payers[user_id]
+        self._asked_at = sizes[1:]
         return (payers - len(self._payers)) * 100 >= least
 
     def _seen_among(self, people: Mapping[str, object]) -> set[str]:
