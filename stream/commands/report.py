@@ -17,6 +17,7 @@ from stream.contract.ids import is_id
 from stream.errors import EXIT_FAILURE, NoSuchError, SnapupError
 from stream.settings import load_settings
 from stream.verify.room_sessions import utc_second
+from stream.view.report_csv import minutes_csv, products_csv
 from stream.view.report_page import report_page
 from stream.view.strings import LANGUAGES
 from stream.view.words import money
@@ -46,6 +47,9 @@ def report(
         Path | None,
         typer.Option(help="PATH.html, PATH.json, or PATH for both; a folder takes both under their own names."),
     ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Products and minutes too, as two CSV files in this folder.")
+    ] = None,
     lang: Annotated[str, typer.Option(help=f"Of the page. One of: {', '.join(LANGUAGES)}.")] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="The JSON on stdout, no file.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", "--force", help="Replace files that are there.")] = False,
@@ -62,8 +66,10 @@ def report(
     """
     if lang not in LANGUAGES:
         raise NoSuchError(f"--lang {lang}: there is {', '.join(LANGUAGES)}.")
-    if as_json and to is not None:
-        raise SnapupError("--json writes to stdout and --to into files: choose one.")
+    if as_json and (to is not None or csv is not None):
+        raise SnapupError("--json writes to stdout, --to and --csv into files: choose one.")
+    if csv is not None and not csv.is_dir():
+        raise NoSuchError(f"There is no folder {csv}.")
     if to is not None and not to.is_dir():
         for path in _targets(to, ""):
             check_target(path, overwrite=overwrite)
@@ -73,7 +79,7 @@ def report(
     if as_json:
         sys.stdout.buffer.write(report_json(made))
     else:
-        for path in write_report(made, to, lang=lang, overwrite=overwrite):
+        for path in write_report(made, to, lang=lang, overwrite=overwrite, csv=csv):
             typer.echo(f"{path}")
         typer.echo(report_line(made))
     tell_problems(made, _talk)
@@ -117,7 +123,7 @@ def report_json(made: Report) -> bytes:
     return msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n"
 
 
-def write_report(made: Report, to: Path | None, *, lang: str, overwrite: bool) -> list[Path]:
+def write_report(made: Report, to: Path | None, *, lang: str, overwrite: bool, csv: Path | None = None) -> list[Path]:
     """Write the files of a report, all or none, and give their paths.
 
     Args:
@@ -125,18 +131,25 @@ def write_report(made: Report, to: Path | None, *, lang: str, overwrite: bool) -
         to: as the option has it; None: here, under their own names.
         lang: of the page.
         overwrite: replace what is there.
+        csv: a folder for products and minutes; None: these are not written.
 
     Raises:
         SnapupError: a file is there already, or its folder is not.
     """
-    paths = _targets(to, report_name(made))
-    for path in paths:
+    contents = {
+        path: report_json(made) if path.suffix == ".json" else report_page(made, lang).encode()
+        for path in _targets(to, report_name(made))
+    }
+    if csv is not None:
+        contents[csv / f"{report_name(made)}-products.csv"] = products_csv(made)
+        contents[csv / f"{report_name(made)}-minutes.csv"] = minutes_csv(made)
+    for path in contents:
         check_target(path, overwrite=overwrite)
     with ExitStack() as stack:
-        parts = [(stack.enter_context(written_whole(path)), path.suffix) for path in paths]
-        for part, suffix in parts:
-            part.write_bytes(report_json(made) if suffix == ".json" else report_page(made, lang).encode())
-    return paths
+        parts = [(stack.enter_context(written_whole(path)), content) for path, content in contents.items()]
+        for part, content in parts:
+            part.write_bytes(content)
+    return [*contents]
 
 
 def report_name(made: Report) -> str:

@@ -273,6 +273,17 @@ class Check(Struct, frozen=True, kw_only=True):
         return not self.differences and not self.problems and not self.claims.wrong
 
 
+class ShowBefore(Struct, frozen=True, kw_only=True):
+    """The room's session before this one, counted again in the same way.
+
+    `holds`: every figure is that of its last document.
+    """
+
+    session: ReportedSession
+    totals: ReportTotals
+    holds: bool
+
+
 class Report(Struct, kw_only=True):
     """The whole report of one session."""
 
@@ -296,3 +307,4 @@ class Report(Struct, kw_only=True):
     documents: int
     documents_from: str
     snapup_version: str
+    before: ShowBefore | None = None

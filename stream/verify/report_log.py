@@ -91,6 +91,7 @@ async def report_from_kafka(
             problems=problems,
             why_no_claims=why_no_claims,
             ahead_of_clock=frozenset(letters.ahead_of_clock),
+            begins=_logical(inputs.begins),
         )
         counting, seen = SessionReport(asked), 0
         targets = {(f"{prefix}.{name}", partition): min(end, log_ends[name]) for name, end in ends.items()}

@@ -6,7 +6,7 @@ Records from before the session are needed too: a refund is one of an order that
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from stream.contract.events import TOPIC_NAMES, Order, SaleOpened
@@ -23,6 +23,7 @@ from stream.contract.report import (
     ReportedRate,
     ReportedSession,
     ReportTotals,
+    ShowBefore,
     TopicAccount,
 )
 from stream.errors import SnapupError
@@ -36,6 +37,7 @@ from stream.verify.tally import COUNTED, MINUTE_MS, Tally, by_minute
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from stream.contract.overlay import Overlay
     from stream.contract.report import RulesTold, Step
     from stream.verify.figures import RoomFigures
     from stream.verify.recount import Heard
@@ -65,6 +67,8 @@ class Asked:
         problems: why the report proves less than it should, in sentences.
         why_no_claims: why the session's claims were not worked out again, or not all of them.
         ahead_of_clock: records that were refused for their time: see `Recount`.
+        begins: by logical topic, where its log begins now.
+        compares: the session before it is counted too, if the log still has all of it.
     """
 
     room_id: str
@@ -78,6 +82,8 @@ class Asked:
     problems: Sequence[str] = ()
     why_no_claims: str | None = None
     ahead_of_clock: frozenset[tuple[str, int, int]] = frozenset()
+    begins: Mapping[str, int] = field(default_factory=dict)
+    compares: bool = True
 
 
 class SessionReport:
@@ -110,6 +116,7 @@ class SessionReport:
         self._first_ms = -1
         self._seen = 0
         self._oldest_ms: int | None = None  # of the last some thousand records: one time far ahead moves nothing
+        self._before = _show_before(asked, told)
         for earlier in told[: asked.place + 1]:
             if earlier.session is not None:
                 self._begins(earlier)
@@ -141,6 +148,8 @@ class SessionReport:
             value: of the record.
             headers: of the record.
         """
+        if self._before is not None:
+            self._before.add(topic, offset, timestamp_ms, key, value, headers)
         if key != self._key or offset >= self._asked.ends.get(topic, 0):
             return
         recount, partition = self._recount, self._asked.partition
@@ -198,11 +207,7 @@ class SessionReport:
             SnapupError: the last document cannot be read.
         """
         asked, told = self._asked, self._told
-        try:
-            overlay = read_document(asked.room_id, told.last)
-        except UnreadableError as error:
-            raise SnapupError(f"The session's last document cannot be read: {error}.") from None
-        figures = self._recount.room(asked.room_id, told.as_of_ms, self._rules, told.session)
+        overlay, figures = self._counted()
         silent = self._recount.was_silent_too_long(asked.room_id, None, told.session)
         compared = compare(figures, overlay)
         steps = self._tally.steps(told.as_of_ms, figures.watching_now)
@@ -210,18 +215,11 @@ class SessionReport:
         compared += _sums(figures, minutes)
         told.said.end()
         accounts = [account for account in self._accounts.values() if account.received]
-        session = told.session
         silences = ["the room was silent for so long in between that its session may have begun anew"] if silent else []
         return Report(
             schema=REPORT_SCHEMA,
             room_id=asked.room_id,
-            session=ReportedSession(
-                show_id=None if session is None else session.show_id,
-                began_at_ms=self._first_ms if session is None else session.began_at_ms,
-                ended_at_ms=None if session is None else session.ended_at_ms,
-                ended_by=None if session is None else session.ended_by,
-                as_of_ms=told.as_of_ms,
-            ),
+            session=self._session(),
             totals=_totals(figures, steps, self._step_ms),
             rates=[
                 ReportedRate(key.name, rate.num, rate.den, key.currency)
@@ -264,7 +262,52 @@ class SessionReport:
             documents=told.said.documents,
             documents_from=documents_from,
             snapup_version=version,
+            before=None if self._before is None else self._before.as_before(),
         )
+
+    def as_before(self) -> ShowBefore:
+        """What a later session is compared with.
+
+        Raises:
+            SnapupError: the last document cannot be read.
+        """
+        overlay, figures = self._counted()
+        steps = self._tally.steps(self._told.as_of_ms, figures.watching_now)
+        holds = all(figure.agrees for figure in compare(figures, overlay))
+        return ShowBefore(session=self._session(), totals=_totals(figures, steps, self._step_ms), holds=holds)
+
+    def _counted(self) -> tuple[Overlay, RoomFigures]:
+        """The last document, and the same figures from the log."""
+        asked, told = self._asked, self._told
+        try:
+            overlay = read_document(asked.room_id, told.last)
+        except UnreadableError as error:
+            raise SnapupError(f"The session's last document cannot be read: {error}.") from None
+        return overlay, self._recount.room(asked.room_id, told.as_of_ms, self._rules, told.session)
+
+    def _session(self) -> ReportedSession:
+        session = self._told.session
+        return ReportedSession(
+            show_id=None if session is None else session.show_id,
+            began_at_ms=self._first_ms if session is None else session.began_at_ms,
+            ended_at_ms=None if session is None else session.ended_at_ms,
+            ended_by=None if session is None else session.ended_by,
+            as_of_ms=self._told.as_of_ms,
+        )
+
+
+def _show_before(asked: Asked, told: Sequence[ToldSession]) -> SessionReport | None:
+    """Counts the session before the one that is asked for; None: there is none, or not all of it is there any more."""
+    if not asked.compares or not asked.place:
+        return None
+    session = told[asked.place - 1].session
+    if session is None or session.ended_at_ms is None:
+        return None
+    first = dict(zip(TOPIC_NAMES, session.first_offsets, strict=False))
+    if any(begin > first.get(name, 0) for name, begin in asked.begins.items()):
+        return None
+    ends = dict(zip(TOPIC_NAMES, session.next_offsets, strict=False))
+    return SessionReport(replace(asked, place=asked.place - 1, ends=ends, problems=(), compares=False))
 
 
 def _checked(told: ToldSession, why_not: str | None) -> ClaimsChecked:

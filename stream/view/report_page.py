@@ -8,6 +8,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from stream.view.report_before import compared_rows
 from stream.view.report_curve import curves, strip, utc_date, utc_time
 from stream.view.report_style import STYLE
 from stream.view.report_words import WORDS, ReportWords
@@ -54,6 +55,7 @@ class _Page:
             self._head(title),
             self._verdict(),
             self._tiles(),
+            self._compared(),
             self._curves(),
             self._products(),
             self._sources(),
@@ -141,6 +143,16 @@ class _Page:
         )
         told = f'<p class="note rates">{escape(words.rates)}: {escape(" · ".join(rates))}</p>' if rates else ""
         return f'<div class="tiles">{drawn}</div>\n{told}'
+
+    def _compared(self) -> str:
+        before, words = self._made.before, self._words
+        if before is None:
+            return ""
+        note = words.compared_note.format(began=_moment(before.session.began_at_ms))
+        note += "" if before.holds else f" {words.compared_differs}"
+        head = [words.figure, words.this_show, words.show_before, words.change]
+        table = _table(head, compared_rows(self._made, before, words), numbers=(1, 2, 3))
+        return self._section(words.compared, table, note)
 
     @staticmethod
     def _rate(name: str, num: int, den: int) -> str:

@@ -122,6 +122,13 @@ class ReportWords:
     rules_of: dict[str, str]
     made_by: str
     whole_room: str
+    compared: str
+    compared_note: str
+    compared_differs: str
+    figure: str
+    this_show: str
+    show_before: str
+    change: str
 
 
 EN = ReportWords(
@@ -242,6 +249,13 @@ EN = ReportWords(
     rules_of={"journal": "from the workers' journal, {where}, Snapup {version}", "settings": "from the settings"},
     made_by="Made by Snapup {version} from the log alone; claims from {source}. The same log gives the same bytes.",
     whole_room="the room",
+    compared="Beside the show before",
+    compared_note="The room's session before this one, begun {began}, counted again from the log in the same way.",
+    compared_differs="Its figures are not those of its last document.",
+    figure="figure",
+    this_show="this show",
+    show_before="the show before",
+    change="change",
 )
 
 ZH_CN = ReportWords(
@@ -360,6 +374,13 @@ ZH_CN = ReportWords(
     rules_of={"journal": "来自工作进程的日志 {where}，Snapup {version}", "settings": "来自当前设置"},
     made_by="由 Snapup {version} 仅凭日志生成；声明来自 {source}。同一日志得到同样的字节。",
     whole_room="直播间",
+    compared="与上一场相比",
+    compared_note="本直播间的上一场，开始于 {began}，以同样方式从日志重新计算。",
+    compared_differs="上一场的数字与其最后一份文档不一致。",
+    figure="指标",
+    this_show="本场",
+    show_before="上一场",
+    change="变化",
 )
 
 WORDS: dict[str, ReportWords] = {"en": EN, "zh-CN": ZH_CN}

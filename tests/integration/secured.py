@@ -40,6 +40,7 @@ USERS = (
     "auditor",
     "replayer",
     "explainer",
+    "reporter",
     "importer",
     "simulator",
     "resender",

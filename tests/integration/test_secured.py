@@ -137,6 +137,7 @@ async def test_every_command_runs_with_the_permissions_that_are_documented_and_n
         ("auditor", "audit"),
         ("replayer", "replay --from-kafka"),
         ("explainer", "explain"),
+        ("reporter", "report"),
         ("importer", "import --to kafka"),
         ("simulator", "simulate"),
         ("resender", "dead-letters --resend"),
@@ -195,6 +196,8 @@ async def test_every_command_runs_with_the_permissions_that_are_documented_and_n
             run(way("explainer"), "explain", "brushing", "--claim", "watching_now"),
             run(way("explainer"), "claims", "check", "--from-kafka"),
         )
+        reported = await run(way("reporter"), "report", "shop", "--json")
+        assert reported.returncode == 0, reported.stdout + reported.stderr
         assert explained.returncode == 0, explained.stdout + explained.stderr
         assert checked.returncode == 0, checked.stdout + checked.stderr
         assert "documents as they were kept, 0 others" in checked.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,44 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def names(tmp_path: Path) -> list[str]:
     return sorted(path.name for path in tmp_path.iterdir() if path.name != "show.ndjson")
+
+
+def test_products_and_minutes_as_csv_the_same_bytes_twice(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        answer = run("show.ndjson", "--to", name, "--csv", name)
+        assert answer.exit_code == 0, answer.output
+    told = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
+    assert told == {path.name: path.read_bytes() for path in (tmp_path / "b").iterdir()}
+    minutes, products = [
+        [*csv.DictReader(told[name].decode().splitlines())] for name in sorted(told) if name.endswith(".csv")
+    ]
+    (product,) = products
+    assert (product["sku_id"], product["sale_id"], product["units_paid"], product["sold"]) == ("k1", "s1", "12", "12")
+    assert product["paid_minor.CNY"] == "10800"
+    assert [minute["orders_paid"] for minute in minutes] == ["12", "0", "0"]
+    assert sum(int(minute["paid_minor.CNY"]) for minute in minutes) == 10_800
+    assert run("show.ndjson", "--to", "a", "--csv", "a").exception is not None, "nothing is replaced"
+    assert "no folder" in str(run("show.ndjson", "--csv", "nowhere").exception)
+    assert run("show.ndjson", "--json", "--csv", "a").exception is not None
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "Beside the show before"), ("zh-CN", "与上一场相比")])
+def test_the_page_sets_two_shows_side_by_side(tmp_path: Path, lang: str, said: str) -> None:
+    days = evening()
+    days.add(600, "room_opened", show_id="two")
+    for number in range(3):
+        days.add(601 + number, "enter", user_id=f"v{number}")
+        days.order(610 + number, "paid", f"p{number}")
+    days.add(700, "room_closed", show_id="two")
+    days.written(tmp_path / "two.ndjson")
+    answer = run("two.ndjson", "--to", "two", "--lang", lang)
+    assert answer.exit_code == 0, answer.output
+    page = (tmp_path / "two.html").read_text("utf-8")
+    assert said in page
+    assert 'CNY 27.00</td><td class="n">CNY 108.00</td><td class="n">−75.0 %' in page
+    assert run("two.ndjson", "--session", "1", "--to", "one").exit_code == 0
+    assert said not in (tmp_path / "one.html").read_text("utf-8")
 
 
 def test_two_runs_give_the_same_bytes_and_one_line(tmp_path: Path) -> None:

@@ -76,6 +76,23 @@ def test_the_figures_of_a_show_are_those_counted_by_hand(tmp_path: Path) -> None
     assert made.sources == [SourceCount("feed", 2, 1), SourceCount(None, 1, 0), SourceCount("share", 1, 0)]
 
 
+def test_a_show_stands_beside_the_one_before_it_each_counted_for_itself(tmp_path: Path) -> None:
+    days = show()
+    days.add(600, "room_opened", show_id="second")
+    days.add(610, "enter", user_id="a")
+    days.order(620, "refunded", "o1", lines=[("k1", "s1", 2, 1_800), ("k2", None, 1, 300)])
+    days.order(630, "paid", "o9")
+    days.add(700, "room_closed", show_id="second")
+    first, second = reported(days, tmp_path, "1"), reported(days, tmp_path, "2")
+    assert first.before is None
+    assert second.before is not None
+    # What was refunded later is the later show's.
+    assert (second.before.session, second.before.totals, second.before.holds) == (first.session, first.totals, True)
+    assert second.totals.viewers == 1
+    assert second.check.holds, second.check
+    assert reported(show(), tmp_path).before is None
+
+
 def test_the_minutes_are_those_counted_by_hand_and_late_ones_count_where_they_may(tmp_path: Path) -> None:
     made = reported(show(), tmp_path)
     first = Step(start_ms=T0_MS, views=3, watching=3, comments=1, likes=7, cart_adds=1, orders_placed=1)
