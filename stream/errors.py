@@ -37,11 +37,15 @@ class SnapupError(Exception):
         self.exit_code = exit_code
 
 
-class NoSuchError(SnapupError):
-    """The user named a room, topic, file, scenario or the like that is not there; exit code 2."""
+class UsageError(SnapupError):
+    """The user gave a command what it cannot take, or words that do not go together; exit code 2."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, exit_code=EXIT_USAGE)
+
+
+class NoSuchError(UsageError):
+    """The user named a room, topic, file, scenario or the like that is not there; exit code 2."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

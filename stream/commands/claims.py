@@ -13,7 +13,7 @@ from rich.console import Console
 
 from stream.commands.claims_view import tally_lines
 from stream.commands.replay_claims import check_recording
-from stream.errors import EXIT_FAILURE, SnapupError
+from stream.errors import EXIT_FAILURE, SnapupError, UsageError
 from stream.settings import load_settings
 from stream.sources.replay import MIN_EVERY_MS, recorded, survey
 from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG, Tally
@@ -59,7 +59,7 @@ def check(
     and whether any is missing. Exit code 1 when one is wrong.
     """
     if from_kafka == (file is not None):
-        raise SnapupError("Say which FILE to check, or --from-kafka.")
+        raise UsageError("Say which FILE to check, or --from-kafka.")
     settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=topic_prefix)
     kept = Kept()
     if file is None:

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from stream.commands.spans import span_s
 from stream.contract.events import TOPIC_NAMES
-from stream.errors import EXIT_FAILURE, NoSuchError, SnapupError, did_you_mean
+from stream.errors import EXIT_FAILURE, NoSuchError, SnapupError, UsageError, did_you_mean
 from stream.settings import load_settings
 from stream.sources.kafka import create_time_topics
 from stream.sources.letters import REASONS, Judge, Letter, letter_of
@@ -121,7 +121,7 @@ def dead_letters(
     choice = Choice(reason=reason, topic=_full_name(settings, topic), room=room)
     since_ms = None if since is None else _now_ms() - 1000 * span_s(since, "--since", MAX_SINCE_S)
     if as_json and send_again:
-        raise SnapupError("--json lists, --resend sends: choose one.")
+        raise UsageError("--json lists, --resend sends: choose one.")
     # Of those that are written or sent whole, only the number is kept: they are read a second time.
     keep = limit or (0 if as_json or send_again else SHOWN)
     found = asyncio.run(_read(settings, choice, since_ms, keep))

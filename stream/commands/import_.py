@@ -18,7 +18,7 @@ from stream.commands.import_recording import KAFKA, recording
 from stream.commands.whole_file import check_target, written_whole
 from stream.contract.ids import is_id
 from stream.contract.recording import RecordingWriter
-from stream.errors import SnapupError
+from stream.errors import SnapupError, UsageError
 from stream.settings import load_settings
 from stream.sources.accounts import Accounts
 from stream.sources.far_off import periods_of
@@ -171,7 +171,7 @@ class _Target:
             asyncio.run(check_topics(self._brokers(), self._prefix))
             return
         if not to.endswith(RECORDING_SUFFIXES):
-            raise SnapupError(f"--to takes `kafka` or a file named {' or '.join(RECORDING_SUFFIXES)}, not {to!r}.")
+            raise UsageError(f"--to takes `kafka` or a file named {' or '.join(RECORDING_SUFFIXES)}, not {to!r}.")
         check_target(self._path, overwrite=self._overwrite, source=source)
 
     def _brokers(self) -> Brokers:
@@ -209,7 +209,7 @@ def _import(
 ) -> None:
     """Read, convert, deliver, and print the books."""
     if not is_id(room):
-        raise SnapupError(f"{room!r} is no room id: 1 to 64 letters, digits and . _ : - are.")
+        raise UsageError(f"{room!r} is no room id: 1 to 64 letters, digits and . _ : - are.")
     talk = Console(stderr=True, highlight=False)
     target.check(file)
     if report is not None:

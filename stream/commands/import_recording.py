@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from stream.contract.recording import read_recording
-from stream.errors import EXIT_FAILURE, SnapupError
+from stream.errors import EXIT_FAILURE, SnapupError, UsageError
 from stream.settings import load_settings
 from stream.sources.far_off import Recorded
 from stream.sources.kafka import Delivered, check_topics, deliver
@@ -74,7 +74,7 @@ def recording(
     Kafka refused any.
     """
     if to != KAFKA:
-        raise SnapupError(f"--to {to}: a recording goes to `kafka`; to copy one, copy the file.")
+        raise UsageError(f"--to {to}: a recording goes to `kafka`; to copy one, copy the file.")
     settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
     with _progress("checking", None) as step:
         looked = look(file, time.time_ns() // 1_000_000, step, any_time=any_time)

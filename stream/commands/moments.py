@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from stream.errors import SnapupError
+from stream.errors import UsageError
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 
@@ -30,7 +30,7 @@ def moment_ms(text: str, option: str, first_ms: int | None = None) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:
         after = ", or +90s after the first record" if first_ms is not None else ""
-        raise SnapupError(
+        raise UsageError(
             f"{option} {text}: give a moment such as 2026-11-11T20:00:30Z, epoch milliseconds{after}."
         ) from None
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from stream.commands.whole_file import check_target, written_whole
 from stream.contract.events import MAX_OFFERED
 from stream.contract.ids import is_id
-from stream.errors import NoSuchError, SnapupError, did_you_mean
+from stream.errors import NoSuchError, SnapupError, UsageError, did_you_mean
 from stream.settings import load_settings
 from stream.sources.replay import MIN_EVERY_MS, Replay, Survey, recorded, survey
 from stream.view.replay import books_view, rooms_view
@@ -89,10 +89,10 @@ def replay(
     With --from-kafka: fold the live topics again as the workers did; exit code 1 if --check finds a difference.
     """
     if as_json + (signals == STDOUT) + (claims == STDOUT) > 1:
-        raise SnapupError("--json, --signals - and --claims - all want stdout: choose one.")
+        raise UsageError("--json, --signals - and --claims - all want stdout: choose one.")
     if from_kafka:
         if every_room == (source is not None):
-            raise SnapupError("--from-kafka wants a ROOM, or --all.")
+            raise UsageError("--from-kafka wants a ROOM, or --all.")
         # Here, because Kafka's client is a second of loading that a file does not need.
         from stream.commands.replay_kafka import replay_live  # noqa: PLC0415
 
@@ -107,7 +107,7 @@ def replay(
             replay_live(settings, source, emit_both, check=check, as_json=as_json, summary=summary)
         return
     if source is None or every_room or check:
-        raise SnapupError("Say which FILE to replay; --all and --check go with --from-kafka.")
+        raise UsageError("Say which FILE to replay; --all and --check go with --from-kafka.")
     file = Path(source)
     offers = dict(_offer(text) for text in offered or ())
     settings = load_settings(hold_ms=hold_ms, allowed_lateness_ms=allowed_lateness_ms, topic_prefix=topic_prefix)
@@ -136,7 +136,7 @@ def replay(
 def _offer(text: str) -> tuple[str, int]:
     sale_id, _, units = text.rpartition("=")
     if not is_id(sale_id) or not units.isdecimal() or not units.isascii() or int(units) > MAX_OFFERED:
-        raise SnapupError(f"--offered {text}: say SALE=N, with N from 0 to {MAX_OFFERED}.")
+        raise UsageError(f"--offered {text}: say SALE=N, with N from 0 to {MAX_OFFERED}.")
     return sale_id, int(units)
 
 

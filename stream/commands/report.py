@@ -14,7 +14,7 @@ from rich.console import Console
 
 from stream.commands.whole_file import check_target, written_whole
 from stream.contract.ids import is_id
-from stream.errors import EXIT_FAILURE, NoSuchError, SnapupError
+from stream.errors import EXIT_FAILURE, NoSuchError, UsageError
 from stream.settings import load_settings
 from stream.verify.room_sessions import utc_second
 from stream.view.report_csv import minutes_csv, products_csv
@@ -67,7 +67,7 @@ def report(
     if lang not in LANGUAGES:
         raise NoSuchError(f"--lang {lang}: there is {', '.join(LANGUAGES)}.")
     if as_json and (to is not None or csv is not None):
-        raise SnapupError("--json writes to stdout, --to and --csv into files: choose one.")
+        raise UsageError("--json writes to stdout, --to and --csv into files: choose one.")
     if csv is not None and not csv.is_dir():
         raise NoSuchError(f"There is no folder {csv}.")
     if to is not None and not to.is_dir():

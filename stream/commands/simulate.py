@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from stream.commands.expected_table import expected_tables
 from stream.commands.whole_file import check_target
-from stream.errors import EXIT_FAILURE, SnapupError
+from stream.errors import EXIT_FAILURE, UsageError
 from stream.settings import load_settings
 from stream.shows import SCENARIOS, build_show
 from stream.shows.player import Played, play_to_file, play_to_kafka
@@ -115,7 +115,7 @@ def _speed(text: str) -> float | None:
     except ValueError:
         times = 0.0
     if not 0 < times < MAX_SPEED:
-        raise SnapupError(f"--speed {text}: give a number such as 1 or 2.5, or max.")
+        raise UsageError(f"--speed {text}: give a number such as 1 or 2.5, or max.")
     return times
 
 

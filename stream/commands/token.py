@@ -10,7 +10,7 @@ import typer
 
 from stream.commands.spans import span_s
 from stream.contract.ids import is_id
-from stream.errors import SnapupError
+from stream.errors import SnapupError, UsageError
 from stream.serve.tokens import ALL_ROOMS, MAX_TTL_S
 from stream.settings import load_settings
 
@@ -26,7 +26,7 @@ def token(
     from stream.serve.app import tokens_of  # noqa: PLC0415 -- the server takes a moment to import
 
     if room != ALL_ROOMS and not (room.isascii() and is_id(room)):
-        raise SnapupError(f"{room!r} is no room id: 1 to 64 letters, digits and . _ : - are; '*' stands for all rooms.")
+        raise UsageError(f"{room!r} is no room id: 1 to 64 letters, digits and . _ : - are; '*' stands for all rooms.")
     secret = load_settings().token_secret
     if secret is None:
         raise SnapupError(

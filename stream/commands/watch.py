@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from stream.contract.ids import is_id
-from stream.errors import NoSuchError, SnapupError
+from stream.errors import NoSuchError, SnapupError, UsageError
 from stream.settings import load_settings
 from stream.sources.overlays import OverlayReader, Sight, State
 from stream.view.line import overlay_line
@@ -47,7 +47,7 @@ def watch(
 ) -> None:
     """Show a room live: stock, urgency, rates, claims, and how old all that is. Ends with Ctrl-C."""
     if not is_id(room):
-        raise SnapupError(f"{room!r} is no room id: 1 to 64 letters, digits and . _ : - are.")
+        raise UsageError(f"{room!r} is no room id: 1 to 64 letters, digits and . _ : - are.")
     if lang not in LANGUAGES:
         raise NoSuchError(f"--lang {lang}: there is {', '.join(LANGUAGES)}.")
     settings = load_settings(redis_url=redis_url, topic_prefix=topic_prefix)

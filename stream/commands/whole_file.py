@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from stream.errors import NoSuchError, SnapupError
+from stream.errors import NoSuchError, SnapupError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +24,9 @@ def check_target(path: Path, *, overwrite: bool, source: Path | None = None) -> 
         SnapupError: it is there already, or its folder is not.
     """
     if path.is_dir():
-        raise SnapupError(f"{path} is a folder, a file is needed.")
+        raise UsageError(f"{path} is a folder, a file is needed.")
     if source is not None and path.is_file() and source.is_file() and path.samefile(source):
-        raise SnapupError(f"{path} is the file that is read: choose another name.")
+        raise UsageError(f"{path} is the file that is read: choose another name.")
     if path.is_file() and not overwrite:
         raise SnapupError(f"{path} is there already: choose another name, or say --overwrite.")
     if not path.parent.is_dir():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stream.contract.ids import is_id
-from stream.errors import NoSuchError, SnapupError, did_you_mean
+from stream.errors import NoSuchError, UsageError, did_you_mean
 from stream.shows import brushing, jd_midnight, long_tail, snap_up, tadu_2019, viya_2017
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ def build_show(name: str, seed: int, room_id: str | None = None, scale: float = 
         raise NoSuchError(f"There is no scenario {name!r}.{did_you_mean(name, SCENARIOS)} There are: {known}.")
     room_id = name if room_id is None else room_id
     if not is_id(room_id) or len(room_id) > MAX_ROOM_CHARS:
-        raise SnapupError(f"A room may be named with letters, digits and . _ : - only, not {room_id!r}.")
+        raise UsageError(f"A room may be named with letters, digits and . _ : - only, not {room_id!r}.")
     if not 0 < scale <= 1:
-        raise SnapupError(f"--scale {scale:g}: give a share above 0 and up to 1, such as 0.01.")
+        raise UsageError(f"--scale {scale:g}: give a share above 0 and up to 1, such as 0.01.")
     if name in _SCALED:
         return _SCALED[name](seed, room_id, scale)
     if scale != 1:
-        raise SnapupError(f"{name} is played whole; with --scale there are: {', '.join(sorted(_SCALED))}.")
+        raise UsageError(f"{name} is played whole; with --scale there are: {', '.join(sorted(_SCALED))}.")
     return _WHOLE[name](seed, room_id)

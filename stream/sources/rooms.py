@@ -26,7 +26,13 @@ BATCH_ROOMS = 200
 MAX_ROOMS = 100_000
 SCAN_MAX_S = 30.0
 # A claim that is withheld for one of these is withheld as it should be; any other reason is somebody's fault.
-HARMLESS = frozenset({"stale", "sample_too_small", "restock_planned", "above_display_threshold", "sale_not_open"})
+HARMLESS = frozenset(
+    {
+        *("stale", "sample_too_small", "restock_planned", "above_display_threshold", "sale_not_open", "nothing_left"),
+        # What cannot be known well enough of this room, however well it is sent.
+        *("approximate", "forecast_not_calibrated", "leaves_not_heard"),
+    }
+)
 BACKLOG_MS = 3_000
 # What can be wrong with a room, the worst first; `withheld_…` stands for every reason that is not harmless.
 ALERTS = {

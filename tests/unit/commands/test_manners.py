@@ -97,6 +97,12 @@ def test_a_name_that_is_near_nothing_gets_no_guess(
         ("topics", "check", "--file", "nope.toml"),
         ("schemas", "check", "--root", "nope"),
         ("schemas", "check", "--root", str(TOP), "--against", "nope"),
+        # What a command cannot take is wrong usage too.
+        ("import", "recording", "one.ndjson", "--to", "nope"),
+        ("replay", "one.ndjson", "--offered", "nope"),
+        ("dead-letters", "--since", "nope"),
+        ("watch", "nope nope"),
+        ("simulate", "snap-up", "--speed", "nope"),
     ],
     ids=" ".join,
 )

@@ -81,5 +81,5 @@ def test_a_show_played_fast_does_not_run_further_ahead_than_kafka_allows(
 def test_what_cannot_be_played_is_one_clear_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
 ) -> None:
-    assert run(monkeypatch, *arguments) == 1
+    assert run(monkeypatch, *arguments) == 2
     assert said in capsys.readouterr().err

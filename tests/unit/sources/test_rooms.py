@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import msgspec
 import pytest
 from rich.console import Console
 
-from stream.contract.overlay import room_key
+from stream.contract.overlay import WithheldReason, room_key
 from stream.sources.rooms import ALERTS, SORTS, RoomState, ordered, room_state, room_states
 from stream.view.rooms import rooms_summary, rooms_table
 from tests.support.rooms import fold_plainly, random_log
@@ -61,6 +61,12 @@ SALE = {"status": "open", "oversold": 0, "over_limit": 0}
 )
 def test_each_thing_that_is_wrong_is_said(changed: dict[str, Any], alerts: list[str]) -> None:
     assert state(**changed).alerts == alerts
+
+
+def test_only_faults_of_the_data_are_alerts_among_the_reasons_to_withhold() -> None:
+    """A forecast that would not hold is withheld in every sale: an alert for it would hide those that matter."""
+    wrong = {each for each in get_args(WithheldReason) if state(withheld=[{"reason": each}]).alerts}
+    assert wrong == {"suspected_fake_orders", "stock_unknown", "records_misplaced"}
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b"\xff", b"[" * 5_000, ValueError("WRONGTYPE"), "text"])
