@@ -22,6 +22,7 @@ from rich.table import Table
 from stream.commands.audit import assumptions_of
 from stream.local.settings import load_local_settings
 from stream.settings import load_settings
+from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG
 from tests.chaos.arena import Arena
 from tests.chaos.fleet import MissedError
 from tests.chaos.plan import PLANS, UPGRADE, Step, plan
@@ -130,9 +131,10 @@ async def end(
     console.print("counting the log again...")
     # In a loop of its own: the workers reach Redis through the proxy in this one, and millions of records are counted
     # for seconds on end. While the proxy stands still, documents run out.
-    verdict, acknowledged, problems = await asyncio.to_thread(
+    found = await asyncio.to_thread(
         asyncio.run, verify(arena.where, assumptions_of(load_settings()), arena.journal, VERIFY_S, lambda _: None)
     )
+    verdict, acknowledged, problems = found.verdict, found.acknowledged, found.problems
     show(outcomes)
     accounts = verdict.accounts
     summary: dict[str, Any] = {
@@ -149,6 +151,9 @@ async def end(
         "retimed": accounts.retimed,
         "checkpoints": verdict.checkpoints,
         "documents": verdict.documents,
+        "claims": found.claims.of(),
+        "claims_right": found.claims.of(RIGHT),
+        "claims_not_recounted": found.claims.of(NOT_RECOUNTED),
         "rooms_compared": sum(1 for room in verdict.rooms if room.saved and room.figures),
         "exits": arena.fleet.exits,
         "missed": missed,
@@ -167,6 +172,8 @@ async def end(
         f"{accounts.duplicate} duplicates, "
         f"{verdict.dead_letters} dead letters, {accounts.retimed} retimed; {verdict.checkpoints} checkpoints in order; "
         f"{summary['rooms_compared']} of {len(verdict.rooms)} rooms compared in signals and Redis; "
+        f"{found.claims.of()} claims of {found.claims.documents} documents worked out again, "
+        f"{found.claims.of(WRONG)} wrong, {found.claims.of(NOT_RECOUNTED)} not recounted; "
         f"{took_s / 60:.1f} min"
     )
     console.print(told)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from contextlib import aclosing
+from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 from stream.contract.events import TOPIC_NAMES
 from stream.verify.audit import Where, audit
+from stream.verify.claim_check import WRONG, Tally
+from stream.verify.following import following
 from stream.verify.log import log_reader
 
 if TYPE_CHECKING:
@@ -50,10 +53,37 @@ async def journal_problems(journal: Path, servers: KafkaAt, prefix: str) -> tupl
     return acknowledged, [*(f"{count} records {kind}" for kind, count in wrong.items()), *examples]
 
 
+async def claims_of(servers: KafkaAt, prefix: str) -> Tally:
+    """How many claims of all documents in `signals` were right, each worked out again where it was made."""
+    tally = Tally()
+    async with following(servers, prefix) as logs:
+        for partition in range(logs.partitions):
+            async with aclosing(logs.documents(partition)) as documents:
+                async for checker, overlay in documents:
+                    where = f"{overlay.room_id}, document {overlay.epoch}-{overlay.rev} at {overlay.as_of_ms}"
+                    tally.add(where, checker.check(overlay))
+    return tally
+
+
+class Verified(NamedTuple):
+    """What is in the log: the audit's verdict, how many records were acknowledged, what of them is missing, claims."""
+
+    verdict: Verdict
+    acknowledged: int
+    missing: list[str]
+    claims: Tally
+
+    @property
+    def problems(self) -> list[str]:
+        """Everything that is not as it must be, beside what the audit found."""
+        wrong = self.claims.of(WRONG)
+        return [*self.missing, *([f"{wrong} claims are wrong", *self.claims.told[:SAID]] if wrong else [])]
+
+
 async def verify(
     where: Where, assumptions: Assumptions, journal: Path, deadline_s: float, report: Callable[[str], None]
-) -> tuple[Verdict, int, list[str]]:
-    """The audit's verdict, how many records were acknowledged, and what of them is missing."""
+) -> Verified:
+    """Count the log again, look for what was acknowledged, recompute every claim."""
     verdict = await audit(where, assumptions, deadline_s=deadline_s, report=report)
     acknowledged, missing = await journal_problems(journal, where.bootstrap_servers, where.prefix)
-    return verdict, acknowledged, missing
+    return Verified(verdict, acknowledged, missing, await claims_of(where.bootstrap_servers, where.prefix))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from multiprocessing.pool import Pool
 
 ROOT = Path(__file__).parents[2]
-# In about five minutes of two cores that do nothing else; `make simulate-faults SEEDS=…` runs any number.
-SEEDS = int(os.environ.get("SNAPUP_SIMULATION_SEEDS", "10000"))
+# In about three minutes of two cores that do nothing else; `make simulate-faults SEEDS=…` runs any number.
+SEEDS = int(os.environ.get("SNAPUP_SIMULATION_SEEDS", "6000"))
 IN_ONE_TEST = 250
 
 
