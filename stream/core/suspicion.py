@@ -80,8 +80,8 @@ def facts_of(order: OrderState, rules: Rules) -> Facts | None:
             undone = second
     if placed < 0:
         placed = paid
-    if placed < 0:  # a worker of before these rules has saved it
-        if not order.hold_until_ms:
+    if placed < 0:  # a worker of before these rules has saved it; the end of its hold alone tells when it was placed
+        if not mask & PLACED:
             return None
         placed = (order.hold_until_ms - rules.hold_ms) // BUCKET_MS
     soon = 0 <= undone <= placed + rules.suspect_undone_ms // BUCKET_MS

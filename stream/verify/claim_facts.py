@@ -29,6 +29,8 @@ from stream.contract.people import UNKNOWN_PEOPLE
 from stream.verify.figures import SaleKey
 from stream.verify.order_facts import words_of
 from stream.verify.suspects_along import SuspectsAlong
+from stream.verify.suspicion import OrderSeen as JudgedOrder
+from stream.verify.suspicion import People
 from stream.verify.visits_seen import VisitsSeen
 
 if TYPE_CHECKING:
@@ -129,6 +131,13 @@ class SaleSeen(Struct):
         self.carted_ms.clear()
         self.waiting.clear()
 
+    def begin_second(self) -> None:
+        """Workers of the first edition kept neither what was taken and came back, nor when there was a restock."""
+        self.taken.clear()
+        self.returned.clear()
+        self.restocked_s = -1
+        self.held_by_suspects = 0
+
     def cart(self, user_id: str, at_ms: int) -> None:
         """Somebody put it into the cart."""
         self.carted_ms[user_id] = max(at_ms, self.carted_ms.get(user_id, at_ms))
@@ -221,6 +230,20 @@ class RoomSeen:
         self._settings = settings
         if self._suspects is not None:
             self._suspects.rules = settings
+        elif settings.signals_edition > FIRST_SIGNALS:
+            self._begin_second()
+
+    def _begin_second(self) -> None:
+        """The workers are newer ones from here on: what older ones did not count or keep is not known."""
+        self._suspects = SuspectsAlong(self._settings, self._flip)
+        self._unpaid.clear()
+        for sale in self.sales.values():
+            sale.begin_second()
+        if self._session is not None:
+            whole = self._session.window(None, self.as_of_ms)
+            self._suspects.begin_with(People(whole.payers, whole.viewers, whole.clickers, whole.engaged))
+        for order_id, order in self._orders.items():
+            self._judge(order_id, order)
 
     def seen(self, key: SaleKey) -> SaleSeen:
         """What was counted of a sale; of one that nobody has bought from or spoken of, nothing."""
@@ -348,15 +371,29 @@ class RoomSeen:
             order.placed_in = self._sessions
         if event.status is OrderStatus.PAID:
             self._suspects.pay(order.user_id)
-        if order.units:
-            self._suspects.change(
-                event.order_id,
+        self._judge(event.order_id, order)
+
+    def _judge(self, order_id: str, order: OrderSeen) -> None:
+        """Does it look fake? Of what was said under the first edition only the placing counts."""
+        reached_ms = order.reached_ms
+        placed_ms = reached_ms.get(OrderStatus.PLACED, reached_ms.get(OrderStatus.PAID))
+        if placed_ms is None and order.hold_until_ms >= 0:
+            placed_ms = order.hold_until_ms - self._settings.hold_ms
+        if self._suspects is None or placed_ms is None or not order.units or self._is_no_one(order.user_id):
+            return
+        undone_ms = [reached_ms[each] for each in _UNDONE if each in reached_ms]
+        self._suspects.change(
+            JudgedOrder(
+                order_id,
                 order.user_id,
                 order.device_id,
                 frozenset(order.units),
-                order.reached_ms,
+                placed_ms,
+                OrderStatus.PAID in order.statuses,
+                min(undone_ms, default=None),
                 here=order.placed_in == self._sessions,
             )
+        )
 
     def _flip(self, order_id: str, looks_fake: bool) -> None:  # noqa: FBT001 - of a callback
         """An order looks fake from now on, or no longer: its units, and what they did to the pace."""

@@ -33,12 +33,21 @@ class OrderFacts(Struct):
     currency: str
     lines: tuple[OrderLine, ...]
     device_id: str | None = None
-    reached_ms: dict[OrderStatus, int] = field(default_factory=dict)  # effective time of the record that said so
+    # Under the second edition of signals: effective time of the record that said so.
+    reached_ms: dict[OrderStatus, int] = field(default_factory=dict)
     statuses: set[OrderStatus] = field(default_factory=set)
     placed_record_ms: int | None = None  # effective time of the record that said "placed"
     changed_ms: int = -1
     is_new_status: bool = False  # whether the latest record that counted said a new status
     of_units: set[str] = field(default_factory=set)  # that they are gone, that they are back
+
+    def reach(self, status: OrderStatus, effective_ms: int, signals_edition: int) -> None:
+        """A record said that it came to a status that it had not come to."""
+        self.statuses.add(status)
+        if status is OrderStatus.PLACED:
+            self.placed_record_ms = effective_ms
+        if signals_edition > FIRST_SIGNALS:
+            self.reached_ms[status] = effective_ms
 
     def is_placed(self) -> bool:
         """Whether it counts as placed."""
@@ -77,10 +86,14 @@ class OrderFacts(Struct):
         return sum(line.amount_minor for line in self.lines)
 
     def seen(self, order_id: str, placed_orders: AbstractSet[str]) -> OrderSeen | None:
-        """As the rules of suspicion look at it; None: they do not."""
+        """As the rules of suspicion look at it; None: they do not.
+
+        Of what was said under the first edition only the placing counts: no worker of then kept when the rest was said.
+        """
         products = frozenset((line.sale_id, line.sku_id) for line in self.lines if line.sale_id is not None)
         reached_ms = self.reached_ms
-        placed_ms = reached_ms.get(OrderStatus.PLACED, reached_ms.get(OrderStatus.PAID))
+        since = reached_ms.get(OrderStatus.PLACED, reached_ms.get(OrderStatus.PAID))
+        placed_ms = self.placed_record_ms if since is None else since
         if placed_ms is None or not products:
             return None
         undone_ms = [reached_ms[each] for each in (OrderStatus.CANCELLED, OrderStatus.REFUNDED) if each in reached_ms]
@@ -92,7 +105,7 @@ class OrderFacts(Struct):
             placed_ms,
             OrderStatus.PAID in self.statuses,
             min(undone_ms, default=None),
-            order_id in placed_orders,
+            here=since is not None and order_id in placed_orders,
         )
 
 

@@ -178,14 +178,11 @@ class RoomCount:
         order.is_new_status = event.status not in order.statuses
         if not order.is_new_status:
             return True
-        order.statuses.add(event.status)
-        order.reached_ms[event.status] = effective_ms
+        order.reach(event.status, effective_ms, self._signals)
         amount_minor = order.amount_minor()
         if event.status is not OrderStatus.PLACED:
             session.reached[event.status] += 1
         session.net_minor[order.currency] += amount_minor * (order.is_sold() - was_sold)
-        if event.status is OrderStatus.PLACED:
-            order.placed_record_ms = effective_ms
         if order.is_placed() and not was_placed:
             second.placed += 1
             session.placed_orders.add(event.order_id)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stream.contract.events import CartAdd, Comment, Enter, Like, OrderStatus, ProductClick
+from stream.contract.events import CartAdd, Comment, Enter, Like, ProductClick
 from stream.verify.suspicion import OrderSeen, People, one_device, suspected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stream.contract.events import RoomEvent
-    from stream.verify.suspicion import Product, Thresholds
+    from stream.verify.suspicion import Thresholds
 
 _NOBODY = People(frozenset(), frozenset(), frozenset(), frozenset())
 
@@ -47,6 +47,15 @@ class SuspectsAlong:
         self._seen_payers = 0
         self._unpaid_here: dict[str, dict[str, None]] = {}  # of people who were not seen
         self._judges = False
+
+    def begin_with(self, people: People) -> None:
+        """Who was seen and who has paid in the session before these rules began."""
+        self._viewers.update(people.viewers)
+        self._clickers.update(people.clickers)
+        self._engaged.update(people.engaged)
+        self._payers.update(people.payers)
+        self._seen_payers = sum(self._is_seen(user_id) for user_id in self._payers)
+        self._judge()
 
     def begin_session(self) -> None:
         """Who was seen, and who has paid, is of the session."""
@@ -105,31 +114,15 @@ class SuspectsAlong:
                     self._decide(order_id)
 
     # -- orders -------------------------------------------------------------------------------------------------------
-    def change(
-        self,
-        order_id: str,
-        user_id: str,
-        device_id: str | None,
-        products: frozenset[Product],
-        reached_ms: dict[OrderStatus, int],
-        *,
-        here: bool,
-    ) -> None:
-        """An order of a sale by somebody known has come to a status. `reached_ms`: all of them, by effective time."""
-        placed_ms = reached_ms.get(OrderStatus.PLACED, reached_ms.get(OrderStatus.PAID))
-        if placed_ms is None:
-            return
-        undone_ms = [reached_ms[each] for each in (OrderStatus.CANCELLED, OrderStatus.REFUNDED) if each in reached_ms]
-        paid = OrderStatus.PAID in reached_ms
-        order = OrderSeen(
-            order_id, user_id, device_id, products, placed_ms, paid, min(undone_ms, default=None), here=here
-        )
+    def change(self, order: OrderSeen) -> None:
+        """An order of a sale by somebody known has come to a status."""
+        order_id, user_id, device_id = order.order_id, order.user_id, order.device_id
         self._orders[order_id] = order
         self._of_account.setdefault(user_id, {})[order_id] = None
         if device_id is not None:
             self._of_device.setdefault(device_id, {})[order_id] = None
         unseen = self._unpaid_here.get(user_id, {})
-        if here and not paid and not self._is_seen(user_id):
+        if order.here and not order.paid and not self._is_seen(user_id):
             self._unpaid_here.setdefault(user_id, {})[order_id] = None
         elif unseen.pop(order_id, 0) is None and not unseen:
             del self._unpaid_here[user_id]

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import msgspec
 import pytest
 
+from stream.core.journal import decode_segment
 from stream.settings import load_settings
 from stream.verify.claim_check import RIGHT, WRONG, Tally
+from stream.verify.compare import compare
 from stream.verify.following import Following
 from tests.property.test_journal import Cluster
-from tests.support.rooms import TOPICS, random_log
+from tests.support.rooms import CART_ADDS, LIKES, ORDERS, SALES, T0_MS, TOPICS, VISITS, Log, Rec, random_log
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from stream.contract.overlay import Overlay
+    from stream.core.partition import PartitionFold
     from stream.verify.log import LogReader
 
 PREFIX = TOPICS[0].partition(".")[0]
@@ -33,6 +36,17 @@ SHORT = msgspec.structs.replace(
     in_carts_min=1,
     bought_min_orders=1,
     stock_left_share_max=0.6,
+)
+# And so few are suspected.
+BOLD = msgspec.structs.replace(
+    load_settings().rules(),
+    watching_min=2,
+    in_carts_min=1,
+    bought_min_orders=1,
+    suspect_product_orders=2,
+    suspect_unpaid_orders=2,
+    suspect_undone_orders=2,
+    suspect_seen_payers=3,
 )
 PARTITION = 3
 
@@ -89,6 +103,79 @@ async def followed(logs: Following) -> tuple[list[Overlay], Tally]:
         found.append(overlay)
         tally.add(f"{overlay.room_id}@{overlay.as_of_ms}", checker.check(overlay))
     return found, tally
+
+
+def crowd(seed: int) -> Log:
+    """Few people, who order and undo one product again and again, some of it late or early."""
+    random = Random(seed)
+    log: Log = [[] for _ in TOPICS]
+    orders = 0
+
+    def put(topic: int, room: str, append_ms: int, **event: object) -> None:
+        value = msgspec.json.encode({"room_id": room, **event})
+        log[topic].append(Rec(value, room.encode(), len(log[topic]), append_ms))
+
+    sale = {"sale_id": "drop", "sku_id": "coat"}
+    for room in ("r1", "r2"):
+        offer = {"type": "sale_opened", "event_id": f"sale {room}", "event_time_ms": T0_MS, "offered": 400, **sale}
+        put(SALES, room, T0_MS, **offer)
+    for number in range(600):
+        append_ms, room = T0_MS + number * 400, random.choice(("r1", "r2"))
+        off_ms = random.choice((0, 0, 0, 0, 0, 0, 0, 0, -3_600_000, 3_600_000))
+        said: dict[str, object] = {"event_id": f"e{number}", "event_time_ms": append_ms + off_ms}
+        said["user_id"] = f"u{random.randrange(25)}"
+        match random.randrange(6):
+            case 0:
+                put(LIKES, room, append_ms, type="like", count=2, **said)
+            case 1:
+                # None is late: the topics are folded minutes apart here, longer than who has left is remembered.
+                said["event_time_ms"] = append_ms
+                put(VISITS, room, append_ms, type=random.choice(("enter", "enter", "leave")), **said)
+            case 2:
+                put(CART_ADDS, room, append_ms, type="cart_add", quantity=1, **sale, **said)
+            case _:
+                orders += random.random() < 0.5
+                order = max(0, orders - random.randrange(20))
+                if random.random() < 0.9:  # else somebody else speaks of it
+                    said["user_id"] = f"buyer{order % 12}"
+                status = random.choice(("placed", "placed", "paid", "cancelled"))
+                line = {"quantity": 1, "amount_minor": 100, **sale}
+                told = {"order_id": f"o{order}", "status": status, "currency": "CNY", "lines": [line]}
+                put(ORDERS, room, append_ms, type="order", **told, **said)
+    return log
+
+
+class Upgraded(Cluster):
+    """The first two owners know the first edition of signals alone."""
+
+    def owner(self) -> PartitionFold:
+        self.rules = msgspec.structs.replace(BOLD, signals_edition=1 if self.epoch < 2 else 2)
+        return super().owner()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_an_upgrade_in_the_midst_of_shows_leaves_every_claim_and_suspicion_right(seed: int) -> None:
+    cluster = Upgraded(crowd(seed), Random(seed), BOLD)
+    cluster.run()
+    suspicions = 0
+
+    async def follow() -> Tally:
+        nonlocal suspicions
+        tally = Tally()
+        async for checker, overlay in following(cluster).documents(PARTITION):
+            tally.add(f"{overlay.room_id}@{overlay.as_of_ms}", checker.check(overlay))
+            if overlay.session is not None and overlay.session.ended_at_ms is not None:
+                continue
+            figures = compare(checker._recount.room(overlay.room_id, overlay.as_of_ms), overlay)
+            assert [figure for figure in figures if not figure.agrees] == []
+            suspicions += sum(len(sale.suspicions) for sale in overlay.sales)
+        return tally
+
+    tally = asyncio.run(follow())
+    assert tally.told[:3] == []
+    assert suspicions
+    rules = [decode_segment(value, "").rules for value in cluster.journal]
+    assert {each["signals_edition"] for each in rules if each} == {1, 2}
 
 
 @pytest.mark.parametrize("seed", range(12))
