@@ -182,7 +182,8 @@ class ClaimChecker:
         self._documents += 1
         if self._documents % SUMS_EVERY == 0:
             self._compare_sums(overlay)
-        unsure = _not_recounted(overlay)
+        room = self.rooms.get(overlay.room_id)
+        unsure = _not_recounted(overlay, is_upgraded=room is not None and room.is_upgraded)
         judged = []
         for name in {*expected, *published}:
             there = published.get(name)
@@ -322,11 +323,16 @@ def _said(there: Claim | Withheld) -> str:
     return SAID if isinstance(there, Claim) else there.reason
 
 
-def _not_recounted(overlay: Overlay) -> Callable[[tuple[str, Subject]], bool]:
+def _not_recounted(overlay: Overlay, *, is_upgraded: bool) -> Callable[[tuple[str, Subject]], bool]:
     """Whether a claim rests on what the log does not tell exactly.
 
-    On a distinct count that was sketched; or on any figure of a sale, in a room that had more sales than its bound.
+    On a distinct count that was sketched; on any figure of a sale, in a room that had more sales than its bound; on how
+    visits ended, in a session that began under workers who did not count that.
     """
     sketched = {(sale.sale_id, sale.sku_id) for sale in overlay.sales if sale.carters_without_order.method == "sketch"}
     beyond = bool(overlay.sales_refused)
-    return lambda name: (beyond and name[1][0] is not None) or (name[0] == "in_carts" and name[1] in sketched)
+    return lambda name: (
+        (beyond and name[1][0] is not None)
+        or (name[0] == "in_carts" and name[1] in sketched)
+        or (name[0] == "watching_now" and is_upgraded)
+    )

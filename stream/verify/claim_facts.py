@@ -212,6 +212,7 @@ class RoomSeen:
         self.first_offsets: dict[str, int] = {}
         self.open_sessions = 0
         self.misplaced = False
+        self.is_upgraded = False  # workers of the first edition began the session, and newer ones go on with it
         self.visits = VisitsSeen(settings.presence_timeout_ms)
         self.as_of_ms = -1
         self._settings = settings
@@ -236,6 +237,7 @@ class RoomSeen:
     def _begin_second(self) -> None:
         """The workers are newer ones from here on: what older ones did not count or keep is not known."""
         self._suspects = SuspectsAlong(self._settings, self._flip)
+        self.is_upgraded = True
         self._unpaid.clear()
         for sale in self.sales.values():
             sale.begin_second()
@@ -294,7 +296,7 @@ class RoomSeen:
         self._session = session
         self._sessions += 1
         self.first_offsets.clear()
-        self.misplaced = False
+        self.misplaced = self.is_upgraded = False
         self.open_sessions = 0
         self.visits = VisitsSeen(self._settings.presence_timeout_ms)
         self._came_ms.clear()
