@@ -20,16 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stream.core.publishing import Cut
+    from stream.core.rules import Rules
 
 ROOM = "room-1"
 BUYERS, ROUNDS = 1_000, 400
 
 
-class _OneRoom:
+class OneRoom:
     """A room with some sales, orders in each, and people."""
 
-    def __init__(self, sales: int) -> None:
-        self.fold = PartitionFold(0, load_settings().rules(), TOPICS)
+    def __init__(self, sales: int, rules: Rules | None = None) -> None:
+        self.fold = PartitionFold(0, rules or load_settings().rules(), TOPICS)
         self._sales = sales
         self._number = 0
         self._offsets = [0] * len(TOPICS)
@@ -62,7 +63,7 @@ class _OneRoom:
 
 def snapshot_us(sales: int) -> dict[str, float]:
     """CPU µs of one document, built and encoded, of a room with so many sales; something has happened before each."""
-    room = _OneRoom(sales)
+    room = OneRoom(sales)
     taken = []
     for number in range(ROUNDS):
         room.sell(BUYERS + number)
