@@ -18,15 +18,21 @@ if TYPE_CHECKING:
 OPENS_MS = 2_000
 HOLD_S = 60
 STEPS_A_SECOND = 10
+# How long a record is held back that comes late.
+LATE_MS = (300, 4_000)
 
 
 class Move(NamedTuple):
-    """One thing that happens; `order` is the number of the order that it is of, −1 for a restock."""
+    """One thing that happens; `order` is the number of the order that it is of, −1 for a restock.
+
+    `late_ms`: how long its record is held back on the way.
+    """
 
     at_ms: int
     what: Literal["placed", "paid", "cancelled", "restocked"]
     units: int
     order: int
+    late_ms: int = 0
 
 
 class Sale(NamedTuple):
@@ -55,9 +61,11 @@ def poisson(rng: Random, mean: float) -> int:
 class Selling:
     """Plays one sale."""
 
-    def __init__(self, rng: Random, offered: int, *, unpaid: float = 0.0, cancelled: float = 0.0) -> None:
+    def __init__(
+        self, rng: Random, offered: int, *, unpaid: float = 0.0, cancelled: float = 0.0, late: float = 0.0
+    ) -> None:
         self.rng, self.offered = rng, max(12, offered)
-        self._unpaid, self._cancelled = unpaid, cancelled
+        self._unpaid, self._cancelled, self._late = unpaid, cancelled, late
         self._left = self.offered
         self._back: list[tuple[float, int]] = []  # heap of (second, units that come back)
         self._moves: list[Move] = []
@@ -99,7 +107,8 @@ class Selling:
                 return
             self._left -= units
             self._orders += 1
-            self._moves.append(Move(_ms(at), "placed", units, self._orders))
+            late_ms = int(rng.uniform(*LATE_MS)) if self._late and rng.random() < self._late else 0
+            self._moves.append(Move(_ms(at), "placed", units, self._orders, late_ms))
             fate = rng.random()
             if fate < self._unpaid:
                 heapq.heappush(self._back, (at + HOLD_S, units))
@@ -141,7 +150,7 @@ def tapering(rng: Random) -> Sale:
     units = int(log_uniform(rng, 300, 6_000))
     seconds = rng.uniform(25, 120)
     hump = _hump(units * 1.02, rng.uniform(1.3, 4), rng.uniform(1.2, 2.4), seconds)
-    selling = Selling(rng, units, unpaid=0.08)
+    selling = Selling(rng, units, unpaid=0.08, late=0.015)
     return selling.play(lambda now, left: hump(now, left) + 0.3, seconds + 40, lambda: 2 if rng.random() < 0.15 else 1)
 
 
@@ -206,6 +215,49 @@ def calls(rng: Random) -> Sale:
     every, long, times = rng.uniform(15, 45), rng.uniform(3, 8), rng.uniform(2, 5)
     offered = int(rate * seconds * (1 + (times - 1) * long / every))
     return Selling(rng, offered).play(lambda now, _: rate * (times if now % every < long else 1), seconds * 2)
+
+
+def waves(rng: Random) -> Sale:
+    """One to four rushes over a floor, of any size and distance; what is offered meets a part of them."""
+    units, seconds = log_uniform(rng, 300, 6_000), rng.uniform(60, 240)
+    weights = [rng.expovariate(1.0) for _ in range(rng.randint(1, 4))]
+    rushes = [
+        (
+            rng.uniform(-0.1, 0.8) * seconds,
+            _hump(
+                units * weight / sum(weights), rng.uniform(1.3, 4), rng.uniform(1.2, 4), seconds * rng.uniform(0.2, 0.8)
+            ),
+        )
+        for weight in weights
+    ]
+    floor = units / seconds * rng.uniform(0.1, 0.5)
+    selling = Selling(rng, int(units * rng.uniform(0.4, 0.95)), unpaid=0.05, late=0.015)
+    return selling.play(lambda now, left: floor + sum(rush(now - at, left) for at, rush in rushes), seconds * 2)
+
+
+def door(rng: Random) -> Sale:
+    """Everybody stands at the door: at its highest from the first second on, over in half a minute at most."""
+    rate, seconds, fades = log_uniform(rng, 10, 400), rng.uniform(5, 30), rng.uniform(0, 1)
+    offered = int(rate * seconds * rng.uniform(0.6, 1.0))
+    return Selling(rng, offered, unpaid=0.08, late=0.015).play(
+        lambda now, _: rate * math.exp(-fades * now / seconds), seconds * 4
+    )
+
+
+def slow(rng: Random) -> Sale:
+    """Some units a minute, as in the long evenings of a large shop; now and then somebody takes two or three."""
+    rate, units, swing, period = (
+        log_uniform(rng, 0.06, 1),
+        rng.randint(15, 80),
+        rng.uniform(0, 0.5),
+        rng.uniform(100, 600),
+    )
+    selling = Selling(rng, units, unpaid=0.03)
+    return selling.play(
+        lambda now, _: rate * (1 + swing * math.sin(math.tau * now / period)),
+        units / rate * 2,
+        lambda: rng.choice((1, 1, 1, 1, 2, 3)),
+    )
 
 
 # -- kinds kept aside --------------------------------------------------------------------------------------------------
@@ -281,8 +333,55 @@ def two_waves(rng: Random) -> Sale:
     return Selling(rng, units, unpaid=0.05).play(rate, seconds * 2)
 
 
-CONSTANTS_FROM = (steady, tapering, rising, decaying, baskets, wandering, holds, restocked, found, calls)
-KEPT_ASIDE = (wholesale, cut_short, rival, rush_restocked, two_waves)
+def word_of_mouth(rng: Random) -> Sale:
+    """Who bought tells others (Bass 1969); there are more who would buy than units, or hardly more."""
+    units, seconds = int(log_uniform(rng, 300, 5_000)), rng.uniform(40, 200)
+    crowd, told = units * rng.uniform(1.05, 3), rng.uniform(3, 30)
+    own = rng.uniform(1.5, 4) / seconds
+
+    def rate(_: float, left: int) -> float:
+        bought = units - left
+        return (own + own * told * bought / crowd) * max(0.0, crowd - bought) / 4
+
+    return Selling(rng, units, unpaid=0.03).play(rate, seconds * 3)
+
+
+def paused(rng: Random) -> Sale:
+    """Steady; once or twice the host talks of something else, and hardly anybody buys for some seconds."""
+    rate, seconds = log_uniform(rng, 3, 60), rng.uniform(60, 240)
+    pauses = [
+        (at, at + rng.uniform(8, 25)) for at in (seconds * rng.uniform(0.1, 0.9) for _ in range(rng.randint(1, 2)))
+    ]
+    return Selling(rng, int(rate * seconds * 0.85)).play(
+        lambda now, _: rate * (0.1 if any(begin < now < end for begin, end in pauses) else 1.0), seconds * 2
+    )
+
+
+def cheaper(rng: Random) -> Sale:
+    """Steady until the price falls; then half as many again buy, or three times as many."""
+    rate, seconds = log_uniform(rng, 2, 40), rng.uniform(60, 240)
+    at, times = seconds * rng.uniform(0.2, 0.8), rng.uniform(1.5, 3)
+    return Selling(rng, int(rate * (at + (seconds - at) * times))).play(
+        lambda now, _: rate * (times if now > at else 1.0), seconds * 2
+    )
+
+
+CONSTANTS_FROM = (
+    steady,
+    tapering,
+    rising,
+    decaying,
+    baskets,
+    wandering,
+    holds,
+    restocked,
+    found,
+    calls,
+    waves,
+    door,
+    slow,
+)
+KEPT_ASIDE = (wholesale, cut_short, rival, rush_restocked, two_waves, word_of_mouth, paused, cheaper)
 KINDS: dict[str, Callable[[Random], Sale]] = {kind.__name__: kind for kind in (*CONSTANTS_FROM, *KEPT_ASIDE)}
 
 

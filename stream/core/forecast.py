@@ -19,8 +19,9 @@ seconds, from the first second in which anything was taken.
 4. Unrest: about ten blocks of equal length; how far the logs of neighbouring blocks lie apart beyond what `phi`
    explains, and how far they turn back.
 5. Bounds: `W · exp(x · LOW)` and `W · exp(x · HIGH)` for the features `x`: quantiles 0.05 and 0.95 of log(wait ÷ W) by
-   linear regression (Koenker & Bassett 1978), fitted to simulated sales of eleven kinds; families count alike, and more
-   the more of them were missed. `bench/forecast.py` counts how often they hold, also for kinds that were kept aside.
+   linear regression (Koenker & Bassett 1978), fitted to simulated sales of thirteen kinds; kinds count alike, and more
+   the more of them were missed: `bench/forecast_fit.py` does it, and says whether it comes to the same as stands here.
+   `bench/forecast.py` counts how often they hold, also for kinds that were kept aside.
 
 Where no regression helps nothing is said: demand that falls with most of the wait ahead, or turns up again; units that
 come back nearly as fast as they go, or are due to. Else the last unit would be a wish.
@@ -65,8 +66,8 @@ RISING_NEAR, RISING = 0.4, 0.5
 MAX_RETURNING = 0.25
 MAX_DUE = 0.1
 
-LOW = (0.731, -1.265, -1.502, -0.217, -0.112, -0.321, -0.261, 0.123, -0.47, 1.274, 0.054, -0.152, 0.111, -0.052, -0.52)
-HIGH = (0.797, 0.855, -1.202, -0.105, 0.101, -0.625, -0.039, 0.168, -0.008, -0.289, -0.244, 0.01, 0.158, 0.495, -0.103)
+LOW = (0.518, -0.964, -1.832, -0.23, -0.136, -0.229, -0.138, -0.216, -0.595, -2.375, 0.423, -0.407, 0.59, 0.325, -0.164)
+HIGH = (0.46, 0.522, -0.004, -0.118, -0.083, -0.474, 0.128, 0.078, 0.23, -0.745, 0.128, -0.192, 0.61, 0.755, -0.018)
 
 # Mean position of the units in the window: −1 all in its first moment, 1 all in its last. Beyond, the Padé form fails.
 _POSITION_MAX = 0.95
@@ -100,6 +101,16 @@ class Forecast(Struct, frozen=True, gc=False):
         return (max(0, self.low_ms - gone_ms), high_ms) if high_ms > 0 else None
 
 
+class Outlook(NamedTuple):
+    """What the bounds are made of: the plain wait in seconds, the features `x`; and of what, as `Forecast` has it."""
+
+    wait_s: float
+    features: tuple[float, ...]
+    seconds: int
+    taken: int
+    returned: int
+
+
 class _Near(NamedTuple):
     """The near past: `seconds`, and the units `taken` in them."""
 
@@ -116,6 +127,18 @@ def forecast(available: int, taken: Sequence[int], returned: Sequence[int], made
         returned: units that came back in the same seconds.
         made_ms: when the forecast is made.
     """
+    seen = outlook(available, taken, returned)
+    if isinstance(seen, str):
+        return seen
+    low = seen.wait_s * exp(sum([x * weight for x, weight in zip(seen.features, LOW, strict=True)]))
+    high = seen.wait_s * exp(sum([x * weight for x, weight in zip(seen.features, HIGH, strict=True)]))
+    if not low < high:
+        return "forecast_not_calibrated"
+    return Forecast(made_ms, int(low * 1_000), ceil(high * 1_000), available, seen.seconds, seen.taken, seen.returned)
+
+
+def outlook(available: int, taken: Sequence[int], returned: Sequence[int]) -> Outlook | Silence:
+    """Return what a forecast of the same is made of, or why there is none: `LOW` and `HIGH` are fitted to it."""
     begin = next((second for second, units in enumerate(taken) if units), len(taken))
     if begin:
         taken, returned = taken[begin:], returned[begin:]
@@ -130,11 +153,7 @@ def forecast(available: int, taken: Sequence[int], returned: Sequence[int], made
     features = None if wait > MAX_AHEAD * seconds else _features(available, taken, returned, phi, near, wait)
     if features is None:
         return "forecast_not_calibrated"
-    low = wait * exp(sum([x * weight for x, weight in zip(features, LOW, strict=True)]))
-    high = wait * exp(sum([x * weight for x, weight in zip(features, HIGH, strict=True)]))
-    if not low < high:
-        return "forecast_not_calibrated"
-    return Forecast(made_ms, int(low * 1_000), ceil(high * 1_000), available, seconds, total, sum(returned))
+    return Outlook(wait, features, seconds, total, sum(returned))
 
 
 def _dispersion(taken: Sequence[int], total: int) -> float:

@@ -28,21 +28,21 @@ MOST_DUE, MOST_BACK = 0.1, 0.25
 
 # By feature: weights of the lower and of the upper bound.
 WEIGHTS = {
-    "one": (0.731, 0.797),
-    "error of the rate": (-1.265, 0.855),
-    "error of the way": (-1.502, -1.202),
-    "near trend": (-0.217, -0.105),
-    "its size": (-0.112, 0.101),
-    "ahead": (-0.321, -0.625),
-    "sunk": (-0.261, -0.039),
-    "unrest": (0.123, 0.168),
-    "share ahead": (-0.47, -0.008),
-    "coming back": (1.274, -0.289),
-    "whole trend": (0.054, -0.244),
-    "size of it": (-0.152, 0.01),
-    "following": (0.111, 0.158),
-    "size of that": (-0.052, 0.495),
-    "turns": (-0.52, -0.103),
+    "one": (0.518, 0.46),
+    "error of the rate": (-0.964, 0.522),
+    "error of the way": (-1.832, -0.004),
+    "near trend": (-0.23, -0.118),
+    "its size": (-0.136, -0.083),
+    "ahead": (-0.229, -0.474),
+    "sunk": (-0.138, 0.128),
+    "unrest": (-0.216, 0.078),
+    "share ahead": (-0.595, 0.23),
+    "coming back": (-2.375, -0.745),
+    "whole trend": (0.423, 0.128),
+    "size of it": (-0.407, -0.192),
+    "following": (0.59, 0.61),
+    "size of that": (0.325, 0.755),
+    "turns": (-0.164, -0.018),
 }
 
 
