@@ -193,6 +193,26 @@ async def test_work_that_was_done_right_passes_and_says_what_it_saw(log: Log) ->
     assert (verdict.dead_letters, sum(verdict.records_cut.values())) == (2, 402)
 
 
+async def test_one_event_id_in_every_topic_is_as_many_events_and_the_audit_says_how_many(log: Log) -> None:
+    """As the journal says; the fold takes topics as they are fetched, the recount as it reads them."""
+    event: dict[str, dict[str, Any]] = {
+        "orders": _order("u-new", "paid"),
+        "comments": {"type": "comment", "user_id": "u1", "text": "好"},
+        "likes": {"type": "like", "user_id": "u1", "count": 1},
+        "visits": {"type": "enter", "user_id": "u1"},
+        "cart-adds": {"type": "cart_add", "user_id": "u1", "sku_id": "s", "quantity": 1},
+    }
+    for topic, fields in event.items():
+        await log.send(topic, fields, "one-id")
+        await log.send(topic, fields, "one-id")
+    await log.work(rules=Rules(contract_edition=2, ids_by_topic=True))
+    verdict = await log.audit()
+    assert (verdict.line, verdict.problems) == (PASSED, [])
+    accounts = verdict.accounts
+    assert (accounts.received, accounts.duplicate, accounts.in_two_topics) == (412, 2 + len(event), len(event) - 1)
+    assert dict(accounts.dead_lettered) == {"schema_violation": 2}
+
+
 async def test_work_that_was_not_done_is_missed_everywhere(log: Log) -> None:
     verdict = await log.audit()
     assert len(verdict.problems) >= 6
