@@ -20,7 +20,7 @@ from stream.verify.compare import compare
 from stream.verify.recount import Recount
 from stream.verify.room_count import Assumptions
 from stream.verify.saved import CheckpointLog, DeadLetters
-from tests.simulation import sessions
+from tests.simulation import claims_told, sessions
 from tests.simulation.kafka_log import Outcome
 from tests.simulation.workload import INTERACTIONS, TOPICS
 
@@ -294,6 +294,8 @@ class Oracle:
         counts = _PlainCounts(self._inputs())
         self._look_at_documents(counts)
         self._look_at_signals(counts)
+        for difference in claims_told.differences(self.committed):
+            self.complain(difference)
 
     def _look_at_outputs(self) -> None:
         """A reader sees what was committed: all of each such transaction, and nothing of another one."""

@@ -90,6 +90,20 @@ async def test_a_record_that_is_larger_than_a_batch_gets_one_of_its_own() -> Non
     assert await batches([Message(b"a", b"1"), larger, Message(b"b", b"2")], STATE_BATCH_BYTES) == [1, 1, 1]
 
 
+async def test_claims_are_written_where_they_are_kept() -> None:
+    contents = Contents(META, signals=[("r", b"{}")], claims=[(b'["r",1]', b"{}")], journal=b"j")
+    for keeps, wanted in ((True, ["signals", "claims", "journal"]), (False, ["signals", "journal"])):
+        topics = OutputTopics.of("live", keep_claims=keeps)
+        writer = CheckpointWriter("127.0.0.1:1", "t-0", topics, 0)
+        try:
+            written = [topic for topic, _ in writer._batches_by_topic(contents)]
+        finally:
+            await writer.stop()
+        assert written == ["live.checkpoints", *(f"live.{name}" for name in wanted)]
+        assert {*written} <= {*topics.all()}
+        assert ("live.claims" in topics.all()) == keeps
+
+
 async def test_tombstones_and_records_without_a_key_can_be_written() -> None:
     messages = [Message(b"k", None), Message(None, b"v"), Message(None, None, [("h", b"1")])]
     assert await batches(messages) == [3]

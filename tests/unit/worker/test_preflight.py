@@ -84,7 +84,7 @@ def test_an_output_topic_that_takes_only_small_batches_is_refused_with_what_it_m
     declared = {spec.name: spec.config for spec in topics.declared("live") if spec.kind == "output"}
     check_limits(declared, outputs, SIGNAL_MAX)
     check_limits({}, outputs, SIGNAL_MAX)
-    for name in ("checkpoints", "signals", "dead-letters", "journal"):
+    for name in ("checkpoints", "signals", "dead-letters", "journal", "claims"):
         small = declared | {f"live.{name}": {"max.message.bytes": "524288"}}
         with pytest.raises(
             SnapupError, match=rf"live\.{name} has max\.message\.bytes=524288, it must be at least \d+:"
