@@ -167,12 +167,22 @@ class SaleCorrection(Struct, frozen=True, gc=False):
     said_at_ms: int
 
 
+class FormerRounds(Struct, frozen=True, gc=False):
+    """What the rounds of a sale before this one had, and what their orders hold, bought or took for ever."""
+
+    rounds: int
+    restocked: int
+    held: int
+    sold: int
+    gone: int
+
+
 class Sale(Struct, omit_defaults=True):
     """One SKU of one sale. `offered + restocked + oversold = available + held + sold + gone`, always.
 
     `suspicions`: of which orders `suspect_units` are, each under the first rule that suspects it; absent: of none.
     `gone`: units of undone orders that did not come back; absent: none. `corrections`: the last ones, oldest first;
-    absent: none.
+    absent: none. `former`: of the rounds before this one, which its own stock does not hold; absent: it is the first.
     """
 
     sale_id: str
@@ -202,6 +212,7 @@ class Sale(Struct, omit_defaults=True):
     suspicions: list[Suspicion] = []
     gone: int = 0
     corrections: list[SaleCorrection] = []
+    former: FormerRounds | None = None
 
 
 class Evidence(Struct, gc=False):

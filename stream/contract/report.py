@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from stream.contract.overlay import Evidence, SaleCorrection
+from stream.contract.overlay import Evidence, FormerRounds, SaleCorrection
 
 REPORT_SCHEMA = "snapup.report.v1"
 
@@ -101,6 +101,7 @@ class Ledger(Struct, frozen=True, kw_only=True):
     extended: bool
     gone: int = 0
     corrections: list[SaleCorrection] = []
+    former: FormerRounds | None = None
 
 
 class Product(Struct, kw_only=True):

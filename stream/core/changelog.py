@@ -61,7 +61,7 @@ def by_second(row: list[int]) -> dict[int, int]:
 
 
 # A `words.Word`.
-SavedWord = tuple[int, str, int, int, int]
+SavedWord = tuple[int, str, int, int, int, int]
 
 
 class CorruptCheckpointError(Exception):
@@ -146,6 +146,8 @@ class LedgerHead(msgspec.Struct, array_like=True):
     restocked_ms: int = -1
     gone: int = 0
     openings: list[SavedWord] = []  # where there is more than the one that holds
+    restocks: list[tuple[int, str, int]] = []
+    former: list[int] = []
 
 
 class WindowEntry(msgspec.Struct, array_like=True):

@@ -10,7 +10,7 @@ from stream.contract.events import SaleOpened
 from stream.core.changelog import LedgerHead, by_second, in_a_row
 from stream.core.growth import grown_object, grown_row
 from stream.core.stock import Ledger
-from stream.core.words import Word, opening
+from stream.core.words import Word, opening, rounds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,8 @@ def _second(ledger: Ledger) -> Iterator[Any]:
     yield ledger.restocked_ms
     yield ledger.gone
     yield [*ledger.words] if len(ledger.words) > 1 else []
+    yield [*ledger.restocks]
+    yield ledger.former if ledger.round_from_ms >= 0 else []
 
 
 def ledger_head(ledger: Ledger, rules: Rules) -> Any:
@@ -74,4 +76,7 @@ def ledger_of(head: LedgerHead, rules: Rules) -> Ledger:
     ledger.gone = head.gone
     if ledger.opened is not None:
         ledger.words = tuple([Word(*word) for word in head.openings]) or (opening(ledger.opened),)
+        if rules.second_signals:
+            ledger.rounds, ledger.round_from_ms = rounds_of(ledger.words)
+    ledger.restocks, ledger.former = tuple(head.restocks), head.former or [0, 0, 0]
     return ledger

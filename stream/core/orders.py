@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from stream.contract.overlay import FeedItem
 from stream.core.conflicts import has_other_lines
 from stream.core.rates import BUYERS, CARTED_BUYERS, CARTERS, PAYERS
+from stream.core.rounds import is_former, place_again
 from stream.core.standing import BACK, CANCELLED, EXPIRED, GONE, PAID, PLACED, REFUNDED, STEPS, bits_of
 from stream.core.stock import OrderState
 from stream.core.suspicion import count_suspect, facts_of, look_again, note_move
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     Seen = list[tuple[str, int]]  # (user, second), in the order of the log
 
 
-def fold_orders(  # noqa: C901, PLR0912 — as `seen`
+def fold_orders(  # noqa: C901, PLR0912, PLR0915 — as `seen`
     room: Room, events: Sequence[Order], at_ms: Sequence[int], new: Iterable[bool] = repeat(True)
 ) -> list[bool]:
     """Fold records of orders, in the order of the log. None of them is in conflict: see `conflicts`.
@@ -78,8 +79,13 @@ def fold_orders(  # noqa: C901, PLR0912 — as `seen`
         orders[order_id] = order
         before, second = order.mask, when_ms // BUCKET_MS
         if bit == PLACED and order.lines:
+            if before & PAID and second_signals:
+                place_again(room, order, when_ms + hold_ms)
             order.hold_until_ms = when_ms + hold_ms
             heappush(holds, (order.hold_until_ms, room.room_id, order_id))
+        elif bit == PAID and second_signals and order.lines:
+            # It holds nothing, but this says of which round of its sale it is.
+            order.hold_until_ms = order.hold_until_ms or when_ms + hold_ms
         if moved := _change(room, order, bit, second):
             units[second] += moved
         if not before & (PLACED | PAID) and bit & (PLACED | PAID):
@@ -122,10 +128,14 @@ def release(memory: Memory, order: OrderState) -> None:
         ledger = memory.find((sale_id, sku_id))
         if ledger is not None:
             ledger.released += step.released * quantity
+            former = is_former(ledger, order, memory.rules.hold_ms)
+            if former:
+                ledger.move_former((step.held, step.sold, step.gone), quantity)
             if order.suspicion:
                 ledger.commit(person, step.held * quantity, step.sold * quantity)
             else:
-                ledger.move(person, step.held * quantity, step.sold * quantity, second, suspect=suspect)
+                held, sold = step.held * quantity, step.sold * quantity
+                ledger.move(person, held, sold, second, suspect=suspect, paced=not former)
             ledger.owe(step.held * quantity, order.hold_until_ms)
 
 
@@ -205,10 +215,13 @@ def _move_stock(room: Room, order: OrderState, bit: int, second: int, step: tupl
         if ledger is not None:
             ledger.released += released * quantity
             units = held * quantity, sold * quantity
+            former = ledger.round_from_ms >= 0 and is_former(ledger, order, room.rules.hold_ms)
+            if former:
+                ledger.move_former((held, sold, gone), quantity)
             if order.suspicion:
                 ledger.commit(person, *units, gone * quantity)
             else:
-                ledger.move(person, *units, second, suspect=suspect, gone=gone * quantity)
+                ledger.move(person, *units, second, suspect=suspect, gone=gone * quantity, paced=not former)
             ledger.owe(held * quantity, order.hold_until_ms)
     return moved * (held + sold + gone)
 

@@ -36,4 +36,5 @@ def is_doubtful(room: Room, ledger: Ledger, now_ms: int) -> bool:
     """Whether the claims about what is left are withheld: more is to come, or nobody knows what is left in truth."""
     if ledger.restock_planned[1] > now_ms or room.misplaced:
         return True
-    return ledger.suspect_held > room.rules.suspect_share_max * (ledger.held + ledger.sold)
+    taken = ledger.held + ledger.sold - ledger.former[0] - ledger.former[1]
+    return ledger.suspect_held > room.rules.suspect_share_max * taken

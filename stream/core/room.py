@@ -40,6 +40,7 @@ from stream.core.rates import (
     ENGAGED,
     VIEWERS,
 )
+from stream.core.rounds import begin_round
 from stream.core.time import BUCKET_MS
 from stream.core.unseen import Unseen
 from stream.core.windows import Audience, Tally, advance_all, sample_of
@@ -286,7 +287,10 @@ class Room(Memory):
     def _sale_opened(self, event: SaleOpened, at_ms: int) -> Outcome:  # noqa: ARG002 — all folds take the same
         ledger = self.ledger(event.sale_id, event.sku_id)
         if ledger is not None:
-            ledger.open(event)
+            round_from_ms = ledger.round_from_ms
+            ledger.open(event, in_rounds=self.rules.second_signals)
+            if ledger.round_from_ms != round_from_ms:
+                begin_round(self, ledger)
             ledger.said_ms = self.shared.clock_ms
             self.shared.uses_second |= self.rules.second_signals and len(ledger.words) > 1
         return Outcome.APPLIED
@@ -294,8 +298,10 @@ class Room(Memory):
     def _sale_restocked(self, event: SaleRestocked, at_ms: int) -> Outcome:
         ledger = self.ledger(event.sale_id, event.sku_id)
         if ledger is not None:
-            ledger.restock(event.quantity, event.event_time_ms, event.restock_planned_at_ms, at_ms)
+            planned_ms = event.restock_planned_at_ms
+            ledger.restock(event.quantity, event.event_time_ms, planned_ms, at_ms, event.event_id)
             ledger.said_ms = self.shared.clock_ms
+            self.shared.uses_second |= self.rules.second_signals
         return Outcome.APPLIED
 
     def _sale_extended(self, event: SaleExtended, at_ms: int) -> Outcome:  # noqa: ARG002

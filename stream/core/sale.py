@@ -105,7 +105,7 @@ def look(room: Room, ledger: Ledger, now_ms: int) -> Look:
         not second or is_bought(ledger, recent, now_ms, rules),
         doubtful,
         # Under the first edition this was sold out, too.
-        second and left is not None and left <= 0 < ledger.held,
+        second and left is not None and left <= 0 < ledger.held - ledger.former[0],
         silence,
         () if (told := room.told_of(ledger)) is None else told.corrections,
     )

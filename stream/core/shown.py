@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from stream.contract.events import TOPIC_NAMES
-from stream.contract.overlay import Sale, Suspicion
+from stream.contract.overlay import FormerRounds, Sale, Suspicion
 from stream.core.claims import SOURCES, SOURCES_2, ClaimBook
 from stream.core.sale import eta_at, look, shown_urgency
 from stream.core.stock import BOUGHT_BUCKET_MS
@@ -207,7 +207,9 @@ def _with_gaps(claims: list[Claim], rules: Rules) -> Text:
 def sale_of(ledger: Ledger, seen: Look, urgency: Urgency) -> Sale:
     """One ledger as the overlay shows it."""
     opened, left = ledger.opened, ledger.available
-    total = None if opened is None else opened.offered + ledger.restocked
+    restocked, (held, sold, gone) = ledger.restocked - ledger.restocked_before, ledger.former
+    held, sold, gone = ledger.held - held, ledger.sold - sold, ledger.gone - gone
+    total = None if opened is None else opened.offered + restocked
     return Sale(
         ledger.sale_id,
         ledger.sku_id,
@@ -216,14 +218,14 @@ def sale_of(ledger: Ledger, seen: Look, urgency: Urgency) -> Sale:
         seen.ends_at_ms,
         seen.extended,
         ledger.offered,
-        ledger.restocked,
+        restocked,
         seen.available,
-        ledger.held,
-        ledger.sold,
+        held,
+        sold,
         0 if left is None else max(0, -left),
         ledger.over_limit,
         ledger.released,
-        round(ledger.sold / total, 4) if total else None,
+        round(sold / total, 4) if total else None,
         seen.carters,
         ledger.suspect_held,
         seen.velocity,
@@ -234,6 +236,7 @@ def sale_of(ledger: Ledger, seen: Look, urgency: Urgency) -> Sale:
         None if opened is None else opened.currency,
         urgency,
         [Suspicion(SUSPICION_RULES[place], *ledger.suspicions[place]) for place in sorted(ledger.suspicions)],
-        ledger.gone,
+        gone,
         [*seen.corrections[-CORRECTIONS_SHOWN:]],
+        None if ledger.rounds == 1 else FormerRounds(ledger.rounds - 1, ledger.restocked_before, *ledger.former),
     )

@@ -17,7 +17,7 @@ from msgspec import Struct
 from stream.core.distinct import Distinct
 from stream.core.forecast import MEMORY_S
 from stream.core.standing import EXPIRED, PAID, UNDONE
-from stream.core.words import Told, Words, close, extension, opening, told, with_word
+from stream.core.words import FIRST_ROUND, Told, Words, close, extension, opening, rounds_of, told, with_word
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -31,6 +31,10 @@ BOUGHT_BUCKET_MS = 10_000
 RECENT_BUCKETS = 30
 NO_UNITS = (0, 0)
 SHARED_MAX = 10_000
+# So many restocks are told apart by their round; older ones are of former rounds.
+RESTOCKS_MAX = 64
+# Event time, event id, units; in this order.
+Restocks = tuple[tuple[int, str, int], ...]
 
 T = TypeVar("T", bound="Hashable")
 
@@ -109,6 +113,7 @@ class Ledger:
         "carts",
         "due",
         "forecast",
+        "former",
         "gone",
         "held",
         "limit",
@@ -122,7 +127,10 @@ class Ledger:
         "restock_planned",
         "restocked",
         "restocked_ms",
+        "restocks",
         "returned",
+        "round_from_ms",
+        "rounds",
         "said_ms",
         "sale_id",
         "shown",
@@ -166,29 +174,40 @@ class Ledger:
         self.said_ms = -1  # when a host last said something of it, by the partition's clock
         self.shown: Shown | None = None
         self.words: Words = ()  # from the second edition on: its openings
+        self.rounds, self.round_from_ms = FIRST_ROUND
+        self.former = [0, 0, 0]  # units of orders of former rounds: held, sold, gone
+        self.restocks: Restocks = ()  # the newest ones
         self._told: tuple[Words, Words, Words, Told] | None = None
 
     # -- what the host says -----------------------------------------------------------------------------------------
-    def open(self, event: SaleOpened) -> bool:
-        """The terms. Of several, the one said last (event time, then id) holds. Returns whether it did."""
+    def open(self, event: SaleOpened, *, in_rounds: bool = False) -> bool:
+        """The terms. Of several, the one said last (event time, then id) holds. Returns whether it did.
+
+        `in_rounds`: from the second edition on it may begin another round.
+        """
         self.shown = self.forecast = None
         # A plan is a word about the next restock, not a term: it counts whichever opening said it.
         if event.restock_planned_at_ms is not None:
             self.plan_restock(event.event_time_ms, event.restock_planned_at_ms)
         self.words = with_word(self.words, opening(event))
+        if in_rounds:
+            self.rounds, self.round_from_ms = rounds_of(self.words)
         if self.opened is not None and _rank(event) <= _rank(self.opened):
             return False
         self.opened = event
         self._set_limit(event.per_user_limit)
         return True
 
-    def restock(self, quantity: int, event_time_ms: int, planned_at_ms: int | None, at_ms: int = -1) -> None:
+    def restock(
+        self, quantity: int, event_time_ms: int, planned_at_ms: int | None, at_ms: int = -1, event_id: str = ""
+    ) -> None:
         """More units; and perhaps the moment of the next ones. A restock fulfils the plan made before it.
 
         `at_ms`: when it counts. The forecast begins anew.
         """
         self.shown = self.forecast = None
         self.restocked += quantity
+        self.restocks = tuple(sorted((*self.restocks, (event_time_ms, event_id, quantity)))[-RESTOCKS_MAX:])
         self.restocked_ms = max(self.restocked_ms, at_ms)
         self.plan_restock(event_time_ms, -1 if planned_at_ms is None else planned_at_ms)
 
@@ -204,17 +223,28 @@ class Ledger:
         return 0 if self.limit is None or units <= self.limit else units - self.limit
 
     # -- what orders do ---------------------------------------------------------------------------------------------
-    def move(self, user_id: str | None, held: int, sold: int, bucket: int, *, suspect: bool, gone: int = 0) -> None:
+    def move(
+        self,
+        user_id: str | None,
+        held: int,
+        sold: int,
+        bucket: int,
+        *,
+        suspect: bool,
+        gone: int = 0,
+        paced: bool = True,
+    ) -> None:
         """Change one user's held and sold units; `bucket` is the second in which it happened.
 
         Units of a user whose orders look fake still count here, but not in the velocity. Those of None, whom nobody
-        knows, count for no limit. What is `gone` instead of sold has not come back.
+        knows, count for no limit. What is `gone` instead of sold has not come back. Not `paced`: they are of a former
+        round, which this one's pace does not know.
         """
         kept = self.forecast
         self.commit(user_id, held, sold, gone)
         if suspect:
             self.suspect_held += held
-        net = held + sold + gone
+        net = held + sold + gone if paced else 0
         if net and not suspect:
             self.recent[bucket] = self.recent.get(bucket, 0) + net
             units, net = (self.taken, net) if net > 0 else (self.returned, -net)
@@ -370,8 +400,23 @@ class Ledger:
     @property
     def available(self) -> int | None:
         """Units left by the ledger; negative when more was committed than there is; None before the sale was opened."""
-        opened = self.opened
-        return None if opened is None else opened.offered + self.restocked - self.held - self.sold - self.gone
+        if self.opened is None:
+            return None
+        left = self.opened.offered + self.restocked - self.held - self.sold - self.gone
+        return left if self.round_from_ms < 0 else left + sum(self.former) - self.restocked_before
+
+    @property
+    def restocked_before(self) -> int:
+        """Units that came into former rounds: before this one began, by event time."""
+        if self.round_from_ms < 0:
+            return 0
+        return self.restocked - sum([units for at_ms, _, units in self.restocks if at_ms >= self.round_from_ms])
+
+    def move_former(self, step: tuple[int, int, int], units: int) -> None:
+        """Of former rounds so many units more are held, sold and gone."""
+        self.shown = self.forecast = None
+        for place, change in enumerate(step):
+            self.former[place] += change * units
 
     def told(self, whole: SaleTerms | None, own: SaleTerms | None) -> Told:
         """What follows from all that was said of its terms, of the whole sale and of this SKU alone."""

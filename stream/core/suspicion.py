@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from stream.contract.overlay import SuspicionRule
+from stream.core.rounds import is_former
 from stream.core.standing import BACK, CANCELLED, EXPIRED, GONE, PAID, PLACED, REFUNDED, STANDINGS, STEPS, UNDONE
 from stream.core.stock import oldest_buckets, one_of_equal
 from stream.core.time import BUCKET_MS
@@ -323,8 +324,9 @@ def _count_pace(memory: Memory, order: OrderState, sign: int) -> None:
         for sale_id, sku_id, quantity in order.lines:
             ledger = memory.find((sale_id, sku_id))
             if ledger is not None:
-                units = sign * net * quantity, sign * sold * quantity
-                ledger.count_pace(units, sign * sold, second, oldest, returned=net < 0)
+                of_round = 0 if is_former(ledger, order, memory.rules.hold_ms) else net
+                units = sign * of_round * quantity, sign * sold * quantity
+                ledger.count_pace(units, sign * sold, second, oldest, returned=of_round < 0)
 
 
 def look_again(memory: Memory, suspects: Suspects, order: OrderState, before: Facts | None) -> None:

@@ -27,7 +27,7 @@ ENDLESS = -1
 class Word(NamedTuple):
     """What is remembered of a word, in the order in which words count.
 
-    `moment_ms`: the end that it says (`ENDLESS`: none), or when a close counts. `offered`: of an opening.
+    `moment_ms`: the end that it says (`ENDLESS`: none), or when a close counts. What follows it is of an opening.
     """
 
     event_time_ms: int
@@ -35,6 +35,7 @@ class Word(NamedTuple):
     kind: int
     moment_ms: int
     offered: int = 0
+    starts_at_ms: int = 0
 
 
 Words = tuple[Word, ...]
@@ -54,7 +55,7 @@ class Told(NamedTuple):
 def opening(event: SaleOpened) -> Word:
     """What is remembered of an opening."""
     ends_at_ms = ENDLESS if event.ends_at_ms is None else event.ends_at_ms
-    return Word(event.event_time_ms, event.event_id, OPENED, ends_at_ms, event.offered)
+    return Word(event.event_time_ms, event.event_id, OPENED, ends_at_ms, event.offered, event.starts_at_ms)
 
 
 def extension(event: SaleExtended) -> Word:
@@ -76,9 +77,33 @@ def with_word(words: Words, word: Word) -> Words:
     return tuple(more[-WORDS_MAX:])
 
 
-def told(words: Iterable[Word]) -> Told:
+class Rounds(NamedTuple):
+    """How many rounds there were, and when the present one begins: −1 of the first one."""
+
+    number: int
+    from_ms: int
+
+
+FIRST_ROUND = Rounds(1, -1)
+
+
+def _begins_round(word: Word, starts_at_ms: int) -> bool:
+    """Whether an opening begins another round than the one that starts then: it says a later start, and not before."""
+    return word.starts_at_ms > starts_at_ms <= word.event_time_ms
+
+
+def rounds_of(openings: Words) -> Rounds:
+    """What follows from the openings of one SKU, which are in their order."""
+    number, starts_ms = 0, 0
+    for word in openings:
+        number += not number or _begins_round(word, starts_ms)
+        starts_ms = word.starts_at_ms
+    return Rounds(number, starts_ms) if number > 1 else FIRST_ROUND
+
+
+def told(words: Iterable[Word]) -> Told:  # noqa: C901 — a case for each kind of word
     """What follows from words about one SKU; those of the whole sale are among them. In any order."""
-    ends_ms, closed_ms, offered = ENDLESS, -1, -1
+    ends_ms, closed_ms, offered, starts_ms = ENDLESS, -1, -1, 0
     corrections: list[SaleCorrection] = []
     for word in sorted(words):
         at_ms, known = word.event_time_ms, offered >= 0
@@ -89,6 +114,10 @@ def told(words: Iterable[Word]) -> Told:
             # The first opening takes nothing back: what was said before it was said of this sale.
             later = ends_ms != ENDLESS and ends_ms > word.moment_ms != ENDLESS
             ends_ms, offered = ends_ms if later else word.moment_ms, word.offered
+            starts_ms = word.starts_at_ms
+            continue
+        if word.kind == OPENED and _begins_round(word, starts_ms):
+            ends_ms, closed_ms, offered, starts_ms = word.moment_ms, -1, word.offered, word.starts_at_ms
             continue
         if known and closed_ms >= 0:
             corrections.append(SaleCorrection("closed_at_ms", closed_ms, None, at_ms))
@@ -103,7 +132,7 @@ def told(words: Iterable[Word]) -> Told:
         if word.kind == OPENED:
             if word.offered < offered:
                 corrections.append(SaleCorrection("offered", offered, word.offered, at_ms))
-            offered = word.offered
+            offered, starts_ms = word.offered, word.starts_at_ms
     return Told(ends_ms, closed_ms, tuple(corrections))
 
 

@@ -229,7 +229,8 @@ class ClaimChecker:
             if terms.status != "ended":
                 seen = room.seen(key)
                 as_of_ms, session = overlay.as_of_ms, room.room.session
-                yield SaleNow(key, terms, seen, as_of_ms, self._settings, session, misplaced=room.misplaced)
+                former, misplaced = room.former(key, terms.round_from_ms), room.misplaced
+                yield SaleNow(key, terms, seen, as_of_ms, self._settings, session, misplaced=misplaced, former=former)
 
     def _wrong(
         self, overlay: Overlay, name: tuple[str, Subject], expected: Expected | None, there: Claim | Withheld | None

@@ -64,6 +64,7 @@ class OrderSeen(Struct):
     changed_ms: int = -1
     device_id: str | None = None
     of_units: set[str] = field(default_factory=set)
+    said_ms: dict[OrderStatus, int] = field(default_factory=dict)
     reached_ms: dict[OrderStatus, int] = field(default_factory=dict)
     looks_fake: bool = False
     moves: list[tuple[int, int, int]] = field(default_factory=list)
@@ -81,6 +82,11 @@ class OrderSeen(Struct):
         if undone and (placed or paid) and self.of_units == {"gone"}:
             return "gone"
         return "released" if placed or paid else ""
+
+    def is_of_round(self, from_ms: int) -> bool:
+        """Whether it was placed, or else paid, in the round that begins then; −1: all are of the first."""
+        paid_ms = self.said_ms.get(OrderStatus.PAID, -1)
+        return from_ms < 0 or self.said_ms.get(OrderStatus.PLACED, paid_ms) >= from_ms
 
     def is_unpaid(self) -> bool:
         """Placed, and never paid."""
@@ -247,6 +253,17 @@ class RoomSeen:
         for order_id, order in self._orders.items():
             self._judge(order_id, order)
 
+    def former(self, key: SaleKey, round_from_ms: int) -> Counter[str]:
+        """Units that orders of former rounds hold, bought and took for ever, when the present one begins then."""
+        sale, found = self.seen(key), Counter[str]()
+        if round_from_ms < 0:
+            return found
+        found.update({"held": sale.held, "sold": sale.sold, "gone": sale.gone})
+        for order in self._orders.values():
+            if key in order.units and order.is_of_round(round_from_ms):
+                found[order.standing()] -= order.units[key]
+        return found
+
     def seen(self, key: SaleKey) -> SaleSeen:
         """What was counted of a sale; of one that nobody has bought from or spoken of, nothing."""
         return self.sales.get(key) or SaleSeen()
@@ -354,6 +371,7 @@ class RoomSeen:
         self._changed(event.order_id, order, clock_ms)
         before, was_unpaid = order.standing(), order.is_unpaid()
         order.statuses.add(event.status)
+        order.said_ms.setdefault(event.status, at_ms)
         order.of_units |= words_of(event, self._settings.signals_edition) - {event.status.value}
         if event.status is OrderStatus.PLACED and order.units:
             order.hold_until_ms = at_ms + self._settings.hold_ms
@@ -407,7 +425,8 @@ class RoomSeen:
             sale = self._sale(key)
             sale.held_by_suspects += units * stands * (1 if looks_fake else -1)
             for second, net, sold in moves:
-                sale.pace(second, -units if looks_fake else units, net, sold)
+                paced = net if order.is_of_round(self.room.round_from_ms(key)) else 0
+                sale.pace(second, -units if looks_fake else units, paced, sold)
 
     def _count_unpaid(self, user_id: str, change: int) -> None:
         """Of a user who becomes a suspect, or is none any more, all that he holds."""
@@ -443,7 +462,7 @@ class RoomSeen:
             if not self._is_no_one(order.user_id):
                 sale.units_of(order.user_id, held * units, sold * units)
             if not suspect:
-                sale.pace(second, units, net, sold)
+                sale.pace(second, units, net if order.is_of_round(self.room.round_from_ms(key)) else 0, sold)
             elif not second_edition:
                 sale.pace(second, units, 0, sold)
         if self._suspects is not None and (net or sold):

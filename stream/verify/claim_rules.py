@@ -6,6 +6,7 @@ the first that does not hold is why the claim is withheld. A new version is a fu
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from stream.verify.claim_parts import ClaimSettings, Condition, Figures, Number
@@ -56,12 +57,15 @@ class SaleNow:
         session: SessionCount | None,
         *,
         misplaced: bool,
+        former: Counter[str] | None = None,
     ) -> None:
         self.key, self.terms, self.seen, self.as_of_ms, self.settings = key, terms, seen, as_of_ms, settings
         self.misplaced, self.session = misplaced, session
         self._may_buy: int | None = None
         self.offered = None if terms.opened is None else terms.opened.offered
-        self.restocked, self.held, self.sold, self.gone = terms.restocked, seen.held, seen.sold, seen.gone
+        former = Counter[str]() if former is None else former
+        self.restocked, self.held = terms.restocked, seen.held - former["held"]
+        self.sold, self.gone = seen.sold - former["sold"], seen.gone - former["gone"]
         taken = self.held + self.sold + self.gone
         self.left = None if self.offered is None else self.offered + self.restocked - taken
         self.available = None if self.left is None else max(0, self.left)
@@ -188,7 +192,7 @@ def _eta_2(sale: SaleNow) -> tuple[Sellout, int] | str:
         return found
     until = second + min(found.high_ms // SECOND_MS + 1, sale.settings.hold_ms // (2 * SECOND_MS))
     due = sum(units for each, units in seen.due.items() if second <= each < until)
-    ever = sale.held + sale.sold + seen.released
+    ever = seen.held + seen.sold + seen.released
     is_over = sale.as_of_ms - second * SECOND_MS >= found.high_ms
     if due > MOST_DUE * left or seen.released > MOST_BACK * ever or is_over:
         return "forecast_not_calibrated"

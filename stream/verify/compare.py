@@ -182,6 +182,8 @@ def _sale(where: str, ours: SaleFigures, theirs: Sale) -> Iterator[Figure]:
         if name != "status" or theirs.status in _STATUSES:
             yield Figure(f"{where} {name}", getattr(ours, name), getattr(theirs, name))
     yield _count(f"{where} carters_without_order", ours.carters_without_order, theirs.carters_without_order)
+    if ours.former != theirs.former:
+        yield Figure(f"{where} former", str(ours.former), str(theirs.former))
     yield from _suspicions(where, ours, theirs)
     for place in range(max(len(ours.corrections), len(theirs.corrections))):
         recounted, published = (_corrected(each[place:]) for each in (ours.corrections, theirs.corrections))

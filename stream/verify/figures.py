@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct, field
 
-from stream.contract.overlay import SaleCorrection
+from stream.contract.overlay import FormerRounds, SaleCorrection
 
 if TYPE_CHECKING:
     from stream.contract.events import SaleOpened
@@ -38,13 +38,17 @@ class SaleKey(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """What a host said of one SKU of one sale, as of a moment; `opened`: None until it was said."""
+    """What a host said of one SKU of one sale, as of a moment; `opened`: None until it was said.
+
+    `round_from_ms`: when its present round began; −1: it is the first one.
+    """
 
     opened: SaleOpened | None
     restocked: int
     status: str
     ends_at_ms: int | None
     extended: bool
+    round_from_ms: int = -1
 
 
 class Fraction(NamedTuple):
@@ -85,6 +89,7 @@ class SaleFigures(Struct, frozen=True, kw_only=True):
     heard_of: bool = True
     suspicions: dict[str, tuple[int, int]] = field(default_factory=dict)
     corrections: list[SaleCorrection] = field(default_factory=list)
+    former: FormerRounds | None = None
 
 
 class DepartureFigures(NamedTuple):

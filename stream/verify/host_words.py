@@ -59,6 +59,16 @@ class HostWords:
         """What was taken back, in the order of the words that did; under the first edition nothing was."""
         return [] if signals_edition == FIRST_SIGNALS or not self._openings.get(key) else self._told(key)[2]
 
+    def round(self, key: SaleKey, signals_edition: int) -> tuple[int, int]:
+        """Which round of the sale it is, and from when on orders are of it; the first one has them all (−1)."""
+        if signals_edition == FIRST_SIGNALS or len(self._openings.get(key, ())) < 2:  # noqa: PLR2004 — it takes two
+            return 1, -1
+        number, starts_ms = 1, -1
+        for event in sorted(self._openings.get(key, ()), key=_when)[-NEWEST:]:
+            number += starts_ms >= 0 and _opens_anew(event, starts_ms)
+            starts_ms = event.starts_at_ms
+        return number, -1 if number == 1 else starts_ms
+
     def _held(self, key: SaleKey, opened: SaleOpened) -> tuple[int | None, int | None]:
         """The furthest end and the first close."""
         others = [each for what in _about(key) for each in self._others.get(what, ())]
@@ -67,7 +77,9 @@ class HostWords:
         end_ms = opened.ends_at_ms
         return None if end_ms is None else max([end_ms, *ends_ms]), min(closes_ms, default=None)
 
-    def _told(self, key: SaleKey) -> tuple[int | None, int | None, list[SaleCorrection]]:
+    def _told(  # noqa: C901 — a case for each kind of word
+        self, key: SaleKey
+    ) -> tuple[int | None, int | None, list[SaleCorrection]]:
         """End, close and corrections, word by word."""
         words: list[tuple[SaleOpened | SaleExtended | SaleClosed, int]] = [
             (event, -1) for event in sorted(self._openings[key], key=_when)[-NEWEST:]
@@ -82,7 +94,7 @@ class HostWords:
         closed_ms = min(closes_ms, default=None)
         opened = after[0][0]
         assert isinstance(opened, SaleOpened)  # noqa: S101 — for mypy: it was looked for
-        end_ms, offered = opened.ends_at_ms, opened.offered
+        end_ms, offered, starts_ms = opened.ends_at_ms, opened.offered, opened.starts_at_ms
         if end_ms is not None:
             end_ms = max([end_ms, *(event.ends_at_ms for event, _ in before if isinstance(event, SaleExtended))])
         found: list[SaleCorrection] = []
@@ -90,6 +102,11 @@ class HostWords:
             if isinstance(event, SaleClosed):
                 closed_ms = at_ms if closed_ms is None else min(closed_ms, at_ms)
                 continue
+            if isinstance(event, SaleOpened):
+                anew, starts_ms = _opens_anew(event, starts_ms), event.starts_at_ms
+                if anew:
+                    end_ms, closed_ms, offered = event.ends_at_ms, None, event.offered
+                    continue
             said_ms, was_ms = event.event_time_ms, end_ms
             if closed_ms is not None:
                 found.append(SaleCorrection("closed_at_ms", closed_ms, None, said_ms))
@@ -103,6 +120,11 @@ class HostWords:
                     found.append(SaleCorrection("offered", offered, event.offered, said_ms))
                 offered = event.offered
         return end_ms, closed_ms, found
+
+
+def _opens_anew(event: SaleOpened, starts_ms: int) -> bool:
+    """Whether this is another round than the one that starts then: it starts later, and that had begun by then."""
+    return event.starts_at_ms > starts_ms and event.event_time_ms >= starts_ms
 
 
 def _when(event: SaleOpened | SaleExtended | SaleClosed) -> tuple[int, str]:

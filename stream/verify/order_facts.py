@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from stream.contract.events import Order, OrderLine, OrderStatus
+from stream.contract.events import Order, OrderLine, OrderStatus, SaleRestocked
 from stream.contract.overlay import FIRST_SIGNALS
 from stream.verify.suspicion import OrderSeen
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 
+RESTOCKS_TOLD = 64
 UNDOINGS = frozenset({OrderStatus.CANCELLED, OrderStatus.REFUNDED})
 
 
@@ -60,6 +61,11 @@ class OrderFacts(Struct):
     def is_sold(self) -> bool:
         """Whether its units are sold."""
         return OrderStatus.PAID in self.statuses and not self.is_undone()
+
+    def is_of_round(self, from_ms: int) -> bool:
+        """Whether it was placed in the round that begins then; where nobody said when, it was when it was paid."""
+        paid_ms = self.reached_ms.get(OrderStatus.PAID, -1)
+        return from_ms < 0 or self.reached_ms.get(OrderStatus.PLACED, paid_ms) >= from_ms
 
     def is_gone(self) -> bool:
         """Whether its units are no buyer's and not for sale: undone, and all that was said is that they are gone."""
@@ -112,5 +118,12 @@ class OrderFacts(Struct):
 class SaleFacts(Struct):
     """What was said of one SKU of one sale."""
 
-    restocked: int = 0
+    restocks: list[SaleRestocked] = field(default_factory=list)
     forgotten: Counter[str] = field(default_factory=Counter)  # units of orders that are not remembered, by standing
+
+    def restocked(self, from_ms: int) -> tuple[int, int]:
+        """Units that came into the round that begins then, and before it. Of many the newest are told apart."""
+        newest = sorted(self.restocks, key=lambda event: (event.event_time_ms, event.event_id))[-RESTOCKS_TOLD:]
+        all_units = sum(event.quantity for event in self.restocks)
+        units = all_units if from_ms < 0 else sum(each.quantity for each in newest if each.event_time_ms >= from_ms)
+        return units, all_units - units

@@ -28,7 +28,7 @@ from stream.contract.events import (
     SaleOpened,
     SaleRestocked,
 )
-from stream.contract.overlay import FIRST_SIGNALS
+from stream.contract.overlay import FIRST_SIGNALS, FormerRounds
 from stream.contract.people import UNKNOWN_PEOPLE
 from stream.verify.assumptions import Assumptions
 from stream.verify.figures import (
@@ -217,7 +217,7 @@ class RoomCount:
                 self._sales[key]  # it is known from now on
                 self._words.opened(key, event)
             case SaleRestocked():
-                self._sales[self._hear_of(event.sale_id, event.sku_id)].restocked += event.quantity
+                self._sales[self._hear_of(event.sale_id, event.sku_id)].restocks.append(event)
             case SaleExtended() | SaleClosed():
                 self._hear_of_all(event.sale_id)
                 # The first edition of the contract knew whole sales only.
@@ -326,7 +326,8 @@ class RoomCount:
         """What a host said of a sale."""
         sale, words = self._sales.get(key, SaleFacts()), self._words
         status = words.status(key, as_of_ms, self._assumptions.signals_edition)
-        return Terms(words.opening(key), sale.restocked, *status)
+        from_ms = self.round_from_ms(key)
+        return Terms(words.opening(key), sale.restocked(from_ms)[0], *status, from_ms)
 
     def order(self, order_id: str) -> OrderFacts:
         """What is known of an order that was heard of."""
@@ -400,7 +401,8 @@ class RoomCount:
         )
 
     def _ledgers(self, as_of_ms: int) -> dict[SaleKey, SaleFigures]:
-        counted = count_units(self._orders, as_of_ms, self._assumptions.hold_ms, self._assumptions.contract_edition)
+        rules = self._assumptions
+        counted = count_units(self._orders, as_of_ms, rules.hold_ms, rules.contract_edition, self.round_from_ms)
         for key, sale in self._sales.items():
             counted[key].add_forgotten(sale)
         for key in self._session.heard_of:
@@ -410,6 +412,10 @@ class RoomCount:
         for (key, rule), counts in suspects.items():
             ledgers[key].suspicions[rule] = counts
         return ledgers
+
+    def round_from_ms(self, key: SaleKey) -> int:
+        """When the present round of a sale began; −1: it is the first one."""
+        return self._words.round(key, self._assumptions.signals_edition)[1]
 
     def suspected(self, as_of_ms: int) -> dict[str, str]:
         """Orders that look fake as of a moment → the rule under which each counts; none under the first edition."""
@@ -426,23 +432,27 @@ class RoomCount:
         sale = self._sales.get(key, SaleFacts())
         words, signals_edition = self._words, self._assumptions.signals_edition
         opened = words.opening(key)
-        left = None if opened is None else opened.offered + sale.restocked - units.held - units.sold - units.gone
+        number, from_ms = words.round(key, signals_edition)
+        restocked, restocked_before = sale.restocked(from_ms)
+        held, sold, gone = (units.now(standing, from_ms) for standing in ("held", "sold", "gone"))
+        left = None if opened is None else opened.offered + restocked - held - sold - gone
         limit = None if opened is None else opened.per_user_limit
         status, ends_at_ms, extended = words.status(key, as_of_ms, signals_edition)
         return SaleFigures(
             status=status,
             offered=None if opened is None else opened.offered,
-            restocked=sale.restocked,
+            restocked=restocked,
             available=None if left is None else max(0, left),
-            held=units.held,
-            sold=units.sold,
+            held=held,
+            sold=sold,
             oversold=0 if left is None else max(0, -left),
             released=units.released,
-            gone=units.gone,
+            gone=gone,
             over_limit=0 if limit is None else sum(max(0, bought - limit) for bought in units.of_user.values()),
             carters_without_order=self._waiting(key, set(units.of_user), as_of_ms),
             heard_of=key in self._session.heard_of,
             ends_at_ms=ends_at_ms,
             extended=extended,
             corrections=words.corrections(key, signals_edition)[-CORRECTIONS_SHOWN:],
+            former=None if number == 1 else FormerRounds(number - 1, restocked_before, *units.before()),
         )

@@ -11,19 +11,23 @@ from stream.verify.figures import SaleKey
 from stream.verify.order_count import is_no_one
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from stream.verify.order_facts import OrderFacts, SaleFacts
 
 
 class Units(Struct):
-    """Units of one SKU of one sale; `of_user`: by person, those that are held and sold."""
+    """Units of one SKU of one sale, in all rounds; `of_user`: by person, those that are held and sold.
+
+    `former`: by standing, those of orders of former rounds.
+    """
 
     held: int = 0
     sold: int = 0
     released: int = 0
     gone: int = 0
     of_user: Counter[str] = field(default_factory=Counter)
+    former: Counter[str] = field(default_factory=Counter)
 
     def add(self, standing: str, units: int) -> None:
         """So many more of this standing."""
@@ -33,22 +37,41 @@ class Units(Struct):
         """Those of orders that nobody remembers."""
         for standing, units in sale.forgotten.items():
             self.add(standing, units)
+            self.former[standing] += units
+
+    def before(self) -> tuple[int, int, int]:
+        """Of former rounds: held, sold, gone."""
+        return self.former["held"], self.former["sold"], self.former["gone"]
+
+    def now(self, standing: str, from_ms: int) -> int:
+        """Those of the present round, which begins then; −1: it is the first one."""
+        units: int = getattr(self, standing)
+        return units if from_ms < 0 else units - self.former[standing]
 
 
 def count_units(
-    orders: Mapping[str, OrderFacts], as_of_ms: int, hold_ms: int, edition: int
+    orders: Mapping[str, OrderFacts], as_of_ms: int, hold_ms: int, edition: int, round_from_ms: Callable[[SaleKey], int]
 ) -> defaultdict[SaleKey, Units]:
-    """Of each sale that an order names, as of a moment; `edition`: of the contract."""
+    """Of each sale that an order names, as of a moment.
+
+    `edition`: of the contract. `round_from_ms`: when the present round of a sale begins.
+    """
     counted: defaultdict[SaleKey, Units] = defaultdict(Units)
+    began_ms: dict[SaleKey, int] = {}
     for order in orders.values():
         standing = order.standing(as_of_ms, hold_ms)
         for line in order.lines:
             if line.sale_id is None:
                 continue
-            units = counted[SaleKey(line.sale_id, line.sku_id)]
+            key = SaleKey(line.sale_id, line.sku_id)
+            units = counted[key]
+            if key not in began_ms:
+                began_ms[key] = round_from_ms(key)
             if not standing:
                 continue
             units.add(standing, line.quantity)
+            if not order.is_of_round(began_ms[key]):
+                units.former[standing] += line.quantity
             if standing in ("held", "sold") and not is_no_one(order.user_id, edition):
                 units.of_user[order.user_id] += line.quantity
     return counted

@@ -224,6 +224,8 @@ class _Page:
         units = (ledger.offered, ledger.restocked, ledger.sold, ledger.held, ledger.available, ledger.oversold)
         told = ["–" if each is None else grouped(each) for each in (*units, ledger.released, ledger.gone)]
         status = self._strings.statuses.get(ledger.status) or clean(ledger.status)  # type: ignore[call-overload]
+        if ledger.former is not None:
+            status += f" · {self._words.round.format(n=ledger.former.rounds + 1, sold=grouped(ledger.former.sold))}"
         return [*self._named(product), status, *told]
 
     def _sources(self) -> str:

@@ -97,6 +97,7 @@ class ReportWords:
     before: str
     since_then: str
     none_said: str
+    round: str
     none_of_these: str
     word: str
     at: str
@@ -219,6 +220,7 @@ EN = ReportWords(
     before="before",
     since_then="since then",
     none_said="none",
+    round="round {n}, {sold} sold before",
     none_of_these="None.",
     word="word",
     at="at",
@@ -344,6 +346,7 @@ ZH_CN = ReportWords(
     before="此前",
     since_then="此后",
     none_said="无",
+    round="第 {n} 轮，此前已售 {sold}",
     none_of_these="无。",
     word="更正",
     at="时间",

@@ -254,6 +254,7 @@ def figures_of(overlay: Overlay) -> RoomFigures:
                 released=sale.released,
                 gone=sale.gone,
                 corrections=sale.corrections,
+                former=sale.former,
                 over_limit=sale.over_limit,
                 carters_without_order=sale.carters_without_order.value,
                 ends_at_ms=sale.ends_at_ms,

@@ -46,6 +46,7 @@ const sale = shape({
   suspicions: maybe(list(shape({ rule: str, orders: int, units: int }))),
   gone: maybe(int),
   corrections: maybe(list(shape({ what: str, before: maybe(int), now: maybe(int), said_at_ms: int }))),
+  former: maybe(shape({ rounds: int, restocked: int, held: int, sold: int, gone: int })),
 });
 const claim = shape({
   id: str,

@@ -199,6 +199,10 @@ function paceOf(sale, strings) {
   if (sale.restock_planned_at_ms !== null && sale.restock_planned_at_ms !== undefined) {
     add("restock", fill(strings.restockAt, { time: timeOfDay(sale.restock_planned_at_ms, false) }));
   }
+  if (sale.former) {
+    const text = fill(words.round, { n: sale.former.rounds + 1, sold: grouped(sale.former.sold) });
+    add("round", text, help.round);
+  }
   for (const each of sale.corrections ?? []) {
     const text = correctionOf(each, words);
     if (text) add(`corrected-${each.what}-${each.said_at_ms}`, text, fill(help.corrected, { time: timeOfDay(each.said_at_ms) }));

@@ -266,6 +266,7 @@ export const EN = {
         offered: "offered corrected to {now}, was {before}",
       },
       noEnd: "none",
+      round: "round {n}, {sold} sold before",
       restocked: "restocked {n}",
       starts: "starts in {time}",
       ends: "ends in {time}",
@@ -276,6 +277,7 @@ export const EN = {
     },
     saleHelp: {
       left: "left = offered + restocked − held − sold − not back, never below 0.",
+      round: "Stock, held and sold are those of this round. Totals and money are of all rounds.",
       corrected: "The host took back what was said before, at {time}.",
       gone: "Units of cancelled and refunded orders that did not come back into the sale, by the shop's word.",
       held: "Units of orders placed, not yet paid, whose hold has not run out.",

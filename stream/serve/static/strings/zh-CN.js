@@ -264,6 +264,7 @@ export const ZH_CN = {
         offered: "投放更正为 {now}，此前为 {before}",
       },
       noEnd: "无",
+      round: "第 {n} 轮，此前已售 {sold} 件",
       restocked: "含补货 {n} 件",
       starts: "{time} 后开始",
       ends: "{time} 后结束",
@@ -274,6 +275,7 @@ export const ZH_CN = {
     },
     saleHelp: {
       left: "剩余 = 投放 + 补货 − 占用 − 已售 − 未退回，不小于 0。",
+      round: "库存、占用和已售为本轮数据，累计与金额为各轮合计。",
       corrected: "主播于 {time} 撤回了此前的说法。",
       gone: "已取消或退款，但店家表示未退回本次活动的件数。",
       held: "已下单、未支付、占用未到期的件数。",

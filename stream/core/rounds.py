@@ -1,0 +1,55 @@
+"""Rounds of a sale: it is opened again under its own id, with a later start, once the round before it has begun.
+
+What is offered then is offered anew. An order belongs to the round in which it was placed: what the orders of former
+rounds hold, bought or took for ever is counted apart, and is no part of what the round has. All of it follows from the
+set of openings, restocks and orders.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stream.core.standing import STANDINGS
+
+if TYPE_CHECKING:
+    from stream.core.memory import Memory
+    from stream.core.stock import Ledger, OrderState
+
+
+def is_former(ledger: Ledger, order: OrderState, hold_ms: int) -> bool:
+    """Whether an order was placed before the present round began; one that was only paid, paid before."""
+    return ledger.round_from_ms >= 0 and order.hold_until_ms - hold_ms < ledger.round_from_ms
+
+
+def begin_round(memory: Memory, ledger: Ledger) -> None:
+    """The present round is another one, or begins at another moment: which orders are of former ones?
+
+    Orders that nobody remembers are.
+    """
+    ledger.shown = ledger.forecast = None
+    if ledger.round_from_ms < 0:
+        ledger.former = [0, 0, 0]
+        return
+    former = [ledger.held, ledger.sold, ledger.gone]
+    key, hold_ms = (ledger.sale_id, ledger.sku_id), memory.rules.hold_ms
+    for order in memory.orders.values():
+        if is_former(ledger, order, hold_ms):
+            continue
+        standing = STANDINGS[order.mask]
+        for sale_id, sku_id, quantity in order.lines:
+            if (sale_id, sku_id) == key:
+                former[0] -= standing.held * quantity
+                former[1] -= standing.sold * quantity
+                former[2] -= standing.gone * quantity
+    ledger.former = former
+
+
+def place_again(memory: Memory, order: OrderState, hold_until_ms: int) -> None:
+    """A paid order is said to have been placed, so it may be one of another round than was thought."""
+    standing, hold_ms = STANDINGS[order.mask], memory.rules.hold_ms
+    ledgers = [(memory.find((sale_id, sku_id)), quantity) for sale_id, sku_id, quantity in order.lines]
+    was = [ledger is not None and is_former(ledger, order, hold_ms) for ledger, _ in ledgers]
+    order.hold_until_ms = hold_until_ms
+    for (ledger, quantity), was_former in zip(ledgers, was, strict=True):
+        if ledger is not None and (moved := is_former(ledger, order, hold_ms) - was_former):
+            ledger.move_former((standing.held, standing.sold, standing.gone), moved * quantity)
