@@ -16,8 +16,9 @@ from stream.core.ids import EventIds
 from stream.core.orders import release
 from stream.core.sale import status_of
 from stream.core.standing import EXPIRED, PAID, STANDINGS, UNDONE, bits_of
-from stream.core.stock import Ledger, OrderState, SaleTerms, own_terms_key, sale_of_terms
+from stream.core.stock import Ledger, OrderState
 from stream.core.suspicion import Suspects, forget
+from stream.core.terms import SaleTerms, own_terms_key, sale_of_terms
 
 if TYPE_CHECKING:
     from stream.contract.events import RoomEvent

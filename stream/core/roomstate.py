@@ -32,8 +32,9 @@ from stream.core.memory import Memory
 from stream.core.orders import is_suspect
 from stream.core.room import Room
 from stream.core.standing import STANDINGS
-from stream.core.stock import OrderState, SaleTerms, one_of_equal
+from stream.core.stock import OrderState, one_of_equal
 from stream.core.suspicion import find_all
+from stream.core.terms import SaleTerms
 from stream.core.urgency import UrgencyState
 from stream.core.windows import Tally
 from stream.core.words import CLOSED, EXTENDED, Word

@@ -27,7 +27,8 @@ from stream.contract.events import (
 from stream.contract.overlay import FIRST_SIGNALS
 from stream.contract.people import UNKNOWN_PEOPLE
 from stream.verify.figures import SaleKey
-from stream.verify.order_facts import words_of
+from stream.verify.order_along import OrderSeen
+from stream.verify.order_facts import UNDOINGS, words_of
 from stream.verify.suspects_along import SuspectsAlong
 from stream.verify.suspicion import OrderSeen as JudgedOrder
 from stream.verify.suspicion import People
@@ -46,51 +47,6 @@ SECOND_MS = 1_000
 HOP_MS = 10_000
 # Beyond what a forecast sees, and what may still come late.
 GROSS_KEPT_S = 240
-_UNDONE = frozenset((OrderStatus.CANCELLED, OrderStatus.REFUNDED))
-
-
-class OrderSeen(Struct):
-    """One order: whose, its units by sale, what it has come to, until when it holds, when it changed last.
-
-    From the second edition on also when it came to what, whether it looks fake, and what it did to the pace of its
-    sales in a session: (second, net, sold) of a unit. `of_units`: what was said of them once it was undone.
-    """
-
-    user_id: str
-    units: dict[SaleKey, int]
-    statuses: set[OrderStatus] = field(default_factory=set)
-    hold_until_ms: int = -1
-    ran_out: bool = False
-    changed_ms: int = -1
-    device_id: str | None = None
-    of_units: set[str] = field(default_factory=set)
-    said_ms: dict[OrderStatus, int] = field(default_factory=dict)
-    reached_ms: dict[OrderStatus, int] = field(default_factory=dict)
-    looks_fake: bool = False
-    moves: list[tuple[int, int, int]] = field(default_factory=list)
-    moved_in: int = -1
-    placed_in: int = -1
-
-    def standing(self) -> str:
-        """`sold`, `held`, `gone`, `released`, or `` of one of which nothing but its undoing was seen."""
-        paid, placed = OrderStatus.PAID in self.statuses, OrderStatus.PLACED in self.statuses
-        undone = bool(self.statuses & _UNDONE)
-        if paid and not undone:
-            return "sold"
-        if placed and not paid and not undone and not self.ran_out:
-            return "held"
-        if undone and (placed or paid) and self.of_units == {"gone"}:
-            return "gone"
-        return "released" if placed or paid else ""
-
-    def is_of_round(self, from_ms: int) -> bool:
-        """Whether it was placed, or else paid, in the round that begins then; −1: all are of the first."""
-        paid_ms = self.said_ms.get(OrderStatus.PAID, -1)
-        return from_ms < 0 or self.said_ms.get(OrderStatus.PLACED, paid_ms) >= from_ms
-
-    def is_unpaid(self) -> bool:
-        """Placed, and never paid."""
-        return OrderStatus.PLACED in self.statuses and OrderStatus.PAID not in self.statuses
 
 
 class SaleSeen(Struct):
@@ -401,7 +357,7 @@ class RoomSeen:
             placed_ms = order.hold_until_ms - self._settings.hold_ms
         if self._suspects is None or placed_ms is None or not order.units or self._is_no_one(order.user_id):
             return
-        undone_ms = [reached_ms[each] for each in _UNDONE if each in reached_ms]
+        undone_ms = [reached_ms[each] for each in UNDOINGS if each in reached_ms]
         self._suspects.change(
             JudgedOrder(
                 order_id,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from stream.core.rules import Rules
-from stream.core.stock import RECENT_BUCKETS, Ledger, OrderState, SaleTerms
-from tests.support.events import T0_S, at, closed, extended, line, new_room, opened, order
+from stream.core.stock import RECENT_BUCKETS, Ledger, OrderState
+from tests.support.events import T0_S, at, line, new_room, opened, order
 
 if TYPE_CHECKING:
     from stream.core.room import Room
@@ -384,27 +384,3 @@ def test_a_ledger_keeps_no_seconds_older_than_its_windows() -> None:
     assert ledger.bought_recently(second * 1_000, 300_000) == (291, 291)
     ledger.forget_recent(second, 300_000)
     assert (ledger.recent, ledger.bought) == before
-
-
-# -- the sale as a whole -----------------------------------------------------------------------------------------------
-def test_the_furthest_end_that_was_announced_holds() -> None:
-    terms = SaleTerms()
-    terms.extend(extended(700))
-    terms.extend(extended(650))
-    assert terms.extended_to_ms == at(700)
-
-
-def test_the_first_close_holds() -> None:
-    terms = SaleTerms()
-    assert terms.closed_at_ms == -1
-    terms.close(closed(), at(20))
-    terms.close(closed(), at(10))
-    terms.close(closed(), at(30))
-    assert terms.closed_at_ms == at(10)
-
-
-def test_a_close_at_the_epoch_is_a_close() -> None:
-    terms = SaleTerms()
-    terms.close(closed(), 0)
-    terms.close(closed(), 5)
-    assert terms.closed_at_ms == 0

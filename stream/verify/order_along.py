@@ -1,0 +1,53 @@
+"""One order, as a checker that goes along the log knows it."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from stream.contract.events import OrderStatus
+from stream.verify.figures import SaleKey
+from stream.verify.order_facts import UNDOINGS
+
+
+class OrderSeen(Struct):
+    """One order: whose, its units by sale, what it has come to, until when it holds, when it changed last.
+
+    From the second edition on also when it came to what, whether it looks fake, and what it did to the pace of its
+    sales in a session: (second, net, sold) of a unit. `of_units`: what was said of them once it was undone.
+    """
+
+    user_id: str
+    units: dict[SaleKey, int]
+    statuses: set[OrderStatus] = field(default_factory=set)
+    hold_until_ms: int = -1
+    ran_out: bool = False
+    changed_ms: int = -1
+    device_id: str | None = None
+    of_units: set[str] = field(default_factory=set)
+    said_ms: dict[OrderStatus, int] = field(default_factory=dict)
+    reached_ms: dict[OrderStatus, int] = field(default_factory=dict)
+    looks_fake: bool = False
+    moves: list[tuple[int, int, int]] = field(default_factory=list)
+    moved_in: int = -1
+    placed_in: int = -1
+
+    def standing(self) -> str:
+        """`sold`, `held`, `gone`, `released`, or `` of one of which nothing but its undoing was seen."""
+        paid, placed = OrderStatus.PAID in self.statuses, OrderStatus.PLACED in self.statuses
+        undone = bool(self.statuses & UNDOINGS)
+        if paid and not undone:
+            return "sold"
+        if placed and not paid and not undone and not self.ran_out:
+            return "held"
+        if undone and (placed or paid) and self.of_units == {"gone"}:
+            return "gone"
+        return "released" if placed or paid else ""
+
+    def is_of_round(self, from_ms: int) -> bool:
+        """Whether it was placed, or else paid, in the round that begins then; −1: all are of the first."""
+        paid_ms = self.said_ms.get(OrderStatus.PAID, -1)
+        return from_ms < 0 or self.said_ms.get(OrderStatus.PLACED, paid_ms) >= from_ms
+
+    def is_unpaid(self) -> bool:
+        """Placed, and never paid."""
+        return OrderStatus.PLACED in self.statuses and OrderStatus.PAID not in self.statuses
