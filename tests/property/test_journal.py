@@ -59,7 +59,8 @@ class Cluster:
     def owner(self) -> PartitionFold:
         """Somebody takes over: what was folded and not committed is gone."""
         if self.random.random() < 0.2:
-            self.rules = msgspec.structs.replace(self.rules, bought_min_orders=self.random.randrange(1, 6))
+            least = self.random.randrange(1, 6)
+            self.rules = msgspec.structs.replace(self.rules, bought_min_orders=least, ids_by_topic=least % 2 == 0)
         fold = PartitionFold(3, self.rules, TOPICS)
         for key, value in self.state.items():
             fold.load(key, value)

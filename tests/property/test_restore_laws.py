@@ -26,6 +26,7 @@ TIGHT = Rules(
     presence_timeout_ms=40_000,
     room_idle_ms=100_000,
     sales_per_room_max=3,
+    ids_by_topic=True,
 )
 
 

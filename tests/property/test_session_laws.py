@@ -33,6 +33,7 @@ RULES = Rules(
     presence_timeout_ms=20_000,
     allowed_lateness_ms=0,
     ended_again_ms=30_000,
+    ids_by_topic=True,
 )
 
 
