@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ USERS = ("worker", "serve", "audit", "poller")
 def users(*, cluster: bool = False, database: bool = False) -> dict[str, str]:
     """Lines of a redis.conf: our users as docs/operations.md has them, an administrator, and nobody else."""
     rules = redis_users(PREFIX)
-    more = (" +cluster|slots +command" if cluster else "") + (" +select" if database else "")
+    more = (" +cluster|slots +command +asking" if cluster else "") + (" +select" if database else "")
     found = {f"user {name}": f"on >{SECRET} {rules[name]}{more}" for name in USERS}
     return {**found, "user admin": "on >admin ~* &* +@all", "user default": "off"}
 
@@ -231,7 +232,7 @@ async def test_sentinels_have_users_of_their_own(program: Program, tmp_path: Pat
         await stranger.aclose()
 
 
-async def test_a_cluster_needs_two_permissions_more(program: Program, tmp_path: Path) -> None:
+async def test_a_cluster_needs_three_permissions_more(program: Program, tmp_path: Path) -> None:
     options = {**users(cluster=True), "masteruser": "admin", "masterauth": "admin"}
     cluster = ClusterSetup(tmp_path, program, options)
     for node in cluster.nodes:
@@ -244,6 +245,10 @@ async def test_a_cluster_needs_two_permissions_more(program: Program, tmp_path: 
         ):
             await events.state("live")
             assert (await (await client.get("/v1/rooms")).json())["rooms"]
+            # While a slot moves, what has moved already is asked for behind this word.
+            for user in USERS:
+                with contextlib.closing(cluster.nodes[0].client(username=user, password=SECRET)) as direct:
+                    assert direct.execute_command("ASKING") in {b"OK", True}
 
 
 # -- TLS ---------------------------------------------------------------------------------------------------------------
