@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import codec
+from redis.exceptions import NoPermissionError
 
 from stream.kafka_clients import Brokers, Security
 from stream.local import doctor
 from stream.local.ports import LOOPBACK, free_ports
 from stream.local.settings import LocalSettings
+from stream.redis_clients import RedisClient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,3 +97,25 @@ def test_a_browser_is_installed_only_when_asked_for(bare: LocalSettings, monkeyp
     assert asked == []
     doctor.install(bare, lambda _: None, browser=True)
     assert asked == ["browser"]
+
+
+@pytest.mark.parametrize(
+    ("said", "ok"),
+    [
+        ("this user has no permissions to run the 'get' command", True),  # a worker may only write
+        ("No permissions to access a key", True),
+        ("this user has no permissions to run the 'select' command", False),  # nothing of ours would work
+    ],
+)
+def test_a_redis_that_refuses_what_every_command_needs_is_not_well(said: str, *, ok: bool) -> None:
+    class Refusing(RedisClient):
+        async def ask(self, *command: Any) -> Any:
+            del command
+            raise NoPermissionError(said, status_code="NOPERM")
+
+        async def configuration(self) -> dict[str, str]:
+            return {}
+
+    found = asyncio.run(doctor._asked_redis(Refusing("redis://host:1/3", timeout_ms=100)))
+    assert found.ok is ok
+    assert ok or "refuses what it was asked (NOPERM" in found.remedy
