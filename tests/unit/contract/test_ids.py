@@ -59,7 +59,7 @@ def _tag(kind: type[msgspec.Struct]) -> Any:
 
 def _filled(kind: type[msgspec.Struct]) -> dict[str, Any]:
     """A record with every field of the type, also those that may be absent."""
-    values: dict[str, Any] = {"status": "paid", "currency": "CNY", "text": "x"}
+    values: dict[str, Any] = {"status": "paid", "currency": "CNY", "text": "x", "restock": False}
     values["lines"] = [{"sku_id": "a", "quantity": 1, "amount_minor": 1, "sale_id": "a"} for _ in range(2)]
     record = {}
     for name in kind.__struct_fields__:
