@@ -112,7 +112,7 @@ def run(seed: int, rules: Rules) -> None:
     random = Random(seed)
     log, s, saved = Log(rules), 0.0, dict[bytes, bytes | None]()
     log.add(opened(300, "s0", "k0", ends_s=None), opened(700, "s0", "k1", ends_s=4_000), append_s=s)
-    # Of this one nobody speaks again: in a sale that is opened again and again, rounds follow before all is paid.
+    # Nobody speaks of this one again: where a sale is opened again and again, rounds end before all is paid.
     log.add(opened(3, "s3", "k0", ends_s=None), order("paid", "first", "u1", 3, sale="s3", sku="k0"), append_s=s)
     for number in range(600):
         rush = number < 350
