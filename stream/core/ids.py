@@ -43,7 +43,7 @@ class EventIds:
         new: ids by place that came since they were last saved.
     """
 
-    __slots__ = ("_place_of", "_present", "_previous", "_renews", "by_topic", "generation", "new")
+    __slots__ = ("_has_old", "_place_of", "_present", "_previous", "_renews", "by_topic", "generation", "new")
 
     def __init__(self, rules: Rules) -> None:
         self.by_topic = rules.ids_by_topic
@@ -53,6 +53,7 @@ class EventIds:
         self._place_of = _PLACE_OF if self.by_topic else _ANY_PLACE_OF
         self._present = self._nothing()
         self._previous = self._nothing()
+        self._has_old = False  # there are ids of which the topic is not known, though it matters
 
     def _nothing(self) -> list[Ids]:
         return [_NONE] * (_PLACES if self.by_topic else 1)
@@ -84,6 +85,30 @@ class EventIds:
             return 0
         if place != _ORDERS:
             return event_id in self._present[_ORDERS] or event_id in self._previous[_ORDERS]
+        return self.used_elsewhere(place - 1, (event_id,)).get(event_id, 0)
+
+    def take(self, event: RoomEvent) -> int | None:
+        """`knows`, and then `renew` or `remember`, at once: None when it was known, else what `remember` returns."""
+        event_id, place = event.event_id, self._place_of[type(event)]
+        all_present, all_previous = self._present, self._previous
+        present = all_present[place]
+        if event_id in present or event_id in all_previous[place]:
+            self._renew(place, event_id)
+            return None
+        if self._has_old and self.knows(event):
+            self._renew(place, event_id)
+            return None
+        if not isinstance(present, set):
+            present = _at(all_present, place)
+        present.add(event_id)
+        if (new := self.new.get(place)) is None:
+            self.new[place] = [event_id]
+        else:
+            new.append(event_id)
+        if place == ANY_TOPIC:
+            return 0
+        if place != _ORDERS:
+            return event_id in all_present[_ORDERS] or event_id in all_previous[_ORDERS]
         return self.used_elsewhere(place - 1, (event_id,)).get(event_id, 0)
 
     def renew(self, event: RoomEvent) -> None:
@@ -199,6 +224,7 @@ class EventIds:
             forgotten = len(self)
             self._previous = self._nothing()
         self._present = self._nothing()
+        self._has_old = self.by_topic and bool(self._previous[ANY_TOPIC])
         self.generation = generation
         return forgotten
 
@@ -233,6 +259,7 @@ class EventIds:
 
     def restored(self) -> None:
         """All were taken: those that came again are in both generations, and belong to the present one."""
+        self._has_old = self.by_topic and bool(self._present[ANY_TOPIC] or self._previous[ANY_TOPIC])
         for place, ids in enumerate(self._present):
             if ids and self._previous[place]:
                 self._previous[place] = self._previous[place] - ids

@@ -144,10 +144,17 @@ class Room(Memory):
 
     def fold(self, event: RoomEvent, effective_ms: int) -> Outcome:
         """Apply one event. Total: any event in any state has an outcome."""
-        outcome = self.said_before(event)
-        if outcome is not None:
-            return outcome
-        self.remember(event)
+        if isinstance(event, Order):
+            outcome = self.said_before(event)
+            if outcome is not None:
+                return outcome
+            self.remember(event)
+        else:  # nothing else is ever in conflict
+            pairs = self.ids.take(event)
+            if pairs is None:
+                return Outcome.DUPLICATE
+            if pairs:
+                self.shared.used_twice.append((event, pairs))
         return self.FOLDS[type(event)](self, event, effective_ms)
 
     def _like(self, event: Like, at_ms: int) -> Outcome:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import msgspec
+import pytest
 
 from stream.core.changelog import ENTRY_ITEMS, IdsEntry
 from stream.core.growth import grown_row
 from stream.core.ids import ANY_TOPIC, EventIds
 from stream.core.rules import Rules
-from tests.support.events import comment, like, order
+from tests.support.events import comment, enter, like, order
 from tests.support.rooms import COMMENTS, LIKES, ORDERS
 
 BY_TOPIC = Rules(ids_by_topic=True, remember_sales_ms=1)
@@ -79,6 +82,24 @@ def test_where_rooms_are_not_remembered_nothing_is_renewed() -> None:
     ids.renew(like(event_id="a"))
     assert ids.remember_all(LIKES, ["a"]) == [False]
     assert ids.state() == (1, {}, {OF_LIKES: {"a"}})
+
+
+@pytest.mark.parametrize("rules", [BY_TOPIC, SHARED, Rules(ids_by_topic=True)])
+def test_taken_at_once_or_asked_first_is_the_same(rules: Rules) -> None:
+    random = Random(1)
+    old = IdsEntry("r", 7, 0, [f"e{number}" for number in range(5)])
+    once, twice = restored(rules, 0, old), restored(rules, 0, old)
+    for step in range(400):
+        if step % 60 == 59:
+            assert once.begin_generation(step // 60 + 1) == twice.begin_generation(step // 60 + 1)
+        event_id = f"e{random.randrange(40)}"
+        of_one_id = (like(event_id=event_id), comment(event_id=event_id), enter(event_id=event_id))
+        event = random.choice((*of_one_id, order(event_id=event_id)))
+        known = twice.knows(event)
+        if known:
+            twice.renew(event)
+        assert once.take(event) == (None if known else twice.remember(event))
+        assert (once.state(), once.new) == (twice.state(), twice.new)
 
 
 # -- one id for two events ---------------------------------------------------------------------------------------------
