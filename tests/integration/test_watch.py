@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -155,7 +156,7 @@ async def test_rooms_are_listed_with_what_is_wrong(
     told = [json.loads(line) for line in (await snapup(stack, topic_prefix, "rooms", "--json"))[0].splitlines()]
     assert {room["room_id"] for room in told} == {"a-set", "broken", "room-1"}
     out, _ = await snapup(stack, topic_prefix, "rooms", "--alerts", "--limit", "1")
-    assert "and 1 more" in out
+    assert re.search("and [12] more; --limit shows them", out)  # the third room may be stale by now
     assert "Did you mean 'alerts'?" in (await snapup(stack, topic_prefix, "rooms", "--sort", "alert", code=2))[1]
     _, err = await snapup(stack, topic_prefix, "rooms", "--redis-url", "redis://u:secret@127.0.0.1:1/0", code=1)
     assert "does not answer" in err
