@@ -134,7 +134,7 @@ async def test_letters_are_listed_by_reason_and_found_by_room_topic_and_time(
     ):
         _, err = await snapup(stack, topic_prefix, "dead-letters", *words, code=2)
         assert f"Did you mean {meant}?" in err
-    assert "--since 2w" in (await snapup(stack, topic_prefix, "dead-letters", "--since", "2w", code=1))[1]
+    assert "--since 2w" in (await snapup(stack, topic_prefix, "dead-letters", "--since", "2w", code=2))[1]
 
 
 async def test_records_are_sent_again_by_their_keys_each_once_and_accounted_for(

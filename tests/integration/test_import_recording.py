@@ -109,5 +109,5 @@ async def test_what_cannot_be_imported_is_said_before_anything_is_sent(
     file.write_bytes(stamped.read_bytes() + b"{}\n" + stamped.read_bytes())
     assert "line 2" in (await snapup(stack, topic_prefix, "import", str(file), "--to", "kafka", code=1))[1]
     await snapup(stack, topic_prefix, "import", "nope.ndjson", "--to", "kafka", code=2)
-    assert "copy the file" in (await snapup(stack, topic_prefix, "import", str(file), "--to", "x.ndjson", code=1))[1]
+    assert "copy the file" in (await snapup(stack, topic_prefix, "import", str(file), "--to", "x.ndjson", code=2))[1]
     assert await records_of(stack, f"{topic_prefix}.likes", 0) == []
