@@ -75,6 +75,8 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=None, help="how many at once (default: all cores)")
     arguments = parser.parse_args()
     if arguments.seed is not None:
+        # What workers log bears the time of day: the same seed says the same on standard output.
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
         result = run_seed(arguments.seed, say=print)
         print(f"digest {result.digest}, {result.steps} steps, {result.seconds:.3f} s")
         if result.problems:
