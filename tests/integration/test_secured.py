@@ -368,10 +368,10 @@ async def test_a_quota_makes_checkpoints_slow_and_loses_no_partition(
         await worker.until_counted("stream_received_total", 3_060)
         await worker.until_counted("stream_kafka_throttled_seconds_total", 10)
         await worker.until_counted("stream_checkpoint_seconds_count", 1)
-        assert await worker.counted("stream_lost_total") == 0
+        assert await worker.counted("stream_lost_total") == 0, worker.text()
         await secured.quota("limited", "producer_byte_rate", None)
         await secured.quota("limited", "consumer_byte_rate", 40_000)
         await send(secured.server, prefix, shop_events(500, 2, rooms=1_000))
         await worker.until_counted("stream_received_total", 3_060 + 510)
-        assert await worker.counted("stream_lost_total") == 0
+        assert await worker.counted("stream_lost_total") == 0, worker.text()
         await secured.quota("limited", "consumer_byte_rate", None)
