@@ -199,6 +199,7 @@ class OrderEntry(msgspec.Struct, array_like=True):
     moved_in: int = -1
     moves_before: int = 0
     device_id: str | None = None
+    hold_ms: int = -1
 
 
 class PresenceEntry(msgspec.Struct, array_like=True):

@@ -82,10 +82,12 @@ def fold_orders(  # noqa: C901, PLR0912, PLR0915 — as `seen`
             if before & PAID and second_signals:
                 place_again(room, order, when_ms + hold_ms)
             order.hold_until_ms = when_ms + hold_ms
+            if second_signals:
+                order.hold_ms = hold_ms
             heappush(holds, (order.hold_until_ms, room.room_id, order_id))
-        elif bit == PAID and second_signals and order.lines:
+        elif bit == PAID and second_signals and order.lines and not order.hold_until_ms:
             # It holds nothing, but this says of which round of its sale it is.
-            order.hold_until_ms = order.hold_until_ms or when_ms + hold_ms
+            order.hold_until_ms, order.hold_ms = when_ms + hold_ms, hold_ms
         if moved := _change(room, order, bit, second):
             units[second] += moved
         if not before & (PLACED | PAID) and bit & (PLACED | PAID):
@@ -128,7 +130,7 @@ def release(memory: Memory, order: OrderState) -> None:
         ledger = memory.find((sale_id, sku_id))
         if ledger is not None:
             ledger.released += step.released * quantity
-            former = is_former(ledger, order, memory.rules.hold_ms)
+            former = is_former(ledger, order, memory.rules)
             if former:
                 ledger.move_former((step.held, step.sold, step.gone), quantity)
             if order.suspicion:
@@ -215,7 +217,7 @@ def _move_stock(room: Room, order: OrderState, bit: int, second: int, step: tupl
         if ledger is not None:
             ledger.released += released * quantity
             units = held * quantity, sold * quantity
-            former = ledger.round_from_ms >= 0 and is_former(ledger, order, room.rules.hold_ms)
+            former = ledger.round_from_ms >= 0 and is_former(ledger, order, room.rules)
             if former:
                 ledger.move_former((held, sold, gone), quantity)
             if order.suspicion:

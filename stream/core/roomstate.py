@@ -273,6 +273,7 @@ def order_entries(room: Memory) -> Iterator[OrderEntry]:
             order.moved_in,
             order.moves_before,
             order.device_id,
+            order.hold_ms,
         )
 
 
@@ -396,6 +397,7 @@ def restore_order(room: Memory, entry: OrderEntry) -> None:
         one_of_equal(entry.moves),
         entry.moved_in,
         entry.moves_before,
+        hold_ms=entry.hold_ms,
     )
 
 

@@ -13,12 +13,13 @@ from stream.core.standing import STANDINGS
 
 if TYPE_CHECKING:
     from stream.core.memory import Memory
+    from stream.core.rules import Rules
     from stream.core.stock import Ledger, OrderState
 
 
-def is_former(ledger: Ledger, order: OrderState, hold_ms: int) -> bool:
+def is_former(ledger: Ledger, order: OrderState, rules: Rules) -> bool:
     """Whether an order was placed before the present round began; one that was only paid, paid before."""
-    return ledger.round_from_ms >= 0 and order.hold_until_ms - hold_ms < ledger.round_from_ms
+    return ledger.round_from_ms >= 0 and order.placed_ms(rules) < ledger.round_from_ms
 
 
 def begin_round(memory: Memory, ledger: Ledger) -> None:
@@ -31,9 +32,9 @@ def begin_round(memory: Memory, ledger: Ledger) -> None:
         ledger.former = [0, 0, 0]
         return
     former = [ledger.held, ledger.sold, ledger.gone]
-    key, hold_ms = (ledger.sale_id, ledger.sku_id), memory.rules.hold_ms
+    key, rules = (ledger.sale_id, ledger.sku_id), memory.rules
     for order in memory.orders.values():
-        if is_former(ledger, order, hold_ms):
+        if is_former(ledger, order, rules):
             continue
         standing = STANDINGS[order.mask]
         for sale_id, sku_id, quantity in order.lines:
@@ -46,10 +47,10 @@ def begin_round(memory: Memory, ledger: Ledger) -> None:
 
 def place_again(memory: Memory, order: OrderState, hold_until_ms: int) -> None:
     """A paid order is said to have been placed, so it may be one of another round than was thought."""
-    standing, hold_ms = STANDINGS[order.mask], memory.rules.hold_ms
+    standing, rules = STANDINGS[order.mask], memory.rules
     ledgers = [(memory.find((sale_id, sku_id)), quantity) for sale_id, sku_id, quantity in order.lines]
-    was = [ledger is not None and is_former(ledger, order, hold_ms) for ledger, _ in ledgers]
-    order.hold_until_ms = hold_until_ms
+    was = [ledger is not None and is_former(ledger, order, rules) for ledger, _ in ledgers]
+    order.hold_until_ms, order.hold_ms = hold_until_ms, rules.hold_ms
     for (ledger, quantity), was_former in zip(ledgers, was, strict=True):
-        if ledger is not None and (moved := is_former(ledger, order, hold_ms) - was_former):
+        if ledger is not None and (moved := is_former(ledger, order, rules) - was_former):
             ledger.move_former((standing.held, standing.sold, standing.gone), moved * quantity)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stream.contract.events import Order, SaleOpened
     from stream.core.carts import Carts
     from stream.core.forecast import Forecast, Silence
+    from stream.core.rules import Rules
     from stream.core.shown import Shown
 
 BOUGHT_BUCKET_MS = 10_000
@@ -77,6 +78,8 @@ class OrderState(Struct, gc=False):
     moved_in: int = -1
     moves_before: int = 0
     suspicion: int = 0
+    # From the second edition of signals on: how long it holds, by the rules when it was placed; −1: as long as all.
+    hold_ms: int = -1
 
     @classmethod
     def of(cls, event: Order) -> OrderState:
@@ -93,6 +96,10 @@ class OrderState(Struct, gc=False):
         if event.device_id is not None:
             order.device_id = event.device_id
         return order
+
+    def placed_ms(self, rules: Rules) -> int:
+        """When it was placed, or else paid, of one that may hold units."""
+        return self.hold_until_ms - (rules.hold_ms if self.hold_ms < 0 else self.hold_ms)
 
     @property
     def has_hold(self) -> bool:

@@ -84,7 +84,7 @@ def facts_of(order: OrderState, rules: Rules) -> Facts | None:
     if placed < 0:  # a worker of before these rules has saved it; the end of its hold alone tells when it was placed
         if not mask & PLACED:
             return None
-        placed = (order.hold_until_ms - rules.hold_ms) // BUCKET_MS
+        placed = order.placed_ms(rules) // BUCKET_MS
     soon = 0 <= undone <= placed + rules.suspect_undone_ms // BUCKET_MS
     return Facts(placed, not mask & PAID, soon)
 
@@ -324,7 +324,7 @@ def _count_pace(memory: Memory, order: OrderState, sign: int) -> None:
         for sale_id, sku_id, quantity in order.lines:
             ledger = memory.find((sale_id, sku_id))
             if ledger is not None:
-                of_round = 0 if is_former(ledger, order, memory.rules.hold_ms) else net
+                of_round = 0 if is_former(ledger, order, memory.rules) else net
                 units = sign * of_round * quantity, sign * sold * quantity
                 ledger.count_pace(units, sign * sold, second, oldest, returned=of_round < 0)
 

@@ -42,13 +42,13 @@ def orders_seen(
 
 
 def count_suspects(
-    orders: Mapping[str, OrderFacts], rules: Mapping[str, str], as_of_ms: int, hold_ms: int
+    orders: Mapping[str, OrderFacts], rules: Mapping[str, str], as_of_ms: int
 ) -> dict[tuple[SaleKey, str], tuple[int, int]]:
     """Orders and units that are held or sold at a moment, by sale and rule; `rules`: order → its rule."""
     found: dict[tuple[SaleKey, str], tuple[int, int]] = {}
     for order_id, rule in rules.items():
         order = orders[order_id]
-        if not (order.is_sold() or order.is_held(as_of_ms, hold_ms)):
+        if not (order.is_sold() or order.is_held(as_of_ms)):
             continue
         units = Counter[SaleKey]()
         for line in order.lines:

@@ -38,15 +38,17 @@ class OrderFacts(Struct):
     reached_ms: dict[OrderStatus, int] = field(default_factory=dict)
     statuses: set[OrderStatus] = field(default_factory=set)
     placed_record_ms: int | None = None  # effective time of the record that said "placed"
+    hold_until_ms: int = -1  # by the rules of whoever folded that record
     changed_ms: int = -1
     is_new_status: bool = False  # whether the latest record that counted said a new status
     of_units: set[str] = field(default_factory=set)  # that they are gone, that they are back
 
-    def reach(self, status: OrderStatus, effective_ms: int, signals_edition: int) -> None:
+    def reach(self, status: OrderStatus, effective_ms: int, signals_edition: int, hold_ms: int) -> None:
         """A record said that it came to a status that it had not come to."""
         self.statuses.add(status)
         if status is OrderStatus.PLACED:
             self.placed_record_ms = effective_ms
+            self.hold_until_ms = effective_ms + hold_ms
         if signals_edition > FIRST_SIGNALS:
             self.reached_ms[status] = effective_ms
 
@@ -71,21 +73,21 @@ class OrderFacts(Struct):
         """Whether its units are no buyer's and not for sale: undone, and all that was said is that they are gone."""
         return self.is_placed() and self.is_undone() and self.of_units == {"gone"}
 
-    def standing(self, as_of_ms: int, hold_ms: int) -> str:
+    def standing(self, as_of_ms: int) -> str:
         """`sold`, `held`, `gone` or `released`; empty where nothing but its undoing was seen."""
         if self.is_sold():
             return "sold"
-        if self.is_held(as_of_ms, hold_ms):
+        if self.is_held(as_of_ms):
             return "held"
         if self.is_gone():
             return "gone"
         return "released" if self.is_placed() else ""
 
-    def is_held(self, as_of_ms: int, hold_ms: int) -> bool:
+    def is_held(self, as_of_ms: int) -> bool:
         """Whether its units are held at a moment."""
         if self.is_undone() or OrderStatus.PAID in self.statuses or self.placed_record_ms is None:
             return False
-        return self.placed_record_ms + hold_ms > as_of_ms
+        return self.hold_until_ms > as_of_ms
 
     def amount_minor(self) -> int:
         """What it costs."""

@@ -263,7 +263,7 @@ class Recount:
             room.go_on(event, self._now_ms(found), is_news=self.last_is_news)
         elif found.offset >= 0:
             room.go_to(event, found.topic, found.offset)
-        is_new = room.apply(event, effective_ms, rules.contract_edition, rules.signals_edition)
+        is_new = room.apply(event, effective_ms, rules)
         self._tell(event, effective_ms if is_new else -1)
         if not is_new:
             self.accounts.duplicate += 1

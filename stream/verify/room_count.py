@@ -66,7 +66,7 @@ class RoomCount:
         self.room_id = room_id
         self._assumptions = assumptions
         self._edition = assumptions.contract_edition
-        self._signals = FIRST_SIGNALS  # of the record that is applied
+        self._signals, self._hold_ms = FIRST_SIGNALS, assumptions.hold_ms  # of the record that is applied
         # By when each began; the first is that of documents that say nothing of sessions.
         self._sessions = {NEVER_MS: SessionCount({})}
         self._session = self._sessions[NEVER_MS]  # of the record that is applied, or of the document asked for
@@ -82,14 +82,12 @@ class RoomCount:
         self._assumptions = assumptions
 
     # -- facts ------------------------------------------------------------------------------------------------------
-    def apply(  # noqa: C901 — a case for each type
-        self, event: RoomEvent, effective_ms: int, edition: int, signals_edition: int = FIRST_SIGNALS
-    ) -> bool:
-        """Note one event, read under an edition of the contract and one of the signals.
+    def apply(self, event: RoomEvent, effective_ms: int, rules: Assumptions) -> bool:  # noqa: C901 — a case for each type
+        """Note one event, read under the rules of whoever folded it.
 
         False: it says nothing new (a status that the order had reached already).
         """
-        self._edition, self._signals = edition, signals_edition
+        self._edition, self._signals, self._hold_ms = rules.contract_edition, rules.signals_edition, rules.hold_ms
         session = self._session
         if isinstance(event, RoomOpened | RoomClosed):
             return self._apply_word(event)
@@ -178,7 +176,7 @@ class RoomCount:
         order.is_new_status = event.status not in order.statuses
         if not order.is_new_status:
             return True
-        order.reach(event.status, effective_ms, self._signals)
+        order.reach(event.status, effective_ms, self._signals, self._hold_ms)
         amount_minor = order.amount_minor()
         if event.status is not OrderStatus.PLACED:
             session.reached[event.status] += 1
@@ -362,7 +360,7 @@ class RoomCount:
         for order_id in [name for name, order in self._orders.items() if order.changed_ms < before_ms]:
             order = self._orders.pop(order_id)
             self._met.pop(order_id, None)
-            standing = order.standing(clock_ms, 0)
+            standing = order.standing(clock_ms)
             for line in order.lines:
                 if line.sale_id is not None and standing:
                     self._sales[SaleKey(line.sale_id, line.sku_id)].forgotten[standing] += line.quantity
@@ -402,13 +400,13 @@ class RoomCount:
 
     def _ledgers(self, as_of_ms: int) -> dict[SaleKey, SaleFigures]:
         rules = self._assumptions
-        counted = count_units(self._orders, as_of_ms, rules.hold_ms, rules.contract_edition, self.round_from_ms)
+        counted = count_units(self._orders, as_of_ms, rules.contract_edition, self.round_from_ms)
         for key, sale in self._sales.items():
             counted[key].add_forgotten(sale)
         for key in self._session.heard_of:
             counted[key]  # also one of which nothing was bought
         ledgers = {key: self._ledger(key, units, as_of_ms) for key, units in counted.items()}
-        suspects = count_suspects(self._orders, self.suspected(as_of_ms), as_of_ms, self._assumptions.hold_ms)
+        suspects = count_suspects(self._orders, self.suspected(as_of_ms), as_of_ms)
         for (key, rule), counts in suspects.items():
             ledgers[key].suspicions[rule] = counts
         return ledgers

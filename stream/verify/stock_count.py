@@ -50,7 +50,7 @@ class Units(Struct):
 
 
 def count_units(
-    orders: Mapping[str, OrderFacts], as_of_ms: int, hold_ms: int, edition: int, round_from_ms: Callable[[SaleKey], int]
+    orders: Mapping[str, OrderFacts], as_of_ms: int, edition: int, round_from_ms: Callable[[SaleKey], int]
 ) -> defaultdict[SaleKey, Units]:
     """Of each sale that an order names, as of a moment.
 
@@ -59,7 +59,7 @@ def count_units(
     counted: defaultdict[SaleKey, Units] = defaultdict(Units)
     began_ms: dict[SaleKey, int] = {}
     for order in orders.values():
-        standing = order.standing(as_of_ms, hold_ms)
+        standing = order.standing(as_of_ms)
         for line in order.lines:
             if line.sale_id is None:
                 continue

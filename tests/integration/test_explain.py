@@ -28,7 +28,8 @@ pytestmark = pytest.mark.integration
 ROOM, OTHER = "room-of-claims", "another-room"
 
 
-def show(seed: int) -> list[Record]:
+def show(seed: int, began_ms: int) -> list[Record]:
+    """People come and buy; the sale is opened again, which is no second round while its start is the same."""
     now_ms = time.time_ns() // 1_000_000
     records: list[Record] = []
 
@@ -36,8 +37,8 @@ def show(seed: int) -> list[Record]:
         event |= {"event_id": f"c{seed}-{len(records)}", "room_id": room, "event_time_ms": now_ms}
         records.append((topic, room, msgspec.json.encode(event)))
 
-    terms: dict[str, Any] = {"sale_id": "s", "sku_id": "k", "offered": 30, "starts_at_ms": now_ms - 1_000}
-    add("sales", type="sale_opened", ends_at_ms=now_ms + 600_000, **terms)
+    terms: dict[str, Any] = {"sale_id": "s", "sku_id": "k", "offered": 30, "starts_at_ms": began_ms}
+    add("sales", type="sale_opened", ends_at_ms=began_ms + 600_000, **terms)
     for user in range(12):
         add("visits", type="enter", user_id=f"u{seed}-{user}")
         add("cart-adds", type="cart_add", user_id=f"c{seed}-{user}", sku_id="k", sale_id="s", quantity=1)
@@ -63,15 +64,16 @@ async def test_every_claim_of_live_topics_is_right_over_a_kill_and_can_be_explai
     stack: Stack, topic_prefix: str, start_worker: StartWorker
 ) -> None:
     await asyncio.to_thread(stack.apply_topics, topic_prefix, partitions=2)
+    began_ms = time.time_ns() // 1_000_000 - 1_000
     first = start_worker()
     await first.until_ready(2)
     async with feeding(stack, topic_prefix, seed=5):
-        await send(stack, topic_prefix, show(1))
+        await send(stack, topic_prefix, show(1, began_ms))
         await first.until_counted("stream_checkpoint_seconds_count", 3)
         first.kill()
         second = start_worker(hold_ms="2000")  # an owner with other rules
         await second.until_ready(2)
-        await send(stack, topic_prefix, show(2))
+        await send(stack, topic_prefix, show(2, began_ms))
         await second.until_counted("stream_checkpoint_seconds_count", 4)
     assert second.terminate() == 0
 
@@ -95,11 +97,11 @@ async def test_every_claim_of_live_topics_is_right_over_a_kill_and_can_be_explai
     assert sales["count"] == 2
     assert found["in_carts"]["value"] == 24
 
-    began_ms = found["stock_left"]["as_of_ms"] - 3_600_000
+    hour_before_ms = found["stock_left"]["as_of_ms"] - 3_600_000
     for words, code, said in (
         ((ROOM, "--claim", "stok_left"), 2, "Did you mean 'stock_left'?"),
         (("rom-of-claims",), 2, f"Did you mean '{ROOM}'?"),
-        ((ROOM, "--at", str(began_ms)), 2, "no document of room"),
+        ((ROOM, "--at", str(hour_before_ms)), 2, "no document of room"),
     ):
         refused = await explained(stack, topic_prefix, *words)
         assert refused.exception is not None

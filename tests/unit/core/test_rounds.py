@@ -3,6 +3,7 @@ from __future__ import annotations
 from itertools import permutations
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from stream.contract.overlay import FormerRounds
@@ -129,8 +130,26 @@ def test_an_order_is_former_by_when_it_was_placed() -> None:
     ledger = new_room(SECOND).ledger("s1", "k1")
     assert ledger is not None
     state = OrderState("o", "u", "CNY", 1, (), hold_until_ms=at(100))
-    assert not is_former(ledger, state, 60_000)
+    assert not is_former(ledger, state, SECOND)
     ledger.round_from_ms = at(41)
-    assert is_former(ledger, state, 60_000)
+    assert is_former(ledger, state, SECOND)
     ledger.round_from_ms = at(40)
-    assert not is_former(ledger, state, 60_000)
+    assert not is_former(ledger, state, SECOND)
+
+
+def test_an_owner_with_another_hold_knows_when_orders_were_placed() -> None:
+    """By its own hold the orders of the first round would seem to be placed a minute later, in the second one."""
+    log = Log(SECOND)
+    log.add(opened(10), *sold(4, 5), *[order("placed", "held", "u", s=5)])
+    log.tick(6)
+    cut = log.fold.cut(1)
+    taken = Log(msgspec.structs.replace(SECOND, hold_ms=2_000))
+    for key, value in cut.records:
+        if value is not None:
+            taken.fold.load(key, value)
+    taken.fold.loaded(list(cut.positions), cut.clock_ms)
+    taken.add(opened(10, starts_s=30, s=30), *sold(1, 31, "p"))
+    taken.tick(32)
+    (sale,) = taken.overlay().sales
+    assert (sale.available, sale.sold) == (9, 1)
+    assert sale.former == FormerRounds(rounds=1, restocked=0, held=1, sold=4, gone=0)
