@@ -42,6 +42,8 @@ MINUTE_MS = 60_000
 PRODUCTS_MAX = 5_000
 SOURCES_MAX = 200
 CORRECTIONS_MAX = 1_000
+# Two weeks of minutes: in a longer session most steps are empty.
+STEPS_MAX = 20_000
 # Of a step, beside money and people.
 COUNTED = ("views", "comments", "likes", "cart_adds", "orders_placed", "orders_paid")
 
@@ -188,15 +190,22 @@ class Tally:
 
     # -- what came of it -----------------------------------------------------------------------------------------------
     def steps(self, as_of_ms: int, watching_now: int) -> list[Step]:
-        """Every step from the first in which something counted to that of `as_of_ms`."""
+        """Every step from the first in which something counted to that of `as_of_ms`.
+
+        Of more than `STEPS_MAX` only those in which something changed: history of years ago may be sent to a live room.
+        """
         if not self._steps:
             return []
         first = min(self._steps)
         last = max(*self._steps, as_of_ms // self._step_ms)
-        watching = self._watching.at_ends(first, last)
+        numbers: Sequence[int] = range(first, last + 1)
+        if len(numbers) > STEPS_MAX:
+            changed = {step for step in self._watching.changes() if first <= step <= last}
+            numbers = sorted({*self._steps, *changed, last})
+        watching = self._watching.at_ends(numbers)
         watching[-1] = watching_now  # the last step is not over
         rows = []
-        for number, there in zip(range(first, last + 1), watching, strict=True):
+        for number, there in zip(numbers, watching, strict=True):
             cell = self._steps.get(number)
             row = Step(start_ms=number * self._step_ms, watching=there)
             if cell is not None:

@@ -7,8 +7,12 @@ Somebody is there from coming on, until the going or, without one, until nothing
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NEVER_MS = -1
 
@@ -63,11 +67,16 @@ class WatchingCurve:
             self._changes[absent_from] -= 1
             person.absent_from = absent_from
 
-    def at_ends(self, first: int, last: int) -> list[int]:
-        """How many were there at the end of each step from the first to the last, both included."""
-        there = sum(change for step, change in self._changes.items() if step < first)
-        found = []
-        for step in range(first, last + 1):
-            there += self._changes.get(step, 0)
+    def changes(self) -> set[int]:
+        """The steps at whose end there are more or fewer than before."""
+        return {step for step, change in self._changes.items() if change}
+
+    def at_ends(self, steps: Iterable[int]) -> list[int]:
+        """How many were there at the end of each of these steps, which ascend."""
+        changes = sorted(self._changes.items(), reverse=True)
+        there, found = 0, []
+        for step in steps:
+            while changes and changes[-1][0] <= step:
+                there += changes.pop()[1]
             found.append(there)
         return found

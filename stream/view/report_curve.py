@@ -41,8 +41,8 @@ class _Panel(Struct):
 
 
 def curves(steps: Sequence[Step], step_ms: int, corrections: Sequence[Correction], words: ReportWords) -> str:
-    """The drawing; empty when nothing happened."""
-    if not steps:
+    """The drawing; empty when nothing happened, or when steps in which nothing happened were left out."""
+    if not steps or steps[-1].start_ms - steps[0].start_ms != (len(steps) - 1) * step_ms:
         return ""
     width = -(-len(steps) // COLUMNS_MAX)
     groups = [steps[at : at + width] for at in range(0, len(steps), width)]

@@ -167,7 +167,7 @@ class _Page:
         if made.curve is not None:
             steps, step_ms = made.curve.steps, made.curve.step_ms
         drawing = curves(steps, step_ms, made.corrections, words)
-        if not drawing:
+        if not made.minutes:
             return ""
         currencies = sorted({amounts.currency for step in made.minutes for amounts in step.money})
         head = [words.minute, *(words.gmv.format(currency=each) for each in currencies)]

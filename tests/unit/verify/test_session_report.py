@@ -14,8 +14,12 @@ from stream.contract.report import Amounts, Product, Report, SourceCount, Step
 from stream.errors import NoSuchError
 from stream.settings import load_settings
 from stream.verify import room_sessions
+from stream.verify.assumptions import Assumptions
 from stream.verify.tally import Tally
+from stream.view.report_curve import curves
+from stream.view.report_words import EN
 from tests.support.days import T0_MS, Days
+from tests.support.events import at, enter, like
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -301,6 +305,22 @@ def test_a_document_that_says_something_else_is_a_difference(monkeypatch: pytest
     check = reported(show(), tmp_path).check
     assert [(each.name, each.recounted, each.published) for each in check.differences] == [("likes", 7, 8)]
     assert not check.holds
+
+
+def test_history_of_years_ago_in_a_live_room_does_not_make_a_step_of_each_minute_since() -> None:
+    tally = Tally("live", 3_600_000)
+    years_ms = 15 * 365 * 86_400_000
+    rules, here = Assumptions(contract_edition=2), (0, 0)
+    tally.add(like("u", 5, s=-years_ms / 1_000), at(-years_ms / 1_000), rules, here)
+    tally.add(enter("u", s=0), at(0), rules, here)
+    steps = tally.steps(at(60), 1)
+    assert [(step.start_ms, step.likes, step.views, step.watching) for step in steps] == [
+        (at(-years_ms / 1_000) // 60_000 * 60_000, 5, 0, 0),
+        (at(0) // 60_000 * 60_000, 0, 1, 1),
+        (at(60) // 60_000 * 60_000, 0, 0, 1),
+    ]
+    assert curves(steps, 60_000, [], EN) == ""
+    assert curves(steps[1:], 60_000, [], EN)
 
 
 def test_an_empty_tally_has_no_steps() -> None:

@@ -15,7 +15,7 @@ def curve(moves: list[tuple[int, str, bool]], last: int) -> list[int]:
     found = WatchingCurve(TIMEOUT_MS, STEP_MS)
     for at_ms, name, comes in moves:
         (found.enter if comes else found.leave)(name, at_ms)
-    return found.at_ends(0, last)
+    return found.at_ends(range(last + 1))
 
 
 def asked_anew(moves: list[tuple[int, str, bool]], last: int) -> list[int]:
