@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from msgspec import structs
 
 from stream.commands.replay_claims import check_recording
-from stream.contract.events import TOPIC_NAMES
-from stream.contract.recording import RecordedRecord
 from stream.core.rules import Rules
 from stream.settings import load_settings
 from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG
-from tests.support.rooms import random_log
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-def records(seed: int, *, words: bool) -> Iterator[RecordedRecord]:
-    log = random_log(seed, events=700, duration_ms=300_000, words=words)
-    found = [
-        RecordedRecord(
-            topic=TOPIC_NAMES[topic],
-            timestamp=each.timestamp,
-            value=each.value,
-            key=each.key,
-            partition=3,
-            offset=each.offset,
-        )
-        for topic, of_topic in enumerate(log)
-        for each in of_topic
-    ]
-    yield from sorted(found, key=lambda record: record.timestamp)
+from tests.support.rooms import random_log, recording_of
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -44,7 +20,8 @@ def test_every_claim_of_a_random_room_follows_from_its_log(seed: int, *, words: 
     # So few are enough that rooms of thirty people say something; and holds run out.
     rules = structs.replace(rules, watching_min=2, in_carts_min=1, bought_min_orders=1, stock_left_share_max=0.6)
     rules = structs.replace(rules, signals_edition=edition, hold_ms=20_000)
-    tally = check_recording(records(seed, words=words), rules, "live", every_ms=370)
+    log = random_log(seed, events=700, duration_ms=300_000, words=words)
+    tally = check_recording(recording_of(log), rules, "live", every_ms=370)
     assert tally.told == []
     assert tally.of(WRONG) == 0
     assert tally.of(NOT_RECOUNTED) == 0

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bench.selling import poisson
 from stream.core.eta import COVERAGE, eta_sellout
 
 if TYPE_CHECKING:
@@ -34,16 +35,6 @@ Drop = tuple[list[tuple[int, int]], int]
 
 def log_uniform(rng: random.Random, low: float, high: float) -> float:
     return math.exp(rng.uniform(math.log(low), math.log(high)))
-
-
-def poisson(rng: random.Random, mean: float) -> int:
-    if mean > 50:
-        return max(0, round(rng.gauss(mean, math.sqrt(mean))))
-    count, product, floor = 0, rng.random(), math.exp(-mean)
-    while product > floor:
-        count += 1
-        product *= rng.random()
-    return count
 
 
 def arrivals(

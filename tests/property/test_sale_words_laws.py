@@ -9,9 +9,7 @@ import msgspec
 import pytest
 
 from stream.commands.replay_claims import check_recording
-from stream.contract.events import TOPIC_NAMES
 from stream.contract.overlay import SIGNALS_EDITION
-from stream.contract.recording import RecordedRecord
 from stream.core.rules import Rules
 from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG
 from stream.verify.rulebook import assumptions_of_rules
@@ -28,6 +26,7 @@ from tests.support.rooms import (
     fold_merged,
     fold_plainly,
     new_fold,
+    recording_of,
     recounted,
     restarted,
     slices,
@@ -191,19 +190,7 @@ def all_overlays(fold: PartitionFold) -> list[Any]:
 def test_claims_follow_from_the_log(seed: int) -> None:
     easy = {"in_carts_min": 1, "bought_min_orders": 1, "stock_left_share_max": 0.8, "suspect_share_max": 0.9}
     rules = msgspec.structs.replace(RULES, **easy)
-    records = [
-        RecordedRecord(
-            topic=TOPIC_NAMES[topic],
-            partition=3,
-            offset=each.offset,
-            timestamp=each.timestamp,
-            key=each.key,
-            value=each.value,
-        )
-        for topic, of_topic in enumerate(said(seed))
-        for each in of_topic
-    ]
-    tally = check_recording(sorted(records, key=lambda record: record.timestamp), rules, "live", every_ms=370)
+    tally = check_recording(recording_of(said(seed)), rules, "live", every_ms=370)
     assert tally.told == []
     assert (tally.of(WRONG), tally.of(NOT_RECOUNTED)) == (0, 0)
     assert tally.of(RIGHT) > 500

@@ -9,9 +9,7 @@ import msgspec
 import pytest
 
 from stream.commands.replay_claims import check_recording
-from stream.contract.events import TOPIC_NAMES
 from stream.contract.overlay import SIGNALS_EDITION
-from stream.contract.recording import RecordedRecord
 from stream.core.rules import Rules
 from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG
 from stream.verify.rulebook import assumptions_of_rules
@@ -29,6 +27,7 @@ from tests.support.rooms import (
     fold_merged,
     fold_plainly,
     new_fold,
+    recording_of,
     recounted,
     restarted,
     slices,
@@ -171,19 +170,7 @@ def records_of(fold: Any) -> list[tuple[bytes, bytes | None]]:
 def test_claims_of_attacked_rooms_follow_from_the_log(seed: int, rules: Rules) -> None:
     easy = {"watching_min": 2, "in_carts_min": 1, "bought_min_orders": 1, "stock_left_share_max": 0.6}
     rules = msgspec.structs.replace(rules, hold_ms=20_000, **easy)
-    records = [
-        RecordedRecord(
-            topic=TOPIC_NAMES[topic],
-            partition=3,
-            offset=each.offset,
-            timestamp=each.timestamp,
-            key=each.key,
-            value=each.value,
-        )
-        for topic, of_topic in enumerate(attacked(seed))
-        for each in of_topic
-    ]
-    tally = check_recording(sorted(records, key=lambda record: record.timestamp), rules, "live", every_ms=370)
+    tally = check_recording(recording_of(attacked(seed)), rules, "live", every_ms=370)
     assert tally.told == []
     assert (tally.of(WRONG), tally.of(NOT_RECOUNTED)) == (0, 0)
     assert tally.of(RIGHT) > 1_000

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from stream.contract.events import TOPIC_NAMES, OrderStatus
+from stream.contract.recording import RecordedRecord
 from stream.core.merge import TopicMerge
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
@@ -36,6 +37,23 @@ class Rec(NamedTuple):
 
 
 Log = list[list[Rec]]  # by topic
+
+
+def recording_of(log: Log, partition: int = 3) -> list[RecordedRecord]:
+    """The same as records of a recording, in the order of their times."""
+    found = [
+        RecordedRecord(
+            topic=TOPIC_NAMES[topic],
+            partition=partition,
+            offset=each.offset,
+            timestamp=each.timestamp,
+            key=each.key,
+            value=each.value,
+        )
+        for topic, of_topic in enumerate(log)
+        for each in of_topic
+    ]
+    return sorted(found, key=lambda record: record.timestamp)
 
 
 def random_log(seed: int, events: int = 300, rooms: int = 3, duration_ms: int = 120_000, *, words: bool = False) -> Log:
