@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
+from stream.commands.claims import check_topics
 from stream.contract.events import TOPIC_NAMES
+from stream.kafka_clients import brokers_of
+from stream.settings import load_settings
 from stream.verify.audit import Where, audit
 from stream.verify.claim_check import WRONG, Tally
-from stream.verify.following import following
 from stream.verify.log import log_reader
 
 if TYPE_CHECKING:
@@ -53,18 +54,6 @@ async def journal_problems(journal: Path, servers: KafkaAt, prefix: str) -> tupl
     return acknowledged, [*(f"{count} records {kind}" for kind, count in wrong.items()), *examples]
 
 
-async def claims_of(servers: KafkaAt, prefix: str) -> Tally:
-    """How many claims of all documents in `signals` were right, each worked out again where it was made."""
-    tally = Tally()
-    async with following(servers, prefix) as logs:
-        for partition in range(logs.partitions):
-            async with aclosing(logs.documents(partition)) as documents:
-                async for checker, overlay in documents:
-                    where = f"{overlay.room_id}, document {overlay.epoch}-{overlay.rev} at {overlay.as_of_ms}"
-                    tally.add(where, checker.check(overlay))
-    return tally
-
-
 class Verified(NamedTuple):
     """What is in the log: the audit's verdict, how many records were acknowledged, what of them is missing, claims."""
 
@@ -86,4 +75,8 @@ async def verify(
     """Count the log again, look for what was acknowledged, recompute every claim."""
     verdict = await audit(where, assumptions, deadline_s=deadline_s, report=report)
     acknowledged, missing = await journal_problems(journal, where.bootstrap_servers, where.prefix)
-    return Verified(verdict, acknowledged, missing, await claims_of(where.bootstrap_servers, where.prefix))
+    at = load_settings(bootstrap_servers=brokers_of(where.bootstrap_servers).servers, topic_prefix=where.prefix)
+    claims, unchecked = await check_topics(at)
+    if unchecked:
+        missing.append(f"{unchecked} documents are older than what the journal tells: their claims were not checked")
+    return Verified(verdict, acknowledged, missing, claims)
