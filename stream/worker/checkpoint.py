@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import InvalidTransactionTimeout, KafkaTimeoutError
+from aiokafka.errors import InvalidTransactionTimeout, KafkaTimeoutError, UnknownTopicOrPartitionError
 from msgspec import Struct
 
 from stream.core.growth import NEWEST_VERSION
@@ -298,7 +298,9 @@ class CheckpointWriter:
                 raise refused[0]
             try:
                 taken: asyncio.Future[Any] = await self._producer.send_batch(batch, topic, partition=self._partition)
-            except KafkaTimeoutError:
+            except (KafkaTimeoutError, UnknownTopicOrPartitionError):
+                # Of a topic that it has not written before, aiokafka asks where it lies: that question waits for the
+                # quota too, and its failure is called an unknown topic.
                 if not refused and not self.throttle.left_s():
                     raise
             else:

@@ -49,7 +49,18 @@ class Throttle:
                 self._hold(connection, held_ms / 1000)
             return answer
 
+        update = client._metadata_update  # noqa: SLF001
+
+        async def updating(cluster: Any, topics: Any) -> Any:
+            # aiokafka asks for metadata over the connection itself, past `send`.
+            held = (until for (_, group), until in self._connections.items() if group is ConnectionGroup.DEFAULT)
+            left_s = max(held, default=0.0) - time.monotonic()
+            if left_s > 0:
+                await asyncio.sleep(left_s)
+            return await update(cluster, topics)
+
         client.send = sending
+        client._metadata_update = updating  # noqa: SLF001
 
     def _hold(self, connection: tuple[Any, Any], held_s: float) -> None:
         until = time.monotonic() + held_s

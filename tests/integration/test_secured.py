@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import NewTopic
+from msgspec import structs
 
 from stream import topics
 from stream.commands.replay_kafka import replay_topics
@@ -29,7 +31,8 @@ from stream.verify.audit import Where, audit
 from stream.verify.following import following
 from stream.verify.room_count import Assumptions
 from stream.verify.verdict import PASSED
-from stream.worker.checkpoint import CheckpointWriter, OutputTopics
+from stream.worker import checkpoint
+from stream.worker.checkpoint import CheckpointWriter, Contents, Meta, OutputTopics
 from stream.worker.open_transactions import OutputEnds, OutputPartitions
 from stream.worker.permissions import naming_refusals
 from stream.worker.preflight import check_kafka
@@ -375,3 +378,26 @@ async def test_a_quota_makes_checkpoints_slow_and_loses_no_partition(
         await worker.until_counted("stream_received_total", 3_060 + 510)
         assert await worker.counted("stream_lost_total") == 0, worker.text()
         await secured.quota("limited", "consumer_byte_rate", None)
+
+
+async def test_a_topic_that_is_first_written_while_a_quota_holds_the_connection_back_loses_nothing(
+    secured: SecuredKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "REQUEST_TIMEOUT_MS", 1_000)
+    prefix, group = "first-written", "first-written-group"
+    await secured.apply_topics(prefix)
+    await secured.grant("limited", documented("worker", prefix, group))
+    outputs = OutputTopics.of(prefix)
+    outputs = structs.replace(outputs, signals=f"{prefix}.signals-of-later")
+    writer = CheckpointWriter(secured.brokers("limited"), f"{group}-{prefix}-0", outputs, 0)
+    meta = Meta(version=1, epoch=1, seq=1, owner="test", claim=True, positions={}, clock_ms=0, partitions=1)
+    await writer.fence()
+    async with secured.admin() as admin:
+        await admin.create_topics([NewTopic(outputs.signals, 1, 1)])
+    await secured.grant("limited", [Grant("Write", "topic", outputs.signals)])
+    await secured.quota("limited", "producer_byte_rate", 40_000)
+    await writer.write(Contents(meta, [(f"r|{n}".encode(), bytes(300)) for n in range(1_000)]))
+    assert writer.throttle.left_s() > 2 * checkpoint.REQUEST_TIMEOUT_MS / 1_000
+    await writer.write(Contents(meta, signals=[("room", b"{}")]))
+    await writer.stop()
+    await secured.quota("limited", "producer_byte_rate", None)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.client import ConnectionGroup
 
 from stream.worker.metrics import Metrics
 from stream.worker.throttling import CLIENTS, Throttle
@@ -26,6 +27,10 @@ class ClientTwin:
         self.asked.append((node_id, time.monotonic()))
         return SimpleNamespace(throttle_time_ms=self.held_ms.pop(0) if self.held_ms else 0)
 
+    async def _metadata_update(self, _cluster: Any, _topics: Any) -> bool:
+        self.asked.append((0, time.monotonic()))
+        return True
+
 
 async def test_the_next_request_waits_for_as_long_as_the_broker_says_and_others_do_not() -> None:
     client, throttle = ClientTwin(200), Throttle("checkpoint")
@@ -39,6 +44,19 @@ async def test_the_next_request_waits_for_as_long_as_the_broker_says_and_others_
     assert next_at - held_at >= 0.19
     assert other_at < next_at
     assert throttle.left_s() == 0
+
+
+async def test_a_question_for_metadata_waits_for_the_connections_it_may_use_and_no_others() -> None:
+    client, throttle = ClientTwin(0, 200), Throttle("checkpoint")
+    throttle.obey(client)
+    await client.send(1, "begin", group=ConnectionGroup.COORDINATION)
+    await client._metadata_update(None, ())
+    held_at = time.monotonic()
+    await client.send(1, "produce")
+    await client._metadata_update(None, ())
+    (_, begun_at), (_, first_at), _, (_, second_at) = client.asked
+    assert first_at - begun_at < 0.1
+    assert second_at - held_at >= 0.19
 
 
 async def test_what_is_held_back_is_told_and_measured() -> None:
