@@ -89,11 +89,16 @@ async def terminate(arena: Arena, outcome: Outcome) -> set[int]:
 
 
 async def _restarted(arena: Arena, outcome: Outcome, member: Member) -> set[int]:
+    # A process that is still loading its modules knows no orderly end.
+    await arena.fleet.until(lambda: member.started, HIT_DEADLINE_S, f"the start of {member.name}")
     victims = arena.fleet.partitions_of(member)
-    at_s, took_s = await arena.fleet.terminate(member, END_DEADLINE_S)
+    try:
+        at_s, took_s = await arena.fleet.terminate(member, END_DEADLINE_S)
+    finally:  # whatever came of it, the next fault finds the fleet as it was
+        if not member.runs:
+            arena.fleet.start(member)
     outcome.at_s = outcome.at_s or at_s
     outcome.notes["end_s"] = max(took_s, outcome.notes.get("end_s", 0.0))
-    arena.fleet.start(member)
     outcome.hit += f"{member.name} ended with 0 in {took_s:.1f} s. "
     return victims
 

@@ -49,6 +49,14 @@ class Member:
         return self.process is not None and self.process.poll() is None
 
     @property
+    def started(self) -> bool:
+        """Whether its process has said that it has started."""
+        if self.log is None or not self.runs:
+            return False
+        self.log.read_on()
+        return self.log.metrics_url is not None
+
+    @property
     def kind(self) -> str:
         """For the report."""
         return "static" if self.static else "dynamic"
