@@ -15,18 +15,15 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from stream.contract.levels import RAMP, place_of_level
 from stream.contract.overlay import Because, Level, Urgency
 
 if TYPE_CHECKING:
     from stream.core.rules import Rules
 
-RAMP: tuple[Level, ...] = ("calm", "warming", "brisk", "rush", "snap_up", "last_call")
 _RANK: dict[Level, int] = {level: rank for rank, level in enumerate(RAMP)}
 # The highest level of a sale in which nobody buys.
 QUIET_TOP: Level = "brisk"
-# Which of a room's sales leads: a live level beats all taken, which beats sold out, which beats ended, which beats not
-# knowing.
-_LEAD: dict[Level, int] = {**_RANK, "all_taken": -1, "sold_out": -2, "ended": -3, "unknown": -4}
 
 # rule → (threshold, level) from low to high. `eta_below` and `time_left_below` compare downwards.
 VELOCITY_BANDS: tuple[tuple[float, Level], ...] = ((1.5, "warming"), (2.5, "brisk"), (4.0, "rush"), (8.0, "snap_up"))
@@ -198,4 +195,4 @@ def leading(levels: dict[tuple[str, str], UrgencyState]) -> tuple[tuple[str, str
 
 def rank_of(key: tuple[str, str], urgency: UrgencyState) -> tuple[int, int, tuple[str, str]]:
     """What a sale's level leads by: the least rank does."""
-    return -_LEAD[urgency.level], urgency.since_ms, key
+    return place_of_level(urgency.level), urgency.since_ms, key

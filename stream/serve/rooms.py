@@ -13,6 +13,7 @@ import structlog
 from msgspec import Struct, structs
 
 from stream.contract.ids import is_id
+from stream.contract.levels import place_of_level
 from stream.contract.overlay import room_key
 from stream.redis_clients import REDIS_ERRORS
 from stream.serve.documents import Document, Summary, read_document
@@ -38,8 +39,6 @@ FIRST_WAIT_S = 5.0
 
 Sort = Literal["watching_now", "orders_placed", "level", "room_id"]
 SORTS: tuple[str, ...] = get_args(Sort)
-# Worst first, as a host would look at them.
-LEVELS = ("last_call", "snap_up", "rush", "all_taken", "sold_out", "brisk", "warming", "calm", "ended", "unknown")
 
 
 class RoomList(Struct, frozen=True):
@@ -153,13 +152,9 @@ def _is_bytes(raw: object) -> bool:
     return isinstance(raw, bytes)
 
 
-def _level_rank(summary: Summary) -> int:
-    return LEVELS.index(summary.level) if summary.level in LEVELS else len(LEVELS)
-
-
 _SORT_KEYS: dict[Sort, Callable[[Summary], tuple[int | str, ...]]] = {
     "watching_now": lambda room: (-room.watching_now, room.room_id),
     "orders_placed": lambda room: (-room.orders_placed, room.room_id),
-    "level": lambda room: (-min(room.oversold, 1), _level_rank(room), -room.watching_now, room.room_id),
+    "level": lambda room: (-min(room.oversold, 1), place_of_level(room.level), -room.watching_now, room.room_id),
     "room_id": lambda room: (room.room_id,),
 }

@@ -13,36 +13,36 @@ if TYPE_CHECKING:
     from stream.view.strings import Strings
 
 
-class Look(NamedTuple):
+class LevelStyle(NamedTuple):
     """Icon and style of one level. The icon's height rises with the level."""
 
     icon: str
     style: str
 
 
-LOOKS: dict[Level, Look] = {
-    "calm": Look("▁", "#94a3b8"),
-    "warming": Look("▂", "#fcd34d"),
-    "brisk": Look("▄", "#fbbf24"),
-    "rush": Look("▆", "bold #fb923c"),
-    "snap_up": Look("█", "bold #f87171"),
-    "last_call": Look("‼", "bold #ef4444"),
-    "all_taken": Look("◌", "bold #94a3b8"),
-    "sold_out": Look("✕", "bold #94a3b8"),
-    "ended": Look("■", "#94a3b8"),
-    "unknown": Look("?", "#94a3b8"),
+LEVEL_STYLES: dict[Level, LevelStyle] = {
+    "calm": LevelStyle("▁", "#94a3b8"),
+    "warming": LevelStyle("▂", "#fcd34d"),
+    "brisk": LevelStyle("▄", "#fbbf24"),
+    "rush": LevelStyle("▆", "bold #fb923c"),
+    "snap_up": LevelStyle("█", "bold #f87171"),
+    "last_call": LevelStyle("‼", "bold #ef4444"),
+    "all_taken": LevelStyle("◌", "bold #94a3b8"),
+    "sold_out": LevelStyle("✕", "bold #94a3b8"),
+    "ended": LevelStyle("■", "#94a3b8"),
+    "unknown": LevelStyle("?", "#94a3b8"),
 }
 
 
 # Of a level that only a newer worker knows.
-NOT_KNOWN = Look("·", "#94a3b8")
+NOT_KNOWN = LevelStyle("·", "#94a3b8")
 WORD_CHARS = 20
 
 
 def level_text(level: str, strings: Strings) -> Text:
     """Icon and word of a level; of one that is not known here, its own word."""
-    look = LOOKS.get(cast("Level", level), NOT_KNOWN)
-    return Text(f"{look.icon} {level_word(level, strings)}", style=look.style)
+    shown = LEVEL_STYLES.get(cast("Level", level), NOT_KNOWN)
+    return Text(f"{shown.icon} {level_word(level, strings)}", style=shown.style)
 
 
 def level_word(level: str, strings: Strings) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from stream.view.levels import LOOKS, level_text
+from stream.view.levels import LEVEL_STYLES, level_text
 from stream.view.strings import EN
 from stream.view.words import clean, duration, grouped
 
@@ -57,6 +57,6 @@ def rooms_table(rooms: Sequence[RoomState]) -> RenderableType:
 def _level(room: RoomState) -> Text:
     if room.ended:
         return Text("session ended")
-    if room.level in LOOKS:
+    if room.level in LEVEL_STYLES:
         return level_text(room.level, EN)
     return Text(clean(room.level, 20))  # a word of a newer worker

@@ -15,6 +15,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from stream.contract.levels import place_of_level
 from stream.contract.overlay import Withheld
 from stream.view.levels import WORD_CHARS, level_text
 from stream.view.sale_view import sale_view, utc_time
@@ -33,8 +34,6 @@ LABEL_COLUMNS = 24
 GREY = Style(color="#64748b", dim=True)
 MAX_SALES = 6
 MAX_CLAIM_LINES = 8
-_LEVEL_ORDER = ("last_call", "snap_up", "rush", "brisk", "warming", "calm", "all_taken", "sold_out", "unknown", "ended")
-_PLACE_OF_LEVEL: dict[str, int] = {level: place for place, level in enumerate(_LEVEL_ORDER)}
 
 
 def render(overlay: Overlay, *, width: int, lang: str = "en", now_ms: int | None = None) -> RenderableType:
@@ -259,7 +258,7 @@ def _claim(claim: Claim, strings: Strings, now_ms: int) -> str:
 
 def _place(sale: Sale) -> tuple[int, str, str]:
     """Where a sale stands in the list; one whose level is not known here comes first."""
-    return _PLACE_OF_LEVEL.get(sale.urgency.level, -1), sale.sale_id, sale.sku_id
+    return place_of_level(sale.urgency.level, of_unknown=-1), sale.sale_id, sale.sku_id
 
 
 def _of_sale(said: str, claim: Claim | Withheld) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
+from stream.contract.levels import RAMP
 from stream.contract.overlay import ClaimKind, Count, EtaSellout, Sale, Urgency, Velocity, WithheldReason
 from stream.core import eta
 from stream.core.claims import ClaimBook
@@ -18,7 +19,7 @@ from stream.core.presence import Departures
 from stream.core.rates import all_rates
 from stream.core.room import Room
 from stream.core.rules import Rules
-from stream.core.urgency import DEMAND_BANDS, ETA_BANDS_S, RAMP, VELOCITY_BANDS
+from stream.core.urgency import DEMAND_BANDS, ETA_BANDS_S, VELOCITY_BANDS
 from stream.exits import Exit
 from stream.local.settings import LocalSettings
 from stream.settings import Settings, load_settings

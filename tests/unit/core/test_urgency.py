@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from stream.contract.levels import RAMP
 from stream.contract.overlay import Because, Level
 from stream.core.rules import Rules
 from stream.core.urgency import (
     DEMAND_BANDS,
     ETA_BANDS_S,
-    RAMP,
     VELOCITY_BANDS,
     SaleFigures,
     UrgencyState,

@@ -12,7 +12,7 @@ from rich.console import Console
 from stream.contract import overlay as contract
 from stream.contract.overlay import Claim, Count, Overlay, Rate, Sale, Urgency, Withheld
 from stream.contract.reading import opened, read_overlay
-from stream.view.levels import LOOKS
+from stream.view.levels import LEVEL_STYLES
 from stream.view.line import overlay_line
 from stream.view.sale_view import AVAILABLE, HELD, SOLD, stock_bar
 from stream.view.strings import LANGUAGES
@@ -167,7 +167,7 @@ def test_the_lowest_width_is_kept_and_a_foreign_language_is_english(overlay: Ove
 @pytest.mark.parametrize("lang", list(LANGUAGES))
 def test_every_language_has_every_word(lang: str, overlay: Overlay) -> None:
     strings = LANGUAGES[lang]
-    assert set(strings.levels) == set(get_args(contract.Level)) == set(LOOKS)
+    assert set(strings.levels) == set(get_args(contract.Level)) == set(LEVEL_STYLES)
     assert set(strings.claims) == set(strings.claim_names) == set(get_args(contract.ClaimKind))
     assert set(strings.withheld) == set(get_args(contract.WithheldReason))
     assert set(strings.statuses) == set(get_args(contract.SaleStatus))

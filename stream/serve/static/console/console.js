@@ -1,7 +1,7 @@
 // The host's console of one room: connects, keeps the history, and lets each part draw what is there.
 
 import { levelIcon } from "../overlay/icons.js";
-import { RAMP } from "../overlay/subject.js";
+import { RAMP } from "../levels.js";
 import { SnapupRoom } from "../snapup-room.js";
 import { LANGUAGES } from "../language.js";
 import { foreign, h, setText } from "../dom.js";

@@ -1,7 +1,7 @@
 // The rooms page: the busiest, or those with the worst alerts, found by a part of their id.
 
 import { levelIcon } from "../overlay/icons.js";
-import { RAMP } from "../overlay/subject.js";
+import { RAMP } from "../levels.js";
 import { LANGUAGES } from "../language.js";
 import { foreign, h, setText } from "../dom.js";
 import { clean, duration, fill, grouped } from "../text.js";

@@ -1,7 +1,7 @@
 // Top of the middle: what is left of each sale, how fast it goes and who still wants it. Enough to decide on a restock.
 
 import { levelIcon } from "../overlay/icons.js";
-import { RAMP } from "../overlay/subject.js";
+import { placeOfLevel, RAMP } from "../levels.js";
 import { foreign, h, setText } from "../dom.js";
 import { amount, clean, duration, fill, grouped, share, span, timeOfDay, windowOf } from "../text.js";
 import { explain } from "./explain.js";
@@ -11,11 +11,10 @@ import { keyed } from "./keyed.js";
 import { becauseLines } from "./reasons.js";
 
 const MAX_SHOWN = 4;
-const ORDER = ["last_call", "snap_up", "rush", "all_taken", "sold_out", "brisk", "warming", "calm", "unknown", "ended"];
 
 /** The most urgent first; stable among equals. */
 export function sorted(sales) {
-  const rank = (sale) => (ORDER.indexOf(sale.urgency.level) + ORDER.length) % ORDER.length;
+  const rank = (sale) => placeOfLevel(sale.urgency.level);
   return [...sales].sort((a, b) => b.oversold - a.oversold || rank(a) - rank(b) || (saleKey(a) < saleKey(b) ? -1 : 1));
 }
 

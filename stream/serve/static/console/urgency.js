@@ -1,7 +1,7 @@
 // The level of each sale over time, in words: what it became, when, and why. Newest first.
 
 import { levelIcon } from "../overlay/icons.js";
-import { RAMP } from "../overlay/subject.js";
+import { RAMP } from "../levels.js";
 import { foreign, h } from "../dom.js";
 import { clean, timeOfDay } from "../text.js";
 import { eventLabel } from "./charts.js";

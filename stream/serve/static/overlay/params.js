@@ -1,7 +1,7 @@
 // What the address of the overlay page may say. The table in docs/overlays.md is compared with this one by a test.
 
+import { RAMP } from "../levels.js";
 import { clean } from "../text.js";
-import { RAMP } from "./subject.js";
 
 /** Where each widget stands unless the address says `widget@place`. */
 export const HOMES = {

@@ -1,8 +1,7 @@
 // Whom a widget speaks of: the sale that the address names, else the one that leads the room's urgency.
 
+import { RAMP } from "../levels.js";
 import { clean } from "../text.js";
-
-export const RAMP = ["calm", "warming", "brisk", "rush", "snap_up", "last_call"];
 
 /** The claims of these kinds that may be said now and that the address lets through, the leading sale's first. */
 export function claimsOf({ room, params }, ...kinds) {

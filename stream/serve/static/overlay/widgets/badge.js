@@ -1,13 +1,11 @@
 // How urgent it is: a word, a meter and a colour, of the sale that leads. Evidence or silence.
 
 import { h, setText } from "../../dom.js";
+import { placeOfLevel, RAMP } from "../../levels.js";
 import { pulse } from "../motion.js";
-import { isWanted, RAMP } from "../subject.js";
+import { isWanted } from "../subject.js";
 import { levelIcon } from "../icons.js";
 import { Widget } from "../widget.js";
-
-/** Of what no longer sells, what leads. */
-const PAST = { all_taken: -1, sold_out: -2 };
 
 export class BadgeWidget extends Widget {
   #parts;
@@ -61,9 +59,6 @@ export class BadgeWidget extends Widget {
 }
 
 function highest(sales) {
-  const order = (sale) => {
-    const rank = RAMP.indexOf(sale.urgency.level);
-    return rank >= 0 ? rank : (PAST[sale.urgency.level] ?? -3);
-  };
-  return sales.reduce((best, sale) => (best === null || order(sale) > order(best) ? sale : best), null)?.urgency;
+  const place = (sale) => placeOfLevel(sale.urgency.level);
+  return sales.reduce((best, sale) => (best === null || place(sale) < place(best) ? sale : best), null)?.urgency;
 }
