@@ -360,7 +360,7 @@ class People:
         self.changed[user_id] = None
         for (ledger, carts), second in zip(held, before, strict=True):
             carts.moved(user_id, second)
-            ledger.shown = None
+            ledger.version += 1
 
     def sweep(self) -> None:
         """Forget leaves that are older than any cart that counts."""

@@ -14,6 +14,7 @@ import msgspec
 
 from stream.core import roomstate
 from stream.core.changelog import frame, unframe
+from stream.core.orders import release_hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,7 +135,7 @@ class Dormant:
     def expire_hold(self, room_id: str, order_id: str, until_ms: int) -> bool:
         """A hold has run out. Returns whether that changed anything."""
         memory = self.rooms.get(room_id)
-        if memory is None or not memory.expire_hold(order_id, until_ms):
+        if memory is None or not release_hold(memory, order_id, until_ms):
             return False
         self.unsaved[room_id] = memory
         return True

@@ -13,9 +13,8 @@ from stream.contract.events import FIRST_EDITION, Leave, Order
 from stream.contract.people import UNKNOWN_PEOPLE
 from stream.core.conflicts import Outcome, has_other_lines, is_known, is_of_another
 from stream.core.ids import EventIds
-from stream.core.orders import release
 from stream.core.sale import status_of
-from stream.core.standing import EXPIRED, PAID, STANDINGS, UNDONE, bits_of
+from stream.core.standing import STANDINGS, bits_of
 from stream.core.stock import Ledger, OrderState
 from stream.core.suspicion import Suspects, forget
 from stream.core.terms import SaleTerms, own_terms_key, sale_of_terms
@@ -281,20 +280,3 @@ class Memory:
         self.ids = other.ids
         for ledger in self.past.values():
             ledger.rest(self.rules.distinct_exact_max)
-
-    def expire_hold(self, order_id: str, hold_until_ms: int) -> bool:
-        """The hold of an order has run out.
-
-        Nothing happens if it was paid or undone. Returns whether anything changed.
-        """
-        order = self.orders.get(order_id)
-        if order is None or order.hold_until_ms != hold_until_ms or order.mask & (EXPIRED | PAID | UNDONE):
-            return False
-        # Last again: orders lie in the order of their last change, here and in the checkpoint.
-        del self.orders[order_id]
-        self.orders[order.order_id] = order
-        self._expire(order)
-        return True
-
-    def _expire(self, order: OrderState) -> None:
-        release(self, order)

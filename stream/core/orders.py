@@ -12,10 +12,17 @@ from itertools import repeat
 from typing import TYPE_CHECKING
 
 from stream.contract.overlay import FeedItem
+from stream.core.audiences import (
+    BUYERS,
+    CARTED_BUYERS,
+    CARTERS,
+    PAYERS,
+    count_buyers_or_carters,
+    count_carted_buyer,
+)
 from stream.core.conflicts import has_other_lines
-from stream.core.rates import BUYERS, CARTED_BUYERS, CARTERS, PAYERS
 from stream.core.rounds import is_former, place_again
-from stream.core.standing import BACK, CANCELLED, EXPIRED, GONE, PAID, PLACED, REFUNDED, STEPS, bits_of
+from stream.core.standing import BACK, CANCELLED, EXPIRED, GONE, PAID, PLACED, REFUNDED, STEPS, UNDONE, bits_of
 from stream.core.stock import OrderState
 from stream.core.suspicion import count_suspect, facts_of, look_again, note_move
 from stream.core.time import BUCKET_MS
@@ -106,15 +113,22 @@ def fold_orders(  # noqa: C901, PLR0912, PLR0915 — as `seen`
     return counted
 
 
-def expire(room: Room, order: OrderState) -> None:
-    """The hold of an order that is neither paid nor undone runs out."""
+def expire_hold(room: Room, order_id: str, hold_until_ms: int) -> bool:
+    """The hold of an order has run out in a session. Returns whether anything changed: not if it was paid or undone."""
+    order = _order_to_expire(room, order_id, hold_until_ms)
+    if order is None:
+        return False
     second = order.hold_until_ms // BUCKET_MS
     if moved := _change(room, order, EXPIRED, second):
         _count_units(room, {second: moved})
+    return True
 
 
-def release(memory: Memory, order: OrderState) -> None:
-    """The same between two sessions: nothing of a session changes."""
+def release_hold(memory: Memory, order_id: str, hold_until_ms: int) -> bool:
+    """`expire_hold` between two sessions: nothing of a session changes."""
+    order = _order_to_expire(memory, order_id, hold_until_ms)
+    if order is None:
+        return False
     before = order.mask
     order.mask = after = before | EXPIRED
     order.changed_ms = memory.shared.clock_ms
@@ -139,6 +153,20 @@ def release(memory: Memory, order: OrderState) -> None:
                 held, sold = step.held * quantity, step.sold * quantity
                 ledger.move(person, held, sold, second, suspect=suspect, paced=not former)
             ledger.owe(step.held * quantity, order.hold_until_ms)
+    return True
+
+
+def _order_to_expire(memory: Memory, order_id: str, hold_until_ms: int) -> OrderState | None:
+    """Returns the order whose hold this is, put last, as the one that changed last; None if it holds nothing now.
+
+    Orders lie in the order of their last change, here and in the checkpoint.
+    """
+    order = memory.orders.get(order_id)
+    if order is None or order.hold_until_ms != hold_until_ms or order.mask & (EXPIRED | PAID | UNDONE):
+        return None
+    del memory.orders[order_id]
+    memory.orders[order.order_id] = order
+    return order
 
 
 def is_suspect(memory: Memory, order: OrderState) -> bool:
@@ -247,7 +275,7 @@ def _count_placed(room: Room, placed: Seen) -> None:
         by_second = _by_second(placed)
     buyers, carters, both = (room.audiences[index] for index in (BUYERS, CARTERS, CARTED_BUYERS))
     if both.bits or not (buyers.is_exact_with(len(placed)) and carters.is_exact_with(0)):
-        room.met(BUYERS, placed)
+        count_buyers_or_carters(room.audiences, BUYERS, placed)
         return
     carted = carters.session.members
     for second, users in by_second.items():
@@ -255,7 +283,7 @@ def _count_placed(room: Room, placed: Seen) -> None:
         buyers.seen_all(people, second)
         for user_id in people:
             if user_id in carted:
-                room.carted_and_bought(user_id)
+                count_carted_buyer(room.audiences, user_id)
 
 
 def _count_paid(room: Room, paid: Seen, income: dict[tuple[str, int], int]) -> None:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from stream.contract.decode import DeadLetter, Decoder, ahead_of_clock
 from stream.contract.events import MAX_AHEAD_MS, TOPIC_NAMES, Order, RoomClosed, RoomOpened
 from stream.core import roomstate
+from stream.core.batch import Batch, by_room, newest_by_room
 from stream.core.bounds import bounds_used
 from stream.core.changelog import ChangeLogs, CorruptCheckpointError
 from stream.core.conflicts import REASON_OF, Noted, Outcome, letter_of, note_conflicts, record_of
 from stream.core.counters import Counters
-from stream.core.crowd import Crowd, by_room, fold_crowd, newest_by_room
 from stream.core.dormant import RISING_KEY
 from stream.core.ended import LAST_KIND
+from stream.core.folds import fold_many, fold_one
 from stream.core.forgetting import FORGETTING_KEY, Forgetting
 from stream.core.generations import GENERATION_KEY
 from stream.core.growth import TOPICS_1, VERSION_1, VERSION_2, fitted
@@ -26,6 +27,7 @@ from stream.core.journal import Journal
 from stream.core.lifecycle import Lifecycle
 from stream.core.memory import Shared
 from stream.core.misplaced import Misplaced, limits_of
+from stream.core.orders import expire_hold
 from stream.core.publishing import Cut, Publishing, Refused
 from stream.core.restore import SavedRooms
 from stream.core.time import BUCKET_MS, effective_time_ms, effective_times_ms
@@ -149,7 +151,7 @@ class PartitionFold:
             else:
                 memory = room = self._life.touched.get(event.room_id) or self._touch(event.room_id)
                 room.note(topic_index, record.offset, record.timestamp)
-                outcome = room.fold(event, at_ms)
+                outcome = fold_one(room, event, at_ms)
             self._account(topic_index, memory, outcome, event, at_ms, [record], [event])
             note_conflicts(self.shared, self.counters, self.noted, topic_index, [record], [event])
             self._life.generations.ids += 1
@@ -200,7 +202,7 @@ class PartitionFold:
             room.records_since += len(events)
             at_ms = times[room_id] if retimed else [event.event_time_ms for event in events]
             seconds = second if in_one_second else [each_ms // BUCKET_MS for each_ms in at_ms]
-            folded = fold_crowd(room, topic_index, Crowd(events, at_ms, seconds))
+            folded = fold_many(room, topic_index, Batch(events, at_ms, seconds))
             if folded is not None:
                 self.counters.applied[topic_index] += len(folded.events)
                 self.counters.duplicate[topic_index] += len(events) - len(folded.events)
@@ -209,7 +211,7 @@ class PartitionFold:
                     self.counters.retimed += sum(event.event_time_ms != at for event, at in at_own_times)
                 continue
             for event, each_ms in zip(events, at_ms, strict=True):
-                outcome = room.fold(event, each_ms)
+                outcome = fold_one(room, event, each_ms)
                 self._account(topic_index, room, outcome, event, each_ms, records, decoded.events)
         note_conflicts(self.shared, self.counters, self.noted, topic_index, records, decoded.events)
         self._life.generations.ids += len(records)
@@ -303,7 +305,7 @@ class PartitionFold:
             room = self.rooms.get(room_id)
             if room is None:
                 self.counters.holds_expired += self._life.dormant.expire_hold(room_id, order_id, until_ms)
-            elif room.expire_hold(order_id, until_ms):
+            elif expire_hold(room, order_id, until_ms):
                 self.counters.holds_expired += 1
                 self._changed(room)
                 if room.ledgers:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from stream.contract.overlay import Count, Method, Rate, RateNote
+from stream.core.audiences import BUYERS, CARTED_BUYERS, CARTERS, CLICKERS, ENGAGED, PAYERS, VIEWERS
 from stream.core.distinct import ERROR_95
 from stream.core.rules import WINDOWS_MS
 
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
 
     from stream.core.room import Room
     from stream.core.windows import Audience
-
-# Places of the audiences in a room and in its checkpoints: append only.
-VIEWERS, CLICKERS, CARTERS, PAYERS, ENGAGED, BUYERS, CARTED_BUYERS = range(7)
-AUDIENCES = 7
-
 
 # What each rate is told of: the windows, and the whole session.
 _SPANS_MS = (*WINDOWS_MS, None)

@@ -27,7 +27,8 @@ def begin_round(memory: Memory, ledger: Ledger) -> None:
 
     Orders that nobody remembers are.
     """
-    ledger.shown = ledger.forecast = None
+    ledger.version += 1
+    ledger.forecast = None
     if ledger.round_from_ms < 0:
         ledger.former = [0, 0, 0]
         return

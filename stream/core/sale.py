@@ -257,7 +257,7 @@ def move_urgencies(room: Room, second_ms: int) -> bool:
             urgency = room.urgencies[key] = UrgencyState(since_ms=second_ms)
             moved = True
         if urgency.update(look(room, ledger, now_ms).figures(now_ms, baseline, rules), second_ms, rules):
-            ledger.shown = None
+            ledger.version += 1
             moved = True
     return moved
 

@@ -83,6 +83,7 @@ class Shown:
     Attributes:
         sale: as of the moment when this was made.
         rank: what its level leads the room by.
+        version: of the ledger that this was made of.
     """
 
     __slots__ = (
@@ -97,9 +98,11 @@ class Shown:
         "_urgency",
         "rank",
         "sale",
+        "version",
     )
 
     def __init__(self, room: Room, ledger: Ledger, now_ms: int) -> None:
+        self.version = ledger.version
         seen = look(room, ledger, now_ms)
         urgency = shown_urgency(room, ledger, seen, now_ms)
         self.rank = rank_of((ledger.sale_id, ledger.sku_id), urgency)

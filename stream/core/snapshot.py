@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Raw, Struct
 
 from stream.contract.overlay import SCHEMA, Clock, Evidence, Money, Orders, Overlay, Session, Totals, Urgency
+from stream.core.audiences import VIEWERS
 from stream.core.claims import ClaimBook
-from stream.core.rates import VIEWERS, all_rates, rates_json
+from stream.core.rates import all_rates, rates_json
 from stream.core.sale import look, shown_urgency
 from stream.core.shown import (
     AS_OF,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from stream.contract.overlay import EndedBy, Rate, Sale
     from stream.core.counters import Reason
+    from stream.core.memory import SaleKey
     from stream.core.room import Room
 
 
@@ -90,15 +92,17 @@ def document_of(room: Room, moment: Moment, withheld: Counter[Reason] | None) ->
     first: Shown | None = None
     sales: list[Sale] = []
     values: list[bytes] = []
+    kept: dict[SaleKey, Shown] = room.sale_json
     for key in sorted(room.ledgers):
-        ledger = room.ledgers[key]
-        shown = ledger.shown
+        ledger, shown = room.ledgers[key], kept.get(key)
+        if shown is not None and shown.version != ledger.version:
+            shown = None
         if shown is not None and not values:
             values = _values(moment, book)
         if shown is not None and shown.fill(room, ledger, moment.as_of_ms, values):
             _add_kept(shown.kept(room.rules, moment.as_of_ms, stale=book.stale), values, sales, book)
         else:
-            shown = ledger.shown = Shown(room, ledger, moment.as_of_ms)
+            shown = kept[key] = Shown(room, ledger, moment.as_of_ms)
             sales.append(shown.sale)
             shown.say(book)
         if first is None or shown.rank < first.rank:

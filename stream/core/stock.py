@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from stream.core.carts import Carts
     from stream.core.forecast import Forecast, Silence
     from stream.core.rules import Rules
-    from stream.core.shown import Shown
 
 BOUGHT_BUCKET_MS = 10_000
 RECENT_BUCKETS = 30
@@ -110,7 +109,8 @@ class OrderState(Struct, gc=False):
 class Ledger:
     """One SKU of one sale: what was offered, what is held, what is sold, and to whom.
 
-    `shown`: what documents show of it, kept for the next one. Whatever changes a figure of this ledger forgets it.
+    Whatever changes a figure that documents show counts `version` up. What documents keep of a ledger holds for one
+    version.
     """
 
     __slots__ = (
@@ -141,13 +141,13 @@ class Ledger:
         "rounds",
         "said_ms",
         "sale_id",
-        "shown",
         "sku_id",
         "sold",
         "suspect_held",
         "suspicions",
         "taken",
         "users",
+        "version",
         "words",
     )
 
@@ -167,6 +167,7 @@ class Ledger:
         self.suspicions: dict[int, list[int]] = {}  # place of the rule → [orders, units], held or sold
         self.limit: int | None = None
         self.users: dict[str, tuple[int, int]] = {}  # user → (held, sold)
+        self.version = 0
         self.carters = Distinct(exact_max)
         self.carters_with_order = 0
         self.carts: Carts | None = None  # from the second edition of signals on, once somebody has carted it
@@ -180,7 +181,6 @@ class Ledger:
         self.bought: dict[int, list[int]] = {}  # 10 s bucket → [net units sold, orders]
         self.paid_second = -1  # the latest one in which some of it was paid for
         self.said_ms = -1  # when a host last said something of it, by the partition's clock
-        self.shown: Shown | None = None
         self.words: Words = ()  # from the second edition on: its openings
         self.rounds, self.round_from_ms = FIRST_ROUND
         self.former = [0, 0, 0]  # units of orders of former rounds: held, sold, gone
@@ -193,7 +193,8 @@ class Ledger:
 
         `in_rounds`: from the second edition on it may begin another round.
         """
-        self.shown = self.forecast = None
+        self.version += 1
+        self.forecast = None
         # A plan is a word about the next restock, not a term: it counts whichever opening said it.
         if event.restock_planned_at_ms is not None:
             self.plan_restock(event.event_time_ms, event.restock_planned_at_ms)
@@ -213,7 +214,8 @@ class Ledger:
 
         `at_ms`: when it counts. The forecast begins anew.
         """
-        self.shown = self.forecast = None
+        self.version += 1
+        self.forecast = None
         self.restocked += quantity
         self.restocks = tuple(sorted((*self.restocks, (event_time_ms, event_id, quantity)))[-RESTOCKS_MAX:])
         self.restocked_ms = max(self.restocked_ms, at_ms)
@@ -269,7 +271,8 @@ class Ledger:
 
     def commit(self, user_id: str | None, held: int, sold: int, gone: int = 0) -> None:
         """Change one user's held and sold units; what is said of the pace does not change."""
-        self.shown = self.forecast = None
+        self.version += 1
+        self.forecast = None
         self.held += held
         self.sold += sold
         self.gone += gone
@@ -295,7 +298,8 @@ class Ledger:
             oldest: of `recent` and of `bought`, which buckets are still kept.
             returned: units had come back in that second; else they had been taken.
         """
-        self.shown = self.forecast = None
+        self.version += 1
+        self.forecast = None
         net, sold = units
         if net:
             gross, more = (self.returned, -net) if returned else (self.taken, net)
@@ -310,7 +314,7 @@ class Ledger:
 
     def count_suspect(self, place: int, orders: int, units: int) -> None:
         """So many more orders and units are suspected by the rule of this place; negative: fewer."""
-        self.shown = None
+        self.version += 1
         counts = self.suspicions.setdefault(place, [0, 0])
         counts[0] += orders
         counts[1] += units
@@ -342,13 +346,13 @@ class Ledger:
 
     def add_carter(self, user_id: str) -> None:
         """Somebody put this SKU of this sale into the cart."""
-        self.shown = None
+        self.version += 1
         if self.carters.add(user_id) and user_id in self.users:
             self.carters_with_order += 1
 
     def add_carters(self, user_ids: Sequence[str]) -> None:
         """`add_carter` for each of them."""
-        self.shown = None
+        self.version += 1
         self.carters_with_order += sum([user_id in self.users for user_id in self.carters.add_all(user_ids)])
 
     def forget(self, user_id: str, held: int, sold: int) -> None:
@@ -356,7 +360,7 @@ class Ledger:
         units = self.users.get(user_id)
         if units is None:
             return
-        self.shown = None
+        self.version += 1
         held, sold = units[0] - held, units[1] - sold
         if held > 0 or sold > 0:
             self.users[user_id] = one_of_equal((held, sold))
@@ -369,7 +373,7 @@ class Ledger:
 
     def suspect(self, units: int) -> None:
         """So many of the held units look fake from now on; negative: no longer."""
-        self.shown = None
+        self.version += 1
         self.suspect_held += units
 
     def held_by(self, user_id: str) -> int:
@@ -397,7 +401,7 @@ class Ledger:
         self.carters, self.carters_with_order = Distinct(exact_max), 0
         self.carts = None
         self.paid_second = -1
-        self.shown = None
+        self.version += 1
 
     # -- what is read -----------------------------------------------------------------------------------------------
     @property
@@ -422,7 +426,8 @@ class Ledger:
 
     def move_former(self, step: tuple[int, int, int], units: int) -> None:
         """Of former rounds so many units more are held, sold and gone."""
-        self.shown = self.forecast = None
+        self.version += 1
+        self.forecast = None
         for place, change in enumerate(step):
             self.former[place] += change * units
 

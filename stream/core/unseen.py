@@ -14,7 +14,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from stream.core.rates import CLICKERS, ENGAGED, PAYERS, VIEWERS
+from stream.core.audiences import CLICKERS, ENGAGED, PAYERS, VIEWERS
 from stream.core.standing import STANDINGS
 from stream.core.suspicion import NEVER_SEEN, suspect, was_placed_in
 

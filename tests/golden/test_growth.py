@@ -15,10 +15,10 @@ from stream.contract import decode
 from stream.contract.events import INPUT_TOPICS, TOPIC_NAMES, RoomClosed, RoomOpened
 from stream.core import lifecycle, partition, roomstate
 from stream.core import room as room_module
+from stream.core.audiences import AUDIENCES
 from stream.core.changelog import CorruptCheckpointError, Head, LedgerHead, OrderEntry, frame, unframe
 from stream.core.growth import VERSION_2
 from stream.core.journal import Segment, check_follows, decode_segment, encode_segment
-from stream.core.rates import AUDIENCES
 from stream.core.room import Room
 from stream.core.windows import Tally
 from stream.sources.journaled import JournaledPartition
@@ -88,7 +88,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decode, "INPUT_TOPICS", topics)
     for module in (room_module, roomstate):
         monkeypatch.setattr(module, "TOPIC_NAMES", names)
-    monkeypatch.setattr(room_module, "AUDIENCES", AUDIENCES + 1)
+    monkeypatch.setattr(room_module, "AUDIENCES", (*AUDIENCES, "givers"))
     for module in (lifecycle, roomstate):
         monkeypatch.setattr(module, "Room", LaterRoom)
     monkeypatch.setattr(roomstate, "Head", LaterHead)
@@ -134,7 +134,7 @@ def _give_gifts(fold: PartitionFold, rooms: list[str], clock_ms: int) -> None:
         room = fold.rooms[room_id]
         assert isinstance(room, LaterRoom)
         room.gift_tally.add(clock_ms // 1_000, 5)
-        room.audiences[AUDIENCES].seen("giver", clock_ms // 1_000)
+        room.audiences[len(AUDIENCES)].seen("giver", clock_ms // 1_000)
 
 
 @pytest.mark.usefixtures("later")
@@ -161,8 +161,8 @@ def test_what_is_new_is_saved_restored_and_gone_on_with(name: str) -> None:
         assert restored_room.first_offsets == room.first_offsets
         assert min(room.first_offsets[len(TOPIC_NAMES) - 1 :]) >= 4
         assert restored_room.gift_tally.totals() == room.gift_tally.totals() == (5, 5, 5)
-        assert [*restored_room.audiences[AUDIENCES].session.members] == ["giver"]
-        assert len(restored_room.audiences) == AUDIENCES + 1
+        assert [*restored_room.audiences[len(AUDIENCES)].session.members] == ["giver"]
+        assert len(restored_room.audiences) == len(AUDIENCES) + 1
     wall_ms = fold.clock_ms + 50
     fold.clock_source = again.clock_source
     assert [each.document for each in again.publish(wall_ms, 8, everything=True)] == [
@@ -256,7 +256,7 @@ def test_shorter_lists_than_ever_are_gone_on_with(name: str) -> None:
     fold.loaded([1, 2, 3], 1 + at(0))
     assert fold.positions == [1, 2, 3, 0, 0, 0, 0]
     assert all(len(room.first_offsets) == len(TOPICS) for room in fold.rooms.values())
-    assert all(len(room.audiences) == AUDIENCES for room in fold.rooms.values())
+    assert all(len(room.audiences) == len(AUDIENCES) for room in fold.rooms.values())
     event = like(room=next(iter(fold.rooms)))
     fold.fold(TOPIC_NAMES.index("likes"), [Rec(msgspec.json.encode(event), event.room_id.encode(), 9, at(0))])
     assert fold.publish(None, 1, everything=True)

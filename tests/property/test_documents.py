@@ -54,7 +54,7 @@ class Compared:
         self.withheld: Counter[Reason] = Counter()
 
     def __call__(self, room: Room, moment: Moment, withheld: Counter[Reason] | None) -> bytes:
-        before = [ledger.shown for ledger in room.ledgers.values()]
+        before = [room.sale_json.get(key) for key in room.ledgers]
         found = document_of(room, moment, withheld)
         ledgers = [*room.ledgers.values()]
         forecasts = [ledger.forecast for ledger in ledgers]
@@ -65,7 +65,7 @@ class Compared:
         for ledger, forecast in zip(ledgers, forecasts, strict=True):
             ledger.forecast = forecast
         self.documents += 1
-        after = [ledger.shown for ledger in room.ledgers.values()]
+        after = [room.sale_json.get(key) for key in room.ledgers]
         self.kept += sum(shown is not None and shown is kept for shown, kept in zip(before, after, strict=True))
         self.claims.update(claim.claim for claim in anew.claims)
         if withheld is not None:

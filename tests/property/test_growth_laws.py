@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from stream.contract.events import TOPIC_NAMES
+from stream.core.audiences import AUDIENCES
 from stream.core.changelog import Head, frame, unframe
 from stream.core.growth import TOPICS_1, fitted, grown
 from stream.core.journal import (
@@ -24,7 +25,6 @@ from stream.core.journal import (
     steps_of,
 )
 from stream.core.partition import PartitionFold
-from stream.core.rates import AUDIENCES
 from stream.core.rules import Rules
 from tests.support.rooms import T0_MS, TOPICS, random_log
 
@@ -185,7 +185,7 @@ def test_lists_of_any_length_are_gone_on_with(seed: int) -> None:
     again.go_on_at([*positions, 9, 9])
     assert again.positions == positions
     for room in again.rooms.values():
-        assert (len(room.first_offsets), len(room.audiences)) == (len(TOPIC_NAMES), AUDIENCES)
+        assert (len(room.first_offsets), len(room.audiences)) == (len(TOPIC_NAMES), len(AUDIENCES))
         assert len(room.saved_tallies()) == TALLIES
     for topic, records in enumerate(log):
         again.fold(topic, records[len(records) // 2 :])

@@ -26,6 +26,7 @@ from stream.contract.events import (
     SaleOpened,
     SaleRestocked,
 )
+from stream.core.folds import fold_one
 from stream.core.memory import Shared
 from stream.core.partition import PartitionFold
 from stream.core.room import Room
@@ -232,7 +233,7 @@ def new_room(rules: Rules | None = None, s: float = 0) -> Room:
 def fold_at_own_time(room: Room, *events: RoomEvent) -> None:
     """Fold events that are neither late nor early."""
     for event in events:
-        room.fold(event, event.event_time_ms)
+        fold_one(room, event, event.event_time_ms)
 
 
 class Log:

@@ -4,6 +4,7 @@ import pytest
 
 from stream.core.counters import Counters
 from stream.core.dormant import LOOK_MS, Dormant, Rising
+from stream.core.folds import fold_one
 from stream.core.generations import Generations
 from stream.core.memory import Memory, Shared
 from stream.core.rules import Rules
@@ -22,7 +23,7 @@ def memory_of(*events: object, s: float = 0, room_id: str = "r1") -> Memory:
     room = new_room(RULES, s)
     room.room_id = room_id
     for event in events:
-        room.fold(event, event.event_time_ms)  # type: ignore[attr-defined,arg-type]
+        fold_one(room, event, event.event_time_ms)  # type: ignore[attr-defined,arg-type]
     return room.memory()
 
 

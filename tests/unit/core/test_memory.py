@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stream.core.conflicts import Outcome
+from stream.core.folds import fold_one
+from stream.core.orders import expire_hold
 from stream.core.rules import Rules
 from tests.support.events import (
     at,
@@ -26,10 +28,10 @@ def test_ids_are_remembered_for_two_generations() -> None:
     fold_at_own_time(room, like(event_id="e1"))
     assert room.ids.begin_generation(1) == 0
     fold_at_own_time(room, like(event_id="e2"))
-    assert room.fold(like(event_id="e1"), at(0)) is Outcome.DUPLICATE
+    assert fold_one(room, like(event_id="e1"), at(0)) is Outcome.DUPLICATE
     assert room.ids.begin_generation(2) == 1
-    assert room.fold(like(event_id="e2"), at(0)) is Outcome.DUPLICATE
-    assert room.fold(like(event_id="e1"), at(0)) is Outcome.APPLIED
+    assert fold_one(room, like(event_id="e2"), at(0)) is Outcome.DUPLICATE
+    assert fold_one(room, like(event_id="e1"), at(0)) is Outcome.APPLIED
     assert room.ids.generation == 2
 
 
@@ -48,7 +50,7 @@ def test_beyond_the_bound_on_sales_nothing_new_is_kept_and_it_is_counted() -> No
     fold_at_own_time(room, opened(sku="k1"), cart(sku="k2"))
     assert room.sales_refused == 0
     for event in (opened(sku="k3"), restocked(sku="k3"), cart(sku="k3"), order("placed", sku="k3")):
-        assert room.fold(event, at(0)) is Outcome.APPLIED
+        assert fold_one(room, event, at(0)) is Outcome.APPLIED
     assert room.sales_refused == 4
     assert list(room.ledgers) == [("s1", "k1"), ("s1", "k2")]
     assert room.money == {"CNY": [100, 0, 0]}
@@ -88,7 +90,7 @@ def test_a_hold_that_ran_out_is_a_change() -> None:
     room = new_room()
     orders_at(room, 0, 1)
     room.shared.clock_ms = at(60)
-    assert room.expire_hold("o0", at(60))
+    assert expire_hold(room, "o0", at(60))
     assert list(room.orders) == ["o1", "o0"]
     assert list(room.changed_orders) == ["o1", "o0"]
     assert room.forget_orders(at(60)) == 1

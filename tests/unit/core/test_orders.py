@@ -8,7 +8,8 @@ import msgspec
 
 from stream.contract.events import Order
 from stream.core.conflicts import Outcome
-from stream.core.orders import fold_orders
+from stream.core.folds import fold_one
+from stream.core.orders import expire_hold, fold_orders
 from stream.core.rules import Rules
 from tests.support.events import (
     T0_S,
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 # -- statuses ----------------------------------------------------------------------------------------------------------
 def test_a_status_seen_before_is_a_duplicate_under_any_id() -> None:
     room = new_room()
-    assert room.fold(order("paid"), at(0)) is Outcome.APPLIED
-    assert room.fold(order("paid"), at(1)) is Outcome.DUPLICATE
-    assert room.fold(order("placed"), at(2)) is Outcome.APPLIED
-    assert room.fold(order("placed"), at(3)) is Outcome.DUPLICATE
+    assert fold_one(room, order("paid"), at(0)) is Outcome.APPLIED
+    assert fold_one(room, order("paid"), at(1)) is Outcome.DUPLICATE
+    assert fold_one(room, order("placed"), at(2)) is Outcome.APPLIED
+    assert fold_one(room, order("placed"), at(3)) is Outcome.DUPLICATE
     assert room.orders["o1"].hold_until_ms == at(2) + room.rules.hold_ms
 
 
@@ -92,7 +93,7 @@ def test_suspect_holds_that_run_out_are_no_longer_held_and_the_user_stays_suspec
     for number in range(5):
         fold_at_own_time(room, order("placed", f"o{number}", units=2))
     for number in range(5):
-        assert room.expire_hold(f"o{number}", at(60))
+        assert expire_hold(room, f"o{number}", at(60))
     assert suspects(room) == 0
     fold_at_own_time(room, order("placed", "o5", units=3))
     assert suspects(room) == 3

@@ -6,18 +6,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from stream.core.audiences import BUYERS, CARTED_BUYERS, CARTERS
 from stream.core.distinct import ERROR_95
-from stream.core.rates import (
-    AUDIENCES,
-    BUYERS,
-    CARTED_BUYERS,
-    CARTERS,
-    all_rates,
-    carted_buyers_of_session,
-    rates_json,
-)
+from stream.core.rates import all_rates, carted_buyers_of_session, rates_json
 from stream.core.rules import WINDOWS_MS, Rules
-from tests.support.events import T0_S, at, cart, click, comment, enter, fold_at_own_time, like, new_room, order
+from tests.support.events import at, cart, click, comment, enter, fold_at_own_time, like, new_room, order
 
 if TYPE_CHECKING:
     from stream.contract.overlay import Rate
@@ -209,12 +202,6 @@ def test_errors_of_both_sides_add_in_squares() -> None:
     assert engaged.error_95 is not None
     rate = rates_of(room, 0)["engaged_uv_rate", MINUTE, None]
     assert rate.error_95 == round(hypot(viewers.error_95, engaged.error_95), 4)
-
-
-def test_a_room_has_one_audience_for_each_place() -> None:
-    assert len(new_room().audiences) == AUDIENCES
-    assert CARTED_BUYERS == AUDIENCES - 1
-    assert T0_S % 10 == 0
 
 
 # -- as JSON -----------------------------------------------------------------------------------------------------------

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stream.contract.events import INPUT_TOPICS
+from stream.core.audiences import BUYERS, CARTERS, CLICKERS, ENGAGED, PAYERS, VIEWERS
 from stream.core.conflicts import Outcome
-from stream.core.rates import BUYERS, CARTERS, CLICKERS, ENGAGED, PAYERS, VIEWERS
-from stream.core.room import Room
+from stream.core.folds import FOLDS, fold_one
+from stream.core.orders import expire_hold
 from stream.core.rules import Rules
 from tests.support.events import (
     at,
@@ -28,6 +29,7 @@ from tests.support.events import (
 
 if TYPE_CHECKING:
     from stream.contract.events import RoomEvent
+    from stream.core.room import Room
 
 
 def people(room: Room) -> dict[str, set[str]]:
@@ -44,7 +46,7 @@ def people(room: Room) -> dict[str, set[str]]:
 
 # -- each event --------------------------------------------------------------------------------------------------------
 def test_every_event_type_of_the_contract_has_a_fold() -> None:
-    assert set(Room.FOLDS) == {kind for _, kinds in INPUT_TOPICS for kind in kinds}
+    assert set(FOLDS) == {kind for _, kinds in INPUT_TOPICS for kind in kinds}
 
 
 def test_likes_are_summed_by_taps_and_engage() -> None:
@@ -95,7 +97,7 @@ def test_buyers_placed_and_payers_paid() -> None:
 def test_events_count_at_their_effective_time_not_their_own() -> None:
     room = new_room()
     for event in (enter("a", s=-500), order("paid", s=-500), like("b", s=-500)):
-        room.fold(event, at(0))
+        fold_one(room, event, at(0))
     bucket = at(0) // 1_000
     assert room.view_tally.counts == room.order_tally.counts == room.paid_tally.counts == {bucket: 1}
     assert room.paid_minor_tallies["CNY"].counts == {bucket: 100}
@@ -114,7 +116,7 @@ def test_what_the_host_says_reaches_ledger_and_terms() -> None:
 
 def test_a_close_holds_from_its_effective_time() -> None:
     room = new_room()
-    room.fold(closed(s=-500), at(3))
+    fold_one(room, closed(s=-500), at(3))
     assert room.terms["s1"].closed_at_ms == at(3)
 
 
@@ -137,9 +139,9 @@ def test_a_close_holds_from_its_effective_time() -> None:
 )
 def test_an_event_folded_twice_is_once(event: RoomEvent) -> None:
     once, twice = new_room(), new_room()
-    assert once.fold(event, at(0)) is Outcome.APPLIED
-    assert twice.fold(event, at(0)) is Outcome.APPLIED
-    assert twice.fold(event, at(9)) is Outcome.DUPLICATE
+    assert fold_one(once, event, at(0)) is Outcome.APPLIED
+    assert fold_one(twice, event, at(0)) is Outcome.APPLIED
+    assert fold_one(twice, event, at(9)) is Outcome.DUPLICATE
     for name in ("likes", "comments", "cart_adds", "views", "orders_placed", "orders_paid", "money"):
         assert getattr(once, name) == getattr(twice, name)
     assert once.ids.new == twice.ids.new
@@ -152,7 +154,7 @@ def test_an_event_folded_twice_is_once(event: RoomEvent) -> None:
 def test_a_remembered_id_is_a_duplicate_whatever_it_says() -> None:
     room = new_room()
     fold_at_own_time(room, like(event_id="e"))
-    assert room.fold(order("paid", event_id="e"), at(0)) is Outcome.DUPLICATE
+    assert fold_one(room, order("paid", event_id="e"), at(0)) is Outcome.DUPLICATE
     assert room.orders == {}
 
 
@@ -210,5 +212,5 @@ def test_unpaid_orders_of_guests_make_no_suspect_and_reach_no_limit() -> None:
         fold_at_own_time(room, opened(100, limit=1), *(order("placed", f"o{n}", user="0") for n in range(10)))
         ledger = room.ledgers["s1", "k1"]
         assert (ledger.held, ledger.suspect_held, ledger.over_limit) == (10, suspects, over)
-        room.expire_hold("o1", room.orders["o1"].hold_until_ms)
+        expire_hold(room, "o1", room.orders["o1"].hold_until_ms)
         assert room.ledgers["s1", "k1"].held == 9

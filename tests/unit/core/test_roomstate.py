@@ -6,9 +6,11 @@ import msgspec
 import pytest
 
 from stream.core import roomstate
+from stream.core.audiences import VIEWERS
 from stream.core.changelog import BLOCK_MEMBERS, ENTRY_ITEMS, CorruptCheckpointError, unframe
+from stream.core.folds import fold_one
 from stream.core.memory import Shared
-from stream.core.rates import VIEWERS
+from stream.core.orders import expire_hold
 from stream.core.rules import Rules
 from stream.core.snapshot import Moment, overlay_of
 from tests.support.events import (
@@ -107,7 +109,7 @@ def full_room(rules: Rules | None = None) -> Room:
         like("u2", 44),
     )
     room.shared.clock_ms = at(65)
-    assert room.expire_hold("o4", at(60))
+    assert expire_hold(room, "o4", at(60))
     document(room)  # its urgency has been looked at
     room.rev, room.last_append_ms = 17, at(6)
     return room
@@ -342,7 +344,7 @@ def test_windows_that_did_not_change_write_nothing() -> None:
 @pytest.mark.parametrize("event", [enter(), like(), order("placed"), order("paid", currency="EUR")])
 def test_windows_that_changed_are_written_once(event: RoomEvent) -> None:
     room = new_room()
-    room.fold(event, at(0))
+    fold_one(room, event, at(0))
     assert len(list(roomstate.window_entries(room))) == 1
     assert list(roomstate.window_entries(room)) == []
 
@@ -352,7 +354,7 @@ def test_a_tally_alone_that_changed_is_written() -> None:
     room = new_room()
     fold_at_own_time(room, order("placed"))
     list(roomstate.window_entries(room))
-    room.expire_hold("o1", at(60))
+    expire_hold(room, "o1", at(60))
     (entry,) = roomstate.window_entries(room)
     assert entry.tallies[3] == {at(60) // 1_000: -1}
 

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from stream.contract.overlay import FormerRounds
+from stream.core.folds import fold_one
 from stream.core.rounds import begin_round, is_former
 from stream.core.rules import Rules
 from stream.core.stock import OrderState
@@ -115,7 +116,7 @@ def test_an_extension_and_a_close_are_of_the_round_that_goes_on() -> None:
 def test_orders_that_nobody_remembers_are_of_former_rounds() -> None:
     room = new_room(SECOND)
     for event in (opened(9), *sold(3, 1)):
-        room.fold(event, event.event_time_ms)
+        fold_one(room, event, event.event_time_ms)
     ledger = room.ledgers["s1", "k1"]
     del room.orders["o0"]
     ledger.round_from_ms = at(0)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from stream.core.folds import fold_one
+from stream.core.orders import expire_hold
 from stream.core.rules import Rules
 from stream.core.stock import RECENT_BUCKETS, Ledger, OrderState
 from tests.support.events import T0_S, at, line, new_room, opened, order
@@ -79,17 +81,17 @@ def test_every_interleaving_of_statuses_and_of_the_hold_running_out_ends_the_sam
         for step in sequence:
             for _ in range(repeats):
                 if step == "the hold runs out":
-                    room.expire_hold("o1", hold_until_ms)
+                    expire_hold(room, "o1", hold_until_ms)
                 else:
-                    room.fold(order(step, lines=[line(3, amount=250)]), at(0))
+                    fold_one(room, order(step, lines=[line(3, amount=250)]), at(0))
                 assert_balanced(room)
-        room.expire_hold("o1", hold_until_ms)
+        expire_hold(room, "o1", hold_until_ms)
         statuses = tuple(step for step in sequence if step in STATUSES)
         assert end_of(room) == expected_end(statuses), sequence
 
 
 def ledger_of(room: Room) -> Ledger:
-    room.fold(opened(10, limit=2), at(0))
+    fold_one(room, opened(10, limit=2), at(0))
     return room.ledgers["s1", "k1"]
 
 
@@ -104,8 +106,8 @@ def assert_balanced(room: Room) -> None:
 def test_an_order_that_was_only_undone_counts_as_such_and_moves_nothing() -> None:
     room = new_room()
     ledger = ledger_of(room)
-    room.fold(order("cancelled", "o1"), at(0))
-    room.fold(order("refunded", "o2"), at(0))
+    fold_one(room, order("cancelled", "o1"), at(0))
+    fold_one(room, order("refunded", "o2"), at(0))
     assert (room.orders_placed, room.orders_cancelled, room.orders_refunded) == (0, 1, 1)
     assert room.money == {"CNY": [0, 0, 0]}
     assert (ledger.held, ledger.sold, ledger.released, ledger.available) == (0, 0, 0, 10)
@@ -114,29 +116,29 @@ def test_an_order_that_was_only_undone_counts_as_such_and_moves_nothing() -> Non
 def test_a_payment_after_the_hold_ran_out_still_sells() -> None:
     room = new_room()
     ledger = ledger_of(room)
-    room.fold(order("placed", units=4), at(0))
-    assert room.expire_hold("o1", at(HOLD_S))
+    fold_one(room, order("placed", units=4), at(0))
+    assert expire_hold(room, "o1", at(HOLD_S))
     assert (ledger.held, ledger.released) == (0, 4)
-    room.fold(order("paid", units=4), at(HOLD_S + 5))
+    fold_one(room, order("paid", units=4), at(HOLD_S + 5))
     assert (ledger.sold, ledger.released, ledger.available) == (4, 0, 6)
 
 
 def test_a_hold_runs_out_once_and_only_at_its_own_deadline() -> None:
     room = new_room()
     ledger_of(room)
-    room.fold(order("placed"), at(0))
-    assert not room.expire_hold("o1", at(HOLD_S) - 1)
-    assert not room.expire_hold("o2", at(HOLD_S))
-    assert room.expire_hold("o1", at(HOLD_S))
-    assert not room.expire_hold("o1", at(HOLD_S))
+    fold_one(room, order("placed"), at(0))
+    assert not expire_hold(room, "o1", at(HOLD_S) - 1)
+    assert not expire_hold(room, "o2", at(HOLD_S))
+    assert expire_hold(room, "o1", at(HOLD_S))
+    assert not expire_hold(room, "o1", at(HOLD_S))
 
 
 # -- lines -------------------------------------------------------------------------------------------------------------
 def test_the_lines_of_the_first_record_are_the_order_s() -> None:
     room = new_room()
     ledger = ledger_of(room)
-    room.fold(order("placed", lines=[line(2, amount=100)]), at(0))
-    room.fold(order("paid", user="u2", currency="EUR", lines=[line(9, amount=900)]), at(1))
+    fold_one(room, order("placed", lines=[line(2, amount=100)]), at(0))
+    fold_one(room, order("paid", user="u2", currency="EUR", lines=[line(9, amount=900)]), at(1))
     assert (ledger.held, ledger.sold, ledger.users) == (0, 2, {"u1": (0, 2)})
     assert room.money == {"CNY": [100, 100, 100]}
 
@@ -144,7 +146,7 @@ def test_the_lines_of_the_first_record_are_the_order_s() -> None:
 def test_lines_without_a_sale_count_as_money_and_touch_no_stock() -> None:
     room = new_room()
     ledger = ledger_of(room)
-    room.fold(order("placed", lines=[line(2, amount=100), line(5, sale=None, amount=40)]), at(0))
+    fold_one(room, order("placed", lines=[line(2, amount=100), line(5, sale=None, amount=40)]), at(0))
     assert room.money["CNY"] == [140, 0, 0]
     assert ledger.held == 2
     assert list(room.ledgers) == [("s1", "k1")]
@@ -153,7 +155,7 @@ def test_lines_without_a_sale_count_as_money_and_touch_no_stock() -> None:
 def test_lines_of_several_sales_move_each_ledger() -> None:
     room = new_room()
     lines = [line(2), line(3, sku="k2"), line(4, sale="s2")]
-    room.fold(order("placed", lines=lines), at(0))
+    fold_one(room, order("placed", lines=lines), at(0))
     assert {key: ledger.held for key, ledger in room.ledgers.items()} == {
         ("s1", "k1"): 2,
         ("s1", "k2"): 3,
@@ -170,7 +172,7 @@ def test_lines_of_one_sku_of_one_sale_are_one_line() -> None:
 def test_an_order_of_many_lines_is_one_order_bought() -> None:
     room = new_room()
     ledger = ledger_of(room)
-    room.fold(order("paid", lines=[line(1), line(1), line(1)]), at(0))
+    fold_one(room, order("paid", lines=[line(1), line(1), line(1)]), at(0))
     assert ledger.bought_recently(at(0), 300_000) == (3, 1)
 
 

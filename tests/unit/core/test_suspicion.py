@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from stream.core.orders import expire_hold
 from stream.core.rules import Rules
 from stream.core.stock import OrderState
 from stream.core.suspicion import SUSPICION_RULES, moves_of_session, note_move, was_placed_in
@@ -70,7 +71,7 @@ def test_holds_that_run_out_are_no_longer_counted_and_the_next_order_is_suspecte
     room = folded(*placed(5))
     for number in range(5):
         order_id = f"u1-{number}"
-        assert room.expire_hold(order_id, room.orders[order_id].hold_until_ms)
+        assert expire_hold(room, order_id, room.orders[order_id].hold_until_ms)
     assert suspected(room) == {}
     fold_at_own_time(room, order("placed", "more", "u1", 3, s=250))
     assert suspected(room) == {"unpaid_burst": (1, 3)}

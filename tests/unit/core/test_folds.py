@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stream.core import roomstate
+from stream.core.batch import Batch
 from stream.core.conflicts import Outcome
-from stream.core.crowd import Crowd, fold_crowd
+from stream.core.folds import fold_many, fold_one
 from stream.core.ids import ANY_TOPIC
 from stream.core.rules import Rules
 from stream.core.time import BUCKET_MS
@@ -64,7 +65,7 @@ MAKERS: dict[int, list[Any]] = {
 }
 
 
-def random_crowd(topic_index: int, random: Random, people: int) -> list[RoomEvent]:
+def random_batch(topic_index: int, random: Random, people: int) -> list[RoomEvent]:
     """Events of one topic, some of them late, by people who come again; some are delivered twice."""
     made: list[RoomEvent] = []
     for _ in range(random.randrange(4, 60)):
@@ -113,7 +114,7 @@ def figures(room: Room) -> list[Any]:
 def fold_together(room: Room, topic_index: int, events: Sequence[RoomEvent]) -> int | None:
     """How many were no duplicates; None when they have to be folded one at a time."""
     times = [event.event_time_ms for event in events]
-    folded = fold_crowd(room, topic_index, Crowd(events, times, [each // BUCKET_MS for each in times]))
+    folded = fold_many(room, topic_index, Batch(events, times, [each // BUCKET_MS for each in times]))
     if folded is None:
         return None
     assert [event.event_time_ms for event in folded.events] == folded.at_ms
@@ -122,7 +123,7 @@ def fold_together(room: Room, topic_index: int, events: Sequence[RoomEvent]) -> 
 
 def fold_apart(room: Room, events: Sequence[RoomEvent]) -> int:
     """How many were no duplicates."""
-    return sum(room.fold(event, event.event_time_ms) is Outcome.APPLIED for event in events)
+    return sum(fold_one(room, event, event.event_time_ms) is Outcome.APPLIED for event in events)
 
 
 @pytest.mark.parametrize("rules", [Rules(), FEW], ids=["exact", "sampled"])
@@ -145,10 +146,10 @@ def test_many_at_once_are_one_at_a_time(seed: int, topic_index: int, rules: Rule
     for second in (0, 3, 8, 70):
         for room in (together, apart):
             room.advance(at(second))
-        crowd = random_crowd(topic_index, random, people=40)
-        crowd += random.sample(delivered, min(2, len(delivered)))  # of another crowd
-        delivered += crowd
-        assert fold_together(together, topic_index, crowd) == fold_apart(apart, crowd)
+        batch = random_batch(topic_index, random, people=40)
+        batch += random.sample(delivered, min(2, len(delivered)))  # of another batch
+        delivered += batch
+        assert fold_together(together, topic_index, batch) == fold_apart(apart, batch)
         assert figures(together) == figures(apart)
         assert saved(together, windows_together) == saved(apart, windows_apart)
 
@@ -160,7 +161,7 @@ def test_known_ones_and_repetitions_among_them_are_left_out() -> None:
     assert fold_together(room, LIKES, [new, known, new, other]) == 2
     assert room.likes == 1 + 5 + 1
     assert len(room.ids.new[ANY_TOPIC]) == 3
-    assert room.fold(new, new.event_time_ms) is Outcome.DUPLICATE
+    assert fold_one(room, new, new.event_time_ms) is Outcome.DUPLICATE
 
 
 def test_of_nothing_but_duplicates_nothing_is_folded() -> None:
