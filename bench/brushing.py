@@ -24,7 +24,8 @@ import msgspec
 from bench.brushing_attacks import DEVELOPMENT, Fakes, Target
 from bench.brushing_held_out import HELD_OUT
 from bench.claims import DATA, Case
-from stream.contract.events import INPUT_TOPICS, TOPIC_NAMES
+from stream.contract.catalogue import topic_index_of
+from stream.contract.events import TOPIC_NAMES
 from stream.core.partition import PartitionFold
 from stream.core.standing import STANDINGS
 from stream.settings import load_settings
@@ -45,7 +46,6 @@ HOSTS = {
 }
 SEEDS = {"brushing": (1, 2, 3, 4), "snap-up": (1,)}
 HONEST = (("brushing", 1.0), ("snap-up", 1.0))
-_TOPIC_OF = {kind: index for index, (_, kinds) in enumerate(INPUT_TOPICS) for kind in kinds}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -99,7 +99,7 @@ def attacked(show: list[Sent], target: Target, fakes: Fakes) -> list[Sent]:
     more = []
     for event in fakes.events:
         dated = msgspec.structs.replace(event, event_time_ms=T0_MS + event.event_time_ms)
-        more.append((event.event_time_ms + LATENCY_MS, _TOPIC_OF[type(event)], key, _encode(dated)))
+        more.append((event.event_time_ms + LATENCY_MS, topic_index_of(type(event)), key, _encode(dated)))
     return sorted([*show, *more], key=lambda sent: sent[0])
 
 

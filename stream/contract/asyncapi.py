@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stream.contract import cloudevents
-from stream.contract.events import ID_PATTERN, INPUT_TOPICS, MAX_ID_CHARS, MAX_RECORD_BYTES
+from stream.contract.catalogue import BUILT_IN, Catalogue, type_name
+from stream.contract.events import ID_PATTERN, MAX_ID_CHARS, MAX_RECORD_BYTES
 from stream.contract.refusal import Reason
 from stream.contract.schema import (
     CLAIM_SCHEMA_FILE,
@@ -20,8 +21,12 @@ from stream.contract.schema import (
     OVERLAY_SCHEMA_FILE,
     event_schema,
     event_schema_file,
-    type_name,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stream.contract.events import Event
 
 ASYNCAPI_FILE = "asyncapi.yaml"
 KAFKA_BINDING = "0.5.0"
@@ -39,8 +44,8 @@ _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
 _NOT_PLAIN = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
-def document() -> Node:
-    """The whole document."""
+def document(catalogue: Catalogue = BUILT_IN) -> Node:
+    """The whole document, with the kinds of a catalogue."""
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -55,7 +60,7 @@ def document() -> Node:
         },
         "defaultContentType": "application/json",
         "channels": {
-            **{topic: _input_channel(topic) for topic, _ in INPUT_TOPICS},
+            **{topic: _input_channel(topic, kinds) for topic, kinds in catalogue.topics},
             "dead-letters": _channel(
                 "dead-letters",
                 "Records that break the contract, whole, with the reason. Same partition number.",
@@ -72,14 +77,14 @@ def document() -> Node:
             ),
         },
         "operations": {
-            **{f"receive_{_identifier(topic)}": _operation("receive", topic) for topic, _ in INPUT_TOPICS},
+            **{f"receive_{_identifier(topic)}": _operation("receive", topic) for topic, _ in catalogue.topics},
             "send_dead_letters": _operation("send", "dead-letters"),
             "send_signals": _operation("send", "signals"),
             "send_claims": _operation("send", "claims"),
         },
         "components": {
             "messages": {
-                **{type_name(kind): _event_message(type_name(kind)) for _, kinds in INPUT_TOPICS for kind in kinds},
+                **{name: _event_message(name, catalogue) for name in catalogue.types},
                 "dead_letter": _dead_letter_message(),
                 "overlay": _overlay_message(),
                 "claim": _claim_message(),
@@ -90,8 +95,7 @@ def document() -> Node:
     }
 
 
-def _input_channel(topic: str) -> Node:
-    kinds = dict(INPUT_TOPICS)[topic]
+def _input_channel(topic: str, kinds: Sequence[type[Event]]) -> Node:
     names = [type_name(kind) for kind in kinds]
     return _channel(topic, f"Events of type {', '.join(names)}.", names)
 
@@ -110,8 +114,8 @@ def _operation(action: str, topic: str) -> Node:
     return {"action": action, "channel": {"$ref": f"#/channels/{topic}"}}
 
 
-def _event_message(name: str) -> Node:
-    schema = event_schema(name)
+def _event_message(name: str, catalogue: Catalogue) -> Node:
+    schema = event_schema(name, catalogue=catalogue)
     return {
         "name": name,
         "title": schema["title"],

@@ -9,6 +9,7 @@ machinery, no fault of the record, and must not become a dead letter.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from operator import attrgetter, sub
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -16,15 +17,14 @@ import msgspec
 from msgspec import Struct
 
 from stream.contract import cloudevents
+from stream.contract.catalogue import BUILT_IN, Catalogue
 from stream.contract.events import (
     EDITION,
     FIRST_EDITION,
-    INPUT_TOPICS,
     MAX_AGE_MS,
     MAX_AHEAD_MS,
     MAX_RECORD_BYTES,
     CartRemove,
-    RoomEvent,
 )
 from stream.contract.ids import are_id_chars, id_check, ids_check, pointer_to_bad_id
 from stream.contract.kept import Unreadable, whole_bytes
@@ -35,7 +35,9 @@ from stream.contract.refusal import DeadLetter, Reason, refuse, violation
 from stream.contract.wire import MAX_DEPTH, check_bytes, is_too_deep, is_utf8
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from stream.contract.events import RoomEvent
 
 __all__ = ["DeadLetter", "Decoded", "Decoder", "Limits", "Reason", "Record"]
 
@@ -48,7 +50,6 @@ MAX_KNOWN_ROOMS = 4_096
 
 # Types that came with the second edition of signals: nobody knew them under the first.
 _SECOND_SIGNALS = frozenset((CartRemove,))
-_TOPIC_OF_TYPE = {str(kind.__struct_config__.tag): name for name, kinds in INPUT_TOPICS for kind in kinds}
 
 
 class _Head(Struct):
@@ -57,9 +58,7 @@ class _Head(Struct):
     type: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-# All types, on every topic: a union of one would accept a record without `type`, and a wrong topic has its own reason.
 _headers_of = attrgetter("headers")
-_event_of = msgspec.json.Decoder(RoomEvent).decode
 _head_of = msgspec.json.Decoder(_Head).decode
 _str_of = msgspec.json.Decoder(str).decode
 
@@ -110,7 +109,8 @@ class Limits(Struct, frozen=True):
     """The limits of the contract; other values are for recordings that never heard of it.
 
     `edition`: of the contract; an older one reads what was written under it as it was read then. `signals_edition`:
-    under an older one there were fewer types. `partition` and `partitions`: where the records lie, and among how many;
+    under an older one there were fewer types. `mechanics`: whose kinds are known; None: all of the catalogue's.
+    `partition` and `partitions`: where the records lie, and among how many;
     0 of them: whether a key belongs there is not asked.
     """
 
@@ -121,15 +121,21 @@ class Limits(Struct, frozen=True):
     signals_edition: int = SIGNALS_EDITION
     partition: int = 0
     partitions: int = 0
+    mechanics: Collection[str] | None = None
 
 
 _CONTRACT_LIMITS = Limits()
 
 
 class Decoder:
-    """Decodes the records of one input topic. All it keeps is which rooms it has seen, and that changes no answer."""
+    """Decodes the records of one input topic. All it keeps is which rooms it has seen, and that changes no answer.
+
+    Events of the mechanics' kinds, on `interactions`, come out under the name of `RoomEvent` too: who asks for their
+    type asks the catalogue.
+    """
 
     __slots__ = (
+        "_event_of",
         "_id_checks",
         "_ids_checks",
         "_looks_at_times",
@@ -140,14 +146,19 @@ class Decoder:
         "_partitions",
         "_rooms",
         "_topic",
-        "_unknown",
+        "_topic_of_type",
     )
 
-    def __init__(self, topic_index: int, limits: Limits = _CONTRACT_LIMITS) -> None:
-        self._topic, kinds = INPUT_TOPICS[topic_index]
+    def __init__(self, topic_index: int, limits: Limits = _CONTRACT_LIMITS, catalogue: Catalogue = BUILT_IN) -> None:
+        if limits.mechanics is not None:
+            catalogue = catalogue.only(limits.mechanics)
+        self._topic, kinds = catalogue.topics[topic_index]
         unknown = _SECOND_SIGNALS.intersection(kinds) if limits.signals_edition <= FIRST_SIGNALS else ()
-        self._unknown = {str(kind.__struct_config__.tag) for kind in unknown}
         kinds = tuple(kind for kind in kinds if kind not in unknown)
+        # All types, on every topic: a union of one would accept a record without `type`, and a wrong topic has its own
+        # reason.
+        self._event_of: Callable[[bytes], RoomEvent] = catalogue.decode  # type: ignore[assignment] # see `Decoder`
+        self._topic_of_type = {name: topic for name, (topic, kind) in catalogue.types.items() if kind not in unknown}
         self._id_checks = {kind: id_check(kind) for kind in kinds}
         self._ids_checks = {kind: ids_check(kind) for kind in kinds}
         self._max_record_bytes = limits.max_record_bytes
@@ -179,7 +190,7 @@ class Decoder:
                 return plain
             value = plain
         try:
-            event: RoomEvent = _event_of(value)
+            event = self._event_of(value)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._refusal(value)
         are_ids = self._id_checks.get(type(event))
@@ -209,7 +220,7 @@ class Decoder:
         """
         values = [record.value for record in records]
         try:
-            events: list[RoomEvent] = [*map(_event_of, values)]  # type: ignore[arg-type] # None raises TypeError
+            events: list[RoomEvent] = [*map(self._event_of, values)]  # type: ignore[arg-type] # None raises TypeError
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):
             return None
         keys, named = [record.key for record in records], [event.room_id for event in events]
@@ -300,7 +311,7 @@ class Decoder:
         if refused := check_bytes(value) or self._check_type(value):
             return refused
         try:
-            event: RoomEvent = _event_of(value)
+            event = self._event_of(value)
         except msgspec.DecodeError as error:
             return violation(str(error))
         return _bad_id(event)
@@ -317,8 +328,8 @@ class Decoder:
             name = _str_of(head.type)
         except msgspec.ValidationError as not_a_string:
             return refuse(Reason.SCHEMA_VIOLATION, str(not_a_string), "/type")
-        topic = _TOPIC_OF_TYPE.get(name)
-        if topic is None or name in self._unknown:
+        topic = self._topic_of_type.get(name)
+        if topic is None:
             return refuse(Reason.UNKNOWN_TYPE, f"no event type is called {name!r}", "/type")
         if topic != self._topic:
             detail = f"events of type {name!r} belong on {topic!r}, not on {self._topic!r}"

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from base64 import b64encode
 from copy import deepcopy
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from stream.contract.catalogue import BUILT_IN, Catalogue, KindExamples
 from stream.contract.events import (
     MAX_AGE_MS,
     MAX_AHEAD_MS,
@@ -27,10 +28,10 @@ from stream.contract.events import (
     MAX_TAPS,
 )
 from stream.contract.refusal import Reason
-from stream.contract.schema import event_types
 from stream.contract.wire import MAX_DEPTH
 
-Json = dict[str, Any]
+if TYPE_CHECKING:
+    from stream.contract.catalogue import Json
 
 NOW_MS = 1_507_636_800_123
 ROOM = "viya-2017"
@@ -39,22 +40,22 @@ _LINES = [
     {"sku_id": "sku-881", "quantity": 2, "amount_minor": 39_800, "sale_id": "coat-drop"},
     {"sku_id": "sku-12", "quantity": 1, "amount_minor": 0},
 ]
-_EVENT = {"event_id": "01JD8Q5W4Z3V9T7KX2M6YB1C0N", "room_id": ROOM, "event_time_ms": NOW_MS}
-_PERSON = {**_EVENT, "user_id": "u-1204118"}
-_SALE = {**_EVENT, "sale_id": "coat-drop"}
-_ROOM = {**_EVENT, "show_id": "viya-2017-10-10"}
-_ORDER = {**_PERSON, "order_id": "o-31544", "status": "placed", "lines": _LINES, "currency": "CNY"}
+EVENT = {"event_id": "01JD8Q5W4Z3V9T7KX2M6YB1C0N", "room_id": ROOM, "event_time_ms": NOW_MS}
+PERSON = {**EVENT, "user_id": "u-1204118"}
+_SALE = {**EVENT, "sale_id": "coat-drop"}
+_ROOM = {**EVENT, "show_id": "viya-2017-10-10"}
+_ORDER = {**PERSON, "order_id": "o-31544", "status": "placed", "lines": _LINES, "currency": "CNY"}
 
 # Every field of every type.
 FULL: dict[str, Json] = {
-    "comment": {**_PERSON, "text": "is there a size M left?"},
-    "like": {**_PERSON, "count": 12},
-    "cart_add": {**_PERSON, "sku_id": "sku-881", "quantity": 1, "sale_id": "coat-drop"},
-    "cart_remove": {**_PERSON, "sku_id": "sku-881", "quantity": 1, "sale_id": "coat-drop"},
+    "comment": {**PERSON, "text": "is there a size M left?"},
+    "like": {**PERSON, "count": 12},
+    "cart_add": {**PERSON, "sku_id": "sku-881", "quantity": 1, "sale_id": "coat-drop"},
+    "cart_remove": {**PERSON, "sku_id": "sku-881", "quantity": 1, "sale_id": "coat-drop"},
     "order": _ORDER,
-    "enter": {**_PERSON, "source": "feed", "session_id": "s-77"},
-    "leave": {**_PERSON, "session_id": "s-77"},
-    "product_click": {**_PERSON, "sku_id": "sku-881", "source": "shelf"},
+    "enter": {**PERSON, "source": "feed", "session_id": "s-77"},
+    "leave": {**PERSON, "session_id": "s-77"},
+    "product_click": {**PERSON, "sku_id": "sku-881", "source": "shelf"},
     "sale_opened": {
         **_SALE,
         "sku_id": "sku-881",
@@ -72,7 +73,7 @@ FULL: dict[str, Json] = {
     "sale_closed": _SALE,
     "room_opened": _ROOM,
     "room_closed": _ROOM,
-    "records_misplaced": {**_EVENT, "topic": "orders", "partition": 2, "offset": 118_204, "count": 5},
+    "records_misplaced": {**EVENT, "topic": "orders", "partition": 2, "offset": 118_204, "count": 5},
 }
 
 _LONG_ID = "Az09._:-" * (MAX_ID_CHARS // 8)
@@ -219,11 +220,23 @@ class Invalid(NamedTuple):
         }
 
 
-def valid() -> dict[str, Json]:
+def of_kind(name: str, catalogue: Catalogue = BUILT_IN) -> KindExamples:
+    """The examples of one kind, by its wire name. Raises KeyError where there is no such kind."""
+    if name in catalogue.examples:
+        return catalogue.examples[name]
+    return KindExamples(FULL[name], _GOOD.get(name, {}), _BAD[name])
+
+
+def full_record(name: str, catalogue: Catalogue = BUILT_IN) -> Json:
+    """A record's value with every field of its kind."""
+    return {"type": name, **of_kind(name, catalogue).full}
+
+
+def valid(catalogue: Catalogue = BUILT_IN) -> dict[str, Json]:
     """File name → a record's value that is read."""
     found: dict[str, Json] = {}
-    for name, (_, kind) in event_types().items():
-        full = {"type": name, **FULL[name]}
+    for name, (_, kind) in catalogue.types.items():
+        full = full_record(name, catalogue)
         required = {"type", *(field.encode_name for field in msgspec.structs.fields(kind) if field.required)}
         least = {key: value for key, value in full.items() if key in required}
         nulls = {key: None for key in full if key not in required}
@@ -231,19 +244,21 @@ def valid() -> dict[str, Json]:
             "full": full,
             "unknown-fields": {**full, "client": {"app": "直播", "build": 91, "flags": [True, None, 0.5]}},
             **({"minimal": least, "nulls": {**full, **nulls}} if nulls else {}),
-            **{case: {**full, **change} for case, change in _GOOD.get(name, {}).items()},
+            **{case: {**full, **change} for case, change in of_kind(name, catalogue).good.items()},
         }
         found |= {f"{name}--{case}.json": record for case, record in cases.items()}
     return found
 
 
-def invalid() -> dict[str, Invalid]:
+def invalid(catalogue: Catalogue = BUILT_IN) -> dict[str, Invalid]:
     """File name → a record that is refused."""
     found: dict[str, Invalid] = {}
-    for name in event_types():
-        cases = _refused_for_any_type(name)
-        cases += [(case, _violation(name, pointer, value)) for case, (pointer, value) in _BAD[name].items()]
-        cases += [(case, _impossible(name, *wrong)) for case, wrong in _IMPOSSIBLE.get(name, {}).items()]
+    for name, (topic, _) in catalogue.types.items():
+        good = full_record(name, catalogue)
+        bad = of_kind(name, catalogue).bad
+        cases = _refused_for_any_type(topic, good)
+        cases += [(case, _violation(topic, good, pointer, value)) for case, (pointer, value) in bad.items()]
+        cases += [(case, _impossible(topic, good, *wrong)) for case, wrong in _IMPOSSIBLE.get(name, {}).items()]
         if name == "comment":
             cases += _refused_otherwise()
         found |= {f"{record.reason}--{name}--{case}.json": record for case, record in cases}
@@ -270,21 +285,20 @@ def cloudevent() -> Json:
     }
 
 
-def _refused_for_any_type(name: str) -> list[tuple[str, Invalid]]:
+def _refused_for_any_type(topic: str, good: Json) -> list[tuple[str, Invalid]]:
     """One for each reason that has nothing to do with the fields of the type."""
-    topic, _ = event_types()[name]
     other = "likes" if topic != "likes" else "comments"
-    good = {"type": name, **FULL[name]}
     value = _encode(good)
     deep = value[:-1] + b',"client":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}"
     padding = MAX_RECORD_BYTES + 1 - len(_encode({**good, "client": ""}))
     time = "/event_time_ms"
+    capitals = _encode({**good, "type": good["type"].upper()})
     return [
         ("cut-off", Invalid(Reason.NOT_JSON, None, topic, value[:-20])),
         ("latin-1", Invalid(Reason.NOT_UTF8, None, topic, value[:-1] + b',"client":"caf\xe9"}')),
         ("one-level-too-many", Invalid(Reason.NESTED_TOO_DEEP, None, topic, deep)),
         ("one-byte-too-many", Invalid(Reason.TOO_LARGE, None, topic, _encode({**good, "client": "x" * padding}))),
-        ("capital-letters", Invalid(Reason.UNKNOWN_TYPE, "/type", topic, _encode({**good, "type": name.upper()}))),
+        ("capital-letters", Invalid(Reason.UNKNOWN_TYPE, "/type", topic, capitals)),
         (f"on-{other}", Invalid(Reason.WRONG_TOPIC, "/type", other, value)),
         ("no-key", Invalid(Reason.KEY_MISMATCH, "/room_id", topic, value, None)),
         ("a-millisecond", Invalid(Reason.AHEAD_OF_CLOCK, time, topic, value, ROOM, NOW_MS - MAX_AHEAD_MS - 1)),
@@ -328,9 +342,8 @@ def _refused_cloudevents() -> list[tuple[str, Invalid]]:
     ]
 
 
-def _violation(name: str, pointer: str, value: Any) -> Invalid:
-    topic, _ = event_types()[name]
-    record: Json = deepcopy({"type": name, **FULL[name]})
+def _violation(topic: str, good: Json, pointer: str, value: Any) -> Invalid:
+    record: Json = deepcopy(good)
     *path, last = pointer[1:].split("/")
     target: Any = record
     for step in path:
@@ -342,9 +355,8 @@ def _violation(name: str, pointer: str, value: Any) -> Invalid:
     return Invalid(Reason.SCHEMA_VIOLATION, pointer, topic, _encode(record), str(record["room_id"]))
 
 
-def _impossible(name: str, field: str, value: int) -> Invalid:
-    topic, _ = event_types()[name]
-    record = _encode({"type": name, **FULL[name], field: value})
+def _impossible(topic: str, good: Json, field: str, value: int) -> Invalid:
+    record = _encode({**good, field: value})
     return Invalid(Reason.IMPOSSIBLE_TIME, f"/{field}", topic, record)
 
 

@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from stream.contract import asyncapi, examples
+from stream.contract.catalogue import BUILT_IN, Catalogue
 from stream.contract.events import PersonEvent
 from stream.contract.schema import (
     CLAIM_SCHEMA_FILE,
@@ -20,7 +21,6 @@ from stream.contract.schema import (
     claims_schema,
     event_schema,
     event_schema_file,
-    event_types,
     overlay_schema,
 )
 
@@ -29,33 +29,36 @@ from stream.contract.schema import (
 _BLOCK = re.compile(r"(?P<begin><!-- (?P<kind>fields|example): (?P<of>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
 
-def schemas() -> dict[str, Schema]:
+def schemas(catalogue: Catalogue = BUILT_IN) -> dict[str, Schema]:
     """The schemas by file name."""
-    full = {name: [{"type": name, **examples.FULL[name]}] for name in event_types()}
-    return {event_schema_file(name): event_schema(name, full[name]) for name in event_types()} | {
-        OVERLAY_SCHEMA_FILE: overlay_schema(),
+    return {
+        event_schema_file(name): event_schema(name, [examples.full_record(name, catalogue)], catalogue)
+        for name in catalogue.types
+    } | {
+        OVERLAY_SCHEMA_FILE: overlay_schema(catalogue),
         CLAIM_SCHEMA_FILE: claim_schema(),
         CLAIMS_SCHEMA_FILE: claims_schema(),
     }
 
 
-def files() -> dict[str, str]:
+def files(catalogue: Catalogue = BUILT_IN) -> dict[str, str]:
     """Every file of `schemas/`: path inside it → text."""
-    documents: dict[str, Any] = dict(schemas())
-    documents |= {f"examples/valid/{name}": record for name, record in examples.valid().items()}
-    documents |= {f"examples/invalid/{name}": record.document() for name, record in examples.invalid().items()}
+    documents: dict[str, Any] = dict(schemas(catalogue))
+    documents |= {f"examples/valid/{name}": record for name, record in examples.valid(catalogue).items()}
+    invalid = examples.invalid(catalogue)
+    documents |= {f"examples/invalid/{name}": record.document() for name, record in invalid.items()}
     documents["examples/cloudevents/order--binary-mode.json"] = examples.cloudevent()
     found = {path: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for path, document in documents.items()}
-    return found | {asyncapi.ASYNCAPI_FILE: asyncapi.to_yaml(asyncapi.document())}
+    return found | {asyncapi.ASYNCAPI_FILE: asyncapi.to_yaml(asyncapi.document(catalogue))}
 
 
-def filled(guide: str) -> str:
+def filled(guide: str, catalogue: Catalogue = BUILT_IN) -> str:
     """The guide with its blocks made anew. A block that asks for what does not exist is a KeyError."""
-    published = files()
+    published = files(catalogue)
 
     def fill(block: re.Match[str]) -> str:
         if block["kind"] == "fields":
-            body = _field_table(block["of"])
+            body = _field_table(block["of"], catalogue)
         else:
             body = f"```json\n{published['examples/' + block['of']]}```\n"
         return block["begin"] + body + block["end"]
@@ -63,11 +66,11 @@ def filled(guide: str) -> str:
     return _BLOCK.sub(fill, guide)
 
 
-def _field_table(of: str) -> str:
+def _field_table(of: str, catalogue: Catalogue) -> str:
     """The fields that all types have; or those that a type has besides; or (`order.lines`) the items of an array."""
     common = {"type", *PersonEvent.__struct_fields__}
     name, _, array = of.partition(".")
-    schema = event_schema("like" if of == "all" else name)
+    schema = event_schema("like" if of == "all" else name, catalogue=catalogue)
     node = schema
     if array:
         node = schema["$defs"][schema["properties"][array]["items"]["$ref"].removeprefix("#/$defs/")]

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
+from stream.contract.catalogue import BUILT_IN, Catalogue
 from stream.contract.claims import CLAIM_SCHEMA, CLAIMS_SCHEMA, KeptClaim, KeptRoom
-from stream.contract.events import ID_PATTERN, INPUT_TOPICS, MAX_ID_CHARS, Event
+from stream.contract.events import ID_PATTERN, MAX_ID_CHARS
 from stream.contract.overlay import SCHEMA, Overlay
 
 MAJOR_VERSION = 1
@@ -32,16 +33,6 @@ _ID: Schema = {
 }
 
 
-def type_name(kind: type[Event]) -> str:
-    """The wire name of an event type: what stands in `type`."""
-    return str(kind.__struct_config__.tag)
-
-
-def event_types() -> dict[str, tuple[str, type[Event]]]:
-    """Every event type by its wire name, with the topic it belongs on, in the order of the topics."""
-    return {type_name(kind): (topic, kind) for topic, kinds in INPUT_TOPICS for kind in kinds}
-
-
 def event_schema_file(name: str) -> str:
     """Where the schema of an event type is kept, inside `schemas/`."""
     return f"{name}.v{MAJOR_VERSION}.schema.json"
@@ -54,9 +45,9 @@ CLAIMS_SCHEMA_FILE = f"claims.v{MAJOR_VERSION}.schema.json"
 WRITTEN = (OVERLAY_SCHEMA_FILE, CLAIM_SCHEMA_FILE, CLAIMS_SCHEMA_FILE)
 
 
-def event_schema(name: str, examples: list[Any] | None = None) -> Schema:
+def event_schema(name: str, examples: list[Any] | None = None, catalogue: Catalogue = BUILT_IN) -> Schema:
     """The schema of one event type. Fields that it does not know are allowed, and ignored."""
-    topic, kind = event_types()[name]
+    topic, kind = catalogue.types[name]
     schema = _self_contained(kind, f"urn:snapup:event:{name}:v{MAJOR_VERSION}", name)
     schema["description"] += f" Topic: {topic}; key: room_id."
     if examples:
@@ -64,9 +55,25 @@ def event_schema(name: str, examples: list[Any] | None = None) -> Schema:
     return schema
 
 
-def overlay_schema() -> Schema:
-    """The schema of the overlay document. Readers must ignore fields and words that they do not know."""
-    return _written(Overlay, "overlay", SCHEMA)
+def overlay_schema(catalogue: Catalogue = BUILT_IN) -> Schema:
+    """The schema of the overlay document. Readers must ignore fields and words that they do not know.
+
+    A mechanic's section stands behind the built-in fields, under the mechanic's name; no section is required.
+    """
+    kind: type = Overlay
+    if catalogue.mechanics:
+        sections = [(forms.name, forms.section | None, None) for forms in catalogue.mechanics]
+        kind = msgspec.defstruct("Overlay", sections, bases=(Overlay,), namespace={"__doc__": Overlay.__doc__})
+    schema = _written(kind, "overlay", SCHEMA)
+    for forms in catalogue.mechanics:
+        schema["properties"][forms.name] = _section(schema["properties"][forms.name])
+    return schema
+
+
+def _section(field: Schema) -> Schema:
+    """A section that is there or left out, and never null."""
+    (section,) = (option for option in field["anyOf"] if option != {"type": "null"})
+    return dict(section)
 
 
 def claim_schema() -> Schema:

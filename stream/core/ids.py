@@ -13,7 +13,8 @@ from __future__ import annotations
 from itertools import compress, islice
 from typing import TYPE_CHECKING
 
-from stream.contract.events import INPUT_TOPICS, TOPIC_NAMES
+from stream.contract.catalogue import topic_index_of
+from stream.contract.events import TOPIC_NAMES, Event
 from stream.core.changelog import ENTRY_ITEMS, IdsEntry, pieces
 from stream.core.growth import grown
 
@@ -27,8 +28,25 @@ Ids = set[str] | frozenset[str]
 # Where ids lie whose topic does not matter, or is not known; those of the topics follow, in the contract's order.
 ANY_TOPIC = 0
 _PLACES = 1 + len(TOPIC_NAMES)
-_PLACE_OF = {kind: 1 + index for index, (_, kinds) in enumerate(INPUT_TOPICS) for kind in kinds}
-_ANY_PLACE_OF = dict.fromkeys(_PLACE_OF, ANY_TOPIC)
+
+
+class _Places(dict[type[Event], int]):
+    """Where ids of each kind of event lie; a kind that is met first is asked for."""
+
+    def __missing__(self, kind: type[Event]) -> int:
+        place = self[kind] = 1 + topic_index_of(kind)
+        return place
+
+
+class _OnePlace(dict[type[Event], int]):
+    """The older rule: one place for all."""
+
+    def __missing__(self, kind: type[Event]) -> int:
+        self[kind] = ANY_TOPIC
+        return ANY_TOPIC
+
+
+_PLACE_OF, _ANY_PLACE_OF = _Places(), _OnePlace()
 _ORDERS = 1 + TOPIC_NAMES.index("orders")
 # In most rooms most topics are silent.
 _NONE: Ids = frozenset()

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stream.contract.events import INPUT_TOPICS, Event
+from stream.contract.catalogue import topic_of
+from stream.contract.events import TOPIC_NAMES, Event
 from stream.shows.delivery import LATENCY_MS
 from stream.shows.show import Delivery, Expected
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 REPEATED_EACH = 250
 REPEATED_AFTER_MS = 300
 
-_TOPIC_OF = {kind: name for name, kinds in INPUT_TOPICS for kind in kinds}
 _encode = msgspec.json.Encoder().encode
 _new = tuple.__new__  # a named tuple's own constructor costs as much as the rest of a record
 _by_send_ms = itemgetter(0)
@@ -41,7 +41,7 @@ class Template:
     __slots__ = ("event_id", "key", "topic", "value")
 
     def __init__(self, event: Event) -> None:
-        self.topic = _TOPIC_OF[type(event)]
+        self.topic = topic_of(type(event))
         self.key = event.room_id.encode()
         self.event_id = event.event_id
         said = b'"event_time_ms":%d,' % event.event_time_ms
@@ -53,7 +53,7 @@ class Second:
 
     def __init__(self, t0_ms: int) -> None:
         self._t0_ms = t0_ms
-        self._counts = dict.fromkeys((name for name, _ in INPUT_TOPICS), 0)
+        self._counts = dict.fromkeys(TOPIC_NAMES, 0)
         self._records: list[Delivery] = []
 
     def add(self, template: Template, number: int, at_ms: int, *ids: int) -> None:

@@ -14,7 +14,8 @@ from zlib import crc32
 import msgspec
 from msgspec import Struct, structs
 
-from stream.contract.events import INPUT_TOPICS, Event, SaleExtended, SaleOpened, SaleRestocked
+from stream.contract.catalogue import topic_of
+from stream.contract.events import Event, SaleExtended, SaleOpened, SaleRestocked
 from stream.shows.show import Delivery
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ LATENCY_MS = 20
 # Nothing is disturbed in the last seconds, so that the show ends when it says.
 UNDISTURBED_TAIL_MS = 5_000
 
-_TOPIC_OF = {kind: name for name, kinds in INPUT_TOPICS for kind in kinds}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -137,7 +137,7 @@ def deliver(
 def _delivery(event: Event, send_ms: int, t0_ms: int) -> Delivery:
     dated = _dated(event, t0_ms)
     return Delivery(
-        send_ms, _TOPIC_OF[type(event)], event.room_id.encode(), _encode(dated), event.event_id, dated.event_time_ms
+        send_ms, topic_of(type(event)), event.room_id.encode(), _encode(dated), event.event_id, dated.event_time_ms
     )
 
 

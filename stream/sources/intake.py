@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stream.contract.events import INPUT_TOPICS, TOPIC_NAMES
+from stream.contract.catalogue import topic_index_of
+from stream.contract.events import TOPIC_NAMES
 from stream.contract.recording import RecordedRecord
 from stream.sources.timeline import in_time_order
 
@@ -29,7 +30,6 @@ class SendOrder(StrEnum):
     FILE = "file"
 
 
-_TOPIC_OF = {kind: index for index, (_, kinds) in enumerate(INPUT_TOPICS) for kind in kinds}
 _encoder = msgspec.json.Encoder()
 
 
@@ -43,4 +43,4 @@ def records_of(events: Iterable[Event], room_id: str, order: SendOrder) -> Itera
 
 def _values(events: Iterable[Event]) -> Iterator[TimedValue]:
     for event in events:
-        yield event.event_time_ms, _TOPIC_OF[type(event)], _encoder.encode(event)
+        yield event.event_time_ms, topic_index_of(type(event)), _encoder.encode(event)

@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 
 from stream.commands.schemas import check
 from stream.contract.asyncapi import ASYNCAPI_FILE
+from stream.contract.catalogue import BUILT_IN
 from stream.contract.decode import DeadLetter, Decoder, Reason
 from stream.contract.events import INPUT_TOPICS, TOPIC_NAMES
 from stream.contract.overlay import Overlay
@@ -26,7 +27,6 @@ from stream.contract.schema import (
     OVERLAY_SCHEMA_FILE,
     WRITTEN,
     event_schema_file,
-    event_types,
 )
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
@@ -89,7 +89,7 @@ def test_every_schema_is_a_schema(path: Path) -> None:
 
 def test_there_is_one_schema_for_each_type_and_one_for_the_overlay() -> None:
     there = {path.name for path in SCHEMAS.glob("*.schema.json")}
-    assert there == {event_schema_file(name) for name in event_types()} | {*WRITTEN}
+    assert there == {event_schema_file(name) for name in BUILT_IN.types} | {*WRITTEN}
 
 
 def test_no_pattern_needs_what_only_some_engines_have() -> None:
@@ -109,7 +109,7 @@ def test_a_valid_example_is_read_and_fits_its_schema(path: Path) -> None:
     name = path.name.split("--")[0]
     assert record["type"] == name
     schema_validator(name).validate(record)
-    topic, kind = event_types()[name]
+    topic, kind = BUILT_IN.types[name]
     value = msgspec.json.encode(record)
     event = Decoder(TOPIC_NAMES.index(topic)).decode(value, record["room_id"].encode(), ANY_TIME)
     assert isinstance(event, kind)
@@ -165,11 +165,11 @@ def test_every_type_has_an_example_for_every_reason() -> None:
     of_no_value = {Reason.UNREADABLE_RECORD, Reason.MISPLACED_KEY}
     of_any_type = set(Reason) - REASONS_OF_THE_ROOM - of_no_value - {Reason.IMPOSSIBLE_TIME}
     times = {("impossible_time", name) for name in ("sale_opened", "sale_restocked", "sale_extended")}
-    assert there == times | {(str(reason), name) for reason in of_any_type for name in event_types()}
+    assert there == times | {(str(reason), name) for reason in of_any_type for name in BUILT_IN.types}
 
 
 def test_every_type_has_several_good_examples() -> None:
-    for name in event_types():
+    for name in BUILT_IN.types:
         assert len([path for path in VALID if path.name.startswith(f"{name}--")]) >= 2
 
 
@@ -302,7 +302,7 @@ def test_every_channel_has_one_operation_seen_from_our_side() -> None:
 
 def test_every_message_has_a_payload_and_every_keyed_one_the_room_as_its_key() -> None:
     messages = asyncapi()["components"]["messages"]
-    assert set(messages) == {*event_types(), "dead_letter", "overlay", "claim", "claims"}
+    assert set(messages) == {*BUILT_IN.types, "dead_letter", "overlay", "claim", "claims"}
     for name, message in messages.items():
         key = message["bindings"]["kafka"]["key"]
         if name == "dead_letter":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 import pytest
 
-from stream.contract import decode
+from stream.contract.catalogue import BUILT_IN
 from stream.contract.events import INPUT_TOPICS, TOPIC_NAMES, RoomClosed, RoomOpened
 from stream.core import lifecycle, partition, roomstate
 from stream.core import room as room_module
@@ -85,7 +85,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """The code of a version to come."""
     topics = (*INPUT_TOPICS, *((name, (RoomOpened, RoomClosed)) for name in MORE))
     names = tuple(name for name, _ in topics)
-    monkeypatch.setattr(decode, "INPUT_TOPICS", topics)
+    monkeypatch.setattr(BUILT_IN, "topics", topics)
     for module in (room_module, roomstate):
         monkeypatch.setattr(module, "TOPIC_NAMES", names)
     monkeypatch.setattr(room_module, "AUDIENCES", (*AUDIENCES, "givers"))

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from stream.contract.catalogue import BUILT_IN
 from stream.contract.events import INPUT_TOPICS
 from stream.contract.overlay import Overlay, room_key
 from stream.contract.refusal import REASONS_OF_THE_ROOM, Reason
-from stream.contract.schema import event_types
 from stream.core import roomstate
 from stream.core.changelog import frame
 from stream.core.journal import decode_segment
@@ -170,7 +170,7 @@ def test_the_recordings_hold_everything_that_a_worker_wrote_then() -> None:
     assert said.keys() >= {"warming", "brisk", "last_call", "held back units", *reasons}
     values = [record.value for records in recording("every_kind").inputs for record in records if record.value]
     types = {match[1].decode() for value in values if (match := TYPE.match(value))}
-    known = {name for name, (topic, _) in event_types().items() if f"live.{topic}" in recording("rush").topics}
+    known = {name for name, (topic, _) in BUILT_IN.types.items() if f"live.{topic}" in recording("rush").topics}
     assert types >= known - {"cart_remove"}  # which came later
 
 

@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stream.contract import examples
+from stream.contract.catalogue import BUILT_IN
 from stream.contract.decode import DeadLetter, Decoder, Reason
 from stream.contract.events import (
     INPUT_TOPICS,
@@ -23,14 +24,14 @@ from stream.contract.events import (
     RoomEvent,
 )
 from stream.contract.refusal import MAX_DETAIL_CHARS
-from stream.contract.schema import event_schema, event_types
+from stream.contract.schema import event_schema
 from tests.support.rooms import Rec
 from tests.support.schemas import validator
 
 # DECODE_FUZZ=100 looks a hundred times as long: worth it after a change to the decoder or a new msgspec.
 THOROUGH = int(os.environ.get("DECODE_FUZZ", "1"))
 NOW_MS = examples.NOW_MS
-VALIDATORS = {name: validator(event_schema(name)) for name in event_types()}
+VALIDATORS = {name: validator(event_schema(name)) for name in BUILT_IN.types}
 KEY = examples.ROOM.encode()
 GOOD = [msgspec.json.encode(record) for record in examples.valid().values()]
 
@@ -202,7 +203,7 @@ ANYTHING = st.sampled_from([*IDS, *TEXTS, *NUMBERS, *ODD])
 @st.composite
 def near_the_schema(draw: st.DrawFn) -> dict[str, Any]:
     """A full example in which some fields hold something else, or are gone, and unknown ones are added."""
-    name = draw(st.sampled_from(list(event_types())))
+    name = draw(st.sampled_from(list(BUILT_IN.types)))
     record = {"type": name, **msgspec.to_builtins(examples.FULL[name])}
     places = [record, *(line for line in record.get("lines", []))]
     for _ in range(draw(st.integers(0, 3))):
@@ -308,5 +309,5 @@ def home(record: Any) -> tuple[int, bytes | None]:
     if not isinstance(record, dict):
         return 0, None
     kind, room_id = record.get("type"), record.get("room_id")
-    known = event_types().get(kind) if isinstance(kind, str) else None
+    known = BUILT_IN.types.get(kind) if isinstance(kind, str) else None
     return TOPIC_NAMES.index(known[0]) if known else 0, room_id.encode() if isinstance(room_id, str) else None

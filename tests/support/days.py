@@ -7,27 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from stream.contract.catalogue import BUILT_IN
 from stream.contract.recording import RecordedRecord, write_recording
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 T0_MS = 1_795_780_000_000 // 60_000 * 60_000
-TOPIC_OF = {
-    "comment": "comments",
-    "like": "likes",
-    "cart_add": "cart-adds",
-    "order": "orders",
-    "enter": "visits",
-    "leave": "visits",
-    "product_click": "visits",
-    "sale_opened": "sales",
-    "sale_restocked": "sales",
-    "sale_extended": "sales",
-    "sale_closed": "sales",
-    "room_opened": "interactions",
-    "room_closed": "interactions",
-}
+TOPIC_OF = {name: topic for name, (topic, _) in BUILT_IN.types.items()}
 
 
 class Days:

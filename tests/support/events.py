@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from stream.contract.catalogue import topic_index_of
 from stream.contract.events import (
-    INPUT_TOPICS,
     CartAdd,
     CartRemove,
     Comment,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from stream.contract.overlay import Overlay
 
 T0_S = T0_MS // 1_000
-_TOPIC_OF = {kind: index for index, (_, kinds) in enumerate(INPUT_TOPICS) for kind in kinds}
 _numbers = count(1)
 
 
@@ -245,7 +244,7 @@ class Log:
 
     def record(self, event: RoomEvent, append_s: float | None = None) -> tuple[int, Rec]:
         """Append one event to its topic, by default at its own time."""
-        topic = _TOPIC_OF[type(event)]
+        topic = topic_index_of(type(event))
         append_ms = event.event_time_ms if append_s is None else at(append_s)
         record = Rec(msgspec.json.encode(event), event.room_id.encode(), len(self.records[topic]), append_ms)
         self.records[topic].append(record)

@@ -5,13 +5,13 @@ from base64 import b64decode
 
 import msgspec
 
+from stream.contract.catalogue import BUILT_IN
 from stream.contract.examples import Invalid, cloudevent, invalid, valid
 from stream.contract.refusal import Reason
-from stream.contract.schema import event_types
 
 
 def test_the_name_of_an_example_says_what_it_shows() -> None:
-    types = "|".join(event_types())
+    types = "|".join(BUILT_IN.types)
     for name in valid():
         assert re.fullmatch(rf"({types})--[a-z0-9-]+\.json", name)
     for name, record in invalid().items():

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from stream.contract.catalogue import BUILT_IN
 from stream.contract.events import INPUT_TOPICS
-from stream.contract.schema import event_schema, event_types, overlay_schema
+from stream.contract.schema import event_schema, overlay_schema
 
 
 def test_every_type_has_its_topic() -> None:
-    assert {name: topic for name, (topic, _) in event_types().items()} == {
+    assert {name: topic for name, (topic, _) in BUILT_IN.types.items()} == {
         "comment": "comments",
         "like": "likes",
         "cart_add": "cart-adds",
@@ -27,10 +28,10 @@ def test_every_type_has_its_topic() -> None:
         "room_closed": "interactions",
         "records_misplaced": "interactions",
     }
-    assert sum(len(kinds) for _, kinds in INPUT_TOPICS) == len(event_types())
+    assert sum(len(kinds) for _, kinds in INPUT_TOPICS) == len(BUILT_IN.types)
 
 
-@pytest.mark.parametrize("name", event_types())
+@pytest.mark.parametrize("name", BUILT_IN.types)
 def test_every_field_says_what_it_means_and_has_a_bound(name: str) -> None:
     schema = event_schema(name)
     for node in (schema, *(inner for inner in schema["$defs"].values() if "properties" in inner)):
@@ -62,7 +63,7 @@ def test_a_schema_never_says_what_some_validators_do_not_know() -> None:
                 for inner in part.values() if word in {"properties", "$defs"} else [part]:
                     walk(inner)
 
-    for name in event_types():
+    for name in BUILT_IN.types:
         walk(event_schema(name))
     walk(overlay_schema())
 
