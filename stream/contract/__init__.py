@@ -1,1 +1,1 @@
-"""The contract: what goes in, what comes out, and why a record is refused."""
+"""The contract: what the worker reads, what it writes, and why it refuses a record."""

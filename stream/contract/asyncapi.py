@@ -1,7 +1,7 @@
-"""The AsyncAPI 3.0 document: every public topic, who writes it, its key, its messages.
+"""The AsyncAPI 3.0 document: every public topic with its writer, its key and its messages.
 
-Payloads are references to the schema files beside it. The checkpoints and the journal are private to the worker and
-left out: their form may change with any release.
+Payloads are references to the schema files beside the document. Checkpoints and the journal are left out: both are
+private to the worker, and their form may change with any release.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _ROOM_KEY: Node = {
     "maxLength": MAX_ID_CHARS,
 }
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
-# Words that some YAML readers take for something other than text.
+# Words that some YAML readers take for a boolean or null.
 _NOT_PLAIN = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
@@ -128,7 +128,7 @@ def _event_message(name: str, catalogue: Catalogue) -> Node:
 
 
 def _cloudevents_headers(name: str) -> Node:
-    """None is required: without `ce_specversion` the record is bare JSON."""
+    """The optional headers of a CloudEvent. None is required: without `ce_specversion` the record is bare JSON."""
     return {
         "type": "object",
         "description": "Optional: CloudEvents 1.0, binary mode. The body may leave out what the headers say.",
@@ -226,7 +226,7 @@ def _identifier(topic: str) -> str:
 
 
 def to_yaml(node: Any) -> str:
-    """YAML in block style, for what JSON can say in printable text: quoted as in JSON, which YAML reads the same."""
+    """The node as block-style YAML. It covers what JSON says in printable text: strings are quoted as in JSON."""
     return "\n".join(_lines(node)) + "\n"
 
 

@@ -1,8 +1,8 @@
 """The records of `live.claims`: what was claimed of each room and what was withheld, second by second.
 
-For each document in `live.signals` there is one record of the room, behind one record for each claim that changed.
-What did not change is not written again: it stands as it was said last, since the second that the room's record names.
-Shapes and keys only; what is written when is decided in `stream.core.claim_log`, and docs/contract.md says it.
+Each document in `live.signals` has one room record here, after one record for each claim that changed. A claim that
+did not change is not written again: its last record stands, back to the second that the room record names.
+Shapes and keys only: `stream.core.claim_log` decides what is written when, and docs/contract.md describes it.
 """
 
 from __future__ import annotations
@@ -70,10 +70,10 @@ class KeptRoom(Struct, omit_defaults=True):
 
 
 def claim_key(room_id: str, claim: str, sale_id: str | None, sku_id: str | None, second: int) -> bytes:
-    """The Kafka key of one claim in one second: of several records compaction keeps the last."""
+    """The Kafka key of one claim in one second. Compaction keeps the last record of a key."""
     return _encode((room_id, claim, sale_id, sku_id, second))
 
 
 def room_key_of(room_id: str, second: int) -> bytes:
-    """The Kafka key of the record of a room in one second."""
+    """The Kafka key of a room's record in one second."""
     return _encode((room_id, second))

@@ -1,8 +1,8 @@
-"""CloudEvents 1.0 in Kafka's binary mode: its headers carry three of our fields; here they join the body again.
+"""CloudEvents 1.0 in Kafka's binary mode: three of our fields travel in headers, and here they rejoin the body.
 
 `ce_id` is `event_id`, `ce_type` is `type` (bare, or as `snapup.<type>.v1`), `ce_time` is `event_time_ms`. The body may
-repeat them, and must then agree. Every other attribute is ignored, as an unknown field is. Structured mode is refused:
-its records would need a second schema.
+repeat a field and must then agree with the header. Every other attribute is ignored, like an unknown field. Structured
+mode is refused: its records would need a second schema.
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ def type_name(name: str) -> str:
 
 
 def plain_record(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> bytes | DeadLetter:
-    """The record as bare JSON: the body with what its `ce_` headers say; the bytes as they are if it is no CloudEvent.
+    """The record as bare JSON: the body joined with its `ce_` headers, or the same bytes if it is no CloudEvent.
 
-    A content type that is not ours is refused before the body is looked at.
+    A foreign content type is refused before the body is read.
     """
-    # Kafka allows a header without a value; the client's types do not say so. Of a repeated header the last counts.
+    # Kafka allows a header without a value, though the client's types do not say so. Of repeated headers the last
+    # counts.
     said = {name: text for key, text in headers if (name := key.lower()) in _HEADERS and text is not None}
     if not said:
         return value
@@ -60,7 +61,7 @@ def plain_record(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> b
 
 
 def _check_content_type(said: str | None) -> DeadLetter | None:
-    """Refuse what its producer says is no bare JSON event. Without the header, JSON is meant."""
+    """The refusal of a record whose producer declares another format. A record without the header counts as JSON."""
     if said is None:
         return None
     media_type = said.partition(";")[0].strip().lower()
@@ -73,7 +74,7 @@ def _check_content_type(said: str | None) -> DeadLetter | None:
 
 
 def _merged(value: bytes, attributes: dict[str, str]) -> bytes | DeadLetter:
-    """The body with the fields that the headers carry, or the first field that disagrees."""
+    """The body joined with the fields from the headers, or the refusal of the first field that disagrees."""
     try:
         body = _fields_of(value)
     except msgspec.ValidationError as not_an_object:
@@ -90,7 +91,7 @@ def _merged(value: bytes, attributes: dict[str, str]) -> bytes | DeadLetter:
 
 
 def _fields(attributes: dict[str, str]) -> list[tuple[str, str | int | DeadLetter]]:
-    """Our fields, as far as the attributes name them."""
+    """The values of our fields that the attributes name."""
     found: list[tuple[str, str | int | DeadLetter]] = []
     if "ce_type" in attributes:
         found.append(("type", _bare_type(attributes["ce_type"])))
@@ -102,16 +103,16 @@ def _fields(attributes: dict[str, str]) -> list[tuple[str, str | int | DeadLette
 
 
 def _bare_type(name: str) -> str:
-    """`order` of `snapup.order.v1`; any other name as it stands, to be called unknown later."""
+    """`order` for `snapup.order.v1`. Any other name is returned unchanged; a later check calls it unknown."""
     bare = name.removeprefix("snapup.").removesuffix(f".v{MAJOR_VERSION}")
     return bare if name == type_name(bare) else name
 
 
 def _epoch_ms(text: str) -> int | DeadLetter:
-    """Milliseconds of an RFC 3339 time; what is finer is cut off."""
+    """Milliseconds of an RFC 3339 time; finer digits are cut off."""
     if match := _RFC3339.fullmatch(text):
         try:
-            # RFC 3339 lets T and Z be small letters.
+            # RFC 3339 allows small letters for T and Z.
             moment = datetime.fromisoformat((match["second"] + match["offset"]).upper())
         except ValueError:  # a 13th month, a 61st second
             pass

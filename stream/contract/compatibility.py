@@ -1,11 +1,9 @@
 """Whether a schema may replace another within a major version.
 
-The rule of the contract: only optional fields may be added. For events, which others write and we read, limits may
-also become wider: whoever kept the old ones is still right. For the overlay document, which we write and others read,
-they may become narrower, and lists of words may grow, since readers must ignore words that they do not know.
-
-Looks at the keywords that our own schemas use, and objects to any other: a keyword that is not understood here could
-narrow anything.
+The contract's rule: only optional fields may be added. Others write events and we read them: limits of events may
+become wider, since a writer that keeps the old limits is still right. We write the overlay document and others read
+it: its limits may become narrower, and its lists of words may grow, since readers must ignore unknown words.
+The check knows the keywords of our own schemas and objects to any other: an unknown keyword could narrow anything.
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ class Direction(Enum):
 
 
 def incompatibilities(old: Schema, new: Schema, direction: Direction) -> list[str]:
-    """What forbids the new schema within the old one's major version: one sentence each, with the field's place."""
+    """The reasons why `new` may not replace `old` within a major version: one sentence each, with the field's place."""
     return _Comparison(old, new, direction).compare(old, new, "")
 
 
@@ -42,7 +40,7 @@ class _Comparison:
         self._events = direction is Direction.READ_BY_US
 
     def compare(self, old: Schema, new: Schema, at: str) -> list[str]:
-        """Walk both schemas side by side."""
+        """The objections found by walking both schemas side by side."""
         old, new = _resolved(old, self._old_root), _resolved(new, self._new_root)
         where = at or "/"
         if unknown := sorted((old.keys() | new.keys()) - _KNOWN):
@@ -63,13 +61,13 @@ class _Comparison:
         return found
 
     def _compare_bounds(self, old: Schema, new: Schema, where: str) -> list[str]:
-        """A bound may move outwards in what we read, inwards in what we write."""
+        """The objections to bounds: a bound may move outwards in what we read and inwards in what we write."""
         found = []
         for word in (*_LOWER_BOUNDS, *_UPPER_BOUNDS):
             before, after = old.get(word), new.get(word)
             if before == after:
                 continue
-            # A bound that is absent is wider than any.
+            # An absent bound is wider than any bound.
             wider = after is None or (before is not None and (after < before) == (word in _LOWER_BOUNDS))
             if wider != self._events:
                 change = "wider" if wider else "narrower"
@@ -92,7 +90,7 @@ class _Comparison:
             if name not in after:
                 found.append(f"{place}: the field is gone")
             elif name not in before:
-                # What we write ourselves we may always write; readers ignore it.
+                # We may always add a field to what we write: readers ignore it.
                 if name in needed_after and self._events:
                     found.append(f"{place}: the new field is required")
             else:
@@ -102,7 +100,7 @@ class _Comparison:
         return found
 
     def _compare_alternatives(self, old: Schema, new: Schema, at: str) -> list[str]:
-        """Each alternative of the side that binds must have one on the other side that it agrees with."""
+        """The objections to `anyOf`: each alternative of the binding side must agree with one of the other side."""
         befores, afters = old.get("anyOf", [old]), new.get("anyOf", [new])
         if self._events:
             lost = [option for option in befores if all(self.compare(option, other, at) for other in afters)]
@@ -112,7 +110,7 @@ class _Comparison:
 
 
 def _resolved(schema: Schema, root: Schema) -> Schema:
-    """The schema with its reference replaced by what it refers to; what stands beside a reference is talk."""
+    """The schema, or the target of its `$ref`. Keywords beside a reference only describe."""
     reference = schema.get("$ref")
     if reference is None:
         return schema

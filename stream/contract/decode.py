@@ -1,9 +1,9 @@
-"""Stage 1: bytes of a record → an event, or a dead letter that says why not. Total: any bytes have an answer.
+"""Stage 1: bytes of a record → an event, or a dead letter with the reason. Total: any bytes have an answer.
 
-The good record pays for one typed msgspec pass and a few cheap tests. Only a refused one is looked at again, in the
-fixed order of `Reason`, so that the reason given does not depend on where in the record msgspec happened to stop.
+A good record costs one typed msgspec pass and a few cheap tests. Only a refused record is looked at again, in the fixed
+order of `Reason`: the reason then does not depend on where msgspec happened to stop.
 
-One exception is let through: RecursionError when the *caller* has all but used up Python's stack. That is broken
+One exception passes through: RecursionError when the *caller* has all but used up Python's stack. That is broken
 machinery, no fault of the record, and must not become a dead letter.
 """
 
@@ -41,19 +41,19 @@ if TYPE_CHECKING:
 
 __all__ = ["DeadLetter", "Decoded", "Decoder", "Limits", "Reason", "Record"]
 
-# The least a good record holds besides an unknown field that is nested too deep: a `leave` with ids of one character.
-# One level of nesting takes two bytes, so no good record up to this size need be looked at for depth.
+# The size of the smallest good record plus the brackets of MAX_DEPTH levels: the smallest is a `leave` with ids of one
+# character, and a level takes two bytes. No record up to this size can be too deep, so its depth is not tested.
 CANNOT_BE_DEEP_BYTES = 2 * MAX_DEPTH + 72
 
-# Rooms whose key is known to be right. When full it is emptied: a room costs one slower check to be known again.
+# Bound on the rooms whose key has been checked. A full table is emptied: each room then costs one slower check again.
 MAX_KNOWN_ROOMS = 4_096
 
-# Types that came with the second edition of signals: nobody knew them under the first.
+# Types of the second edition of signals: unknown to the first.
 _SECOND_SIGNALS = frozenset((CartRemove,))
 
 
 class _Head(Struct):
-    """What a refused record says of its type."""
+    """The `type` of a refused record."""
 
     type: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
@@ -64,7 +64,7 @@ _str_of = msgspec.json.Decoder(str).decode
 
 
 class Record(Protocol):
-    """What is read of a Kafka record. `timestamp` is the append time in ms (−1: none)."""
+    """The parts of a Kafka record that are read. `timestamp` is the append time in ms (−1: none)."""
 
     @property
     def value(self) -> bytes | None:
@@ -78,22 +78,22 @@ class Record(Protocol):
 
     @property
     def offset(self) -> int:
-        """Place in the log."""
+        """The record's place in the log."""
         ...
 
     @property
     def timestamp(self) -> int:
-        """Append time in ms; −1: none."""
+        """The append time in ms; −1: none."""
         ...
 
     @property
     def headers(self) -> Sequence[tuple[str, bytes | None]]:
-        """Record headers."""
+        """The record's headers."""
         ...
 
 
 class Decoded(NamedTuple):
-    """Good records in columns of equal length, in log order.
+    """Good records as columns of equal length, in log order.
 
     `ahead_ms`: the least and the greatest of event time − append time.
     """
@@ -176,13 +176,13 @@ class Decoder:
         append_time_ms: int,
         headers: Sequence[tuple[str, bytes | None]] = (),
     ) -> RoomEvent | DeadLetter:
-        """One record → its event, or why not.
+        """The event of one record, or the dead letter with the reason for refusing it.
 
         Args:
-            value: the record's value; None is a tombstone, which no input topic has.
-            key: the record's key, which must be the `room_id`.
-            append_time_ms: the record's time; negative when it has none, and then the event's own is not compared.
-            headers: the record's headers; only `content-type` and CloudEvents' are looked at.
+            value: the record's value. None is a tombstone, which no input topic has.
+            key: the record's key, which must equal the `room_id`.
+            append_time_ms: the record's time. If negative, the record has none, and the event's time is not compared.
+            headers: the record's headers. Only `content-type` and the CloudEvents headers are read.
         """
         if value is None or headers or len(value) > self._max_record_bytes:
             plain = self._plain(value, headers)
@@ -197,7 +197,7 @@ class Decoder:
         if (
             are_ids is None
             or (len(value) > CANNOT_BE_DEEP_BYTES and is_too_deep(value))
-            # msgspec does not look at the bytes of what it skips.
+            # msgspec does not check the UTF-8 of fields that it skips.
             or not (value.isascii() or is_utf8(value))
             or not are_ids(event)
         ):
@@ -213,10 +213,10 @@ class Decoder:
         return event
 
     def decode_all(self, records: Sequence[Record]) -> Decoded | None:
-        """Many records at once; None when any of them must be looked at by itself, for `decode` to say why.
+        """The events of many records as columns; None if any record needs a look by itself, which `decode` then gives.
 
-        A quarter of the cost of one at a time: every test but the decoding runs over whole columns. It may only be
-        stricter than `decode`: not one record gets through here that is refused there.
+        Costs a quarter of decoding one at a time: every test but the decoding runs over whole columns. This method may
+        only be stricter than `decode`: no record passes here that `decode` refuses.
         """
         values = [record.value for record in records]
         try:
@@ -225,12 +225,12 @@ class Decoder:
             return None
         keys, named = [record.key for record in records], [event.room_id for event in events]
         room_ids = [*map(self._rooms.get, keys)]
-        if room_ids != named:  # a room not met yet is None, and equals no id
+        if room_ids != named:  # an unknown room is None, which equals no id
             if not self._are_met(keys, named, events):
                 return None
             room_ids = [*map(self._rooms.get, keys)]
             if room_ids != named:
-                return None  # there were too many of them at once
+                return None  # the batch has more rooms than the cache holds
         event_time_ms = [event.event_time_ms for event in events]
         append_time_ms = [record.timestamp for record in records]
         ahead_ms = [*map(sub, event_time_ms, append_time_ms)]
@@ -247,7 +247,7 @@ class Decoder:
         return Decoded(events, room_ids, event_time_ms, append_time_ms, (least_ms, most_ms))  # type: ignore[arg-type]
 
     def _are_well_formed(self, values: Sequence[bytes], events: Sequence[RoomEvent]) -> bool:
-        """Sizes, nesting, UTF-8, types and the characters of ids, of all records."""
+        """Whether sizes, nesting, UTF-8, types and id characters of all records are right."""
         kinds = set(map(type, events))
         for kind in kinds:
             are_ids = self._ids_checks.get(kind)
@@ -259,12 +259,13 @@ class Decoder:
             return False
         if longest > CANNOT_BE_DEEP_BYTES and any(map(is_too_deep, values)):
             return False
-        # A line break between them: the end of one must not be completed by the next.
+        # The line break between values keeps the start of one from completing a character cut off at the end of
+        # another.
         together = b"\n".join(values)
         return together.isascii() or is_utf8(together)
 
     def _plain(self, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> bytes | DeadLetter:
-        """The record as it would be without headers: those of CloudEvents become fields, the others mean nothing."""
+        """The record as bare JSON: CloudEvents headers become fields, other headers are ignored."""
         if isinstance(headers, Unreadable):
             return refuse(Reason.UNREADABLE_RECORD, headers.why)
         if value is None:
@@ -275,14 +276,14 @@ class Decoder:
         return cloudevents.plain_record(value, headers)
 
     def _are_met(self, keys: Sequence[bytes | None], named: Sequence[str], events: Sequence[RoomEvent]) -> bool:
-        """Whether all keys are right, those of rooms that are met now among them."""
+        """Whether all keys are right. Checks the rooms that the cache lacks and adds them."""
         pairs = dict(zip(zip(keys, named, strict=True), events, strict=True))
         return not any(
             self._rooms.get(key) != room_id and self._meet_room(event, key) for (key, room_id), event in pairs.items()
         )
 
     def _meet_room(self, event: RoomEvent, key: bytes | None) -> DeadLetter | None:
-        """Remember that this key is right for this room, or refuse the record."""
+        """The refusal of a wrong key; None if the key is right, which the cache then remembers."""
         if not are_id_chars(event.room_id):
             return _bad_id(event)
         if key != event.room_id.encode():
@@ -317,7 +318,7 @@ class Decoder:
         return _bad_id(event)
 
     def _check_type(self, value: bytes) -> DeadLetter | None:
-        """The first thing wrong with `type`, which decides what else is looked at. Expects JSON."""
+        """The refusal for a wrong `type`, which decides what else is checked. The value must be JSON."""
         try:
             head = _head_of(value)
         except msgspec.ValidationError as not_an_object:
@@ -343,6 +344,6 @@ def _bad_id(event: RoomEvent) -> DeadLetter:
 
 
 def ahead_of_clock(ahead_ms: int) -> DeadLetter:
-    """The refusal of a record whose own time, a producer's word, lies so far ahead of the clock of whoever reads it."""
+    """The refusal of a record whose own time, set by its producer, lies too far ahead of the reader's clock."""
     detail = f"the record's time is {ahead_ms} ms ahead of the clock, the most is {MAX_AHEAD_MS}"
     return refuse(Reason.AHEAD_OF_CLOCK, detail)

@@ -1,8 +1,8 @@
-"""The event types: what live rooms may say. This module is the one source of `schemas/`.
+"""The event types: what live rooms may send. This module is the one source of `schemas/`.
 
 Every event carries `event_id` (the idempotency key), `room_id` (also the Kafka key) and `event_time_ms`
-(UTC epoch milliseconds, the producer's word). Money is an integer in minor units beside an ISO 4217 code.
-Within a major version only optional fields are added; unknown fields are ignored.
+(UTC epoch milliseconds, set by the producer). Money is an integer in minor units beside an ISO 4217 code.
+Within a major version only optional fields are added. Unknown fields are ignored.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ MAX_TAPS = 10_000
 MAX_ORDER_LINES = 100
 MAX_AHEAD_MS = 60_000
 MAX_AGE_MS = 7 * 24 * 3_600_000
-# The times of a sale lie within ten years of the event: seconds, microseconds and "for ever" do not.
+# The times of a sale lie within ten years of the event. This refuses seconds, microseconds and "for ever".
 MAX_SALE_AWAY_MS = 3_653 * 24 * 3_600_000
-# The second edition has the corrections that docs/contract.md lists under "Corrections".
+# The second edition: docs/contract.md lists its corrections under "Corrections".
 FIRST_EDITION = 1
 EDITION = 2
-# JSON numbers are exact up to 2**53; sums of these must stay inside 64 bits.
+# JSON numbers are exact up to 2**53. Sums of them must stay inside 64 bits.
 MAX_SAFE_INTEGER = 2**53 - 1
 # 100 lines of this still fit in MAX_SAFE_INTEGER: 9e13 minor units a line.
 MAX_AMOUNT_MINOR = 90_000_000_000_000
@@ -32,8 +32,8 @@ MAX_OFFERED = 1_000_000_000
 
 MAX_ID_CHARS = 64
 
-# For readers of the schemas (ECMA 262, where `$` is the end). Not a msgspec pattern: Python's `$` matches before a last
-# newline too, and a regex call for each id trebles the cost of a decode. `contract.ids` checks the same characters.
+# For readers of the schemas: in ECMA 262 `$` is the end. Not a msgspec pattern: Python's `$` also matches before a last
+# newline, and a regex call for each id trebles the cost of a decode. `contract.ids` checks the same characters.
 ID_PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
 
 Id = Annotated[
@@ -253,7 +253,7 @@ RoomEvent = (
     | RecordsMisplaced
 )
 
-# Logical topic → the types it carries. The index in this tuple is the topic's place in every checkpoint: append only.
+# Logical topic → the types it carries. A topic's index in this tuple is its place in every checkpoint: append only.
 INPUT_TOPICS: tuple[tuple[str, tuple[type[Event], ...]], ...] = (
     ("comments", (Comment,)),
     ("likes", (Like,)),
@@ -261,7 +261,7 @@ INPUT_TOPICS: tuple[tuple[str, tuple[type[Event], ...]], ...] = (
     ("orders", (Order,)),
     ("visits", (Enter, Leave, ProductClick)),
     ("sales", (SaleOpened, SaleRestocked, SaleExtended, SaleClosed)),
-    # For all types to come: a topic more is a stop of every worker older than it, a type more is none.
+    # All later types belong here: an older worker stops at an unknown topic, but not at an unknown type.
     ("interactions", (RoomOpened, RoomClosed, RecordsMisplaced)),
 )
 TOPIC_NAMES: tuple[str, ...] = tuple(name for name, _ in INPUT_TOPICS)

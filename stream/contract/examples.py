@@ -1,8 +1,8 @@
-"""The examples that are published in `schemas/examples/`: records that are read, and records that are refused.
+"""The published examples in `schemas/examples/`: records that are accepted and records that are refused.
 
-A valid example is the record's value. An invalid one is a whole record (topic, key, append time, headers, value) with
-the reason and the JSON pointer that it must be refused with. Each type has one for each reason, and one for each kind
-of limit that its schema has. Tests hold them against the decoder and against the schemas.
+A valid example is the value of a record. An invalid one is a whole record (topic, key, append time, headers, value)
+with the reason and the JSON pointer of its refusal. Each type has one for each reason, and one for each kind of limit
+in its schema. Tests hold the examples against the decoder and against the schemas.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _SALE = {**EVENT, "sale_id": "coat-drop"}
 _ROOM = {**EVENT, "show_id": "viya-2017-10-10"}
 _ORDER = {**PERSON, "order_id": "o-31544", "status": "placed", "lines": _LINES, "currency": "CNY"}
 
-# Every field of every type.
+# An example of each type with every field.
 FULL: dict[str, Json] = {
     "comment": {**PERSON, "text": "is there a size M left?"},
     "like": {**PERSON, "count": 12},
@@ -79,7 +79,7 @@ FULL: dict[str, Json] = {
 _LONG_ID = "Az09._:-" * (MAX_ID_CHARS // 8)
 _LONGEST_LINE = {"sku_id": "s", "quantity": MAX_QUANTITY, "amount_minor": MAX_AMOUNT_MINOR}
 
-# What else is worth showing as good: type → case → the fields that differ from the full example.
+# Further good examples: type → case → the fields that differ from the full example.
 _GOOD: dict[str, dict[str, Json]] = {
     "comment": {
         "unicode": {"text": "这件外套还有 M 码吗?\N{SMILING FACE WITH HEART-SHAPED EYES} e\N{COMBINING ACUTE ACCENT}"},
@@ -105,7 +105,7 @@ _GOOD: dict[str, dict[str, Json]] = {
     "sale_closed": {"one-sku": {"sku_id": "sku-881"}},
 }
 
-# What breaks the schema: type → case → (pointer, value); the value ABSENT removes the field.
+# Breaches of the schema: type → case → (pointer, value). The value ABSENT removes the field.
 ABSENT = object()
 _BAD: dict[str, dict[str, tuple[str, Any]]] = {
     "comment": {
@@ -182,7 +182,7 @@ _BAD: dict[str, dict[str, tuple[str, Any]]] = {
 }
 
 
-# Times of a sale that cannot be: type → case → (field, value).
+# Impossible times of a sale: type → case → (field, value).
 _IMPOSSIBLE: dict[str, dict[str, tuple[str, int]]] = {
     "sale_opened": {
         "end-in-seconds": ("ends_at_ms", (NOW_MS + 360_000) // 1_000),
@@ -197,7 +197,7 @@ _IMPOSSIBLE: dict[str, dict[str, tuple[str, int]]] = {
 
 
 class Invalid(NamedTuple):
-    """A record that must be refused, and as what."""
+    """A record that must be refused, with the reason and pointer of its refusal."""
 
     reason: Reason
     pointer: str | None
@@ -208,7 +208,7 @@ class Invalid(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
     def document(self) -> Json:
-        """As published: the value as JSON when its compact form is these bytes, else in base64."""
+        """The published form: the value as JSON if its compact form is these bytes, else in base64."""
         return {
             "reason": str(self.reason),
             "pointer": self.pointer,
@@ -233,7 +233,7 @@ def full_record(name: str, catalogue: Catalogue = BUILT_IN) -> Json:
 
 
 def valid(catalogue: Catalogue = BUILT_IN) -> dict[str, Json]:
-    """File name → a record's value that is read."""
+    """File name → the value of a good record."""
     found: dict[str, Json] = {}
     for name, (_, kind) in catalogue.types.items():
         full = full_record(name, catalogue)
@@ -251,7 +251,7 @@ def valid(catalogue: Catalogue = BUILT_IN) -> dict[str, Json]:
 
 
 def invalid(catalogue: Catalogue = BUILT_IN) -> dict[str, Invalid]:
-    """File name → a record that is refused."""
+    """File name → a record that must be refused."""
     found: dict[str, Invalid] = {}
     for name, (topic, _) in catalogue.types.items():
         good = full_record(name, catalogue)
@@ -266,7 +266,7 @@ def invalid(catalogue: Catalogue = BUILT_IN) -> dict[str, Invalid]:
 
 
 def cloudevent() -> Json:
-    """A good record in CloudEvents' binary mode: the three fields that stand in headers are left out of the body."""
+    """A good record in CloudEvents' binary mode: its body lacks the three fields that its headers carry."""
     in_headers = ("type", "event_id", "event_time_ms")
     order = {"type": "order", **FULL["order"]}
     return {
@@ -286,7 +286,7 @@ def cloudevent() -> Json:
 
 
 def _refused_for_any_type(topic: str, good: Json) -> list[tuple[str, Invalid]]:
-    """One for each reason that has nothing to do with the fields of the type."""
+    """One record for each reason that does not depend on the type's own fields."""
     other = "likes" if topic != "likes" else "comments"
     value = _encode(good)
     deep = value[:-1] + b',"client":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}"
@@ -307,7 +307,7 @@ def _refused_for_any_type(topic: str, good: Json) -> list[tuple[str, Invalid]]:
 
 
 def _refused_otherwise() -> list[tuple[str, Invalid]]:
-    """More ways to meet those reasons, shown on one type."""
+    """Further cases of those reasons, shown on one type."""
     topic, value = "comments", _encode({"type": "comment", **FULL["comment"]})
     root = Invalid(Reason.SCHEMA_VIOLATION, "", topic, b"[]")
     return [

@@ -1,7 +1,7 @@
 """The characters of ids, checked for all ids of an event at once.
 
 A regular expression for each id, as msgspec would apply it, trebles the cost of a decode. Instead the ids of an event
-are joined and run through one byte table. Their lengths are msgspec's business.
+are joined and run through one byte table. msgspec checks their lengths.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 ID_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-"
 
-# A letter for each byte that may stand in an id, NUL for every other: then `isalpha` is the question.
+# A letter for each byte that an id may contain and NUL for every other: `isalpha` then answers for the whole id.
 _LETTER_IF_ALLOWED = bytes(ord("a") if byte in ID_CHARS.encode() else 0 for byte in range(256))
 
 
 def is_id(text: str) -> bool:
-    """Whether this is an id as the contract has it."""
+    """Whether the text is a valid id of the contract."""
     return len(text) <= MAX_ID_CHARS and are_id_chars(text)
 
 
 def are_id_chars(text: str) -> bool:
-    """Whether there are characters, and each may stand in an id. Lone surrogates raise: msgspec lets none in."""
+    """Whether the text is not empty and holds only id characters. Lone surrogates raise: msgspec never lets one in."""
     return text.encode().translate(_LETTER_IF_ALLOWED).isalpha()
 
 
 def id_check(event_type: type[Event]) -> Callable[[Any], bool]:
-    """Whether all ids of such an event hold allowed characters, as a function; but `room_id`, checked once a room."""
+    """A function: whether all ids of an event have allowed characters, but for `room_id`, checked once a room."""
     ids, nested = _id_fields(event_type)
     ids = tuple(name for name in ids if name != "room_id")
     if ids == ("event_id", "user_id"):
@@ -56,7 +56,7 @@ def id_check(event_type: type[Event]) -> Callable[[Any], bool]:
 
 
 def ids_check(event_type: type[Event]) -> Callable[[Sequence[Any]], bool]:
-    """The check of `id_check` for many events of one type at once: a field of all of them is one column."""
+    """The check of `id_check` for many events of one type at once. Each id field of all events is one column."""
     ids, nested = _id_fields(event_type)
     columns = [attrgetter(name) for name in ids if name != "room_id"]
     items = [(attrgetter(name), attrgetter(*_id_fields(item_type)[0])) for name, item_type in nested]
@@ -78,12 +78,12 @@ def ids_check(event_type: type[Event]) -> Callable[[Sequence[Any]], bool]:
 
 
 def pointer_to_bad_id(value: Struct) -> str | None:
-    """The JSON pointer of the first id that holds a forbidden character, None when all are well."""
+    """The JSON pointer of the first id with a forbidden character; None if there is none."""
     return next((pointer for pointer, text in _ids_of(value) if not are_id_chars(text)), None)
 
 
 def _are_person_ids(event: Any) -> bool:
-    """The check of comments and likes, which are nearly all events: without a second call."""
+    """The check of comments and likes, which are nearly all events. It saves a second call."""
     return (event.event_id + event.user_id).encode().translate(_LETTER_IF_ALLOWED).isalpha()  # type: ignore[no-any-return]
 
 
@@ -100,7 +100,7 @@ def _ids_of(value: Struct) -> Iterator[tuple[str, str]]:
 
 @cache
 def _id_fields(struct: type[Struct]) -> tuple[tuple[str, ...], tuple[tuple[str, type[Struct]], ...]]:
-    """The fields of a struct that are ids, and those that are arrays of structs, with the struct."""
+    """The struct's id fields, and its fields that are arrays of structs together with those structs."""
     shape = inspect.type_info(struct)
     assert isinstance(shape, inspect.StructType)  # noqa: S101 - ours to guarantee
     ids = tuple(field.encode_name for field in shape.fields if _is_id_type(field.type))
@@ -113,7 +113,7 @@ def _id_fields(struct: type[Struct]) -> tuple[tuple[str, ...], tuple[tuple[str, 
 
 
 def _is_id_type(shape: inspect.Type) -> bool:
-    """Whether a field is an `Id`, or an `Id` that may be null."""
+    """Whether a field is an `Id` or a nullable `Id`."""
     if isinstance(shape, inspect.Metadata) and (shape.extra_json_schema or {}).get("pattern") == ID_PATTERN:
         return True
     bare = _without_metadata(shape)
@@ -121,7 +121,7 @@ def _is_id_type(shape: inspect.Type) -> bool:
 
 
 def _struct_of_items(shape: inspect.Type) -> type[Struct] | None:
-    """The struct that an array holds, None for whatever is no array of structs."""
+    """The struct that an array holds; None for anything else."""
     if isinstance(shape, inspect.VarTupleType) and isinstance(shape.item_type, inspect.StructType):
         return shape.item_type.cls
     return None

@@ -1,7 +1,7 @@
-"""The overlay document: what Redis holds for each room, one JSON string, written whole.
+"""The overlay document: Redis holds one for each room, as one JSON string that is always written whole.
 
-Everything absolute, nothing derived that a reader could get wrong: rates are numerator and denominator, scarcity is a
-list of claims with their evidence. Shapes only; the rules are in `stream.core`.
+Every value is absolute, and nothing is derived that a reader could get wrong: rates are numerator and denominator,
+scarcity is a list of claims with their evidence. Shapes only: the rules are in `stream.core`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 SCHEMA = "snapup.overlay.v1"
-# The rules of forecast, urgency and claims; docs/signals.md says under "Editions" what each changed.
+# Editions of the rules of forecast, urgency and claims. docs/signals.md says under "Editions" what each changed.
 FIRST_SIGNALS = 1
 SIGNALS_EDITION = 2
 
@@ -19,7 +19,7 @@ SIGNALS_EDITION = 2
 def room_key(prefix: str, room_id: str, what: str) -> str:
     """A room's key in Redis: `overlay` (the document), `version`, or `rev` (the channel of nudges).
 
-    The braces keep them in one slot of a cluster.
+    The braces keep a room's keys in one slot of a cluster.
     """
     return f"{prefix}:v1:{{room:{room_id}}}:{what}"
 
@@ -47,7 +47,7 @@ WithheldReason = Literal[
     "forecast_not_calibrated",
 ]
 
-# Which rule suspects an order of being fake; of several, the first in this order.
+# The rules that suspect an order of being fake. An order under several rules counts for the first in this order.
 SuspicionRule = Literal["unpaid_burst", "one_device", "same_product", "bought_and_undone", "never_seen"]
 
 

@@ -1,6 +1,6 @@
-"""Which partition a key belongs in: murmur2, as the producers of Kafka's Java client choose it.
+"""The partition of a key: murmur2, as the producers of Kafka's Java client choose it.
 
-A room lives in one partition of every topic, so every producer must choose alike; any reader can tell whether it did.
+A room lives in one partition of every topic, so all producers must choose alike. Any reader can check the choice.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _SHIFT = 24
 
 
 def murmur2(key: bytes) -> int:
-    """Kafka's murmur2 of a key, as 32 bits without a sign."""
+    """Kafka's murmur2 of a key, as 32 unsigned bits."""
     length = len(key)
     state = _SEED ^ length
     whole = length - length % 4
@@ -27,5 +27,5 @@ def murmur2(key: bytes) -> int:
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """The partition of a key among so many."""
+    """The partition of a key among `partitions`."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions

@@ -1,10 +1,10 @@
-"""Who nobody knows: the reserved user id, and what clients send in its place. Such a person is counted as no one."""
+"""Unknown people: the reserved user id and what clients send in its place. An unknown person is not counted."""
 
 from __future__ import annotations
 
 UNKNOWN_USER = "-"
 
-# What databases, languages and shops write where there is no id. Each would be one person with the doings of thousands.
+# What databases, languages and shops write instead of an id. Each would be one person with the acts of thousands.
 PLACEHOLDERS = (
     *("0", "0.0", "-1", "-1.0", "00000000-0000-0000-0000-000000000000", "0" * 32),
     *("anon", "anonymous", "guest", "n.a.", "na", "nan", "nil", "none", "null", "undefined", "unknown"),

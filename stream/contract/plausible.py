@@ -1,4 +1,4 @@
-"""Times of a sale that cannot be: a unit mistaken, an end before its start, a year that nobody means."""
+"""Impossible times of a sale: a mistaken unit, an end before its start, a year that cannot be meant."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _FIELDS: dict[type, tuple[str, ...]] = {
     SaleClosed: (),
 }
 _DAY_MS = 24 * 3_600_000
-# What a time is multiplied by to be in milliseconds, and how it looks then.
+# Factors that bring a time to milliseconds (multiply, divide), and the name of the mistaken unit.
 _UNITS = ((1_000, 1, "seconds"), (1, 1_000, "microseconds"))
 
 
 def impossible_time(event: RoomEvent) -> DeadLetter | None:
-    """Why an event of the topic `sales` names a time that cannot be; None when none does."""
+    """The refusal of an event of topic `sales` with an impossible time; None if all its times are possible."""
     for field in _FIELDS[type(event)]:
         at_ms: int | None = getattr(event, field)
         if at_ms is not None and abs(at_ms - event.event_time_ms) > MAX_SALE_AWAY_MS:

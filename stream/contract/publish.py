@@ -1,6 +1,6 @@
-"""What is published of the contract: the files of `schemas/`, and the tables and examples inside `docs/contract.md`.
+"""The published part of the contract: the files of `schemas/`, and the tables and examples in `docs/contract.md`.
 
-Pure: text in, text out. Everything is made from the Python types, in an order that depends on nothing else.
+Pure: text in, text out. Everything is made from the Python types, in a fixed order.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from stream.contract.schema import (
     overlay_schema,
 )
 
-# In the guide: `<!-- fields: all -->`, `<!-- fields: order -->`, `<!-- fields: order.lines -->`, or
-# `<!-- example: valid/order--full.json -->`; what is filled in; `<!-- end -->`.
+# A block in the guide begins with `<!-- fields: all -->`, `<!-- fields: order -->`, `<!-- fields: order.lines -->` or
+# `<!-- example: valid/order--full.json -->`. Its generated content follows, then `<!-- end -->`.
 _BLOCK = re.compile(r"(?P<begin><!-- (?P<kind>fields|example): (?P<of>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
 
@@ -42,7 +42,7 @@ def schemas(catalogue: Catalogue = BUILT_IN) -> dict[str, Schema]:
 
 
 def files(catalogue: Catalogue = BUILT_IN) -> dict[str, str]:
-    """Every file of `schemas/`: path inside it → text."""
+    """Every file of `schemas/`: path inside the folder → text."""
     documents: dict[str, Any] = dict(schemas(catalogue))
     documents |= {f"examples/valid/{name}": record for name, record in examples.valid(catalogue).items()}
     invalid = examples.invalid(catalogue)
@@ -53,7 +53,7 @@ def files(catalogue: Catalogue = BUILT_IN) -> dict[str, str]:
 
 
 def filled(guide: str, catalogue: Catalogue = BUILT_IN) -> str:
-    """The guide with its blocks made anew. A block that asks for what does not exist is a KeyError."""
+    """The guide with its blocks made anew. Raises KeyError if a block names something that does not exist."""
     published = files(catalogue)
 
     def fill(block: re.Match[str]) -> str:
@@ -67,7 +67,7 @@ def filled(guide: str, catalogue: Catalogue = BUILT_IN) -> str:
 
 
 def _field_table(of: str, catalogue: Catalogue) -> str:
-    """The fields that all types have; or those that a type has besides; or (`order.lines`) the items of an array."""
+    """A table of fields: those of all types (`all`), a type's own, or those of an array's items (`order.lines`)."""
     common = {"type", *PersonEvent.__struct_fields__}
     name, _, array = of.partition(".")
     schema = event_schema("like" if of == "all" else name, catalogue=catalogue)
@@ -86,7 +86,7 @@ def _field_table(of: str, catalogue: Catalogue) -> str:
 
 
 def _values(rule: Schema, root: Schema) -> str:
-    """What a field may hold, in a few words."""
+    """The values that a field may hold, in a few words."""
     if "anyOf" in rule:
         return " or ".join(_values(option, root) for option in rule["anyOf"])
     if rule.get("$ref") == "#/$defs/Id":
@@ -114,5 +114,5 @@ def _range(rule: Schema) -> str:
 
 
 def _number(number: int) -> str:
-    """Digits in groups; the greatest safe integer by its formula."""
+    """The number with its digits in groups; the greatest safe integer as its formula."""
     return "2^53 − 1" if number == 2**53 - 1 else f"{number:,}".replace(",", "\N{NO-BREAK SPACE}")

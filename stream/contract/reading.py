@@ -1,8 +1,8 @@
-"""Reading what others wrote: an overlay document whose words, fields and sections need not be known here.
+"""Reads overlay documents of other versions: their words, fields and sections may be unknown here.
 
-Where documents are written, lists of words are closed, and mypy holds the writer to them. Where they are read they are
-open, as the contract asks of every reader: a level, a claim or a method that only a newer Snapup knows is no reason to
-refuse the document. Fields and sections that are not known are passed over by msgspec itself.
+The writer uses closed lists of words, which mypy enforces. A reader's lists are open, as the contract asks of every
+reader: it must not refuse a document for a level, claim or method that only a newer Snapup knows. msgspec itself skips
+unknown fields and sections.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from stream.contract.overlay import Overlay
 
 @cache
 def opened(kind: type[Struct]) -> type[Struct]:
-    """The struct for a reader: a subclass in which every list of words is any text."""
+    """The struct for a reader: a subclass that takes any text where the struct has a list of words."""
     hints = get_type_hints(kind, include_extras=True)
     fields: list[Any] = []
     for field in msgspec.structs.fields(kind):
@@ -54,8 +54,8 @@ _overlay_of = msgspec.json.Decoder(cast("type[Overlay]", opened(Overlay))).decod
 
 
 def read_overlay(document: bytes | str) -> Overlay:
-    """The overlay document in these bytes. Words in it may be others than those of `stream.contract.overlay`.
+    """The overlay document in these bytes. Its words may be unknown to `stream.contract.overlay`.
 
-    Raises msgspec.DecodeError, UnicodeDecodeError or RecursionError when they are none.
+    Raises msgspec.DecodeError, UnicodeDecodeError or RecursionError if the bytes are no document.
     """
     return _overlay_of(document)

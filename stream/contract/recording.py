@@ -2,19 +2,18 @@
 
     {"topic":"likes","key":"room-1","timestamp_ms":1507636800123,"value":{"type":"like",...}}
 
-- `topic`: the logical name (`stream.contract.events.TOPIC_NAMES`); a full name such as `live.likes` is read as well.
-- `partition`, `offset`: where the record was, if it came out of Kafka; absent when it was never there.
-- `key`, or `key_base64` when it is not UTF-8; both absent: no key.
+- `topic`: the logical name (`stream.contract.events.TOPIC_NAMES`). A full name such as `live.likes` is also read.
+- `partition`, `offset`: the record's place in Kafka; absent if it was never there.
+- `key`, or `key_base64` if the key is not UTF-8. Both absent: no key.
 - `timestamp_ms`: the record timestamp, that is the append time.
-- `value`: the record's value byte for byte, when it is JSON on one line; else `value_base64`; both absent: a tombstone.
-- `headers`: `{"name", "value" | "value_base64"}` each, in order, absent when there are none. One without
-  either has no value, which is not an empty one.
+- `value`: the record's value byte for byte, if it is JSON on one line; else `value_base64`. Both absent: a tombstone.
+- `headers`: a list of `{"name", "value" | "value_base64"}` in order; absent if there are none. A header with neither
+  has no value, which is not an empty value.
 
-Lines may hold further fields, which are passed over. docs/recordings.md says the same for those who write recordings.
+Lines may hold further fields, which are skipped. docs/recordings.md describes the format for writers of recordings.
 
-A file whose name ends in `.gz` is compressed. Recordings get cut off when a recorder is killed: a last line that is cut
-off is reported (`RecordingReader.cut_off`) and everything before it is read. Any other broken line is an error that
-names the line.
+A file whose name ends in `.gz` is compressed. A killed recorder leaves the last line cut off: that is reported
+(`RecordingReader.cut_off`), and everything before it is read. Any other broken line is an error that names the line.
 """
 
 from __future__ import annotations
@@ -35,14 +34,14 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-# A refused record may be as large as the broker lets through (1 MiB), a third more in base64; headers come on top.
+# A refused record may have the broker's greatest size (1 MiB) and a third more in base64; headers come on top.
 MAX_LINE_BYTES = 4 * 1024 * 1024
 
 
 class RecordedRecord(Struct, frozen=True, gc=False, kw_only=True):
-    """One record of an input topic: what a replay needs to fold it as the worker did.
+    """One record of an input topic: all that a replay needs to fold it as the worker did.
 
-    `timestamp` is the append time (ms); `partition` and `offset` are -1 when the record was never in Kafka.
+    `timestamp` is the append time (ms). `partition` and `offset` are -1 if the record was never in Kafka.
     """
 
     topic: str
@@ -98,7 +97,7 @@ def encode_record(record: RecordedRecord) -> bytes:
 
 
 def decode_record(raw: bytes) -> RecordedRecord:
-    """The record of one line.
+    """The record in one line.
 
     Raises:
         ValueError: the line is not of this format (errors of msgspec and of base64 are ValueErrors too).
@@ -124,13 +123,13 @@ def decode_record(raw: bytes) -> RecordedRecord:
 
 
 class RecordingWriter:
-    """Writes records to a file; the same records give the same bytes, compressed or not. `records`: how many so far."""
+    """Writes records to a file. Equal records give equal bytes, compressed or not. `records`: the number written."""
 
     def __init__(self, path: Path) -> None:
         self._raw = _open(path, "wb")
         self._file: BinaryIO = self._raw
         if path.suffix == ".gz":
-            # No name and no time in the header: the same records shall give the same bytes.
+            # No name and no time in the header: equal records must give equal bytes.
             packed = gzip.GzipFile(filename="", mode="wb", fileobj=self._raw, compresslevel=6, mtime=0)
             self._file = cast("BinaryIO", packed)
         self.records = 0
@@ -155,10 +154,10 @@ class RecordingWriter:
 
 
 class RecordingReader:
-    """Iterates over the records of a file, once. Afterwards `records` says how many, `cut_off` whether it was torn.
+    """Iterates once over the records of a file. Afterwards `records` is their number, `cut_off` tells a torn end.
 
     Raises:
-        SnapupError: a line is broken that is not the last, or the file cannot be read.
+        SnapupError: a line before the last is broken, or the file cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -185,7 +184,7 @@ class RecordingReader:
             while True:
                 try:
                     line = file.readline(MAX_LINE_BYTES + 1)
-                except (EOFError, zlib.error):  # a compressed file that ends in the middle: what came before is good
+                except (EOFError, zlib.error):  # the compressed file ends in the middle: its earlier lines are good
                     self.cut_off = True
                     return
                 except gzip.BadGzipFile as error:
@@ -196,7 +195,7 @@ class RecordingReader:
 
 
 def write_recording(path: Path, records: Iterable[RecordedRecord]) -> int:
-    """Write all records to a file; returns how many."""
+    """The number of records written: writes all records to a file."""
     with RecordingWriter(path) as writer:
         for record in records:
             writer.write(record)
@@ -204,7 +203,7 @@ def write_recording(path: Path, records: Iterable[RecordedRecord]) -> int:
 
 
 def read_recording(path: Path) -> RecordingReader:
-    """Open a recording for one pass: iterate over it, then look at `cut_off`."""
+    """A recording opened for one pass: iterate over it, then look at `cut_off`."""
     return RecordingReader(path)
 
 
@@ -222,7 +221,7 @@ def _unpacked(raw: BinaryIO) -> BinaryIO:
 
 
 def _is_json_line(value: bytes) -> bool:
-    """Whether these bytes may stand in a line as they are."""
+    """Whether these bytes may stand unchanged in a line."""
     if len(value) > 2 * MAX_RECORD_BYTES or b"\n" in value or b"\r" in value or value != value.strip():
         return False
     try:

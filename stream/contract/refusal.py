@@ -1,4 +1,4 @@
-"""Why a record was refused: the reasons, and the value that says so. Failure is data here, never an exception."""
+"""Why a record was refused: the reasons, and the value that holds one. A refusal is data, never an exception."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-# A detail goes into a Kafka header and a log line; it may quote the record, which may be 16 KiB of hostile text.
+# A detail goes into a Kafka header and a log line. It may quote the record, which may be 16 KiB of hostile text.
 MAX_DETAIL_CHARS = 200
 
-# msgspec ends its messages with where it stood: "... - at `$.lines[1].quantity`".
+# msgspec ends its messages with the place: "... - at `$.lines[1].quantity`".
 _AT = re.compile(r" - at `\$(?P<path>[^`]*)`\Z")
 _MISSING = re.compile(r"\AObject missing required field `(?P<name>[^`]+)`")
 _STEP = re.compile(r"\.(?P<name>\w+)|\[(?P<index>\d+)\]")
 
 
 class Reason(StrEnum):
-    """Why a record was refused. Where several hold, the first in this order is given: the same live and in replay.
+    """Why a record was refused. If several reasons hold, the first in this order is given, live and in replay alike.
 
-    Two exceptions: a content type that is not ours is refused before the body is looked at; a record that cannot be
-    read at all is nothing else.
+    Two exceptions: a foreign content type is refused before the body is read, and an unreadable record has no other
+    reason.
     """
 
     TOO_LARGE = "too_large"
@@ -40,14 +40,14 @@ class Reason(StrEnum):
     UNREADABLE_RECORD = "unreadable_record"
 
 
-# Of these the record alone does not tell: they depend on what the room has read before it.
+# These depend on what the room has read before: the record alone does not show them.
 REASONS_OF_THE_ROOM = frozenset({Reason.ORDER_CONFLICT, Reason.EVENT_ID_CONFLICT})
 
 
 class DeadLetter(Struct, frozen=True, gc=False):
-    """A refusal. `pointer` (RFC 6901) names the value at fault, "" the whole document; None when no one value is.
+    """A refusal. `pointer` (RFC 6901) names the value at fault, "" the whole document; None: no one value is at fault.
 
-    The refused record itself is kept by whoever holds it.
+    The caller keeps the refused record itself.
     """
 
     reason: Reason
@@ -56,7 +56,7 @@ class DeadLetter(Struct, frozen=True, gc=False):
 
 
 def refuse(reason: Reason, detail: str, pointer: str | None = None) -> DeadLetter:
-    """A dead letter whose detail is one short printable line, whatever it quotes."""
+    """A dead letter. Its detail is one short printable line, whatever text it quotes."""
     if len(detail) > MAX_DETAIL_CHARS:
         detail = detail[: MAX_DETAIL_CHARS - 1] + "…"
     if not detail.isprintable():
@@ -65,7 +65,7 @@ def refuse(reason: Reason, detail: str, pointer: str | None = None) -> DeadLette
 
 
 def violation(message: str) -> DeadLetter:
-    """A schema violation from msgspec's message: its path becomes a JSON pointer, a missing field is named itself."""
+    """The schema violation in msgspec's message: its path becomes a JSON pointer, with a missing field's name added."""
     at = _AT.search(message)
     path = at["path"] if at else ""
     pointer = "".join("/" + (step["name"] or step["index"]) for step in _STEP.finditer(path))

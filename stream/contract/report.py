@@ -1,7 +1,7 @@
-"""The report of a session: what a show came to, what was claimed in it, and the stretch of the log that proves it.
+"""The report of a session: its totals, its claims, and the range of the log that proves them.
 
-Shapes only; `stream.verify` makes it and docs/report.md says what each field means. Money is in minor units, times are
-UTC epoch milliseconds, offsets are `[first_offset, next_offset)`. Nothing in it depends on when it was made.
+Shapes only: `stream.verify` makes the report, and docs/report.md says what each field means. Money is in minor units,
+times are UTC epoch milliseconds, offsets are `[first_offset, next_offset)`. No value depends on when it was made.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Amounts(Struct, frozen=True, gc=False):
 
 
 class ReportedSession(Struct, frozen=True, kw_only=True):
-    """Which session, by what no later one changes. `ended_at_ms` null: it goes on."""
+    """Names a session by what no later session changes. `ended_at_ms` null: the session goes on."""
 
     show_id: str | None
     began_at_ms: int
@@ -35,7 +35,7 @@ class ReportedSession(Struct, frozen=True, kw_only=True):
 
 
 class Peak(Struct, frozen=True, gc=False):
-    """The greatest number of people at the end of a step of the curve, and that end."""
+    """The greatest number of people at the end of a step of the curve, and the time of that end."""
 
     watching: int
     at_ms: int
@@ -65,7 +65,7 @@ class ReportedRate(Struct, frozen=True, gc=False):
 
 
 class Step(Struct, kw_only=True):
-    """What counted in one step of effective time, mostly a minute. `watching`: people at its end."""
+    """What counted in one step of effective time, usually a minute. `watching`: people at its end."""
 
     start_ms: int
     views: int = 0
@@ -86,7 +86,7 @@ class Curve(Struct, frozen=True, kw_only=True):
 
 
 class Ledger(Struct, frozen=True, kw_only=True):
-    """One SKU of one sale, as it stands at the end: it is the room's, so it spans sessions."""
+    """The stock of one SKU of one sale at the end. It belongs to the room and so spans sessions."""
 
     status: str
     offered: int | None
@@ -105,9 +105,9 @@ class Ledger(Struct, frozen=True, kw_only=True):
 
 
 class Product(Struct, kw_only=True):
-    """One SKU, in one sale or outside of any. Units by the status that their order reached in this session.
+    """One SKU, in one sale or outside any sale. Units are counted by the status of their order in this session.
 
-    `sku_id` null: all further ones together, beyond the bound.
+    `sku_id` null: all SKUs beyond the bound together.
     """
 
     sku_id: str | None
@@ -124,7 +124,7 @@ class Product(Struct, kw_only=True):
 
 
 class SourceCount(Struct, frozen=True, gc=False):
-    """Visits that named a source; null: they named none. `other` stands for all sources beyond the bound."""
+    """Visits that named a source; null: visits without one. `other`: all sources beyond the bound together."""
 
     source: str | None
     views: int
@@ -133,9 +133,9 @@ class SourceCount(Struct, frozen=True, gc=False):
 
 
 class SaidClaim(Struct, frozen=True, kw_only=True):
-    """A claim about one product (or the room), over all documents that said it.
+    """A claim about one product (or the room), over all documents that made it.
 
-    `values`: first, last, least, most. `spans`: stretches of time, of which the first are in `intervals`.
+    `values`: first, last, least, most. `spans`: the number of stretches of time; the first of them are in `intervals`.
     """
 
     claim: str
@@ -157,7 +157,7 @@ class SaidClaim(Struct, frozen=True, kw_only=True):
 
 
 class WithheldClaim(Struct, frozen=True, kw_only=True):
-    """A claim that was not said, by reason: in how many documents, for how long."""
+    """A withheld claim and its reason: in how many documents, for how long."""
 
     claim: str
     reason: str
@@ -182,7 +182,7 @@ class Correction(Struct, frozen=True, kw_only=True):
 
 
 class TopicAccount(Struct, kw_only=True):
-    """`received = applied + duplicate + dead_lettered`, of one topic's records of the session."""
+    """`received = applied + duplicate + dead_lettered` for one topic's records of the session."""
 
     topic: str
     received: int = 0
@@ -193,7 +193,7 @@ class TopicAccount(Struct, kw_only=True):
 
 
 class Quality(Struct, frozen=True, kw_only=True):
-    """What became of the session's records; `dead_letters` by reason, the rest also by topic."""
+    """What became of the session's records: `dead_letters` by reason, the other figures also by topic."""
 
     received: int
     applied: int
@@ -206,7 +206,7 @@ class Quality(Struct, frozen=True, kw_only=True):
 
 
 class TopicRange(Struct, frozen=True, kw_only=True):
-    """The session's records in one topic partition: where the first and behind the last one lie, and their SHA-256."""
+    """The session's records in one topic partition: the first offset, the one after the last, and their SHA-256."""
 
     topic: str
     partition: int
@@ -225,7 +225,7 @@ class LogRange(Struct, frozen=True, kw_only=True):
 
 
 class RulesTold(Struct, frozen=True, kw_only=True):
-    """Rules under which was counted. `source`: `journal` or `settings`; `where`: the record that says so."""
+    """The rules of the recount. `source`: `journal` or `settings`. `where`: the record that holds the rules."""
 
     source: str
     where: str
@@ -235,7 +235,7 @@ class RulesTold(Struct, frozen=True, kw_only=True):
 
 
 class Differing(Struct, frozen=True):
-    """A figure that is not the same twice."""
+    """A figure whose recounted and published values differ."""
 
     name: str
     recounted: Any
@@ -243,9 +243,9 @@ class Differing(Struct, frozen=True):
 
 
 class ClaimsChecked(Struct, frozen=True, kw_only=True):
-    """Every claim of these documents, said and withheld, worked out again. `told`: the first wrong ones in words.
+    """The recount of every claim in these documents, said and withheld. `told`: the first wrong ones, in words.
 
-    `not_recounted`: what cannot be worked out of the log; `why_not`: why none was, or not all; null: all were.
+    `not_recounted`: claims that the log does not decide. `why_not`: why none or not all were recounted; null: all were.
     """
 
     documents: int
@@ -258,7 +258,7 @@ class ClaimsChecked(Struct, frozen=True, kw_only=True):
 
 
 class Check(Struct, frozen=True, kw_only=True):
-    """The recount beside the session's last document. `problems`: why it proves less than it should, in sentences."""
+    """The recount beside the session's last document. `problems`: sentences on why it proves less than it should."""
 
     figures: int
     epoch: int
@@ -270,14 +270,14 @@ class Check(Struct, frozen=True, kw_only=True):
 
     @property
     def holds(self) -> bool:
-        """Whether every figure and claim is as it must be, and nothing is in the way of saying so."""
+        """Whether every figure and claim is right and no problem is in the way."""
         return not self.differences and not self.problems and not self.claims.wrong
 
 
 class ShowBefore(Struct, frozen=True, kw_only=True):
-    """The room's session before this one, counted again in the same way.
+    """The room's session before this one, recounted in the same way.
 
-    `holds`: every figure is that of its last document.
+    `holds`: every figure equals that of its last document.
     """
 
     session: ReportedSession

@@ -1,8 +1,8 @@
 """JSON Schema 2020-12 of every event type, of the overlay document and of kept claims, made from the Python types.
 
 Each schema is one self-contained file. It uses only keywords that every validator knows, and regular expressions that
-mean the same in ECMA 262, Python, Go and Rust. What a schema cannot say (record size, key, times, UTF-8) is in
-`docs/contract.md`, and `decode` checks it.
+mean the same in ECMA 262, Python, Go and Rust. A schema cannot state the record's size, key, times or UTF-8:
+`docs/contract.md` does, and `decode` checks them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Schema = dict[str, Any]
 
-# `$` alone would do in ECMA 262; Python's also matches before a last newline. `not` says the same without an anchor.
+# ECMA 262 needs only `$`, but Python's `$` also matches before a last newline. `not` says the same without an anchor.
 _ID: Schema = {
     "description": "An opaque identifier.",
     "type": "string",
@@ -34,19 +34,19 @@ _ID: Schema = {
 
 
 def event_schema_file(name: str) -> str:
-    """Where the schema of an event type is kept, inside `schemas/`."""
+    """The file of an event type's schema, inside `schemas/`."""
     return f"{name}.v{MAJOR_VERSION}.schema.json"
 
 
 OVERLAY_SCHEMA_FILE = f"overlay.v{MAJOR_VERSION}.schema.json"
 CLAIM_SCHEMA_FILE = f"claim.v{MAJOR_VERSION}.schema.json"
 CLAIMS_SCHEMA_FILE = f"claims.v{MAJOR_VERSION}.schema.json"
-# What Snapup writes; all others it reads.
+# Schemas of what Snapup writes. It reads all others.
 WRITTEN = (OVERLAY_SCHEMA_FILE, CLAIM_SCHEMA_FILE, CLAIMS_SCHEMA_FILE)
 
 
 def event_schema(name: str, examples: list[Any] | None = None, catalogue: Catalogue = BUILT_IN) -> Schema:
-    """The schema of one event type. Fields that it does not know are allowed, and ignored."""
+    """The schema of one event type. It allows unknown fields, which are ignored."""
     topic, kind = catalogue.types[name]
     schema = _self_contained(kind, f"urn:snapup:event:{name}:v{MAJOR_VERSION}", name)
     schema["description"] += f" Topic: {topic}; key: room_id."
@@ -77,12 +77,12 @@ def _section(field: Schema) -> Schema:
 
 
 def claim_schema() -> Schema:
-    """The schema of one claim in the topic `claims`. Readers must ignore fields and words that they do not know."""
+    """The schema of one claim in topic `claims`. Readers must ignore unknown fields and words."""
     return _written(KeptClaim, "claim", CLAIM_SCHEMA)
 
 
 def claims_schema() -> Schema:
-    """The schema of the record of a room in the topic `claims`."""
+    """The schema of a room's record in topic `claims`."""
     return _written(KeptRoom, "claims", CLAIMS_SCHEMA)
 
 
@@ -108,7 +108,7 @@ def _self_contained(kind: type, schema_id: str, title: str) -> Schema:
 
 
 def _tidy(node: Any, used: set[str]) -> Any:
-    """What msgspec says, in the form that is published: ids by reference, one sentence a field, objects open."""
+    """The published form of msgspec's schema: ids by reference, one sentence a field, objects open."""
     if isinstance(node, list):
         return [_tidy(item, used) for item in node]
     if not isinstance(node, dict):
@@ -129,7 +129,7 @@ def _tidy(node: Any, used: set[str]) -> Any:
 
 
 def _with_description_outside(node: Schema) -> Schema:
-    """A field that may be null: its description belongs to the field, not to one of the alternatives."""
+    """The node with the description moved from its one described alternative to the nullable field itself."""
     described = [option for option in node.get("anyOf", ()) if "description" in option]
     if len(described) == 1 and "description" not in node:
         return {"description": described[0].pop("description"), **node}
