@@ -1,1 +1,1 @@
-"""Records as they lie in Kafka's logs: every codec, every batch, whoever made it. For all who read the input topics."""
+"""Records as they lie in Kafka's logs: any codec, any batch, any producer. All readers of the input topics use it."""

@@ -1,10 +1,9 @@
-"""One record batch, read so that nothing in it can be an error: what can be read is read, the rest is told.
+"""Reads one record batch without errors: what can be read is read, the rest is reported as unreadable.
 
-aiokafka's compiled parser reads good batches, quickly; it raises at the first byte that is not as it should be, and a
-batch that is sent again is the same again. This reads what a broker lets through all the same: offsets that are not
-the next, header names that are not UTF-8, records that end in nothing, compressed gigabytes, formats of old.
-
-What a record is does not depend on who reads it, or when: worker, audit and replay all read here.
+aiokafka's compiled parser reads good batches quickly but raises at the first wrong byte, and a batch that is fetched
+again has the same bytes. This parser reads what a broker accepts all the same: offsets out of sequence, header names
+that are not UTF-8, records without an end, gigabytes compressed into a batch, old formats.
+Worker, audit and replay all read here: a record is the same for every reader at any time.
 """
 
 from __future__ import annotations
@@ -18,21 +17,21 @@ from stream.records.codecs import UndecodableError, decompress
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# Up to the number of records; the records follow.
+# The head of a batch, up to the number of records. The records follow.
 HEAD_BYTES = 61
 CODEC_MASK = 0x07
 MAGIC_AT = 16
-# No date lies behind the year 9999, and no sum with one overflows.
+# The last moment of the year 9999: no date lies behind it, and no sum with it overflows.
 LAST_TIMESTAMP_MS = 253_402_300_799_999
 
 _LOG_APPEND_TIME = 0x08
-# Of the first offset; of the attributes, the last offset less the first, the first and the greatest timestamp.
+# Structs: the first offset; then the attributes, the last offset less the first, the first and greatest timestamp.
 _FIRST = struct.Struct(">q")
 _HEAD = struct.Struct(">hiqq")
 _HEAD_AT = 21
 _COUNT = struct.Struct(">i")
 _COUNT_AT = 57
-# Formats 0 and 1: offset, length, checksum, format, attributes; then a timestamp, in format 1 only.
+# Formats 0 and 1: offset, length, checksum, format, attributes; format 1 adds a timestamp.
 _OLD_HEAD = struct.Struct(">qiIbb")
 _TIME = struct.Struct(">q")
 _LENGTH = struct.Struct(">i")
@@ -40,7 +39,7 @@ _VARINT_MAX_BYTES = 10
 
 
 class ReadRecord(NamedTuple):
-    """A record as the rest of Snapup knows it; see `stream.contract.decode.Record`."""
+    """A record in the form that the rest of Snapup knows; see `stream.contract.decode.Record`."""
 
     offset: int
     timestamp: int
@@ -52,18 +51,18 @@ class ReadRecord(NamedTuple):
 
 
 class BrokenError(Exception):
-    """These bytes are not what they should be."""
+    """Bytes that do not have the expected form."""
 
 
 def unreadable(offset: int, timestamp: int, why: str, raw: bytes | None = None) -> ReadRecord:
-    """Stands for a record that cannot be read, or for all that follow it in its batch. `raw`: its bytes, if known."""
+    """A stand-in for an unreadable record, or for it and all that follow in its batch. `raw`: its bytes, if known."""
     return ReadRecord(offset, timestamp, None, cut(raw, KEPT_VALUE_BYTES), Unreadable(why))
 
 
 def read_batch(raw: bytes) -> Iterator[ReadRecord]:
-    """Every record of one batch as it lies in the log, in the order of their offsets.
+    """Every record of one batch as it lies in the log, in the order of offsets.
 
-    A batch of which nothing can be read is one unreadable record at its first offset.
+    A wholly unreadable batch is one unreadable record at its first offset.
     """
     (first,) = _FIRST.unpack_from(raw)
     magic = raw[MAGIC_AT]
@@ -79,11 +78,11 @@ class _Head(NamedTuple):
     last: int
     first_ms: int
     max_ms: int
-    stamped: bool  # all records have the time at which the broker took them
+    stamped: bool  # every record has the time at which the broker appended it
 
     @property
     def timestamp(self) -> int:
-        """Of a record that does not say its own."""
+        """The timestamp of a record without one of its own."""
         return _sane(self.max_ms if self.stamped else self.first_ms)
 
 
@@ -100,7 +99,7 @@ def _read_new(raw: bytes, first: int) -> Iterator[ReadRecord]:
     at, offset = 0, first
     for _ in range(count):
         if offset > head.last:
-            return  # more records than offsets: those have been given out
+            return  # the batch has more records than offsets, and all its offsets are used
         try:
             body, at = _body(plain, at)
         except BrokenError as error:
@@ -113,7 +112,7 @@ def _read_new(raw: bytes, first: int) -> Iterator[ReadRecord]:
 
 
 def _body(plain: bytes, at: int) -> tuple[bytes, int]:
-    """What lies behind a record's length, and where it ends."""
+    """The body after a record's length, and the position of its end."""
     at, length = _varint(plain, at)
     if length < 0 or at + length > len(plain):
         raise BrokenError(f"it says that it has {length} bytes")
@@ -121,7 +120,7 @@ def _body(plain: bytes, at: int) -> tuple[bytes, int]:
 
 
 def _read_in_place(body: bytes, head: _Head, place: int) -> ReadRecord:
-    """One record of a batch, of which those before it took the offsets up to `place`."""
+    """One record of a batch. The records before it took the offsets up to `place`."""
     try:
         record = _read_body(body, head.first, head.first_ms)
     except BrokenError as error:
@@ -140,7 +139,7 @@ def _sane(timestamp: int) -> int:
 
 
 def _read_body(body: bytes, first: int, first_ms: int) -> ReadRecord:
-    """One record. The attributes mean nothing."""
+    """One record. Its attributes byte is ignored."""
     at, time_delta = _varint(body, 1)
     at, delta = _varint(body, at)
     at, key = _bytes(body, at)
@@ -162,7 +161,7 @@ def _read_body(body: bytes, first: int, first_ms: int) -> ReadRecord:
 
 
 def _varint(raw: bytes, at: int) -> tuple[int, int]:
-    """A signed number in zigzag, and where it ends: end, number."""
+    """The position after a signed zigzag number, and the number."""
     number = shift = 0
     for byte in raw[at : at + _VARINT_MAX_BYTES]:
         at += 1
@@ -174,7 +173,7 @@ def _varint(raw: bytes, at: int) -> tuple[int, int]:
 
 
 def _bytes(raw: bytes, at: int) -> tuple[int, bytes | None]:
-    """Bytes behind their length, and where they end: end, bytes. A negative length: there are none."""
+    """The position after length-prefixed bytes, and the bytes. A negative length means None."""
     at, length = _varint(raw, at)
     if length < 0:
         return at, None
@@ -185,7 +184,7 @@ def _bytes(raw: bytes, at: int) -> tuple[int, bytes | None]:
 
 # -- formats 0 and 1 ---------------------------------------------------------------------------------------------------
 def _read_old(raw: bytes) -> Iterator[ReadRecord]:
-    """A message of the formats before 2016: one record, or compressed ones in its value."""
+    """The records of a message in a format before 2016: one record, or the compressed ones in its value."""
     (offset,) = _FIRST.unpack_from(raw)
     try:
         outer, codec = _read_message(raw)
@@ -200,7 +199,7 @@ def _read_old(raw: bytes) -> Iterator[ReadRecord]:
     except (BrokenError, UndecodableError, struct.error) as error:
         yield unreadable(offset, outer.timestamp, f"cannot be read: {error}")
         return
-    # Inner offsets of format 1 count from 0; the last of them is the outer one.
+    # Inner offsets of format 1 count from 0. The last inner offset corresponds to the outer one.
     shift = offset - inner[-1].offset if inner else 0
     for message in inner:
         timestamp = outer.timestamp if outer.timestamp_type else message.timestamp
@@ -222,7 +221,7 @@ def _messages(plain: bytes) -> Iterator[ReadRecord]:
 
 
 def _read_message(raw: bytes) -> tuple[ReadRecord, int]:
-    """One message, and the codec of its value."""
+    """One message and the codec of its value."""
     offset, _length, checksum, magic, attributes = _OLD_HEAD.unpack_from(raw)
     at, timestamp = _OLD_HEAD.size, -1
     if magic:

@@ -1,4 +1,4 @@
-"""Decompression of record batches, with a bound: a megabyte of a batch may claim to be a terabyte.
+"""Decompression of record batches within a bound: a megabyte of a batch may claim to be a terabyte.
 
 All of Kafka's codecs, and both framings of snappy: bare blocks (librdkafka, franz-go) and Java's stream of blocks.
 """
@@ -14,7 +14,7 @@ import cramjam
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Of one batch. Producers bound a batch before it is compressed, mostly to 1 MiB; brokers bound it after.
+# Bound on one unpacked batch. Producers bound a batch before compression, mostly to 1 MiB; brokers bound it after.
 PLAIN_MAX_BYTES = 64 * 1024 * 1024
 
 NAMES = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
@@ -27,7 +27,7 @@ _GZIP_WINDOW = 31
 
 
 class UndecodableError(Exception):
-    """Compressed records that cannot be had whole. `beginning`: what can be had of them."""
+    """Compressed records that cannot be unpacked whole. `beginning`: the part that can be."""
 
     def __init__(self, why: str, beginning: bytes = b"") -> None:
         super().__init__(why)
@@ -35,15 +35,15 @@ class UndecodableError(Exception):
 
 
 def decompress(codec: int, packed: bytes | memoryview, most_bytes: int = PLAIN_MAX_BYTES) -> bytes:
-    """The records of a batch as its producer had them.
+    """The records of a batch as its producer wrote them.
 
     Args:
         codec: the last three bits of the batch's attributes; not 0.
-        packed: what follows the batch's head.
-        most_bytes: beyond this the batch is not unpacked.
+        packed: the bytes after the batch's head.
+        most_bytes: the greatest size that is unpacked.
 
     Raises:
-        UndecodableError: they are damaged, of an unknown codec, or come to more than `most_bytes`.
+    UndecodableError: the bytes are damaged, of an unknown codec, or unpack to more than `most_bytes`.
     """
     unpack = _UNPACK.get(codec)
     if unpack is None:
@@ -52,7 +52,7 @@ def decompress(codec: int, packed: bytes | memoryview, most_bytes: int = PLAIN_M
         return unpack(packed, most_bytes)
     except UndecodableError:
         raise
-    except Exception as error:  # whatever a library has to say of damaged bytes
+    except Exception as error:  # libraries raise errors of many kinds for damaged bytes
         raise UndecodableError(f"its {NAMES[codec]} compression is damaged: {error}") from error
 
 
@@ -63,7 +63,7 @@ def _too_large(beginning: bytes, most_bytes: int) -> UndecodableError:
 def _gzip(packed: bytes | memoryview, most_bytes: int) -> bytes:
     parts: list[bytes] = []
     left, rest = most_bytes, bytes(packed)
-    while rest and (not parts or rest.startswith(_GZIP_MAGIC)):  # Java's reader ignores what else follows
+    while rest and (not parts or rest.startswith(_GZIP_MAGIC)):  # Java's reader ignores anything else that follows
         member = zlib.decompressobj(_GZIP_WINDOW)
         parts.append(member.decompress(rest, left + 1))
         left -= len(parts[-1])
@@ -82,7 +82,7 @@ def _snappy(packed: bytes | memoryview, most_bytes: int) -> bytes:
     parts: list[bytes] = []
     at, left = 0, most_bytes
     while at < len(raw):
-        if raw.startswith(_XERIAL_MAGIC, at):  # streams may follow each other
+        if raw.startswith(_XERIAL_MAGIC, at):  # several streams may follow each other
             at += _XERIAL_HEAD_BYTES
             continue
         (length,) = _BLOCK_LENGTH.unpack_from(raw, at)
@@ -105,13 +105,13 @@ def _snappy_block(raw: bytes, most_bytes: int) -> bytes:
 
 
 def _framed(into: Callable[[bytes, bytearray], int]) -> Callable[[bytes | memoryview, int], bytes]:
-    """lz4 and zstd, whose frames need not say how long their content is: into room that is large enough."""
+    """An unpacker for lz4 or zstd. Their frames need not state how long their content is: the room grows to fit."""
 
     def unpack(packed: bytes | memoryview, most_bytes: int) -> bytes:
         raw = bytes(packed)
         room_bytes, room = 0, bytearray()
         while room_bytes < most_bytes:
-            # Mostly enough at once; to make the whole room takes as long as to unpack a megabyte.
+            # The first room is mostly enough. Making the greatest room at once takes as long as unpacking a megabyte.
             room_bytes = min(8 * room_bytes or 16 * len(raw) + 4_096, most_bytes)
             room = bytearray(room_bytes)
             try:

@@ -1,15 +1,15 @@
-# ruff: noqa: SLF001 — private parts are what this module is about
-"""Fetched records, taken from aiokafka so that none of them can be an error, and a whole batch at a time where wanted.
+# ruff: noqa: SLF001 — this module patches private parts
+"""Records fetched by aiokafka, taken so that none of them raises, and in whole batches for readers that want them.
 
-aiokafka hands every record through two generators and copies it into a Python object: two thirds of what a fetch
-costs. Its compiled parser makes good records by itself, with `offset`, `timestamp`, `key`, `value` and `headers`;
-nothing else is used here. What decides which batches count (control batches, aborted transactions) is as in
-`PartitionRecords._unpack_records` of the version that `transport.check_versions` asserts. Three things are not:
+aiokafka passes every record through two generators and copies it into a Python object: two thirds of a fetch's cost.
+Its compiled parser alone makes good records with `offset`, `timestamp`, `key`, `value` and `headers`; nothing else is
+used here. The choice of batches that count (control batches, aborted transactions) is that of
+`PartitionRecords._unpack_records` in the version that `transport.check_versions` asserts. Three things differ:
 
 - Compressed records are unpacked here, within bounds.
-- A batch that the compiled parser does not like is read by `read_batch`.
-- A batch whose checksum is wrong is fetched again, for it may have been damaged on its way; one that stays so is told
-  as one unreadable record, and what follows it is read.
+- A batch that the compiled parser refuses is read by `read_batch`.
+- A batch with a wrong checksum is fetched again: it may have been damaged on the way. If the checksum stays wrong, the
+  batch becomes one unreadable record, and the records after it are read.
 """
 
 from __future__ import annotations
@@ -46,14 +46,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Beyond this for each of its records, a batch is looked at by its bytes: none of the contract's is nearly so large.
+# Above this mean size of a record, a batch's records are checked one by one. The contract's usual records are far
+# smaller.
 MEAN_MAX_BYTES = 2_048
-# What one look may take of such batches.
+# Bound on the bytes of such batches in one look.
 HEAVY_MAX_BYTES = 16 * 1024 * 1024
-# A batch is fetched so often before its checksum is believed to be wrong in the log itself.
+# The fetches of a batch with a wrong checksum before it counts as damaged in the log itself.
 DAMAGED_FETCHES = 3
 PIECE_RECORDS = 500
-# Of records that were read with care, which may be large.
+# For records read by `read_batch`, which may be large.
 CAREFUL_PIECE_RECORDS = 16
 
 _LENGTH = struct.Struct(">i")
@@ -65,7 +66,7 @@ _damaged: Counter[tuple[str, int, int]] = Counter()
 
 
 class Taken(list[Any]):
-    """Records of one look. `heavy_bytes`: of its batches with large records, what these came to."""
+    """The records of one look. `heavy_bytes`: the size of those in batches with large records."""
 
     heavy_bytes: int = 0
 
@@ -80,24 +81,24 @@ class FetchedRecords(_MemoryRecords):  # type: ignore[misc] # the compiled one
         self._at = self._end = 0
 
     def following(self) -> Any:
-        """The next batch; None when its head cannot be read: only its bytes can be had then."""
+        """The next batch; None if its head is unreadable. `raw` gives its bytes in either case."""
         self._batches += 1
         try:
             return self.next_batch()
-        except Exception:  # noqa: BLE001 — a message of an old format that is not as it should be
+        except Exception:  # noqa: BLE001 — a damaged message of an old format
             return None
 
     def raw(self) -> bytes:
-        """The bytes of the batch that `following` gave last."""
+        """The bytes of the batch that `following` returned last."""
         at = self._locate()
         return self._data[at : self._end]
 
     def raw_bytes(self) -> int:
-        """How many these are."""
+        """The length of those bytes."""
         return -self._locate() + self._end
 
     def _locate(self) -> int:
-        """Where that batch begins; only now, for mostly nobody asks."""
+        """The position of that batch. It is worked out on demand: most batches are never located."""
         while self._located < self._batches:
             self._at = self._end
             (length,) = _LENGTH.unpack_from(self._data, self._at + _LENGTH_AT)
@@ -107,13 +108,13 @@ class FetchedRecords(_MemoryRecords):  # type: ignore[misc] # the compiled one
 
 
 def read_tolerantly() -> None:
-    """Have every consumer of this process read so, record by record as aiokafka does."""
+    """Patch aiokafka: every consumer of this process then reads here, record by record as in aiokafka."""
     if PartitionRecords._unpack_records not in (_unpack_records, _unpack_pieces):
         _replace(_unpack_records, _take_records)
 
 
 def take_whole_batches() -> None:
-    """Have every consumer of this process read so, whole lists of records at a time; `getone` cannot be used then."""
+    """Patch aiokafka: every consumer of this process then reads here, in lists of records. `getone` stops working."""
     _replace(_unpack_pieces, _take_pieces)
 
 
@@ -128,7 +129,7 @@ def _replace(unpack: Any, take: Any) -> None:
 
 
 def _unpack_records(self: Any) -> Iterator[Any]:
-    """As aiokafka's own, which this stands for: the position is behind the record that was given."""
+    """Replaces aiokafka's generator of the same name. The position is always after the record last given."""
     self.most_records = PIECE_RECORDS
     tp = self._tp
     for piece in _unpack_pieces(self):
@@ -155,14 +156,14 @@ def _unpack_records(self: Any) -> Iterator[Any]:
 def _unpack_pieces(self: Any) -> Iterator[Sequence[Any]]:
     """The batches of one partition's fetch answer, as lists of records.
 
-    None of them is longer than `most_records`, which is set before each is asked for; `next_fetch_offset` is where the
-    last one ended, `heavy_bytes` what batches with large records have come to.
+    A list has at most `most_records`, which the caller sets before each. `next_fetch_offset` is the position after the
+    last list, `heavy_bytes` the size of all batches with large records so far.
     """
     answer = self._records
     while answer.has_next():
         batch = answer.following()
         if type(batch) is not DefaultRecordBatch or (self._check_crcs and not batch.validate_crc()):
-            # aiokafka takes the first batch's format for that of all: see for ourselves.
+            # aiokafka takes the format of the first batch for that of all batches: check this one's own.
             raw = answer.raw()
             if raw[MAGIC_AT] < _NEW_FORMAT:
                 records = [*read_batch(raw)]
@@ -172,7 +173,7 @@ def _unpack_pieces(self: Any) -> Iterator[Sequence[Any]]:
             batch = DefaultRecordBatch(raw)
             if self._check_crcs and not batch.validate_crc():
                 if not _is_lasting(self._tp, batch.base_offset):
-                    return  # the position is before it: it is fetched again
+                    return  # the position stays before the batch: it is fetched again
                 end = batch.base_offset + max(batch.last_offset_delta, 0) + 1
                 yield from _pieces(self, [unreadable(batch.base_offset, -1, "the batch's checksum is wrong")], end)
                 continue
@@ -183,7 +184,7 @@ def _unpack_pieces(self: Any) -> Iterator[Sequence[Any]]:
 
 
 def _is_lasting(tp: Any, offset: int) -> bool:
-    """Whether a batch was damaged each time that it was fetched."""
+    """Whether the batch was damaged in each of its DAMAGED_FETCHES fetches."""
     place = (tp.topic, tp.partition, offset)
     _damaged[place] += 1
     if _damaged[place] < DAMAGED_FETCHES:
@@ -193,10 +194,10 @@ def _is_lasting(tp: Any, offset: int) -> bool:
 
 
 def _unpack_batch(self: Any, batch: Any, answer: FetchedRecords) -> Iterator[Sequence[Any]]:
-    """One batch: quickly as far as it is as it should be, from there on with care."""
+    """One batch: the compiled parser reads it up to the first fault, `read_batch` the rest."""
     try:
         if batch.max_timestamp > LAST_TIMESTAMP_MS:
-            raise BrokenError("no date")  # noqa: TRY301 — all that is not as it should be goes the same way
+            raise BrokenError("no date")  # noqa: TRY301 — every fault takes the same way out
         size = 0
         if codec := batch.compression_type:
             raw = answer.raw()
@@ -207,10 +208,10 @@ def _unpack_batch(self: Any, batch: Any, answer: FetchedRecords) -> Iterator[Seq
             rest = chain(batch)
             if answer.size_in_bytes() > MEAN_MAX_BYTES:
                 size = answer.raw_bytes()
-        # `chain` asks the compiled iterator neither to begin anew for each piece nor to go on after its end.
+        # `chain` spares the compiled iterator a new start for each piece and a call after its end.
         while piece := [*islice(rest, self.most_records)]:
             _check_offsets(piece, batch)
-            if piece[0].offset < self.next_fetch_offset:  # a batch is sent whole, whichever record was asked for
+            if piece[0].offset < self.next_fetch_offset:  # a batch comes whole, even if a later record was asked for
                 piece = [record for record in piece if record.offset >= self.next_fetch_offset]
                 if not piece:
                     continue
@@ -220,15 +221,16 @@ def _unpack_batch(self: Any, batch: Any, answer: FetchedRecords) -> Iterator[Seq
                 self.heavy_bytes += sum(map(_size_of, piece))
             self.next_fetch_offset = piece[-1].offset + 1
             yield piece
-    except Exception as error:  # noqa: BLE001 — whatever the compiled parser has to say
+    except Exception as error:  # noqa: BLE001 — the compiled parser raises many kinds
         log.debug("read with care: %s, offset %d: %r", self._tp, batch.base_offset, error)
         yield from _pieces(self, read_batch(answer.raw()), batch.next_offset)
-    # Not after its last record, which compaction may have removed: the same batch would be fetched for ever.
+    # The position after the batch, not after its last record: compaction may have removed the batch's end, and the same
+    # batch would then be fetched for ever.
     self.next_fetch_offset = batch.next_offset
 
 
 def _check_offsets(piece: Sequence[Any], batch: Any) -> None:
-    """A producer may write any: nobody looks at those of records that are not compressed."""
+    """Raise BrokenError on impossible offsets. A producer may write any: brokers do not check uncompressed records."""
     offsets = [*map(_offset_of, piece)]
     first, last = offsets[0], offsets[-1]
     if offsets != [*range(first, last + 1)] and not all(map(lt, offsets, offsets[1:])):
@@ -238,7 +240,7 @@ def _check_offsets(piece: Sequence[Any], batch: Any) -> None:
 
 
 def _unpacked_head(raw: bytes) -> bytes:
-    """The head of a batch that says that its records are not compressed."""
+    """The head of a batch, changed to say that its records are not compressed."""
     head = bytearray(raw[:HEAD_BYTES])
     head[22] &= ~CODEC_MASK & 0xFF
     return bytes(head)
@@ -254,7 +256,7 @@ def _is_large(record: Any) -> bool:
 
 
 def _pieces(self: Any, records: Iterable[Any], end: int) -> Iterator[Sequence[Any]]:
-    """Records that were read with care, and where their batch ends."""
+    """Lists of the records that `read_batch` read. The position ends at `end`, the end of their batch."""
     at = self.next_fetch_offset
     rest = (record for record in records if record.offset >= at)
     while piece := [*islice(rest, min(self.most_records, CAREFUL_PIECE_RECORDS))]:
@@ -265,7 +267,7 @@ def _pieces(self: Any, records: Iterable[Any], end: int) -> Iterator[Sequence[An
 
 
 def _is_aborted(self: Any, batch: Any) -> bool:
-    """Whether a reader of committed records must not see this batch; keeps the list of aborted producers."""
+    """Whether a reader of committed records must skip this batch. Keeps the list of aborted producers up to date."""
     if self._isolation_level != READ_COMMITTED or batch.producer_id is None:
         return False
     self._consume_aborted_up_to(batch.base_offset)
@@ -277,12 +279,12 @@ def _is_aborted(self: Any, batch: Any) -> bool:
 def _is_abort_marker(batch: Any) -> bool:
     try:
         return ControlRecord.parse(next(iter(batch)).key) == ABORT_MARKER
-    except Exception:  # noqa: BLE001 — a control record of a kind that is still to come: no marker of a transaction
+    except Exception:  # noqa: BLE001 — a control record of a later kind: no marker of a transaction
         return False
 
 
 def _take_pieces(self: Any, max_records: int | None = None) -> list[Any]:
-    """Up to `max_records` of an answer; the consumer's position is where they end."""
+    """Up to `max_records` of a fetch answer. The consumer's position moves to their end."""
     if not self.check_assignment(self._topic_partition) or not self.has_more():
         return []
     answer = self._partition_records
@@ -298,13 +300,13 @@ def _take_pieces(self: Any, max_records: int | None = None) -> list[Any]:
         left -= len(records)
         taken += records
         taken.heavy_bytes = answer.heavy_bytes - heavy_before
-    # Not `_update_position`, which looks at what may just have been taken away.
+    # Not `_update_position`: it reads an answer that may just have been dropped.
     self._assignment.state_value(self._topic_partition).consumed_to(answer.next_fetch_offset)
     return taken
 
 
 def _take_records(self: Any, max_records: int | None = None) -> list[Any]:
-    """The same of single records."""
+    """Up to `max_records` of a fetch answer, as single records."""
     if not self.check_assignment(self._topic_partition) or not self.has_more():
         return []
     answer = self._partition_records
