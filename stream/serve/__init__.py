@@ -1,5 +1,5 @@
-"""The read server: Redis → browsers. Snapshots, event streams, pages; it writes nothing and knows no rule of the core.
+"""The read server: Redis → browsers. It serves snapshots, event streams and pages, writes nothing, knows no core rule.
 
-Stateless: any number of them may run beside each other. `feed` follows Redis (one subscription per process), `fanout`
-passes what it finds on to the streams, `routes` answers requests.
+The server is stateless: any number may run side by side. `feed` follows Redis (one subscription per process), `fanout`
+passes its findings on to the streams, `routes` answers requests.
 """

@@ -1,4 +1,4 @@
-"""Puts the server together, runs it until it is told to stop, and stops it in order."""
+"""Assembles the server, runs it until it is asked to stop, and stops it in order."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ log = structlog.get_logger(__name__)
 _Value = TypeVar("_Value")
 
 WATCH_LOOP_S = 0.25
-# Streams end at once; this is for what else was being answered.
+# Streams end at once. This time is for the other answers in progress.
 LAST_ANSWERS_S = 1.0
 CANCEL_AGAIN_S = 0.2
-# Connections beside streams: pages, polls, and readers between two streams.
+# Connections besides streams: pages, polls, and readers between two streams.
 CONNECTIONS_PER_STREAM = 2
 SPARE_CONNECTIONS = 64
-# Beside connections: Redis, files, the loop's own.
+# Open files besides connections: Redis, static files, the event loop's own.
 SPARE_FILES = 64
 
 
 class Server:
-    """One read server. `start`, then `wait`; `close` in any case.
+    """One read server. Call `start`, then `wait`; call `close` in any case.
 
     Args:
-        settings: of the process.
+        settings: the settings of the process.
 
     Raises:
-        SnapupError: settings that do not fit together.
+        SnapupError: the settings do not fit together.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -87,7 +87,7 @@ class Server:
             requests=RateLimit(settings.serve_requests_per_s),
             metrics=self.metrics,
         )
-        # A reader who leaves ends his handler.
+        # A reader that leaves cancels its handler.
         self._runner = web.AppRunner(
             self.app(),
             handle_signals=False,
@@ -102,7 +102,7 @@ class Server:
         self.metrics_port: int | None = None
 
     def app(self) -> web.Application:
-        """The routes, and what goes around each of them."""
+        """The application with its routes and the wrapper around each of them."""
         app = web.Application(middlewares=[self._around], client_max_size=1 << 16)
         for route in self.routes.table():
             app.router.add_get(route.path, route.handler, allow_head=route.allow_head)
@@ -110,7 +110,7 @@ class Server:
         return app
 
     def app_for_operators(self) -> web.Application:
-        """What is answered on the metrics port, if there is one."""
+        """The application on the metrics port, if there is one."""
 
         @web.middleware
         async def around(
@@ -127,10 +127,10 @@ class Server:
     # -- run -----------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Listen and follow Redis; readers may come before Redis answers.
+        """Listen, and follow Redis. Readers may connect before Redis answers.
 
         Raises:
-            SnapupError: the address cannot be listened on.
+            SnapupError: the server cannot listen on the address.
         """
         loop = asyncio.get_running_loop()
         await self._runner.setup()
@@ -161,7 +161,7 @@ class Server:
         self.metrics_port = self._operators.addresses[0][1]
 
     async def wait(self, stop: asyncio.Event) -> None:
-        """Until `stop`; whatever ends one of our own tasks is a bug, and is raised here."""
+        """Wait until `stop`. A background task that ends earlier is a bug, and its error is raised here."""
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([stopped, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
@@ -170,7 +170,7 @@ class Server:
                 task.result()
 
     async def close(self) -> None:
-        """No new readers, an end to all streams, then the connections to Redis."""
+        """Refuse new readers, end all streams, then close the connections to Redis."""
         self.routes.stopping = True
         if self._listening is not None:
             self._listening.close()
@@ -181,7 +181,7 @@ class Server:
         await self.feed.close()
 
     async def _end_tasks(self) -> None:
-        """Again and again: until Python 3.12, the client of Redis may swallow a cancellation that meets an answer."""
+        """Cancel repeatedly: before Python 3.12, the Redis client may swallow a cancellation that meets an answer."""
         left = set(self._tasks)
         while left:
             for task in left:
@@ -204,13 +204,13 @@ class Server:
         route = request.match_info.route.resource
         name = route.canonical if route is not None else "none"
         begun_s = time.monotonic()
-        status = "left"  # that is how nearly every stream ends
+        status = "left"  # nearly every stream ends by its reader leaving
         try:
             answer = await self._answer(request, handler)
             status = str(answer.status)
         finally:
             self.metrics.requests.labels(name, status).inc()
-            if status == "left":  # the access log is of answers
+            if status == "left":  # the access log has lines for answers only
                 log_left(request, time.monotonic() - begun_s)
         return answer
 
@@ -239,7 +239,7 @@ class Server:
             return response(plain_problem(500))
 
     async def _add_headers(self, request: web.Request, answer: web.StreamResponse) -> None:
-        # By its address, not by what is answered: a browser takes the headers of a 304 for the page it holds.
+        # The address decides, not the answer: a browser takes the headers of a 304 for the page it holds.
         resource = request.match_info.route.resource
         is_page = resource is not None and resource.canonical in PAGES
         for name, value in security_headers(page=is_page):
@@ -256,11 +256,11 @@ async def run_server(settings: Settings, announce: Callable[[Server], None] = la
     """Serve until SIGTERM or SIGINT.
 
     Args:
-        settings: of the process.
-        announce: called once it listens.
+        settings: the settings of the process.
+        announce: called once the server listens.
 
     Raises:
-        SnapupError: it cannot start.
+        SnapupError: the server cannot start.
     """
     _allow_files(CONNECTIONS_PER_STREAM * settings.serve_streams_max + SPARE_CONNECTIONS + SPARE_FILES)
     server = Server(settings)
@@ -288,10 +288,10 @@ def _tokens(settings: Settings) -> Tokens | None:
 
 
 def tokens_of(secret: str) -> Tokens:
-    """Tokens of the setting: one secret, or several with commas, the first of which signs.
+    """The tokens of the setting: one secret, or several separated by commas, of which the first signs.
 
     Raises:
-        SnapupError: one is too short.
+        SnapupError: a secret is too short.
     """
     return _checked("SNAPUP_TOKEN_SECRET", lambda text: Tokens([part.strip() for part in text.split(",")]), secret)
 
@@ -310,7 +310,7 @@ def _checked(variable: str, parse: Callable[[str], _Value], text: str) -> _Value
 
 
 def _allow_files(wanted: int) -> None:
-    """Every stream is an open file; the usual soft limit of 1 024 is for other programs."""
+    """Raise the soft limit of open files: every stream is one, and the usual limit is 1 024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < most:

@@ -1,4 +1,4 @@
-"""One TCP connection: counted, turned away when there are too many, and never answered with anything but a problem."""
+"""One TCP connection: counted, refused beyond the limit, and answered with problem documents for any error."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("stream.serve.access")
 
-# A browser keeps a connection for its next request; a connection that asks nothing for so long is closed.
+# A browser keeps a connection for its next request. A connection without a request for this long is closed.
 KEEPALIVE_S = 30.0
 MAX_AGENT_CHARS = 120
 MAX_PATH_CHARS = 200
-# Whom a request is counted for.
+# The client address under which a request is counted.
 ADDRESS = web.RequestKey("address", str)
 
 
 class AccessLogger(AbstractAccessLogger):
-    """One line for each answer. The query is left out: a token may stand there."""
+    """One line for each answer. The query is left out: it may hold a token."""
 
     @property
     def enabled(self) -> bool:
-        """Whether lines of this level are written at all."""
+        """Whether lines of this level are written."""
         return self.logger.isEnabledFor(logging.INFO)
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """Write the line; `time` in seconds, of a stream from its beginning to its end."""
+        """Write the line. `time`: seconds; for a stream, from its beginning to its end."""
         log.info("request", status=response.status, bytes=response.body_length, **_fields(request, time))
 
 
 def log_left(request: web.BaseRequest, time_s: float) -> None:
-    """The same line for a reader who left before the end of his answer: how nearly every stream ends."""
+    """Write the same line for a reader that left before the end of its answer, as most readers of streams do."""
     log.info("reader left", **_fields(request, time_s))
 
 
@@ -60,12 +60,12 @@ def _fields(request: web.BaseRequest, time_s: float) -> dict[str, str | float]:
 
 
 class Gate:
-    """What all connections share.
+    """The state that all connections share.
 
     Args:
-        slots: of connections. One of a trusted proxy is counted in total only.
-        trusted: networks of proxies.
-        metrics: what to count in.
+        slots: the places for connections. A trusted proxy's connection counts in the total only.
+        trusted: the networks of proxies.
+        metrics: the metrics to count in.
     """
 
     def __init__(self, slots: Slots, trusted: Sequence[IPNetwork], metrics: Metrics) -> None:
@@ -74,14 +74,14 @@ class Gate:
         self._metrics = metrics
 
     def address_of(self, request: web.BaseRequest) -> str:
-        """Whom to count a request for."""
+        """The client address under which a request is counted."""
         return client_address(
             request.remote or "", ",".join(request.headers.getall("X-Forwarded-For", [])), self._trusted
         )
 
     def enter(self, peer: str) -> str | None:
-        """Let a connection in: the name under which it is counted; None if it may not come in."""
-        # A proxy carries the readers of many addresses: its connections have no bound of their own.
+        """The name under which a new connection is counted; None if it is refused."""
+        # A proxy carries readers of many addresses: its connections have no bound of their own.
         is_proxy = bool(self._trusted) and client_address(peer, "0.0.0.0", self._trusted) == "0.0.0.0"  # noqa: S104
         address = "proxy" if is_proxy else client_address(peer, "", ())
         reason: RefuseReason | None = None
@@ -97,13 +97,13 @@ class Gate:
         return address
 
     def leave(self, address: str) -> None:
-        """A connection that was let in is gone."""
+        """Count the end of a connection that was let in."""
         self._slots.give_back(address)
         self._metrics.connections.dec()
 
 
 class Connection(web.RequestHandler):
-    """aiohttp's protocol, with a gate before it and our own words for what it cannot parse."""
+    """aiohttp's protocol behind a gate, with our own answer to unparsable requests."""
 
     __slots__ = ("_address", "_gate")
 
@@ -120,7 +120,7 @@ class Connection(web.RequestHandler):
         self._address: str | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Count it, or answer and close."""
+        """Count the connection, or refuse and close it."""
         peer = transport.get_extra_info("peername")
         self._address = self._gate.enter(peer[0] if isinstance(peer, tuple) else "")
         super().connection_made(transport)
@@ -129,7 +129,7 @@ class Connection(web.RequestHandler):
             self.force_close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Give its place back."""
+        """Give the connection's place back."""
         super().connection_lost(exc)
         address, self._address = self._address, None
         if address is not None:
@@ -138,7 +138,7 @@ class Connection(web.RequestHandler):
     def handle_error(  # aiohttp's own names and order
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        """What cannot be parsed, or fails outside our handlers. What was sent is not repeated: a token may be in it."""
+        """The answer to an unparsable request or an error outside our handlers. It repeats no input, maybe a token."""
         del request, message
         if self.transport is not None and self.transport.is_closing():
             raise ConnectionError("Connection closed")
@@ -167,5 +167,5 @@ def _raw_answer(problem: Problem) -> bytes:
 
 
 def connection_factory(gate: Gate, server: web.Server, loop: asyncio.AbstractEventLoop) -> Any:
-    """What asyncio calls for each new connection."""
+    """The function that asyncio calls for each new connection."""
     return lambda: Connection(gate, server, loop)

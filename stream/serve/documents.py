@@ -1,6 +1,6 @@
-"""A document as it came from Redis: checked as far as this server relies on it, and otherwise passed on as it is.
+"""A document from Redis: checked where this server relies on it, otherwise passed on unchanged.
 
-Only the fields below are looked at. A later worker may add fields and words that this server has never heard of.
+Only the fields below are read. A later worker may add fields and words that this server does not know.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from msgspec import Struct
 
 from stream.contract.overlay import SCHEMA
 
-# 500 sales of a room take about 400 kB; what is far beyond that is not one of ours.
+# The bound on one document. A room with 500 sales takes about 400 kB.
 MAX_DOCUMENT_BYTES = 4 << 20
 
 
 class State(StrEnum):
-    """What can be said of a room now."""
+    """The state of a room now."""
 
     LIVE = "live"
-    STALE = "stale"  # there is a document, and it is past its `stale_after_ms`
-    MISSING = "missing"  # Redis answers, and holds none
-    UNREADABLE = "unreadable"  # what it holds is no document that we know
-    REDIS_AWAY = "redis_away"  # nobody knows; what was known last is passed on until it is stale
+    STALE = "stale"  # there is a document, but its `stale_after_ms` has passed
+    MISSING = "missing"  # Redis answers and holds no document
+    UNREADABLE = "unreadable"  # Redis holds something that is no known document
+    REDIS_AWAY = "redis_away"  # the state is unknown; the last document is passed on until it is stale
 
 
 class _Value(Struct):
@@ -55,11 +55,11 @@ class _Sale(Struct):
 
 
 class _Counted(Struct):
-    """An object of which only that it is there matters."""
+    """An object of which only the presence counts."""
 
 
 class _Head(Struct):
-    """What this server itself reads of an overlay; see `stream.contract.overlay.Overlay`."""
+    """The fields of an overlay that this server reads itself; see `stream.contract.overlay.Overlay`."""
 
     schema: str
     room_id: str
@@ -101,7 +101,7 @@ class Summary(Struct, frozen=True):
 
 
 class Document(Struct, frozen=True):
-    """A readable document. `raw` is one line of JSON; `published_ms` is the wall clock of the worker that made it."""
+    """A readable document. `raw` is one line of JSON. `published_ms` is the wall clock of the worker at publication."""
 
     raw: bytes
     room_id: str
@@ -114,11 +114,11 @@ class Document(Struct, frozen=True):
 
     @property
     def etag(self) -> str:
-        """Epoch and revision: what a reader names to say which document it has."""
+        """Epoch and revision: a reader names its document by them."""
         return f"{self.epoch}-{self.rev}"
 
     def summary(self, now_ms: int) -> Summary:
-        """The room in a few figures."""
+        """The room in a few figures, with its state at `now_ms`."""
         head = self.head
         return Summary(
             room_id=self.room_id,
@@ -141,7 +141,7 @@ class Document(Struct, frozen=True):
 
 
 class Unreadable(Struct, frozen=True):
-    """What is under the key is no document; `detail` says why, in words for an operator."""
+    """The value under the key is no document. `detail` tells an operator why."""
 
     detail: str
 
@@ -151,11 +151,11 @@ _decode_named = msgspec.json.Decoder(_Named).decode
 
 
 def read_document(room_id: str, raw: bytes) -> Document | Unreadable:
-    """Look at what Redis holds for a room. Total: any bytes give an answer."""
+    """The document in the bytes that Redis holds for a room, or why there is none. Total: any bytes have an answer."""
     if len(raw) > MAX_DOCUMENT_BYTES:
         return Unreadable(f"{len(raw)} bytes are more than any document has")
     try:
-        raw.decode()  # msgspec does not look into strings that it skips
+        raw.decode()  # msgspec does not check strings that it skips
         schema = _decode_named(raw).schema
         if schema != SCHEMA:
             return Unreadable(f"its schema is {schema[:64]!r}, this server reads {SCHEMA!r}")
@@ -170,25 +170,25 @@ def read_document(room_id: str, raw: bytes) -> Document | Unreadable:
 
 
 def _one_line(raw: bytes) -> bytes:
-    """The same JSON without line breaks, which would end a line of an event stream."""
+    """The same JSON without line breaks: a line break would end a line of an event stream."""
     if b"\n" not in raw and b"\r" not in raw:
         return raw
-    # Decoded strictly: what is left can hold no bare line break, inside strings or out.
+    # The decoder is strict: after it no bare line break is left, inside strings or outside.
     return msgspec.json.encode(msgspec.json.decode(raw))
 
 
 class Sight(Struct, frozen=True):
-    """What one look at Redis found; `found` is None where nothing is."""
+    """The result of one look at Redis. `found` is None if Redis holds nothing."""
 
     found: Document | Unreadable | None
 
     @property
     def document(self) -> Document | None:
-        """The document, if there is a readable one."""
+        """The document; None if there is no readable one."""
         return self.found if isinstance(self.found, Document) else None
 
     def state(self, now_ms: int) -> State:
-        """What this says of the room at a moment, Redis being there."""
+        """The state of the room at a moment, given that Redis answers."""
         match self.found:
             case None:
                 return State.MISSING

@@ -1,10 +1,11 @@
-"""The event stream on the wire: what a snapshot event says, byte by byte, and the connection that it is written to.
+"""The event stream on the wire: the bytes of a snapshot event, and the connection that they are written to.
 
     event: snapshot
     id: <epoch>-<rev>
     data: {"server_time_ms": …, "state": "live", "overlay": {…}}
 
-Only a live snapshot has an id. Every other empties it, so that a reader who comes back is told anew whatever he shows.
+Only a live snapshot has an id. Every other snapshot empties the id: a returning reader is then sent a snapshot in any
+case.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ if TYPE_CHECKING:
     from stream.serve.feed import Room
 
 RETRY_MS = 1_000
-# What the kernel may hold of one stream: a slow reader must not find minutes of old snapshots there.
+# Bounds on what the kernel holds of one stream: a slow reader must not find minutes of old snapshots there.
 SEND_BUFFER_BYTES = 128 << 10
 UNSENT_BYTES = 16 << 10
-# A peer that acknowledges nothing for so long is gone.
+# A peer that acknowledges nothing for this long is gone.
 UNACKNOWLEDGED_MS = 30_000
 
 
 class Frame:
-    """Bytes of the stream, as they are and as a chunk of a chunked answer; shared by all streams of a room."""
+    """Bytes of the stream, plain and as a chunk of a chunked answer. All streams of a room share them."""
 
     __slots__ = ("chunk", "plain")
 
@@ -44,12 +45,12 @@ PING = Frame(b": ping\n\n")
 
 
 def retry_frame(retry_ms: int) -> Frame:
-    """How long the reader is to wait before he connects again."""
+    """The frame that says how long a reader waits before it connects again."""
     return Frame(b"retry: %d\n\n" % retry_ms)
 
 
 class View(Struct, frozen=True):
-    """What is to be shown of a room: equal views need not be sent twice."""
+    """What to show of a room. Equal views need not be sent twice."""
 
     state: State
     epoch: int = 0
@@ -59,12 +60,12 @@ class View(Struct, frozen=True):
 
     @property
     def event_id(self) -> str:
-        """What the reader names when he comes back; "" where he must be told anew."""
+        """The id that a returning reader names; "" if that reader must be sent a snapshot in any case."""
         return f"{self.epoch}-{self.rev}" if self.state is State.LIVE else ""
 
 
 def view_of(state: State, sight: Sight | None) -> View:
-    """What there is to show."""
+    """The view of a state and the last look."""
     match sight.found if sight is not None else None:
         case Document() as document:
             return View(state, document.epoch, document.rev, document.as_of_ms)
@@ -75,7 +76,7 @@ def view_of(state: State, sight: Sight | None) -> View:
 
 
 def snapshot_frame(view: View, document: Document | None, server_time_ms: int) -> Frame:
-    """One snapshot event."""
+    """The frame of one snapshot event."""
     overlay = b"null" if document is None else document.raw
     detail = b',"detail":' + msgspec.json.encode(view.detail) if view.detail else b""
     return Frame(
@@ -87,20 +88,20 @@ def snapshot_frame(view: View, document: Document | None, server_time_ms: int) -
 class Stream:
     """One reader's connection.
 
-    Never more than one snapshot waits in it: while the last one has not gone, newer ones are skipped, and the newest is
-    sent when it has.
+    At most one snapshot waits in the connection: until it is sent, newer snapshots are skipped, and the newest follows
+    it.
 
     Args:
-        transport: of the connection.
-        room: that is shown.
+        transport: the transport of the connection.
+        room: the room that is shown.
         chunked: whether the answer is chunked (HTTP/1.1).
         expires_s: wall clock at which the reader's token ends; None: never.
 
     Attributes:
-        view: what the reader was sent last; None: nothing yet.
-        behind_since: monotonic time since which something waits in it; None: nothing does.
+        view: the view last sent to the reader; None: nothing yet.
+        behind_since: monotonic time since which bytes wait in the connection; None: none wait.
         wrote_at: monotonic time of the last write.
-        done: set when it has to end.
+        done: set when the stream has to end.
     """
 
     __slots__ = ("_chunked", "_transport", "behind_since", "done", "expires_s", "room", "view", "wrote_at")
@@ -117,7 +118,7 @@ class Stream:
         _bound_buffers(transport)
 
     def is_blocked(self, now_s: float) -> bool:
-        """Whether something still waits in it; the time since which it does is kept."""
+        """Whether bytes still wait in the connection. Keeps the time since which they wait."""
         if self._transport.get_write_buffer_size() and not self._transport.is_closing():
             if self.behind_since is None:
                 self.behind_since = now_s
@@ -126,22 +127,22 @@ class Stream:
         return False
 
     def write(self, frame: Frame, now_s: float) -> bool:
-        """Write unless something still waits; whether it was written."""
+        """Whether the frame was written: nothing is written while bytes still wait."""
         if self.is_blocked(now_s):
             return False
-        if not self._transport.is_closing():  # else its handler is about to be told
+        if not self._transport.is_closing():  # if it is closing, aiohttp is about to cancel the handler
             self.wrote_at = now_s
             self._transport.write(frame.chunk if self._chunked else frame.plain)
         return True
 
     def drop(self) -> None:
-        """Let go of the connection at once: what waits in it is lost."""
+        """Abort the connection at once. Its waiting bytes are lost."""
         self._transport.abort()
         self.done.set()
 
 
 def _bound_buffers(transport: asyncio.Transport) -> None:
-    """Keep what waits for a slow reader small; best effort, for the limits are the kernel's."""
+    """Keep the buffers for a slow reader small, as far as the kernel allows."""
     sock = transport.get_extra_info("socket")
     if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
         return

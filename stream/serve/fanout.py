@@ -1,4 +1,4 @@
-"""What is known of rooms → their streams: newest only, in turns, so that no room and no reader holds up another."""
+"""Known states of rooms → their streams: the newest only, in turns, so that no room or reader holds up another."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from stream.serve.feed import Feed, Room
     from stream.serve.metrics import DropReason, Metrics
 
-# Streams written to before the loop gets its turn: about two milliseconds.
+# Streams written to before the event loop gets its turn: about two milliseconds.
 TURN_STREAMS = 100
 TICK_S = 0.05
-# Pings, expired tokens and the states that change by time alone are looked after this often.
+# The period for pings, expired tokens and states that change by time alone.
 TEND_EVERY_S = 0.25
-# A frame carries the server's clock: one that is older is made anew.
+# A frame carries the server's clock: an older frame is made anew.
 FRAME_MAX_AGE_MS = 20
-# When the server stops, its readers come back at different times; the slowest within the time a page promises.
+# When the server stops, its readers return at different times, the last within the time that a page promises.
 STOP_RETRY_MS = (500, 3_000)
 
 
@@ -30,10 +30,10 @@ class Fanout:
     """The streams of this process.
 
     Args:
-        feed: what is known.
-        metrics: what to count in.
-        ping_ms: a stream that was silent for so long gets a comment.
-        slow_ms: a stream that takes nothing for so long is dropped.
+        feed: the known states of rooms.
+        metrics: the metrics to count in.
+        ping_ms: a stream that was silent for this long gets a comment.
+        slow_ms: a stream that takes nothing for this long is dropped.
     """
 
     def __init__(self, feed: Feed, metrics: Metrics, *, ping_ms: int, slow_ms: int) -> None:
@@ -51,13 +51,13 @@ class Fanout:
         feed.on_news = self.news
 
     def __len__(self) -> int:
-        """How many streams there are."""
+        """The number of streams."""
         return sum(map(len, self._streams.values()))
 
     # -- streams come and go -------------------------------------------------------------------------------------------
 
     def open(self, stream: Stream, last_event_id: str) -> None:
-        """Show the stream its room, unless the reader has just that, and from then on its changes."""
+        """Show the stream its room, unless the reader already has that view, and every change from then on."""
         self._streams.setdefault(stream.room, set()).add(stream)
         self._metrics.streams.inc()
         view = self._view(stream.room)
@@ -67,7 +67,7 @@ class Fanout:
             self._send(stream, view, self._frame(stream.room, view), time.monotonic())
 
     def close(self, stream: Stream) -> None:
-        """The stream is gone."""
+        """Forget a stream that is gone."""
         streams = self._streams.get(stream.room)
         if streams is None or stream not in streams:
             return
@@ -79,12 +79,12 @@ class Fanout:
                 table.pop(stream.room, None)
 
     def news(self, room: Room) -> None:
-        """Something new may be known of a room."""
+        """Mark a room whose view may have changed."""
         self._changed[room] = None
         self._news.set()
 
     async def stop(self) -> None:
-        """Tell every reader to come back elsewhere, and end the streams."""
+        """Tell every reader to connect again, and end the streams."""
         now_s = time.monotonic()
         for streams in list(self._streams.values()):
             for stream in list(streams):
@@ -95,10 +95,10 @@ class Fanout:
     # -- the work ------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Pass on what is new, for as long as the process runs."""
+        """Pass changes on for as long as the process runs."""
         tended_at = 0.0
         while True:
-            # Not wait_for: until Python 3.12 it may swallow a cancellation that comes together with the news.
+            # Not wait_for: before Python 3.12 it may swallow a cancellation that comes together with the news.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):
                     await self._news.wait()
@@ -112,7 +112,7 @@ class Fanout:
                 tended_at = time.monotonic()
 
     async def _deliver(self, room: Room) -> None:
-        """To all streams of a room, a number of them at a time; whatever is newest at their turn."""
+        """Send to all streams of a room, some at a time. Each turn sends the view that is newest then."""
         before = self._shown.get(room)
         streams = list(self._streams.get(room, ()))
         if not streams:
@@ -135,7 +135,7 @@ class Fanout:
         self._observe(room, before, shown)
 
     def _observe(self, room: Room, before: View | None, shown: View) -> None:
-        """Only what replaced another live document was waited for: the first may be old already."""
+        """Observe the delivery time of a live document that replaced another. A first document may already be old."""
         document = self._feed.document(room)
         if document is None or before is None or before == shown:
             return
@@ -152,7 +152,7 @@ class Fanout:
             self._behind.add(stream)
 
     def _catch_up(self) -> None:
-        """Streams in which something waited: the newest now, or an end to it."""
+        """Send the newest view to streams that are free again, and end those that waited too long."""
         now_s = time.monotonic()
         for stream in list(self._behind):
             if not stream.is_blocked(now_s):

@@ -1,11 +1,11 @@
-"""Redis → what is known of each room that somebody here watches, or asks for once.
+"""Redis → the known state of each room that is watched here or asked for once.
 
-One subscription for the whole process carries the nudges of the watched rooms; one pipeline at a time fetches the
+One subscription for the whole process carries the nudges of the watched rooms. One pipeline at a time fetches the
 documents that are due: nudged (at most ten times a second a room), asked for, or not looked at for a second, because
-nudges can be lost and keys can vanish in silence. Nothing is queued: what is fetched is always the newest.
+nudges can be lost and keys can vanish in silence. Nothing is queued: a fetch always gets the newest document.
 
-Away: a round trip failed twice. It lasts until every watched room has been fetched anew, so that nothing old passes for
-new when Redis comes back empty.
+Away: a round trip failed twice. Redis counts as away until every watched room has been fetched anew: nothing old passes
+for new when Redis comes back empty.
 """
 
 from __future__ import annotations
@@ -35,32 +35,32 @@ LOOK_EVERY_S = 1.0
 BATCH_ROOMS = 100
 AWAY_RETRY_S = 0.5
 SUBSCRIBE_RETRY_S = 0.5
-# A room that nobody watches any more is followed for a little longer: pages reload, connections break and come back.
+# A room without watchers is followed for a little longer: pages reload, connections break and come back.
 LINGER_S = 10.0
-# Our own nudge comes back to us through Redis; silence means that the subscription is dead, whatever TCP says.
+# Our own nudge returns to us through Redis. Silence means that the subscription is dead, whatever TCP says.
 PULSE_EVERY_S = 2.0
 PULSE_SILENT_S = 6.0
-# Requests that wait for a look at once; more than that are turned away.
+# Bound on the requests that wait for a look at once. Further ones are refused.
 MAX_ASKED = 5_000
-# A new error while Redis is away is said once in this time.
+# The same error is logged once in this time.
 SAY_AGAIN_S = 60.0
 MAX_SAID = 100
 
 
 class RedisAwayError(Exception):
-    """Redis does not answer, so nobody knows."""
+    """Redis does not answer: the state is unknown."""
 
 
 class Room:
-    """A room that is followed.
+    """A followed room.
 
     Attributes:
-        room_id: of the room.
+        room_id: the id of the room.
         sight: the last look; None before the first.
-        unanswered: the last look failed, though others did not: what is known is what was known before.
-        watchers: how many streams show it.
+        unanswered: the last look failed while looks at other rooms did not: the known state is the earlier one.
+        watchers: the number of streams that show the room.
         fetched_at: monotonic time of the last look.
-        known: set once there is something to say, be it that Redis is away.
+        known: set once there is something to show, be it that Redis is away.
     """
 
     __slots__ = ("fetched_at", "known", "room_id", "sight", "unanswered", "unwatched_at", "watchers")
@@ -76,19 +76,19 @@ class Room:
 
 
 class Feed:
-    """Follows Redis. What `work` gives has to run for anything to happen.
+    """Follows Redis. The coroutines of `work` must run for anything to happen.
 
     Args:
-        address: of Redis; a bare URL too.
-        prefix: of the keys.
-        timeout_ms: of one round trip.
-        metrics: what to count in.
+        address: the address of Redis, or a bare URL.
+        prefix: the prefix of the keys.
+        timeout_ms: the bound on one round trip.
+        metrics: the metrics to count in.
 
     Attributes:
-        redis: the client, for whoever else reads.
-        away: Redis did not answer the last time; None before the first time.
-        rooms: those that are followed now.
-        on_news: called with a room of which something new may be known.
+        redis: the client, for other readers of the process.
+        away: whether Redis failed to answer the last time; None before the first time.
+        rooms: the rooms that are followed now.
+        on_news: called with a room whose state may have changed.
     """
 
     def __init__(self, address: RedisAddress | str, prefix: str, timeout_ms: int, metrics: Metrics) -> None:
@@ -111,7 +111,7 @@ class Feed:
     # -- for the rest of the server ------------------------------------------------------------------------------------
 
     def watch(self, room_id: str) -> Room:
-        """Follow a room until `unwatch`; counted."""
+        """The room, followed until `unwatch`. Calls are counted."""
         room = self.rooms.get(room_id)
         if room is None:
             room = self.rooms[room_id] = Room(room_id)
@@ -123,21 +123,21 @@ class Feed:
         return room
 
     def unwatch(self, room: Room) -> None:
-        """One watcher less."""
+        """Count one watcher less."""
         room.watchers -= 1
         room.unwatched_at = time.monotonic()
 
     def state(self, room: Room, now_ms: int) -> State:
-        """What can be said of a followed room now."""
+        """The state of a followed room now."""
         if self.away or room.sight is None or room.unanswered:
             return State.REDIS_AWAY
         return room.sight.state(now_ms)
 
     async def look(self, room_id: str) -> Sight:
-        """What Redis holds of a room now; from memory when it was fetched within the pace.
+        """What Redis holds of a room now, from memory if it was fetched within the pace.
 
         Raises:
-            RedisAwayError: nobody knows.
+            RedisAwayError: the state is unknown.
         """
         if self.away:
             raise RedisAwayError
@@ -150,27 +150,27 @@ class Feed:
                 raise RedisAwayError
             asked = self._asked[room_id] = asyncio.get_running_loop().create_future()
             self._work.set()
-        # Several requests wait for the same look; one that gives up must not take it from the others.
+        # Several requests wait for the same look: one that gives up must not cancel it for the others.
         return await asyncio.shield(asked)
 
     def document(self, room: Room) -> Document | None:
-        """The last readable document of a followed room."""
+        """The last readable document of a followed room; None if there is none."""
         return room.sight.document if room.sight is not None else None
 
     # -- following -----------------------------------------------------------------------------------------------------
 
     def work(self) -> list[Coroutine[Any, Any, None]]:
-        """What has to run for as long as the process does."""
+        """The coroutines that run for as long as the process does."""
         return [self._run_nudges(), self._run_fetch(), self._run_looks()]
 
     async def close(self) -> None:
-        """Let the connections go."""
+        """Cancel waiting requests and close the connections."""
         for asked in self._take_asked():
             asked.cancel()
         await self.redis.aclose()
 
     async def _run_looks(self) -> None:
-        """Each second: rooms that were not looked at, and rooms that nobody watches any more."""
+        """Make rooms due that were not looked at for a second, and forget rooms without watchers."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S / 4)
             now_s = time.monotonic()
@@ -186,7 +186,7 @@ class Feed:
         self._due.pop(room.room_id, None)
         self._channels.pop(channel.encode(), None)
         if self._nudges is not None:
-            with contextlib.suppress(*REDIS_ERRORS):  # whoever listens will notice
+            with contextlib.suppress(*REDIS_ERRORS):  # the listening loop notices the error itself
                 await self._nudges.unsubscribe(channel)
 
     def _make_due(self, room_id: str, at_s: float) -> None:
@@ -209,16 +209,16 @@ class Feed:
     async def _listen(self, nudges: Any) -> None:
         generation = self.redis.generation
         await nudges.subscribe(self._pulse_channel)
-        self._nudges = nudges  # from here on, rooms that come are subscribed to by whoever fetches them first
+        self._nudges = nudges  # from here on, the first fetch of a new room subscribes to it
         if channels := [channel.decode() for channel in self._channels]:
             await nudges.subscribe(*channels)
-        for room_id in self.rooms:  # what was nudged before was not heard
+        for room_id in self.rooms:  # earlier nudges were not heard
             self._make_due(room_id, 0.0)
         pulse = self._pulse_channel.encode()
         heard_at = time.monotonic()
         while time.monotonic() - heard_at < PULSE_SILENT_S:
             if self.redis.generation != generation:
-                return  # it led to a server that is no longer asked
+                return  # the subscription leads to a server that is no longer asked
             message = await nudges.get_message(timeout=PULSE_EVERY_S)
             if message is None:
                 continue
@@ -230,7 +230,7 @@ class Feed:
         raise TimeoutError("our own nudges do not come back")
 
     async def _subscribe(self, room_ids: Iterable[str]) -> None:
-        """Before the first look at a room: what changes after the look is then heard of."""
+        """Subscribe before the first look at a room: changes after the look are then heard."""
         new = [self._key(room_id, "rev") for room_id in room_ids]
         if new and self._nudges is not None:
             await self._nudges.subscribe(*new)
@@ -256,7 +256,7 @@ class Feed:
                 await self.redis.renew()
 
     async def _wait_for_due(self) -> list[str]:
-        """Rooms to fetch now; empty when there was nothing to do for a while."""
+        """The rooms to fetch now; empty if nothing was due for a while."""
         if self.away is not False:
             return list(self.rooms)
         deadline_s = time.monotonic() + LOOK_EVERY_S
@@ -267,7 +267,7 @@ class Feed:
             if due or self._asked or now_s >= deadline_s:
                 return due
             next_s = min([deadline_s, *self._due.values()])
-            # Not wait_for: until Python 3.12 it may swallow a cancellation that comes together with work.
+            # Not wait_for: before Python 3.12 it may swallow a cancellation that comes together with work.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(next_s - now_s):
                     await self._work.wait()
@@ -290,12 +290,12 @@ class Feed:
                 found = []
         if self.away is not False:
             self._came_back()
-            # Those that came meanwhile were not looked at yet: of them, nothing is known.
+            # Rooms that came meanwhile have not been looked at: their state is unknown.
             found = [room for room in self.rooms.values() if room.sight is not None]
         self._tell(found)
 
     async def _twice(self, ask: Callable[[], Any]) -> Any:
-        """A connection that was kept open may have died meanwhile: that alone does not mean that Redis is away."""
+        """The answer of `ask`, at the second try if need be: Redis is not away because an idle connection died."""
         try:
             return await ask()
         except REDIS_ERRORS:
@@ -304,13 +304,13 @@ class Feed:
         return await ask()
 
     async def _get(self, room_ids: list[str]) -> list[Any]:
-        # One by one: in a cluster they lie in different slots.
+        # Single commands: in a cluster the keys lie in different slots.
         return await self.redis.batch([("GET", self._key(room_id, "overlay")) for room_id in room_ids])
 
     def _take(self, room_ids: list[str], raws: list[Any], begun_s: float) -> list[Room]:
-        """Note what was found; those rooms of which something new is known."""
+        """The rooms whose state changed by this fetch, which is noted."""
         if raws and all(isinstance(raw, Exception) for raw in raws) and not _is_wrong_type(raws[0]):
-            raise raws[0]  # Redis itself refuses: loading, no permission
+            raise raws[0]  # Redis itself refuses: it is loading, or permission is missing
         changed = []
         for room_id, raw in zip(room_ids, raws, strict=True):
             room = self.rooms.get(room_id)
@@ -331,7 +331,7 @@ class Feed:
         return changed
 
     def _not_answered(self, room_id: str, error: BaseException, begun_s: float) -> bool:
-        """One server of several says nothing of its rooms; whether that is news of a room that is followed."""
+        """Whether a followed room now lacks an answer. Notes that one server of several gave no answer for it."""
         self._partly = True
         self._say("a part of Redis gives no documents; readers of its rooms are told", error)
         if (asked := self._asked.pop(room_id, None)) is not None and not asked.done():
@@ -368,7 +368,7 @@ class Feed:
         for asked in self._take_asked():
             if not asked.done():
                 asked.set_exception(RedisAwayError())
-                asked.exception()  # whoever asked may be gone: then nobody else would look at it
+                asked.exception()  # the requester may be gone: this marks the exception as seen
         self._say("Redis gives no documents; readers are told", error)
         if self.away is True:
             return
@@ -383,7 +383,7 @@ class Feed:
         self._metrics.redis_up.set(1)
 
     def _say(self, event: str, error: BaseException) -> None:
-        """Log what Redis says, each of its words once in a while."""
+        """Log an error of Redis. Each wording is logged once in a while."""
         key = f"{event} {(words := self.redis.words(error))}"
         now_s = time.monotonic()
         if now_s - self._said.get(key, float("-inf")) >= SAY_AGAIN_S:

@@ -1,4 +1,4 @@
-"""How much one client address, and all of them together, may take: requests a second, streams, connections."""
+"""Limits for one client address and for all together: requests a second, streams, connections."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
     IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# Addresses remembered for their rate. One that is forgotten begins with a full bucket again.
+# Addresses whose rate is remembered. A forgotten address starts again with a full bucket.
 MAX_ADDRESSES = 20_000
-# A page with all its widgets, opened in ten browser sources at once.
+# Covers a page with all its widgets that ten browser sources open at once.
 BURST_S = 4.0
 # One IPv6 customer has a whole /64.
 V6_PREFIX = 64
@@ -24,7 +24,7 @@ class RateLimit:
     """A token bucket for each address.
 
     Args:
-        per_s: requests a second in the long run; a burst may take four seconds' worth at once.
+        per_s: requests a second in the long run. A burst may take the requests of four seconds at once.
     """
 
     def __init__(self, per_s: float) -> None:
@@ -33,7 +33,7 @@ class RateLimit:
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait_s(self, address: str, now_s: float) -> float:
-        """0 when a request may pass (and is counted), else how long until the next one may."""
+        """0 if a request may pass, which is then counted; else the seconds until the next one may."""
         left, at_s = self._left.pop(address, (self._burst, now_s))
         left = min(self._burst, left + max(0.0, now_s - at_s) * self._per_s)
         wait_s = 0.0 if left >= 1 else (1 - left) / self._per_s
@@ -47,8 +47,8 @@ class Slots:
     """Places that are taken and given back.
 
     Args:
-        total: of all addresses.
-        per_address: of one.
+        total: the places of all addresses together.
+        per_address: the places of one address.
     """
 
     def __init__(self, total: int, per_address: int) -> None:
@@ -58,20 +58,20 @@ class Slots:
         self._by_address: Counter[str] = Counter()
 
     def is_full(self) -> bool:
-        """Whether nobody gets one any more."""
+        """Whether no place is left."""
         return self.taken >= self.total
 
     def is_full_for(self, address: str) -> bool:
-        """Whether this address has all it may have."""
+        """Whether this address has all its places."""
         return self._by_address[address] >= self.per_address
 
     def take(self, address: str) -> None:
-        """Take one; whether there is one was asked before."""
+        """Take a place. The caller has checked that one is left."""
         self.taken += 1
         self._by_address[address] += 1
 
     def give_back(self, address: str) -> None:
-        """Give one back."""
+        """Give a place back."""
         self.taken -= 1
         self._by_address[address] -= 1
         if self._by_address[address] <= 0:
@@ -79,20 +79,20 @@ class Slots:
 
 
 def parse_networks(text: str) -> tuple[IPNetwork, ...]:
-    """Addresses and networks, comma separated.
+    """The comma-separated addresses and networks.
 
     Raises:
-        ValueError: one of them is none.
+        ValueError: a part is no address or network.
     """
     return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def client_address(peer: str, forwarded_for: str, trusted: Sequence[IPNetwork]) -> str:
-    """Whom a request is counted for.
+    """The address under which a request is counted.
 
     Args:
-        peer: who is connected.
-        forwarded_for: the X-Forwarded-For header, "" without one; believed as far as trusted proxies wrote it.
+        peer: the address of the connection.
+        forwarded_for: the X-Forwarded-For header, "" without one. It is believed as far as trusted proxies wrote it.
         trusted: the proxies' networks.
     """
     address = peer

@@ -1,4 +1,4 @@
-"""What SREs see of a read server. Labels come from enums and routes, never from rooms, addresses or tokens."""
+"""The metrics of a read server. Labels come from enums and routes, never from rooms, addresses or tokens."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ DropReason = Literal["slow", "token_expired", "server_stopping"]
 RefuseReason = Literal[
     "address_streams", "total_streams", "address_requests", "address_connections", "total_connections"
 ]
-# Publication → handed to the last stream: the promise is under a quarter of a second, so the steps are finest there.
+# From publication to the last stream's write. The promise is under 0.25 s, so the steps are finest there.
 DELIVERY_STEPS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1, 2, 5, 10)
 FETCH_STEPS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
 LAG_STEPS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 
 
 class Metrics:
-    """The registry and what is in it."""
+    """The registry and its metrics."""
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
@@ -47,7 +47,7 @@ class Metrics:
         )
         dropped = counter("stream_serve_streams_dropped_total", "Event streams ended by this server.", "reason")
         refused = counter("stream_serve_refused_total", "Requests and connections turned away by a limit.", "reason")
-        # There from the beginning at 0: `increase` would not see the first of a series that begins at 1.
+        # Series that exist from the start at 0: `increase` misses the first count of a series that begins at 1.
         self.dropped = {reason: dropped.labels(reason) for reason in get_args(DropReason)}
         self.refused = {reason: refused.labels(reason) for reason in get_args(RefuseReason)}
         self.delivery_s = histogram(

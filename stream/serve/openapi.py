@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document: made from the types that are sent, and from the one table of operations below."""
+"""The OpenAPI 3.1 document, made from the sent types and the one table of operations below."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ _RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer
 
 
 def openapi_document() -> dict[str, Any]:
-    """The whole document, as JSON has it."""
+    """The whole document, ready for JSON."""
     _, schemas = msgspec.json.schema_components(_TYPES, ref_template="#/components/schemas/{name}")
     return {
         "openapi": "3.1.0",
@@ -217,7 +217,7 @@ def _operation(
         "description": summary,
         "tags": [tag],
         "parameters": parameters or [],
-        # Without a secret no token is needed: hence the empty choice.
+        # The empty choice is for a server without a secret, which needs no token.
         "security": [{"bearer": []}, {"query": []}, {}] if secured else [],
         "responses": {
             **answers,

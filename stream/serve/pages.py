@@ -1,4 +1,4 @@
-"""The pages and what they load: files of this package's `static` folder, revalidated at each use."""
+"""The pages and what they load: files of this package's `static` folder. Browsers revalidate them at each use."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from aiohttp import ETag
 
 STATIC = Path(__file__).parent / "static"
-# Path → file. A page decides in the browser what to show of the room in its address.
+# Path → file. The page itself reads the room from its address, in the browser.
 PAGES: Mapping[str, str] = {
     "/overlay": "overlay.html",
     "/builder": "builder.html",
     "/console": "rooms.html",
     "/console/{room}": "console.html",
-    # Beside the page that it keeps: a worker's scope is its own folder.
+    # At the pages' own level: a service worker's scope is its own folder.
     "/overlay-worker.js": "overlay-worker.js",
-    # A worker follows the policy that comes with its own script, and this one connects as a page does.
+    # A shared worker follows the policy sent with its own script, and this one connects as a page does.
     "/static/shared-streams.js": "shared-streams.js",
 }
 TYPES = {
@@ -42,7 +42,7 @@ TYPES = {
     ".LICENSE": "text/plain",
 }
 GZIP_MIN_BYTES = 1_000
-# Plain names, no hidden file, no step upwards.
+# Plain names: no hidden file, no step upwards.
 _NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
@@ -56,10 +56,10 @@ class _File(Struct, frozen=True):
 
 
 class StaticFiles:
-    """The files, kept in memory; read again when one has changed.
+    """The files, kept in memory and read again after a change.
 
     Args:
-        folder: where they lie. Their number is that of the package, so the memory is bounded.
+        folder: the folder of the files. The memory is bounded by the package's number of files.
     """
 
     def __init__(self, folder: Path = STATIC) -> None:
@@ -70,7 +70,7 @@ class StaticFiles:
         """The file, or 304 if the reader has it.
 
         Raises:
-            HTTPNotFound: there is none of that name.
+            HTTPNotFound: there is no file of that name.
         """
         found = await asyncio.get_running_loop().run_in_executor(None, self._find, name)
         if found is None:
@@ -115,7 +115,7 @@ class StaticFiles:
 
 
 def is_held(request: web.Request, tag: str) -> bool:
-    """Whether the reader already has what this entity tag names."""
+    """Whether the reader already has the entity with this tag."""
     held: tuple[ETag, ...] = request.if_none_match or ()
     return any(each.value in (tag, "*") for each in held)
 

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 says: a JSON object with a type, a title, a status and a detail. Every error here is one."""
+"""Errors by RFC 9457: a JSON object with a type, a title, a status and a detail. Every error answer is one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONTENT_TYPE = "application/problem+json"
 
 
 class Kind(Enum):
-    """Every kind of error of our own: (name, status, title). What HTTP itself explains is `about:blank`."""
+    """Every kind of error of our own: (name, status, title). Errors that HTTP explains are `about:blank`."""
 
     BAD_ROOM_ID = ("bad_room_id", 400, "Not a room id")
     BAD_PARAMETER = ("bad_parameter", 400, "A parameter is not as it must be")
@@ -40,7 +40,7 @@ class Kind(Enum):
 
     @property
     def type(self) -> str:
-        """The URI that names it."""
+        """The URI that names this kind."""
         return f"urn:snapup:problem:{self.code}"
 
 
@@ -58,10 +58,10 @@ class ProblemError(Exception):
     """Answers the request with a problem.
 
     Args:
-        kind: which.
-        detail: what it means here, for whoever sent the request.
-        parameter: of the request, if one was wrong.
-        retry_after_s: when it makes sense to ask again.
+        kind: the kind of problem.
+        detail: its meaning here, for the sender of the request.
+        parameter: the wrong parameter of the request, if any.
+        retry_after_s: the time after which a new try makes sense.
     """
 
     def __init__(
@@ -77,12 +77,12 @@ class ProblemError(Exception):
 
 
 def plain_problem(status: int, detail: str | None = None) -> Problem:
-    """A problem that HTTP's own status explains."""
+    """A problem that the HTTP status alone explains."""
     return Problem("about:blank", HTTPStatus(status).phrase, status, detail)
 
 
 def response(problem: Problem, headers: Mapping[str, str] | None = None) -> web.Response:
-    """As an answer; never kept by a cache."""
+    """The problem as an answer that no cache keeps."""
     return web.Response(
         body=msgspec.json.encode(problem),
         status=problem.status,

@@ -1,6 +1,6 @@
 """The list of rooms: found by a SCAN in the background, read in batches, kept for a few seconds.
 
-Runs only while somebody asks. Bounded in ids and in documents; what does not fit is said (`complete`: false).
+Scans run only while requests come. Ids and documents are bounded; `complete` is false if rooms did not fit.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 REFRESH_S = 3.0
-# Nobody asked for so long: no more scans until somebody does.
+# Scans stop after this long without a request, until the next one.
 IDLE_S = 30.0
-# The scan of a whole Redis must not take longer; what was found by then is the list.
+# Bound on the scan of a whole Redis. What was found by then is the list.
 SCAN_MAX_S = 10.0
-# A list older than this is not shown: the next scan is waited for.
+# A list older than this is not shown: the request waits for the next scan.
 OLD_S = 10.0
 SCAN_COUNT = 1_000
 MAX_ROOMS = 5_000
@@ -51,11 +51,11 @@ class RoomList(Struct, frozen=True):
 
 
 class RoomIndex:
-    """What rooms there are.
+    """The rooms in Redis.
 
     Args:
-        redis: to read.
-        prefix: of the keys.
+        redis: the client to read with.
+        prefix: the prefix of the keys.
         now_ms: the wall clock.
     """
 
@@ -73,7 +73,7 @@ class RoomIndex:
         self._scanned = asyncio.Condition()
 
     async def search(self, query: str, limit: int, sort: Sort) -> RoomList:
-        """Rooms whose id contains the query, whatever its case.
+        """Rooms whose id contains the query, in any case.
 
         Raises:
             RedisAwayError: Redis did not answer the last scan.
@@ -99,7 +99,7 @@ class RoomIndex:
                 raise RedisAwayError from None
 
     async def run(self) -> None:
-        """Scan while somebody asks, for as long as the process runs."""
+        """Scan while requests come, for as long as the process runs."""
         while True:
             await self._asked.wait()
             try:
@@ -125,7 +125,7 @@ class RoomIndex:
             batch = room_ids[start : start + BATCH_ROOMS]
             raws = await self._redis.batch([("GET", room_key(self._prefix, room_id, "overlay")) for room_id in batch])
             read = [read_document(room_id, raw) for room_id, raw in zip(batch, raws, strict=True) if _is_bytes(raw)]
-            # The list needs the figures only.
+            # The list needs only the figures.
             documents += [structs.replace(each, raw=b"") for each in read if isinstance(each, Document)]
         self._documents, self._as_of_ms, self._complete = documents, begun_ms, complete
 

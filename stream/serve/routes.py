@@ -1,4 +1,4 @@
-"""The answers: one function for each address, and the table that says which."""
+"""The answers: one function for each address, and the table that maps them."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
 MAX_QUERY_CHARS = 64
 DEFAULT_ROOMS, MAX_LISTED_ROOMS = 100, 1_000
-# The first look takes one round trip to Redis, at worst two time-outs of it.
+# The first look takes one round trip to Redis, and at worst two time-outs.
 FIRST_LOOK_S = 3.0
 RETRY_AFTER_S = 1.0
-# Asked for while the streams still come back after a restart.
+# For requests while streams are still coming back after a restart.
 FULL_RETRY_AFTER_S = 5.0
 
 
 class Route(NamedTuple):
-    """One address. `operation` is its name in the OpenAPI document; None: a page, which is not described there."""
+    """One address. `operation`: its name in the OpenAPI document; None: a page, which the document leaves out."""
 
     path: str
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -51,10 +51,10 @@ class Route(NamedTuple):
 
 
 class Routes:
-    """All that a request may ask for, and what the answers are made of.
+    """All addresses and what their answers are made of.
 
     Attributes:
-        stopping: no new streams: this process is about to end.
+        stopping: the process is about to end and takes no new streams.
     """
 
     def __init__(
@@ -80,11 +80,11 @@ class Routes:
         self.stopping = False
 
     def table(self) -> list[Route]:
-        """Every address that is answered."""
+        """Every address of the server."""
         return [
             Route("/v1/rooms", self.room_list, "listRooms"),
             Route("/v1/rooms/{room}", self.room, "getRoom"),
-            # A HEAD of an endless answer means nothing.
+            # A HEAD of an endless answer has no meaning.
             Route("/v1/rooms/{room}/events", self.events, "streamRoom", allow_head=False),
             Route("/v1/time", self.time, "getTime"),
             Route("/openapi.json", self.openapi, "getOpenapi"),
@@ -97,7 +97,7 @@ class Routes:
         ]
 
     def table_for_operators(self) -> list[Route]:
-        """What is answered on a port of its own, that no reader can reach: no token is asked for."""
+        """The addresses on the operators' port. No reader can reach that port, so no token is needed."""
         return [
             Route("/healthz", self.healthz),
             Route("/readyz", self.readyz),
@@ -133,7 +133,7 @@ class Routes:
                 return document
 
     async def room_list(self, request: web.Request) -> web.StreamResponse:
-        """Rooms by search, the busiest first."""
+        """Rooms that match a search, by default the most watched first."""
         self._count(request)
         self._access.check(request)
         query = request.query.get("q", "")
@@ -180,12 +180,12 @@ class Routes:
             headers={
                 "Content-Type": "text/event-stream; charset=utf-8",
                 "Cache-Control": "no-store",
-                "X-Accel-Buffering": "no",  # nginx would hold it back
+                "X-Accel-Buffering": "no",  # else nginx would buffer the stream
             }
         )
         await response.prepare(request)
         transport = request.transport
-        if transport is None:  # left already
+        if transport is None:  # the reader has already left
             return response
         room = self._feed.watch(room_id)
         stream = Stream(
@@ -193,8 +193,8 @@ class Routes:
         )
         try:
             stream.write(retry_frame(RETRY_MS), time.monotonic())
-            # Not wait_for: until Python 3.12 it may swallow that the reader has left.
-            with contextlib.suppress(TimeoutError):  # then it is told that nobody knows
+            # Not wait_for: before Python 3.12 it may swallow the cancellation of a reader that left.
+            with contextlib.suppress(TimeoutError):  # the reader is then told that the state is unknown
                 async with asyncio.timeout(FIRST_LOOK_S):
                     await room.known.wait()
             if not self.stopping:
@@ -209,7 +209,7 @@ class Routes:
         """Count the request against its address.
 
         Raises:
-            ProblemError: that had too many.
+            ProblemError: the address has sent too many.
         """
         wait_s = self._requests.wait_s(request[ADDRESS], time.monotonic())
         if wait_s:
@@ -224,18 +224,18 @@ class Routes:
         return _json(b'{"now_ms":%d}' % _now_ms())
 
     async def openapi(self, request: web.Request) -> web.StreamResponse:
-        """The description of all this."""
+        """The OpenAPI document."""
         self._count(request)
         return web.Response(
             body=self._openapi, content_type="application/json", headers={"Cache-Control": "max-age=300"}
         )
 
     async def healthz(self, _request: web.Request) -> web.StreamResponse:
-        """200 while the loop answers."""
+        """200 while the event loop answers."""
         return _json(b'{"alive":true,"problems":[]}')
 
     async def readyz(self, _request: web.Request) -> web.StreamResponse:
-        """200 while this replica should be given readers; else what is missing."""
+        """200 while this replica can serve readers; else 503 with what is missing."""
         missing = []
         if self.stopping:
             missing.append("stopping")
@@ -245,12 +245,12 @@ class Routes:
         return _json(body, HTTPStatus.SERVICE_UNAVAILABLE if missing else HTTPStatus.OK)
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
-        """Figures for Prometheus; where tokens are needed, with one for all rooms."""
+        """Figures for Prometheus. If tokens are in use, one for all rooms is needed."""
         self._access.check(request)
         return await self.figures(request)
 
     async def figures(self, request: web.Request) -> web.StreamResponse:
-        """The same, for whoever can reach it."""
+        """Figures for Prometheus, without a token."""
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return web.Response(body=encode(self._metrics.registry), headers={"Content-Type": content_type})
 
@@ -262,11 +262,11 @@ class Routes:
         return await self._static.answer(request, PAGES[resource.canonical])
 
     async def static(self, request: web.Request) -> web.StreamResponse:
-        """What a page loads."""
+        """A file that a page loads."""
         return await self._static.answer(request, request.match_info["name"])
 
     async def top(self, _request: web.Request) -> web.StreamResponse:
-        """The rooms."""
+        """A redirect to the list of rooms."""
         return web.Response(status=HTTPStatus.FOUND, headers={"Location": "/console"})
 
 

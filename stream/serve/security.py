@@ -1,4 +1,4 @@
-"""Who may ask, from where, and what a browser may do with the answer: tokens, hosts, CORS, headers."""
+"""Access and its limits: tokens, hosts, CORS, and the headers that bind a browser."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from stream.serve.tokens import ALL_ROOMS, Claims, TokenError, Tokens
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Pages: scripts and styles from here only, nothing inline, framed by our own builder only.
+# For pages: scripts and styles from this server only, nothing inline, framed only by our own builder.
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
     "connect-src 'self'; frame-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
 )
-# Everything else is data: whoever opens it in a browser sees text, not a page.
+# For everything else, which is data: a browser that opens it shows text, not a page.
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    # A token may stand in the address of a page.
+    # The address of a page may hold a token.
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
@@ -34,7 +34,7 @@ CORS_ALLOW = "Authorization, If-None-Match, Last-Event-ID, Cache-Control"
 CORS_EXPOSE = "ETag, Retry-After, Snapup-Time-Ms, Snapup-State"
 CORS_METHODS = "GET, HEAD"
 CORS_MAX_AGE_S = 600
-# Only what may be wanted elsewhere: the data, and the module that reads it.
+# Only paths that other sites may need: the data, and the module that reads it.
 CORS_PATHS = ("/v1/", "/openapi.json", "/static/")
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -42,10 +42,10 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 
 
 def parse_origins(text: str) -> frozenset[str]:
-    """The allow-list: origins, comma separated; `*` lets every page read, `null` those opened from a file.
+    """The allow-list of comma-separated origins. `*` lets every page read, `null` pages opened from a file.
 
     Raises:
-        ValueError: one of them is no origin.
+        ValueError: a part is no origin.
     """
     origins = {part.strip().rstrip("/") for part in text.split(",") if part.strip()}
     for origin in origins - {"*", "null"}:
@@ -55,7 +55,7 @@ def parse_origins(text: str) -> frozenset[str]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address to listen on can be reached from this machine only."""
+    """Whether only this machine can reach a listening address."""
     if host == "localhost":
         return True
     try:
@@ -65,20 +65,20 @@ def is_loopback(host: str) -> bool:
 
 
 class Access:
-    """Decides about reading.
+    """Decides who may read.
 
     Args:
-        tokens: None: no secret is set, so everybody on this machine may read everything.
+        tokens: the tokens in use; None: no secret is set, and every process on this machine may read everything.
     """
 
     def __init__(self, tokens: Tokens | None) -> None:
         self._tokens = tokens
 
     def check(self, request: web.Request, room_id: str = ALL_ROOMS) -> Claims | None:
-        """The claims that let this request read the room; None where none are needed.
+        """The claims that let this request read the room; None if no token is needed.
 
         Raises:
-            ProblemError: it may not.
+            ProblemError: the request may not read it.
         """
         if self._tokens is None:
             return None
@@ -98,7 +98,7 @@ class Access:
         return claims
 
     def check_host(self, request: web.Request) -> None:
-        """Without tokens, answer to this machine's own names only: a foreign name that leads here is another site's.
+        """Without tokens, accept only this machine's own names. A foreign name that leads here is another site's.
 
         Raises:
             ProblemError: the request is for another host.
@@ -120,14 +120,14 @@ def _token_of(request: web.Request) -> str:
 
 
 def security_headers(*, page: bool) -> Iterable[tuple[str, str]]:
-    """For every answer."""
+    """The headers of every answer."""
     yield from SECURITY_HEADERS.items()
     yield "Content-Security-Policy", PAGE_POLICY if page else DATA_POLICY
     yield "X-Frame-Options", "SAMEORIGIN" if page else "DENY"
 
 
 class Cors:
-    """Which pages of other origins may read.
+    """Decides which pages of other origins may read.
 
     Args:
         origins: the allow-list.
@@ -137,7 +137,7 @@ class Cors:
         self._origins = origins
 
     def headers(self, request: web.BaseRequest) -> dict[str, str]:
-        """What to say to this request's origin; nothing where it is not on the list."""
+        """The CORS headers for this request's origin; none if it is not on the list."""
         if not request.path.startswith(CORS_PATHS):
             return {}
         if "*" in self._origins:
@@ -149,7 +149,7 @@ class Cors:
         return headers
 
     def preflight(self, request: web.Request) -> web.Response | None:
-        """The answer to a preflight, None if this is none or of an origin that is not on the list."""
+        """The answer to a preflight; None if the request is none, or its origin is not on the list."""
         if request.method != hdrs.METH_OPTIONS or hdrs.ACCESS_CONTROL_REQUEST_METHOD not in request.headers:
             return None
         if "Access-Control-Allow-Origin" not in self.headers(request):

@@ -1,8 +1,7 @@
-"""Tokens: who holds one may read one room (or all) until it expires, and may do nothing else.
+"""Tokens: a token's holder may read one room (or all) until it expires, and may do nothing else.
 
 A token is `<claims>.<signature>`: base64url of a JSON object {"v": 1, "room": …, "exp": …} (seconds), and of the
-HMAC-SHA256 over that text. Nothing is stored: a token cannot be taken back before it expires, except by changing the
-secret.
+HMAC-SHA256 over that text. The server stores nothing: only a change of the secret revokes a token before it expires.
 """
 
 from __future__ import annotations
@@ -24,27 +23,27 @@ if TYPE_CHECKING:
 ALL_ROOMS = "*"
 VERSION = 1
 MIN_SECRET_CHARS = 32
-# A year: whoever needs longer wants no expiry at all, and that there is not.
+# A year. A token without expiry does not exist.
 MAX_TTL_S = 366 * 86_400
 MAX_TOKEN_CHARS = 512
-# What is signed begins with this, so that a signature made with the same secret for another purpose does not fit.
+# The prefix of every signed text: a signature made with the same secret for another purpose does not fit.
 _PURPOSE = b"snapup read token\n"
 
 
 class Claims(Struct, frozen=True):
-    """What a token says. `exp`: seconds since 1970, the first second in which it does not hold any more."""
+    """The claims of a token. `exp`: seconds since 1970, the first second in which it is no longer valid."""
 
     v: int
     room: str
     exp: int
 
     def allows(self, room_id: str) -> bool:
-        """Whether this room may be read with it; `ALL_ROOMS` asks for the list."""
+        """Whether the token lets its holder read this room. `ALL_ROOMS` stands for the list."""
         return self.room in (ALL_ROOMS, room_id)
 
 
 class TokenError(ValueError):
-    """The token does not hold; the text says why and is fit for whoever sent it."""
+    """The token is not valid. The text says why and may be shown to the sender."""
 
 
 _decode = msgspec.json.Decoder(Claims, strict=True).decode
@@ -54,10 +53,10 @@ class Tokens:
     """Makes and reads tokens.
 
     Args:
-        secrets: the first signs, all of them are accepted: so a secret can be replaced without a gap.
+        secrets: the first signs, and all are accepted: a secret can be replaced without a gap.
 
     Raises:
-        ValueError: a secret is too short to be one, or there is none.
+        ValueError: there is no secret, or one is too short.
     """
 
     def __init__(self, secrets: Sequence[str]) -> None:
@@ -69,7 +68,7 @@ class Tokens:
         """A token for a room id or `ALL_ROOMS`.
 
         Raises:
-            ValueError: no room id, or a ttl that is not between a second and `MAX_TTL_S`.
+            ValueError: `room` is no room id, or the ttl is not between a second and `MAX_TTL_S`.
         """
         if room != ALL_ROOMS and not is_id(room):
             raise ValueError(f"{room!r} is no room id")
@@ -79,15 +78,15 @@ class Tokens:
         return f"{body}.{_encode(_sign(self._keys[0], body))}"
 
     def read(self, token: str, now_s: float) -> Claims:
-        """The claims of a genuine token that holds now.
+        """The claims of a genuine token that is valid now.
 
         Raises:
-            TokenError: it is not ours, was changed, or has expired.
+            TokenError: the token is not ours, was changed, or has expired.
         """
         if len(token) > MAX_TOKEN_CHARS or not token.isascii():
             raise TokenError("this is no token")
         body, _, signature = token.partition(".")
-        # Compared as text: base64 lets several texts mean the same bytes, and only one of them was issued.
+        # Compared as text: several base64 texts decode to the same bytes, and only one of them was issued.
         if not any(hmac.compare_digest(_encode(_sign(key, body)), signature) for key in self._keys):
             raise TokenError("the token's signature is wrong")
         try:

@@ -1,1 +1,1 @@
-"""What people see in a terminal: documents and books → rich renderables. No I/O, no clock."""
+"""Views for a terminal: documents and books → rich renderables. No I/O, no clock."""

@@ -1,4 +1,4 @@
-"""The books of an import as tables: what came of the rows, and why some could not be used."""
+"""The books of an import as tables: what became of the rows, and why some were not usable."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def accounts_view(
     accounts: Accounts, file_name: str, target: str, delivered: int, report: Path | None
 ) -> RenderableType:
-    """What to print at the end of an import."""
+    """The text printed at the end of an import."""
     parts: list[RenderableType] = [
         Text(f"{clean(file_name)} → {clean(target)}", style="bold"),
         Padding(_balance(accounts), (0, 2)),

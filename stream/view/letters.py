@@ -1,4 +1,4 @@
-"""Dead letters in a terminal: how many for which reason, then the newest of them, each in two lines."""
+"""Dead letters in a terminal: the number for each reason, then the newest letters in two lines each."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class OfReason(Struct):
     detail: str = ""
 
     def add(self, letter: Letter) -> None:
-        """Count one."""
+        """Count one letter."""
         self.letters += 1
         self.resent += bool(letter.resent)
         self.topics[letter.topic or "?"] += 1
@@ -41,7 +41,7 @@ class OfReason(Struct):
 
 
 def counts_view(of_reason: dict[str, OfReason]) -> RenderableType:
-    """One line a reason, the most frequent first."""
+    """A table with one line for each reason, the most frequent first."""
     table = Table(box=None, pad_edge=False, header_style="#94a3b8")
     table.add_column("reason", no_wrap=True)
     for name in ("letters", "refused again", "newest, UTC"):
@@ -55,7 +55,7 @@ def counts_view(of_reason: dict[str, OfReason]) -> RenderableType:
 
 
 def letter_lines(letter: Letter) -> Iterator[Text]:
-    """Why and where from; below it the beginning of the value."""
+    """Two lines: the reason and source of the letter, then the beginning of its value."""
     key = "no key" if letter.key is None else f"key {clean(letter.key.decode('utf-8', 'replace'), 64)}"
     line = Text(f"{utc_time(letter.letter_time_ms)} ")
     line.append(clean(letter.reason, 40), "bold yellow")

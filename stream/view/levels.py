@@ -34,17 +34,17 @@ LEVEL_STYLES: dict[Level, LevelStyle] = {
 }
 
 
-# Of a level that only a newer worker knows.
+# For a level that only a newer worker knows.
 NOT_KNOWN = LevelStyle("·", "#94a3b8")
 WORD_CHARS = 20
 
 
 def level_text(level: str, strings: Strings) -> Text:
-    """Icon and word of a level; of one that is not known here, its own word."""
+    """Icon and word of a level. An unknown level is shown by its own name."""
     shown = LEVEL_STYLES.get(cast("Level", level), NOT_KNOWN)
     return Text(f"{shown.icon} {level_word(level, strings)}", style=shown.style)
 
 
 def level_word(level: str, strings: Strings) -> str:
-    """What a level is called."""
+    """The word for a level; an unknown level's own name, cleaned."""
     return strings.levels.get(cast("Level", level)) or clean(level, WORD_CHARS)

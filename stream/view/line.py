@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def overlay_line(overlay: Overlay, *, lang: str = "en", now_ms: int | None = None) -> str:
-    """Moment, revision, people, orders, then each sale; begins with STALE when it is."""
+    """The moment, revision, people and orders, then each sale. The line of a stale document begins with STALE."""
     strings = LANGUAGES.get(lang, EN)
     totals = overlay.totals
     parts = [

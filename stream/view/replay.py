@@ -1,4 +1,4 @@
-"""What a replay came to: the books of the records, and every room in one line."""
+"""The result of a replay: the books of the records, and every room in one line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_ROOMS = 20
 
 
 def books_view(books: Books, refused: Sequence[Refused]) -> RenderableType:
-    """Records by topic, `received = applied + duplicate + dead-lettered`, and the first of those refused."""
+    """Records by topic, `received = applied + duplicate + dead-lettered`, and the first refused records."""
     parts: list[RenderableType] = [_records(books)]
     if books.first_ms >= 0:
         length = duration(books.last_ms - books.first_ms)
@@ -62,7 +62,7 @@ def _records(books: Books) -> Table:
 
 
 def rooms_view(overlays: Sequence[Overlay]) -> RenderableType:
-    """One line a session, those with most orders first."""
+    """One line for each session, those with most orders first."""
     table = Table(box=None, pad_edge=False, header_style="#94a3b8")
     table.add_column("room", overflow="fold")
     for name in ("viewers", "likes", "comments", "cart-adds", "placed", "paid", "net"):
@@ -95,7 +95,7 @@ def rooms_view(overlays: Sequence[Overlay]) -> RenderableType:
 
 
 def _session(overlay: Overlay) -> str:
-    """Which show it was, and how it ended."""
+    """The show's id and what ended the session."""
     session = overlay.session
     if session is None:
         return ""

@@ -1,4 +1,4 @@
-"""A show beside the one before it in its room: each total, twice, and the change."""
+"""A show beside the one before it in its room: each total of both, and the change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def compared_rows(made: Report, before: ShowBefore, words: ReportWords) -> list[list[str]]:
-    """Rows of figure, this show, the show before, change; money of each currency that either has."""
+    """Rows of figure, this show, the show before, change. Money has rows for each currency of either show."""
     now, then = _figures(made.totals, words), _figures(before.totals, words)
     rows = [[name, grouped(count), grouped(then[name]), _change(count, then[name])] for name, count in now.items()]
     here, there = ({each.currency: each for each in totals.money} for totals in (made.totals, before.totals))
@@ -42,7 +42,7 @@ def _figures(totals: ReportTotals, words: ReportWords) -> dict[str, int]:
 
 
 def _change(now: int, before: int) -> str:
-    """In per cent; where there was nothing before there is none."""
+    """The change in per cent; `–` if the earlier figure is 0."""
     if not before:
         return "–"
     sign = "+" if now > before else "−" if now < before else ""

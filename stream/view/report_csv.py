@@ -1,6 +1,6 @@
-"""A report's products and minutes as CSV, for spreadsheets: UTF-8, commas, a head, money in minor units by currency.
+"""A report's products and minutes as CSV for spreadsheets: UTF-8, commas, a head, money in minor units by currency.
 
-The same report gives the same bytes.
+Equal reports give equal bytes.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ MONEY = ("placed_minor", "paid_minor", "net_minor")
 UNITS = ("orders_paid", "units_placed", "units_paid", "units_cancelled", "units_refunded", "units_net", "cart_adds")
 LEDGER = ("status", "offered", "restocked", "available", "held", "sold", "released", "gone", "oversold")
 MINUTE = ("views", "watching", "comments", "likes", "cart_adds", "orders_placed", "orders_paid")
-# Spreadsheets take a cell that begins so for a formula. An id may begin with a dash.
+# Spreadsheets take a cell with such a start for a formula. An id may begin with a dash.
 FORMULAS = ("=", "+", "-", "@")
 
 
 def products_csv(made: Report) -> bytes:
-    """A row for each product, by sale; `rest`: all beyond the bound together."""
+    """A row for each product, by sale. `rest`: all products beyond the bound together."""
     currencies = _currencies(product.money for product in made.products)
     head = ["sku_id", "sale_id", *UNITS, *LEDGER, *_money_head(currencies)]
     return _written(head, [_product(product, currencies) for product in made.products])
 
 
 def minutes_csv(made: Report) -> bytes:
-    """A row for each minute of the session; times are UTC."""
+    """A row for each minute of the session. Times are UTC."""
     currencies = _currencies(step.money for step in made.minutes)
     head = ["start_ms", "start_utc", *MINUTE, *_money_head(currencies)]
     return _written(head, [_minute(step, currencies) for step in made.minutes])

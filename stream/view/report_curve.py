@@ -1,4 +1,4 @@
-"""The curves of a report's page as SVG: money, orders, views and people over one axis of time, with corrections."""
+"""The curves of a report's page as SVG: money, orders, views and people over one time axis, with corrections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 WIDTH, LEFT, RIGHT = 1_080, 8, 8
 HEAD, HEIGHT, GAP, FOOT = 18, 76, 12, 22
-# More columns cannot be told apart; neighbours are added up.
+# More columns would be too narrow to tell apart: neighbours are added up.
 COLUMNS_MAX = 360
 TICKS = 8
 CURRENCIES_MAX = 3
@@ -31,7 +31,7 @@ _NICE_MS = tuple(
 
 
 class _Panel(Struct):
-    """One curve: its name, its colour's name, its values, what its greatest one is written as."""
+    """One curve: its name, its colour's name, its values, and the text for its greatest value."""
 
     name: str
     colour: str
@@ -41,7 +41,7 @@ class _Panel(Struct):
 
 
 def curves(steps: Sequence[Step], step_ms: int, corrections: Sequence[Correction], words: ReportWords) -> str:
-    """The drawing; empty when nothing happened, or when steps in which nothing happened were left out."""
+    """The drawing; empty if nothing happened or if the list of steps leaves out empty ones."""
     if not steps or steps[-1].start_ms - steps[0].start_ms != (len(steps) - 1) * step_ms:
         return ""
     width = -(-len(steps) // COLUMNS_MAX)
@@ -132,7 +132,7 @@ def _axis(since_ms: int, until_ms: int, top: int) -> list[str]:
 
 
 def strip(intervals: Sequence[tuple[int, int]], since_ms: int, until_ms: int) -> str:
-    """When something stood, as a small bar over the whole session."""
+    """A small bar over the whole session that is filled in the given intervals."""
     long_ms = max(until_ms - since_ms, 1)
     bars = "".join(
         f"M{100 * (begin - since_ms) / long_ms:.2f} 0h{max(100 * (end - begin) / long_ms, 0.5):.2f}v8"
@@ -146,12 +146,12 @@ def strip(intervals: Sequence[tuple[int, int]], since_ms: int, until_ms: int) ->
 
 
 def utc_time(epoch_ms: int) -> str:
-    """20:33:11."""
+    """The time as `20:33:11`."""
     return datetime.fromtimestamp(epoch_ms // 1000, UTC).strftime("%H:%M:%S")
 
 
 def utc_date(epoch_ms: int) -> str:
-    """2026-11-27."""
+    """The date as `2026-11-27`."""
     return datetime.fromtimestamp(epoch_ms // 1000, UTC).strftime("%Y-%m-%d")
 
 

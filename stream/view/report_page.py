@@ -1,6 +1,6 @@
-"""A report as one page of HTML that needs nothing beside itself: no script, no font, no picture from elsewhere.
+"""A report as one HTML page that loads nothing: no script, no font, no picture.
 
-The same report gives the same bytes. Every text from outside is cleaned and escaped.
+Equal reports give equal bytes. Every text from outside is cleaned and escaped.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
     from stream.contract.report import Amounts, Ledger, Product, Report, SaidClaim, Step
 
-# Rows of a table; the JSON has all.
+# Greatest number of rows in a table. The JSON has all.
 ROWS_MAX = 2_000
 MINUTE_MS = 60_000
-# Of a host's word, what has a column of its own.
+# Fields of a host's event that have a column of their own.
 TOLD_APART = ("sale_id", "sku_id", "event_time_ms")
-# No script may run, nothing may be fetched, whatever a text should hold.
+# The policy forbids every script and every fetch, whatever a text may contain.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def report_page(made: Report, lang: str) -> str:
-    """The page. `lang`: a key of `WORDS`; another one is taken as English."""
+    """The page as HTML. `lang`: a key of `WORDS`; any other counts as English."""
     return _Page(made, WORDS.get(lang, WORDS["en"]), LANGUAGES.get(lang, LANGUAGES["en"]), lang).html()
 
 
 class _Page:
-    """One page in the making."""
+    """One page while it is made."""
 
     def __init__(self, made: Report, words: ReportWords, strings: Strings, lang: str) -> None:
         self._made = made
@@ -44,7 +44,7 @@ class _Page:
         self._lang = lang if lang in WORDS else "en"
 
     def html(self) -> str:
-        """The whole."""
+        """The whole page."""
         made, words = self._made, self._words
         title = words.title.format(room=clean(made.room_id))
         parts = [
@@ -324,7 +324,7 @@ class _Page:
         return self._section(words.corrections, self._taken_back() + table + told, words.corrections_note)
 
     def _taken_back(self) -> str:
-        """What the newest words took back, product by product."""
+        """A table of what the newest host events took back, product by product."""
         words = self._words
         rows = []
         for product in self._made.products:
@@ -409,7 +409,7 @@ def _table(
     when: Iterable[int] = (),
     raw: Iterable[int] = (),
 ) -> str:
-    """A table; the other arguments are places of columns: how they look, and which hold HTML already."""
+    """A table. The keyword arguments list columns by place: their looks, and in `raw` those that already hold HTML."""
     looks = dict.fromkeys(ids, "id") | dict.fromkeys(numbers, "n") | dict.fromkeys(mono, "mono")
     looks |= dict.fromkeys(when, "when")
     as_they_are = set(raw)
@@ -434,7 +434,7 @@ def _none(words: ReportWords) -> str:
 
 
 def _amount(minor: int, currency: str) -> str:
-    """Without the currency, which stands above."""
+    """The amount without its currency, which the head of the column names."""
     return money(minor, currency).removeprefix(f"{currency} ")
 
 
@@ -459,7 +459,7 @@ def _corrected(what: str, value: int | None, none_said: str) -> str:
 
 
 def _said(name: str, value: Any) -> str:
-    """A field of a host's word; times as times."""
+    """A field of a host's event as text. Times are written as times."""
     told = clean(str(value))
     if isinstance(value, int):
         told = _moment(value) if name.endswith("_at_ms") else grouped(value)
@@ -471,7 +471,7 @@ def _how_long(span_ms: int, spans: int) -> str:
 
 
 def _moment(epoch_ms: int) -> str:
-    """2026-11-27 20:33:11."""
+    """The moment as `2026-11-27 20:33:11`."""
     return f"{utc_date(epoch_ms)} {utc_time(epoch_ms)}"
 
 

@@ -1,4 +1,4 @@
-"""How a report's page looks: on a light or a dark screen, as the reader's system has it, and on paper."""
+"""The style of a report's page: light or dark as the reader's system asks, and for paper."""
 
 from __future__ import annotations
 

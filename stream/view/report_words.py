@@ -1,6 +1,6 @@
-"""Every word that a report's page says, in each language. A further language is one more `ReportWords`.
+"""Every word of a report page, in each language. Another language is one more `ReportWords`.
 
-Names of claims, reasons and rates are those of the terminal view.
+Names of claims, reasons and rates come from the terminal view.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class ReportWords:
-    """One language. Names in braces are filled in."""
+    """The words of one language. Names in braces are placeholders."""
 
     title: str
     show: str

@@ -1,4 +1,4 @@
-"""The rooms that are in Redis now, one line each, for who is on call."""
+"""The rooms now in Redis, one line each, for operators on call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def rooms_summary(rooms: Sequence[RoomState], *, complete: bool) -> str:
-    """How many there are, and how many of them have which alert."""
+    """The number of rooms, and of rooms with each alert."""
     counts = Counter(alert for room in rooms for alert in room.alerts)
     well = sum(1 for room in rooms if not room.alerts)
     said = f"{grouped(len(rooms))}{'' if complete else ' or more'} rooms, {grouped(well)} of them without an alert"
@@ -29,7 +29,7 @@ def rooms_summary(rooms: Sequence[RoomState], *, complete: bool) -> str:
 
 
 def rooms_table(rooms: Sequence[RoomState]) -> RenderableType:
-    """One line a room, in the order given."""
+    """A table with one line for each room, in the given order."""
     table = Table(box=None, pad_edge=False, header_style="#94a3b8")
     table.add_column("room", overflow="fold")
     table.add_column("alerts", overflow="fold")
@@ -59,4 +59,4 @@ def _level(room: RoomState) -> Text:
         return Text("session ended")
     if room.level in LEVEL_STYLES:
         return level_text(room.level, EN)
-    return Text(clean(room.level, 20))  # a word of a newer worker
+    return Text(clean(room.level, 20))  # a level of a newer worker

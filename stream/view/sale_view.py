@@ -1,4 +1,4 @@
-"""One SKU of one sale in a terminal: its stock as a bar, and what there is to say about its pace."""
+"""One SKU of one sale in a terminal: its stock as a bar, and its pace."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from stream.contract.overlay import Sale
     from stream.view.strings import Strings
 
-# Told apart without colour: solid, half, empty.
+# Characters that differ without colour: solid, half, empty.
 SOLD, HELD, AVAILABLE = "█", "▒", "░"
 _SOLD_STYLE, _HELD_STYLE, _AVAILABLE_STYLE = "#fb923c", "#fcd34d", "#64748b"
 _WARNING = "bold #f87171"
 
 
 def sale_view(sale: Sale, strings: Strings, width: int, now_ms: int) -> RenderableType:
-    """Head, bar, stock and pace of one sale, as of `now_ms`."""
+    """Head, bar, stock and pace of one sale at `now_ms`."""
     lines: list[RenderableType] = [_head(sale, strings, width, now_ms)]
     committed = sale.held + sale.sold
     if sale.offered is None or sale.available is None:
@@ -48,7 +48,7 @@ def sale_view(sale: Sale, strings: Strings, width: int, now_ms: int) -> Renderab
 
 
 def stock_bar(sold: int, held: int, total: int, width: int) -> Text:
-    """A bar of `width` cells. What there is a little of is never rounded away: it has one cell at least."""
+    """A bar of `width` cells. A part above 0 has at least one cell: rounding never hides it."""
     parts = (sold, held, max(total - sold - held, 0))
     cells = _cells(parts, width)
     bar = Text("  ")
@@ -60,7 +60,7 @@ def stock_bar(sold: int, held: int, total: int, width: int) -> Text:
 
 
 def _cells(parts: tuple[int, ...], width: int) -> list[int]:
-    """Shares in whole cells, adding up to the width (largest remainder), at least one for what is not nothing."""
+    """Whole cells for each part that add up to the width; the largest part takes the rest, any part above 0 has one."""
     total = sum(parts)
     if not total or width < len(parts):
         return [0] * len(parts)
@@ -137,7 +137,7 @@ def _warnings(sale: Sale, strings: Strings) -> list[str]:
 
 
 def utc_time(epoch_ms: int, *, millis: bool = False) -> str:
-    """`20:15:00`, with the date when the calendar has one for it."""
+    """`2026-11-27 20:15:00`, with milliseconds if asked for; the bare number if no calendar date matches."""
     try:
         moment = datetime.fromtimestamp(epoch_ms / 1000, UTC)
     except (OverflowError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""Every word that the terminal view says, in each language. A further language is one more `Strings`."""
+"""Every word of the terminal view, in each language. Another language is one more `Strings`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Strings:
-    """One language. Names in braces are filled in."""
+    """The words of one language. Names in braces are placeholders."""
 
     levels: dict[Level, str]
     statuses: dict[SaleStatus, str]

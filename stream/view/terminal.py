@@ -1,6 +1,6 @@
-"""An overlay document in a terminal, for who runs or hosts a room: every figure says of what, of when, and how sure.
+"""An overlay document in a terminal, for hosts and operators. A figure states its scope, time and certainty.
 
-Nothing old looks new: beyond `stale_after_ms` the whole view greys out and says so. Every text of the document is
+Old figures never look new: after `stale_after_ms` the whole view turns grey and says so. Every text of the document is
 untrusted and goes through `clean`.
 """
 
@@ -41,9 +41,9 @@ def render(overlay: Overlay, *, width: int, lang: str = "en", now_ms: int | None
 
     Args:
         overlay: the document.
-        width: columns of the terminal; less than 60 are taken as 60.
-        lang: a key of `LANGUAGES`; another one is taken as English.
-        now_ms: wall clock; None: the moment of the document (a replay has no other now).
+        width: columns of the terminal, at least 60; smaller values count as 60.
+        lang: a key of `LANGUAGES`; any other counts as English.
+        now_ms: wall clock; None: the document's own moment, the only one that a replay has.
     """
     strings = LANGUAGES.get(lang, EN)
     width = max(width, MIN_WIDTH)
@@ -64,7 +64,7 @@ def render(overlay: Overlay, *, width: int, lang: str = "en", now_ms: int | None
 
 
 class _Greyed:
-    """A renderable without its colours: what is no longer true must not shine."""
+    """A renderable without its colours: figures that are no longer true must not stand out."""
 
     def __init__(self, body: RenderableType) -> None:
         self._body = body
@@ -128,7 +128,7 @@ def _totals(overlay: Overlay, strings: Strings, width: int) -> RenderableType:
 
 
 def _filled(figures: Sequence[tuple[str, str]], width: int) -> list[Text]:
-    """Figures with their words, as many a line as fit: none is broken."""
+    """Lines of figures with their words. A line takes as many figures as fit, and no figure is broken."""
     lines = [Text()]
     for number, what in figures:
         figure = Text(number, "bold")
@@ -142,14 +142,14 @@ def _filled(figures: Sequence[tuple[str, str]], width: int) -> list[Text]:
 
 
 def count_text(count: Count, strings: Strings) -> str:
-    """A distinct count; an estimate says how sure it is."""
+    """A distinct count as text. An estimate states its error."""
     if count.error_95 is None:
         return grouped(count.value)
     return f"{grouped(count.value)} {strings.about.format(share=round(count.error_95 * 100, 1))}"
 
 
 def _rates(rates: Sequence[Rate], strings: Strings, width: int) -> RenderableType:
-    """One row a rate, one column a window, each cell with what it is of. A rate of nobody is not shown."""
+    """A table of one row for each rate and one column for each window. Rates with a denominator of 0 are left out."""
     live = [rate for rate in rates if rate.den > 0]
     if not live:
         return Text(strings.no_rates, style="#94a3b8")
@@ -176,7 +176,7 @@ def _rate_note(name: str, note: str, strings: Strings) -> str:
 
 
 def _rate_cell(rate: Rate, column: int, strings: Strings) -> Text:
-    """The value, and below it what it is of: whole numbers, or shortened ones where those do not fit."""
+    """The value, and below it the fraction in whole numbers, or in shortened numbers if those are too wide."""
     num = rate.num
     if rate.currency is not None:  # the numerator is minor units × 1000
         num //= 1000
@@ -199,13 +199,13 @@ def _rate_cell(rate: Rate, column: int, strings: Strings) -> Text:
 
 
 def _amount(minor: int, currency: str, *, whole: bool = False) -> str:
-    """An amount without its currency, which the row's label names."""
+    """The amount without its currency, which the row's label names."""
     figure = money(minor, currency).rpartition(" ")[2]
     return figure.partition(".")[0].replace(",", "") if whole else figure
 
 
 def _claims(overlay: Overlay, strings: Strings, width: int, now_ms: int) -> RenderableType:
-    """What may be said at `now_ms`: a claim whose time is over is held back like one that failed its rule."""
+    """The claims that stand at `now_ms`, and those withheld. An expired claim is listed as withheld for `stale`."""
     grid = Table.grid(padding=(0, 2))
     grid.width = width
     grid.add_column(ratio=1)
@@ -246,7 +246,7 @@ def _claim(claim: Claim, strings: Strings, now_ms: int) -> str:
         figure = grouped(value)
     coverage = claim.inputs.get("coverage")
     words = strings.claims.get(claim.claim)
-    if words is None:  # of a newer worker
+    if words is None:  # a claim of a newer worker
         return _of_sale(f"{clean(claim.claim, WORD_CHARS)}: {figure}", claim)
     said = words.format(
         value=figure,
@@ -257,7 +257,7 @@ def _claim(claim: Claim, strings: Strings, now_ms: int) -> str:
 
 
 def _place(sale: Sale) -> tuple[int, str, str]:
-    """Where a sale stands in the list; one whose level is not known here comes first."""
+    """The sort key of a sale in the list. A sale with an unknown level comes first."""
     return place_of_level(sale.urgency.level, of_unknown=-1), sale.sale_id, sale.sku_id
 
 

@@ -1,11 +1,11 @@
-"""Figures and untrusted text for people. Owns what foreign text may do on a terminal: nothing but be read."""
+"""Figures and untrusted text for people. Here foreign text loses every power over a terminal but to be read."""
 
 from __future__ import annotations
 
 import unicodedata
 
 _ELLIPSIS = "…"
-# ISO 4217: minor units that are not hundredths.
+# ISO 4217: currencies whose minor unit is not a hundredth.
 _WHOLE = frozenset(
     (
         "BIF",
@@ -36,10 +36,10 @@ DAY_MS = 24 * HOUR_MS
 
 
 def clean(text: str, max_chars: int = 200) -> str:
-    """Text that cannot steer a terminal: control, format and private characters become `·`, length is bounded.
+    """Text that cannot steer a terminal: control, format and private characters become `·`, and the length is bounded.
 
-    Format characters include those that turn the direction of writing. Markup is harmless where the result is put into
-    a `rich.text.Text`, which this package does everywhere.
+    Format characters include those that change the direction of writing. Markup does no harm in a `rich.text.Text`,
+    which this package uses everywhere.
     """
     kept = "".join("·" if _steers(char) else char for char in text[: max_chars + 1])
     return kept if len(kept) <= max_chars else kept[: max_chars - 1] + _ELLIPSIS
@@ -56,7 +56,7 @@ def grouped(number: int) -> str:
 
 
 def compact(number: int) -> str:
-    """12345 → `12.3K`, rounded down: at most five characters, for where the whole number does not fit."""
+    """12345 → `12.3K`, rounded down: at most five characters, for places too narrow for the whole number."""
     for unit, size in (("T", 10**12), ("B", 10**9), ("M", 10**6), ("K", 10**3)):
         if number >= size:
             whole, rest = divmod(number, size)
@@ -67,7 +67,7 @@ def compact(number: int) -> str:
 
 
 def money(minor: int, currency: str) -> str:
-    """Minor units → `CNY 1,234.50`, with as many digits as the currency has."""
+    """Minor units → `CNY 1,234.50`, with the currency's own number of digits."""
     digits = 0 if currency in _WHOLE else 3 if currency in _THOUSANDTHS else 2
     whole, rest = divmod(abs(minor), 10**digits)
     fraction = f".{rest:0{digits}d}" if digits else ""
@@ -92,7 +92,7 @@ def duration(ms: int) -> str:
 
 
 def span(low_ms: int, high_ms: int) -> str:
-    """An interval in one unit: `1.4–2.6 s`, `14–59 s`, `2–5 min`; rounded outwards, so that it promises no less."""
+    """An interval in one unit: `1.4–2.6 s`, `14–59 s`, `2–5 min`. Rounding is outwards: the text promises no less."""
     if high_ms < 10 * SECOND_MS:
         return f"{low_ms // 100 / 10:.1f}–{-(-high_ms // 100) / 10:.1f} s"
     if high_ms < 2 * MINUTE_MS:
@@ -103,7 +103,7 @@ def span(low_ms: int, high_ms: int) -> str:
 
 
 def share(num: int, den: int) -> str:
-    """A share in per cent, for beside its numbers: `1.9 %`; `–` of nothing. A small one keeps two digits that count."""
+    """A share in per cent: `1.9 %`; `–` if `den` is 0. A share below 1 % keeps two significant digits."""
     if den <= 0:
         return "–"
     percent = 100 * num / den

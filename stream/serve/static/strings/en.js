@@ -1,4 +1,4 @@
-// Every word that the pages say, in English. Names in braces are filled in. The words for levels, claims and reasons are
+// Every word of the pages, in English. Names in braces are placeholders. The words for levels, claims and reasons are
 // those of the terminal view.
 
 export const EN = {
