@@ -1,4 +1,4 @@
-// Whether a value is a whole overlay document (`snapup.overlay.v1`). What is torn is not shown in part.
+// Whether a value is a whole overlay document (`snapup.overlay.v1`). No part of a torn document is shown.
 
 const MAX_ITEMS = 5_000;
 

@@ -1,17 +1,17 @@
-// Elements without markup: every text goes through `textContent`, so that no text can become anything else.
+// Builds elements without markup: every text goes through `textContent`, and so stays text.
 
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * @param {string} tag        with classes: `div.plate.wide`
- * @param {object} attributes  set as attributes (null: left out)
+ * @param {object} attributes  set as attributes; null leaves one out
  * @param {...(Node|string)} children
  */
 export function h(tag, attributes = {}, ...children) {
   return built(document.createElement(tag.split(".")[0]), tag, attributes, children);
 }
 
-/** The same for a part of a drawing. */
+/** The same as `h`, for an element of an SVG drawing. */
 export function svg(tag, attributes = {}, ...children) {
   return built(document.createElementNS(SVG, tag.split(".")[0]), tag, attributes, children);
 }
@@ -26,12 +26,12 @@ function built(element, tag, attributes, children) {
   return element;
 }
 
-/** Set a text only if it is another one: an equal text costs no frame. */
+/** Sets a text if it differs: an equal text costs no frame. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Foreign text that keeps its own direction to itself. */
+/** Foreign text in an element that isolates its direction. */
 export function foreign(text) {
   return h("bdi", {}, text);
 }

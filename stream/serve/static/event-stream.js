@@ -3,7 +3,7 @@
 /** A line longer than this is no document of ours: the reader gives up instead of growing for ever. */
 export const MAX_BUFFER_CHARS = 8 * 1024 * 1024;
 
-/** Feed it text in any pieces; it calls back with each complete event and each `retry:`. */
+/** Takes text in any pieces and calls back with each complete event and each `retry:`. */
 export class EventStreamParser {
   #buffer = "";
   #data = [];
@@ -21,7 +21,7 @@ export class EventStreamParser {
     this.#onRetry = onRetry;
   }
 
-  /** @throws {RangeError} the stream sends a line without end */
+  /** @throws {RangeError} a line has no end */
   push(text) {
     this.#buffer += text;
     // "\r" at the end of a piece may be the first half of "\r\n": it waits for the next piece.

@@ -1,16 +1,16 @@
-// Lets an overlay that was opened once come up again while the server is away: OBS opens its pages before anything else
-// may be running, and never tries again. What the server says always goes first; figures are never kept here.
+// Lets an overlay that was opened once start again while the server is away: OBS opens its pages before other programs
+// may run, and never tries again. The server's answer always comes first, and figures are never kept here.
 
 const CACHE = "snapup-overlay";
 const scope = new URL(self.registration.scope);
-/** The page is kept once, without the query: that may hold a token. */
+/** The page is kept once, without its query, which may hold a token. */
 const page = new URL(scope.pathname, scope).href;
 const files = new URL("static/", scope).href;
 
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 
-/** The page names what it loaded before this worker stood between. */
+/** The page names the files that it loaded before this worker took over. */
 self.addEventListener("message", (event) => {
   const named = Array.isArray(event.data?.keep) ? event.data.keep : [];
   const wanted = named.filter((url) => typeof url === "string" && url.startsWith(files)).slice(0, 100);
@@ -22,7 +22,7 @@ self.addEventListener("fetch", (event) => {
   if (key !== null) event.respondWith(answer(event, key));
 });
 
-/** Under what it is kept; null: not at all (the figures). */
+/** The key under which a request is kept; null: not at all (the figures). */
 function keyOf({ method, mode, url }) {
   if (method !== "GET") return null;
   if (mode === "navigate") return new URL(url).pathname === scope.pathname ? page : null;
@@ -37,7 +37,7 @@ async function answer(event, key) {
       event.waitUntil(cache.put(key, response.clone()));
       return response;
     }
-    // A gateway says that the server behind it is away.
+    // By a status of 500 or more a gateway says that the server behind it is away.
     return response.status >= 500 ? ((await cache.match(key)) ?? response) : response;
   } catch (error) {
     const kept = await cache.match(key);

@@ -1,19 +1,19 @@
-// One room by asking for its snapshot again and again, where no connection is left for a stream of its own. Costs an
-// answer without a body while nothing has changed.
+// One room by repeated requests for its snapshot, for pages without a free connection for a stream. While nothing
+// changes, an answer has no body.
 
 import { Refusal, isRefusal, sleep } from "./stream-connection.js";
 
 const ASK_EVERY_MS = 400;
 const FAILED_RETRY_MS = 2_000;
 const TIMEOUT_MS = 10_000;
-/** What the server calls its errors → the state of a room, as the event stream names it. */
+/** The server's problem type → the state of a room, in the event stream's words. */
 const STATES = {
   "urn:snapup:problem:room_missing": "missing",
   "urn:snapup:problem:redis_away": "redis_away",
   "urn:snapup:problem:document_unreadable": "unreadable",
 };
 
-/** Tells the same as `StreamConnection`. */
+/** Calls back like `StreamConnection`. */
 export class RoomPoll {
   #url;
   #headers;
@@ -33,12 +33,12 @@ export class RoomPoll {
     this.#goOn(this.#running.signal);
   }
 
-  /** Ask now. */
+  /** Ask at once. */
   wake() {
     this.#wake();
   }
 
-  /** Ask no more. */
+  /** Stop asking. */
   stop() {
     this.#running.abort();
   }

@@ -1,12 +1,12 @@
-// The server's clock as this page can know it, whatever the computer's own clock says.
+// The server's clock as well as this page can know it, whatever the computer's own clock says.
 
 const KEEP_MS = 60_000;
-/** Wall clock ahead of the steady one by more than this: the computer slept, or somebody set its clock. */
+/** If the wall clock gains more than this on the steady clock, the computer slept or its clock was set. */
 const SLEPT_MS = 1_000;
 
 /**
- * Each sample is the server's time when it wrote, read when it arrived; the way here only ever makes it look older. So of
- * the samples of the last one to two minutes the one that puts the server's clock furthest ahead is the best.
+ * A sample is the server's time at sending, read on arrival. The way here only makes that time look older. So the best
+ * of the last one to two minutes' samples is the one that puts the server's clock furthest ahead.
  */
 export class ServerClock {
   #best = -Infinity;
@@ -32,18 +32,18 @@ export class ServerClock {
     this.#best = Math.max(this.#best, serverMs - local);
   }
 
-  /** Whether the server was ever heard. */
+  /** Whether any server time has arrived. */
   get known() {
     return this.#best > -Infinity || this.#previousBest > -Infinity;
   }
 
-  /** Epoch ms by the server's clock; by this computer's own while the server was never heard. */
+  /** Epoch ms by the server's clock; by this computer's clock until a server time has arrived. */
   now() {
     const local = this.#local();
     return this.known ? local + Math.max(this.#best, this.#previousBest) : Date.now();
   }
 
-  /** A clock that stands still while the computer sleeps would make old figures look new: the sleep is added. */
+  /** The steady clock plus the time asleep. A clock that stops in sleep would make old figures look new. */
   #local() {
     const steady = performance.now();
     const wall = Date.now();

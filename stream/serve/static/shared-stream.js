@@ -1,13 +1,13 @@
-// A page's end of the worker that all pages of a browser share, or a connection of its own where there is no such worker:
-// an old browser, a page of another origin, or a server that is not up yet.
+// A page's connection to the worker that all pages of a browser share. Without that worker (an old browser, a page of
+// another origin, a server that is not up yet) the page has a connection of its own.
 
 import { StreamConnection } from "./stream-connection.js";
 
 const WORKER_TIMEOUT_MS = 3_000;
-/** Well inside what the worker waits for a page. */
+/** Well below the time after which the worker gives a silent page up. */
 const PING_MS = 20_000;
 
-/** Tells the same as `StreamConnection`; of an event that was received earlier also how old it is, in ms. */
+/** Calls back like `StreamConnection`, with the age in ms of an event that was received earlier. */
 export class SharedStream {
   #url;
   #token;
@@ -22,7 +22,7 @@ export class SharedStream {
    * @param {object} options
    * @param {URL} options.url
    * @param {string} options.token
-   * @param {() => Record<string, string>} options.headers  of a connection of its own
+   * @param {() => Record<string, string>} options.headers  for a connection of its own
    * @param {(event: {type: string, data: string, id: string | null}, ageMs: number) => void} options.onEvent
    * @param {(state: {online: boolean, refused: boolean}) => void} options.onState
    */
@@ -36,13 +36,13 @@ export class SharedStream {
 
   #onEvent;
 
-  /** Try again now, if it waits for its next try. */
+  /** Try again at once, if waiting for the next try. */
   wake() {
     this.#own?.wake();
     this.#port?.postMessage({ wake: true });
   }
 
-  /** Let go of it for good. */
+  /** Close the connection for good. */
   stop() {
     this.#stopped = true;
     this.#unshare();
@@ -85,7 +85,7 @@ export class SharedStream {
     this.#port = null;
   }
 
-  /** A connection of its own; `again`: until it ends, then the worker is tried anew. */
+  /** Opens a connection of its own. `again`: after that connection ends, the worker is tried anew. */
   #connect({ again }) {
     const onState = (state) => {
       this.#options.onState(state);

@@ -1,16 +1,16 @@
-// The worker that all pages of one browser share: one event stream for each room, however many pages show it. A browser
-// opens six connections to a host over HTTP/1.1, and eight overlay sources of one scene are eight pages of one browser.
+// The worker that all pages of one browser share: one event stream for each room, however many pages show the room. A
+// browser opens six connections to a host over HTTP/1.1, and eight overlay sources of one scene are eight pages.
 
 import { RoomPoll } from "./room-poll.js";
 import { StreamConnection } from "./stream-connection.js";
 
-/** Rooms with a stream of their own. Beyond it rooms are asked for, so that pages still find a connection to load. */
+/** Rooms with a stream of their own. Further rooms are polled, so that pages still find a connection to load. */
 const STREAMS_MAX = 4;
-/** A page says that it is there each 20 s, a hidden one each minute. */
+/** Bound on a page's silence. A page reports every 20 s, a hidden one every minute. */
 const SILENT_PAGE_MS = 150_000;
 const LOOK_EVERY_MS = 30_000;
 
-/** room address and token → its feed, in the order of their making. */
+/** Room address and token → its feed, in the order of creation. */
 const feeds = new Map();
 
 /** One room for all pages that show it. */
@@ -37,7 +37,7 @@ class Feed {
     this.#options = { url, headers, onEvent, onState };
   }
 
-  /** Get its events by a stream, or by asking. */
+  /** Get the room's events by a stream, or by polling. */
   connect(isPolled) {
     if (this.#connection !== null && isPolled === this.isPolled) return;
     this.#connection?.stop();
@@ -46,7 +46,7 @@ class Feed {
     this.#connection = new (isPolled ? RoomPoll : StreamConnection)({ ...this.#options, url });
   }
 
-  /** A page that comes later is told what is known, and how old that is. */
+  /** Adds a page and sends it the last known event with its age. */
   add(page) {
     this.pages.add(page);
     page.port.postMessage({ state: this.#state });
@@ -68,7 +68,7 @@ class Feed {
   }
 }
 
-/** One page's end of the line. */
+/** The worker's side of one page. */
 class Page {
   #feed = null;
   #key = "";
@@ -106,7 +106,7 @@ class Page {
   }
 }
 
-/** The first rooms have streams. */
+/** Gives the first rooms streams and polls the others. */
 function share() {
   let place = 0;
   for (const feed of feeds.values()) feed.connect(place++ >= STREAMS_MAX);
@@ -117,7 +117,7 @@ self.onconnect = ({ ports: [port] }) => {
   port.postMessage({ hello: true });
 };
 
-/** A page that crashed does not say that it is gone. */
+/** A crashed page never detaches: silent pages are removed. */
 setInterval(() => {
   for (const feed of [...feeds.values()]) {
     for (const page of [...feed.pages]) {

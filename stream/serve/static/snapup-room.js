@@ -1,4 +1,4 @@
-// The live figures of one room, for a page. Public: a widget of your own needs this module and nothing else.
+// The live figures of one room, for a page. Public: a custom widget needs only this module.
 //
 //   import { SnapupRoom } from "https://your.server/static/snapup-room.js";
 //   const room = new SnapupRoom({ room: "my-room" });
@@ -8,18 +8,18 @@
 //   });
 //   room.start();
 //
-// Pages of one browser share one connection for each room. Owns: when there is a connection, the server-corrected clock,
-// and forgetting: what is past its time is not handed out, and "change" says so at that very moment. Draws nothing.
+// Pages of one browser share one connection for each room. This module owns the connection, the server-corrected clock,
+// and expiry: expired values are not handed out, and "change" fires at that very moment. It draws nothing.
 
 import { isOverlay } from "./document.js";
 import { ServerClock } from "./server-clock.js";
 import { SharedStream } from "./shared-stream.js";
 
-/** Longest timer a browser can set without overflow. */
+/** The longest timer that a browser can set without overflow. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /**
- * @fires SnapupRoom#change     what may be shown changed: a new snapshot, a claim or the snapshot ran out, the state
+ * @fires SnapupRoom#change     what may be shown changed: a new snapshot, an expired claim or snapshot, a new state
  * @fires SnapupRoom#snapshot   a newer document; `detail` is the document
  */
 export class SnapupRoom extends EventTarget {
@@ -39,15 +39,15 @@ export class SnapupRoom extends EventTarget {
   #timer = 0;
   #said = "";
 
-  /** Since this object was made: documents taken, torn ones, ones older than what was known, connections opened. */
+  /** Counts since this object was made: documents taken, torn ones, ones older than the last, connections opened. */
   counts = { snapshots: 0, unreadable: 0, older: 0, connections: 0 };
 
   /**
    * @param {object} options
    * @param {string} options.room
-   * @param {string} [options.token]       for this room, when the server asks for one
-   * @param {string|URL} [options.server]  base address; default: where this module came from
-   * @param {"stop"|"keep"} [options.whenHidden]  "stop" (default): no connection while nobody sees the page
+   * @param {string} [options.token]       for this room, if the server asks for one
+   * @param {string|URL} [options.server]  base address; default: the origin of this module
+   * @param {"stop"|"keep"} [options.whenHidden]  "stop" (default): no connection while the page is hidden
    */
   constructor({ room, token = "", server = new URL("../", import.meta.url), whenHidden = "stop" }) {
     super();
@@ -62,24 +62,25 @@ export class SnapupRoom extends EventTarget {
     return this.#clock.now();
   }
 
-  /** The document while it is fresh, else null: nothing old looks new. */
+  /** The document while it is fresh, else null: old figures never look new. */
   get overlay() {
     return this.#last !== null && this.now() <= this.#last.stale_after_ms ? this.#last : null;
   }
 
-  /** The newest whole document whatever its age, for a screen that shows how old it is. */
+  /** The newest whole document of any age, for a screen that shows its age. */
   get last() {
     return this.#last;
   }
 
-  /** Whether a connection stands. */
+  /** Whether a connection is open. */
   get online() {
     return this.#online;
   }
 
   /**
-   * "live": `overlay` is there. Else why it is not: "connecting" (never heard yet), "offline" (connection lost),
-   * "refused" (token), "unreadable" (the document is torn), "stale", "missing" (no such room now), "redis_away".
+   * "live": `overlay` is there. Otherwise the reason for its absence: "connecting" (no answer yet), "offline"
+   * (connection lost), "refused" (token), "unreadable" (torn document), "stale", "missing" (no such room now),
+   * "redis_away".
    */
   get state() {
     if (this.overlay !== null) return "live";
@@ -98,14 +99,14 @@ export class SnapupRoom extends EventTarget {
     return overlay.claims.filter((claim) => now <= claim.valid_until_ms);
   }
 
-  /** The first claim of a kind that may be said now, of one sale and SKU if named; null if there is none. */
+  /** The first claim of a kind that may be said now, for one sale and SKU if named; null if there is none. */
   claim(kind, { sale, sku } = {}) {
     const fits = (claim) =>
       claim.claim === kind && (!sale || claim.sale_id === sale) && (!sku || claim.sku_id === sku);
     return this.claims.find(fits) ?? null;
   }
 
-  /** Connect, and stay connected until `stop`. May be called before the server is up. */
+  /** Connect, and stay connected until `stop`. The server need not be up yet. */
   start() {
     if (this.#wanted) return this;
     this.#wanted = true;
@@ -118,7 +119,7 @@ export class SnapupRoom extends EventTarget {
     return this;
   }
 
-  /** Disconnect and let go of every timer and listener. */
+  /** Disconnect and remove every timer and listener. */
   stop() {
     this.#wanted = false;
     document.removeEventListener("visibilitychange", this.#onVisibility);
@@ -135,20 +136,20 @@ export class SnapupRoom extends EventTarget {
     const seen = this.#whenHidden === "keep" || (!document.hidden && this.#sourceVisible);
     if (this.#wanted && seen) {
       this.#connect();
-      this.#changed(); // timers slept: what ran out meanwhile goes now
+      this.#changed(); // timers slept: values that expired meanwhile go now
     } else {
       this.#disconnect();
       clearTimeout(this.#timer);
     }
   };
 
-  /** OBS tells when the source is switched off in its scene; the page itself stays "visible" there. */
+  /** OBS reports when the source is switched off in its scene. The page itself stays "visible" there. */
   #onSourceVisible = (event) => {
     this.#sourceVisible = event.detail?.visible !== false;
     this.#onVisibility();
   };
 
-  /** The page goes, perhaps to come back as it is. */
+  /** The page is left, and may come back from the browser's cache as it is. */
   #onPageHide = () => this.#disconnect();
 
   #onOnline = () => this.#stream?.wake();
@@ -156,7 +157,7 @@ export class SnapupRoom extends EventTarget {
   // -- connection -----------------------------------------------------------------------------------------------------
   #connect() {
     if (this.#stream !== null) return;
-    // What a stream that was let go of still says is nobody's any more.
+    // Callbacks of a stream that was given up are ignored.
     const whileMine = (take) => (...said) => mine === this.#stream && take(...said);
     const mine = new SharedStream({
       url: this.#url,
@@ -184,13 +185,13 @@ export class SnapupRoom extends EventTarget {
   #headers() {
     const headers = {};
     if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
-    // Only what is still shown need not be sent again.
+    // The server may leave out only a document that is still shown.
     if (this.overlay !== null) headers["Last-Event-ID"] = `${this.#last.epoch}-${this.#last.rev}`;
     return headers;
   }
 
   // -- documents ------------------------------------------------------------------------------------------------------
-  /** @param {number} ageMs  since it was received: another page may have been first */
+  /** @param {number} ageMs  since its receipt: another page may have received it first */
   #take(event, ageMs) {
     if (event.type !== "snapshot") return;
     let message;
@@ -219,8 +220,8 @@ export class SnapupRoom extends EventTarget {
       return;
     }
     this.#broken = false;
-    // While what is shown is fresh, only something newer takes its place: two servers may differ by a moment. Once it is
-    // not, anything fresh does, also the first document of a new count.
+    // A fresh document is replaced only by a newer one: two servers may differ by a moment. A document that is no
+    // longer fresh is replaced by any fresh one, even by the first of a new count.
     const shown = this.overlay;
     if (shown !== null && !isNewer(overlay, shown)) {
       this.counts.older += 1;
@@ -231,7 +232,7 @@ export class SnapupRoom extends EventTarget {
     this.dispatchEvent(new CustomEvent("snapshot", { detail: overlay }));
   }
 
-  /** A torn document: nothing of it is used, and what was there before it goes too, for it is not the truth any more. */
+  /** Drops everything after a torn document. The earlier document goes too: it is no longer the truth. */
   #drop() {
     this.counts.unreadable += 1;
     this.#broken = true;
@@ -239,7 +240,7 @@ export class SnapupRoom extends EventTarget {
   }
 
   // -- time -----------------------------------------------------------------------------------------------------------
-  /** Tell, unless nothing that can be asked for has changed, and come back when the next thing runs out. */
+  /** Fires "change" unless no observable value changed, and sets a timer for the next expiry. */
   #changed(always = false) {
     const says = `${this.state} ${this.#online} ${this.claims.length}`;
     if (always || says !== this.#said) {

@@ -1,17 +1,17 @@
-// One event stream of one room: connects, reads, and connects again until it is stopped. Knows nothing of documents.
+// One event stream of one room: connects, reads, and connects again until stopped. Knows nothing of documents.
 
 import { EventStreamParser } from "./event-stream.js";
 
-/** The server pings each 15 s: this long without a byte, and the connection is dead though it looks alive. */
+/** The server pings every 15 s: after this long without a byte the connection is dead, even if it looks alive. */
 const SILENCE_MS = 40_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 const RETRY_MS = 500;
-/** A restarted server is found again within this time and what the connection takes. */
+/** The bound on the wait between tries: a restarted server is found again within this time plus the connecting. */
 const RETRY_MAX_MS = 4_000;
-/** After a refusal (token expired, not for this room) trying more often helps nobody. */
+/** The wait after a refusal (token expired, not for this room): an earlier try would not help. */
 const REFUSED_RETRY_MS = 30_000;
 
-/** What a reader of events is told; `RoomPoll` and `SharedStream` tell the same. */
+/** Calls back with events and states, as `RoomPoll` and `SharedStream` do. */
 export class StreamConnection {
   #url;
   #headers;
@@ -25,7 +25,7 @@ export class StreamConnection {
   /**
    * @param {object} options
    * @param {string|URL} options.url
-   * @param {() => Record<string, string>} options.headers  asked for before each connection
+   * @param {() => Record<string, string>} options.headers  called before each connection
    * @param {(event: {type: string, data: string, id: string | null}) => void} options.onEvent
    * @param {(state: {online: boolean, refused: boolean}) => void} options.onState
    */
@@ -37,12 +37,12 @@ export class StreamConnection {
     this.#stayConnected(this.#running.signal);
   }
 
-  /** Try again now, if it waits for its next try. */
+  /** Try again at once, if waiting for the next try. */
   wake() {
     this.#wake();
   }
 
-  /** Let go of the connection for good. */
+  /** Close the connection for good. */
   stop() {
     this.#running.abort();
   }
@@ -60,7 +60,7 @@ export class StreamConnection {
       this.#onState({ online: false, refused: this.#refused });
       const backoffMs = Math.min(this.#retryMs * 2 ** failures, RETRY_MAX_MS);
       failures = Math.min(failures + 1, 10);
-      // Half of it is chance, so that a thousand pages do not come back in one breath.
+      // Half of the wait is random, so that a thousand pages do not come back in one breath.
       await this.#sleep(Math.max(waitMs, backoffMs * (0.5 + Math.random() / 2)), signal);
     }
   }
@@ -71,7 +71,7 @@ export class StreamConnection {
     return slept;
   }
 
-  /** One connection from its beginning to its end; every end is an error or a return, and the caller tries again. */
+  /** One connection from beginning to end. It ends by an error or a return, and the caller tries again. */
   async #read(signal, onEvent) {
     const connection = new AbortController();
     const abort = () => connection.abort();
@@ -109,7 +109,7 @@ export class StreamConnection {
   }
 }
 
-/** An answer that is not what was asked for. `waitMs`: how long to wait before the next try. */
+/** An unexpected answer. `waitMs`: the wait before the next try. */
 export class Refusal extends Error {
   constructor(response) {
     super(`the server answered ${response.status}`);
@@ -118,7 +118,7 @@ export class Refusal extends Error {
   }
 }
 
-/** Whether the token does not hold. */
+/** Whether the server refused the token. */
 export function isRefusal(response) {
   return response.status === 401 || response.status === 403;
 }

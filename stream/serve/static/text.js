@@ -1,22 +1,22 @@
-// Figures and untrusted text for people. Owns what foreign text may do on a page: nothing but be read.
+// Figures and untrusted text for people. Here foreign text loses every power over a page but to be read.
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-// Controls, format characters (they turn the direction of writing, or have no width), private and unassigned ones,
-// separators of lines, enclosing marks, fillers that are blank though they count as letters, and tags.
+// Controls, format characters (which turn the direction of writing or have no width), private and unassigned
+// characters, line separators, enclosing marks, blank fillers that count as letters, and tags.
 const STEERS = /[\p{C}\p{Zl}\p{Zp}\p{Me}\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\u2800]/gu;
-// Variation selectors show nothing by themselves; without one a character has its ordinary look.
+// Variation selectors show nothing by themselves. Without a selector a character has its ordinary look.
 const SELECTORS = /[\ufe00-\ufe0f\u180b-\u180f\u{e0100}-\u{e01ef}]/gu;
-// Two marks on a letter are a language, more are a tower over other people's lines.
+// Two marks on a letter belong to languages. More build a tower over other people's lines.
 const TOWER = /(\p{Mn}{2})\p{Mn}+/gu;
 
-/** Text that cannot steer a page: what has no look of its own becomes `·`, and the length is bounded. */
+/** Text that cannot steer a page: characters without a look become `·`, and the length is bounded. */
 export function clean(text, maxChars = 80) {
   if (typeof text !== "string") return "";
-  // Cut first: a text of a million characters costs no more than a short one.
+  // Cut first: a text of a million characters then costs no more than a short one.
   const chars = Array.from(text.slice(0, maxChars * 4 + 4));
   const cut = chars.length > maxChars ? [...chars.slice(0, maxChars - 1), "…"] : chars;
   return cut.join("").replace(SELECTORS, "").replace(STEERS, "·").replace(TOWER, "$1");
@@ -27,7 +27,7 @@ export function grouped(number) {
   return Math.trunc(number).toString().replace(/\B(?=(\d{3})+(?!\d))/g, ",");
 }
 
-/** Shortened by the reader's habit and rounded down: `12.3 万`, `123K`. Below ten thousand: the number itself. */
+/** The number shortened in the reader's language and rounded down: `12.3 万`, `123K`. Below ten thousand it is whole. */
 export function compact(number, strings) {
   if (number < 10_000) return grouped(number);
   for (const [size, unit] of strings.sizes) {
@@ -40,14 +40,14 @@ export function compact(number, strings) {
   return grouped(number);
 }
 
-/** Time left, rounded down as people read clocks: `4:12`, `1:04:12`, `3 d 4 h`; tenths (`9.8`) in the last ten seconds. */
+/** The time left, rounded down like a clock: `4:12`, `1:04:12`, `3 d 4 h`; tenths (`9.8`) in the last ten seconds. */
 export function countdown(ms, strings) {
   const left = Math.max(ms, 0);
   if (left < 10 * SECOND_MS) return (Math.floor(left / 100) / 10).toFixed(1);
   return clockOf(left, strings);
 }
 
-/** How long until what `countdown` says is another thing: the page sleeps that long. */
+/** The ms until the text of `countdown` changes: the page sleeps that long. */
 export function countdownChangesIn(ms) {
   if (ms <= 0) return Infinity;
   const step = ms <= 10 * SECOND_MS ? 100 : SECOND_MS;
@@ -95,8 +95,8 @@ export function span(lowMs, highMs, strings) {
 }
 
 /**
- * What viewers read of an interval: `{ word, text }`, such as under `30 s` or about `2 min`. Never tenths: it is a forecast.
- * Under a minute it is the later end that counts, beyond it the middle, in whole minutes.
+ * The text of an interval for viewers: `{ word, text }`, such as under `30 s` or about `2 min`. Never tenths: the
+ interval * is a forecast. Up to a minute the later end counts, beyond it the middle, in whole minutes.
  */
 export function roughly(lowMs, highMs, strings) {
   const under = [10, 20, 30].find((seconds) => highMs <= seconds * SECOND_MS);
@@ -109,7 +109,7 @@ export function roughly(lowMs, highMs, strings) {
   return { word: "about", text: fill(strings.hours, { n: Math.round(middle / HOUR_MS) }) };
 }
 
-/** A share in per cent, rounded down: 100 % is all of it and nothing less; a small one keeps two digits that count. */
+/** A share in per cent, rounded down: 100 % means all. A share below 1 % keeps two significant digits. */
 export function share(num, den) {
   if (!(den > 0)) return "–";
   const percent = (100 * num) / den;
@@ -118,11 +118,11 @@ export function share(num, den) {
   return `${(Math.floor(percent * 10 ** digits + 1e-9) / 10 ** digits).toFixed(digits)} %`;
 }
 
-// ISO 4217: minor units that are not hundredths.
+// ISO 4217: currencies whose minor unit is not a hundredth.
 const WHOLE = new Set("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(" "));
 const THOUSANDTHS = new Set("BHD IQD JOD KWD LYD OMR TND".split(" "));
 
-/** How many minor units make one of the currency. */
+/** The number of minor units in one unit of the currency. */
 export function minorUnits(currency) {
   return WHOLE.has(currency) ? 1 : THOUSANDTHS.has(currency) ? 1000 : 100;
 }
@@ -136,7 +136,7 @@ export function amount(minor, currency) {
   return `${minor < 0 ? "−" : ""}${grouped(whole)}${rest}`;
 }
 
-/** The time of day by this computer's zone: `20:15:03`. */
+/** The time of day in this computer's zone: `20:15:03`. */
 export function timeOfDay(epochMs, seconds = true) {
   const moment = new Date(epochMs);
   if (Number.isNaN(moment.getTime())) return "–";
@@ -150,7 +150,7 @@ export function fill(text, values) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
-/** A text with `{name}` in it → pieces for a page: strings, and for each name what `values` holds (a node, or text). */
+/** A text with `{name}` → pieces for a page: strings, and for each name the node or text in `values`. */
 export function pieces(text, values) {
   return text
     .split(/(\{\w+\})/)

@@ -1,4 +1,4 @@
-// What is chosen → the address of the overlay page. Says only what differs from the default: a short address is a clear one.
+// Choices → the address of the overlay page. The address lists only what differs from the default, and so stays short.
 
 import { DEFAULTS, HOMES } from "../overlay/params.js";
 
@@ -20,7 +20,7 @@ export function addressOf(chosen, page) {
   return url;
 }
 
-/** Encoded where it must be; commas, colons and @ stay as people write them. */
+/** The encoded value. Commas, colons and @ stay as people write them. */
 function readable(value) {
   return encodeURIComponent(value).replace(/%(2C|3A|40)/g, (code) => decodeURIComponent(code));
 }

@@ -1,4 +1,4 @@
-// Composes the address of an overlay and shows it as it will look, on pictures as different as a show's.
+// Composes the address of an overlay and previews the overlay on pictures as different as a show's.
 
 import { h, setText } from "../dom.js";
 import { LANGUAGES } from "../language.js";
@@ -10,7 +10,7 @@ import { addressOf } from "./address.js";
 import { saveStarter } from "./starter.js";
 
 const BACKDROPS = ["bright", "dark", "busy"];
-/** An address must be typed out before a frame loads it. */
+/** The preview loads an address only after a pause in typing. */
 const PREVIEW_AFTER_MS = 300;
 const FIRST = DEFAULTS.widgets.split(",");
 
@@ -158,7 +158,7 @@ function compose() {
   fit();
 }
 
-/** The frame has the true size of the canvas and is scaled to fit: what is seen is what OBS will show. */
+/** Scales the frame, which has the canvas's true size, to fit: the preview is what OBS will show. */
 function fit() {
   const [width, height] = selects.frame.value.split("x").map(Number);
   const room = stage.parentElement.clientWidth - 32;

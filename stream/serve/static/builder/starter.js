@@ -1,11 +1,11 @@
-// A small page for OBS's "Local file": it waits until the server answers and then goes there. For a first start before the
-// server, and for plain http, where a browser keeps no page.
+// A small page for OBS's "Local file": it waits until the server answers and then goes there. It serves a first start
+// before the server, and plain http, where a browser keeps no page.
 
 const RETRY_MS = 2_000;
 
 /** The text of the file. */
 export function starterPage(address) {
-  // Inside a script the address must end neither the string nor the script.
+  // Inside a script the address must not end the string or the script.
   const literal = JSON.stringify(String(address)).replaceAll("<", "\\u003c");
   return `<!doctype html>
 <meta charset="utf-8">
@@ -22,7 +22,7 @@ export function starterPage(address) {
 `;
 }
 
-/** Let the browser save it. */
+/** Let the browser save the file. */
 export function saveStarter(address) {
   const url = URL.createObjectURL(new Blob([starterPage(address)], { type: "text/html" }));
   const link = document.createElement("a");

@@ -1,4 +1,4 @@
-// One chart over time: its title, a legend that says what each line is and its value at the moment looked at, the plot.
+// One chart over time: its title, its legend (the name of each line and its value at one moment), and the plot.
 
 import uPlot from "../vendor/uplot.esm.js";
 import { h, setText } from "../dom.js";
@@ -6,10 +6,10 @@ import { explain } from "./explain.js";
 
 const Y_AXIS_PX = 58;
 const RIGHT_PX = 14;
-/** Told apart without colour: each line has its own dashes. */
+/** Dashes for each line: lines differ without colour too. */
 const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3], [14, 4], [4, 4]];
 
-/** Units and orders come in ones. */
+/** Axis steps for units and orders, which are whole numbers. */
 const WHOLE_STEPS = Array.from({ length: 14 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
 
 /**
@@ -33,13 +33,13 @@ export class Chart {
   /**
    * @param {object} options
    * @param {Line[]} options.lines
-   * @param {(value: number) => string} options.axis      a figure on the axis
-   * @param {boolean} options.whole                       its figures are whole numbers
-   * @param {boolean} options.lowest                      whether this one carries the axis of time
+   * @param {(value: number) => string} options.axis      formats a figure on the axis
+   * @param {boolean} options.whole                       the figures are whole numbers
+   * @param {boolean} options.lowest                      this chart carries the time axis
    * @param {(atMs: number) => string} options.timeOf
    * @param {() => {atMs: number, label: string, tone: string}[]} options.marks
-   * @param {boolean} options.labelled                    whether the marks have their words here
-   * @param {() => number | null} options.pinned          the moment the keys point at
+   * @param {boolean} options.labelled                    the marks have their words in this chart
+   * @param {() => number | null} options.pinned          the moment chosen by keys
    * @param {(atMs: number | null) => void} options.onHover
    * @param {() => [number, number]} options.range
    * @param {() => string} options.about
@@ -88,7 +88,7 @@ export class Chart {
     this.#plot?.setScale("x", { min: from, max: to });
   }
 
-  /** The values beside the words: those of a moment, or the newest. */
+  /** Writes the values into the legend: those of a moment, or the newest. */
   read(atMs) {
     const times = this.#data[0];
     let place = times.length - 1;
@@ -99,14 +99,14 @@ export class Chart {
     });
   }
 
-  /** Colours changed. */
+  /** Draws again after a change of colours. */
   dress() {
     this.#plot?.destroy();
     this.#plot = null;
     if (this.#data.length > 1) this.show(this.#data);
   }
 
-  /** Where the plot itself lies in its element, in px: what is drawn beside it lines up. */
+  /** The margins of the plot in its element, in px, so that drawings beside it line up. */
   static get insets() {
     return { start: Y_AXIS_PX, end: RIGHT_PX };
   }

@@ -1,4 +1,4 @@
-// Rates, orders, stock and urgency over one shared axis of time, with what happened marked on all of them.
+// Rates, orders, stock and urgency over one shared time axis, with events marked on all charts.
 
 import { h, setText } from "../dom.js";
 import { clean, compact, duration, fill, grouped, share, timeOfDay, windowOf } from "../text.js";
@@ -12,7 +12,7 @@ import { keyed } from "./keyed.js";
 const SHOWN_FIRST = new Set(["watch_to_buy_uv", "click_to_buy_uv", "cart_to_order_uv"]);
 const STEP_MS = 1_000;
 const SHIFT_STEP_MS = 10_000;
-/** A page just opened shows a minute, not a dot in five. */
+/** A page just opened shows one minute: five would show a dot. */
 const NARROWEST_MS = 60_000;
 
 export class Charts {
@@ -43,7 +43,7 @@ export class Charts {
       lowest: false,
       labelled: false,
     };
-    // As in the funnel beside it: one figure, one way to write it.
+    // Written as in the funnel beside it: one figure has one form.
     const percent = (value) => share(value, 1);
     const whole = (value) => grouped(value);
     this.#charts = {
@@ -106,7 +106,7 @@ export class Charts {
     );
   }
 
-  /** Draw what the history holds now. `sale`: whose stock and level; null: none. */
+  /** Draws what the history holds now. `sale`: the sale whose stock and level are drawn; null: none. */
   render(nowMs, sale) {
     this.#nowMs = nowMs;
     this.#sale = sale;
@@ -137,7 +137,7 @@ export class Charts {
     for (const chart of Object.values(this.#charts)) chart.dress();
   }
 
-  /** A key was pressed; whether it was one of these. */
+  /** Whether the key is one of this part's, which is then handled. */
   key(event) {
     const step = event.shiftKey ? SHIFT_STEP_MS : STEP_MS;
     const moves = { ArrowLeft: -step, ArrowRight: step };
@@ -170,7 +170,7 @@ export class Charts {
     if (atMs !== null) setText(this.#readout, timeOfDay(atMs));
   }
 
-  /** The stretch of time that is shown. It ends now, or holds the pinned moment. */
+  /** The range of time that is shown. It ends now, or contains the pinned moment. */
   #range() {
     const { times } = this.#history;
     const first = times[0] ?? this.#nowMs;
@@ -199,12 +199,12 @@ export class Charts {
     const key = this.#sale === null ? "" : saleKey(this.#sale);
     return this.#history.events
       .filter((event) => event.key === key && !event.first)
-      // These are told as what happened, in full.
+      // These levels are already marked as events, in full.
       .filter((event) => event.kind !== "level" || !["all_taken", "sold_out", "ended"].includes(event.value))
       .map((event) => ({ atMs: event.atMs, label: eventLabel(event, this.#context.strings), tone: event.kind }));
   }
 
-  /** The level over the same stretch, each with its reason. */
+  /** Draws the level over the same range, each part with its reason. */
   #drawStrip(key) {
     const [from, to] = this.#range();
     const levels = this.#history.events.filter((event) => event.key === key && event.kind === "level");
@@ -236,7 +236,7 @@ export class Charts {
   }
 }
 
-/** An event in a word or two. */
+/** The label of an event in a word or two. */
 export function eventLabel(event, strings) {
   const words = strings.console.events;
   if (event.kind === "level") return strings.levels[event.value] ?? clean(event.value, 20);

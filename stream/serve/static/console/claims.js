@@ -1,4 +1,4 @@
-// Right: what may be said on screen now, what is held back and why, and who just paid.
+// Right column: what may be said on screen now, what is withheld and why, and the latest payments.
 
 import { foreign, h, setText } from "../dom.js";
 import { clean, fill, grouped, timeOfDay } from "../text.js";
@@ -37,7 +37,7 @@ export class Claims {
     );
   }
 
-  /** A claim whose time is over is held back like one that failed its rule. */
+  /** Draws the claims. An expired claim is listed as withheld, like one that failed its rule. */
   render(overlay, nowMs) {
     const { strings } = this.#context;
     this.#document = overlay;
@@ -68,7 +68,7 @@ export class Claims {
     const keys = shown.map((item) => {
       const key = item === null ? "nothing" : `${item.claim} ${item.sale_id} ${item.sku_id} ${item.reason ?? ""}`;
       seen.set(key, (seen.get(key) ?? 0) + 1);
-      return `${key} ${seen.get(key)}`; // a hostile document may repeat itself
+      return `${key} ${seen.get(key)}`; // a hostile document may repeat an item
     });
     keyed(
       list,
@@ -98,13 +98,13 @@ export class Claims {
     );
   }
 
-  /** What works a claim out again; one that is held back is of the document's own moment. */
+  /** The command that works a claim out again. A withheld claim has the document's own moment. */
   #commandOf(item) {
     const { room_id: roomId, as_of_ms: asOfMs } = this.#document ?? {};
     return commandOf(roomId ?? "", item.claim, item.as_of_ms ?? asOfMs);
   }
 
-  /** What proves a claim: rule, inputs, and where in the log they came from. */
+  /** The lines that prove a claim: rule, inputs, and their place in the log. */
   #proof(claim) {
     const { strings } = this.#context;
     const words = strings.console;

@@ -1,4 +1,4 @@
-// The host's console of one room: connects, keeps the history, and lets each part draw what is there.
+// The host's console of one room: it connects, keeps the history, and has each part draw itself.
 
 import { levelIcon } from "../overlay/icons.js";
 import { RAMP } from "../levels.js";
@@ -19,7 +19,7 @@ import { Search } from "./search.js";
 import { Urgency } from "./urgency.js";
 import { RANGES, View, WINDOWS } from "./view.js";
 
-/** Nobody reads more often than this. */
+/** Drawing more often than this helps no reader. */
 const DRAW_MS = 250;
 const CHART_MS = 1_000;
 const AGE_MS = 500;
@@ -28,7 +28,7 @@ const roomId = decodeURIComponent(location.pathname.split("/").at(-1));
 const view = new View();
 const strings = LANGUAGES[view.lang];
 const words = strings.console;
-// Hidden or not, the history goes on: a host comes back to this page.
+// The history continues while the page is hidden: a host comes back to this page.
 const room = new SnapupRoom({ room: roomId, token: view.token, whenHidden: "keep" });
 const context = { view, strings, room };
 const history = new History();
@@ -114,7 +114,7 @@ function draw({ charted = false } = {}) {
   refreshExplanation();
 }
 
-/** How old it is, and in words when it is too old. */
+/** Draws the age of the figures, with a warning in words if they are too old. */
 function drawAge() {
   freshness.render();
   const overlay = room.last;
@@ -148,7 +148,7 @@ view.addEventListener("change", () => {
   draw({ charted: true });
 });
 document.addEventListener("visibilitychange", () => !document.hidden && draw({ charted: true }));
-// The age moves on though nothing comes.
+// The age grows even if nothing arrives.
 setInterval(() => !document.hidden && drawAge(), AGE_MS);
 
 // -- keys -------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-// "Of what?": one bubble for all figures of a page, on pointing and on focus. Its content follows the figure it explains.
+// One bubble explains any figure of a page, on pointing and on focus. Its content follows the figure.
 
 import { h } from "../dom.js";
 
@@ -8,7 +8,7 @@ let shownFor = null;
 
 /**
  * @param {Element} element  becomes reachable by keyboard
- * @param {() => (string|Node|null)[]} lines  asked anew whenever the figures change
+ * @param {() => (string|Node|null)[]} lines  called again whenever the figures change
  */
 export function explain(element, lines) {
   about.set(element, lines);
@@ -16,7 +16,7 @@ export function explain(element, lines) {
   element.dataset.explained = "";
 }
 
-/** Once a page. */
+/** Starts the bubble. Call once a page. */
 export function startExplaining() {
   document.body.append(bubble);
   const find = (target) => (target instanceof Element ? target.closest("[data-explained]") : null);
@@ -36,7 +36,7 @@ export function startExplaining() {
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
 }
 
-/** The figures changed: so does what is said of them. */
+/** Refreshes the bubble after the figures changed. */
 export function refreshExplanation() {
   if (shownFor === null) return;
   if (shownFor.isConnected) fillBubble();
@@ -61,7 +61,7 @@ function fillBubble() {
   place();
 }
 
-/** Below the figure, or above where there is no room; never beyond the window. */
+/** Places the bubble below the figure, or above if there is no room, always within the window. */
 function place() {
   const figure = shownFor.getBoundingClientRect();
   const size = bubble.getBoundingClientRect();

@@ -1,9 +1,9 @@
-// What every console page has around it: language, theme, help and keys.
+// The frame of every console page: language, theme, help and keys.
 
 import { LANGUAGES } from "../language.js";
 import { h } from "../dom.js";
 
-/** Buttons at the end of the head: theme, language, help. */
+/** The buttons at the end of the head: theme, language, help. */
 export function controls({ view, strings }, help) {
   const words = strings.console;
   const theme = h("button.tool", { type: "button", "aria-label": words.theme, title: words.theme }, "◐");
@@ -16,7 +16,7 @@ export function controls({ view, strings }, help) {
   return h("div.tools", {}, theme, language, question);
 }
 
-/** `?`: what the keys do, and how to read the page. */
+/** The dialog of `?`: the keys, and how to read the page. */
 export function helpDialog({ strings }) {
   const words = strings.console;
   const keys = h("dl.keys");
@@ -30,13 +30,13 @@ export function helpDialog({ strings }) {
   return dialog;
 }
 
-/** A dialog that was closed keeps the focus until the browser draws again: nobody types into that. */
+/** Whether keys go into an element as text. A closed dialog keeps the focus until the next drawing: not typing. */
 function isTypedInto(element) {
   const dialog = element.closest("dialog");
   return dialog ? dialog.open : element.closest("input, textarea, select") !== null;
 }
 
-/** Calls back with each key that is not typed into something. */
+/** Calls `handler` with each key that is not typed into a field. */
 export function onKeys(handler) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;

@@ -1,4 +1,4 @@
-// How old the figures are, always in sight: green, amber, then grey, and grey is also what the figures become.
+// The age of the figures, always visible: green, amber, then grey, and the figures turn grey with it.
 
 import { h, setText } from "../dom.js";
 import { duration, fill, timeOfDay } from "../text.js";
@@ -38,7 +38,7 @@ export class Freshness {
   }
 }
 
-/** "new" in the first half of its time, "aging" in the second, "old" beyond. */
+/** "new" in the first half of the figures' lifetime, "aging" in the second, "old" after it. */
 function worthOf(ageMs, { as_of_ms, stale_after_ms }) {
   const lifeMs = stale_after_ms - as_of_ms;
   if (ageMs > lifeMs) return "old";

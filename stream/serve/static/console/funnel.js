@@ -1,4 +1,4 @@
-// Left: from viewers to payers, every rate with what it is of, and the totals of the session.
+// Left column: from viewers to payers, every rate with its fraction, and the totals of the session.
 
 import { h, setText } from "../dom.js";
 import { amount, clean, compact, fill, grouped, share, timeOfDay, windowOf } from "../text.js";
@@ -6,7 +6,7 @@ import { explain } from "./explain.js";
 import { keyed } from "./keyed.js";
 import { WINDOWS } from "./view.js";
 
-/** Stage → the rate that carries it, and which side of it. */
+/** Stage → the rate that holds its count, and the side of that rate. */
 const STAGES = [
   ["viewers", "watch_to_buy_uv", "den"],
   ["clickers", "click_to_buy_uv", "den"],
@@ -207,7 +207,7 @@ export function rateParts(rate, strings) {
   return { value: `${rate.bound === "lower" ? "≥ " : ""}${share(rate.num, rate.den)}`, num };
 }
 
-/** What stands before a figure that is not exact. */
+/** The sign before a figure that is not exact. */
 export function aboutOf({ method, bound }) {
   if (bound === "lower") return "≥";
   return method === "exact" ? "" : "≈";

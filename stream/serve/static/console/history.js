@@ -1,16 +1,16 @@
-// What this page has seen since it was opened: one sample a second, and the events between them. Bounded.
+// What this page has seen since it was opened: one sample a second, and the events between samples. Bounded.
 
 import { WINDOWS } from "./view.js";
 
-/** Six hours at one a second: longer than a show. The oldest go when there are more. */
+/** Six hours at one a second: longer than a show. Beyond it the oldest samples go. */
 const MAX_SAMPLES = 21_600;
 const DROP_AT_ONCE = 600;
 const MAX_EVENTS = 600;
 const MAX_SALES = 24;
 const SAMPLE_MS = 1_000;
-/** Orders are shown as how many came in this window before each moment. */
+/** An orders line shows, at each moment, the orders of the window before it. */
 export const ORDERS_WINDOW_MS = 10_000;
-/** A longer silence between two samples is a gap in the lines, not a straight line over what nobody saw. */
+/** A longer silence between two samples is a gap in the lines: a straight line would show what was never seen. */
 const GAP_MS = 6_000;
 
 export const RATES = ["watch_to_buy_uv", "click_to_buy_uv", "cart_to_order_uv", "engaged_uv_rate", "pay_rate", "orders_per_viewer"];
@@ -28,14 +28,14 @@ export class History {
   #sales = new Set();
   #before = null;
 
-  /** Take a document: newer than the last one taken. */
+  /** Takes a document that is newer than the last. */
   take(overlay) {
     this.#watch(overlay);
     this.#before = overlay;
     const last = this.times.at(-1);
     if (last !== undefined && overlay.as_of_ms <= last) return;
     if (last !== undefined && Math.floor(overlay.as_of_ms / SAMPLE_MS) === Math.floor(last / SAMPLE_MS)) {
-      this.#removeLast(); // the last document of a second stands for it
+      this.#removeLast(); // the last document of a second is that second's sample
     } else if (last !== undefined && overlay.as_of_ms - last > GAP_MS) {
       this.#append(last + 1, new Map());
     }
@@ -51,12 +51,12 @@ export class History {
     return this.#columns.get(name) ?? this.times.map(() => null);
   }
 
-  /** The share that a rate was at each moment. */
+  /** The share that a rate had at each moment. */
   rate(name, windowMs) {
     return this.column(`${name} ${windowMs}`);
   }
 
-  /** How many orders came in the window before each moment; null while this page has not seen the whole window. */
+  /** The orders in the window before each moment; null until this page has seen a whole window. */
   orders(name) {
     const total = this.column(`orders ${name}`);
     let from = 0;
@@ -64,7 +64,7 @@ export class History {
       while (this.times[from + 1] <= time - ORDERS_WINDOW_MS) from += 1;
       const seen = this.times[from] <= time - ORDERS_WINDOW_MS && time - this.times[from] < ORDERS_WINDOW_MS + GAP_MS;
       const came = seen && total[place] !== null && total[from] !== null ? total[place] - total[from] : null;
-      return came === null || came < 0 ? null : came; // fewer than before: another session began
+      return came === null || came < 0 ? null : came; // fewer than before: a new session began
     });
   }
 
@@ -140,7 +140,7 @@ function* eventsBetween(old, sale) {
   }
 }
 
-/** Nothing is left: all of it is sold, or some is only held. Null: something is left. */
+/** How the stock ran out: all of it sold, or some only held. Null if something is left. */
 function goneAs(sale) {
   if (sale.available !== 0) return null;
   return sale.held > 0 ? "all_taken" : "sold_out";

@@ -1,4 +1,4 @@
-// Lists that keep their elements: what has the focus keeps it while the figures change under it.
+// Lists that keep their elements: a focused element keeps the focus while its figures change.
 
 /**
  * @param {Element} parent

@@ -1,4 +1,4 @@
-// Why: the words for levels' rules, for claims, and for what is held back. The same as the terminal view's.
+// Words for the rules of levels, for claims and for withheld claims. They are those of the terminal view.
 
 import { clean, countdown, duration, fill, grouped, span, timeOfDay, windowOf } from "../text.js";
 
@@ -18,13 +18,13 @@ function figure(value) {
   return Math.abs(value) >= 1000 ? grouped(value) : String(Number(value.toFixed(value >= 100 ? 0 : 1)));
 }
 
-/** A claim as it may be said at this moment. */
+/** The text of a claim at this moment. */
 export function claimText(claim, strings, nowMs) {
   const text =
     (claim.window_ms !== null ? strings.claims[`${claim.claim} window`] : undefined) ?? strings.claims[claim.claim];
   let value = "";
   if (Array.isArray(claim.value)) {
-    // A claim that is not known here may be any numbers.
+    // An unknown claim may have any number of figures.
     value = claim.value.length === 2 ? span(claim.value[0], claim.value[1], strings) : claim.value.map(grouped).join(", ");
   } else if (claim.unit === "ms") {
     const left = claim.value - (nowMs - claim.as_of_ms);
@@ -39,7 +39,7 @@ export function claimText(claim, strings, nowMs) {
   });
 }
 
-/** Why a claim is held back. */
+/** The name of a withheld claim and the reason. */
 export function withheldText(withheld, sales, strings) {
   const name = strings.claimNames[withheld.claim] ?? clean(withheld.claim, 40);
   const sale = sales.find((each) => each.sale_id === withheld.sale_id && each.sku_id === withheld.sku_id);
@@ -53,7 +53,7 @@ export function withheldText(withheld, sales, strings) {
   return { name, reason };
 }
 
-/** Of which SKU in which sale. */
+/** The SKU and sale of a claim. */
 export function subjectOf({ sale_id, sku_id }) {
   if (sale_id === null || sale_id === undefined) return "";
   return sku_id === null || sku_id === undefined ? clean(sale_id, 40) : `${clean(sku_id, 40)} · ${clean(sale_id, 40)}`;

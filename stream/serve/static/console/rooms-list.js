@@ -1,6 +1,6 @@
-// Asks the server for rooms, while somebody looks: for the rooms page and for the search box of a room.
+// Asks the server for rooms on demand: for the rooms page and for the search box of a room.
 
-/** One question; `{ rooms, error }`. */
+/** The answer to one question: `{ rooms, error }`. */
 export async function askForRooms({ token, q = "", sort = "", limit = 100, signal }) {
   const query = new URLSearchParams({ limit: String(limit) });
   if (q) query.set("q", q);

@@ -1,4 +1,4 @@
-// The rooms page: the busiest, or those with the worst alerts, found by a part of their id.
+// The rooms page: the most watched rooms, or those with the worst alerts, searched by part of their id.
 
 import { levelIcon } from "../overlay/icons.js";
 import { RAMP } from "../levels.js";
@@ -139,7 +139,7 @@ input.addEventListener("input", () => {
   typing = setTimeout(find, ASK_AFTER_MS);
 });
 input.addEventListener("keydown", (event) => {
-  // To the first room that fits what stands there now, not what the list showed a moment ago.
+  // Search first: the key opens the first match of the current text, not of the list shown a moment ago.
   if (event.key === "Enter") find().then(() => body.querySelector("a")?.click());
   if (event.key === "Escape") input.blur();
 });

@@ -1,4 +1,4 @@
-// Top of the middle: what is left of each sale, how fast it goes and who still wants it. Enough to decide on a restock.
+// Top of the middle: what is left of each sale, how fast it goes and how many still want it: the base for a restock.
 
 import { levelIcon } from "../overlay/icons.js";
 import { placeOfLevel, RAMP } from "../levels.js";
@@ -12,7 +12,7 @@ import { becauseLines } from "./reasons.js";
 
 const MAX_SHOWN = 4;
 
-/** The most urgent first; stable among equals. */
+/** The sales, the most urgent first. The order is stable among equals. */
 export function sorted(sales) {
   const rank = (sale) => placeOfLevel(sale.urgency.level);
   return [...sales].sort((a, b) => b.oversold - a.oversold || rank(a) - rank(b) || (saleKey(a) < saleKey(b) ? -1 : 1));
@@ -33,7 +33,7 @@ export class Sales {
     this.root = h("section.stock", { "aria-label": words.sales }, h("header.bar-head", {}, h("h2", {}, words.sales)), this.#list, this.#more, this.#none);
   }
 
-  /** `chosen`: the sale whose stock is charted. */
+  /** Draws the sales. `chosen`: the sale whose stock is charted. */
   render(overlay, chosen, nowMs) {
     const words = this.#context.strings.console;
     const all = sorted(overlay?.sales ?? []);
@@ -82,7 +82,7 @@ export class Sales {
       h(
         "div.sale-body",
         {},
-        // What decides on a restock: how many are left, for how long, and who still wants one.
+        // The base for a restock: how many are left, for how long, and how many people still want one.
         h(
           "div.amounts",
           {},
@@ -170,7 +170,7 @@ function whenOf(sale, nowMs, strings) {
   return sale.extended ? `${text} · ${words.extended}` : text;
 }
 
-/** What a host took back; of a newer word that is not known here, nothing. */
+/** The text of what a host took back; "" for a correction that only a newer worker knows. */
 function correctionOf({ what, before, now }, words) {
   const pattern = words.corrections[what];
   const told = (value) => {
@@ -180,7 +180,7 @@ function correctionOf({ what, before, now }, words) {
   return pattern ? fill(pattern, { before: told(before), now: told(now) }) : "";
 }
 
-/** What is to be said besides: warnings first. */
+/** Further lines about a sale: warnings first. */
 function paceOf(sale, strings) {
   const words = strings.console.sale;
   const help = strings.console.saleHelp;

@@ -1,4 +1,4 @@
-// `/`: finds a room by a part of its id and goes there.
+// `/`: finds a room by part of its id and goes there.
 
 import { foreign, h, setText } from "../dom.js";
 import { clean, fill, grouped } from "../text.js";
@@ -6,7 +6,7 @@ import { keyed } from "./keyed.js";
 import { askForRooms } from "./rooms-list.js";
 
 const ASK_AFTER_MS = 150;
-// While it is open: rooms come and go, and the server looks for them every 3 s.
+// The interval of questions while the dialog is open: rooms come and go, and the server looks for them every 3 s.
 const ASK_AGAIN_MS = 2_000;
 
 export class Search {
@@ -36,7 +36,7 @@ export class Search {
     });
     this.root.addEventListener("click", (event) => event.target === this.root && this.root.close());
     this.root.addEventListener("close", () => {
-      if (this.root.open) return; // told late: it is open again
+      if (this.root.open) return; // a late event: the dialog is open again
       this.#going = false;
       clearTimeout(this.#timer);
       this.#asking?.abort();
@@ -49,7 +49,7 @@ export class Search {
     this.#ask();
   }
 
-  /** To the first room that fits what stands there now, not what the list showed a moment ago; when a server that fails is back, too. */
+  /** Goes to the first match of the current text, not of the list shown a moment ago. Waits for a failed server. */
   #go() {
     this.#going = true;
     clearTimeout(this.#timer);

@@ -1,4 +1,4 @@
-// The level of each sale over time, in words: what it became, when, and why. Newest first.
+// The level of each sale over time, in words: the new level, the time, the reason. Newest first.
 
 import { levelIcon } from "../overlay/icons.js";
 import { RAMP } from "../levels.js";

@@ -1,11 +1,11 @@
-// What of a console is chosen: kept in its address, so that a link holds the whole view.
+// The choices of a console. They are kept in the address, so that a link holds the whole view.
 
 import { languageOf } from "../language.js";
 
 export const WINDOWS = [60_000, 300_000, 1_800_000, null];
 export const RANGES = [300_000, 1_800_000, 0];
 
-/** Fires "change". `token` and `room` are the address's own. */
+/** Fires "change". `token` comes from the address alone. */
 export class View extends EventTarget {
   constructor() {
     super();
@@ -25,7 +25,7 @@ export class View extends EventTarget {
     this.#dress();
   }
 
-  /** Change some of it: `set({ window: null })`. */
+  /** Changes some choices: `set({ window: null })`. */
   set(chosen) {
     const language = chosen.lang !== undefined && chosen.lang !== this.lang;
     Object.assign(this, chosen);
@@ -35,12 +35,12 @@ export class View extends EventTarget {
       else query.set(name, name === "window" && value === null ? "session" : String(value));
     }
     history.replaceState(null, "", `${location.pathname}${query.size ? `?${query}` : ""}`);
-    if (language) location.reload(); // every word of the page changes: it begins anew
+    if (language) location.reload(); // every word of the page changes
     this.#dress();
     this.dispatchEvent(new Event("change"));
   }
 
-  /** The address of another page, with what should go along. */
+  /** The address of another page, with token, language and theme. */
   link(path) {
     const query = new URLSearchParams();
     for (const name of ["token", "lang", "theme"]) {

@@ -1,11 +1,12 @@
-// A claim on request: what proves it, or why it is held back, and the command that works it out again from the log.
+// A claim on request: its proof, or the reason why it is withheld, and the command that works it out again from the
+// log.
 
 import { foreign, h } from "../dom.js";
 
 const ID = /^[A-Za-z0-9._:-]{1,64}$/;
 const KIND = /^[a-z_]{1,40}$/;
 
-/** The command that lists the very records; null where a document holds what no command may be made of. */
+/** The command that lists the records behind a claim; null if the document's values may not go into a command. */
 export function commandOf(roomId, kind, asOfMs) {
   if (!ID.test(roomId) || !KIND.test(kind) || !Number.isInteger(asOfMs)) return null;
   return `snapup explain ${roomId} --claim ${kind} --at ${asOfMs}`;
@@ -29,7 +30,7 @@ export class Why {
     this.root.addEventListener("click", (event) => event.target === this.root && this.root.close());
   }
 
-  /** A list item opens it by a click, Enter or space: `about` gives what is said then. */
+  /** Lets a list item open the dialog by a click, Enter or space. `about` returns the content at that time. */
   opens(element, about) {
     element.dataset.opens = "";
     element.addEventListener("click", () => this.#open(about()));

@@ -1,5 +1,5 @@
 // OBS puts its "Custom CSS" box into the page as a <style> element, which a strict content security policy blocks. The
-// page takes such a sheet over by itself: only one that a program put into <head>, which text from a room never can.
+// page adopts such a sheet itself, and only from <head>: programs write there, text from a room never does.
 
 export function adoptCustomCss() {
   const adopt = (node) => {

@@ -18,7 +18,7 @@ export function icon(name) {
   return svg("svg.icon", { viewBox: "0 0 24 24", "aria-hidden": "true", focusable: "false" }, svg("path", { d: PATHS[name] }));
 }
 
-/** A level as a meter of six bars, of which as many are full as the level is high. */
+/** A level as a meter of six bars. The number of full bars is the height of the level. */
 export function meter(rank, of = 6) {
   const bars = [];
   for (let bar = 0; bar < of; bar += 1) {

@@ -1,5 +1,5 @@
-// Asks the browser to keep this page for a start without the server. Where it cannot (plain http to another machine), the
-// page works all the same once it is open; docs/overlays.md has a starter file for that case.
+// Asks the browser to keep this page for a start without the server. Without that (plain http to another machine) the
+// page still works once it is open; docs/overlays.md has a starter file for that case.
 
 export async function keepThisPage() {
   if (!("serviceWorker" in navigator)) return;
@@ -11,6 +11,6 @@ export async function keepThisPage() {
     const loaded = performance.getEntriesByType("resource").map((entry) => entry.name);
     active.postMessage({ keep: loaded.filter((url) => url.includes("/static/")) });
   } catch (error) {
-    console.info("this page is not kept:", error); // private mode, a full disk: no reason not to show figures
+    console.info("this page is not kept:", error); // private mode or a full disk must not hide the figures
   }
 }

@@ -1,14 +1,14 @@
-// Movement that tells of a change and stops. Nothing here runs again by itself.
+// Movement that shows a change and stops. No movement here repeats by itself.
 
 const ROLL_MS = 250;
 const PULSE_MS = 500;
 
 const reduced = matchMedia("(prefers-reduced-motion: reduce)");
-/** What moves now. Asking the browser for it would make it work out the style of the whole page first. */
+/** The elements that move now. The browser's own list would first compute the style of the whole page. */
 const moving = new WeakSet();
 let off = false;
 
-/** `motion=off` in the address: cuts instead of movement, whatever the system says. */
+/** `motion=off` in the address: cuts instead of movement, whatever the system's setting. */
 export function turnMotionOff() {
   off = true;
   document.documentElement.dataset.motion = "off";
@@ -18,7 +18,7 @@ export function moves() {
   return !off && !reduced.matches;
 }
 
-/** One movement of an element at a time: another one while it lasts is left out. */
+/** Moves an element, unless it still moves. */
 function once(element, keyframes, duration) {
   if (!moves() || moving.has(element)) return;
   moving.add(element);
@@ -26,17 +26,17 @@ function once(element, keyframes, duration) {
   animation.onfinish = animation.oncancel = () => moving.delete(element);
 }
 
-/** Come in, 200 ms. */
+/** Fades an element in, 200 ms. */
 export function arrive(element) {
   if (moves()) element.animate([{ opacity: 0 }, { opacity: 1 }], { duration: 200, easing: "ease-out" });
 }
 
-/** One pulse; not again while it lasts, so never more than twice a second. */
+/** Pulses once, unless a pulse still lasts: so never more than twice a second. */
 export function pulse(element) {
   once(element, [{ scale: 1 }, { scale: 1.08, offset: 0.35 }, { scale: 1 }], PULSE_MS);
 }
 
-/** A line takes another one's place. */
+/** Slides a line into another one's place. */
 export function slideIn(element) {
   if (!moves()) return;
   element.animate(
@@ -49,11 +49,11 @@ export function slideIn(element) {
 }
 
 /**
- * A figure whose digits roll when they change. What stands there is always the true figure: only its place moves.
+ * Rolls the changed digits of a figure. The text is always the true figure: only its place moves.
  *
  * @param {HTMLElement} element  holds one span a character
  * @param {string} text
- * @param {"up"|"down"|null} direction  null: no roll (the first time, or another subject)
+ * @param {"up"|"down"|null} direction  null: no roll (the first time, or a new subject)
  */
 export function roll(element, text, direction) {
   const before = element.textContent;
@@ -61,7 +61,7 @@ export function roll(element, text, direction) {
   const chars = Array.from(text);
   while (element.children.length > chars.length) element.firstElementChild.remove();
   while (element.children.length < chars.length) element.prepend(document.createElement("span"));
-  // Compared from the end: that is where digits keep their places.
+  // Compared from the end: digits keep their places there.
   const old = Array.from(before.padStart(chars.length, " ")).slice(-chars.length);
   chars.forEach((char, place) => {
     const digit = element.children[place];

@@ -1,4 +1,4 @@
-// The overlay page: reads the address, makes the widgets, and lets them look again whenever something may have changed.
+// The overlay page: reads the address, makes the widgets, and updates them whenever something may have changed.
 
 import { languageOf, LANGUAGES } from "../language.js";
 import { SnapupRoom } from "../snapup-room.js";
@@ -39,7 +39,7 @@ const strings = LANGUAGES[lang];
 const root = document.documentElement;
 root.lang = lang;
 root.dir = params.dir || strings.dir;
-// The layout may be mirrored; a sentence keeps the direction of its language.
+// The layout may be mirrored, but a sentence keeps the direction of its language.
 root.style.setProperty("--snapup-words", strings.dir);
 root.dataset.theme = params.theme;
 root.style.setProperty("--snapup-scale", String(params.scale));
@@ -72,7 +72,7 @@ function show() {
 
   let timer = 0;
   let asked = false;
-  // No animation frame is asked for: when nothing changes, nothing is drawn.
+  // No animation frame is requested: if nothing changes, nothing is drawn.
   const look = () => {
     asked = false;
     clearTimeout(timer);

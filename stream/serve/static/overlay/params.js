@@ -1,9 +1,9 @@
-// What the address of the overlay page may say. The table in docs/overlays.md is compared with this one by a test.
+// The parameters in the overlay page's address. A test compares them with the table in docs/overlays.md.
 
 import { RAMP } from "../levels.js";
 import { clean } from "../text.js";
 
-/** Where each widget stands unless the address says `widget@place`. */
+/** The place of each widget, unless the address says `widget@place`. */
 export const HOMES = {
   badge: "top-start",
   countdown: "top-start",
@@ -19,7 +19,7 @@ export const HOMES = {
 };
 export const PLACES = ["top-start", "top", "top-end", "bottom-start", "bottom", "bottom-end"];
 
-/** Name → default, as it would stand in the address. */
+/** Name → default, in the form of the address. */
 export const DEFAULTS = {
   room: "",
   token: "",
@@ -65,7 +65,7 @@ export function paramsOf(query) {
   };
 }
 
-/** `stock,countdown@top` → [{name, place}]: each widget once, names that nobody knows left out. */
+/** `stock,countdown@top` → [{name, place}]: each widget once, without unknown names. */
 function widgetsOf(text) {
   const chosen = new Map();
   for (const part of text.split(",").slice(0, 40)) {
@@ -85,7 +85,7 @@ function namesOf(text) {
   return names;
 }
 
-/** `500`, `likes:100000`, `gmv_paid:CNY:100000` → what is counted and up to where; null: no goal. */
+/** `500`, `likes:100000`, `gmv_paid:CNY:100000` → what is counted and the target; null: no goal. */
 function goalOf(text) {
   const parts = text.split(":").map((part) => part.trim());
   const target = Number(parts.pop());

@@ -1,5 +1,5 @@
-// A room that is not there, for the builder's preview: the same interface as SnapupRoom, made-up figures. The page says
-// "sample data" wherever it is used.
+// A made-up room for the builder's preview, with the interface of SnapupRoom. The page says "sample data" wherever the
+// room is used.
 
 const STEP_MS = 2_000;
 const OFFERED = 500;
@@ -44,7 +44,7 @@ export class SampleRoom extends EventTarget {
   }
 }
 
-/** The document of one step: a drop on its way to the last unit, then from the beginning. */
+/** The document of one step. The sale runs down to its last units and starts again. */
 export function sampleOverlay(step, nowMs, sinceMs) {
   const left = 64 - (step % 30) * 2;
   const held = 21;

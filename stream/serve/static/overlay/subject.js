@@ -1,9 +1,9 @@
-// Whom a widget speaks of: the sale that the address names, else the one that leads the room's urgency.
+// The subject of a widget: the sale that the address names, else the one that leads the room's urgency.
 
 import { RAMP } from "../levels.js";
 import { clean } from "../text.js";
 
-/** The claims of these kinds that may be said now and that the address lets through, the leading sale's first. */
+/** The claims of these kinds that may be said now and that the address allows, the leading sale's first. */
 export function claimsOf({ room, params }, ...kinds) {
   const overlay = room.overlay;
   if (overlay === null) return [];
@@ -19,18 +19,18 @@ export function claimsOf({ room, params }, ...kinds) {
     .sort((a, b) => compared(rank(a), rank(b)));
 }
 
-/** The first of them, or null. */
+/** The first of those claims, or null. */
 export function claimOf(context, ...kinds) {
   return claimsOf(context, ...kinds)[0] ?? null;
 }
 
-/** Whether the address lets a sale and SKU through; what is said of the whole room always goes. */
+/** Whether the address allows a sale and SKU. A claim about the whole room is always allowed. */
 export function isWanted({ sale_id, sku_id }, { sale, sku }) {
   if (sale_id === null || sale_id === undefined) return true;
   return (!sale || sale === sale_id) && (!sku || sku === sku_id);
 }
 
-/** What people call a SKU or a sale: the address may say, else its id. */
+/** The name of a SKU or sale: from the address, else its id. */
 export function nameOf(id, params) {
   return clean(params.names.get(id) ?? id, 40);
 }

@@ -1,23 +1,23 @@
-// What every widget of the overlay has in common: it is there while it has something true to say, and not there else.
+// The base of all overlay widgets: a widget is visible while it has something true to say, and only then.
 
 import { arrive } from "./motion.js";
 
 const LEAVE_MS = 200;
 
 /**
- * A widget says what it would show (`view`) and draws it (`build`, `paint`). It never draws what it already shows, so a
- * document that changes nothing of it costs no frame.
+ * A widget returns what to show (`view`) and draws it (`build`, `paint`). It never draws what it already shows, so a
+ * document that changes nothing for the widget costs no frame.
  */
 export class Widget extends HTMLElement {
-  /** What the page gives it: `{ room, strings, params, lang }`. */
+  /** Set by the page: `{ room, strings, params, lang }`. */
   context = null;
   #shown = null;
   #said = "";
   #leaving = 0;
 
   /**
-   * What is true now, as plain values; null: nothing. `key` names whom it speaks of: with another key the widget begins
-   * anew, and no number rolls from one product's to another's.
+   * What is true now, as plain values; null: nothing. `key` names the subject: with a new key the widget starts anew,
+   * and no number rolls from one product's to another's.
    *
    * @returns {object | null}
    */
@@ -25,29 +25,29 @@ export class Widget extends HTMLElement {
     return null;
   }
 
-  /** The elements, once each time it comes. */
+  /** Builds the elements, once each time the widget appears. */
   build() {}
 
   /**
-   * Put the values into the elements.
+   * Writes the values into the elements.
    *
    * @param {object} view
-   * @param {object | null} before  what stood there, when it spoke of the same
+   * @param {object | null} before  the view shown before, if its subject was the same
    */
   paint() {}
 
-  /** In how many ms `view` may be another one though no document came: a countdown's next second. */
+  /** The ms until `view` may change without a new document, as at a countdown's next second. */
   changesIn() {
     return Infinity;
   }
 
-  /** Look again. Returns what `changesIn` says. */
+  /** Shows the current view. Returns the value of `changesIn`. */
   update() {
     let view = null;
     try {
       view = this.view();
     } catch (error) {
-      console.error(this.localName, error); // one broken widget leaves, the others stay
+      console.error(this.localName, error); // a broken widget disappears, the others stay
     }
     const says = view === null ? "" : JSON.stringify(view);
     if (says !== this.#said) {

@@ -1,4 +1,4 @@
-// How urgent it is: a word, a meter and a colour, of the sale that leads. Evidence or silence.
+// The urgency of the leading sale: a word, a meter and a colour. It is shown with evidence or not at all.
 
 import { h, setText } from "../../dom.js";
 import { placeOfLevel, RAMP } from "../../levels.js";
@@ -26,8 +26,8 @@ export class BadgeWidget extends Widget {
   }
 
   /**
-   * "Sold out" and "all taken" are claims and need one that may be said. A rush is said of nobody whose orders look fake, and "last
-   * call" of nothing that is about to be restocked.
+   * Whether the level may be shown. "Sold out" and "all taken" need a claim that may be said. A rush needs orders that
+   * do not look fake, and "last call" no planned restock.
    */
   #allowed(level, sales) {
     const of = (each) => sales.some((sale) => sale.sale_id === each.sale_id && sale.sku_id === each.sku_id);

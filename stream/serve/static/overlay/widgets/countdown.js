@@ -1,5 +1,5 @@
-// How long to a sale's start, or to its end, by the server's clock. The end is what an `ends_in` claim allows; the start
-// is the announced one of a sale that is scheduled.
+// The time to a sale's start, or to its end, by the server's clock. The end comes from an `ends_in` claim, the start
+// from the announcement of a scheduled sale.
 
 import { foreign, h, setText } from "../../dom.js";
 import { countdown, countdownChangesIn } from "../../text.js";
@@ -7,11 +7,11 @@ import { pulse } from "../motion.js";
 import { claimOf, isWanted, nameOf } from "../subject.js";
 import { Widget } from "../widget.js";
 
-/** How long "started" and "ended" stand. */
+/** How long "started" and "ended" stay. */
 const AFTER_MS = 10_000;
-/** How long it is said that the end is another one than was said. */
+/** How long a changed end is marked as changed. */
 const CORRECTED_MS = 60_000;
-/** A start further off is a date, not a countdown. */
+/** Beyond this a start is a date, not a countdown. */
 const AHEAD_MAX_MS = 24 * 3_600_000;
 
 export class CountdownWidget extends Widget {
@@ -71,7 +71,7 @@ export class CountdownWidget extends Widget {
     };
   }
 
-  /** Whether the end that was shown has just been taken back: the countdown has jumped, and nobody was late. */
+  /** Whether a shown time was just taken back: the countdown jumped because of that, not because of a delay. */
   #isCorrected(saleId, skuId) {
     const { room } = this.context;
     const sale = room.overlay?.sales.find((each) => each.sale_id === saleId && each.sku_id === skuId);

@@ -1,4 +1,4 @@
-// Widgets of one figure: watching now, in carts, bought recently, time to sell-out. Each says one claim.
+// Widgets of one figure: watching now, in carts, bought recently, time to sell-out. Each shows one claim.
 
 import { foreign, h, setText } from "../../dom.js";
 import { compact, grouped, roughly, windowOf } from "../../text.js";
@@ -23,7 +23,7 @@ class FigureWidget extends Widget {
     };
   }
 
-  /** `{ value, text }`: what is compared to know whether it rose, and what stands there. */
+  /** `{ value, text }`: the number that tells a rise from a fall, and the shown text. */
   figure(claim) {
     return { value: claim.value, text: compact(claim.value, this.context.strings) };
   }

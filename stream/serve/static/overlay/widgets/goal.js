@@ -1,4 +1,4 @@
-// How far the room is on the way to a goal that the streamer set. Totals of the session: exact, or marked as an estimate.
+// The room's progress to a goal that the streamer set. Totals of the session are exact, or marked as an estimate.
 
 import { h, setText } from "../../dom.js";
 import { compact, fill, grouped, minorUnits } from "../../text.js";

@@ -1,4 +1,4 @@
-// Likes and comments of the session. The heart beats once when likes come in, and stands still else.
+// Likes and comments of the session. The heart beats once when likes arrive and is still otherwise.
 
 import { h } from "../../dom.js";
 import { compact } from "../../text.js";

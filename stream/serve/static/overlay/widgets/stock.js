@@ -1,4 +1,4 @@
-// "N left" of one SKU in one sale, with how much of it is sold and held; "all taken, N not yet paid"; "sold out". Says
+// "N left" of one SKU in one sale, with the shares sold and held; "all taken, N not yet paid"; "sold out". It shows
 // what `stock_left`, `all_taken` or `sold_out` allows.
 
 import { foreign, h, setText } from "../../dom.js";
@@ -66,7 +66,7 @@ export class StockWidget extends Widget {
     held.style.inlineSize = `${(view.held * 100).toFixed(2)}%`;
     const more = before === null ? 0 : view.left - before.left;
     roll(figure, grouped(view.left), before === null ? null : more > 0 ? "up" : "down");
-    // Stock that comes back (a cancel, a hold that ran out, a restock) is told as such, not slipped in.
+    // Returned stock (a cancel, an expired hold, a restock) is shown as a correction, not slipped in.
     if (more > 0) {
       setText(correction, `+${grouped(more)}`);
       correction.hidden = false;
@@ -82,7 +82,7 @@ export class StockWidget extends Widget {
   }
 }
 
-/** A sentence with a figure in it: the figure large, the words small beside it. */
+/** The pieces of a sentence with a figure: the figure large, the words small beside it. */
 export function said(text, figure, name = "n") {
   return pieces(text, { [name]: figure }).map((piece) => (typeof piece === "string" ? h("span.unit", {}, piece.trim()) : piece));
 }

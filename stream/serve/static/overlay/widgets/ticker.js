@@ -1,5 +1,5 @@
-// "Someone bought …": the newest paid order, long enough to be read, and only while it is news. Never a full name: the
-// document holds the first character and no more.
+// "Someone bought …": the newest paid order, shown long enough to read and only while it is new. Never a full name: the
+// document holds only the first character.
 
 import { foreign, h } from "../../dom.js";
 import { clean, grouped, pieces } from "../../text.js";
@@ -10,7 +10,7 @@ import { Widget } from "../widget.js";
 
 /** Long enough to read one line. */
 const STANDS_MS = 1_500;
-/** An older order is no news. */
+/** An older order is not shown. */
 const NEWS_MS = 15_000;
 
 export class TickerWidget extends Widget {
@@ -59,7 +59,7 @@ export class TickerWidget extends Widget {
   }
 }
 
-/** Whatever a document holds, a screen shows one character of a person and three stars. */
+/** One character of a person's id and three stars, whatever the document holds. */
 function masked(who) {
   return `${clean(Array.from(who.slice(0, 8)).slice(0, 1).join(""), 1)}***`;
 }

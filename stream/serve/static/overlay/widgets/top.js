@@ -1,4 +1,4 @@
-// What sells most: the `bought_recently` claims, the greatest first. Net of cancels, of one named window.
+// What sells most: the `bought_recently` claims, the greatest first, net of cancels, in one named window.
 
 import { foreign, h, setText } from "../../dom.js";
 import { fill, grouped, windowOf } from "../../text.js";
