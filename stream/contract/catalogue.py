@@ -75,6 +75,7 @@ class Catalogue:
         types: wire name → (topic, kind) of each kind, in the order of the topics.
         mechanic_of: kind → the name of its mechanic; built-in kinds have none.
         examples: wire name → examples, of the mechanics' kinds.
+        sections: name of each mechanic → the shape of its section.
         decode: JSON → an event of any of the kinds; raises what msgspec raises.
 
     Raises:
@@ -91,6 +92,7 @@ class Catalogue:
         kinds = [(topic, kind) for topic, of_topic in self.topics for kind in of_topic]
         self.types = {type_name(kind): (topic, kind) for topic, kind in kinds}
         self.mechanic_of = {kind: forms.name for forms in mechanics for kind in forms.kinds}
+        self.sections = {forms.name: forms.section for forms in mechanics}
         self.examples = {name: of for forms in mechanics for name, of in forms.examples.items()}
         names = [forms.name for forms in mechanics]
         if len(self.types) < len(kinds) or len(set(names)) < len(names):

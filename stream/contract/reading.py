@@ -2,19 +2,25 @@
 
 The writer uses closed lists of words, which mypy enforces. A reader's lists are open, as the contract asks of every
 reader: it must not refuse a document for a level, claim or method that only a newer Snapup knows. msgspec itself skips
-unknown fields and sections.
+unknown fields and sections; the sections of mechanics are read where the reader names them.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from types import UnionType
-from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
 
-from stream.contract.overlay import Overlay
+from stream.contract.sections import NO_SECTIONS, overlay_with
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stream.contract.overlay import Overlay
+    from stream.contract.sections import Sections
 
 
 @cache
@@ -50,12 +56,18 @@ def _opened(annotation: Any) -> Any:
     return annotation
 
 
-_overlay_of = msgspec.json.Decoder(cast("type[Overlay]", opened(Overlay))).decode
+@cache
+def _decoder(kind: type[Overlay]) -> Callable[[bytes | str], Overlay]:
+    return msgspec.json.Decoder(cast("type[Overlay]", opened(kind))).decode
 
 
-def read_overlay(document: bytes | str) -> Overlay:
+def read_overlay(document: bytes | str, sections: Sections = NO_SECTIONS) -> Overlay:
     """The overlay document in these bytes. Its words may be unknown to `stream.contract.overlay`.
+
+    Args:
+        document: as it was published.
+        sections: of mechanics, which `sections_of` then finds; others are skipped.
 
     Raises msgspec.DecodeError, UnicodeDecodeError or RecursionError if the bytes are no document.
     """
-    return _overlay_of(document)
+    return _decoder(overlay_with(sections))(document)

@@ -15,7 +15,8 @@ import msgspec
 from stream.contract.catalogue import BUILT_IN, Catalogue
 from stream.contract.claims import CLAIM_SCHEMA, CLAIMS_SCHEMA, KeptClaim, KeptRoom
 from stream.contract.events import ID_PATTERN, MAX_ID_CHARS
-from stream.contract.overlay import SCHEMA, Overlay
+from stream.contract.overlay import SCHEMA
+from stream.contract.sections import overlay_with
 
 MAJOR_VERSION = 1
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -60,11 +61,7 @@ def overlay_schema(catalogue: Catalogue = BUILT_IN) -> Schema:
 
     A mechanic's section stands behind the built-in fields, under the mechanic's name; no section is required.
     """
-    kind: type = Overlay
-    if catalogue.mechanics:
-        sections = [(forms.name, forms.section | None, None) for forms in catalogue.mechanics]
-        kind = msgspec.defstruct("Overlay", sections, bases=(Overlay,), namespace={"__doc__": Overlay.__doc__})
-    schema = _written(kind, "overlay", SCHEMA)
+    schema = _written(overlay_with(catalogue.sections), "overlay", SCHEMA)
     for forms in catalogue.mechanics:
         schema["properties"][forms.name] = _section(schema["properties"][forms.name])
     return schema
