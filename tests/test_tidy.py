@@ -19,10 +19,11 @@ REDIS = {"redis_address", "redis_clients", "redis_words"}
 MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"commands", *BASE},
     "commands": {
-        *("worker", "serve", "sources", "shows", "verify", "local", "view"),
+        *("worker", "serve", "sources", "shows", "verify", "local", "view", "mechanics"),
         *("records", "core", "contract", "settings", "topics", *KAFKA, *REDIS, *BASE),
     },
     "view": {"core", "contract", *BASE},
+    "mechanics": {"core", "verify", "shows", "contract", *BASE},  # which of them: see `OF_A_MECHANIC`
     "worker": {"records", "core", "contract", "settings", "topics", "topic_settings", "exits", *KAFKA, *REDIS, *BASE},
     "serve": {"contract", "settings", "topics", "exits", *REDIS, *BASE},
     "sources": {"records", "core", "contract", "topics", *KAFKA, *REDIS, *BASE},
@@ -42,6 +43,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "kafka_clients": BASE,
     "errors": set(),
     "exits": set(),
+}
+# File of a mechanic's folder → what it may import beside its own `events` and `section`.
+OF_A_MECHANIC: dict[str, set[str]] = {
+    "__init__": set(),
+    "events": {"contract"},
+    "section": {"contract"},
+    "fold": {"core", "contract"},
+    "recount": {"verify", "contract"},
+    "show": {"shows", "contract"},
 }
 # (part, module) of another part that it may import beyond that: values, not machinery.
 EXCEPTIONS = {
@@ -201,9 +211,25 @@ def test_nothing_that_the_core_imports_waits_or_talks_or_knows_the_time() -> Non
 
 
 def test_the_recount_shares_nothing_with_what_it_recounts() -> None:
-    for path in modules(PACKAGE / "verify"):
+    recounts = [path for path in modules(PACKAGE / "mechanics") if path.stem in ("recount", "recounts")]
+    for path in [*modules(PACKAGE / "verify"), *recounts]:
         for reached in closure(name_of(path)):
             assert part_of(name_of(reached)) not in {"core", "worker"}, f"{name_of(path)} reaches {name_of(reached)}"
+
+
+def test_a_mechanic_imports_what_its_file_is_for_and_no_other_mechanic() -> None:
+    wrong = []
+    for path in modules(PACKAGE / "mechanics"):
+        if path.parent.name == "mechanics":
+            continue
+        assert path.stem in OF_A_MECHANIC, f"{name_of(path)}: a mechanic has {', '.join(OF_A_MECHANIC)}"
+        own = f"stream.mechanics.{path.parent.name}"
+        allowed = {f"{own}.events", f"{own}.section"}
+        others = sorted(module for module in imports_of(path) - allowed if module.startswith("stream."))
+        wrong += [
+            f"{name_of(path)} imports {module}" for module in others if part_of(module) not in OF_A_MECHANIC[path.stem]
+        ]
+    assert wrong == []
 
 
 # -- modules and their tests -------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`snapup audit`: whether what the overlays show follows from the log. The counting code shares nothing."""
+"""`snapup audit`: does what the overlays show follow from the log? Counted again by code that shares nothing."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.console import Console
 
 from stream.commands.verdict_view import audit_line, show_verdict
 from stream.errors import EXIT_FAILURE
+from stream.mechanics.recounts import COUNTED_AGAIN
 from stream.settings import load_settings
 from stream.verify.audit import Where
 from stream.verify.audit import audit as audit_once
@@ -67,6 +68,7 @@ def audit(
                 room_id=room,
                 deadline_s=deadline_s,
                 report=lambda text: status.update(f"Waiting: {text}"),
+                mechanics=COUNTED_AGAIN,
             )
         )
     if as_json:
@@ -79,8 +81,8 @@ def audit(
 
 
 async def _watch(settings: Settings, interval_s: float, deadline_s: float, *, as_json: bool) -> None:
-    """Watch until SIGINT or SIGTERM."""
-    # The HTTP server takes a moment to import: one audit does without it.
+    """Until SIGINT or SIGTERM."""
+    # The HTTP server takes a moment to import; an audit need not wait for it.
     from stream.verify.watch import AuditMetrics, serving, watch  # noqa: PLC0415
 
     def audited(verdict: Verdict) -> None:
@@ -108,6 +110,7 @@ async def _watch(settings: Settings, interval_s: float, deadline_s: float, *, as
                 deadline_s=deadline_s,
                 audited=audited,
                 failed=failed,
+                mechanics=COUNTED_AGAIN,
             )
         )
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -123,7 +126,7 @@ def where_of(settings: Settings) -> Where:
 
 
 def assumptions_of(settings: Settings) -> Assumptions:
-    """The assumptions of a recount for workers under these settings."""
+    """What a recount must assume when the workers run under these settings."""
     return Assumptions(
         allowed_lateness_ms=settings.allowed_lateness_ms,
         hold_ms=settings.hold_ms,
@@ -132,6 +135,6 @@ def assumptions_of(settings: Settings) -> Assumptions:
         contract_edition=settings.rules().contract_edition,
         signals_edition=settings.rules().signals_edition,
         ids_by_topic=settings.rules().ids_by_topic,
-        # Ids are remembered in two generations: for at least half of this time.
+        # Ids are remembered in two generations: for half of this at least.
         remember_ids_ms=settings.remember_ids_ms // 2,
     )

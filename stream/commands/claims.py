@@ -1,4 +1,4 @@
-"""`snapup claims check`: whether every claim, said or withheld, follows from the log. The code shares nothing."""
+"""`snapup claims check`: is every claim, said or withheld, what follows from the log? By code that shares nothing."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from stream.commands.claims_view import tally_lines
 from stream.commands.replay_claims import check_recording
 from stream.errors import EXIT_FAILURE, SnapupError, UsageError
+from stream.mechanics.recounts import COUNTED_AGAIN
 from stream.settings import load_settings
 from stream.sources.replay import MIN_EVERY_MS, recorded, survey
 from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG, Tally
@@ -97,9 +98,9 @@ def _of_file(file: Path, settings: Settings, every_ms: int, settle_ms: int) -> T
 async def check_topics(
     settings: Settings, report: Callable[[str], None] = lambda _: None, kept: Kept | None = None
 ) -> tuple[Tally, int]:
-    """The tally of the claims in `signals`, and the number of documents from before the journal's beginning.
+    """How many claims of `signals` were right, and how many documents were from before what the journal tells.
 
-    `kept`: collects how the topic `claims` agrees with the documents.
+    `kept`: is told how the topic `claims` agrees with them.
 
     Raises:
         SnapupError: Kafka does not answer, or logs and journal do not go together (any more).
@@ -107,7 +108,7 @@ async def check_topics(
     tally = Tally()
     kept = kept or Kept()
     async with (
-        following(settings.brokers(), settings.topic_prefix) as logs,
+        following(settings.brokers(), settings.topic_prefix, COUNTED_AGAIN) as logs,
         kept_log(settings.brokers(), settings.topic_prefix) as topic,
     ):
         kept.why_not = topic.why_not
@@ -126,7 +127,7 @@ async def check_topics(
 
 
 def tell(tally: Tally, *, as_json: bool, differs: bool = False) -> None:
-    """Print the tally. Raises Exit with code 1 if a claim is wrong."""
+    """Print what was right, and end with exit code 1 where something was wrong."""
     if as_json:
         counted = [
             {"claim": kind, "said": said, "verdict": verdict, "count": count}

@@ -16,6 +16,7 @@ from stream.commands.replay_claims import CheckedReplay
 from stream.contract.partitioner import partition_of
 from stream.contract.reading import read_overlay
 from stream.errors import EXIT_FAILURE, NoSuchError, SnapupError, did_you_mean
+from stream.mechanics.recounts import COUNTED_AGAIN
 from stream.settings import load_settings
 from stream.sources.replay import Replay, recorded, survey
 from stream.verify.claim_records import RoomRecords
@@ -95,7 +96,7 @@ async def _of_topics(room: str, at_ms: int | None, settings: Settings, keep: int
         checker.heard = records.take
 
     async with (
-        following(settings.brokers(), settings.topic_prefix) as logs,
+        following(settings.brokers(), settings.topic_prefix, COUNTED_AGAIN) as logs,
         kept_log(settings.brokers(), settings.topic_prefix) as kept,
     ):
         standing = await kept.at(partition_of(room.encode(), logs.partitions), room, at_ms)
@@ -117,7 +118,7 @@ async def _of_topics(room: str, at_ms: int | None, settings: Settings, keep: int
 
 
 def _refuse_an_ended(overlay: Overlay) -> None:
-    """Raise NoSuchError if the session is over: an ended session has no claims."""
+    """Raises NoSuchError when the session is over: nothing is claimed of it any more."""
     ended_ms = None if overlay.session is None else overlay.session.ended_at_ms
     if ended_ms is not None:
         raise NoSuchError(
@@ -127,10 +128,10 @@ def _refuse_an_ended(overlay: Overlay) -> None:
 
 
 def of_recording(file: Path, room: str, at: str | None, settings: Settings, keep: int | None) -> list[Explanation]:
-    """The explanations at a moment of a recording. `keep`: the number of records shown of each kind; None: all.
+    """What a recording leads to, as of a moment; `keep`: so many records of each kind.
 
     Raises:
-        SnapupError: the file is no recording, or `at` is no moment.
+        SnapupError: it is no recording, or no moment.
     """
     looked = survey(file)
     if not looked.records:
@@ -164,7 +165,7 @@ def of_recording(file: Path, room: str, at: str | None, settings: Settings, keep
 
 
 class _Reached:
-    """Remembers how far a recording was read."""
+    """How far a recording was read."""
 
     def __init__(self) -> None:
         self.last_ms = -1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stream.contract.reading import read_overlay
+from stream.mechanics.recounts import COUNTED_AGAIN
 from stream.sources.replay import Replay
 from stream.verify.claim_check import ClaimChecker, Tally
 from stream.verify.claim_parts import claim_settings_of
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 
 
 class CheckedReplay:
-    """Follows a replay. `tally`: the claims checked so far.
+    """Follows a replay. `tally`: what was right so far.
 
     Args:
-        rules: the rules of the core.
-        prefix: the prefix of the topics.
-        look: called with each document and its checker, before its claims are counted.
-        began: called with each checker before it reads anything.
+        rules: of the core.
+        prefix: of the topics.
+        look: is given each document and its checker, before its claims are counted.
+        began: is given each checker before it has read anything.
     """
 
     def __init__(
@@ -46,35 +47,35 @@ class CheckedReplay:
         self._checkers: dict[int, ClaimChecker] = {}
 
     def fold(self, partition: int, topic: str, records: Sequence[RecordedRecord]) -> None:
-        """Fold records that the replay folded."""
+        """Records were folded."""
         checker = self._checkers.get(partition)
         if checker is None:
-            checker = ClaimChecker(partition, self._prefix, self._assumptions, self._settings)
+            checker = ClaimChecker(partition, self._prefix, self._assumptions, self._settings, COUNTED_AGAIN)
             self._checkers[partition] = checker
             self._began(checker)
         checker.fold(topic, records)
 
     def move(self, clock_ms: int) -> None:
-        """Move the clock with the replay's."""
+        """The clock was moved."""
         for checker in self._checkers.values():
             checker.move(clock_ms)
 
     def published(self, published: Published) -> None:
-        """Check a document of the replay."""
+        """A document became due."""
         overlay = read_overlay(published.document)
         if (checker := self.checker_of(published.room_id)) is not None:
             self._look(overlay, checker)
             self.tally.add(f"room {overlay.room_id} at {overlay.as_of_ms}", checker.check(overlay))
 
     def checker_of(self, room_id: str) -> ClaimChecker | None:
-        """The checker of a room's partition; None if none knows the room."""
+        """Who follows the partition of a room."""
         return next((checker for checker in self._checkers.values() if room_id in checker.rooms), None)
 
 
 def check_recording(
     records: Iterable[RecordedRecord], rules: Rules, prefix: str, every_ms: int, settle_ms: int = 0
 ) -> Tally:
-    """The tally of the claims in a replay of these records, which must be in order.
+    """How many claims were right in a replay of these records, which are in order.
 
     Raises:
         SnapupError: the recount contradicts itself.

@@ -34,6 +34,7 @@ from stream.redis_clients import RedisClient
 from stream.verify.compare import Figure
 from stream.verify.counting import SILENT_NOW, Counting
 from stream.verify.log import LogReader, Offsets, log_reader
+from stream.verify.recounted import NO_MECHANICS
 from stream.verify.redis_check import RedisCheck
 from stream.verify.rulebook import Rulebook
 from stream.verify.saved import CheckpointLog, DeadLetters, Document, Meta, Signals
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from stream.verify.recount import Refusal
+    from stream.verify.recounted import Mechanics
     from stream.verify.room_count import Assumptions
 
 LOOK_AGAIN_S = 0.2
@@ -78,6 +80,7 @@ async def audit(
     room_id: str | None = None,
     deadline_s: float = 30.0,
     report: Callable[[str], None] = lambda _: None,
+    mechanics: Mechanics = NO_MECHANICS,
 ) -> Verdict:
     """One audit of all that is in the log now; waits until checkpoints and Redis cover it, or the time is up.
 
@@ -87,23 +90,26 @@ async def audit(
         room_id: compare this room only; the log is counted whole all the same.
         deadline_s: how long workers may take to catch up.
         report: is told what is being waited for.
+        mechanics: that are counted again too.
 
     Raises:
         SnapupError: Kafka or Redis do not answer, or nobody knows of this room.
     """
-    async with auditing(where, assumptions, room_id=room_id) as auditor:
+    async with auditing(where, assumptions, room_id=room_id, mechanics=mechanics) as auditor:
         return await auditor.audit(deadline_s, report)
 
 
 @asynccontextmanager
-async def auditing(where: Where, assumptions: Assumptions, *, room_id: str | None = None) -> AsyncIterator[Auditor]:
+async def auditing(
+    where: Where, assumptions: Assumptions, *, room_id: str | None = None, mechanics: Mechanics = NO_MECHANICS
+) -> AsyncIterator[Auditor]:
     """An auditor at the beginning of the log, for as many audits as are wanted.
 
     Raises:
         SnapupError: Kafka does not answer, or topics are missing.
     """
     servers = where.bootstrap_servers
-    rulebook = Rulebook(assumptions)
+    rulebook = Rulebook(assumptions, mechanics)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         checkpoints, signals, dead_letters = (

@@ -20,6 +20,7 @@ from stream.verify.claim_parts import ClaimSettings, Condition, Figures
 from stream.verify.claim_rules import EDITIONS, ROOM_RULES, RULES, SaleNow
 from stream.verify.figures import SaleKey
 from stream.verify.recount import Recount
+from stream.verify.recounted import NO_MECHANICS
 from stream.verify.rulebook import Rulebook
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from stream.contract.decode import Record
     from stream.contract.overlay import Withheld
     from stream.verify.recount import Heard
+    from stream.verify.recounted import Mechanics
     from stream.verify.room_count import Assumptions
 
 SAID = "said"
@@ -108,9 +110,17 @@ class ClaimChecker:
         prefix: of the topics.
         assumptions: what the recount assumes; see `rules`.
         settings: what the claims were made under.
+        mechanics: whose events are read too.
     """
 
-    def __init__(self, partition: int, prefix: str, assumptions: Assumptions, settings: ClaimSettings) -> None:
+    def __init__(
+        self,
+        partition: int,
+        prefix: str,
+        assumptions: Assumptions,
+        settings: ClaimSettings,
+        mechanics: Mechanics = NO_MECHANICS,
+    ) -> None:
         self.clock_ms = -1
         self.positions: dict[str, int] = {}
         self.rooms: dict[str, RoomSeen] = {}
@@ -118,7 +128,7 @@ class ClaimChecker:
         self.prefix = prefix
         self.heard: Callable[[Heard, str, int, int, int], None] | None = None  # see `RoomRecords.take`
         self._settings = settings
-        self._rulebook = Rulebook(assumptions)
+        self._rulebook = Rulebook(assumptions, mechanics)
         self._recount = Recount(rulebook=self._rulebook)
         self._recount.heard = self._hear
         self._place = ("", -1, -1)

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, get_args
 
 from msgspec import Struct
 
-from stream.contract.overlay import SaleStatus
+from stream.contract.overlay import Count, SaleStatus
 from stream.verify.figures import RATE_NAMES, Fraction, MoneyFigures, RateKey, RoomFigures, SaleFigures, SaleKey
+from stream.verify.recounted import NO_MECHANICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stream.contract.overlay import Claim, Count, Overlay, Sale, SaleCorrection
+    from stream.contract.overlay import Claim, Overlay, Sale, SaleCorrection
     from stream.verify.figures import DepartureFigures
+    from stream.verify.recounted import Mechanics
 
 TOLERATED_ERRORS = 2.0
 
@@ -80,10 +82,22 @@ class Figure(Struct, frozen=True):
         return abs(self.published - self.recounted) <= TOLERATED_ERRORS * self.error_95 * max(abs(self.recounted), 1e-9)
 
 
-def compare(recounted: RoomFigures, overlay: Overlay, departures: DepartureFigures | None = None) -> list[Figure]:
+class MechanicFigure(Figure, frozen=True):
+    """A figure of a mechanic: it says itself which topics it comes from."""
+
+    topics: tuple[str, ...] = ()
+
+
+def compare(
+    recounted: RoomFigures,
+    overlay: Overlay,
+    departures: DepartureFigures | None = None,
+    mechanics: Mechanics = NO_MECHANICS,
+) -> list[Figure]:
     """All figures of one room. `recounted` must be of the document's room and `as_of_ms`, and so must `departures`.
 
-    A document may lack as many items of a list as it says that were left out for want of room.
+    A document may lack as many items of a list as it says that were left out for want of room, and a whole section.
+    `mechanics`: those that were counted again; the document was read with their sections.
     """
     left_out = overlay.left_out or {}
     figures = list(_totals(recounted, overlay))
@@ -96,6 +110,7 @@ def compare(recounted: RoomFigures, overlay: Overlay, departures: DepartureFigur
             figures.append(figure)
         if departures is not None and claim.claim == "watching_now":
             figures += _departures(departures, claim)
+    figures += _mechanics(recounted, overlay, mechanics)
     return figures
 
 
@@ -221,6 +236,22 @@ def _claim(recounted: RoomFigures, claim: Claim) -> Figure | None:
         return None
     sale = recounted.sales.get(SaleKey(claim.sale_id, claim.sku_id))
     return Figure(f"claim {claim.claim}", None if sale is None else getattr(sale, name), _one(claim))
+
+
+def _mechanics(recounted: RoomFigures, overlay: Overlay, mechanics: Mechanics) -> Iterator[Figure]:
+    """Each figure of each mechanic; one that only the recount or only the document has is a difference."""
+    left_out = overlay.left_out or {}
+    for mechanic, published in mechanics.published(overlay).items():
+        ours = recounted.mechanics.get(mechanic, {})
+        if not published and mechanic in left_out:
+            continue
+        for name in ours | published:
+            shown, topics = published.get(name), mechanics.topics(mechanic)
+            if not isinstance(shown, Count):
+                yield MechanicFigure(f"{mechanic}.{name}", ours.get(name), shown, topics=topics)
+                continue
+            error_95 = None if shown.method == "exact" else shown.error_95 or 0.0
+            yield MechanicFigure(f"{mechanic}.{name}", ours.get(name), shown.value, error_95, topics=topics)
 
 
 def _departures(departures: DepartureFigures, claim: Claim) -> Iterator[Figure]:

@@ -61,6 +61,7 @@ class Counting:
         places: every room that was heard of.
         heard: rooms with records since the caller last emptied it.
         problems: what may not be, in sentences; the caller empties it.
+        sections: of the mechanics that are counted, in documents.
     """
 
     def __init__(self, inputs: LogReader, rulebook: Rulebook, refused: Callable[[Refusal], None]) -> None:
@@ -69,6 +70,7 @@ class Counting:
         self.places: dict[str, Place] = {}
         self.heard: set[str] = set()
         self.problems: list[str] = []
+        self.sections = rulebook.mechanics.sections
         self._rulebook = rulebook
         self._refused = refused
         self._agreed: Offsets = dict(inputs.begins)
@@ -176,7 +178,9 @@ class Counting:
     def figures(self, room_id: str, document: bytes | Overlay) -> tuple[int | None, list[Figure]]:
         """As of when a document is, and its figures beside the recount as it stands."""
         try:
-            overlay = read_document(room_id, document) if isinstance(document, bytes) else document
+            overlay = document
+            if isinstance(overlay, bytes):
+                overlay = read_document(room_id, overlay, self.sections)
         except UnreadableError as error:
             return None, [Figure(error.name, error.expected, error.found)]
         place = self.places.get(room_id)
@@ -185,7 +189,7 @@ class Counting:
         departures = None
         if any(claim.claim == "watching_now" for claim in overlay.claims):
             departures = self.recount.departures(room_id, overlay.as_of_ms, rules)
-        return overlay.as_of_ms, compare(recounted, overlay, departures)
+        return overlay.as_of_ms, compare(recounted, overlay, departures, self._rulebook.mechanics)
 
     def silent_since(self, room_id: str, now_ms: float) -> bool:
         """Whether a room's session has ended by now: by word, or it was silent for so long."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct, field
 
 from stream.contract.overlay import FormerRounds, SaleCorrection
+from stream.verify.recounted import MechanicFigures
 
 if TYPE_CHECKING:
     from stream.contract.events import SaleOpened
@@ -106,7 +107,7 @@ class DepartureFigures(NamedTuple):
 
 
 class RoomFigures(Struct, frozen=True, kw_only=True):
-    """One room as of one moment."""
+    """One room as of one moment. `mechanics`: by name, those that have a section to show."""
 
     room_id: str
     as_of_ms: int
@@ -120,3 +121,4 @@ class RoomFigures(Struct, frozen=True, kw_only=True):
     money: dict[str, MoneyFigures]
     rates: dict[RateKey, Fraction]
     sales: dict[SaleKey, SaleFigures]
+    mechanics: MechanicFigures = field(default_factory=dict)

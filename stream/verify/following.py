@@ -18,6 +18,7 @@ from stream.verify.claim_check import ClaimChecker
 from stream.verify.claim_parts import claim_settings_of
 from stream.verify.journal_order import Folded, JournalUnreadableError, Told, folded, read_journal
 from stream.verify.log import log_reader
+from stream.verify.recounted import NO_MECHANICS
 from stream.verify.rulebook import assumptions_of_rules
 from stream.verify.shown import UnreadableError, read_document
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from stream.contract.overlay import Overlay
     from stream.kafka_clients import KafkaAt
     from stream.verify.log import LogReader
+    from stream.verify.recounted import Mechanics
 
 ISOLATION = "read_committed"
 
@@ -65,9 +67,17 @@ _stamp_of = msgspec.json.Decoder(_Stamp).decode
 class Following:
     """The logs of one prefix. Made by `following`. `partitions`: how many there are."""
 
-    def __init__(self, inputs: LogReader, journal: LogReader, signals: LogReader, prefix: str) -> None:
+    def __init__(
+        self,
+        inputs: LogReader,
+        journal: LogReader,
+        signals: LogReader,
+        prefix: str,
+        mechanics: Mechanics = NO_MECHANICS,
+    ) -> None:
         self._inputs, self._journal, self._signals = inputs, journal, signals
         self._prefix = prefix
+        self._mechanics = mechanics
         self.partitions = 1 + max(partition for _, partition in inputs.begins)
         self.unchecked = 0  # documents from before what the journal still tells
 
@@ -165,7 +175,8 @@ class Following:
         return told.begins_empty and all(at >= begin for at, begin in zip(before, begins, strict=True))
 
     def _checker(self, told: Told, partition: int) -> ClaimChecker:
-        checker = ClaimChecker(partition, self._prefix, assumptions_of_rules(told.rules), claim_settings_of(told.rules))
+        assumptions, settings = assumptions_of_rules(told.rules), claim_settings_of(told.rules)
+        checker = ClaimChecker(partition, self._prefix, assumptions, settings, self._mechanics)
         checker.move(told.steps.clock_before_ms)
         return checker
 
@@ -234,8 +245,8 @@ class _Documents:
 
 
 @asynccontextmanager
-async def following(servers: KafkaAt, prefix: str) -> AsyncIterator[Following]:
-    """The logs at their beginnings.
+async def following(servers: KafkaAt, prefix: str, mechanics: Mechanics = NO_MECHANICS) -> AsyncIterator[Following]:
+    """The logs at their beginnings; `mechanics`: whose events are read too.
 
     Raises:
         SnapupError: Kafka does not answer, a topic is missing, or may not be read.
@@ -245,4 +256,4 @@ async def following(servers: KafkaAt, prefix: str) -> AsyncIterator[Following]:
             await stack.enter_async_context(log_reader(servers, [f"{prefix}.{name}" for name in names]))
             for names in (TOPIC_NAMES, ("journal",), ("signals",))
         ]
-        yield Following(inputs, journal, signals, prefix)
+        yield Following(inputs, journal, signals, prefix, mechanics)

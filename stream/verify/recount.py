@@ -176,7 +176,8 @@ class Recount:
             limits = self._limits or Limits(
                 edition=place[0], signals_edition=place[3], partition=place[1], partitions=partitions
             )
-            decoders = {name: Decoder(index, limits) for index, name in enumerate(TOPIC_NAMES)}
+            catalogue = self._rulebook.mechanics.catalogue
+            decoders = {name: Decoder(index, limits, catalogue) for index, name in enumerate(TOPIC_NAMES)}
             self._decoders[place] = decoders
         return decoders[logical]
 
@@ -234,8 +235,11 @@ class Recount:
         """What is known of a room; it is heard of now if it was not before."""
         room = self._rooms.get(room_id)
         if room is None:
-            room = self._rooms[room_id] = RoomCount(room_id, rules)
+            room = self._rooms[room_id] = self._new_room(room_id, rules)
         return room
+
+    def _new_room(self, room_id: str, rules: Assumptions) -> RoomCount:
+        return RoomCount(room_id, rules, self._rulebook.mechanics)
 
     def _says_nothing(self, found: _Found) -> bool:
         """A word about a show that goes on already, or does not go on: it is not even remembered."""
@@ -319,7 +323,7 @@ class Recount:
         """A document says that a session of a room begins at these offsets, by logical topic, and where it ends."""
         room = self._rooms.get(room_id)
         if room is None:
-            room = self._rooms[room_id] = RoomCount(room_id, self._rulebook.stated)
+            room = self._rooms[room_id] = self._new_room(room_id, self._rulebook.stated)
         room.begins(began_at_ms, first_offsets, next_offsets)
 
     def release(self, room_id: str, positions: Mapping[str, int]) -> None:
@@ -360,7 +364,7 @@ class Recount:
         `rules`: of the owner who published what this is compared with; None: as last time. `session`: of the document
         that this is compared with; where records came in the order of the log, the newest one is meant.
         """
-        room = self._rooms.get(room_id) or RoomCount(room_id, self._rulebook.stated)
+        room = self._rooms.get(room_id) or self._new_room(room_id, self._rulebook.stated)
         if rules is not None:
             room.assume(rules)
         room.look_at(session)

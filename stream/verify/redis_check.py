@@ -120,7 +120,7 @@ class RedisCheck:
                 self._missing[room] = Figure("document", "in Redis", "missing")
             return None
         try:
-            overlay = read_document(room, found.document)
+            overlay = read_document(room, found.document, self._counting.sections)
         except UnreadableError as error:
             self._settle(room, None, [Figure(error.name, error.expected, error.found)])
             return None

@@ -16,6 +16,7 @@ from stream.contract.report import RulesTold
 from stream.errors import NoSuchError, SnapupError, did_you_mean
 from stream.verify.following import following
 from stream.verify.log import log_reader
+from stream.verify.recounted import NO_MECHANICS
 from stream.verify.room_sessions import RoomSessions
 from stream.verify.rulebook import Rulebook, read_segment
 from stream.verify.saved import DeadLetters
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from stream.contract.report import Report
     from stream.kafka_clients import KafkaAt
     from stream.verify.log import LogReader, Offsets
+    from stream.verify.recounted import Mechanics
     from stream.verify.room_count import Assumptions
     from stream.verify.room_sessions import ToldSession
 
@@ -45,6 +47,7 @@ async def report_from_kafka(
     stated_rules: dict[str, Any],
     check_claims: bool = True,
     progress: Callable[[str], None] = lambda _: None,
+    mechanics: Mechanics = NO_MECHANICS,
 ) -> Report:
     """The report of one session.
 
@@ -57,6 +60,7 @@ async def report_from_kafka(
         stated_rules: the same, by all of their names.
         check_claims: work out again every claim of the session's documents.
         progress: is told how far things are.
+        mechanics: that are counted again too.
 
     Raises:
         NoSuchError: there is no such room or session.
@@ -67,14 +71,15 @@ async def report_from_kafka(
     place = sessions.choose(session)
     told = [*sessions][place]
     progress("reading under which rules")
-    rulebook, rules, saved = await _rules(bootstrap_servers, prefix, partition, told, stated)
+    rulebook = Rulebook(stated, mechanics)
+    rules, saved = await _rules(bootstrap_servers, prefix, partition, told, rulebook)
     letters = DeadLetters()
     async for record in _whole(bootstrap_servers, f"{prefix}.dead-letters", partition):
         letters.add(record)
     why_no_claims: str | None = "nobody asked"
     if check_claims:
         progress("recomputing the claims")
-        why_no_claims = await _check_claims(bootstrap_servers, prefix, partition, room_id, told)
+        why_no_claims = await _check_claims(bootstrap_servers, prefix, partition, room_id, told, mechanics)
     async with log_reader(bootstrap_servers, _inputs(prefix), partition=partition) as inputs:
         log_ends = _logical(await inputs.ends())
         ends, problems = _ends(told, saved, log_ends)
@@ -133,10 +138,9 @@ async def _sessions(servers: KafkaAt, prefix: str, room_id: str) -> tuple[int, R
 
 
 async def _rules(
-    servers: KafkaAt, prefix: str, partition: int, told: ToldSession, stated: Assumptions
-) -> tuple[Rulebook, list[RulesTold], dict[str, int] | None]:
-    """The rules of the partition; those of the session, for the report; up to where its last document was folded."""
-    rulebook = Rulebook(stated)
+    servers: KafkaAt, prefix: str, partition: int, told: ToldSession, rulebook: Rulebook
+) -> tuple[list[RulesTold], dict[str, int] | None]:
+    """The rules of the session, for the report; up to where its last document was folded. Fills the rulebook."""
     found: list[RulesTold] = []
     saved: dict[str, int] | None = None
     try:
@@ -162,13 +166,18 @@ async def _rules(
                 found.append(rules)
     except SnapupError as error:
         rulebook.unread = error.message
-    return rulebook, found, saved
+    return found, saved
 
 
-async def _check_claims(servers: KafkaAt, prefix: str, partition: int, room_id: str, told: ToldSession) -> str | None:
+async def _check_claims(
+    servers: KafkaAt, prefix: str, partition: int, room_id: str, told: ToldSession, mechanics: Mechanics
+) -> str | None:
     """Work out again every claim of a session; why that could not be done, or not for all of them."""
     try:
-        async with following(servers, prefix) as logs, aclosing(logs.documents(partition, told.as_of_ms)) as documents:
+        async with (
+            following(servers, prefix, mechanics) as logs,
+            aclosing(logs.documents(partition, told.as_of_ms)) as documents,
+        ):
             async for checker, overlay in documents:
                 if overlay.room_id == room_id and told.holds(overlay.epoch, overlay.rev):
                     where = f"document {overlay.epoch}-{overlay.rev} at {overlay.as_of_ms}"

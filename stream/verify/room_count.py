@@ -42,6 +42,7 @@ from stream.verify.figures import (
 from stream.verify.host_words import HostWords
 from stream.verify.order_count import count_suspects, is_no_one, orders_seen
 from stream.verify.order_facts import OrderFacts, SaleFacts, words_of
+from stream.verify.recounted import NO_MECHANICS, figures_as_of
 from stream.verify.session_count import Facts, SessionCount
 from stream.verify.stock_count import Units, count_units
 from stream.verify.suspicion import People, suspected
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stream.contract.overlay import Session
+    from stream.verify.recounted import Mechanics
 
 __all__ = ["Assumptions", "RoomCount"]
 
@@ -62,8 +64,9 @@ CORRECTIONS_SHOWN = 3
 class RoomCount:
     """All facts of one room. `apply` takes each event once; `figures` answers for any moment from the last event on."""
 
-    def __init__(self, room_id: str, assumptions: Assumptions) -> None:
+    def __init__(self, room_id: str, assumptions: Assumptions, mechanics: Mechanics = NO_MECHANICS) -> None:
         self.room_id = room_id
+        self._mechanics = mechanics
         self._assumptions = assumptions
         self._edition = assumptions.contract_edition
         self._signals, self._hold_ms = FIRST_SIGNALS, assumptions.hold_ms  # of the record that is applied
@@ -82,7 +85,7 @@ class RoomCount:
         self._assumptions = assumptions
 
     # -- facts ------------------------------------------------------------------------------------------------------
-    def apply(self, event: RoomEvent, effective_ms: int, rules: Assumptions) -> bool:  # noqa: C901 — a case for each type
+    def apply(self, event: RoomEvent, effective_ms: int, rules: Assumptions) -> bool:  # noqa: C901, PLR0912 — a case for each type
         """Note one event, read under the rules of whoever folded it.
 
         False: it says nothing new (a status that the order had reached already).
@@ -92,6 +95,8 @@ class RoomCount:
         if isinstance(event, RoomOpened | RoomClosed):
             return self._apply_word(event)
         second = session.second(effective_ms)
+        if (says_new := self._mechanics.note(session.mechanics, event, effective_ms)) is not None:
+            return says_new
         match event:
             case Comment():
                 session.comments += 1
@@ -396,6 +401,7 @@ class RoomCount:
                 for name, currency, fraction in session.window(window_ms, as_of_ms).rates()
             },
             sales=self._ledgers(as_of_ms),
+            mechanics=figures_as_of(session.mechanics, as_of_ms),
         )
 
     def _ledgers(self, as_of_ms: int) -> dict[SaleKey, SaleFigures]:

@@ -15,10 +15,13 @@ import msgspec
 from msgspec import Raw, Struct
 
 from stream.contract.events import TOPIC_NAMES
+from stream.verify.recounted import NO_MECHANICS
 from stream.verify.room_count import Assumptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from stream.verify.recounted import Mechanics
 
 # One byte of format version and four of a CRC-32 stand before the MessagePack.
 _FRAME_BYTES = 5
@@ -92,15 +95,18 @@ class Rulebook:
 
     Args:
         stated: the settings where the audit runs: for what the journal does not say.
+        mechanics: that are counted again.
 
     Attributes:
         stated: as above.
+        mechanics: as above.
         unread: why the journal, or a record of it, could not be read; "" when it could.
         eras: of each partition, in the order of the journal.
     """
 
-    def __init__(self, stated: Assumptions) -> None:
+    def __init__(self, stated: Assumptions, mechanics: Mechanics = NO_MECHANICS) -> None:
         self.stated = stated
+        self.mechanics = mechanics
         self.unread = ""
         self.eras: dict[int, list[Era]] = {}
         self._epochs: dict[int, int] = {}

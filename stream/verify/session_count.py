@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from stream.contract.events import OrderStatus
     from stream.verify.figures import SaleKey
+    from stream.verify.recounted import Recounted
 
 
 MINUTE_MS = 60_000
@@ -80,6 +81,7 @@ class SessionCount:
         heard_of: sales of which something was heard.
         placed_orders: orders that became placed in it.
         entered_ms: by who, the latest coming; `left_ms`: the latest going.
+        mechanics: by name, those of which something was heard in it.
     """
 
     def __init__(self, first_offsets: dict[str, int]) -> None:
@@ -98,6 +100,7 @@ class SessionCount:
         self.placed_orders: set[str] = set()
         self.entered_ms: dict[str, int] = {}
         self.left_ms: dict[str, int] = {}
+        self.mechanics: dict[str, Recounted] = {}
         self._moves: dict[str, list[tuple[int, bool]]] = {}  # by who: when, and whether it was a going
         self._seconds: dict[int, Facts] = {}
         self._settled = Facts()  # seconds that have left every window, added up

@@ -209,7 +209,7 @@ class SessionReport:
         asked, told = self._asked, self._told
         overlay, figures = self._counted()
         silent = self._recount.was_silent_too_long(asked.room_id, None, told.session)
-        compared = compare(figures, overlay)
+        compared = compare(figures, overlay, None, asked.rulebook.mechanics)
         steps = self._tally.steps(told.as_of_ms, figures.watching_now)
         minutes = by_minute(steps)
         compared += _sums(figures, minutes)
@@ -273,14 +273,15 @@ class SessionReport:
         """
         overlay, figures = self._counted()
         steps = self._tally.steps(self._told.as_of_ms, figures.watching_now)
-        holds = all(figure.agrees for figure in compare(figures, overlay))
+        compared = compare(figures, overlay, None, self._asked.rulebook.mechanics)
+        holds = all(figure.agrees for figure in compared)
         return ShowBefore(session=self._session(), totals=_totals(figures, steps, self._step_ms), holds=holds)
 
     def _counted(self) -> tuple[Overlay, RoomFigures]:
         """The last document, and the same figures from the log."""
         asked, told = self._asked, self._told
         try:
-            overlay = read_document(asked.room_id, told.last)
+            overlay = read_document(asked.room_id, told.last, asked.rulebook.mechanics.sections)
         except UnreadableError as error:
             raise SnapupError(f"The session's last document cannot be read: {error}.") from None
         return overlay, self._recount.room(asked.room_id, told.as_of_ms, self._rules, told.session)

@@ -11,6 +11,7 @@ from redis.exceptions import NoScriptError
 from stream.contract.events import TOPIC_NAMES
 from stream.contract.overlay import room_key
 from stream.contract.reading import read_overlay
+from stream.contract.sections import NO_SECTIONS
 from stream.errors import SnapupError
 from stream.redis_clients import REDIS_ERRORS
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from stream.contract.overlay import Overlay
+    from stream.contract.sections import Sections
     from stream.redis_clients import RedisClient
 
 # Both of one moment.
@@ -35,14 +37,14 @@ class UnreadableError(Exception):
         self.found = found
 
 
-def read_document(room_id: str, document: bytes) -> Overlay:
-    """The document of a room.
+def read_document(room_id: str, document: bytes, sections: Sections = NO_SECTIONS) -> Overlay:
+    """The document of a room, with those of the mechanics' sections that are named.
 
     Raises:
         UnreadableError: it is none, or of another room.
     """
     try:
-        overlay = read_overlay(document)
+        overlay = read_overlay(document, sections)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableError("document", "an overlay document", str(error)) from None
     if overlay.room_id != room_id:

@@ -23,7 +23,10 @@ from stream.contract.events import (
     OrderStatus,
     PersonEvent,
     ProductClick,
+    SaleClosed,
+    SaleExtended,
     SaleOpened,
+    SaleRestocked,
 )
 from stream.contract.people import UNKNOWN_PEOPLE
 from stream.contract.report import Amounts, Correction, Ledger, Product, SourceCount, Step
@@ -149,7 +152,7 @@ class Tally:
             case PersonEvent():
                 pass
             case _:
-                if hasattr(event, "sale_id"):
+                if isinstance(event, SaleOpened | SaleRestocked | SaleExtended | SaleClosed):
                     self._host_says(event, effective_ms, place)
 
     def add_order(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from stream.contract.events import TOPIC_NAMES
-from stream.verify.compare import Figure
+from stream.verify.compare import Figure, MechanicFigure
 from stream.verify.recount import Accounts
 from stream.verify.rulebook import RulesUsed
 
@@ -78,14 +78,17 @@ class RoomVerdict(Struct, kw_only=True):
         return [
             f"{self.room_id}: {figure.name}: recounted {figure.recounted}, in {source} {figure.published}"
             f"{'' if as_of_ms is None else f' as of {as_of_ms}'}"
-            f"; from {', '.join(map(str, self._from(figure.name))) or 'no record'}"
+            f"; from {', '.join(map(str, self._from(figure))) or 'no record'}"
             for source, as_of_ms, figures in sources
             for figure in figures
             if not figure.agrees
         ]
 
-    def _from(self, figure: str) -> list[Span]:
-        names = next((topics for begins, topics in _SOURCES if figure.startswith(begins)), ("orders", "sales"))
+    def _from(self, figure: Figure) -> list[Span]:
+        if isinstance(figure, MechanicFigure):
+            names = figure.topics
+        else:
+            names = next((topics for begins, topics in _SOURCES if figure.name.startswith(begins)), ("orders", "sales"))
         return [span for span in self.spans if span.topic.rpartition(".")[2] in names]
 
 

@@ -17,11 +17,13 @@ from prometheus_client.gc_collector import GCCollector
 from stream.errors import SnapupError
 from stream.verify.audit import auditing
 from stream.verify.log import CutOffError
+from stream.verify.recounted import NO_MECHANICS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from stream.verify.audit import Auditor, Where
+    from stream.verify.recounted import Mechanics
     from stream.verify.room_count import Assumptions
     from stream.verify.verdict import Verdict
 
@@ -86,15 +88,16 @@ async def watch(
     deadline_s: float,
     audited: Callable[[Verdict], None],
     failed: Callable[[str], None],
+    mechanics: Mechanics = NO_MECHANICS,
 ) -> None:
-    """Audit again and again until cancelled.
+    """Audit again and again until cancelled; `mechanics`: that are counted again too.
 
     When Kafka or Redis do not answer, the next audit tries again and goes on from what was counted; when the log was
     cut off under us, it begins anew.
     """
     while True:
         try:
-            async with auditing(where, assumptions) as auditor:
+            async with auditing(where, assumptions, mechanics=mechanics) as auditor:
                 await _watch_on(auditor, metrics, interval_s, deadline_s, audited, failed)
         except SnapupError as error:
             metrics.audits["failed"].inc()
