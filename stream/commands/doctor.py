@@ -1,4 +1,4 @@
-"""`snapup doctor`: what this machine lacks, and the remedy."""
+"""`snapup doctor`: what this machine lacks, and what to do about it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def doctor(
 
 
 def _findings(settings: LocalSettings) -> list[Finding]:
-    """The findings. Kafka is asked only if it is configured."""
+    """What is found; a Kafka that is not configured is not asked."""
     if not os.environ.get("SNAPUP_BOOTSTRAP_SERVERS"):
         return examination.examine(settings)
     try:

@@ -17,7 +17,7 @@ STATUSES = ("placed", "paid", "cancelled", "refunded")
 
 
 def expected_tables(expected: Expected) -> Iterator[Table]:
-    """One table for the deliveries and one for each room. Many rooms have one for their sum and one for the busiest."""
+    """One table for the deliveries, one for each room; of many rooms, one for their sum and one for the busiest."""
     table = Table("deliveries", Column("count", justify="right"), title="The show")
     table.add_row("in all", _number(expected.deliveries))
     table.add_row("events that count", _number(expected.applied))
@@ -35,7 +35,7 @@ def expected_tables(expected: Expected) -> Iterator[Table]:
 
 
 def _sum_table(rooms: list[ExpectedRoom]) -> Table:
-    """The figures that may be added over rooms. People are left out: a person may be in several rooms."""
+    """What can be added up over rooms: no people, who may be in several."""
     table = Table("figure", Column("at the end", justify="right"), title=f"All {_number(len(rooms))} rooms")
     for name in ("views", "likes", "comments", "cart_adds"):
         table.add_row(name, _number(sum(getattr(room, name) for room in rooms)))
@@ -48,6 +48,9 @@ def _sum_table(rooms: list[ExpectedRoom]) -> Table:
             of_currency.update({money.currency: getattr(money, name) for money in room.money})
         for currency, minor in sorted(of_currency.items()):
             table.add_row(f"{name} {currency}", _number(minor))
+    for mechanic in dict.fromkeys(name for room in rooms for name in room.mechanics):
+        of = sum(1 for room in rooms if mechanic in room.mechanics)
+        table.add_row(f"{mechanic}", f"in {_number(of)} rooms")
     sales = [sale for room in rooms for sale in room.sales]
     for name in ("offered", "available", "held", "sold", "oversold"):
         table.add_row(f"{len(sales)} sales: {name}", _number(sum(getattr(sale, name) for sale in sales)))
@@ -68,6 +71,11 @@ def _room_table(room: ExpectedRoom) -> Table:
         table.add_section()
         for name in sale.__struct_fields__[2:]:
             table.add_row(f"{sale.sale_id} {name}", _number(getattr(sale, name)))
+    for mechanic, figures in room.mechanics.items():
+        table.add_section()
+        for name, value in figures.items():
+            is_count = isinstance(value, int) and not isinstance(value, bool)
+            table.add_row(f"{mechanic} {name}", _number(int(value or 0)) if is_count else str(value))
     table.add_section()
     for rate in room.rates:
         share = f"{100 * rate.num / rate.den:.2f} %" if rate.den and rate.currency is None else ""

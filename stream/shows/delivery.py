@@ -7,6 +7,7 @@ delivering.
 
 from __future__ import annotations
 
+from functools import cache
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -15,11 +16,12 @@ import msgspec
 from msgspec import Struct, structs
 
 from stream.contract.catalogue import topic_of
-from stream.contract.events import Event, SaleExtended, SaleOpened, SaleRestocked
 from stream.shows.show import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from stream.contract.events import Event
 
 # From the client's tap to the broker, when nothing goes wrong (assumed).
 LATENCY_MS = 20
@@ -143,20 +145,11 @@ def _delivery(event: Event, send_ms: int, t0_ms: int) -> Delivery:
 
 def _dated(event: Event, t0_ms: int) -> Event:
     """The event with its times moved from show time to UTC."""
-    at_ms = event.event_time_ms + t0_ms
-    match event:
-        case SaleOpened(starts_at_ms=starts, ends_at_ms=ends, restock_planned_at_ms=restock):
-            return structs.replace(
-                event,
-                event_time_ms=at_ms,
-                starts_at_ms=starts + t0_ms,
-                ends_at_ms=None if ends is None else ends + t0_ms,
-                restock_planned_at_ms=None if restock is None else restock + t0_ms,
-            )
-        case SaleRestocked(restock_planned_at_ms=restock):
-            planned_ms = None if restock is None else restock + t0_ms
-            return structs.replace(event, event_time_ms=at_ms, restock_planned_at_ms=planned_ms)
-        case SaleExtended(ends_at_ms=ends_at_ms):
-            return structs.replace(event, event_time_ms=at_ms, ends_at_ms=ends_at_ms + t0_ms)
-        case _:
-            return structs.replace(event, event_time_ms=at_ms)
+    said = ((name, getattr(event, name)) for name in _times_of(type(event)))
+    return structs.replace(event, **{name: at_ms + t0_ms for name, at_ms in said if at_ms is not None})
+
+
+@cache
+def _times_of(kind: type[Event]) -> tuple[str, ...]:
+    """Fields that are moments: of the event itself, and all that are called `…_at_ms`."""
+    return ("event_time_ms", *(name for name in kind.__struct_fields__ if name.endswith("_at_ms")))

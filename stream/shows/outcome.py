@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stream.contract.sections import plain_figures_of, sections_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stream.contract.overlay import Overlay
+    from stream.contract.sections import Plain
     from stream.shows.show import ExpectedRoom
+
+    Value = tuple[int, ...] | Plain
 
 _TOTALS = ("views", "watching_now", "likes", "comments", "cart_adds")
 _STATUSES = ("placed", "paid", "cancelled", "refunded")
@@ -17,7 +22,10 @@ _LEDGER = ("offered", "restocked", "available", "held", "sold", "oversold", "rel
 
 
 def unmet(expected: ExpectedRoom, overlay: Overlay) -> list[str]:
-    """Each figure of the plan that the document does not show; empty when the show came out as planned."""
+    """Each figure of the plan that the document does not show; empty when the show came out as planned.
+
+    The document must have been read with the sections of the mechanics that are planned.
+    """
     planned, shown = dict(_planned(expected)), dict(_shown(overlay))
     return [
         f"{name}: planned {value}, shown {shown.get(name)}"
@@ -31,7 +39,7 @@ def figures_planned(expected: ExpectedRoom) -> int:
     return len(dict(_planned(expected)))
 
 
-def _planned(expected: ExpectedRoom) -> Iterator[tuple[str, tuple[int, ...] | int | None]]:
+def _planned(expected: ExpectedRoom) -> Iterator[tuple[str, Value]]:
     yield "viewers", expected.viewers
     for name in _TOTALS:
         yield name, getattr(expected, name)
@@ -45,9 +53,12 @@ def _planned(expected: ExpectedRoom) -> Iterator[tuple[str, tuple[int, ...] | in
     for sale in expected.sales:
         for name in _LEDGER:
             yield f"{sale.sale_id}/{sale.sku_id} {name}", getattr(sale, name)
+    for mechanic, figures in expected.mechanics.items():
+        for name, value in figures.items():
+            yield f"{mechanic} {name}", value
 
 
-def _shown(overlay: Overlay) -> Iterator[tuple[str, tuple[int, ...] | int | None]]:
+def _shown(overlay: Overlay) -> Iterator[tuple[str, Value]]:
     totals = overlay.totals
     yield "viewers", totals.viewers.value
     for name in _TOTALS:
@@ -63,6 +74,13 @@ def _shown(overlay: Overlay) -> Iterator[tuple[str, tuple[int, ...] | int | None
     for sale in overlay.sales:
         for name in _LEDGER:
             yield f"{sale.sale_id}/{sale.sku_id} {name}", getattr(sale, name)
+    yield from _sections(overlay)
+
+
+def _sections(overlay: Overlay) -> Iterator[tuple[str, Value]]:
+    for mechanic, section in sections_of(overlay).items():
+        for name, value in plain_figures_of(section).items():
+            yield f"{mechanic} {name}", value
 
 
 def _rate_name(name: str, currency: str | None) -> str:

@@ -24,6 +24,9 @@ from stream.shows.show import ExpectedMoney, ExpectedRate, ExpectedRoom, Expecte
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stream.contract.sections import Plain
+    from stream.shows.planned import Planned
+
 HOLD_MS = 60_000
 
 
@@ -54,6 +57,7 @@ class RoomPlan:
         self._restocked: Counter[tuple[str, str]] = Counter()
         self._units: dict[str, Counter[tuple[str, str]]] = {"held": Counter(), "sold": Counter(), "released": Counter()}
         self._units_of_user: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self._mechanics: dict[str, dict[str, Plain]] = {}
 
     def _write(self, kind: type[Event], at_ms: int, **fields: Any) -> str:
         event_id = f"{self._tag}-{len(self.events):x}"
@@ -106,6 +110,19 @@ class RoomPlan:
     def carters(self) -> set[str]:
         """Who has carted so far."""
         return self._people["carters"]
+
+    # -- mechanics --------------------------------------------------------------------------------------------------
+    def add(self, planned: Planned) -> None:
+        """A mechanic's events and figures; once for each mechanic.
+
+        Raises:
+            ValueError: this mechanic was added before.
+        """
+        if planned.NAME in self._mechanics:
+            raise ValueError(f"{planned.NAME} is planned twice for room {self.room_id}")
+        self.events += planned.events()
+        self.repeated_statuses += planned.repeated
+        self._mechanics[planned.NAME] = planned.figures()
 
     # -- sales ------------------------------------------------------------------------------------------------------
     def open_sale(self, sale_id: str, sku_id: str, at_ms: int, **terms: Any) -> None:
@@ -222,6 +239,7 @@ class RoomPlan:
             ],
             rates=self._rates(),
             sales=[self._sale(key) for key in sorted(self._openings)],
+            mechanics=self._mechanics,
         )
 
     def _rates(self) -> list[ExpectedRate]:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from stream.contract.sections import Plain
+
 
 class Delivery(NamedTuple):
     """One record on its way to Kafka. `send_ms`: show time of sending, from the show's beginning."""
@@ -56,8 +58,8 @@ class ExpectedRate(Struct, frozen=True, kw_only=True):
     currency: str | None = None
 
 
-class ExpectedRoom(Struct, frozen=True, kw_only=True):
-    """One room at the end of the show."""
+class ExpectedRoom(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One room at the end of the show. `mechanics`: by name, what their sections say."""
 
     room_id: str
     viewers: int
@@ -73,6 +75,7 @@ class ExpectedRoom(Struct, frozen=True, kw_only=True):
     money: list[ExpectedMoney]
     rates: list[ExpectedRate]
     sales: list[ExpectedSale]
+    mechanics: dict[str, dict[str, Plain]] = {}
 
 
 class Expected(Struct, frozen=True, kw_only=True):

@@ -16,11 +16,13 @@ from msgspec import Struct
 
 from stream.contract.overlay import Overlay, room_key
 from stream.contract.reading import read_overlay
+from stream.contract.sections import NO_SECTIONS
 from stream.redis_clients import REDIS_ERRORS, RedisClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from stream.contract.sections import Sections
     from stream.redis_address import RedisAddress
 
 LOOK_EVERY_S = 1.0
@@ -56,9 +58,18 @@ class OverlayReader:
         prefix: of the keys.
         room_id: the room.
         timeout_ms: of one round trip.
+        sections: of mechanics that documents are read with.
     """
 
-    def __init__(self, address: RedisAddress | str, prefix: str, room_id: str, timeout_ms: int) -> None:
+    def __init__(
+        self,
+        address: RedisAddress | str,
+        prefix: str,
+        room_id: str,
+        timeout_ms: int,
+        sections: Sections = NO_SECTIONS,
+    ) -> None:
+        self._sections = sections
         self._key = room_key(prefix, room_id, "overlay")
         self._channel = room_key(prefix, room_id, "rev")
         self._seen = False
@@ -77,7 +88,7 @@ class OverlayReader:
             return Sight(State.GONE if self._seen else State.WAITING, now_ms)
         self._seen = True
         try:
-            return Sight(State.LIVE, now_ms, raw, read_overlay(raw))
+            return Sight(State.LIVE, now_ms, raw, read_overlay(raw, self._sections))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return Sight(State.UNREADABLE, now_ms, raw, detail=_short(error))
 

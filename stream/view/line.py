@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stream.view.levels import level_word
+from stream.view.mechanics import sections_in_line
 from stream.view.sale_view import utc_time
 from stream.view.strings import EN, LANGUAGES
 from stream.view.words import clean, duration, grouped
@@ -27,6 +28,7 @@ def overlay_line(overlay: Overlay, *, lang: str = "en", now_ms: int | None = Non
             refunded=grouped(totals.orders.refunded),
         ),
         *(_sale(sale, lang) for sale in overlay.sales),
+        *sections_in_line(overlay),
     ]
     line = " | ".join(parts)
     if now_ms is None or now_ms <= overlay.stale_after_ms:

@@ -18,6 +18,7 @@ from rich.text import Text
 from stream.contract.levels import place_of_level
 from stream.contract.overlay import Withheld
 from stream.view.levels import WORD_CHARS, level_text
+from stream.view.mechanics import section_figures
 from stream.view.sale_view import sale_view, utc_time
 from stream.view.strings import EN, LANGUAGES, Strings
 from stream.view.words import MINUTE_MS, clean, compact, duration, grouped, money, share, span
@@ -55,6 +56,8 @@ def render(overlay: Overlay, *, width: int, lang: str = "en", now_ms: int | None
     if len(shown) > MAX_SALES:
         parts += [Text(f"  {strings.more_sales.format(n=grouped(len(shown) - MAX_SALES))}"), Text()]
     parts += [_totals(overlay, strings, width), Text(), _rates(overlay.rates, strings, width), Text()]
+    for mechanic, figures in section_figures(overlay, strings):
+        parts += [Text(mechanic, "bold"), *_filled(figures, width), Text()]
     parts.append(_claims(overlay, strings, width, now))
     body = Group(*parts)
     if now <= overlay.stale_after_ms:

@@ -1,0 +1,37 @@
+"""What a planned mechanic adds to the plan of a room: its events, and the figures that they must lead to.
+
+The figures follow from the plan alone ("this combo ends at 99"), never from the events; so a section that agrees with
+them has been checked against something that it was not made from. They are in the words in which
+`contract.sections.figures_of` says a section.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stream.contract.events import Event
+    from stream.contract.sections import Plain
+
+
+class Planned(ABC):
+    """One mechanic in the plan of one room.
+
+    Attributes:
+        NAME: of the mechanic, as in its section.
+        repeated: how many of its events say nothing new, though their ids are new.
+    """
+
+    NAME: ClassVar[str]
+    repeated: int = 0
+
+    @abstractmethod
+    def events(self) -> Iterable[Event]:
+        """Its events, each with an id of its own; times from the show's beginning, in any order."""
+
+    @abstractmethod
+    def figures(self) -> dict[str, Plain]:
+        """What its section must say at the end of the show; figures that are left out are not looked at."""
