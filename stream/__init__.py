@@ -13,6 +13,6 @@ writes to Redis. `serve/` reads Redis and shows it to browsers: `feed.py` follow
 how both end on purpose. Beside them, needed by neither: `sources/` (other people's rows, recordings and the
 documents in Redis), `shows/` (seeded simulations with known totals), `verify/` (the independent recount: it shares
 nothing with core and worker), `view/` (documents in a terminal), `local/` and `topics.py` (a real Kafka and Redis on
-this machine, and the declared topics). `mechanics/` holds what rooms do besides selling from stock, a folder each, above
-core, verify and shows, which know none of them. Imports point one way: commands → the rest → core → contract.
+this machine, and the declared topics). `mechanics/` holds what rooms do besides selling from stock, a folder each,
+above core, verify and shows, which know none of them. Imports point one way: commands → the rest → core → contract.
 """
