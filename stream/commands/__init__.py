@@ -1,1 +1,1 @@
-"""The commands of `snapup`, one module each: parse, build, run. No rule lives here."""
+"""The commands of `snapup`, one module each: parse, build, run. The rules live elsewhere."""

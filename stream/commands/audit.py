@@ -1,4 +1,4 @@
-"""`snapup audit`: does what the overlays show follow from the log? Counted again by code that shares nothing."""
+"""`snapup audit`: whether what the overlays show follows from the log. The counting code shares nothing."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def audit(
 
 
 async def _watch(settings: Settings, interval_s: float, deadline_s: float, *, as_json: bool) -> None:
-    """Until SIGINT or SIGTERM."""
-    # The HTTP server takes a moment to import; an audit need not wait for it.
+    """Watch until SIGINT or SIGTERM."""
+    # The HTTP server takes a moment to import: one audit does without it.
     from stream.verify.watch import AuditMetrics, serving, watch  # noqa: PLC0415
 
     def audited(verdict: Verdict) -> None:
@@ -126,7 +126,7 @@ def where_of(settings: Settings) -> Where:
 
 
 def assumptions_of(settings: Settings) -> Assumptions:
-    """What a recount must assume when the workers run under these settings."""
+    """The assumptions of a recount for workers under these settings."""
     return Assumptions(
         allowed_lateness_ms=settings.allowed_lateness_ms,
         hold_ms=settings.hold_ms,
@@ -135,6 +135,6 @@ def assumptions_of(settings: Settings) -> Assumptions:
         contract_edition=settings.rules().contract_edition,
         signals_edition=settings.rules().signals_edition,
         ids_by_topic=settings.rules().ids_by_topic,
-        # Ids are remembered in two generations: for half of this at least.
+        # Ids are remembered in two generations: for at least half of this time.
         remember_ids_ms=settings.remember_ids_ms // 2,
     )

@@ -1,4 +1,4 @@
-"""`snapup claims check`: is every claim, said or withheld, what follows from the log? By code that shares nothing."""
+"""`snapup claims check`: whether every claim, said or withheld, follows from the log. The code shares nothing."""
 
 from __future__ import annotations
 
@@ -98,9 +98,9 @@ def _of_file(file: Path, settings: Settings, every_ms: int, settle_ms: int) -> T
 async def check_topics(
     settings: Settings, report: Callable[[str], None] = lambda _: None, kept: Kept | None = None
 ) -> tuple[Tally, int]:
-    """How many claims of `signals` were right, and how many documents were from before what the journal tells.
+    """The tally of the claims in `signals`, and the number of documents from before the journal's beginning.
 
-    `kept`: is told how the topic `claims` agrees with them.
+    `kept`: collects how the topic `claims` agrees with the documents.
 
     Raises:
         SnapupError: Kafka does not answer, or logs and journal do not go together (any more).
@@ -127,7 +127,7 @@ async def check_topics(
 
 
 def tell(tally: Tally, *, as_json: bool, differs: bool = False) -> None:
-    """Print what was right, and end with exit code 1 where something was wrong."""
+    """Print the tally. Raises Exit with code 1 if a claim is wrong."""
     if as_json:
         counted = [
             {"claim": kind, "said": said, "verdict": verdict, "count": count}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def tally_lines(tally: Tally) -> Iterator[str]:
-    """A table in Markdown, and the wrong ones below it."""
+    """The lines of a table in Markdown, then the wrong claims."""
     rows: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for (kind, said, verdict), count in tally.counted.items():
         rows[kind, said][verdict] += count

@@ -1,4 +1,4 @@
-"""`snapup dead-letters`: what was refused, why and where from; and the sending again of what would be taken now."""
+"""`snapup dead-letters`: refused records with reason and source, and sending again those that would be accepted now."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _talk = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def _reasons(incomplete: str) -> list[str]:
-    """For the shell that completes the word."""
+    """The reasons that complete the word, for the shell."""
     return [reason for reason in REASONS if reason.startswith(incomplete)]
 
 
@@ -48,12 +48,12 @@ def _topics(incomplete: str) -> list[str]:
 
 
 class Choice(Struct, frozen=True, kw_only=True):
-    """Which letters. Each field that is None takes all.
+    """Selects letters. A field that is None selects all.
 
     Attributes:
-        reason: of this reason.
-        topic: full name of the topic where the record was.
-        room: whose key or value names this room.
+        reason: the reason of the letter.
+        topic: the full name of the record's topic.
+        room: the room in the letter's key or value.
     """
 
     reason: str | None = None
@@ -61,7 +61,7 @@ class Choice(Struct, frozen=True, kw_only=True):
     room: str | None = None
 
     def takes(self, letter: Letter) -> bool:
-        """Whether this is one of them."""
+        """Whether the choice includes this letter."""
         return (
             self.reason in (None, letter.reason)
             and self.topic in (None, letter.topic)
@@ -70,13 +70,13 @@ class Choice(Struct, frozen=True, kw_only=True):
 
 
 class Found(Struct):
-    """A first reading.
+    """The result of a first reading.
 
     Attributes:
-        of_reason: all letters that were chosen, by reason.
-        newest: the newest of them, oldest first: as many as were asked for.
-        read: all letters that there were, by reason.
-        ends: of the topic's partitions, when it was read.
+        of_reason: all chosen letters, by reason.
+        newest: the newest chosen letters, oldest first, as many as were asked for.
+        read: the number of all letters, by reason.
+        ends: the ends of the topic's partitions at the reading.
     """
 
     of_reason: dict[str, OfReason]
@@ -86,7 +86,7 @@ class Found(Struct):
 
     @property
     def chosen(self) -> int:
-        """How many were chosen."""
+        """The number of chosen letters."""
         return sum(each.letters for each in self.of_reason.values())
 
 
@@ -122,7 +122,7 @@ def dead_letters(
     since_ms = None if since is None else _now_ms() - 1000 * span_s(since, "--since", MAX_SINCE_S)
     if as_json and send_again:
         raise UsageError("--json lists, --resend sends: choose one.")
-    # Of those that are written or sent whole, only the number is kept: they are read a second time.
+    # Letters that are written or sent whole are read a second time: here only their number is kept.
     keep = limit or (0 if as_json or send_again else SHOWN)
     found = asyncio.run(_read(settings, choice, since_ms, keep))
     if reason is not None and reason not in REASONS and reason not in found.read:
@@ -156,7 +156,7 @@ def _topic(settings: Settings) -> str:
 
 # -- reading -----------------------------------------------------------------------------------------------------------
 async def _chosen(reader: LogReader, ends: Offsets, choice: Choice) -> AsyncIterator[tuple[Letter, bool]]:
-    """Every letter up to these ends, in the order of each partition, and whether it was chosen."""
+    """Every letter up to these ends, in the order of each partition, and whether it is chosen."""
     async for record in reader.read_to(ends):
         letter = letter_of(record)
         yield letter, choice.takes(letter)
@@ -181,7 +181,7 @@ async def _read(settings: Settings, choice: Choice, since_ms: int | None, keep: 
 async def _again(
     settings: Settings, choice: Choice, since_ms: int | None, found: Found, limit: int | None
 ) -> AsyncGenerator[Letter, None]:
-    """The same letters once more: nothing that was refused meanwhile."""
+    """The chosen letters once more, without those refused meanwhile."""
     if limit is not None:
         for letter in found.newest:
             yield letter
@@ -222,14 +222,14 @@ async def _write_json(letters: AsyncGenerator[Letter, None]) -> None:
 
 # -- sending again -----------------------------------------------------------------------------------------------------
 class Plan(Struct):
-    """What a sending would do: `letters = to_send + refused + impossible`.
+    """The forecast of a sending: `letters = to_send + refused + impossible`.
 
     Attributes:
-        letters: how many were chosen.
-        to_send: would be taken, as far as one letter alone can tell.
+        letters: the number of chosen letters.
+        to_send: would be accepted, as far as one letter alone shows.
         refused: would be refused again.
         impossible: cannot be sent.
-        sent_before: of all of them, were sent again before.
+        sent_before: chosen letters that were sent again before.
         examples: the first obstacles, in words.
     """
 
@@ -252,7 +252,7 @@ class _Sending:
         self._now_ms = _now_ms()
 
     async def plan(self) -> Plan:
-        """Look at each letter; sends nothing."""
+        """The forecast from a look at each letter. Sends nothing."""
         self._by_record_time = await create_time_topics(self._settings.brokers(), self._settings.topic_prefix)
         self._judge = Judge(self._settings.topic_prefix, self._by_record_time)
         plan = Plan(examples=[])
@@ -271,7 +271,7 @@ class _Sending:
         return plan
 
     async def send(self, *, even_so: bool) -> Resent:
-        """Send what the plan says."""
+        """The result of sending the records in the plan."""
 
         def hopeless(letter: Letter) -> bool:
             obstacle = self._judge.obstacle(letter, self._now_ms)

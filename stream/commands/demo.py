@@ -1,4 +1,4 @@
-"""`snapup demo`: Kafka, Redis, a worker and a show, all started here; ends with a verdict, and with nothing running."""
+"""`snapup demo`: starts Kafka, Redis, a worker and a show here. Ends with a verdict, and with nothing running."""
 
 from __future__ import annotations
 
@@ -51,22 +51,22 @@ CATCH_UP_DEADLINE_S = 60.0
 LOOK_EVERY_S = 0.25
 REDIS_TIMEOUT_MS = 5_000
 STOP_S = 12.0
-# Beside the ways into them. Pages that ask for tokens would stay shut.
+# Variables besides those that give access to servers. Pages that ask for tokens would stay shut.
 OF_OTHER_SERVERS = (
     *("BOOTSTRAP_SERVERS", "REDIS_URL", "TOPIC_PREFIX", "GROUP", "MEMBER_NAME"),
     *("TOKEN_SECRET", "TOKEN_SECRET_FILE", "SERVE_METRICS_PORT"),
 )
-# For the report, when the demo is interrupted.
+# Bound on the report of an interrupted demo.
 HASTE_S = 30.0
-# For a browser, while the show plays.
+# Pages to open in a browser while the show plays.
 PAGES = (("overlay", f"/overlay?room={SHOW}"), ("builder", "/builder"), ("console", f"/console/{SHOW}"))
-# The installed `snapup` may not be on the PATH; its code is.
 NO_DIGITS = dict.fromkeys(map(ord, "0123456789"))
+# The installed `snapup` may not be on the PATH, but its code is importable.
 _SNAPUP = (sys.executable, "-c", "from stream.cli import main; main()")
 
 
 class _Told(msgspec.Struct):
-    """What `simulate --json` ends with."""
+    """The last line of `simulate --json`."""
 
     expected: Expected
 
@@ -86,7 +86,7 @@ def demo(
     """
     folder = load_local_settings().state_dir / "reports" if report_to is None else report_to
     make_folder(folder, "--report-to")
-    # Asked to end from outside is as good as Ctrl-C: everything that was started is ended in order.
+    # A termination from outside is treated as Ctrl-C: everything started here is ended in order.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     console = Console(highlight=False)
     if ignored := ignore_other_servers(os.environ):
@@ -96,7 +96,7 @@ def demo(
     with DemoView(console) as view, ExitStack() as running:
         view.step("Starting Kafka and Redis...")
         stack = running.enter_context(local_stack(with_topics=False))
-        # Played faster than life, a show's time runs ahead of the broker's clock: the topics take the producer's word.
+        # A show faster than life runs ahead of the broker's clock: the topics take the producer's time.
         stack.apply_topics(partitions=PARTITIONS, timestamp_type="CreateTime")
         outcome = asyncio.run(_Demo(stack, view, speed, seed, folder).run())
     show_outcome(outcome, console)
@@ -110,7 +110,7 @@ def demo(
 
 
 def ignore_other_servers(environment: MutableMapping[str, str]) -> list[str]:
-    """Take out what is meant for servers elsewhere, how to reach them and who may read; returns the names."""
+    """The names of variables that are meant for servers elsewhere, after removing them from the environment."""
     meant = {f"{PREFIX}{name}" for name in OF_OTHER_SERVERS}
     ignored = sorted({*ways_in(environment), *(meant & environment.keys())})
     for name in ignored:
@@ -119,11 +119,11 @@ def ignore_other_servers(environment: MutableMapping[str, str]) -> list[str]:
 
 
 class _Demo:
-    """One run, on a stack that is up."""
+    """One run, on a running stack."""
 
     def __init__(self, stack: Stack, view: DemoView, speed: float, seed: int, reports: Path) -> None:
         self._reports = reports
-        self._is_shown = False  # the room has a document
+        self._is_shown = False  # whether the room has a document
         self._stack = stack
         self._view = view
         self._speed = speed
@@ -135,7 +135,7 @@ class _Demo:
         self._probe = LatencyProbe(where_of(self._settings), quiet_room(PARTITIONS, [SHOW]))
 
     async def run(self) -> Outcome:
-        """Worker, show, verdict; every process that was started is ended, however this ends."""
+        """The outcome of worker, show and verdict. Every started process is ended in any case."""
         self._view.step("Starting a worker...")
         worker = self._start("worker", ["worker"])
         pages = self._start("serve", ["serve", "--host", "127.0.0.1", "--port", str(self._pages_port)])
@@ -146,7 +146,7 @@ class _Demo:
             self._view.step("The show begins...")
             expected = await self._play(worker)
             return await self._judge(expected)
-        except asyncio.CancelledError:  # Ctrl-C: the show was as long as it was
+        except asyncio.CancelledError:  # Ctrl-C: the report covers the show so far
             await self._report_in_haste()
             raise
         finally:
@@ -159,7 +159,7 @@ class _Demo:
             "SNAPUP_TOPIC_PREFIX": self._settings.topic_prefix,
             "SNAPUP_METRICS_HOST": "127.0.0.1",
             "SNAPUP_METRICS_PORT": str(self._port),
-            # Played faster than life, the show's time runs ahead of the wall clock.
+            # A show faster than life runs ahead of the wall clock.
             "SNAPUP_RECORD_TIMES": "trusted",
         }
         folder = self._stack.folder
@@ -183,7 +183,7 @@ class _Demo:
             return False
 
     async def _play(self, worker: ServerProcess) -> Expected:
-        """Play the show in a process of its own, and watch its room until it ends."""
+        """The expected figures of the show. It plays in its own process, and its room is watched to the end."""
         arguments = ["simulate", SHOW, "--seed", str(self._seed), "--speed", str(self._speed), "--json"]
         probing = asyncio.create_task(self._probe.run(), name="probe")
         show = self._start("simulate", arguments)
@@ -241,7 +241,7 @@ class _Demo:
         )
 
     async def _report(self, *, check_claims: bool) -> tuple[Report, list[Path]]:
-        """Write the report of the show; it, and where it lies."""
+        """The report of the show and the paths of its files, which are written."""
         made = await report_from_kafka(
             self._settings.brokers(),
             self._settings.topic_prefix,
@@ -256,7 +256,7 @@ class _Demo:
         return made, write_report(made, self._reports, lang="en", overwrite=True)
 
     async def _first_report(self) -> tuple[Report, list[Path]]:
-        """The report as soon as there can be one: what is shown already is in the log with the next checkpoint."""
+        """The report as soon as it is possible: what is shown already is in the log with the next checkpoint."""
         while True:
             try:
                 return await self._report(check_claims=False)
@@ -266,7 +266,7 @@ class _Demo:
                 await asyncio.sleep(LOOK_EVERY_S)
 
     async def _report_in_haste(self) -> None:
-        """The same of what there is, when somebody waits for the end; a second Ctrl-C ends this too."""
+        """Write the report of the show so far, for a user who waits for the end. A second Ctrl-C ends this too."""
         task = asyncio.current_task()
         if task is not None:
             task.uncancel()
@@ -306,7 +306,7 @@ class _Demo:
 
 
 def _told(log: Path) -> Expected:
-    """The JSON line among what the show said."""
+    """The figures in the JSON line of the show's output."""
     for line in reversed(log.read_text("utf-8").splitlines()):
         if line.startswith("{"):
             return msgspec.json.decode(line, type=_Told).expected
@@ -314,7 +314,7 @@ def _told(log: Path) -> Expected:
 
 
 def _waiting(view: DemoView, what: str = "Counting again") -> Callable[[str], None]:
-    """Says what a recount is about, not each of its figures: some thousand lines else."""
+    """A progress function that reports a new subject but not each figure, which would be some thousand lines."""
     said = ""
 
     def report(text: str) -> None:

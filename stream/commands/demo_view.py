@@ -1,4 +1,4 @@
-"""What `snapup demo` shows: the room while the show plays, a line now and then without a terminal, the verdict."""
+"""The output of `snapup demo`: the room while the show plays (lines if there is no terminal), then the verdict."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 LINE_EVERY_S = 5.0
 REFRESH_PER_S = 4
-# What the product promises from append to screen.
+# The product's promise, from append to screen.
 PROMISED_MS = 250
 
 
 class WorkerFigures(Struct, frozen=True):
-    """What the worker says of itself on /metrics."""
+    """The worker's own figures on /metrics."""
 
     received: int
     applied: int
@@ -46,12 +46,12 @@ class WorkerFigures(Struct, frozen=True):
 
     @property
     def balanced(self) -> bool:
-        """Every record is accounted for."""
+        """Whether every record is accounted for."""
         return self.received == self.applied + self.duplicate + self.dead_lettered
 
 
 class Outcome(Struct, kw_only=True):
-    """Everything that the demo ends with."""
+    """All results of the demo."""
 
     verdict: Verdict
     planned: int
@@ -64,13 +64,13 @@ class Outcome(Struct, kw_only=True):
 
     @property
     def holds(self) -> bool:
-        """Whether everything that was promised exactly is so."""
+        """Whether everything that was promised exactly holds."""
         exact = not self.verdict.differences and not self.unmet and self.worker.balanced
         return exact and not self.lost_probes and self.report.check.holds
 
 
 class DemoView:
-    """Shows how far things are. On a terminal in place, elsewhere line by line."""
+    """Shows the progress: in place on a terminal, else line by line."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -88,21 +88,21 @@ class DemoView:
         self._live.stop()
 
     def step(self, text: str) -> None:
-        """Something else begins."""
+        """Show the beginning of a step."""
         if self._console.is_terminal:
             self._live.update(Text(text, style="bold"))
         else:
             self._console.print(text)
 
     def note(self, text: str) -> None:
-        """Something that stays readable while the show goes on."""
+        """Print a text that stays readable while the show goes on."""
         self._console.print(text, markup=False, soft_wrap=True)
 
     def show(self, overlay: Overlay, latencies_ms: list[float]) -> None:
-        """The room as its document has it; "now" is the document's moment: a show played fast is ahead of the wall."""
+        """Show the room of a document. "Now" is the document's moment: a fast show runs ahead of the wall clock."""
         if self._console.is_terminal:
             latency = Text(latency_text(latencies_ms), style="dim")
-            # First what a low window would cut off.
+            # The latency comes first: a low window cuts off the end.
             self._live.update(Group(latency, render(overlay, width=self._console.width)))
         elif time.monotonic() - self._last_line_s >= LINE_EVERY_S:
             self._last_line_s = time.monotonic()
@@ -111,7 +111,7 @@ class DemoView:
 
 
 def latency_text(latencies_ms: list[float]) -> str:
-    """Half and nearly all of the probes were visible within."""
+    """The times within which half and nearly all of the probes were visible, as text."""
     if not latencies_ms:
         return "no probe visible yet"
     half, most = quantile(latencies_ms, 0.5), quantile(latencies_ms, 0.99)
@@ -119,7 +119,7 @@ def latency_text(latencies_ms: list[float]) -> str:
 
 
 def show_outcome(outcome: Outcome, console: Console) -> None:
-    """The end of the demo, for people."""
+    """Print the end of the demo, for people."""
     show_verdict(outcome.verdict, console, full=True)
     worker, check = outcome.worker, outcome.report.check
     lines = [

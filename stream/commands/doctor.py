@@ -1,4 +1,4 @@
-"""`snapup doctor`: what this machine lacks, and what to do about it."""
+"""`snapup doctor`: what this machine lacks, and the remedy."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def doctor(
 
 
 def _findings(settings: LocalSettings) -> list[Finding]:
-    """What is found; a Kafka that is not configured is not asked."""
+    """The findings. Kafka is asked only if it is configured."""
     if not os.environ.get("SNAPUP_BOOTSTRAP_SERVERS"):
         return examination.examine(settings)
     try:

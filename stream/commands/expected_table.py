@@ -17,7 +17,7 @@ STATUSES = ("placed", "paid", "cancelled", "refunded")
 
 
 def expected_tables(expected: Expected) -> Iterator[Table]:
-    """One table for the deliveries, one for each room; of many rooms, one for their sum and one for the busiest."""
+    """One table for the deliveries and one for each room. Many rooms have one for their sum and one for the busiest."""
     table = Table("deliveries", Column("count", justify="right"), title="The show")
     table.add_row("in all", _number(expected.deliveries))
     table.add_row("events that count", _number(expected.applied))
@@ -35,7 +35,7 @@ def expected_tables(expected: Expected) -> Iterator[Table]:
 
 
 def _sum_table(rooms: list[ExpectedRoom]) -> Table:
-    """What can be added up over rooms: no people, who may be in several."""
+    """The figures that may be added over rooms. People are left out: a person may be in several rooms."""
     table = Table("figure", Column("at the end", justify="right"), title=f"All {_number(len(rooms))} rooms")
     for name in ("views", "likes", "comments", "cart_adds"):
         table.add_row(name, _number(sum(getattr(room, name) for room in rooms)))

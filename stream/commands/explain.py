@@ -118,7 +118,7 @@ async def _of_topics(room: str, at_ms: int | None, settings: Settings, keep: int
 
 
 def _refuse_an_ended(overlay: Overlay) -> None:
-    """Raises NoSuchError when the session is over: nothing is claimed of it any more."""
+    """Raise NoSuchError if the session is over: an ended session has no claims."""
     ended_ms = None if overlay.session is None else overlay.session.ended_at_ms
     if ended_ms is not None:
         raise NoSuchError(
@@ -128,10 +128,10 @@ def _refuse_an_ended(overlay: Overlay) -> None:
 
 
 def of_recording(file: Path, room: str, at: str | None, settings: Settings, keep: int | None) -> list[Explanation]:
-    """What a recording leads to, as of a moment; `keep`: so many records of each kind.
+    """The explanations at a moment of a recording. `keep`: the number of records shown of each kind; None: all.
 
     Raises:
-        SnapupError: it is no recording, or no moment.
+        SnapupError: the file is no recording, or `at` is no moment.
     """
     looked = survey(file)
     if not looked.records:
@@ -165,7 +165,7 @@ def of_recording(file: Path, room: str, at: str | None, settings: Settings, keep
 
 
 class _Reached:
-    """How far a recording was read."""
+    """Remembers how far a recording was read."""
 
     def __init__(self) -> None:
         self.last_ms = -1

@@ -1,4 +1,4 @@
-"""Explanations for a terminal: the claim, what its rule asked, the records, and what it would take."""
+"""Explanations for a terminal: the claim, the conditions of its rule, the records, and what would change it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VERDICTS = {RIGHT: "[green]as the log has it[/]", WRONG: "[red]NOT what follows
 
 
 def show_explanations(explanations: list[Explanation], out: Console, *, full: bool) -> None:
-    """One block for each, and a line that says whether all hold."""
+    """Print one block for each explanation, and a line that says whether all hold."""
     first = explanations[0]
     out.print(
         f"[bold]{escape(first.room_id)}[/] as of {moment_words(first.as_of_ms)} ({first.as_of_ms}), document "

@@ -44,10 +44,10 @@ RECORDING_SUFFIXES = (".ndjson", ".ndjson.gz")
 
 
 class _ImportGroup(TyperGroup):
-    """`snapup import FILE` with a recording is `snapup import recording FILE`."""
+    """Reads `snapup import FILE` with a recording as `snapup import recording FILE`."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that the words begin with."""
+        """The command that the arguments name."""
         if args[0] not in self.commands and (args[0].endswith(RECORDING_SUFFIXES) or Path(args[0]).is_file()):
             args = ["recording", *args]
         return super().resolve_command(ctx, args)
@@ -154,7 +154,7 @@ def uci(
 
 
 class _Target:
-    """Where the records go."""
+    """The destination of the records."""
 
     def __init__(self, to: str, bootstrap_servers: str, prefix: str, *, overwrite: bool) -> None:
         self.name = to
@@ -164,7 +164,7 @@ class _Target:
         self._overwrite = overwrite
 
     def check(self, source: Path) -> None:
-        """Whether anything can be delivered there, before anything is read of `source`."""
+        """Raise unless records can be delivered there. `source` has not been read yet."""
         to = self.name
         if self._path is None:
             self.name = f"Kafka at {self._bootstrap_servers}, topics {self._prefix}.*"
@@ -179,7 +179,7 @@ class _Target:
         return load_settings(bootstrap_servers=self._bootstrap_servers).brokers()
 
     def deliver(self, records: Iterable[RecordedRecord]) -> int:
-        """Deliver all; returns how many arrived for certain."""
+        """The number of records that arrived for certain. Delivers all."""
         if self._path is None:
             told = asyncio.run(deliver(records, self._brokers(), self._prefix))
             if told.failed:
@@ -222,7 +222,7 @@ def _import(
             accounts.report_to(stack.enter_context(cast("BinaryIO", report.open("wb"))))
         rows = stack.enter_context(_shown(reader, talk))
         records = records_of(events_of(rows, periods), room, order)
-        # Nothing to deliver must not become an empty recording.
+        # Without a record to deliver, no empty recording is made.
         first = next(records, None)
         delivered = 0 if first is None else target.deliver(chain([first], records))
     if not accounts.rows:
@@ -235,7 +235,7 @@ def _import(
 def _periods(
     file: Path, times_of: Callable[[Iterable[Row]], Iterator[int]], encoding: str, talk: Console
 ) -> Periods | None:
-    """Read the times alone: whether any stands apart from all others. What is wrong with rows is said later."""
+    """The periods of a file's times: they show times far from all others. What is wrong with rows is reported later."""
     with ExitStack() as stack:
         reader = RowReader(file, Accounts(), encoding)
         stack.callback(reader.close)
@@ -244,7 +244,7 @@ def _periods(
 
 @contextmanager
 def _shown(reader: RowReader, talk: Console, what: str = "reading") -> Iterator[Iterator[Row]]:
-    """The rows, with a bar of the bytes read on a terminal."""
+    """The rows. On a terminal a bar shows the bytes read."""
     columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=talk, transient=True, disable=not talk.is_terminal) as progress:
         task = progress.add_task("", total=reader.size_bytes)
@@ -260,7 +260,7 @@ def _shown(reader: RowReader, talk: Console, what: str = "reading") -> Iterator[
 
 
 def _latest_ms(to: str) -> int | None:
-    """Kafka refuses records whose time is still to come; a recording does not know what time it is."""
+    """The latest time that a record may have: now for Kafka, which refuses later ones; None for a recording."""
     return time.time_ns() // 1_000_000 if to == KAFKA else None
 
 

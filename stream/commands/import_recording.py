@@ -1,4 +1,4 @@
-"""`snapup import RECORDING --to kafka`: a recording once more, into topics that keep its own times."""
+"""`snapup import RECORDING --to kafka`: sends a recording into topics that keep its own times."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 KAFKA = "kafka"
-# What brokers allow unless told otherwise (`message.timestamp.after.max.ms`).
+# The brokers' default bound on times ahead of their clock (`message.timestamp.after.max.ms`).
 MAX_AHEAD_MS = 3_600_000
 LINE_EVERY_S = 5.0
 SHOW_EVERY = 500
@@ -35,7 +35,7 @@ _talk = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class Looked(Struct):
-    """What a first reading found: nothing is sent before it."""
+    """The result of a first reading, before which nothing is sent."""
 
     records: int = 0
     first_ms: int = -1
@@ -45,7 +45,7 @@ class Looked(Struct):
 
 
 class Account(Struct, frozen=True, kw_only=True):
-    """`records = acknowledged + refused`."""
+    """The account of an import: `records = acknowledged + refused`."""
 
     file: str
     records: int
@@ -107,10 +107,10 @@ def recording(
 
 
 def look(file: Path, now_ms: int, step: Callable[[int], None] = lambda _: None, *, any_time: bool = False) -> Looked:
-    """Read a recording once: what there is in it, and whether Kafka can take its times.
+    """The contents of a recording, which is read once. Checks that Kafka accepts its times.
 
     Raises:
-        SnapupError: a line is broken, or a record has a time that Kafka refuses; it is named.
+        SnapupError: a line is broken, or Kafka would refuse a record's time. The text names the record.
     """
     looked, times = Looked(), Recorded()
     reader = read_recording(file)
@@ -165,7 +165,7 @@ def _utc(time_ms: int) -> str:
 
 @contextmanager
 def _progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, a line every few seconds elsewhere; both on stderr. Cheap to call for each record."""
+    """A step function: a bar on a terminal, else a line every few seconds, both on stderr. A call is cheap."""
     columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[rate]}"))
     with Progress(*columns, TimeRemainingColumn(), console=_talk, transient=True, disable=not _talk.is_terminal) as bar:
         task = bar.add_task("", total=total, rate="")

@@ -11,15 +11,15 @@ _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 
 
 def moment_ms(text: str, option: str, first_ms: int | None = None) -> int:
-    """UTC epoch milliseconds of a moment; one without a zone is UTC.
+    """UTC epoch milliseconds of a moment. A moment without a zone is UTC.
 
     Args:
-        text: as it was written.
-        option: for the error.
-        first_ms: what `+90s` counts from; None: that is not understood.
+        text: the moment as written.
+        option: the option's name, for the error.
+        first_ms: the start of `+90s`; None: such a form is an error.
 
     Raises:
-        SnapupError: it is no moment.
+        SnapupError: the text is no moment.
     """
     if re.fullmatch(r"[0-9]{12,15}", text):
         return int(text)

@@ -1,4 +1,4 @@
-"""`snapup replay`: what a recording comes to, or would have come to under other rules; and live topics once more."""
+"""`snapup replay`: the result of a recording, under its own or other rules; and live topics once more."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from stream.contract.recording import RecordedRecord
     from stream.core.publishing import Published
 
-# Without a terminal the summary has a width of its own: it must not depend on where it is written.
+# The width of a summary without a terminal: it must not depend on where the output goes.
 PLAIN_WIDTH = 100
 STDOUT = "-"
 
@@ -93,7 +93,7 @@ def replay(
     if from_kafka:
         if every_room == (source is not None):
             raise UsageError("--from-kafka wants a ROOM, or --all.")
-        # Here, because Kafka's client is a second of loading that a file does not need.
+        # Imported here: Kafka's client takes a second to load, and a file does not need it.
         from stream.commands.replay_kafka import replay_live  # noqa: PLC0415
 
         settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=topic_prefix)
@@ -179,14 +179,14 @@ def _summarise(job: Replay, overlays: list[Overlay], *, whole: bool) -> None:
 
 @contextmanager
 def signals_to(target: str | None, *, overwrite: bool) -> Iterator[Callable[[Published], None]]:
-    """Where documents go: nowhere, stdout, or a file that is written whole."""
+    """A function that writes documents: nowhere, to stdout, or to a file that is written whole."""
     with _lines_to(target, overwrite=overwrite) as file:
         yield lambda published: _write(file, [published.document])
 
 
 @contextmanager
 def claims_to(target: str | None, *, overwrite: bool) -> Iterator[Callable[[Published], None]]:
-    """Where the claims of documents of the log go, the values without their keys."""
+    """A function that writes the claims of documents of the log: the values without their keys."""
     with _lines_to(target, overwrite=overwrite) as file:
         yield lambda published: _write(file, [value for _, value in published.claims])
 
@@ -215,7 +215,7 @@ def _write(file: BinaryIO | None, lines: Iterable[bytes]) -> None:
 
 @contextmanager
 def _bar(what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal, nothing elsewhere; the step is cheap to call for each record."""
+    """A step function: a bar on a terminal, nothing elsewhere. A call is cheap."""
     columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TextColumn("{task.completed:,} records"))
     with Progress(*columns, console=_talk, transient=True, disable=not _talk.is_terminal) as progress:
         task = progress.add_task("", total=total)

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 class CheckedReplay:
-    """Follows a replay. `tally`: what was right so far.
+    """Follows a replay. `tally`: the claims checked so far.
 
     Args:
-        rules: of the core.
-        prefix: of the topics.
-        look: is given each document and its checker, before its claims are counted.
-        began: is given each checker before it has read anything.
+        rules: the rules of the core.
+        prefix: the prefix of the topics.
+        look: called with each document and its checker, before its claims are counted.
+        began: called with each checker before it reads anything.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class CheckedReplay:
         self._checkers: dict[int, ClaimChecker] = {}
 
     def fold(self, partition: int, topic: str, records: Sequence[RecordedRecord]) -> None:
-        """Records were folded."""
+        """Fold records that the replay folded."""
         checker = self._checkers.get(partition)
         if checker is None:
             checker = ClaimChecker(partition, self._prefix, self._assumptions, self._settings, COUNTED_AGAIN)
@@ -56,26 +56,26 @@ class CheckedReplay:
         checker.fold(topic, records)
 
     def move(self, clock_ms: int) -> None:
-        """The clock was moved."""
+        """Move the clock with the replay's."""
         for checker in self._checkers.values():
             checker.move(clock_ms)
 
     def published(self, published: Published) -> None:
-        """A document became due."""
+        """Check a document of the replay."""
         overlay = read_overlay(published.document)
         if (checker := self.checker_of(published.room_id)) is not None:
             self._look(overlay, checker)
             self.tally.add(f"room {overlay.room_id} at {overlay.as_of_ms}", checker.check(overlay))
 
     def checker_of(self, room_id: str) -> ClaimChecker | None:
-        """Who follows the partition of a room."""
+        """The checker of a room's partition; None if none knows the room."""
         return next((checker for checker in self._checkers.values() if room_id in checker.rooms), None)
 
 
 def check_recording(
     records: Iterable[RecordedRecord], rules: Rules, prefix: str, every_ms: int, settle_ms: int = 0
 ) -> Tally:
-    """How many claims were right in a replay of these records, which are in order.
+    """The tally of the claims in a replay of these records, which must be in order.
 
     Raises:
         SnapupError: the recount contradicts itself.

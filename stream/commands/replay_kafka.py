@@ -1,4 +1,4 @@
-"""`snapup replay --from-kafka`: live topics folded again in the order of the journal, held against what was said."""
+"""`snapup replay --from-kafka`: folds live topics again in the journal's order and compares with what was published."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _talk = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class Replayed(Struct):
-    """What a replay came to.
+    """The result of a replay.
 
     Attributes:
-        documents: how many it gave.
-        identical: how many of them `live.signals` holds, byte for byte; with a check.
-        unchecked: given, but no longer in `live.signals`.
-        differences: the first ones, in words.
-        versions: of Snapup that wrote the journal.
+        documents: the number of documents made.
+        identical: with a check, the number of documents that `live.signals` holds byte for byte.
+        unchecked: documents that `live.signals` no longer holds.
+        differences: the first differences, in words.
+        versions: the versions of Snapup that wrote the journal.
         last: the last document of each room.
-        records: how many input records were folded.
+        records: the number of folded input records.
     """
 
     documents: int = 0
@@ -60,10 +60,10 @@ def replay_live(
     as_json: bool,
     summary: bool,
 ) -> None:
-    """Replay, tell, and end with exit code 1 when a check finds a difference.
+    """Replay and print the result. Raises Exit with code 1 if a check finds a difference.
 
     Raises:
-        SnapupError: see `replay_topics`; or there is nothing of this room.
+        SnapupError: see `replay_topics`; or nothing of this room was found.
     """
     with _bar() as progress:
         found = asyncio.run(
@@ -99,7 +99,7 @@ def replay_live(
 
 @contextmanager
 def _bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal; elsewhere a line for each tenth."""
+    """A progress function: a bar on a terminal, else a line for each tenth."""
     columns = (TextColumn("folding"), BarColumn(), TaskProgressColumn(), TextColumn("{task.completed:,} records"))
     with Progress(*columns, console=_talk, transient=True, disable=not _talk.is_terminal) as bar:
         task = bar.add_task("", total=None)
@@ -124,15 +124,15 @@ async def replay_topics(
     emit: Callable[[Published], None],
     progress: Callable[[int, int], None],
 ) -> Replayed:
-    """Replay all partitions, or those that hold a room.
+    """The result of replaying all partitions.
 
     Args:
         bootstrap_servers: the cluster.
-        prefix: of the topics.
-        room: hand out documents of this room only; None: of all.
+        prefix: the prefix of the topics.
+        room: the room whose documents are handed out; None: all rooms.
         check: compare with `live.signals`.
         emit: called with each document, in order within a partition.
-        progress: called with records folded and records in all.
+        progress: called with the records folded and the records in all.
 
     Raises:
         SnapupError: Kafka does not answer, or logs and journal do not go together (any more).
@@ -180,10 +180,10 @@ async def _replay_partition(
 
 
 class Comparison:
-    """Holds the documents of one partition's replay against the records of `live.signals`, in the order of both.
+    """Compares the documents of one partition's replay with the records of `live.signals`, in the order of both.
 
-    The two may begin at different places: retention deletes signals sooner than the journal. Documents that only one
-    of them has, before the first common one, are unchecked. After the first difference nothing more is compared.
+    The two may begin at different places: retention deletes signals sooner than the journal. Documents before the first
+    common one are unchecked. After the first difference nothing more is compared.
     """
 
     def __init__(self, live: AsyncIterator[Any], where: str, found: Replayed) -> None:
@@ -194,7 +194,7 @@ class Comparison:
         self._aligned = self._differs = False
 
     async def take(self, published: Published) -> None:
-        """The next document of the replay."""
+        """Compare the next document of the replay."""
         if self._differs:
             self._found.unchecked += 1
             return
@@ -226,7 +226,7 @@ class Comparison:
 
 
 def _place(key: bytes | None, document: bytes | None) -> tuple[int, bytes, int]:
-    """In the order of the log: the clock never goes back, and one cut is sorted by room."""
+    """The sort key of a document in the log: the clock never goes back, and one cut is sorted by room."""
     known = msgspec.json.decode(document or b"{}")
     return known.get("as_of_ms", 0), key or b"", known.get("rev", 0)
 

@@ -1,4 +1,4 @@
-"""`snapup report`: what a show came to, what was claimed in it, and the stretch of the log that proves it."""
+"""`snapup report`: the totals and claims of a session, and the range of the log that proves them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from stream.contract.report import Report
     from stream.settings import Settings
 
-# In a message; the report has all.
+# The bound on differences in a message. The report has all.
 DIFFERENCES_TOLD = 20
 
 _talk = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -98,7 +98,7 @@ def _made(
 ) -> Report:
     path = Path(source)
     if room is not None or path.is_file() or not is_id(source):
-        # Here, because the core need not be loaded for a report from Kafka, nor Kafka's client for one from a file.
+        # Imported here: a report from Kafka does without the core, and one from a file without Kafka's client.
         from stream.commands.report_recording import report_from_recording  # noqa: PLC0415
 
         return report_from_recording(path, settings, room, session=session, any_time=any_time, progress=progress)
@@ -126,17 +126,17 @@ def report_json(made: Report) -> bytes:
 
 
 def write_report(made: Report, to: Path | None, *, lang: str, overwrite: bool, csv: Path | None = None) -> list[Path]:
-    """Write the files of a report, all or none, and give their paths.
+    """The paths of a report's files, which are written all or not at all.
 
     Args:
-        made: what to write.
-        to: as the option has it; None: here, under their own names.
-        lang: of the page.
-        overwrite: replace what is there.
-        csv: a folder for products and minutes; None: these are not written.
+        made: the report.
+        to: the target as in the option; None: this folder, under the files' own names.
+        lang: the language of the page.
+        overwrite: replace existing files.
+        csv: a folder for products and minutes; None: neither is written.
 
     Raises:
-        SnapupError: a file is there already, or its folder is not.
+        SnapupError: a file exists already, or its folder does not.
     """
     contents = {
         path: report_json(made) if path.suffix == ".json" else report_page(made, lang).encode()
@@ -155,7 +155,7 @@ def write_report(made: Report, to: Path | None, *, lang: str, overwrite: bool, c
 
 
 def report_name(made: Report) -> str:
-    """The name of a report's files, without suffix: room and when the session began."""
+    """The name of a report's files without suffix: the room and the beginning of the session."""
     began = utc_second(made.session.began_at_ms).replace("-", "").replace(":", "")
     return f"report-{made.room_id.replace(':', '_')}-{began}"
 
@@ -193,7 +193,7 @@ def _claims(made: Report) -> str:
 
 
 def tell_problems(made: Report, console: Console) -> None:
-    """Everything that is not as it must be, loudly."""
+    """Print every problem and difference, in red."""
     check = made.check
     for problem in check.problems:
         console.print(f"The report is incomplete: {problem}", style="red", markup=False)

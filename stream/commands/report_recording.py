@@ -1,4 +1,4 @@
-"""A session's report from a recording: its records are counted again, its documents are those of a replay."""
+"""A session's report from a recording: its records are recounted, its documents are those of a replay."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from stream.core.publishing import Published
     from stream.settings import Settings
 
-# As a worker's checkpoints, whose documents `live.signals` holds.
+# The interval of a worker's checkpoints, whose documents `live.signals` holds.
 EVERY_MS = 1_000
 BEYOND_ANY = 2**62
 REPORT_EVERY = 5_000
@@ -46,12 +46,12 @@ def report_from_recording(
     """The report of one session.
 
     Args:
-        path: of the recording.
-        settings: whose rules the records are counted under.
-        room_id: whose session; None: that of the only room.
-        session: which, as `RoomSessions.choose` has it; None: the last one.
-        any_time: take records too whose time is months from all others.
-        progress: is told how far things are.
+        path: the recording.
+        settings: the settings with the rules of the count.
+        room_id: the room of the session; None: the only room.
+        session: the session as in `RoomSessions.choose`; None: the last one.
+        any_time: accept records whose time is months from all others.
+        progress: called with the state of the work.
 
     Raises:
         NoSuchError: there is no such file, room or session.
@@ -87,7 +87,7 @@ def report_from_recording(
     (room_id, of_room), *_ = sessions.items()
     place = of_room.choose(session)
     chosen = [*of_room][place].session
-    # One that no document names is the only one: it goes on to the end of the file.
+    # Without a session in the documents it is the only one, and goes on to the end of the file.
     next_offsets = [BEYOND_ANY] * len(TOPIC_NAMES) if chosen is None else chosen.next_offsets
     told_rules = msgspec.to_builtins(rules)
     asked = Asked(
@@ -109,13 +109,13 @@ def report_from_recording(
 
 
 def _partition_of(records: Iterable[RecordedRecord], room_id: str) -> int:
-    """Where the room's first record was; records that were never in Kafka are taken as of one partition."""
+    """The partition of the room's first record. Records that were never in Kafka count as of one partition."""
     key = room_id.encode()
     return next((max(record.partition, 0) for record in records if record.key == key), 0)
 
 
 def _placed(records: Iterable[RecordedRecord], partition: int) -> Iterator[tuple[RecordedRecord, int]]:
-    """The records of one partition with their offsets; those that never were in Kafka get the next of their topic."""
+    """The records of one partition with their offsets. A record that was never in Kafka gets the next of its topic."""
     positions = Counter[str]()
     for record in records:
         if max(record.partition, 0) == partition:

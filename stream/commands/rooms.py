@@ -1,4 +1,4 @@
-"""`snapup rooms`: the rooms that are in Redis now, and what is wrong with each."""
+"""`snapup rooms`: the rooms now in Redis, and what is wrong with each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PLAIN_WIDTH = 160
 
 
 def _sorts(incomplete: str) -> list[str]:
-    """For the shell that completes the word."""
+    """The sort orders that complete the word, for the shell."""
     return [name for name in SORTS if name.startswith(incomplete)]
 
 
@@ -60,7 +60,7 @@ def rooms(
 
 
 async def _look(settings: Settings) -> RoomStates:
-    """Every room once.
+    """The state of every room, read once.
 
     Raises:
         SnapupError: Redis does not answer, or refuses.

@@ -1,4 +1,4 @@
-"""`snapup schemas write|check`: the published contract, made from the Python types, held against what is committed."""
+"""`snapup schemas write|check`: the published contract, made from the Python types, against the committed files."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _require_folder(folder: Path) -> None:
 
 
 def _refuse_replacing(root: Path, wanted: dict[Path, str]) -> None:
-    """Name what is there and would be replaced or removed. Of the guide only the marked tables are, which are ours."""
+    """Raise if files would be replaced or removed; the error names them. In the guide only our marked tables change."""
     lost = [
         f"{path}: would be replaced"
         for path, text in wanted.items()
@@ -99,7 +99,7 @@ def _refuse_replacing(root: Path, wanted: dict[Path, str]) -> None:
 
 
 def _wanted(root: Path) -> dict[Path, str]:
-    """Every generated file with its text; the guide too, where there is one."""
+    """Every generated file with its text, with the guide if it exists."""
     wanted = {root / SCHEMAS / path: text for path, text in publish.files().items()}
     guide = root / GUIDE
     if guide.is_file():
@@ -108,16 +108,16 @@ def _wanted(root: Path) -> dict[Path, str]:
 
 
 def _stale(root: Path, wanted: dict[Path, str]) -> list[Path]:
-    """Files that look generated and no longer are."""
+    """Files that look generated but no longer are."""
     folder = root / SCHEMAS
-    # The overlay's examples are written by hand: what is true in them no type can say.
+    # The overlay's examples are written by hand: types do not determine their truth.
     made = ("*.schema.json", *(f"examples/{kind}/*.json" for kind in ("valid", "invalid", "cloudevents")))
     there = [path for pattern in made for path in folder.glob(pattern)]
     return sorted(path for path in there if path not in wanted)
 
 
 def _refuse_breaking(folder: Path) -> None:
-    """Compare the schemas in a folder with those of the Python types; a type that is gone breaks the contract too."""
+    """Raise if the Python types break the schemas in a folder. A missing type breaks the contract too."""
     new = publish.schemas()
     found = []
     for path in sorted(folder.glob("*.schema.json")):

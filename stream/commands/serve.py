@@ -36,7 +36,7 @@ def serve(
     settings = load_settings(
         serve_host=host, serve_port=port, redis_url=redis_url, topic_prefix=topic_prefix, log_level=log_level
     )
-    # The server takes a moment to import; the other commands need not wait for it.
+    # The server takes a moment to import: the other commands do without it.
     from stream.serve.app import run_server  # noqa: PLC0415
     from stream.worker.logs import configure_logging  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""`snapup simulate SCENARIO`: play a show whose every figure is known beforehand."""
+"""`snapup simulate SCENARIO`: plays a show whose every figure is known beforehand."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
     from stream.shows.show import Show
 
-# Where a recording begins unless told otherwise: 10 October 2017, 20:00 in Hangzhou. Fixed, so that the same seed gives
-# the same file.
+# The default beginning of a recording: 10 October 2017, 20:00 in Hangzhou. It is fixed, so that the same seed gives the
+# same file.
 RECORDING_T0_MS = 1_507_636_800_000
 MAX_SPEED = 1_000_000
 LINE_EVERY_S = 5.0
-# Kafka takes records of up to an hour ahead of its clock.
+# Kafka accepts records up to an hour ahead of its clock.
 MAX_AHEAD_MS = 30 * 60_000
 SCENARIO_HELP = f"One of: {', '.join(sorted(SCENARIOS))}."
 
@@ -38,7 +38,7 @@ _talk = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def _scenarios(incomplete: str) -> list[str]:
-    """For the shell that completes the word."""
+    """The scenarios that complete the word, for the shell."""
     return [name for name in sorted(SCENARIOS) if name.startswith(incomplete)]
 
 
@@ -100,14 +100,14 @@ def simulate(
 
 
 def beginning_ms(show: Show, speed: float | None, now_ms: int) -> int:
-    """When a show begins that is sent now: now, unless its records would run so far ahead that Kafka refuses them."""
+    """The beginning of a show sent now: now, or earlier if its records would run too far ahead for Kafka."""
     duration_ms = show.expected.duration_ms
     ahead_ms = duration_ms if speed is None else int(duration_ms * (1 - 1 / speed))
     return now_ms if ahead_ms <= MAX_AHEAD_MS else now_ms - ahead_ms
 
 
 def _speed(text: str) -> float | None:
-    """Times the show's own speed; None: as fast as it goes."""
+    """The factor on the show's own speed; None: as fast as possible."""
     if text == "max":
         return None
     try:
@@ -137,7 +137,7 @@ def _tell(show: Show, played: Played, to: str, *, as_json: bool) -> None:
 
 @contextmanager
 def _progress(show: Show) -> Iterator[Callable[[Played], None]]:
-    """A bar on a terminal, a line every few seconds elsewhere; both on stderr."""
+    """A progress function: a bar on a terminal, else a line every few seconds, both on stderr."""
     if not _talk.is_terminal:
         yield _lines(show)
         return

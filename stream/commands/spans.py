@@ -10,10 +10,10 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def span_s(text: str, option: str, most_s: int) -> int:
-    """Seconds of a time like 12h.
+    """The seconds in a length of time such as 12h.
 
     Raises:
-        SnapupError: it is none, or longer than `most_s`.
+        SnapupError: the text is no length of time, or it is longer than `most_s`.
     """
     found = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
     seconds = int(found[1]) * _UNITS_S[found[2]] if found else 0

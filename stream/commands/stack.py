@@ -1,6 +1,6 @@
-"""`snapup stack up|down|status|env`: the local Kafka and Redis that stay.
+"""`snapup stack up|down|status|env`: the local Kafka and Redis that keep running.
 
-What a shell can evaluate goes to stdout, everything else to stderr: `eval "$(snapup stack up)"` works.
+Shell code goes to stdout, everything else to stderr: `eval "$(snapup stack up)"` works.
 """
 
 from __future__ import annotations
@@ -98,5 +98,5 @@ def env() -> None:
 def _print_environment(state: kept.Kept) -> None:
     for name, value in state.environment().items():
         typer.echo(f"export {name}={shlex.quote(value)}")
-    for name in ways_in(os.environ):  # these servers ask nobody who they are
+    for name in ways_in(os.environ):  # the local servers need no credentials
         typer.echo(f"unset {name}")

@@ -1,4 +1,4 @@
-"""`snapup token`: a signed, expiring, read-only token for one room, or for all."""
+"""`snapup token`: a signed, expiring, read-only token for one room or for all."""
 
 from __future__ import annotations
 

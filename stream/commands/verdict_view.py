@@ -1,4 +1,4 @@
-"""A verdict of the recount for people: every difference, what was compared with what, and under which rules."""
+"""A verdict of the recount for people: every difference, what was compared, and under which rules."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from stream.verify.compare import Figure
     from stream.verify.verdict import RoomVerdict, Verdict
 
-# In a table for people; --json has all.
+# Bounds on a table for people. --json has all.
 ROOMS_SHOWN, DIFFERENCES_SHOWN, SHORT_SHOWN = 200, 50, 5
-# What a figure depends on most; --full has the others.
+# The rules that figures depend on most. --full has the others.
 RULES_SHOWN = ("allowed_lateness_ms", "hold_ms", "room_idle_ms")
 
 
 def show_verdict(verdict: Verdict, console: Console, *, full: bool = False, one_room: bool = False) -> None:
-    """Every difference first; then what was counted, with what it was compared, and under which rules.
+    """Print every difference, then what was counted, what it was compared with, and under which rules.
 
     Args:
-        verdict: what was found.
-        console: where to.
-        full: every difference and every rule; a table of the rooms, or of each figure of the one.
-        one_room: only one was compared.
+        verdict: the verdict.
+        console: the console to print on.
+        full: every difference and every rule; a table of the rooms, or of each figure of the one room.
+        one_room: only one room was compared.
     """
     _show_differences(verdict, console, most=None if full else DIFFERENCES_SHOWN)
     if full and one_room:
@@ -57,7 +57,7 @@ def show_verdict(verdict: Verdict, console: Console, *, full: bool = False, one_
 
 
 def shortened_told(rooms: list[RoomVerdict], *, every_room: bool) -> list[str]:
-    """Which rooms have shorter documents in the topic than in Redis, and what these lack. No differences."""
+    """Sentences on rooms whose documents are shorter in the topic than in Redis. These are no differences."""
     short = [room for room in rooms if room.left_out]
     told = [
         f"{room.room_id}: too large for live.signals, so without "
@@ -71,7 +71,7 @@ def shortened_told(rooms: list[RoomVerdict], *, every_room: bool) -> list[str]:
 
 
 def rules_told(verdict: Verdict, *, every_rule: bool) -> list[str]:
-    """Under which rules was counted and who says so: one sentence for each set of them."""
+    """The rules of the count and their source: one sentence for each set of rules."""
     told = [f"The journal was not read: {verdict.rules_unread}"] if verdict.rules_unread else []
     for used in verdict.rules:
         where = f"partition{'s' if len(used.partitions) > 1 else ''} {_ranges(used.partitions)}"
@@ -85,7 +85,7 @@ def rules_told(verdict: Verdict, *, every_rule: bool) -> list[str]:
 
 
 def _ranges(numbers: list[int]) -> str:
-    """0-3, 5: sorted numbers in few words."""
+    """Sorted numbers in few words: 0-3, 5."""
     found: list[list[int]] = []
     for number in sorted(numbers):
         if found and found[-1][-1] == number - 1:
@@ -98,7 +98,7 @@ def _ranges(numbers: list[int]) -> str:
 def _rooms_table(rooms: list[RoomVerdict]) -> Table:
     right = (Column(name, justify="right") for name in ("in signals", "in Redis", "by sketch", "differences"))
     table = Table("room", *right, "")
-    # Those that differ first: the table is cut.
+    # Rooms with differences first: the table is cut.
     ordered = sorted(rooms, key=lambda room: (not room.differences, room.skipped is None, room.room_id))
     for room in ordered[:ROOMS_SHOWN]:
         sketches = sum(1 for figure in (*room.saved, *room.figures) if figure.error_95 is not None)
@@ -125,7 +125,7 @@ def _show_differences(verdict: Verdict, console: Console, *, most: int | None) -
 
 
 def _compared(verdict: Verdict) -> str:
-    """With what, and what was left out."""
+    """What was compared, and what was left out, as text."""
     saved = sum(1 for room in verdict.rooms if room.saved)
     shown = sum(1 for room in verdict.rooms if room.figures)
     left = sum(1 for room in verdict.rooms if room.skipped is not None)
@@ -137,7 +137,7 @@ def _compared(verdict: Verdict) -> str:
 
 
 def audit_line(verdict: Verdict) -> str:
-    """One audit of many in one line."""
+    """One audit of a watch in one line."""
     return (
         f"{verdict.line} {_number(verdict.accounts.received)} records up to checkpoints of {len(verdict.cut)} "
         f"partitions; {_compared(verdict)}; {verdict.waited_s:.1f} s"

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 REFRESH_PER_S = 4
-# What Redis says, and what to do about it.
+# Bound on Redis's words and the advice to them.
 MOST_WORDS = 800
-# Without a terminal: at most one line in this time, so that a log stays readable.
+# Without a terminal, the least time between two lines, so that a log stays readable.
 LINE_EVERY_S = 1.0
 LANGUAGE_HELP = f"One of: {', '.join(LANGUAGES)}."
 
@@ -60,7 +60,7 @@ def watch(
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:
-        # Whoever read us has seen enough. Python would complain once more when it closes stdout.
+        # The reader of our output has closed it. Python would complain again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -103,7 +103,7 @@ async def _follow(reader: OverlayReader, shown: _Screen) -> None:
 
 
 class _Screen:
-    """The newest sight, drawn when asked. Between two sights ages run on, by this machine's clock set by Redis'."""
+    """The newest sight, drawn on demand. Between sights ages grow, by this machine's clock set to Redis's."""
 
     def __init__(self, room: str, redis: str, lang: str, *, as_json: bool) -> None:
         self.console = Console(highlight=False)
@@ -119,7 +119,7 @@ class _Screen:
         self._printed_at = 0.0
 
     def take(self, sight: Sight) -> None:
-        """A new sight."""
+        """Take a new sight."""
         self._sight = sight
         if sight.now_ms:
             self._ahead_ms = sight.now_ms - _wall_ms()
@@ -127,7 +127,7 @@ class _Screen:
             self._last = sight
 
     def __rich__(self) -> RenderableType:
-        """The view: the newest document there was, and what is the matter when it is not the present one."""
+        """The newest document so far, and the trouble if it is not the present one."""
         state = Text()
         if self._sight.state is not State.LIVE:
             state = Text(self.words(self._sight), style="bold #fbbf24")
@@ -137,7 +137,7 @@ class _Screen:
         return whole if self._sight.state is State.LIVE else Group(state, whole)
 
     def print_whole(self) -> None:
-        """The present document, once."""
+        """Print the present document once."""
         if self._as_json:
             self._print_raw()
         elif self._sight.overlay is not None:
@@ -148,7 +148,7 @@ class _Screen:
                 print(overlay_line(overlay, lang=self._lang, now_ms=self._now_ms()), flush=True)  # noqa: T201
 
     def print_news(self) -> None:
-        """A line when something changed: each document as JSON; else a state at once, figures now and then."""
+        """Print a line after a change: as JSON each document; else a new state at once and figures now and then."""
         sight = self._sight
         overlay = sight.overlay
         news = (sight.state, 0, 0, False)
@@ -169,7 +169,7 @@ class _Screen:
             print(overlay_line(overlay, lang=self._lang, now_ms=self._now_ms()), flush=True)  # noqa: T201
 
     def words(self, sight: Sight) -> str:
-        """What a state means, and what to do."""
+        """The meaning of a state, and the advice."""
         match sight.state:
             case State.CONNECTING:
                 return f"Connecting to {self._redis}..."

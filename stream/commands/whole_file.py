@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: a reader never meets half of one under its final name."""
+"""Files that are written whole or not at all: no reader meets half a file under its final name."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 def check_target(path: Path, *, overwrite: bool, source: Path | None = None) -> None:
-    """Whether a file may be written there. A device or a pipe may always: nothing in it is replaced.
+    """Raise unless a file may be written there. A device or a pipe always may: nothing in it is replaced.
 
     Args:
-        path: where to.
-        overwrite: replace what is there.
-        source: what is read meanwhile, which may never be replaced.
+        path: the path of the file.
+        overwrite: replace an existing file.
+        source: a file that is read meanwhile and may never be replaced.
 
     Raises:
-        SnapupError: it is there already, or its folder is not.
+        SnapupError: the file exists already, or its folder does not.
     """
     if path.is_dir():
         raise UsageError(f"{path} is a folder, a file is needed.")
@@ -35,9 +35,9 @@ def check_target(path: Path, *, overwrite: bool, source: Path | None = None) -> 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A path beside the final one to write to; renamed when all went well, removed when not. Keeps the suffix.
+    """A path beside the final one to write to. It is renamed at success and removed at failure, and keeps the suffix.
 
-    A device or a pipe is written to as it is.
+    A device or a pipe is written to directly.
     """
     if path.exists() and not path.is_file():
         yield path

@@ -1,4 +1,4 @@
-"""`snapup worker`: fold the live topics into overlays, until told to stop."""
+"""`snapup worker`: folds the live topics into overlays until it is stopped."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def worker(
         metrics_port=metrics_port,
         log_level=log_level,
     )
-    # Faust and aiokafka take a moment to import; the other commands need not wait for them.
-    gc.disable()  # nothing of what is imported is garbage; `run_worker` goes on
+    # Faust and aiokafka take a moment to import: the other commands do without them.
+    gc.disable()  # imports make no garbage; `run_worker` sets the collection up
     without_rich()
     from stream.worker.app import run_worker  # noqa: PLC0415
 
@@ -70,7 +70,7 @@ def worker(
 
 
 def without_rich() -> None:
-    """Import structlog without Rich, which it would load for consoles: a worker logs JSON, and starts in a hurry."""
+    """Import structlog without Rich, which structlog loads for consoles. A worker logs JSON and must start quickly."""
     if "rich" in sys.modules:
         return
     sys.modules["rich"] = None  # type: ignore[assignment] # as if it were not installed
