@@ -44,6 +44,8 @@ def show_verdict(verdict: Verdict, console: Console, *, full: bool = False, one_
         soft_wrap=True,
     )
     console.print(f"Compared: {_compared(verdict)}.", soft_wrap=True)
+    for text in not_compared_told(verdict.rooms, every_room=full):
+        console.print(text, markup=False, soft_wrap=True)
     for text in shortened_told(verdict.rooms, every_room=full):
         console.print(text, markup=False, soft_wrap=True)
     if accounts.forgettable:
@@ -128,12 +130,31 @@ def _compared(verdict: Verdict) -> str:
     """What was compared, and what was left out, as text."""
     saved = sum(1 for room in verdict.rooms if room.saved)
     shown = sum(1 for room in verdict.rooms if room.figures)
-    left = sum(1 for room in verdict.rooms if room.skipped is not None)
-    moving = sum(1 for room in verdict.rooms if room.redis_skipped is not None)
     parts = [f"{_number(saved)} rooms in signals, {_number(shown)} in Redis"]
-    parts += [f"{_number(moving)} in motion in Redis"] if moving else []
-    parts += [f"{_number(left)} not comparable"] if left else []
+    for (where, why), rooms in _not_compared(verdict.rooms).items():
+        parts.append(f"{_number(len(rooms))} not comparable{where}: {why}")
     return "; ".join(parts)
+
+
+def _not_compared(rooms: list[RoomVerdict]) -> dict[tuple[str, str], list[str]]:
+    """Rooms that had nothing to compare, in Redis or at all, by the reason."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for room in rooms:
+        why = room.skipped or room.redis_skipped
+        if why is not None:
+            where = " in Redis" if room.saved or room.skipped is None else ""
+            found.setdefault((where, why), []).append(room.room_id)
+    return found
+
+
+def not_compared_told(rooms: list[RoomVerdict], *, every_room: bool) -> list[str]:
+    """Which rooms had nothing to compare, and why: a sentence for each reason."""
+    told = []
+    for (where, why), names in _not_compared(rooms).items():
+        shown = names if every_room else names[:SHORT_SHOWN]
+        more = f" and {_number(len(names) - len(shown))} more (--full lists all)" if len(names) > len(shown) else ""
+        told.append(f"Not comparable{where}: {', '.join(shown)}{more}: {why}.")
+    return told
 
 
 def audit_line(verdict: Verdict) -> str:

@@ -6,7 +6,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from stream.commands.verdict_view import DIFFERENCES_SHOWN, show_verdict
+from stream.commands.verdict_view import DIFFERENCES_SHOWN, audit_line, show_verdict
 from stream.verify.compare import Figure
 from stream.verify.recount import Accounts
 from stream.verify.verdict import PASSED, RoomVerdict, Verdict
@@ -70,3 +70,26 @@ def test_a_document_that_was_too_large_for_its_topic_is_said_and_is_no_differenc
     assert "and 2 more rooms: --full lists all" in lines
     assert sum(line.endswith("Redis has all.") for line in told(short, full=True)) == 7
     assert short.line == PASSED
+
+
+def test_what_could_not_be_compared_says_why() -> None:
+    some = verdict(0)
+    ended, early, moving = "its session has ended", "it may have begun before the log", "it is in motion"
+    some.rooms += [RoomVerdict(room_id=f"r{number}", skipped=ended) for number in range(7)]
+    some.rooms.append(RoomVerdict(room_id="old", skipped=early))
+    # Of a room that was compared in signals only the document in Redis is gone.
+    some.rooms.append(RoomVerdict(room_id="over", skipped=ended, saved=[Figure("likes", 1, 1)]))
+    some.rooms.append(RoomVerdict(room_id="busy", redis_skipped=moving))
+    counts = (
+        "1 rooms in signals, 2 in Redis; 7 not comparable: its session has ended; 1 not comparable: it may have begun "
+        "before the log; 1 not comparable in Redis: its session has ended; 1 not comparable in Redis: it is in motion"
+    )
+    lines = told(some)
+    assert f"Compared: {counts}." in lines
+    assert f"Not comparable: r0, r1, r2, r3, r4 and 2 more (--full lists all): {ended}." in lines
+    assert f"Not comparable: old: {early}." in lines
+    assert f"Not comparable in Redis: over: {ended}." in lines
+    assert f"Not comparable in Redis: busy: {moving}." in lines
+    assert f"Not comparable: r0, r1, r2, r3, r4, r5, r6: {ended}." in told(some, full=True)
+    assert counts in audit_line(some)
+    assert some.line == PASSED
