@@ -32,6 +32,8 @@ Ms = Annotated[int, Field(gt=0)]
 PREFIX = "SNAPUP_"
 # Of difflib's ratio: a letter or two more, fewer or swapped; SNAPUP_REDIS_SERVER is far enough from SNAPUP_REDIS_URL.
 NEARLY = 0.9
+# Three orders in a row of one product by one account, so far apart or further, at distances that differ by no more.
+SUSPECT_REGULAR_GAP_MS, SUSPECT_REGULAR_WITHIN_MS = 10_000, 2_000
 # Each of these may be read from the file that the setting of its name with `_file` after it names.
 SECRETS = ("token_secret", "sasl_password", "ssl_key_password")
 WAYS_IN = ("SECURITY_PROTOCOL", "SASL_", "SSL_", "REDIS_PASSWORD", "REDIS_SENTINEL_", "REDIS_TLS_")
@@ -293,6 +295,8 @@ class Settings(BaseSettings):
             contract_edition=EDITION,
             ids_by_topic=True,
             signals_edition=SIGNALS_EDITION,
+            suspect_regular_gap_ms=SUSPECT_REGULAR_GAP_MS,
+            suspect_regular_within_ms=SUSPECT_REGULAR_WITHIN_MS,
         )
 
 

@@ -96,6 +96,10 @@ class Rules(Struct, frozen=True, kw_only=True):
     suspect_window_ms: int = 600_000
     suspect_device_accounts: int = 4
     suspect_product_orders: int = 5
+    # Three orders of one product in a row are regular when they lie at least so far apart, and their two distances
+    # differ by no more than the second; 0: nobody asks, as nobody did before there was this rule.
+    suspect_regular_gap_ms: int = 0
+    suspect_regular_within_ms: int = 0
     suspect_undone_orders: int = 3
     suspect_undone_ms: int = 600_000
     suspect_seen_payers: int = 20

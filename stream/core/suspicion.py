@@ -8,6 +8,8 @@ window lie in one together.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from stream.contract.overlay import SuspicionRule
@@ -17,7 +19,7 @@ from stream.core.stock import oldest_buckets, one_of_equal
 from stream.core.time import BUCKET_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from stream.core.memory import Memory
     from stream.core.rules import Rules
@@ -38,6 +40,8 @@ _CODE_OF = {
     status | said: (status or EXPIRED) | bit for said, bit in _UNITS.items() for status in (0, CANCELLED, REFUNDED)
 }
 _BITS_OF = {code: bits for bits, code in _CODE_OF.items()}
+# Of one product by one account: with fewer there is one distance, to which none is equal.
+REGULAR_ORDERS = 3
 # Some milliseconds of a restore.
 ORDERS_IN_A_STEP = 5_000
 
@@ -58,7 +62,7 @@ class Window:
     def __init__(self) -> None:
         self.orders: dict[str, OrderState] = {}
         self.unpaid = self.undone = 0
-        self.products: dict[tuple[str, str], int] = {}  # (sale, SKU) → orders
+        self.products: dict[tuple[str, str], list[int]] = {}  # (sale, SKU) → seconds of its orders, ascending
         self.accounts: dict[str, int] = {}  # account → orders
 
 
@@ -161,9 +165,10 @@ class Suspects:
                 window.undone += 1
                 reached |= window.undone == rules.suspect_undone_orders
             for sale_id, sku_id, _ in order.lines:
-                product = sale_id, sku_id
-                count = window.products[product] = window.products.get(product, 0) + 1
-                reached |= count == rules.suspect_product_orders
+                seconds = window.products.setdefault((sale_id, sku_id), [])
+                looked = looks_made_up(seconds, rules)
+                insort(seconds, facts.second)
+                reached |= looks_made_up(seconds, rules) != looked
             if reached:
                 found.update(window.orders)
 
@@ -180,7 +185,12 @@ class Suspects:
                 fell |= window.undone == rules.suspect_undone_orders
                 window.undone -= 1
             for sale_id, sku_id, _ in order.lines:
-                fell |= _less(window.products, (sale_id, sku_id)) == rules.suspect_product_orders - 1
+                seconds = window.products[sale_id, sku_id]
+                looked = looks_made_up(seconds, rules)
+                del seconds[bisect_left(seconds, facts.second)]
+                fell |= looks_made_up(seconds, rules) != looked
+                if not seconds:
+                    del window.products[sale_id, sku_id]
             if fell:
                 found.update(window.orders)
             if not window.orders:
@@ -223,8 +233,8 @@ class Suspects:
                     found |= UNPAID_BURST
                 if window.undone >= rules.suspect_undone_orders:
                     found |= BOUGHT_AND_UNDONE
-                products, least = window.products, rules.suspect_product_orders
-                if any(products.get((sale_id, sku_id), 0) >= least for sale_id, sku_id, _ in order.lines):
+                products = window.products
+                if any(looks_made_up(products.get(line[:2], ()), rules) for line in order.lines):
                     found |= SAME_PRODUCT
             window = None if of_device is None else of_device.get(number)
             if window is not None and len(window.accounts) >= rules.suspect_device_accounts:
@@ -232,13 +242,29 @@ class Suspects:
         return found
 
 
-def _less(counts: dict[tuple[str, str], int] | dict[str, int], key: tuple[str, str] | str) -> int:
+def looks_made_up(seconds: Sequence[int], rules: Rules) -> bool:
+    """Whether orders of one product by one account are too many for one person, or too regular.
+
+    Args:
+        seconds: when they were placed, ascending.
+        rules: how many are too many, and what is regular: three in a row at equal distances.
+    """
+    if len(seconds) >= rules.suspect_product_orders:
+        return True
+    least_s, within_s = rules.suspect_regular_gap_ms // BUCKET_MS, rules.suspect_regular_within_ms // BUCKET_MS
+    if not least_s or len(seconds) < REGULAR_ORDERS:
+        return False
+    gaps = [later - earlier for earlier, later in pairwise(seconds)]
+    return any(min(gap, after) >= least_s and abs(gap - after) <= within_s for gap, after in pairwise(gaps))
+
+
+def _less(counts: dict[str, int], key: str) -> int:
     """One less of this. Returns how many are left."""
-    left: int = counts[key] - 1  # type: ignore[index] # the key is of its own dictionary
+    left = counts[key] - 1
     if left:
-        counts[key] = left  # type: ignore[index]
+        counts[key] = left
     else:
-        del counts[key]  # type: ignore[arg-type]
+        del counts[key]
     return left
 
 

@@ -25,6 +25,8 @@ class Thresholds(Struct, frozen=True, kw_only=True):
     suspect_unpaid_orders: int = 5
     suspect_device_accounts: int = 4
     suspect_product_orders: int = 5
+    suspect_regular_gap_ms: int = 0
+    suspect_regular_within_ms: int = 0
     suspect_undone_orders: int = 3
     suspect_undone_ms: int = 600_000
     suspect_seen_payers: int = 20
@@ -105,18 +107,32 @@ def one_device(orders: Iterable[OrderSeen], rules: Thresholds) -> Iterator[Order
 
 
 def _same_product(orders: Collection[OrderSeen], rules: Thresholds) -> Iterator[OrderSeen]:
-    counts = Counter(
-        (order.user_id, product, window)
-        for order in orders
-        for product in order.products
-        for window in _windows(order, rules)
-    )
+    placed: dict[tuple[str, Product, int], list[int]] = defaultdict(list)
     for order in orders:
-        most = max(
-            counts[order.user_id, product, window] for product in order.products for window in _windows(order, rules)
-        )
-        if most >= rules.suspect_product_orders:
+        for product in order.products:
+            for window in _windows(order, rules):
+                placed[order.user_id, product, window].append(order.placed_ms // 1_000)
+    made_up = {
+        where
+        for where, seconds in placed.items()
+        if len(seconds) >= rules.suspect_product_orders or _is_regular(sorted(seconds), rules)
+    }
+    for order in orders:
+        if any(
+            (order.user_id, product, window) in made_up
+            for product in order.products
+            for window in _windows(order, rules)
+        ):
             yield order
+
+
+def _is_regular(seconds: list[int], rules: Thresholds) -> bool:
+    """Whether three that follow each other lie at equal distances. 0 for the least distance: nobody asks."""
+    least, apart = rules.suspect_regular_gap_ms // 1_000, rules.suspect_regular_within_ms // 1_000
+    return least > 0 and any(
+        middle - first >= least and last - middle >= least and abs(last - middle - (middle - first)) <= apart
+        for first, middle, last in zip(seconds, seconds[1:], seconds[2:], strict=False)
+    )
 
 
 def _bought_and_undone(orders: Collection[OrderSeen], rules: Thresholds) -> Iterator[OrderSeen]:

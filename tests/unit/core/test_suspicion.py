@@ -9,7 +9,7 @@ import pytest
 from stream.core.orders import expire_hold
 from stream.core.rules import Rules
 from stream.core.stock import OrderState
-from stream.core.suspicion import SUSPICION_RULES, moves_of_session, note_move, was_placed_in
+from stream.core.suspicion import SUSPICION_RULES, forget, moves_of_session, note_move, was_placed_in
 from tests.support.events import T0_S, at, fold_at_own_time, line, new_room, order
 
 if TYPE_CHECKING:
@@ -115,6 +115,53 @@ def test_an_order_with_another_line_is_suspected_whole() -> None:
     room = folded(*bought(4), order("paid", "both", lines=lines, s=190), rules=OF_PRODUCTS)
     assert suspected(room) == {"same_product": (5, 5)}
     assert room.ledgers["s1", "k2"].suspect_held == 3
+
+
+# -- at equal distances ------------------------------------------------------------------------------------------------
+REGULAR = Rules(signals_edition=2, contract_edition=2, suspect_regular_gap_ms=10_000, suspect_regular_within_ms=2_000)
+
+
+def bought_at(*seconds: float, sku: str = "k1") -> list[object]:
+    return [order("paid", f"{sku}@{n}", "u1", sku=sku, s=BEGINS_S + at_s) for n, at_s in enumerate(seconds)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "suspects"),
+    [
+        ((0, 20, 40), 3),
+        ((0, 20, 42), 3),  # distances of 20 and 22 s
+        ((0, 20, 43), 0),
+        ((0, 10, 20), 3),
+        ((0, 9, 18), 0),  # who tries again at once is no machine
+        ((0, 0, 0), 0),
+        ((0, 20), 0),
+        ((0, 30, 75, 105), 0),
+        ((0, 75, 105, 135), 4),  # the last three speak against all
+        ((0, 20, 26, 40), 0),  # no three in a row
+        ((0, 299, 598), 3),
+        ((0, 300, 600), 0),  # in no window together
+    ],
+)
+def test_three_in_a_row_at_equal_distances_look_fake_in_any_order_of_arrival(
+    seconds: tuple[float, ...], suspects: int
+) -> None:
+    expected = {"same_product": (suspects, suspects)} if suspects else {}
+    events = bought_at(*seconds)
+    for each in (events, events[::-1], events[1:] + events[:1]):
+        assert suspected(folded(*each, rules=REGULAR)) == expected
+    assert suspected(folded(*events, rules=OF_PRODUCTS)) == {}, "a journal that does not know the rule"
+
+
+def test_equal_distances_are_those_of_one_product() -> None:
+    room = folded(*bought_at(0, 40), *bought_at(20, 60, sku="k2"), rules=REGULAR)
+    assert suspected(room) == {}
+
+
+def test_an_order_that_was_forgotten_speaks_of_no_distance() -> None:
+    room = folded(*bought_at(0, 20, 40), rules=REGULAR)
+    assert room.suspects is not None
+    forget(room, room.suspects, room.orders.pop("k1@1"))
+    assert suspected(room) == {}
 
 
 # -- bought and undone -------------------------------------------------------------------------------------------------

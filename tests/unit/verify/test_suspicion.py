@@ -49,6 +49,29 @@ def test_a_product_over_and_over() -> None:
     assert set(rules_of(orders(5, products=same, paid=True)).values()) == {"same_product"}
 
 
+@pytest.mark.parametrize(
+    ("seconds", "suspects"),
+    [
+        ((0, 20, 42), 3),
+        ((0, 20, 43), 0),
+        ((0, 10, 20), 3),
+        ((0, 9, 18), 0),
+        ((0, 75, 105, 135), 4),
+        ((0, 20, 26, 40), 0),
+        ((0, 300, 600), 0),
+    ],
+)
+def test_a_product_at_equal_distances(seconds: tuple[int, ...], suspects: int) -> None:
+    same = frozenset({("s", "k")})
+    found = [
+        order._replace(placed_ms=WINDOW_MS + at_s * 1_000)
+        for order, at_s in zip(orders(len(seconds), products=same, paid=True), seconds, strict=True)
+    ]
+    regular = Thresholds(suspect_regular_gap_ms=10_000, suspect_regular_within_ms=2_000)
+    assert suspected(found, NOBODY, regular) == {order.order_id: "same_product" for order in found[:suspects]}
+    assert rules_of(found) == {}
+
+
 @pytest.mark.parametrize(("after_ms", "count"), [(600_000, 4), (601_000, 0)])
 def test_orders_that_are_soon_undone_speak_against_the_others(after_ms: int, count: int) -> None:
     found = [order._replace(undone_ms=order.placed_ms + after_ms) for order in orders(3, paid=True)]

@@ -290,7 +290,7 @@ export const EN = {
       suspicions: {
         unpaid_burst: "One account placed 5 or more orders within ten minutes and paid for none of these.",
         one_device: "4 or more accounts ordered from one device within ten minutes.",
-        same_product: "One account ordered this product 5 or more times within ten minutes, paid or not.",
+        same_product: "One account ordered this product 5 or more times within ten minutes, or three times in a row at equal distances, paid or not.",
         bought_and_undone: "An account had 3 or more orders of ten minutes cancelled or refunded within ten more.",
         never_seen: "Not paid, by people who never came, clicked or spoke, where nearly all who paid did.",
       },
