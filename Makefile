@@ -73,7 +73,7 @@ bench-overload: system ## three times the maximum for ten minutes, and what beco
 	$(BIN)/python -m bench.overload
 
 claims: setup ## recompute every claim of a million, by code that shares nothing with the core (a quarter of an hour)
-	$(BIN)/python -m bench.claims
+	$(BIN)/python -m bench.claims --write
 
 bench-results: setup ## write bench/RESULTS.md from what the benches measured last
 	$(BIN)/python -m bench.results

@@ -3,6 +3,7 @@
     python -m bench.claims                # over a million claims; some quarter of an hour on two cores
     python -m bench.claims --seconds      # a small one
     python -m bench.claims --recordings DIR  # recordings (NDJSON) of a folder too
+    python -m bench.claims --write       # its table into docs/signals.md too, if all are right
 
 Each show is replayed in this process, documents are made at a fine pace, and each claim is compared whole with what
 `stream/verify` works out from the records: see `stream/verify/claim_check.py`. Exit code 1 when one is wrong.
@@ -12,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
+import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -33,12 +36,14 @@ from stream.sources.uci import uci_events
 from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 T0_MS = 1_507_636_800_000
 SETTLE_MS = 120_000
 # Recorded days, in a checkout beside this one.
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+TOP = Path(__file__).resolve().parents[1]
+DATA = TOP.parent / "shared" / "data"
+DOCUMENT = TOP / "docs" / "signals.md"
 
 
 class Case(NamedTuple):
@@ -111,11 +116,29 @@ def run(chosen: Sequence[Case], processes: int) -> Tally:
     return total
 
 
+def write(tables: Mapping[str, Sequence[str]]) -> None:
+    """Put lines into docs/signals.md, each between its marks."""
+    text = DOCUMENT.read_text("utf-8")
+    for name, lines in tables.items():
+        begin, end = f"<!-- bench: {name} -->\n", "<!-- end -->"
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = before + begin + "\n".join(lines) + "\n" + end + after
+    DOCUMENT.write_text(text, "utf-8")
+
+
+def commit() -> str:
+    """Of this code, as far as git knows it."""
+    asked = ["git", "-C", str(TOP), "describe", "--always", "--dirty"]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+
+
 def main() -> int:
     """Run, print the table, and say whether all were right."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", action="store_true", help="a small one, of some seconds")
     parser.add_argument("--recordings", type=Path, help="a folder of recordings, checked too")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/signals.md, if all are right")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
     chosen = cases(small=asked.seconds)
@@ -125,9 +148,16 @@ def main() -> int:
         print(f"recorded days are MISSING: there is no {DATA}", flush=True)
     began = time.monotonic()
     total = run(chosen, asked.processes)
+    took_s = time.monotonic() - began
     print(*tally_lines(total), sep="\n")
-    print(f"{time.monotonic() - began:.0f} s")
-    return 0 if total.of(RIGHT) and not total.of(WRONG) else 1
+    print(f"{took_s:.0f} s")
+    is_right = total.of(RIGHT) and not total.of(WRONG)
+    if asked.write and is_right:
+        head = (
+            f"{took_s:.0f} s with {asked.processes} processes, CPython {platform.python_version()}, commit {commit()}:"
+        )
+        write({"claims": [head, "", *tally_lines(total)]})
+    return 0 if is_right else 1
 
 
 if __name__ == "__main__":
