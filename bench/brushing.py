@@ -27,9 +27,10 @@ from bench.brushing_attacks import DEVELOPMENT, Fakes, Target
 from bench.brushing_held_out import HELD_OUT
 from bench.claims import DATA, Case, write
 from stream.contract.catalogue import topic_index_of
-from stream.contract.events import TOPIC_NAMES, Enter, Order, OrderStatus, ProductClick
+from stream.contract.events import TOPIC_NAMES, Comment, Enter, Like, Order, OrderStatus, ProductClick
 from stream.core.partition import PartitionFold
 from stream.core.standing import STANDINGS
+from stream.core.suspicion import looks_made_up
 from stream.settings import load_settings
 from stream.shows import build_show
 from stream.verify.suspicion import OrderSeen, People, Thresholds, suspected
@@ -55,6 +56,7 @@ HONEST = (
 )
 # Kind and host are drawn so often, without the show.
 DRAWS = 100
+CHANCES = 20_000
 _encode = msgspec.json.Encoder().encode
 
 
@@ -201,7 +203,7 @@ def drawn(attack: Callable[[Fakes], None], target: Target, draw: str) -> tuple[i
             elif event.status is not OrderStatus.PLACED:
                 order = order._replace(undone_ms=at_ms)
             orders[event.order_id] = order
-        else:
+        elif isinstance(event, Enter | ProductClick | Comment | Like):
             kind = "enter" if isinstance(event, Enter) else "click" if isinstance(event, ProductClick) else "engaged"
             seen[kind].add(event.user_id)
     honest_payers = {f"honest-{number}" for number in range(target.orders)}
@@ -219,6 +221,22 @@ def recalls(kinds: Mapping[str, Callable[[Fakes], None]]) -> list[str]:
             fakes, found = map(sum, zip(*counts, strict=True))
             least = min(each / max(of, 1) for of, each in counts)
             lines.append(f"| `{kind}` | `{name}` | {DRAWS} | {fakes} | {_share(found, fakes)} | {least:.3f} |")
+    return lines
+
+
+def by_chance(count: int, within_s: int) -> float:
+    """The share of people with so many orders of one product at random moments whom the rules suspect."""
+    random, rules = Random(f"{count}/{within_s}"), load_settings().rules()
+    times = (sorted(random.randrange(within_s) for _ in range(count)) for _ in range(CHANCES))
+    return sum(looks_made_up(seconds, rules) for seconds in times) / CHANCES
+
+
+def chance_table() -> list[str]:
+    """A row for each number of orders."""
+    spans_s = (60, 180, 600)
+    lines = ["| orders | " + " | ".join(f"within {span_s} s" for span_s in spans_s) + " |", "|---:|---:|---:|---:|"]
+    shares = {count: [f"{by_chance(count, span_s):.3f}" for span_s in spans_s] for count in (2, 3, 4, 5)}
+    lines += [f"| {count} | " + " | ".join(row) + " |" for count, row in shares.items()]
     return lines
 
 
@@ -281,12 +299,13 @@ def main() -> int:
     parser.add_argument("--draws", action="store_true", help="recall over many draws, no more")
     asked = parser.parse_args()
     if asked.draws:
-        print(*recalls(HELD_OUT), sep="\n")
+        print(*recalls(HELD_OUT), *chance_table(), sep="\n")
         return 0
     if asked.development:
         print(*attack_table(attacks(DEVELOPMENT)), sep="\n")
         return 0
-    tables = {"draws": recalls(HELD_OUT), "honest": quiet_table(quiet()), "attacks": attack_table(attacks(HELD_OUT))}
+    tables = {"draws": recalls(HELD_OUT), "chance": chance_table(), "honest": quiet_table(quiet())}
+    tables["attacks"] = attack_table(attacks(HELD_OUT))
     for lines in tables.values():
         print(*lines, sep="\n")
     has_days = any(DATA.glob("*.csv"))
