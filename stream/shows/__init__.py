@@ -1,4 +1,4 @@
-"""Scenarios: seeded shows with exact totals. A new one is a module with `build`, and a line in `SCENARIOS`."""
+"""Scenarios: seeded shows with exact totals. A new one is a module with `build` and a line in `SCENARIOS`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from stream.shows.show import Show
 
-# Played whole: their figures are what they are about.
+# Scenarios that are always played whole: their published figures are the point.
 _WHOLE: dict[str, Callable[[int, str], Show]] = {snap_up.NAME: snap_up.build, tadu_2019.NAME: tadu_2019.build}
-# With a scale: the share of the people, rooms or orders that take part. One larger than the whole is not meant.
+# Scenarios with a scale: the share of the people, rooms or orders that take part, at most the whole.
 _SCALED: dict[str, Callable[[int, str, float], Show]] = {
     brushing.NAME: brushing.build,
     jd_midnight.NAME: jd_midnight.build,
@@ -23,21 +23,21 @@ _SCALED: dict[str, Callable[[int, str, float], Show]] = {
     viya_2017.NAME: viya_2017.build,
 }
 SCENARIOS = (*_WHOLE, *_SCALED)
-# Rooms of one show are numbered behind this name.
+# The names of a show's rooms are this name and a number.
 MAX_ROOM_CHARS = 48
 
 
 def build_show(name: str, seed: int, room_id: str | None = None, scale: float = 1.0) -> Show:
-    """A scenario by its name.
+    """The scenario of this name.
 
     Args:
         name: one of `SCENARIOS`.
-        seed: another one is another show of the same kind.
-        room_id: the room, or what the names of its rooms begin with; None: the scenario's name.
+        seed: another seed is another show of the same kind.
+        room_id: the room, or the beginning of its rooms' names; None: the scenario's name.
         scale: above 0, at most 1: the share of the show that is played.
 
     Raises:
-        SnapupError: there is no such scenario, or it cannot be played so.
+        SnapupError: there is no such scenario, or it cannot be played in this way.
     """
     if name not in SCENARIOS:
         known = ", ".join(sorted(SCENARIOS))

@@ -1,9 +1,9 @@
-"""`brushing`: a sale whose sales are made up. 30 % of its orders come from 50 accounts, and nobody pays for those.
+"""`brushing`: a sale with made-up orders. 30 % of its orders come from 50 accounts, and none of those is paid.
 
-Regulators describe the practice; every figure but the two is an assumption. 2 100 people order in earnest, eight in a
-hundred of them without paying. The 50 accounts place 18 orders each within a minute, and the sale looks all but gone:
-claims of scarcity must fall silent, and the totals must say why (many orders, few paid). Their holds run out after 60 s
-and the units are there again.
+Regulators describe the practice; every figure but these two is an assumption. 2 100 people order in earnest, and eight
+in a hundred of them do not pay. The 50 accounts place 18 orders each within a minute, and the sale looks all but gone:
+claims of scarcity must fall silent, and the totals must say why (many orders, few paid). The accounts' holds run out
+after 60 s, and the units are available again.
 
     0 s   people come       30 s   50 accounts order       90 s   they stop       150 s   their holds have run out
     10 s  the sale opens                                                          240 s   end
@@ -27,14 +27,14 @@ NAME = "brushing"
 DURATION_MS, OPENS_MS, LAST_BUYER_MS = 240_000, 10_000, 220_000
 BRUSH_FROM_MS, BRUSH_UNTIL_MS = 30_000, 90_000
 ACCOUNTS, ORDERS_EACH = 50, 18
-# For each account, so that fakes are 18 of 60 orders.
+# Figures for each account, so that 18 of 60 orders are fakes.
 GENUINE_EACH, PEOPLE_EACH, LIKES_EACH, COMMENTS_EACH, IDLE_CARTS_EACH, OFFERED_EACH = 42, 240, 200, 60, 20, 44
 UNPAID_SHARE = 0.08
 SALE, SKU, PRICE_MINOR = "serum-drop", "sku-303", 12_900
 
 
 def build(seed: int, room_id: str = NAME, scale: float = 1.0) -> Show:
-    """The show of one seed. `scale` 0.1 has 5 accounts, and everything in proportion."""
+    """The show of one seed. `scale` 0.1 has 5 accounts, and everything else in proportion."""
     accounts = max(1, round(ACCOUNTS * scale))
     rng = Random(f"{NAME}/{seed}")
     plan = RoomPlan(room_id, f"br{seed}-{accounts}", DURATION_MS)
@@ -62,7 +62,7 @@ def build(seed: int, room_id: str = NAME, scale: float = 1.0) -> Show:
 
 
 def _in_earnest(plan: RoomPlan, people: list[tuple[int, str]], rng: Random, accounts: int) -> None:
-    """Each buys one, after a look and mostly with the unit in the cart."""
+    """Plan the genuine orders: each person buys one unit after a look, mostly from the cart."""
     early = [person for person in people if person[0] < 160_000]
     for enter_ms, user_id in rng.sample(early, min(len(early), accounts * GENUINE_EACH)):
         earliest_ms = max(enter_ms + 5_000, OPENS_MS + 500)
@@ -75,7 +75,7 @@ def _in_earnest(plan: RoomPlan, people: list[tuple[int, str]], rng: Random, acco
 
 
 def _brush(plan: RoomPlan, user_id: str, rng: Random) -> None:
-    """An account that orders and orders, and never pays."""
+    """Plan an account that places many orders and never pays."""
     plan.visit(user_id, [(BRUSH_FROM_MS - 5_000 + rng.randrange(4_000), None)])
     for number in range(ORDERS_EACH):
         each_ms = (BRUSH_UNTIL_MS - BRUSH_FROM_MS) // ORDERS_EACH

@@ -1,8 +1,8 @@
-"""Parts of shows that are too large to plan event by event: pre-encoded events, and deliveries second by second.
+"""Parts of shows too large to plan event by event: pre-encoded events, and deliveries second by second.
 
-A small show is a list of event objects (`plan.py`). Of fifteen million events nobody can afford the objects, so a large
-show is arithmetic: who comes when is a formula, a record is a template filled in, and the figures that it adds up to
-follow from the same formula without looking at a single record.
+A small show is a list of event objects (`plan.py`). The objects of fifteen million events would cost too much, so a
+large show is arithmetic: a formula gives who comes when, a record is a filled-in template, and the totals follow from
+the same formula without looking at a record.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from stream.shows.show import ExpectedRoom
 
-# Of each topic's events, the first one and then each so-manieth is delivered twice (assumed).
+# Of each topic's events, the first and then every 250th is delivered twice (assumed).
 REPEATED_EACH = 250
 REPEATED_AFTER_MS = 300
 
@@ -32,10 +32,10 @@ _by_send_ms = itemgetter(0)
 
 
 class Template:
-    """One kind of event, encoded once; a record costs the filling in of its ids and its time.
+    """One kind of event, encoded once. A record then costs only the filling in of its ids and its time.
 
     Args:
-        event: its ids may hold `%x` and `%d`. The first must be in `event_id`; its time is filled in whatever it says.
+        event: its ids may hold `%x` and `%d`, the first of them in `event_id`. Its time is replaced in any case.
     """
 
     __slots__ = ("event_id", "key", "topic", "value")
@@ -57,7 +57,7 @@ class Second:
         self._records: list[Delivery] = []
 
     def add(self, template: Template, number: int, at_ms: int, *ids: int) -> None:
-        """One event. `number` makes its id, `at_ms` is show time, `ids` fill the template's other places in order."""
+        """Add one event. `number` makes its id, `at_ms` is show time, `ids` fill the other places in order."""
         topic, time_ms = template.topic, self._t0_ms + at_ms
         value = template.value % (number, time_ms, *ids)
         send_ms = at_ms + LATENCY_MS
@@ -66,19 +66,19 @@ class Second:
         count = self._counts[topic]
         self._counts[topic] = count + 1
         if not count % REPEATED_EACH:
-            # Within the same second: the next one is in order without looking back.
+            # Kept within the same second: the next second then needs no look back for its order.
             send_ms = min(send_ms + REPEATED_AFTER_MS, at_ms - at_ms % 1_000 + 999 + LATENCY_MS)
             self._records.append(_new(Delivery, (send_ms, topic, template.key, value, event_id, time_ms)))
 
     def take(self) -> Iterable[Delivery]:
-        """All of it in order of sending, and begin the next second."""
+        """All deliveries of the second in order of sending. The next second begins."""
         records, self._records = self._records, []
         records.sort(key=_by_send_ms)
         return records
 
 
 def repeated(records: Sequence[int]) -> int:
-    """How many deliveries `Second` adds to so many events of each topic."""
+    """The number of deliveries that `Second` adds to these numbers of events of each topic."""
     return sum(-(-count // REPEATED_EACH) for count in records)
 
 
@@ -97,10 +97,10 @@ def expected_of(rooms: list[ExpectedRoom], records: Sequence[int], duration_ms: 
 
 
 def shared_out(total: int, weights: Sequence[float]) -> list[int]:
-    """`total` in whole parts, each as near to its weight's share as the sum allows; at least one each if they suffice.
+    """`total` in whole parts, each as near to its weight's share as the sum allows, each at least one.
 
     Raises:
-        ValueError: there are fewer than weights.
+        ValueError: `total` is less than the number of weights.
     """
     spare = total - len(weights)
     if spare < 0:
@@ -118,5 +118,5 @@ def _ends(total: int, weights: Sequence[float]) -> Iterator[int]:
 
 
 def curve(total: int, weights: Sequence[float]) -> list[int]:
-    """How many of `total` have happened before each of `len(weights) + 1` moments, when each step has its weight."""
+    """The part of `total` that has happened before each of `len(weights) + 1` moments, if each step has its weight."""
     return [0, *_ends(total, weights)]

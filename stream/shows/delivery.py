@@ -1,8 +1,8 @@
-"""From planned events to deliveries: network latency, events held back, deliveries repeated, a client that replays.
+"""From planned events to deliveries: network latency, delayed events, repeated deliveries, a client that replays.
 
-Works on a stream and remembers only what is still on its way, so that a show of twelve million events stays small.
-Whether event number n is held back or repeated is a hash of (seed, n): the same in every run, and countable without
-delivering.
+It works on a stream and remembers only what is still on its way: a show of twelve million events stays small.
+A hash of (seed, n) decides whether event number n is delayed or repeated: it is the same in every run, and can be
+counted without delivering.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
     from stream.contract.events import Event
 
-# From the client's tap to the broker, when nothing goes wrong (assumed).
+# From the client's tap to the broker, if nothing goes wrong (assumed).
 LATENCY_MS = 20
-# Nothing is disturbed in the last seconds, so that the show ends when it says.
+# Nothing is disturbed in the last seconds, so that the show ends on time.
 UNDISTURBED_TAIL_MS = 5_000
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Replay(Struct, frozen=True, kw_only=True):
-    """A client loses its connection and, back again, sends `count` of its events a second time under their old ids."""
+    """A client loses its connection and, once back, sends `count` of its events a second time under their old ids."""
 
     count: int
     first_ms: int
@@ -42,7 +42,7 @@ class Replay(Struct, frozen=True, kw_only=True):
 
 
 class Disturbance(Struct, frozen=True, kw_only=True):
-    """What goes wrong between client and broker. Shares are per ten thousand events; ranges are [least, most) in ms."""
+    """The faults between client and broker. Shares are per ten thousand events; ranges are [least, most) in ms."""
 
     seed: int
     duration_ms: int
@@ -59,21 +59,21 @@ class Disturbance(Struct, frozen=True, kw_only=True):
         return at_ms >= self.duration_ms - UNDISTURBED_TAIL_MS
 
     def delay_ms(self, number: int, at_ms: int) -> int:
-        """How long event `number` is held back; 0 for most."""
+        """The delay of event `number`; 0 for most events."""
         if self._spared(at_ms) or self._roll("late", number, 10_000) >= self.held_back_per_10k:
             return 0
         least, most = self.held_back_ms
         return least + self._roll("how-late", number, most - least)
 
     def repeat_ms(self, number: int, at_ms: int) -> int:
-        """How long after its first delivery event `number` is delivered again; 0 for most: it is not."""
+        """The time from the first to the second delivery of event `number`; 0 for most events, which come once."""
         if self._spared(at_ms) or self._roll("again", number, 10_000) >= self.repeated_per_10k:
             return 0
         least, most = self.repeat_after_ms
         return least + self._roll("when-again", number, most - least)
 
     def replayed(self, number: int, at_ms: int) -> bool:
-        """Whether event `number` was sent by the client that will replay; it serves one in twenty-five."""
+        """Whether event `number` was sent by the client that will replay. That client serves one in twenty-five."""
         replay = self.replay
         return (
             replay is not None and replay.first_ms <= at_ms < replay.lost_ms and self._roll("client", number, 25) == 0
@@ -81,7 +81,7 @@ class Disturbance(Struct, frozen=True, kw_only=True):
 
 
 class Disturbed(Struct, frozen=True):
-    """How many deliveries a disturbance adds or moves."""
+    """The number of deliveries that a disturbance adds or moves."""
 
     redelivered: int
     replayed: int
@@ -89,7 +89,7 @@ class Disturbed(Struct, frozen=True):
 
 
 def count_disturbed(events: Iterable[Event], held_back_ms: Mapping[str, int], disturbance: Disturbance) -> Disturbed:
-    """What `deliver` will do to these events."""
+    """The counts of what `deliver` will do to these events."""
     redelivered = out_of_order = replayable = 0
     for number, event in enumerate(events):
         at_ms = event.event_time_ms
@@ -107,11 +107,11 @@ def deliver(
 
     Args:
         events: ordered by time, which counts from the show's beginning.
-        held_back_ms: by event id, for events that the scenario wants to come late.
-        disturbance: what else goes wrong.
+        held_back_ms: the delay by event id, for events that the scenario delivers late.
+        disturbance: the other faults.
         t0_ms: the show's beginning, UTC epoch milliseconds.
     """
-    on_the_way: list[tuple[int, int, Delivery]] = []  # ordered by moment of sending, then by age
+    on_the_way: list[tuple[int, int, Delivery]] = []  # ordered by time of sending, then by age
     kept: list[Delivery] = []
     pushed = 0
     for number, event in enumerate(events):

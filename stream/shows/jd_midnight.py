@@ -2,9 +2,9 @@
 
 Published: 100 million yuan in the first 6 seconds. Assumed: everything else, namely
 
-- 500 000 orders of one unit at 200 yuan, over 500 rooms; one of them takes a fifth, the others fall off slowly;
+- 500 000 orders of one unit at 200 yuan, over 500 rooms; one room takes a fifth, the others fall off slowly;
 - in the half minute before midnight everybody enters a room, two in five cart, one in ten taps; half of the people
-  then buy in another room than the one that they entered, and one in fifty buys twice;
+  then buy in another room than the one they entered, and one in fifty buys twice;
 - 92 % pay within 20 s; the holds of the others still run when the show ends;
 - four rooms in five sell out to the unit, three in twenty keep some, one in twenty sells up to three units too many;
 - every 250th delivery comes twice.
@@ -33,13 +33,13 @@ ORDERS, ROOMS, FEWEST_ROOMS, LARGEST_SHARE = 500_000, 500, 20, 0.2
 MIDNIGHT_MS, RUSH_MS, DURATION_MS = 30_000, 6_000, 57_000
 PRICE_MINOR, TAPS = 20_000, 5
 SALE, SKU = "midnight", "sku-1111"
-# Of each 50 orders: these stay unpaid (8 %), and the last one is a second order of the person before it.
+# Places among each 50 orders: these stay unpaid (8 %), and the last is a second order of the person before it.
 UNPAID, AGAIN = frozenset((3, 17, 28, 41)), 49
 PAID_AFTER_MS, PAID_WITHIN_MS = 800, 19_200
 
 
 class _Night(NamedTuple):
-    """Who buys where. `bought_in[n]`, `entered[n]`: rooms, by number, of order n and of the person who places it."""
+    """Who buys where. `bought_in[n]`, `entered[n]`: numbers of the rooms of order n and of its person's visit."""
 
     bought_in: array[int]
     entered: array[int]
@@ -47,7 +47,7 @@ class _Night(NamedTuple):
 
     @property
     def orders(self) -> int:
-        """Of all rooms."""
+        """The orders of all rooms."""
         return len(self.bought_in)
 
 
@@ -76,7 +76,7 @@ def build(seed: int, room_id: str = NAME, scale: float = 1.0) -> Show:
 
 # -- who does what: asked by the records and by the totals ------------------------------------------------------------
 def _person(order: int) -> int:
-    """Who placed it; people have the number of their first order."""
+    """The person who placed an order. A person has the number of their first order."""
     return order - 1 if order % 50 == AGAIN else order
 
 
@@ -100,7 +100,7 @@ def _offered(orders: int, room: int) -> int:
 
 # -- what it adds up to -----------------------------------------------------------------------------------------------
 def _expected(night: _Night) -> tuple[list[ExpectedRoom], tuple[int, ...]]:
-    """Every room, and the events of each topic."""
+    """Every room at the end, and the number of events of each topic."""
     viewers, likes, carts, placed, paid, again, payers_again = (Counter[int]() for _ in range(7))
     carters_elsewhere, tappers = Counter[int](), Counter[int]()
     for order in range(night.orders):
@@ -186,7 +186,7 @@ def _expected_room(
 
 # -- the records ------------------------------------------------------------------------------------------------------
 class _Templates:
-    """The records of one room."""
+    """The record templates of one room."""
 
     def __init__(self, tag: str, room_id: str, offered: int, t0_ms: int) -> None:
         def common(kind: str) -> dict[str, object]:
@@ -238,7 +238,7 @@ def _deliveries(night: _Night, tag: str, t0_ms: int) -> Iterator[Delivery]:
 
 
 def _before_midnight(night: _Night, templates: list[_Templates], second: Second, now_s: int) -> None:
-    """People come for 25 s, each carts and taps within the five seconds after it."""
+    """People enter during 25 s. Each carts and taps within the five seconds after entering."""
     for what, after_ms in (("enter", 0), ("like", 2_000), ("cart", 4_000)):
         for person in _those_of(night.orders, now_s * 1_000 - 1_000 - after_ms, MIDNIGHT_MS - 5_000):
             if _person(person) != person:
@@ -253,7 +253,7 @@ def _before_midnight(night: _Night, templates: list[_Templates], second: Second,
 
 
 def _those_of(count: int, since_ms: int, whole_ms: int) -> range:
-    """Of `count` spread evenly over a time, those in the second that begins then."""
+    """Of `count` numbers spread evenly over `whole_ms`, those in the second that begins at `since_ms`."""
     return range(*(min(count, max(0, -(-moment * count // whole_ms))) for moment in (since_ms, since_ms + 1_000)))
 
 

@@ -1,4 +1,4 @@
-"""What people write in a live room: invented lines, some friendly, some bored, some hostile to whoever shows them."""
+"""Invented comments of a live room: some friendly, some bored, some hostile to a page that shows them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _ENGLISH = (
     "go go go",
     "I had it in my cart :(",
 )
-# Whoever shows these on a screen must show them as text.
+# A screen must show these as text.
 _HOSTILE = (
     "<script>alert('snap')</script>",
     "<img src=x onerror=alert(1)>",

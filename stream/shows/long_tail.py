@@ -1,8 +1,8 @@
 """`long-tail`: "100 million products open to every anchor": 10 000 quiet rooms at one event a second, and 20 busy ones.
 
-Assumed: two minutes; a busy room has 200 events a second and a sale, a quiet one has no sale. In every room one person
-after another lives through the same twenty events: enters, taps a dozen times, comments twice, opens a product, carts,
-orders and pays. Rooms begin at different places of it. Every 250th delivery comes twice.
+Assumed: two minutes; a busy room has 200 events a second and a sale, a quiet room has no sale. In every room one person
+after another goes through the same twenty events: enters, taps a dozen times, comments twice, opens a product, carts,
+orders and pays. Rooms begin at different places of this sequence. Every 250th delivery comes twice.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 NAME = "long-tail"
 QUIET, BUSY, BUSY_EVENTS_PER_S = 10_000, 20, 200
 DURATION_S = 120
-# One person's life in a room.
+# One person's events in a room.
 LIFE = ("enter", *("like",) * 12, "comment", "click", "comment", "like", "cart", "placed", "paid")
 TAPS, PRICE_MINOR, OFFERED = 3, 4_900, 5_000
 SALE, SKU, TEXT = "all-evening", "sku-7", "does it come in blue?"
 
 
 class _Kind:
-    """Rooms that are alike: the events a second, and where in a life they begin."""
+    """A kind of equal rooms: the events a second, and the place in a life at which the rooms begin."""
 
     def __init__(self, events_per_s: int, begins_at: int) -> None:
         self.events_per_s = events_per_s
@@ -51,12 +51,12 @@ class _Kind:
         self.sale_id = SALE if self.has_sale else None
 
     def at(self, number: int) -> tuple[str, int]:
-        """What event `number` of the room is, and which person does it."""
+        """The kind of event `number` in the room, and its person."""
         person, place = divmod(number + self.begins_at, len(LIFE))
         return LIFE[place], person
 
     def at_ms(self, number: int) -> int:
-        """When it happens. Where rooms begin decides their place within the second too."""
+        """The time of an event. The place where a room begins also decides its place within the second."""
         return number * 1_000 // self.events_per_s + self.begins_at * 7 % max(2, 1_000 // self.events_per_s)
 
 
@@ -110,7 +110,7 @@ def _planned(kind: _Kind) -> tuple[ExpectedRoom, Counter[str]]:
         else:
             (placed if what == "placed" else paid)[person] = at_ms
     for person in placed.keys() | paid.keys():
-        # Where a room begins between the two, nothing but "paid" is heard: it implies that the order was placed.
+        # If a room begins between the two, only "paid" is sent, which implies that the order was placed.
         line = OrderLine(sku_id=SKU, quantity=1, amount_minor=PRICE_MINOR, sale_id=kind.sale_id)
         placed_ms = placed.get(person, paid.get(person, 0))
         plan.order(str(person), [line], "CNY", placed_ms=placed_ms, paid_ms=paid.get(person))

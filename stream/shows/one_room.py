@@ -1,4 +1,4 @@
-"""A planned room as a show: its events in order, disturbed on their way, and what that must add up to."""
+"""A planned room as a show: its events in order, disturbed on their way, and their expected totals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def show_of_room(name: str, seed: int, plan: RoomPlan, disturbance: Disturbance) -> Show:
-    """The show of one room in which no client reconnects and no status is said twice on purpose."""
+    """The show of one room in which no client reconnects and no status is repeated on purpose."""
     events = sorted(plan.events, key=attrgetter("event_time_ms"))
     counted = count_disturbed(events, plan.held_back_ms, disturbance)
     expected = Expected(

@@ -1,4 +1,4 @@
-"""A room's document beside what the scenario's plan says it must end with."""
+"""Compares a room's document with the end figures of the scenario's plan."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def unmet(expected: ExpectedRoom, overlay: Overlay) -> list[str]:
 
 
 def figures_planned(expected: ExpectedRoom) -> int:
-    """How many figures `unmet` looks at."""
+    """The number of figures that `unmet` compares."""
     return len(dict(_planned(expected)))
 
 

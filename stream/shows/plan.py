@@ -1,4 +1,4 @@
-"""A room's plan: who does what and when. It writes the events and knows, from the plan alone, what they add up to."""
+"""A room's plan: who does what and when. The plan writes the events and knows their totals without counting events."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class RoomPlan:
 
     Args:
         room_id: the room, also the Kafka key.
-        tag: begins every event and order id, so that shows with other seeds never share ids.
-        duration_ms: when the show ends; a hold that runs beyond it is still held then.
+        tag: the beginning of every event and order id: shows with other seeds share no ids.
+        duration_ms: the end of the show. A hold that runs beyond it still counts as held.
     """
 
     def __init__(self, room_id: str, tag: str, duration_ms: int) -> None:
@@ -73,7 +73,7 @@ class RoomPlan:
         session_id: str | None = None,
         source: str | None = None,
     ) -> None:
-        """One session's visits, in order of time: (enter, leave) each; only the last may stay open (leave None)."""
+        """One session's visits, in order of time: (enter, leave) each. Only the last may stay open (leave None)."""
         for enter_ms, leave_ms in spans:
             self._write(Enter, enter_ms, user_id=user_id, session_id=session_id, source=source)
             if leave_ms is not None:
@@ -84,7 +84,7 @@ class RoomPlan:
             self._watching += 1
 
     def click(self, user_id: str, at_ms: int, sku_id: str) -> None:
-        """Somebody opens the product."""
+        """A person opens the product."""
         self._write(ProductClick, at_ms, user_id=user_id, sku_id=sku_id)
         self._people["clickers"].add(user_id)
 
@@ -101,14 +101,14 @@ class RoomPlan:
         self._people["engaged"].add(user_id)
 
     def cart(self, user_id: str, at_ms: int, sku_id: str, quantity: int = 1, sale_id: str | None = None) -> None:
-        """Units go into the cart."""
+        """A person puts units into the cart."""
         self._write(CartAdd, at_ms, user_id=user_id, sku_id=sku_id, quantity=quantity, sale_id=sale_id)
         self._counts["cart_adds"] += 1
         self._people["carters"].add(user_id)
         self._people["engaged"].add(user_id)
 
     def carters(self) -> set[str]:
-        """Who has carted so far."""
+        """The people who have carted so far."""
         return self._people["carters"]
 
     # -- mechanics --------------------------------------------------------------------------------------------------
@@ -126,14 +126,14 @@ class RoomPlan:
 
     # -- sales ------------------------------------------------------------------------------------------------------
     def open_sale(self, sale_id: str, sku_id: str, at_ms: int, **terms: Any) -> None:
-        """The host announces a sale; `terms` are the other fields of `SaleOpened`, times from the show's beginning."""
+        """The host announces a sale. `terms`: the other fields of `SaleOpened`, times from the show's beginning."""
         self._write(SaleOpened, at_ms, sale_id=sale_id, sku_id=sku_id, **terms)
         opened = self.events[-1]
         assert isinstance(opened, SaleOpened)  # noqa: S101 - written on the line above
         self._openings[sale_id, sku_id] = opened
 
     def restock(self, sale_id: str, sku_id: str, at_ms: int, quantity: int) -> None:
-        """More units come into the sale."""
+        """The host adds units to the sale."""
         self._write(SaleRestocked, at_ms, sale_id=sale_id, sku_id=sku_id, quantity=quantity)
         self._restocked[sale_id, sku_id] += quantity
 
@@ -151,10 +151,10 @@ class RoomPlan:
         placed_held_back_ms: int = 0,
         repeat_paid_ms: int | None = None,
     ) -> None:
-        """An order's whole life.
+        """An order with all its statuses.
 
-        `placed_held_back_ms` delivers its first record that much later than the rest; `repeat_paid_ms` says "paid" a
-        second time under another event id.
+        `placed_held_back_ms` delivers its first record that much later than the rest. `repeat_paid_ms` repeats "paid"
+        under another event id.
         """
         moments = (
             (OrderStatus.PLACED, placed_ms),
@@ -186,7 +186,7 @@ class RoomPlan:
     def cancel_of_unknown_order(
         self, user_id: str, lines: Sequence[OrderLine], currency: str, cancelled_ms: int
     ) -> None:
-        """A cancel whose order was never in this log: it counts as a cancel, and moves nothing."""
+        """A cancel whose order was never in this log. It counts as a cancel and moves no units."""
         told = {"order_id": self._next_order_id(), "user_id": user_id, "lines": tuple(lines), "currency": currency}
         self._write(Order, cancelled_ms, status=OrderStatus.CANCELLED, **told)
         self._counts[OrderStatus.CANCELLED] += 1

@@ -1,7 +1,7 @@
-"""Plays a show: to Kafka in real time, at N times its speed or as fast as it goes; or into a recording.
+"""Plays a show: to Kafka in real time, at N times its speed or as fast as possible; or into a recording.
 
-Record timestamps are the show's own: its beginning plus the moment of sending. At real time that is the wall clock;
-played faster it runs ahead of it, so the topics must take the producer's word (`CreateTime`).
+Record timestamps are the show's own: its beginning plus the time of sending. In real time that is the wall clock. A
+faster show runs ahead of the wall clock, so its topics must take the producer's time (`CreateTime`).
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from stream.kafka_clients import KafkaAt
     from stream.shows.show import Delivery, Show
 
-# Deliveries put into batches before anything else gets a turn: some milliseconds of work.
+# Deliveries put into batches before other tasks get a turn: some milliseconds of work.
 AT_ONCE = 500
 SLEEP_S = 0.002
 REPORT_EVERY_S = 0.2
-# After Ctrl-C: how long what was sent may take to be acknowledged.
+# After Ctrl-C, the time allowed for acknowledgements of what was sent.
 DRAIN_S = 10.0
 
 
 class Played(Struct):
-    """How far a show has come. `acknowledged` is what the broker has confirmed; `behind_s`: how late sending runs."""
+    """The progress of a show. `acknowledged`: records confirmed by the broker. `behind_s`: the delay of sending."""
 
     sent: int = 0
     acknowledged: int = 0
@@ -61,19 +61,19 @@ async def play_to_kafka(
     """Send a show.
 
     Args:
-        show: what to send.
+        show: the show to send.
         bootstrap_servers: the cluster.
-        prefix: of the topics.
+        prefix: the prefix of the topics.
         t0_ms: the show's beginning, UTC epoch milliseconds.
-        speed: times its own speed; None as fast as the broker takes it.
+        speed: the factor on the show's own speed; None: as fast as the broker accepts records.
         journal: a file for one line per acknowledged record: topic, partition, offset, event_id.
-        report: is told now and then how far the show has come.
+        report: called now and then with the progress.
 
     Returns:
-        How far it came; when cancelled (Ctrl-C), what was acknowledged until then, with `interrupted`.
+        The progress at the end; after a cancel (Ctrl-C) what was acknowledged until then, with `interrupted`.
 
     Raises:
-        SnapupError: Kafka does not answer, refuses, or its topics cannot take this speed.
+        SnapupError: Kafka does not answer, refuses, or its topics do not allow this speed.
     """
     if speed != 1:
         await _require_create_time(bootstrap_servers, prefix)
@@ -117,7 +117,7 @@ async def _send_all(
         due, waiting = _due(waiting, deliveries, due_ms)
         await sender.add(due)
         played.show_ms = due[-1].send_ms
-        await asyncio.sleep(0)  # without a pause the producer's own tasks would have no time
+        await asyncio.sleep(0)  # without a pause the producer's own tasks would get no time
         if now() - reported >= REPORT_EVERY_S:
             reported = now()
             _note_progress(played, sender)
@@ -125,7 +125,7 @@ async def _send_all(
 
 
 def _due(first: Delivery, others: Iterator[Delivery], due_ms: float) -> tuple[list[Delivery], Delivery | None]:
-    """What is due by now, some hundred at most; and the next one, if there is one."""
+    """The deliveries due by now, at most AT_ONCE, and the next one or None."""
     due = [first]
     for delivery in others:
         if delivery.send_ms > due_ms or len(due) >= AT_ONCE:
@@ -142,7 +142,7 @@ def _note_progress(played: Played, sender: BatchSender) -> None:
 async def _producer(bootstrap_servers: KafkaAt) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
         **client_options(bootstrap_servers),
-        enable_idempotence=True,  # nothing twice, nothing out of order by our own retries; implies acks=all
+        enable_idempotence=True,  # our own retries repeat and reorder nothing; implies acks=all
         max_batch_size=256 * 1024,
     )
     try:
@@ -172,7 +172,7 @@ async def _require_create_time(bootstrap_servers: KafkaAt, prefix: str) -> None:
 
 
 def play_to_file(show: Show, path: Path, *, t0_ms: int, report: Callable[[Played], None] = lambda _: None) -> Played:
-    """Write a show into a recording, whole; Ctrl-C leaves what was written, which is a recording too."""
+    """The progress of writing a show into a recording. Ctrl-C leaves the written part, which is a recording too."""
     played = Played()
     with RecordingWriter(path) as writer:
         try:

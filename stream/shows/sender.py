@@ -1,7 +1,7 @@
-"""Sends deliveries to Kafka in batches of our own making: a record costs a fifth of what `producer.send` takes.
+"""Sends deliveries to Kafka in batches of its own making: a record costs a fifth of `producer.send`.
 
-Owns what is in flight: at most one open batch for each topic partition, a bounded number of records not acknowledged,
-and the journal of what was.
+It owns what is in flight: at most one open batch for each topic partition, a bounded number of unacknowledged records,
+and the journal of acknowledged ones.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from stream.kafka_clients import KafkaAt
     from stream.shows.show import Delivery
 
-# Sent and not yet acknowledged: some seconds of a rush, and the most that a broken connection keeps waiting.
+# Bound on unacknowledged records: some seconds of a rush, and the most that wait on a broken connection.
 MAX_IN_FLIGHT = 20_000
-# An open batch is shipped after this, full or not: what a show sends is visible a moment later.
+# An open batch is shipped after this time, full or not: the show is visible a moment after sending.
 LINGER_S = 0.01
 
 
 class BatchSender:
-    """Takes deliveries a few at a time. `sent`, `acknowledged`: records.
+    """Takes deliveries, a few at a time. `sent`, `acknowledged`: numbers of records.
 
     Args:
         producer: started, idempotent.
-        prefix: of the topics.
-        t0_ms: the show's beginning; record timestamps are this plus the moment of sending.
-        journal: gets one line for each acknowledged record, or None.
-        where: whose principal is named when a permission is missing.
+        prefix: the prefix of the topics.
+        t0_ms: the show's beginning. A record's timestamp is this plus the time of sending.
+        journal: a file for one line for each acknowledged record, or None.
+        where: the cluster with the principal that is named when a permission is missing.
     """
 
     def __init__(
@@ -66,10 +66,10 @@ class BatchSender:
         self.acknowledged = 0
 
     async def add(self, deliveries: Iterable[Delivery]) -> None:
-        """Put deliveries into their batches; ships what is full, and afterwards all that has waited long enough.
+        """Put deliveries into their batches. Ships full batches, and then those that have waited long enough.
 
         Raises:
-            SnapupError: Kafka does not take them, or did not take an earlier one.
+            SnapupError: Kafka refuses these records, or refused earlier ones.
         """
         t0_ms, places, opened = self._t0_ms, self._places, self._open
         for delivery in deliveries:
@@ -92,7 +92,7 @@ class BatchSender:
         return begun
 
     async def _place(self, topic: str, key: bytes) -> tuple[str, int]:
-        """Kafka's default: murmur2 of the key, so that every client agrees."""
+        """The topic partition of a key by Kafka's default, murmur2, on which all clients agree."""
         try:
             partitions = sorted(await self._producer.partitions_for(f"{self._prefix}.{topic}"))
         except KafkaError as error:
@@ -150,16 +150,16 @@ class BatchSender:
             self._journal.write(msgspec.json.encode(line) + b"\n")
 
     async def drain(self, timeout_s: float | None = None) -> None:
-        """Ship what is open and wait until all is acknowledged or has failed; at most `timeout_s`."""
+        """Ship open batches and wait until all records are acknowledged or have failed, at most `timeout_s`."""
         async with asyncio.timeout(timeout_s):
             await self.ship()
             await self._producer.flush()
             while self.acknowledged < self.sent and self._error is None:
-                self._room.clear()  # set by the futures' callbacks, which run in the loop's next turn
+                self._room.clear()  # the futures' callbacks set it in the event loop's next turn
                 await self._room.wait()
 
     def check(self) -> None:
-        """Raise what went wrong with earlier records, if anything did."""
+        """Raise the error of an earlier record, if there was one."""
         if self._error is not None:
             failed = SnapupError(f"Kafka did not take the show: {self._error}.")
             raise self._refused(self._error) or failed from self._error

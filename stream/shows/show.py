@@ -1,7 +1,7 @@
-"""What a show is: deliveries in the order in which a producer sends them, and the figures that they must lead to.
+"""What a show is: deliveries in a producer's order of sending, and the figures that they must lead to.
 
 The expected figures come from the scenario's own plan ("this order is paid, that one is not"), never from folding
-events: a recount that agrees with them has been checked against something it did not produce.
+events: a recount that agrees with them is checked against something that it did not produce.
 """
 
 from __future__ import annotations
@@ -92,12 +92,12 @@ class Expected(Struct, frozen=True, kw_only=True):
 
     @property
     def duplicates(self) -> int:
-        """Deliveries that must change nothing."""
+        """The number of deliveries that must change nothing."""
         return self.redelivered + self.replayed + self.repeated_statuses
 
 
 class Show(Struct, frozen=True, kw_only=True):
-    """A scenario with its seed fixed. `deliveries(t0_ms)` may be called again and again: same bytes for the same t0."""
+    """A scenario with its seed fixed. `deliveries(t0_ms)` may be called repeatedly: equal `t0_ms` give equal bytes."""
 
     name: str
     seed: int

@@ -1,10 +1,10 @@
 """`snap-up`: the "limited quantity, limited price" drop, in which rush feeds rush.
 
-5 000 units, 60 000 people in the room, 20 000 cart-adds, sold out in about 40 s; 8 % of the orders are not paid and
+5 000 units, 60 000 people in the room, 20 000 cart-adds, sold out in about 40 s; 8 % of the orders are not paid, and
 their holds are released after 60 s; one restock of 500. All other figures and all shapes are assumptions.
 
-The platform that takes the orders keeps its stock right: it accepts an order only for units that are there, and offers
-units again once their hold has run out or their order was cancelled.
+The platform that takes the orders keeps its stock right: it accepts an order only for available units, and offers units
+again once their hold has run out or their order was cancelled.
 
     0 s   people come                     70 s   restock of 500, gone in some 10 s
     15 s  the sale opens                  75 s   the first unpaid holds run out; their units are bought one by one
@@ -37,9 +37,9 @@ LIKES, COMMENTS, EXTRA_CLICKS, SCARF_ORDERS, USD_ORDERS = 60_000, 15_000, 22_000
 DURATION_MS = 150_000
 ANNOUNCED_MS, OPENS_MS, SELL_OUT_MS, ENDS_MS = 4_000, 15_000, 40_000, 600_000
 RESTOCK_MS, RESTOCK_RUSH_MS = 70_000, 9_000
-LAST_UNPAID_MS = 80_000  # holds placed until here have run out at 140 s, ten seconds before the end
+LAST_UNPAID_MS = 80_000  # holds of earlier orders have run out by 140 s, ten seconds before the end
 LAST_BUYER_MS = 118_000
-# Longer than a delivery is held back: units are offered again only when everybody knows that they are free.
+# Longer than the delay of any delivery: units are offered again only after their release is known everywhere.
 REGRET_MS, CANCEL_CYCLE_MS, REFUNDS_FROM_MS = 62_000, 5_000, 100_000
 
 UNPAID_SHARE, CANCELLED_SHARE, REFUNDED_ORDERS = 0.085, 0.02, 30
@@ -102,10 +102,10 @@ def build(seed: int, room_id: str = NAME) -> Show:
     return Show(name=NAME, seed=seed, expected=expected, deliveries=deliveries)
 
 
-# Shapes are numbers in the functions that draw them: shares and milliseconds, assumed, and named by what they do there.
+# Shapes are numbers in the functions that draw them: assumed shares and milliseconds, named by their use there.
 # -- the audience -----------------------------------------------------------------------------------------------------
 def _audience(plan: RoomPlan, rng: Random) -> list[_Person]:
-    """Everybody who comes, in order of coming."""
+    """All visitors in order of coming."""
     arrivals = sorted(_arrival_ms(rng) for _ in range(PEOPLE))
     people = [_Person(at_ms, f"u{number:05d}") for number, at_ms in enumerate(arrivals)]
     for person in people:
@@ -114,7 +114,7 @@ def _audience(plan: RoomPlan, rng: Random) -> list[_Person]:
 
 
 def _arrival_ms(rng: Random) -> int:
-    """A fifth is there before the sale, most come while word of the rush spreads, the rest drops in late."""
+    """A time of coming: a fifth comes before the sale, most as word of the rush spreads, the rest late."""
     roll = rng.random()
     if roll < 0.2:
         return rng.randrange(OPENS_MS)
@@ -139,7 +139,7 @@ def _visit(plan: RoomPlan, person: _Person, rng: Random) -> None:
             break
     plan.visit(person.user_id, spans, session_id=session_id, source=source)
     if session_id is not None and rng.random() < 0.1 and person.enter_ms < DURATION_MS - 10_000:
-        # A second device of the same person: one more view and session, no more viewers.
+        # A second device of the same person adds a view and a session, but no viewer.
         plan.visit(person.user_id, [(person.enter_ms + 3_000, None)], session_id=f"{person.user_id}.tablet")
 
 
@@ -155,7 +155,7 @@ def _drop(plan: RoomPlan, people: list[_Person], rng: Random) -> None:
         else:
             at_ms = moment + 200 + int(rng.expovariate(1 / 2_000))
         if at_ms < LAST_BUYER_MS:
-            _order(plan, buyers, _Purchase(at_ms, 1), rng)  # what these give back comes too late for anybody
+            _order(plan, buyers, _Purchase(at_ms, 1), rng)  # what these give back comes too late to be sold
     lines = (_coats(1),)
     plan.cancel_of_unknown_order(rng.choice(people).user_id, lines, "CNY", OPENS_MS + 21_000)
 
@@ -172,7 +172,7 @@ def _rush(rng: Random) -> list[_Purchase]:
 
 
 class _Buyers:
-    """Picks who buys: somebody who has been in the room for a while, and not twice the same, but for a few."""
+    """Picks buyers: people who have been in the room for a while, each once, with a few exceptions."""
 
     def __init__(self, people: list[_Person], rng: Random) -> None:
         self._people = people
@@ -187,7 +187,7 @@ class _Buyers:
     def pick(self, at_ms: int) -> _Person:
         there = bisect_right(self._enter_ms, at_ms - 1_500)
         if self._over_limit_left and len(self._taken) > 1_000 and self._rng.random() < 0.02:
-            # Two devices of one person, at once: the platform lets the second order through.
+            # Two devices of one person order at the same time: the platform lets the second order through.
             self._over_limit_left -= 1
             return self._people[self._rng.choice(sorted(self._taken)[:500])]
         while True:
@@ -210,7 +210,7 @@ class _Buyers:
 
 
 def _order(plan: RoomPlan, buyers: _Buyers, purchase: _Purchase, rng: Random) -> list[int]:
-    """One order for the coat and what leads to it; returns when its units can be bought again, one moment for each."""
+    """The times at which the units of one planned order can be bought again, one for each unit."""
     placed_ms, quantity = purchase
     person = buyers.pick(placed_ms)
     _towards_order(plan, person, placed_ms, quantity, rng)
@@ -242,7 +242,7 @@ def _order(plan: RoomPlan, buyers: _Buyers, purchase: _Purchase, rng: Random) ->
 def _cancelled_order(
     plan: RoomPlan, person: _Person, lines: list[OrderLine], moments: tuple[int, int], rng: Random, *, overtaken: bool
 ) -> int:
-    """An order that is cancelled, half of the time before it was paid, but not during the rush; returns when."""
+    """The time of a planned order's cancel. Half of the cancels come before payment; none comes during the rush."""
     placed_ms, paid_ms = moments
     order = partial(plan.order, person.user_id, lines, "CNY", placed_ms=placed_ms)
     if overtaken:
@@ -258,7 +258,7 @@ def _cancelled_order(
 
 
 def _towards_order(plan: RoomPlan, person: _Person, placed_ms: int, quantity: int, rng: Random) -> None:
-    """Most click, then cart, then order; the carts of the impatient and of those who ordered elsewhere are missing."""
+    """Most click, then cart, then order. Impatient people and those who ordered elsewhere have no cart-add."""
     earliest_ms = person.enter_ms + 200
     cart_ms = max(earliest_ms, placed_ms - 700 - int(rng.expovariate(1 / 2_500)))
     if rng.random() < CLICKED_FIRST_SHARE:
@@ -273,7 +273,7 @@ def _coats(quantity: int) -> OrderLine:
 
 # -- everything else --------------------------------------------------------------------------------------------------
 def _other_orders(plan: RoomPlan, people: list[_Person], rng: Random) -> None:
-    """A scarf that is not on sale, in two currencies."""
+    """Orders of a scarf that is not on sale, in two currencies."""
     prices = [("CNY", SCARF_MINOR)] * SCARF_ORDERS + [("USD", SCARF_USD_MINOR)] * USD_ORDERS
     for currency, price_minor in prices:
         person = people[rng.randrange(PEOPLE * 9 // 10)]
@@ -284,7 +284,7 @@ def _other_orders(plan: RoomPlan, people: list[_Person], rng: Random) -> None:
 
 
 def _carts_without_order(plan: RoomPlan, people: list[_Person], rng: Random) -> None:
-    """Those who wanted it too: cart-adds up to the scenario's number, following the rush by a breath."""
+    """Cart-adds without an order, up to the scenario's number. They follow the rush by a breath."""
     carted = plan.expected().cart_adds
     for _ in range(CART_ADDS - carted):
         at_ms = OPENS_MS - 5_000 + int((SELL_OUT_MS + 12_000) * rng.betavariate(2.4, 1.6))
@@ -293,7 +293,7 @@ def _carts_without_order(plan: RoomPlan, people: list[_Person], rng: Random) -> 
 
 
 def _crowd(plan: RoomPlan, people: list[_Person], rng: Random) -> None:
-    """Clicks, taps and words of everybody, to the end of the show."""
+    """Clicks, taps and comments of all people, to the end of the show."""
     for _ in range(EXTRA_CLICKS):
         at_ms = _busy_ms(rng)
         plan.click(_somebody_there(people, at_ms, rng).user_id, at_ms, COAT if rng.random() < 0.85 else SCARF)
@@ -306,13 +306,13 @@ def _crowd(plan: RoomPlan, people: list[_Person], rng: Random) -> None:
 
 
 def _busy_ms(rng: Random) -> int:
-    """Two thirds during the rush, the rest over the whole show."""
+    """A time: two thirds lie in the rush, the rest over the whole show."""
     if rng.random() < 0.66:
         return 5_000 + int(65_000 * rng.betavariate(2.4, 2.0))
     return 1_000 + rng.randrange(DURATION_MS - 1_000)
 
 
 def _somebody_there(people: list[_Person], at_ms: int, rng: Random) -> _Person:
-    """Anybody who has come by then (some have left since: clients send late)."""
+    """A random person who has come by then. Some have left since: clients send late."""
     there = bisect_right(people, (at_ms - 300, ""))
     return people[rng.randrange(max(1, there))]

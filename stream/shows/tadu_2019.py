@@ -1,6 +1,6 @@
-"""`tadu-2019`: a two-hour WeChat show of 2019, of which "18.32 % conversion" was told.
+"""`tadu-2019`: a two-hour WeChat show of 2019, reported with "18.32 % conversion".
 
-11 951 viewers and 1 228 orders are 10.28 %; 18.32 % needs a denominator of 6 703, which fits those who opened a
+11 951 viewers and 1 228 orders are 10.28 %. 18.32 % needs a denominator of 6 703, which fits the people who opened a
 product. The same show must give both, each under its right name. All other figures are assumptions; 50.5 % of a live
 audience comments.
 """
@@ -24,7 +24,7 @@ DURATION_MS = 2 * 3_600_000
 VIEWERS, CLICKERS, ORDERS = 11_951, 6_703, 1_228
 COMMENTERS = 6_035  # 50.5 %
 IDLE_CARTERS, LIKES, REFUNDS = 1_900, 30_000, 37
-# Product and its price in fen.
+# The price of each product in fen.
 PRICES = {"tea-250g": 6_800, "tea-gift": 16_800, "cup-pair": 4_900, "honey": 5_900}
 LAST_ENTER_MS = DURATION_MS - 600_000
 
@@ -61,7 +61,7 @@ def build(seed: int, room_id: str = NAME) -> Show:
 
 
 def _arrival_ms(rng: Random) -> int:
-    """Most come in the first half hour, the last ones ten minutes before the end."""
+    """A time of coming: most come in the first half hour, the last ten minutes before the end."""
     return int(LAST_ENTER_MS * rng.betavariate(1.1, 2.6))
 
 
@@ -81,7 +81,7 @@ def _interest(plan: RoomPlan, user_id: str, enter_ms: int, rng: Random) -> None:
 
 
 def _purchase(plan: RoomPlan, user_id: str, from_ms: int, rng: Random, *, refunded: bool) -> None:
-    """Everybody in this show pays, as far as is known; nine in ten had carted."""
+    """Everybody in this show pays, as far as is known. Nine in ten have carted before."""
     sku_ids = rng.sample(list(PRICES), 1 if rng.random() < 0.7 else 2)
     placed_ms = from_ms + rng.randrange(200_000)
     paid_ms = placed_ms + 2_000 + rng.randrange(28_000)

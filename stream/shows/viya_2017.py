@@ -3,14 +3,14 @@
 Published: 1.53 million viewers, 12.3 million likes, 70 million yuan of sales; and of live audiences in general, that
 50.5 % comment. Assumed: everything else, namely
 
-- 350 000 orders of 200 yuan make the 70 million; each buyer orders once, and pays 6 s later;
+- 350 000 orders of 200 yuan make the 70 million; each buyer orders once and pays 6 s later;
 - clients send one or two taps a record, so that 10.25 million records hold the 12.3 million likes;
 - 40 products come one after another, each a sale of its own for eight and a half minutes; three in four sell out;
-- a viewer taps, opens a product, comments, carts and orders some fixed time after coming, and stays for 5, 20, 60 or
-  100 minutes; more come early than late, nobody in the last 40 minutes;
+- a viewer taps, opens a product, comments, carts and orders at fixed times after coming, and stays for 5, 20, 60 or
+  100 minutes; more come early than late, nobody comes in the last 40 minutes;
 - every 250th delivery comes twice.
 
-In whole blocks of 1 530 viewers, of whom each has its class: a scaled show has fewer blocks.
+The audience is whole blocks of 1 530 viewers, in which each viewer has a class. A scaled show has fewer blocks.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ NAME = "viya-2017"
 DURATION_S = 20_400
 LAST_ENTER_S = 18_000
 BLOCKS, BLOCK = 1_000, 1_530
-# Of a block: the first so many of its people, in an order that the seed shuffles, do it.
+# Sizes within a block: the first people of an order that the seed shuffles do each of these.
 BUYERS, CARTERS, CLICKERS, LIKERS = 350, 490, 612, 918
-COMMENTERS = range(300, 1_073)  # 50.5 %; the rest of the likers and carters come before them, so:
+COMMENTERS = range(300, 1_073)  # 50.5 %; the other likers and carters come before these, so:
 ENGAGED = 1_073
 LIKE_RECORDS, TWO_TAPS_EACH = 10_250, 5  # for each block: every fifth record holds two taps, 12 300 in all
 PRICE_MINOR = 20_000
@@ -60,39 +60,39 @@ TEXTS = 500
 
 
 class _Evening:
-    """Who comes when, and who does what: everything that the records and the totals have in common."""
+    """Who comes when and does what: the common source of the records and the totals."""
 
     def __init__(self, seed: int, blocks: int) -> None:
         rng = Random(f"{NAME}/{seed}")
         order = list(range(BLOCK))
         rng.shuffle(order)
         self.blocks = blocks
-        self.rank = order  # of the viewer at this place of a block
+        self.rank = order  # the rank of the viewer at each place of a block
         self.texts = [line(rng) for _ in range(TEXTS)]
         self.liker_places = [place for place, rank in enumerate(order) if rank < LIKERS]
         self._buyers_before = [0, *accumulate(rank < BUYERS for rank in order)]
         self._likers_before = [0, *accumulate(rank < LIKERS for rank in order)]
         arrivals = [(1 - second / LAST_ENTER_S) ** 0.8 + 0.05 for second in range(LAST_ENTER_S)]
         self.came = curve(blocks * BLOCK, arrivals) + [blocks * BLOCK] * (DURATION_S - LAST_ENTER_S)
-        # Beside each liker's first tap: more in the first minute of each product. Nobody taps before somebody came.
+        # Taps beyond each liker's first. More come in each product's first minute; none comes before the first person.
         first_s = next(second for second in range(DURATION_S) if self.likers(self.came[second])) + LIKE_S + 1
         busy = [0.0 if s < first_s else 3.0 if s % SLOT_S < 60 else 1.0 for s in range(DURATION_S)]
         self.tapped = curve(blocks * (LIKE_RECORDS - LIKERS), busy)
 
     def likers(self, people: int) -> int:
-        """How many of the first so many people tap."""
+        """The number of people who tap among the first `people`."""
         return people // BLOCK * LIKERS + self._likers_before[people % BLOCK]
 
     def buyers(self, people: int) -> int:
-        """How many of the first so many people buy."""
+        """The number of people who buy among the first `people`."""
         return people // BLOCK * BUYERS + self._buyers_before[people % BLOCK]
 
     def came_by(self, second: int) -> int:
-        """How many have come before this second; the evening begins with nobody."""
+        """The number of people who have come before this second. The evening begins empty."""
         return self.came[max(0, second)]
 
     def then(self, now_s: int, after_s: int) -> Iterator[tuple[int, int, int]]:
-        """Who came so long before this second: the person, their rank, and the moment now (ms)."""
+        """The people who came `after_s` before this second: person, rank, and the moment now (ms)."""
         if now_s < after_s:
             return
         first, end = self.came[now_s - after_s], self.came[now_s - after_s + 1]
@@ -100,17 +100,17 @@ class _Evening:
             yield person, self.rank[person % BLOCK], now_s * 1_000 + (person - first) * 1_000 // (end - first)
 
     def ordered_in(self, slot: int) -> int:
-        """Orders of one product."""
+        """The number of orders of one product."""
         until, since = (self.came_by((slot + end) * SLOT_S - ORDER_S) for end in (1, 0))
         return self.buyers(until) - self.buyers(since)
 
     def offered(self, slot: int) -> int:
-        """Three products in four are offered just as often as they are bought."""
+        """The offered units. Three products in four are offered exactly as often as they are bought."""
         orders = self.ordered_in(slot)
         return orders + orders // 5 + 1 if slot % 4 == 3 else orders
 
     def staying(self) -> int:
-        """Who is still there at the end."""
+        """The number of people still there at the end."""
         people, left = self.blocks * BLOCK, 0
         for kind, stay_s in enumerate(STAYS_S):
             gone = self.came_by(DURATION_S - stay_s)
@@ -184,7 +184,7 @@ def _expected_sale(evening: _Evening, slot: int) -> ExpectedSale:
 
 
 class _Templates:
-    """Every kind of record of the evening."""
+    """The templates of every kind of record of the evening."""
 
     def __init__(self, evening: _Evening, tag: str, room_id: str) -> None:
         def common(kind: str, user_id: str = "u%07d") -> dict[str, object]:
@@ -207,7 +207,7 @@ class _Templates:
             order["order_id"] = f"o-{tag}-%x"
             self.placed.append(template(Order, "o", status=OrderStatus.PLACED, **order))
             self.paid.append(template(Order, "p", status=OrderStatus.PAID, **order))
-        # Seconds after coming, the ranks of those who do it, and the record while this product is shown.
+        # Seconds after coming, the ranks of the people who act then, and the record for each product on show.
         self.steps = (
             (0, range(BLOCK), [template(Enter, "e", source="feed")] * PRODUCTS),
             (LIKE_S, range(LIKERS), [self.likes[0]] * PRODUCTS),
@@ -216,7 +216,7 @@ class _Templates:
         )
 
     def opening(self, evening: _Evening, tag: str, room_id: str, slot: int, t0_ms: int) -> Template:
-        """A product's sale begins with its slot."""
+        """The opening of a product's sale, at the beginning of its slot."""
         starts_at_ms = t0_ms + slot * SLOT_S * 1_000
         event = SaleOpened(
             event_id=f"{tag}-s%x",
@@ -248,7 +248,7 @@ def _deliveries(evening: _Evening, taps: Random, tag: str, room_id: str, t0_ms: 
 
 
 def _journeys(evening: _Evening, templates: _Templates, second: Second, now_s: int) -> None:
-    """What follows from somebody's coming: each step a fixed time after it."""
+    """Add the steps that follow a person's coming, each at a fixed time after it."""
     add, slot = second.add, now_s // SLOT_S
     for after_s, ranks, of_slots in templates.steps:
         template = of_slots[slot]
@@ -258,7 +258,7 @@ def _journeys(evening: _Evening, templates: _Templates, second: Second, now_s: i
     for person, ranked, at_ms in evening.then(now_s, COMMENT_S):
         if ranked in COMMENTERS:
             add(templates.comments[person % TEXTS], person, at_ms, person)
-    paid_for = (now_s - PAID_S + ORDER_S) // SLOT_S  # the product of the moment of ordering
+    paid_for = (now_s - PAID_S + ORDER_S) // SLOT_S  # the product on show at the time of ordering
     for after_s, template in ((ORDER_S, templates.placed[slot]), (PAID_S, templates.paid[paid_for])):
         for person, ranked, at_ms in evening.then(now_s, after_s):
             if ranked < BUYERS:
@@ -273,14 +273,14 @@ def _leaving(evening: _Evening, templates: _Templates, second: Second, now_s: in
 
 
 def _extra_taps(evening: _Evening, templates: _Templates, second: Second, taps: Random, now_s: int) -> None:
-    """Taps of anybody who taps and came more than a moment ago. A fifth of all records hold two, so more of these."""
+    """Add further taps of likers who came some time ago. A fifth of all records hold two taps, so more here do."""
     first, end = evening.tapped[now_s], evening.tapped[now_s + 1]
     if first == end:
         return
     likers = evening.likers(evening.came_by(now_s - LIKE_S))
     places, random, add, (one, two) = evening.liker_places, taps.random, second.add, templates.likes
     begin_ms, count = now_s * 1_000, end - first
-    numbered_from = evening.blocks * BLOCK  # first taps have their person's number
+    numbered_from = evening.blocks * BLOCK  # first taps have the numbers of their people
     twos, extras = evening.blocks * (LIKE_RECORDS // TWO_TAPS_EACH), evening.blocks * (LIKE_RECORDS - LIKERS)
     for number in range(first, end):
         block, place = divmod(int(random() * likers), LIKERS)
