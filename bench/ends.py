@@ -17,7 +17,7 @@ from bench.fold import T0_MS, TOPICS, Rec
 from stream.contract.events import TOPIC_NAMES
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
-from stream.worker.fold_agent import ENDS_A_TURN, UNSAVED_ENDS_MAX
+from stream.worker.pump import ENDS_A_TURN, UNSAVED_ENDS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -31,16 +31,16 @@ from stream.kafka_clients import tls_context
 from stream.kafka_refusals import refused_permission
 from stream.records.reading import take_whole_batches
 from stream.worker import health, preflight
+from stream.worker.assignment import Owners
 from stream.worker.checkpoint import OutputTopics
 from stream.worker.companions import companions
-from stream.worker.fold_agent import FoldLoop
+from stream.worker.fold_loop import FoldLoop
 from stream.worker.logs import configure_logging
 from stream.worker.metrics import Metrics, now_ms
 from stream.worker.notices import Notices
 from stream.worker.open_transactions import OutputEnds
 from stream.worker.overlay_store import OverlayStore
-from stream.worker.owner import Home
-from stream.worker.owners import Owners
+from stream.worker.partition_owner import Home
 from stream.worker.permissions import run_watch_group
 from stream.worker.projection import Projection
 from stream.worker.saving import run_checkpoints

@@ -22,9 +22,9 @@ from stream.worker.tasks import FatalError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stream.worker.assignment import Owners
     from stream.worker.metrics import Metrics
-    from stream.worker.owner import Owner
-    from stream.worker.owners import Owners
+    from stream.worker.partition_owner import Owner
 
 # The transport looks at the fetcher several times a second; this much silence means that it is stuck.
 POLL_SILENT_S = 30.0

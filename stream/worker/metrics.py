@@ -25,7 +25,7 @@ from stream.worker.throttling import CLIENTS, Client
 if TYPE_CHECKING:
     from stream.core.publishing import Published
     from stream.worker.checkpoint import Written
-    from stream.worker.owner import Acquired, Owner
+    from stream.worker.partition_owner import Acquired, Owner
 
 # Append → visible: the promise is under a quarter of a second, so the steps are finest there.
 VISIBLE_STEPS_S = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 300)

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from stream.core.publishing import Published
+    from stream.worker.assignment import Owners
     from stream.worker.metrics import Metrics
-    from stream.worker.owner import Owner
-    from stream.worker.owners import Owners
+    from stream.worker.partition_owner import Owner
 
 log = structlog.get_logger(__name__)
 

@@ -13,8 +13,8 @@ from stream.worker.ownership import Phase
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from stream.worker.owner import Owner
-    from stream.worker.owners import Owners
+    from stream.worker.assignment import Owners
+    from stream.worker.partition_owner import Owner
 
 log = structlog.get_logger(__name__)
 

@@ -25,7 +25,7 @@ from stream.verify.log import log_reader
 from stream.worker.checkpoint import CheckpointWriter, Contents, LostError, Message, Meta, OutputTopics
 from stream.worker.fetching import LogEnds
 from stream.worker.open_transactions import OutputEnds
-from stream.worker.owner import Acquired, Home, Owner
+from stream.worker.partition_owner import Acquired, Home, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -230,7 +230,7 @@ async def test_the_audit_tells_half_of_a_transaction_from_an_aborted_record_that
     part = await make(broker, topic_prefix)
     letters = part.outputs.dead_letters
     await part.half(letters, 4, commit=False)
-    monkeypatch.setattr("stream.worker.owner.OutputPartitions.end_open", _nothing_open)
+    monkeypatch.setattr("stream.worker.partition_owner.OutputPartitions.end_open", _nothing_open)
     owner, _ = await part.acquire()
     assert owner.writer is not None
     await owner.writer.write(part.contents(owner, 4))

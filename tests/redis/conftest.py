@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from stream.worker.owner import Owner
+    from stream.worker.partition_owner import Owner
 
     Setup = FailoverPair | SentinelSetup | ClusterSetup
 

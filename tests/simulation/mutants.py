@@ -21,11 +21,11 @@ from stream.core.lifecycle import Lifecycle
 from stream.core.room import Room
 from stream.core.standing import EXPIRED
 from stream.worker import owner as owner_module
+from stream.worker.assignment import Owners
 from stream.worker.checkpoint import META_KEY, STATE_BATCH_BYTES, CheckpointWriter, Contents, Message, Meta, Written
 from stream.worker.open_transactions import OutputPartitions
-from stream.worker.owner import Owner
-from stream.worker.owners import Owners
 from stream.worker.ownership import Ownership, Phase, Verdict
+from stream.worker.partition_owner import Owner
 from tests.simulation.group import GroupMember
 from tests.simulation.redis_server import RedisServer
 from tests.simulation.run import run_seed

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from stream.worker import fold_agent, owner, owners, projection, restore, saving, tasks
+from stream.worker import assignment, fold_loop, partition_owner, projection, restore, saving, tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,9 +60,9 @@ class _Log:
 def simulated_time(world: World) -> Iterator[None]:
     """For as long as the run goes on."""
     with ExitStack() as stack:
-        for module in (fold_agent, owner, owners, projection, restore, saving):
+        for module in (fold_loop, partition_owner, assignment, projection, restore, saving):
             stack.enter_context(patch.object(module, "time", _Time(world)))
-        for module in (owners, projection, saving, tasks):
+        for module in (assignment, projection, saving, tasks):
             stack.enter_context(patch.object(module, "log", _Log(world)))
         # Looks at whose turn it is to save come less often than the worker's, or they would be a fifth of all steps.
         stack.enter_context(patch.object(saving, "LOOK_S", SAVING_LOOK_S))

@@ -12,14 +12,14 @@ from stream.contract.overlay import SIGNALS_EDITION
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
 from stream.exits import Exit
+from stream.worker.assignment import Owners
 from stream.worker.checkpoint import OutputTopics
-from stream.worker.fold_agent import FoldLoop
+from stream.worker.fold_loop import FoldLoop
 from stream.worker.metrics import Metrics
 from stream.worker.open_transactions import OutputEnds
 from stream.worker.overlay_store import OverlayStore
-from stream.worker.owner import Home
-from stream.worker.owners import Owners
 from stream.worker.ownership import Phase
+from stream.worker.partition_owner import Home
 from stream.worker.projection import Projection
 from stream.worker.saving import run_checkpoints
 from stream.worker.tasks import Tasks

@@ -12,8 +12,8 @@ from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
 from stream.worker.checkpoint import Contents, LostError, OutputTopics, Written
 from stream.worker.open_transactions import OutputEnds
-from stream.worker.owner import Home, Owner
 from stream.worker.ownership import Drained, Slice
+from stream.worker.partition_owner import Home, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

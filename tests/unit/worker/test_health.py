@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from stream.worker.metrics import Metrics
-    from stream.worker.owner import Owner
+    from stream.worker.partition_owner import Owner
 
 
 class OwnersTwin:

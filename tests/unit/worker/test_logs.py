@@ -89,7 +89,7 @@ def test_what_a_library_repeats_is_written_some_times_and_then_counted(capsys: p
 def test_our_own_lines_and_critical_ones_always_pass(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("info")
     for _ in range(SAID_MOST + 5):
-        structlog.get_logger("stream.worker.owners").info("partition live")
+        structlog.get_logger("stream.worker.assignment").info("partition live")
         logging.getLogger("faust").critical("it ends")
     assert len(lines(capsys)) == 2 * (SAID_MOST + 5)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from stream.core.publishing import Published
     from stream.worker.metrics import Metrics
-    from stream.worker.owner import Owner
+    from stream.worker.partition_owner import Owner
 
 
 class StoreTwin:

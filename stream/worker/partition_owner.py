@@ -39,6 +39,7 @@ from stream.worker.going_back import refuse_lost_state
 from stream.worker.open_transactions import OutputEnds, OutputPartitions
 from stream.worker.ownership import Ownership, Phase
 from stream.worker.permissions import naming_refusals
+from stream.worker.pump import Pump
 from stream.worker.refusals import Refusals
 from stream.worker.restore import TURN_S, Restored, restore, start_positions, within_logs
 from stream.worker.tasks import FatalError
@@ -138,7 +139,7 @@ class Owner:
             as shown by an earlier owner.
         refusals: which rooms' documents Redis' guard does not take, and for how long.
         reproject: publish every room anew, changed or not.
-        pumping: a task folds this partition now; no other may.
+        pump: folds what was accepted, and moves the clock.
 
     Args:
         home: what all owners of the process share.
@@ -156,6 +157,7 @@ class Owner:
         self.ownership = Ownership(partition, len(home.topics))
         self.fold = home.make_fold(partition)
         self.merge = TopicMerge(len(home.topics), home.max_queued_records, trusts_times=home.trusts_times)
+        self.pump = Pump(self.ownership, self.merge, self.fold)
         self.epoch = 0
         self.saved: tuple[int, ...] = ()
         self._carried_at = carried_at
@@ -165,7 +167,6 @@ class Owner:
         self.shown_ms: dict[str, int] = {}
         self.refusals = Refusals()
         self.reproject = True
-        self.pumping = False
         self.lock = asyncio.Lock()  # one transaction at a time
         self.writer: CheckpointWriter | None = None
         self.signals_left_out = 0
@@ -451,6 +452,7 @@ class Owner:
         self.ownership.end()
         self.merge.clear()
         self.fold = self.home.make_fold(self.partition)
+        self.pump = Pump(self.ownership, self.merge, self.fold)
         self.outbox, self.shown_ms = {}, {}
         writer, self.writer = self.writer, None
         return writer

@@ -24,8 +24,8 @@ from faust.types import TP
 
 from stream.exits import Exit
 from stream.worker.checkpoint import LostError
-from stream.worker.owner import Home, Owner
 from stream.worker.ownership import Drained, Phase, RewoundError, Slice
+from stream.worker.partition_owner import Home, Owner
 from stream.worker.tasks import FatalError, Tasks, asked_to_stop, within
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
-from stream.worker import fold_agent
-from stream.worker.fold_agent import LOST_AFTER_S, FoldLoop
+from stream.worker import fold_loop, pump
+from stream.worker.fold_loop import FoldLoop
 from stream.worker.ownership import END_KNOWN_FOR_MS, Phase
+from stream.worker.pump import LOST_AFTER_S
 from tests.unit.worker.helpers import (
     COMMENTS,
     LIKES,
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from stream.worker.owner import Owner
-    from stream.worker.owners import Owners
+    from stream.worker.assignment import Owners
+    from stream.worker.partition_owner import Owner
 
 
 class OwnersTwin:
@@ -155,8 +156,8 @@ async def test_with_the_logs_clock_a_silent_partition_stands_still() -> None:
 
 
 async def test_an_owner_that_goes_while_the_fold_yields_folds_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fold_agent, "TURN_S", -1.0)  # yield after every piece
-    monkeypatch.setattr(fold_agent, "PIECE_RECORDS", 2)
+    monkeypatch.setattr(fold_loop, "TURN_S", -1.0)  # yield after every piece
+    monkeypatch.setattr(pump, "PIECE_RECORDS", 2)
     owner = live_owner()
     all_at_end(owner, besides=LIKES)
     (piece,) = fetched(owner, LIKES, [like(offset) for offset in range(10)])
@@ -171,8 +172,8 @@ async def test_an_owner_that_goes_while_the_fold_yields_folds_nothing_more(monke
 
 
 async def test_two_tasks_never_fold_the_same_partition_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fold_agent, "TURN_S", -1.0)
-    monkeypatch.setattr(fold_agent, "PIECE_RECORDS", 2)
+    monkeypatch.setattr(fold_loop, "TURN_S", -1.0)
+    monkeypatch.setattr(pump, "PIECE_RECORDS", 2)
     owner = live_owner()
     all_at_end(owner, besides=LIKES)
     pieces = fetched(owner, LIKES, [like(offset) for offset in range(10)])
@@ -192,9 +193,9 @@ async def test_two_tasks_never_fold_the_same_partition_at_once(monkeypatch: pyte
 
 
 async def test_a_flood_of_refused_records_is_saved_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fold_agent, "TURN_S", -1.0)
-    monkeypatch.setattr(fold_agent, "REFUSED_MAX", 3)
-    monkeypatch.setattr(fold_agent, "PIECE_RECORDS", 2)
+    monkeypatch.setattr(fold_loop, "TURN_S", -1.0)
+    monkeypatch.setattr(pump, "REFUSED_MAX", 3)
+    monkeypatch.setattr(pump, "PIECE_RECORDS", 2)
     owner = live_owner()
     all_at_end(owner, besides=LIKES)
     (piece,) = fetched(owner, LIKES, [Fetched(offset, b"not json") for offset in range(10)])
@@ -288,8 +289,8 @@ def full_owner(rooms: int) -> Owner:
 async def test_while_many_sessions_end_others_have_their_turn_and_checkpoints_stay_small(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fold_agent, "ENDS_A_TURN", 10)
-    monkeypatch.setattr(fold_agent, "UNSAVED_ENDS_MAX", 25)
+    monkeypatch.setattr(pump, "ENDS_A_TURN", 10)
+    monkeypatch.setattr(pump, "UNSAVED_ENDS_MAX", 25)
     owner, clock = full_owner(95), WallClock()
     owner.fold.cut(1)
     all_at_end(owner, besides=-1)
@@ -317,7 +318,7 @@ async def test_while_many_sessions_end_others_have_their_turn_and_checkpoints_st
 
 
 async def test_an_owner_that_goes_away_while_sessions_end_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fold_agent, "ENDS_A_TURN", 10)
+    monkeypatch.setattr(pump, "ENDS_A_TURN", 10)
     owner, clock = full_owner(30), WallClock()
     monkeypatch.setattr(owner.ownership, "at_log_end", lambda *_: True)
     clock.ms = NOW_MS + owner.fold.rules.room_idle_ms + 60_000

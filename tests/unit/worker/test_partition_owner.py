@@ -14,8 +14,8 @@ from stream.core.publishing import Published
 from stream.exits import Exit
 from stream.worker.checkpoint import LostError, Meta
 from stream.worker.fetching import LogEnds
-from stream.worker.owner import Owner
 from stream.worker.ownership import Phase
+from stream.worker.partition_owner import Owner
 from stream.worker.restore import Restored
 from stream.worker.tasks import FatalError
 from tests.unit.worker.helpers import LIKES, NOW_MS, TOPICS, Fetched, like, live_owner, make_home, twin_of
@@ -215,7 +215,7 @@ async def test_rooms_are_made_while_others_are_folded_and_not_for_a_partition_th
     before = live_owner()
     fold(before, like(0, taps=5))
     records = before.fold.cut(1).records
-    monkeypatch.setattr("stream.worker.owner.TURN_S", -1.0)  # every step gives way
+    monkeypatch.setattr("stream.worker.partition_owner.TURN_S", -1.0)  # every step gives way
     turns = 0
 
     async def others() -> None:

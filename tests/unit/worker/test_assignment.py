@@ -10,11 +10,11 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from faust.types import TP
 
 from stream.exits import Exit
-from stream.worker import owners as owners_module
+from stream.worker import assignment as assignment_module
+from stream.worker.assignment import Owners
 from stream.worker.fetching import LogEnds
-from stream.worker.owner import Acquired, Owner
-from stream.worker.owners import Owners
 from stream.worker.ownership import Phase
+from stream.worker.partition_owner import Acquired, Owner
 from stream.worker.tasks import FatalError
 from tests.unit.worker.helpers import (
     LIKES,
@@ -107,8 +107,8 @@ def group(tasks: Tasks, metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> Gr
         return await made.acquire(owner, log_ends)
 
     monkeypatch.setattr(Owner, "acquire", acquire)
-    monkeypatch.setattr(owners_module, "RETRY_FIRST_S", 0.0)
-    monkeypatch.setattr(owners_module, "SEEK_RETRY_S", 0.0)
+    monkeypatch.setattr(assignment_module, "RETRY_FIRST_S", 0.0)
+    monkeypatch.setattr(assignment_module, "SEEK_RETRY_S", 0.0)
     return made
 
 
@@ -188,12 +188,12 @@ async def test_a_process_that_its_namesake_throws_out_again_and_again_ends(
             await owners.on_assigned(assignment([0]), number + 1)
             await owners.on_revoked()
 
-    await join(owners_module.JOINS_MAX)
+    await join(assignment_module.JOINS_MAX)
     if name is None:  # nobody else can have its place
         await join(40)
         return
     with pytest.raises(FatalError, match="Two processes have the member name worker-1") as ended:
-        await join(owners_module.JOINS_SPREAD + 1)
+        await join(assignment_module.JOINS_SPREAD + 1)
     assert ended.value.code is Exit.DUPLICATE_MEMBER
 
 
@@ -435,7 +435,7 @@ async def test_the_age_of_a_checkpoint_goes_on_over_owners_that_were_lost(group:
 async def test_a_partition_that_can_never_be_saved_has_kafka_looked_at_again(
     group: Group, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(owners_module, "RETRY_MAX_S", 0.0)
+    monkeypatch.setattr(assignment_module, "RETRY_MAX_S", 0.0)
     checked = 0
 
     async def recheck() -> None:
