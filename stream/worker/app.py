@@ -40,7 +40,7 @@ from stream.worker.metrics import Metrics, now_ms
 from stream.worker.notices import Notices
 from stream.worker.open_transactions import OutputEnds
 from stream.worker.overlay_store import OverlayStore
-from stream.worker.partition_owner import Home
+from stream.worker.partition_owner import OwnerConfig
 from stream.worker.permissions import run_watch_group
 from stream.worker.projection import Projection
 from stream.worker.saving import run_checkpoints
@@ -99,7 +99,7 @@ class Worker:
             lambda result: self.metrics.notices[result].inc(),
         )
         self.output_ends = OutputEnds(settings.brokers())
-        self.home = Home(
+        self.owner_config = OwnerConfig(
             output_ends=self.output_ends,
             tell=self.notices.tell,
             bootstrap_servers=settings.brokers(),
@@ -118,7 +118,7 @@ class Worker:
         self.tasks = Tasks()
         self.pulse = health.Pulse()
         self.owners = Owners(
-            self.home,
+            self.owner_config,
             lambda: cast("BatchConsumer", self.app.consumer),
             self.tasks,
             self.metrics,
@@ -190,8 +190,11 @@ class Worker:
             (self.projection.run_collect(), "collect documents"),
             (self.projection.run_write(), "write documents"),
             (self.health.run_watch(), "watch"),
-            (preflight.run_watch_counts(self._partition_counts, self.topics, self.home.partitions), "partition counts"),
-            (run_watch_group(self._group_error, self.home.bootstrap_servers, self.owners.put_out), "group"),
+            (
+                preflight.run_watch_counts(self._partition_counts, self.topics, self.owner_config.partitions),
+                "partition counts",
+            ),
+            (run_watch_group(self._group_error, self.owner_config.bootstrap_servers, self.owners.put_out), "group"),
         ):
             self.tasks.spawn(work, name)
         faust_runs = asyncio.create_task(self._run_faust(), name="faust")
@@ -199,7 +202,7 @@ class Worker:
         await asyncio.wait({faust_runs, asked}, return_when=asyncio.FIRST_COMPLETED)
         if not stop.is_set():
             error = faust_runs.exception() or self.app.crash_reason
-            refused = None if error is None else refused_permission(error, self.home.bootstrap_servers, "Read")
+            refused = None if error is None else refused_permission(error, self.owner_config.bootstrap_servers, "Read")
             # At once: what waits for the consumer would be cancelled with it, and seem to have failed.
             if refused is not None:
                 end_process(Exit.KAFKA_REFUSES, refused)

@@ -25,7 +25,7 @@ from faust.types import TP
 from stream.exits import Exit
 from stream.worker.checkpoint import LostError
 from stream.worker.ownership import Drained, Phase, RewoundError, Slice
-from stream.worker.partition_owner import Home, Owner
+from stream.worker.partition_owner import Owner, OwnerConfig
 from stream.worker.tasks import FatalError, Tasks, asked_to_stop, within
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Owners:
     """All owners of this process.
 
     Args:
-        home: what they share.
+        config: what they share.
         consumer: the group's consumer, asked for when needed: Faust makes it late.
         tasks: where take-overs run.
         metrics: what to count in.
@@ -92,7 +92,7 @@ class Owners:
 
     def __init__(
         self,
-        home: Home,
+        config: OwnerConfig,
         consumer: Callable[[], GroupConsumer],
         tasks: Tasks,
         metrics: Metrics,
@@ -102,7 +102,7 @@ class Owners:
     ) -> None:
         self._recheck = recheck
         self._rechecking = False
-        self._home = home
+        self._config = config
         self._consumer = consumer
         self._tasks = tasks
         self._metrics = metrics
@@ -113,7 +113,7 @@ class Owners:
         self._generation = -1
         self._member_id = ""
         self._joined_at: list[float] = []
-        self._all_topics = frozenset(range(len(home.topics)))
+        self._all_topics = frozenset(range(len(config.topics)))
         self._acquiring = asyncio.Semaphore(TAKE_OVERS_AT_ONCE)
         self.assigned: frozenset[int] = frozenset()
         self.rebalancing_since: float | None = time.monotonic()
@@ -143,12 +143,12 @@ class Owners:
     def wanted(self) -> set[TP]:
         """What to fetch now: the topics of live partitions, without those whose queues are full."""
         live = self.live()
-        crowded = sum(owner.merge.queued_records() for owner in live) > QUEUES_MAX * self._home.max_queued_records
+        crowded = sum(owner.merge.queued_records() for owner in live) > QUEUES_MAX * self._config.max_queued_records
         wanted: set[TP] = set()
         for owner in live:
             # Crowded: only what the folds will soon wait for, so that memory is bounded and nothing stands still.
             topics = owner.merge.short_topics() if crowded else self._all_topics - owner.merge.full_topics()
-            wanted.update(TP(self._home.topics[index], owner.partition) for index in topics)
+            wanted.update(TP(self._config.topics[index], owner.partition) for index in topics)
         return wanted
 
     def cut(self, drained: Iterable[Drained]) -> Iterator[Slice]:
@@ -220,7 +220,7 @@ class Owners:
         A member that is put out for its silence comes back once a session time-out at most. The bound differs from
         process to process, so that not both end.
         """
-        if member_id == self._member_id or self._home.member_name is None:
+        if member_id == self._member_id or self._config.member_name is None:
             return
         now_s = time.monotonic()
         self._joined_at = [at for at in self._joined_at if now_s - at < JOINS_WITHIN_S] + [now_s]
@@ -230,8 +230,8 @@ class Owners:
     def _at_war(self, times: int, within_s: float) -> FatalError:
         return FatalError(
             Exit.DUPLICATE_MEMBER,
-            f"The group took {self._home.who} for a new member {times} times within {within_s:.0f} s. Two processes "
-            f"have the member name {self._home.member_name}: give each worker a name of its own. Nothing is lost.",
+            f"The group took {self._config.who} for a new member {times} times within {within_s:.0f} s. Two processes "
+            f"have the member name {self._config.member_name}: give each worker a name of its own. Nothing is lost.",
         )
 
     def put_out(self, error: BaseException | None) -> FatalError:
@@ -244,7 +244,7 @@ class Owners:
         joins = sum(at > since_s for at in self._joined_at)
         if joins > SILENCE_JOINS_MAX:
             return self._at_war(joins, SILENCE_MIN_S)
-        name = self._home.member_name
+        name = self._config.member_name
         hint = "" if name is None else f" The broker answers so too when two processes have the member name {name}."
         return FatalError(Exit.CONSUMER_FAILED, f"The consumer ended, or the group refuses it: {error!r}.{hint}")
 
@@ -252,10 +252,10 @@ class Owners:
         """The partitions of an assignment. Each must come with all topics, or half of a room would be folded here."""
         topics_of: dict[int, set[str]] = defaultdict(set)
         for tp in assigned:
-            if tp.topic in self._home.topics:
+            if tp.topic in self._config.topics:
                 topics_of[tp.partition].add(tp.topic)
         for partition, topics in sorted(topics_of.items()):
-            missing = sorted(set(self._home.topics) - topics)
+            missing = sorted(set(self._config.topics) - topics)
             if missing:
                 raise FatalError(Exit.NOT_COPARTITIONED, self._without_topic(partition, missing[0]))
         return frozenset(topics_of)
@@ -263,7 +263,7 @@ class Owners:
     def _without_topic(self, partition: int, topic: str) -> str:
         owner = self._owners.get(partition)
         known = owner is not None and owner.phase is Phase.READY
-        folded = f", folded to {owner.fold.positions[self._home.topics.index(topic)]}" if owner and known else ""
+        folded = f", folded to {owner.fold.positions[self._config.topics.index(topic)]}" if owner and known else ""
         return (
             f"Partition {partition} was assigned without its topic {topic}{folded}. Was the topic deleted? Then what "
             "came after that is gone: make it anew (`snapup topics apply`) and start once with --accept-data-loss. "
@@ -274,7 +274,7 @@ class Owners:
     # -- take over -----------------------------------------------------------------------------------------------------
 
     def _take(self, partition: int, delay_s: float = 0.0, carried_at: float | None = None) -> None:
-        owner = self._owners[partition] = Owner(self._home, partition, self._held.get(partition), carried_at)
+        owner = self._owners[partition] = Owner(self._config, partition, self._held.get(partition), carried_at)
         self._tasks.spawn(self._take_over(owner, delay_s), f"take over {partition}")
 
     async def _take_over(self, owner: Owner, delay_s: float) -> None:
@@ -297,7 +297,7 @@ class Owners:
             records=acquired.records,
             fence_ms=round(acquired.fence_s * 1e3),
             restore_ms=round(acquired.restore_s * 1e3),
-            claim_ms=round(acquired.claim_s * 1e3),
+            claim_ms=round(acquired.announce_s * 1e3),
             positions=list(owner.saved),
             behind=acquired.behind,
         )

@@ -119,7 +119,7 @@ class Health:
     @staticmethod
     def _has_work(owner: Owner, now_ms: int) -> bool:
         ownership = owner.ownership
-        topics = range(len(owner.home.topics))
+        topics = range(len(owner.config.topics))
         return any(ownership.fetched_lately(index, now_ms) for index in topics) and any(
             ownership.lag_records(index, owner.fold.positions[index]) for index in topics
         )

@@ -57,7 +57,7 @@ VERSION = version("snapup")
 ENDS_WAIT_S = 8.0
 
 
-class Home(Struct, frozen=True, kw_only=True):
+class OwnerConfig(Struct, frozen=True, kw_only=True):
     """What all owners of a process share.
 
     Attributes:
@@ -115,7 +115,7 @@ class Acquired(Struct, frozen=True):
     bytes: int
     fence_s: float
     restore_s: float
-    claim_s: float
+    announce_s: float
     behind: int = 0
 
 
@@ -142,21 +142,21 @@ class Owner:
         pump: folds what was accepted, and moves the clock.
 
     Args:
-        home: what all owners of the process share.
+        config: what all owners of the process share.
         partition: which.
         held_epoch: of the last owner of this partition in this same process.
         carried_at: `saved_at` of the owner that was lost before it in this process.
     """
 
     def __init__(
-        self, home: Home, partition: int, held_epoch: int | None = None, carried_at: float | None = None
+        self, config: OwnerConfig, partition: int, held_epoch: int | None = None, carried_at: float | None = None
     ) -> None:
-        self.home = home
+        self.config = config
         self._held_epoch = held_epoch
         self.partition = partition
-        self.ownership = Ownership(partition, len(home.topics))
-        self.fold = home.make_fold(partition)
-        self.merge = TopicMerge(len(home.topics), home.max_queued_records, trusts_times=home.trusts_times)
+        self.ownership = Ownership(partition, len(config.topics))
+        self.fold = config.make_fold(partition)
+        self.merge = TopicMerge(len(config.topics), config.max_queued_records, trusts_times=config.trusts_times)
         self.pump = Pump(self.ownership, self.merge, self.fold)
         self.epoch = 0
         self.saved: tuple[int, ...] = ()
@@ -195,47 +195,47 @@ class Owner:
             FatalError: the checkpoint or the logs are not what they should be.
             LostError: somebody else wrote meanwhile, or the partition went away.
         """
-        home, partition = self.home, self.partition
+        config, partition = self.config, self.partition
         begun = time.perf_counter()
         self.writer = CheckpointWriter(
-            home.bootstrap_servers,
-            f"{home.id_prefix}-{partition}",
-            home.outputs,
+            config.bootstrap_servers,
+            f"{config.id_prefix}-{partition}",
+            config.outputs,
             partition,
-            home.make_producer,
-            home.throttled,
+            config.make_producer,
+            config.throttled,
         )
-        with naming_refusals(home.bootstrap_servers, "Write"):
+        with naming_refusals(config.bootstrap_servers, "Write"):
             await self.writer.fence()
         fenced = time.perf_counter()
-        with naming_refusals(home.bootstrap_servers, "Read"):
+        with naming_refusals(config.bootstrap_servers, "Read"):
             restored = await restore(
-                home.bootstrap_servers,
-                home.outputs.checkpoints,
+                config.bootstrap_servers,
+                config.outputs.checkpoints,
                 partition,
                 self._load,
-                home.make_consumer,
-                beside=(home.outputs.journal, home.outputs.signals),
-                throttled=home.throttled,
+                config.make_consumer,
+                beside=(config.outputs.journal, config.outputs.signals),
+                throttled=config.throttled,
             )
-        self.writer.landings.least[home.outputs.checkpoints] = restored.end_offset
+        self.writer.landings.least[config.outputs.checkpoints] = restored.end_offset
         self._note_saved(restored)
         read = time.perf_counter()
-        outputs = OutputPartitions(home.output_ends, home.outputs, partition)
-        with naming_refusals(home.bootstrap_servers, "Read"):
+        outputs = OutputPartitions(config.output_ends, config.outputs, partition)
+        with naming_refusals(config.bootstrap_servers, "Read"):
             open_before = await outputs.end_open(self.writer, restored.meta)
         if open_before is not None:
             raise LostError(open_before)
         # Asked after the fence: everything that the old owner may have published of lies before these ends.
         ends = await asyncio.wait_for(_ask(log_ends(partition)), ENDS_WAIT_S)
         await self._adopt(restored, ends)
-        await self._claim(restored.end_offset)
+        await self._announce(restored.end_offset)
         self._replay_to = list(ends.end)
         if not self.ownership.restored():
             raise LostError("the partition went away while it was being acquired")
-        claimed = time.perf_counter()
+        announced = time.perf_counter()
         behind = sum(max(0, end - at) for end, at in zip(ends.end, self.saved, strict=True))
-        return Acquired(restored.records, restored.bytes, fenced - begun, read - fenced, claimed - read, behind)
+        return Acquired(restored.records, restored.bytes, fenced - begun, read - fenced, announced - read, behind)
 
     def _note_saved(self, restored: Restored) -> None:
         """The age of the checkpoint is that of the last one that was committed, whoever did it."""
@@ -250,21 +250,21 @@ class Owner:
         self.fold.load(key, value)
 
     async def _adopt(self, restored: Restored, ends: LogEnds) -> None:
-        home, meta = self.home, restored.meta
+        config, meta = self.config, restored.meta
         if meta is None and restored.records:
             raise LostError(f"{restored.records} state records but no meta record")
-        if meta is None and not home.accept_data_loss:
-            refuse_lost_state(home.topics, self.partition, ends, home.outputs.checkpoints, restored.beside)
+        if meta is None and not config.accept_data_loss:
+            refuse_lost_state(config.topics, self.partition, ends, config.outputs.checkpoints, restored.beside)
         if meta is not None:
             self._refuse_a_namesake(meta)
         positions = start_positions(
-            meta, home.topics, self.partition, home.partitions, ends, accept_data_loss=home.accept_data_loss
+            meta, config.topics, self.partition, config.partitions, ends, accept_data_loss=config.accept_data_loss
         )
         self.epoch = (meta.epoch if meta else 0) + 1
         self._clock_ms = meta.clock_ms if meta else -1
         self.saved = tuple(positions)
         if meta is not None:  # with --accept-data-loss these differ from where we go on
-            self.saved = tuple(map(meta.positions.get, home.topics, positions))
+            self.saved = tuple(map(meta.positions.get, config.topics, positions))
         await self._load_finished(positions, meta.version if meta else VERSION_1)
         self.shown_ms = {room_id: room.last_append_ms for room_id, room in self.fold.rooms.items()}
 
@@ -276,19 +276,19 @@ class Owner:
         """
         ends = await asyncio.wait_for(_ask(log_ends(self.partition)), ENDS_WAIT_S)
         if self.phase is Phase.READY:
-            positions = dict(zip(self.home.topics, self.fold.positions, strict=True))
-            within_logs(positions, self.home.topics, self.partition, ends, accept_data_loss=False)
+            positions = dict(zip(self.config.topics, self.fold.positions, strict=True))
+            within_logs(positions, self.config.topics, self.partition, ends, accept_data_loss=False)
 
     def _refuse_a_namesake(self, meta: Meta) -> None:
         """A later owner of our static name, while we live: two processes have it, and throw each other out for ever."""
-        name = self.home.member_name
-        if name is None or self._held_epoch is None or meta.epoch <= self._held_epoch or meta.owner == self.home.who:
+        name = self.config.member_name
+        if name is None or self._held_epoch is None or meta.epoch <= self._held_epoch or meta.owner == self.config.who:
             return
         if meta.owner.rpartition(":")[0] == name:
             raise FatalError(
                 Exit.DUPLICATE_MEMBER,
-                f"{self.home.outputs.checkpoints}, partition {self.partition}: {meta.owner} has claimed epoch "
-                f"{meta.epoch} while {self.home.who} was alive. Two processes have the member name {name}: give each "
+                f"{self.config.outputs.checkpoints}, partition {self.partition}: {meta.owner} has claimed epoch "
+                f"{meta.epoch} while {self.config.who} was alive. Two processes have the member name {name}: give each "
                 "worker a name of its own. Nothing is lost.",
             )
 
@@ -305,17 +305,17 @@ class Owner:
         except CorruptCheckpointError as error:
             raise FatalError(
                 Exit.FOREIGN_CHECKPOINT,
-                f"{self.home.outputs.checkpoints}, partition {self.partition}, cannot be read ({error}): run the "
+                f"{self.config.outputs.checkpoints}, partition {self.partition}, cannot be read ({error}): run the "
                 "Snapup that wrote it, or use another topic prefix.",
             ) from error
 
-    async def _claim(self, end_offset: int) -> None:
+    async def _announce(self, end_offset: int) -> None:
         """Our first write: makes the epoch durable before anything is folded, and proves that nobody else wrote."""
         steps = self.fold.journal.claim(self._clock_ms, self.saved)
         self.saved = tuple(self.fold.positions)
         meta = self._meta(self.saved, self.fold.version, claim=True)
         contents = Contents(meta, journal=self._segment(meta, steps))
-        with naming_refusals(self.home.bootstrap_servers, "Write"):
+        with naming_refusals(self.config.bootstrap_servers, "Write"):
             await self._writer().write(contents, first_offset=end_offset)
         self.saved_at = time.monotonic()
 
@@ -330,11 +330,11 @@ class Owner:
             version=version,
             epoch=self.epoch,
             seq=self._seq,
-            owner=self.home.who,
+            owner=self.config.who,
             claim=claim,
-            positions=dict(zip(self.home.topics, positions, strict=True)),
+            positions=dict(zip(self.config.topics, positions, strict=True)),
             clock_ms=self._clock_ms,
-            partitions=self.home.partitions,
+            partitions=self.config.partitions,
         )
 
     # -- save ----------------------------------------------------------------------------------------------------------
@@ -347,9 +347,9 @@ class Owner:
             contents = self._timed_cut()
             written = None
             if contents is not None:
-                if contents.notices and self.home.tell is not None:
-                    await self.home.tell(contents.notices)
-                with naming_refusals(self.home.bootstrap_servers, "Write"):
+                if contents.notices and self.config.tell is not None:
+                    await self.config.tell(contents.notices)
+                with naming_refusals(self.config.bootstrap_servers, "Write"):
                     written = await self.writer.write(check_sizes(contents, f"partition {self.partition}"))
                 self.saved = tuple(contents.meta.positions.values())
             self.saved_at = time.monotonic()
@@ -383,7 +383,7 @@ class Owner:
         if cut.steps is None:
             return None
         self._clock_ms = cut.clock_ms
-        topics = self.home.topics
+        topics = self.config.topics
         meta = self._meta(cut.positions, cut.version)
         tell_noted(self.fold, topics)
         self._note_shortened(cut.signals)
@@ -451,7 +451,7 @@ class Owner:
         """Drop everything; the producer is the caller's to stop."""
         self.ownership.end()
         self.merge.clear()
-        self.fold = self.home.make_fold(self.partition)
+        self.fold = self.config.make_fold(self.partition)
         self.pump = Pump(self.ownership, self.merge, self.fold)
         self.outbox, self.shown_ms = {}, {}
         writer, self.writer = self.writer, None

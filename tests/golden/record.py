@@ -38,6 +38,7 @@ from random import Random
 from typing import NamedTuple
 
 import msgspec
+from stream.worker.owner import Home, Owner
 
 from stream.contract import examples
 from stream.contract.events import TOPIC_NAMES
@@ -46,7 +47,6 @@ from stream.core.rules import Rules
 from stream.worker.checkpoint import OutputTopics
 from stream.worker.fetching import LogEnds
 from stream.worker.overlay_store import OverlayStore
-from stream.worker.partition_owner import Home, Owner
 from tests.support.rooms import T0_MS, random_log
 
 TOPICS = tuple(f"live.{name}" for name in TOPIC_NAMES)

@@ -12,7 +12,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from stream.cli import main
-from stream.worker import checkpoint, owner, restore
+from stream.worker import checkpoint, partition_owner, restore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -53,7 +53,7 @@ def unfenced(start: Callable[..., Any]) -> Callable[..., Any]:
 
 if CHAOS == "slow":
     checkpoint.CheckpointWriter.__init__ = slow_commits(checkpoint.CheckpointWriter.__init__)  # type: ignore[method-assign]
-    owner.__dict__["restore"] = sometimes_slow(restore.restore, 0.3, 2.0)
+    partition_owner.__dict__["restore"] = sometimes_slow(restore.restore, 0.3, 2.0)
 elif CHAOS == "unfenced":
     checkpoint.CheckpointWriter.__init__ = unfenced(checkpoint.CheckpointWriter.__init__)  # type: ignore[method-assign]
 

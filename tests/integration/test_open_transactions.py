@@ -25,7 +25,7 @@ from stream.verify.log import log_reader
 from stream.worker.checkpoint import CheckpointWriter, Contents, LostError, Message, Meta, OutputTopics
 from stream.worker.fetching import LogEnds
 from stream.worker.open_transactions import OutputEnds
-from stream.worker.partition_owner import Acquired, Home, Owner
+from stream.worker.partition_owner import Acquired, Owner, OwnerConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,7 @@ class Partition:
         self.outputs = OutputTopics.of(prefix)
         self.inputs = tuple(f"{prefix}.{name}" for name in TOPIC_NAMES)
         self.likes = f"{prefix}.likes"
-        self.home = Home(
+        self.config = OwnerConfig(
             bootstrap_servers=servers,
             id_prefix=f"group-{prefix}",
             who="test",
@@ -73,14 +73,14 @@ class Partition:
             del partition
             return LogEnds([0] * len(self.inputs), [9] * len(self.inputs))
 
-        owner = Owner(self.home, 0)
+        owner = Owner(self.config, 0)
         try:
             return owner, await asyncio.wait_for(owner.acquire(ends), WAIT_S)
         except BaseException:
             await self.close(owner)
             raise
         finally:
-            await self.home.output_ends.stop()
+            await self.config.output_ends.stop()
 
     @staticmethod
     async def close(owner: Owner) -> None:

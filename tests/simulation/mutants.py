@@ -20,7 +20,7 @@ from stream.core.ids import EventIds
 from stream.core.lifecycle import Lifecycle
 from stream.core.room import Room
 from stream.core.standing import EXPIRED
-from stream.worker import owner as owner_module
+from stream.worker import partition_owner as owner_module
 from stream.worker.assignment import Owners
 from stream.worker.checkpoint import META_KEY, STATE_BATCH_BYTES, CheckpointWriter, Contents, Message, Meta, Written
 from stream.worker.open_transactions import OutputPartitions
@@ -63,7 +63,7 @@ async def offsets_after_state(self: Owner) -> Written | None:
         written = None
         if contents is not None:
             await asyncio.sleep(0.01)
-            contents.meta.positions = dict(zip(self.home.topics, self.fold.positions, strict=True))
+            contents.meta.positions = dict(zip(self.config.topics, self.fold.positions, strict=True))
             written = await self.writer.write(contents)
             self.saved = tuple(contents.meta.positions.values())
         return written

@@ -19,7 +19,7 @@ from stream.worker.metrics import Metrics
 from stream.worker.open_transactions import OutputEnds
 from stream.worker.overlay_store import OverlayStore
 from stream.worker.ownership import Phase
-from stream.worker.partition_owner import Home
+from stream.worker.partition_owner import OwnerConfig
 from stream.worker.projection import Projection
 from stream.worker.saving import run_checkpoints
 from stream.worker.tasks import Tasks
@@ -122,7 +122,7 @@ class SimulatedWorker:
     async def _main(self) -> None:
         world = self.world
         make_consumer = partial(_make_consumer, world, self.name)
-        home = Home(
+        config = OwnerConfig(
             bootstrap_servers="simulated",
             id_prefix="group-live",
             who=self.name,
@@ -139,7 +139,7 @@ class SimulatedWorker:
         )
         self.tasks = Tasks(self._ended)
         metrics = shared_metrics()
-        self.owners = Owners(home, lambda: self.member, self.tasks, metrics, slice_records=SLICE_RECORDS)
+        self.owners = Owners(config, lambda: self.member, self.tasks, metrics, slice_records=SLICE_RECORDS)
         self.fold_loop = FoldLoop(self.owners, wall_clock=True, now_ms=self.now_ms)
         self.store = OverlayStore("redis://simulated", "live", REDIS_TIMEOUT_MS, partial(_make_redis, world))
         self.projection = Projection(

@@ -1,4 +1,4 @@
-"""What the worker's unit tests share: records, a home without Kafka, and owners that need no producer."""
+"""What the worker's unit tests share: records, a configuration without Kafka, and owners that need no producer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stream.core.rules import Rules
 from stream.worker.checkpoint import Contents, LostError, OutputTopics, Written
 from stream.worker.open_transactions import OutputEnds
 from stream.worker.ownership import Drained, Slice
-from stream.worker.partition_owner import Home, Owner
+from stream.worker.partition_owner import Owner, OwnerConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,7 +78,7 @@ class WriterTwin:
         self.stopped = True
 
 
-def make_home(**changes: Any) -> Home:
+def make_config(**changes: Any) -> OwnerConfig:
     fields: dict[str, Any] = {
         "bootstrap_servers": "127.0.0.1:1",
         "id_prefix": "test",
@@ -91,12 +91,12 @@ def make_home(**changes: Any) -> Home:
         "output_ends": OutputEnds("127.0.0.1:1"),
         "make_fold": lambda partition: PartitionFold(partition, Rules(), TOPICS),
     }
-    return Home(**{**fields, **changes})
+    return OwnerConfig(**{**fields, **changes})
 
 
-def live_owner(partition: int = 0, home: Home | None = None) -> Owner:
+def live_owner(partition: int = 0, config: OwnerConfig | None = None) -> Owner:
     """An owner as after a take-over with an empty checkpoint, at the beginning of all topics."""
-    owner = Owner(home or make_home(), partition)
+    owner = Owner(config or make_config(), partition)
     owner.writer = WriterTwin()  # type: ignore[assignment]
     owner.epoch = 1
     owner.saved = (0,) * len(TOPICS)

@@ -24,7 +24,7 @@ from tests.unit.worker.helpers import (
     fetched,
     like,
     live_owner,
-    make_home,
+    make_config,
     twin_of,
     until,
 )
@@ -72,8 +72,8 @@ class Group:
     def __init__(self, tasks: Tasks, metrics: Metrics) -> None:
         self.consumer = ConsumerTwin()
         self.tasks = tasks
-        self.home = make_home()
-        self.owners = Owners(self.home, lambda: self.consumer, tasks, metrics, slice_records=100)
+        self.config = make_config()
+        self.owners = Owners(self.config, lambda: self.consumer, tasks, metrics, slice_records=100)
         self.acquired: list[int] = []
         self.fail_once: dict[int, BaseException] = {}
         self.gate = asyncio.Event()
@@ -180,7 +180,7 @@ async def test_state_that_may_have_been_somebody_elses_is_dropped(
 async def test_a_process_that_its_namesake_throws_out_again_and_again_ends(
     group: Group, tasks: Tasks, metrics: Metrics, name: str | None
 ) -> None:
-    owners = Owners(make_home(member_name=name), lambda: group.consumer, tasks, metrics, slice_records=100)
+    owners = Owners(make_config(member_name=name), lambda: group.consumer, tasks, metrics, slice_records=100)
 
     async def join(times: int) -> None:
         for number in range(times):
@@ -201,7 +201,7 @@ async def test_a_process_that_its_namesake_throws_out_again_and_again_ends(
 async def test_an_error_of_the_group_in_a_war_of_namesakes_is_told_as_the_war(
     group: Group, tasks: Tasks, metrics: Metrics, joins: int, code: Exit
 ) -> None:
-    owners = Owners(make_home(member_name="worker-1"), lambda: group.consumer, tasks, metrics, slice_records=100)
+    owners = Owners(make_config(member_name="worker-1"), lambda: group.consumer, tasks, metrics, slice_records=100)
     for number in range(joins):
         group.consumer.member_id = f"member-{number}"
         await owners.on_assigned(assignment([0]), number + 1)

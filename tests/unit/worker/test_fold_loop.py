@@ -22,7 +22,7 @@ from tests.unit.worker.helpers import (
     fetched,
     like,
     live_owner,
-    make_home,
+    make_config,
 )
 
 if TYPE_CHECKING:
@@ -279,7 +279,7 @@ async def test_where_record_times_are_trusted_a_show_played_faster_than_life_mov
 def full_owner(rooms: int) -> Owner:
     """Of rooms with a like each, a millisecond after the other."""
     rules = Rules(remember_sales_ms=86_400_000)
-    owner = live_owner(home=make_home(make_fold=lambda partition: PartitionFold(partition, rules, TOPICS)))
+    owner = live_owner(config=make_config(make_fold=lambda partition: PartitionFold(partition, rules, TOPICS)))
     for number in range(rooms):
         owner.fold.advance(NOW_MS - rooms + number, "log")
         owner.fold.fold(LIKES, [like(number, room=f"room-{number}", at_ms=NOW_MS - rooms + number)])

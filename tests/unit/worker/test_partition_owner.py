@@ -18,7 +18,7 @@ from stream.worker.ownership import Phase
 from stream.worker.partition_owner import Owner
 from stream.worker.restore import Restored
 from stream.worker.tasks import FatalError
-from tests.unit.worker.helpers import LIKES, NOW_MS, TOPICS, Fetched, like, live_owner, make_home, twin_of
+from tests.unit.worker.helpers import LIKES, NOW_MS, TOPICS, Fetched, like, live_owner, make_config, twin_of
 
 ZEROS = [0] * len(TOPICS)
 
@@ -132,7 +132,7 @@ def meta(positions: dict[str, int]) -> Meta:
 async def test_a_take_over_goes_on_where_the_checkpoint_ends_with_the_next_epoch() -> None:
     before = live_owner()
     fold(before, like(0, taps=5))
-    after = Owner(make_home(), 0)
+    after = Owner(make_config(), 0)
     for key, value in before.fold.cut(1).records:
         after._load(key, value)
     saved = dict(zip(TOPICS, before.fold.positions, strict=True))
@@ -157,7 +157,7 @@ async def test_a_take_over_goes_on_where_the_checkpoint_ends_with_the_next_epoch
 async def test_a_later_owner_of_our_own_name_while_we_live_ends_the_process(
     held_epoch: int | None, last_epoch: int, last_owner: str, *, ends: bool
 ) -> None:
-    owner = Owner(make_home(member_name="same", who="same:1"), 0, held_epoch)
+    owner = Owner(make_config(member_name="same", who="same:1"), 0, held_epoch)
     positions = dict.fromkeys(TOPICS, 0)
     meta = Meta(
         version=NEWEST_VERSION,
@@ -179,19 +179,19 @@ async def test_a_later_owner_of_our_own_name_while_we_live_ends_the_process(
 
 async def test_state_without_a_meta_record_is_not_taken_for_an_empty_checkpoint() -> None:
     with pytest.raises(LostError, match="no meta record"):
-        await Owner(make_home(), 0)._adopt(Restored(None, 9, 4, 100), LogEnds(ZEROS, ZEROS))
+        await Owner(make_config(), 0)._adopt(Restored(None, 9, 4, 100), LogEnds(ZEROS, ZEROS))
 
 
 async def test_a_claim_that_lands_elsewhere_shows_that_somebody_else_wrote() -> None:
     owner = live_owner()
-    await owner._claim(0)
+    await owner._announce(0)
     assert twin_of(owner).written[0].meta.claim
     with pytest.raises(LostError, match="landed at 1, the state was read to 5"):
-        await owner._claim(5)
+        await owner._announce(5)
 
 
 async def test_a_state_record_that_cannot_be_read_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    owner = Owner(make_home(), 0)
+    owner = Owner(make_config(), 0)
 
     def broken(*_args: object) -> None:
         raise CorruptCheckpointError("r|room-1: bad checksum")
@@ -203,7 +203,7 @@ async def test_a_state_record_that_cannot_be_read_ends_the_process(monkeypatch: 
 
 
 def test_loading_ends_when_the_partition_goes_away() -> None:
-    owner = Owner(make_home(), 0)
+    owner = Owner(make_config(), 0)
     owner.close()
     with pytest.raises(LostError):
         owner._load(b"r|room-1", b"")
@@ -227,7 +227,7 @@ async def test_rooms_are_made_while_others_are_folded_and_not_for_a_partition_th
             await asyncio.sleep(0)
 
     for goes_away in (False, True):
-        after = Owner(make_home(), 0)
+        after = Owner(make_config(), 0)
         for key, value in records:
             after._load(key, value)
         turns = 0
@@ -247,14 +247,14 @@ async def test_rooms_are_made_while_others_are_folded_and_not_for_a_partition_th
 
 async def test_the_age_of_a_checkpoint_is_that_of_the_last_one_whoever_committed_it() -> None:
     written_ms = time.time_ns() // 1_000_000 - 40_000
-    fresh = Owner(make_home(), 0)
+    fresh = Owner(make_config(), 0)
     fresh._note_saved(Restored(meta({}), 9, 1, 1, {}, written_ms))
     assert 39 < time.monotonic() - fresh.saved_at < 60
-    after_a_loss = Owner(make_home(), 0, None, time.monotonic() - 15)
+    after_a_loss = Owner(make_config(), 0, None, time.monotonic() - 15)
     assert 14 < time.monotonic() - after_a_loss.saved_at < 30
     after_a_loss._note_saved(Restored(meta({}), 9, 1, 1, {}, written_ms))  # there was nothing to save in between
     assert 14 < time.monotonic() - after_a_loss.saved_at < 30
-    nothing_saved = Owner(make_home(), 0)
+    nothing_saved = Owner(make_config(), 0)
     nothing_saved._note_saved(Restored(None, 0, 0, 0))
     assert time.monotonic() - nothing_saved.saved_at < 10
 
@@ -262,10 +262,10 @@ async def test_the_age_of_a_checkpoint_is_that_of_the_last_one_whoever_committed
 async def test_no_state_where_an_owner_was_before_is_a_loss_unless_it_is_accepted() -> None:
     empty = Restored(None, 0, 0, 0, {"live.journal": 12})
     with pytest.raises(FatalError, match=r"live\.journal begins at offset 12"):
-        await Owner(make_home(), 0)._adopt(empty, LogEnds(ZEROS, ZEROS))
+        await Owner(make_config(), 0)._adopt(empty, LogEnds(ZEROS, ZEROS))
     # Somebody died in his first claim, which was not committed.
-    await Owner(make_home(), 0)._adopt(Restored(None, 2, 0, 0), LogEnds(ZEROS, ZEROS))
-    accepting = Owner(make_home(accept_data_loss=True), 0)
+    await Owner(make_config(), 0)._adopt(Restored(None, 2, 0, 0), LogEnds(ZEROS, ZEROS))
+    accepting = Owner(make_config(accept_data_loss=True), 0)
     await accepting._adopt(empty, LogEnds(ZEROS, ZEROS))
     assert accepting.epoch == 1
 
