@@ -30,7 +30,7 @@ from stream.contract.catalogue import topic_index_of
 from stream.contract.events import TOPIC_NAMES, Comment, Enter, Like, Order, OrderStatus, ProductClick
 from stream.core.partition import PartitionFold
 from stream.core.standing import STANDINGS
-from stream.core.suspicion import looks_made_up
+from stream.core.suspects import looks_made_up
 from stream.settings import load_settings
 from stream.shows import build_show
 from stream.verify.suspicion import OrderSeen, People, Thresholds, suspected

@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from stream.contract.events import Leave, Order
 from stream.contract.refusal import Reason, refuse
 from stream.core.stock import OrderState
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stream.contract.decode import DeadLetter, Record
-    from stream.contract.events import Order, RoomEvent
+    from stream.contract.events import RoomEvent
     from stream.core.counters import Counters
     from stream.core.memory import Memory, Shared
 
@@ -54,6 +55,49 @@ class Noted(NamedTuple):
     topic_index: int
     offset: int
     name: str
+
+
+def said_before(memory: Memory, event: RoomEvent) -> Outcome | None:
+    """What becomes of a record that repeats what is known, or contradicts it; None: it may be new."""
+    is_known_id = memory.ids.knows(event)
+    if memory.second_edition and isinstance(event, Order):
+        order = memory.orders.get(event.order_id)
+        if is_known_id:
+            if not is_known(memory, event):
+                return Outcome.EVENT_ID_CONFLICT
+            if order is not None and not memory.bits_of(event) & ~order.mask:
+                memory.renew_order(order)
+        elif order is not None and is_of_another(memory, order, event):
+            return Outcome.ORDER_CONFLICT  # its id is not remembered: mended it may come again under the same
+    if not is_known_id:
+        return None
+    memory.ids.renew(event)
+    return Outcome.DUPLICATE
+
+
+def said_between(memory: Memory, event: RoomEvent) -> Outcome | None:
+    """The same between two sessions, of what is no reason to begin one. None: a session begins with it.
+
+    So is a status that its order has reached already, under another event id; and whoever leaves now leaves what is
+    over.
+    """
+    outcome = said_before(memory, event)
+    if outcome is not None:
+        return outcome
+    if isinstance(event, Leave):
+        outcome = Outcome.APPLIED
+    elif isinstance(event, Order):
+        order = memory.orders.get(event.order_id)
+        if order is None or memory.bits_of(event) & ~order.mask:
+            return None
+        if memory.second_edition:
+            memory.renew_order(order)
+            if has_other_lines(order, event):
+                memory.shared.other_lines.append(event)
+        outcome = Outcome.DUPLICATE
+    if outcome is not None:
+        memory.remember(event)
+    return outcome
 
 
 def is_of_another(memory: Memory, order: OrderState, event: Order) -> bool:

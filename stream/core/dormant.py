@@ -14,7 +14,7 @@ import msgspec
 
 from stream.core import roomstate
 from stream.core.changelog import frame, unframe
-from stream.core.orders import release_hold
+from stream.core.orders import forget_orders, release_hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,7 +171,7 @@ class Dormant:
 
     def _is_over(self, memory: Memory, clock_ms: int) -> bool:
         """Whether nothing of it is to be known any more: no order is remembered, and it was silent for too long."""
-        self._counters.orders_forgotten += memory.forget_orders(clock_ms - self._rules.remember_orders_ms)
+        self._counters.orders_forgotten += forget_orders(memory, clock_ms - self._rules.remember_orders_ms)
         return not memory.orders and memory.touched_ms < clock_ms - self._rules.remember_sales_ms
 
     def _bring_to(self, memory: Memory, clock_ms: int) -> None:

@@ -39,8 +39,8 @@ from stream.core.audiences import (
     count_carted_buyer,
 )
 from stream.core.batch import Batch, by_room
-from stream.core.conflicts import Outcome, may_be_among
-from stream.core.orders import fold_orders
+from stream.core.conflicts import Outcome, may_be_among, said_before
+from stream.core.orders import fold_orders, forget_orders
 from stream.core.rounds import begin_round
 from stream.core.time import BUCKET_MS
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from stream.contract.events import PersonEvent, RoomEvent
     from stream.core.batch import Seconds
-    from stream.core.carts import People
+    from stream.core.cart_people import CartPeople
     from stream.core.room import Room
     from stream.core.stock import Ledger
 
@@ -59,13 +59,22 @@ FEW = 4
 ORDERS = TOPIC_NAMES.index("orders")
 
 
+def settle(room: Room, clock_ms: int) -> int:
+    """Bring a room to the partition's clock before anything is folded. Returns how many orders were forgotten.
+
+    What a fold does then does not depend on when the room was last looked at.
+    """
+    room.advance(clock_ms)
+    return forget_orders(room, clock_ms - room.rules.remember_orders_ms) if room.orders else 0
+
+
 def fold_one(room: Room, event: RoomEvent, at_ms: int) -> Outcome:
     """Fold one event. Returns what became of it. Total: any event in any state has an outcome.
 
     `at_ms`: its effective time.
     """
     if isinstance(event, Order):
-        outcome = room.said_before(event)
+        outcome = said_before(room, event)
         if outcome is not None:
             return outcome
         room.remember(event)
@@ -216,7 +225,7 @@ def _fold_into_carts(room: Room, batch: Batch) -> None:
             _put_into_carts(room, ledger, people, known)
 
 
-def _put_into_carts(room: Room, ledger: Ledger, people: People, added: Sequence[tuple[str, int, int]]) -> None:
+def _put_into_carts(room: Room, ledger: Ledger, people: CartPeople, added: Sequence[tuple[str, int, int]]) -> None:
     """What cart-adds change from the second edition of signals on: (person, units, ms) of each, as in the log."""
     carts = ledger.carts or room.carts_of(ledger, people)
     if new := carts.add_all(added):
@@ -301,7 +310,7 @@ def _fold_visits(room: Room, batch: Batch) -> None:
                 room.view_tally.add(second, views)
 
 
-def _go_and_come_back(room: Room, people: People, batch: Batch) -> None:
+def _go_and_come_back(room: Room, people: CartPeople, batch: Batch) -> None:
     for visit, at_ms in zip(batch.events, batch.at_ms, strict=True):
         if isinstance(visit, Enter):
             if visit.user_id in people.left:

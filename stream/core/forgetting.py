@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stream.core.changelog import frame, unframe
+from stream.core.orders import forget_orders
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -43,12 +44,12 @@ class Forgetting:
         orders, by_age_ms = 0, clock_ms - self._remember_ms
         for room in rooms:
             if room.orders:
-                counters.orders_forgotten += room.forget_orders(by_age_ms)
+                counters.orders_forgotten += forget_orders(room, by_age_ms)
                 orders += len(room.orders)
         if orders > self._most:
             self._bound_ms = _oldest_kept_ms(rooms, orders - self._most + int(self._most * MORE), clock_ms)
             for room in rooms:
-                counters.orders_displaced += room.forget_orders(self._bound_ms)
+                counters.orders_displaced += forget_orders(room, self._bound_ms)
             yield FORGETTING_KEY, frame(self._bound_ms)
 
     @property

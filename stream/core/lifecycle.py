@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stream.core import roomstate
+from stream.core.conflicts import said_between
 from stream.core.dormant import Dormant, Rising
 from stream.core.ended import Ended
 from stream.core.generations import Generations
@@ -131,7 +132,7 @@ class Lifecycle:
         if room_id in self._rooms or (memory := self.dormant.known(room_id, self._shared.clock_ms)) is None:
             return None
         self.turn_ids(memory)
-        outcome = memory.said_between(event)
+        outcome = said_between(memory, event)
         if outcome is None:
             return None
         self.dormant.unsaved[room_id] = memory

@@ -9,18 +9,17 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
 
-from stream.contract.events import FIRST_EDITION, Leave, Order
+from stream.contract.events import FIRST_EDITION
 from stream.contract.people import UNKNOWN_PEOPLE
-from stream.core.conflicts import Outcome, has_other_lines, is_known, is_of_another
 from stream.core.ids import EventIds
-from stream.core.sale import status_of
-from stream.core.standing import STANDINGS, bits_of
+from stream.core.standing import bits_of
 from stream.core.stock import Ledger, OrderState
-from stream.core.suspicion import Suspects, forget
-from stream.core.terms import SaleTerms, own_terms_key, sale_of_terms
+from stream.core.suspects import Suspects
+from stream.core.terms import SaleTerms, own_terms_key, sale_of_terms, status_of
 
 if TYPE_CHECKING:
-    from stream.contract.events import RoomEvent
+    from stream.contract.events import Order, RoomEvent
+    from stream.contract.overlay import SaleStatus
     from stream.core.rules import Rules
     from stream.core.words import Told
 
@@ -100,47 +99,6 @@ class Memory:
         if pairs := self.ids.remember(event):
             self.shared.used_twice.append((event, pairs))
 
-    def said_before(self, event: RoomEvent) -> Outcome | None:
-        """What becomes of a record that repeats what is known, or contradicts it; None: it may be new."""
-        is_known_id = self.ids.knows(event)
-        if self.second_edition and isinstance(event, Order):
-            order = self.orders.get(event.order_id)
-            if is_known_id:
-                if not is_known(self, event):
-                    return Outcome.EVENT_ID_CONFLICT
-                if order is not None and not self.bits_of(event) & ~order.mask:
-                    self.renew_order(order)
-            elif order is not None and is_of_another(self, order, event):
-                return Outcome.ORDER_CONFLICT  # its id is not remembered: mended it may come again under the same
-        if not is_known_id:
-            return None
-        self.ids.renew(event)
-        return Outcome.DUPLICATE
-
-    def said_between(self, event: RoomEvent) -> Outcome | None:
-        """The same between two sessions, of what is no reason to begin one. None: a session begins with it.
-
-        So is a status that its order has reached already, under another event id; and whoever leaves now leaves what is
-        over.
-        """
-        outcome = self.said_before(event)
-        if outcome is not None:
-            return outcome
-        if isinstance(event, Leave):
-            outcome = Outcome.APPLIED
-        elif isinstance(event, Order):
-            order = self.orders.get(event.order_id)
-            if order is None or self.bits_of(event) & ~order.mask:
-                return None
-            if self.second_edition:
-                self.renew_order(order)
-                if has_other_lines(order, event):
-                    self.shared.other_lines.append(event)
-            outcome = Outcome.DUPLICATE
-        if outcome is not None:
-            self.remember(event)
-        return outcome
-
     # -- orders -----------------------------------------------------------------------------------------------------
     def bits_of(self, event: Order) -> int:
         """What a record says of its order."""
@@ -169,29 +127,6 @@ class Memory:
             for ledger in chain(self.ledgers.values(), self.past.values()):
                 ledger.suspect(sign * ledger.held_by(user_id))
 
-    def forget_orders(self, older_than_ms: int) -> int:
-        """Forget orders that have not changed since `older_than_ms`. Returns how many."""
-        forgotten = []
-        for order_id, order in self.orders.items():
-            if order.changed_ms >= older_than_ms:
-                break
-            forgotten.append(order_id)
-        for order_id in forgotten:
-            order = self.orders.pop(order_id)
-            self.changed_orders.pop(order_id, None)
-            standing = STANDINGS[order.mask]
-            if order.user_id in self.strangers:
-                pass
-            elif self.suspects is not None:
-                forget(self, self.suspects, order)
-            elif standing.unpaid:
-                self.count_unpaid(order.user_id, -1)
-            for sale_id, sku_id, quantity in order.lines:
-                ledger = self.find((sale_id, sku_id))
-                if ledger is not None:
-                    ledger.forget(order.user_id, quantity * standing.held, quantity * standing.sold)
-        return len(forgotten)
-
     # -- sales ------------------------------------------------------------------------------------------------------
     def find(self, key: SaleKey) -> Ledger | None:
         """The ledger of one SKU of one sale, if there is one."""
@@ -215,9 +150,14 @@ class Memory:
         self.sales_refused += 1
         self.shared.sales_refused += 1
 
+    def status_of(self, ledger: Ledger, now_ms: int) -> tuple[SaleStatus, int | None, bool]:
+        """Returns the status of a ledger's sale, its end (None: open-ended) and whether it was extended."""
+        told = self.told_of(ledger)
+        return status_of(ledger.opened, told, self.terms_for(ledger) if told is None else None, now_ms)
+
     def is_over(self, ledger: Ledger, now_ms: int) -> bool:
         """Whether its sale has ended."""
-        return status_of(ledger, self, now_ms)[0] == "ended"
+        return self.status_of(ledger, now_ms)[0] == "ended"
 
     def forget_sales(self, now_ms: int) -> None:
         """Forget past sales of which nothing was said for `remember_sales_ms` and that no remembered order touches.

@@ -22,9 +22,22 @@ from stream.core.audiences import (
 )
 from stream.core.conflicts import has_other_lines
 from stream.core.rounds import is_former, place_again
-from stream.core.standing import BACK, CANCELLED, EXPIRED, GONE, PAID, PLACED, REFUNDED, STEPS, UNDONE, bits_of
+from stream.core.standing import (
+    BACK,
+    CANCELLED,
+    EXPIRED,
+    GONE,
+    PAID,
+    PLACED,
+    REFUNDED,
+    STANDINGS,
+    STEPS,
+    UNDONE,
+    bits_of,
+)
 from stream.core.stock import OrderState
-from stream.core.suspicion import count_suspect, facts_of, look_again, note_move
+from stream.core.suspects import facts_of, note_move
+from stream.core.suspicion import count_suspect, forget, look_again
 from stream.core.time import BUCKET_MS
 from stream.core.windows import Tally
 
@@ -34,7 +47,7 @@ if TYPE_CHECKING:
     from stream.contract.events import Order
     from stream.core.memory import Memory
     from stream.core.room import Room
-    from stream.core.suspicion import Suspects
+    from stream.core.suspects import Suspects
 
     Seen = list[tuple[str, int]]  # (user, second), in the order of the log
 
@@ -167,6 +180,30 @@ def _order_to_expire(memory: Memory, order_id: str, hold_until_ms: int) -> Order
     del memory.orders[order_id]
     memory.orders[order.order_id] = order
     return order
+
+
+def forget_orders(memory: Memory, older_than_ms: int) -> int:
+    """Forget orders that have not changed since `older_than_ms`. Returns how many."""
+    forgotten = []
+    for order_id, order in memory.orders.items():
+        if order.changed_ms >= older_than_ms:
+            break
+        forgotten.append(order_id)
+    for order_id in forgotten:
+        order = memory.orders.pop(order_id)
+        memory.changed_orders.pop(order_id, None)
+        standing = STANDINGS[order.mask]
+        if order.user_id in memory.strangers:
+            pass
+        elif memory.suspects is not None:
+            forget(memory, memory.suspects, order)
+        elif standing.unpaid:
+            memory.count_unpaid(order.user_id, -1)
+        for sale_id, sku_id, quantity in order.lines:
+            ledger = memory.find((sale_id, sku_id))
+            if ledger is not None:
+                ledger.forget(order.user_id, quantity * standing.held, quantity * standing.sold)
+    return len(forgotten)
 
 
 def is_suspect(memory: Memory, order: OrderState) -> bool:

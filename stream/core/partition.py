@@ -19,7 +19,7 @@ from stream.core.conflicts import REASON_OF, Noted, Outcome, letter_of, note_con
 from stream.core.counters import Counters
 from stream.core.dormant import RISING_KEY
 from stream.core.ended import LAST_KIND
-from stream.core.folds import fold_many, fold_one
+from stream.core.folds import fold_many, fold_one, settle
 from stream.core.forgetting import FORGETTING_KEY, Forgetting
 from stream.core.generations import GENERATION_KEY
 from stream.core.growth import TOPICS_1, VERSION_1, VERSION_2, fitted
@@ -250,7 +250,7 @@ class PartitionFold:
             room = self._life.begin(room_id, self.positions)
         self._life.turn_ids(room)
         room.touched_ms = self.shared.clock_ms
-        self.counters.orders_forgotten += room.settle(room.touched_ms)
+        self.counters.orders_forgotten += settle(room, room.touched_ms)
         self._life.touched[room_id] = room
         return room
 

@@ -14,6 +14,7 @@ from msgspec import structs
 
 from stream.core.claim_log import ClaimLog
 from stream.core.growth import TOPICS_1, VERSION_1, grown
+from stream.core.orders import forget_orders
 from stream.core.shortening import shortened
 from stream.core.snapshot import Moment, document_of, last_of, overlay_of
 
@@ -227,7 +228,7 @@ class Publishing:
         """The clock's, and the room brought to it."""
         as_of_ms = max(self._shared.clock_ms, 0)
         room.advance(as_of_ms)
-        self._counters.orders_forgotten += room.forget_orders(as_of_ms - self._rules.remember_orders_ms)
+        self._counters.orders_forgotten += forget_orders(room, as_of_ms - self._rules.remember_orders_ms)
         return Moment(
             as_of_ms=as_of_ms,
             stale_after_ms=as_of_ms + refresh_ms * self._rules.stale_after_refreshes,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from stream.contract.events import TOPIC_NAMES
 from stream.core.audiences import AUDIENCES
-from stream.core.carts import Carts, People
+from stream.core.cart_people import CartPeople
+from stream.core.carts import Carts
 from stream.core.distinct import Distinct
 from stream.core.memory import Memory
 from stream.core.presence import Presence
@@ -86,11 +87,11 @@ class Room(Memory):
         closed_ms = rules.allowed_lateness_ms + CLOSED_MARGIN_MS
         self.presence = Presence(rules.presence_timeout_ms, closed_ms, counts_ends=rules.second_signals)
         # From the second edition of signals on: who has something in a cart, and who went away.
-        self.cart_people = People(rules) if rules.second_signals else None
+        self.cart_people = CartPeople(rules) if rules.second_signals else None
         self.urgencies: dict[SaleKey, UrgencyState] = {}
         # What documents keep of each ledger (`shown.py`), with the version of the ledger that it was made of.
         self.sale_json: dict[SaleKey, Any] = {}
-        self.unseen = Unseen(self)
+        self.unseen = Unseen(self, self.audiences)
         self.feed: list[FeedItem] = []
         self.first_offsets = [-1] * len(TOPIC_NAMES)
         self.show_id: str | None = None  # of the show, if a host has opened one
@@ -113,7 +114,7 @@ class Room(Memory):
         self.last_append_ms = max(self.last_append_ms, append_ms)
         self.records_since += 1
 
-    def carts_of(self, ledger: Ledger, people: People) -> Carts:
+    def carts_of(self, ledger: Ledger, people: CartPeople) -> Carts:
         """The carts with one SKU of one sale, made when it is carted first."""
         carts = ledger.carts
         if carts is None:
@@ -148,14 +149,6 @@ class Room(Memory):
         return memory
 
     # -- time -------------------------------------------------------------------------------------------------------
-    def settle(self, clock_ms: int) -> int:
-        """Bring to the partition's clock what time alone changes, before anything is folded.
-
-        So what is folded does not depend on when the room was last looked at. Returns how many orders were forgotten.
-        """
-        self.advance(clock_ms)
-        return self.forget_orders(clock_ms - self.rules.remember_orders_ms) if self.orders else 0
-
     def advance(self, clock_ms: int) -> None:
         """Move every window of this room to the partition's clock, and look who was never seen."""
         self.unseen.look()

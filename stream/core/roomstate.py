@@ -42,7 +42,7 @@ from stream.core.words import CLOSED, EXTENDED, Word
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stream.core.carts import People
+    from stream.core.cart_people import CartPeople
     from stream.core.changelog import ChangeLogs
     from stream.core.distinct import Distinct
     from stream.core.memory import Shared
@@ -284,7 +284,7 @@ def presence_entries(room: Room) -> Iterator[PresenceEntry]:
             yield PresenceEntry(room.room_id, room.born_ms, part)
 
 
-def cart_entries(room: Room, people: People) -> Iterator[CartEntry]:
+def cart_entries(room: Room, people: CartPeople) -> Iterator[CartEntry]:
     """Carts and leaves changed since the last call."""
     for (sale_id, sku_id), ledger in room.ledgers.items():
         if ledger.carts is not None and (changed := ledger.carts.take_changed()):

@@ -21,12 +21,10 @@ from stream.core.purchases import is_bought, is_doubtful
 from stream.core.stock import RECENT_BUCKETS
 from stream.core.time import BUCKET_MS
 from stream.core.urgency import SaleFigures, UrgencyState, agrees
-from stream.core.words import ENDLESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stream.core.memory import Memory
     from stream.core.room import Room
     from stream.core.rules import Rules
     from stream.core.stock import Ledger
@@ -78,7 +76,7 @@ def look(room: Room, ledger: Ledger, now_ms: int) -> Look:
     """One ledger as of a moment."""
     rules = room.rules
     window_ms, second = rules.velocity_window_ms, rules.second_signals
-    status, ends_at_ms, extended = status_of(ledger, room, now_ms)
+    status, ends_at_ms, extended = room.status_of(ledger, now_ms)
     left, recent = ledger.available, ledger.recent_units(now_ms // BUCKET_MS)
     pace: Pace | Forecast | None = None
     silence: Silence | None = "sample_too_small" if second else None
@@ -122,27 +120,6 @@ def carters_of(ledger: Ledger, now_ms: int, *, second: bool) -> Count:
         return Count(0, "exact")
     carts.advance(now_ms)
     return carts.published()
-
-
-def status_of(ledger: Ledger, room: Memory, now_ms: int) -> tuple[SaleStatus, int | None, bool]:
-    """Status, end (None: open-ended) and whether it was extended, as of a moment."""
-    opened = ledger.opened
-    if opened is None:
-        return "unknown", None, False
-    ends_at_ms, closed_ms, extended = opened.ends_at_ms, -1, False
-    if (told := room.told_of(ledger)) is not None:
-        ends_ms, closed_ms = told.ends_at_ms, told.closed_at_ms
-        extended = ends_at_ms is not None and ends_ms > ends_at_ms
-        ends_at_ms = None if ends_ms == ENDLESS else ends_ms
-    elif (terms := room.terms_for(ledger)) is not None:
-        closed_ms = terms.closed_at_ms
-        if ends_at_ms is not None and terms.extended_to_ms > ends_at_ms:
-            ends_at_ms, extended = terms.extended_to_ms, True
-    if 0 <= closed_ms <= now_ms:
-        return "ended", closed_ms if ends_at_ms is None else min(closed_ms, ends_at_ms), extended
-    if ends_at_ms is not None and now_ms >= ends_at_ms:
-        return "ended", ends_at_ms, extended
-    return ("scheduled" if now_ms < opened.starts_at_ms else "open"), ends_at_ms, extended
 
 
 def pace_at(ledger: Ledger, recent: Sequence[int], now_ms: int) -> Pace | None:

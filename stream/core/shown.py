@@ -18,7 +18,7 @@ from stream.contract.overlay import FormerRounds, Sale, Suspicion
 from stream.core.claims import SOURCES, SOURCES_2, ClaimBook
 from stream.core.sale import eta_at, look, shown_urgency
 from stream.core.stock import BOUGHT_BUCKET_MS
-from stream.core.suspicion import SUSPICION_RULES
+from stream.core.suspects import SUSPICION_RULES
 from stream.core.time import BUCKET_MS, NEVER_MS
 from stream.core.urgency import rank_of
 from stream.core.words import CORRECTIONS_SHOWN

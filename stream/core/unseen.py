@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING
 
 from stream.core.audiences import CLICKERS, ENGAGED, PAYERS, VIEWERS
 from stream.core.standing import STANDINGS
-from stream.core.suspicion import NEVER_SEEN, suspect, was_placed_in
+from stream.core.suspects import NEVER_SEEN, was_placed_in
+from stream.core.suspicion import suspect
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from stream.core.room import Room
+    from stream.core.memory import Memory
     from stream.core.stock import OrderState
+    from stream.core.windows import Audience
 
 SEEN_BY = (VIEWERS, CLICKERS, ENGAGED)
 
@@ -30,10 +32,10 @@ SEEN_BY = (VIEWERS, CLICKERS, ENGAGED)
 class Unseen:
     """Of one room, in one session. What it keeps it may keep too long: it looks again before it judges."""
 
-    __slots__ = ("_asked_at", "_changed", "_judges", "_looked_at", "_orders", "_payers", "_room")
+    __slots__ = ("_asked_at", "_audiences", "_changed", "_judges", "_looked_at", "_memory", "_orders", "_payers")
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(self, memory: Memory, audiences: Sequence[Audience]) -> None:
+        self._memory, self._audiences = memory, audiences
         # By whom: unpaid orders that were placed in this session. Nearly everybody has one at most: that stands for
         # itself, for a dictionary is three times an order.
         self._orders: dict[str, OrderState | dict[str, OrderState]] = {}
@@ -45,7 +47,7 @@ class Unseen:
 
     def _is_seen(self, user_id: str) -> bool:
         # Each order asks this: a generator costs as much as the answers.
-        audiences = self._room.audiences
+        audiences = self._audiences
         return (
             user_id in audiences[ENGAGED].session.members
             or user_id in audiences[VIEWERS].session.members
@@ -76,13 +78,13 @@ class Unseen:
         if not orders or (not isinstance(orders, dict) and orders.order_id == order.order_id):
             self._orders.pop(user_id, None)
         if order.suspicion & NEVER_SEEN:
-            suspect(self._room, order, order.suspicion & ~NEVER_SEEN)
+            suspect(self._memory, order, order.suspicion & ~NEVER_SEEN)
 
     def look(self, *, paced: bool = True) -> None:
         """Who was never seen, as of now? `paced`: as of `suspect`."""
         if not (self._orders or self._judges):
             return
-        audiences = self._room.audiences
+        audiences = self._audiences
         sessions = [audiences[index].session for index in (PAYERS, *SEEN_BY)]
         sizes = tuple([len(session.members) if session.sketch is None else -1 for session in sessions])
         if sizes == self._looked_at and not self._changed:
@@ -107,7 +109,7 @@ class Unseen:
 
     def _may_judge(self, sizes: tuple[int, ...]) -> bool:
         """Whether nearly all of those who paid were seen."""
-        rules, payers = self._room.rules, sizes[0]
+        rules, payers = self._memory.rules, sizes[0]
         least = payers * rules.suspect_seen_percent
         if payers < rules.suspect_seen_payers or sum(sizes[1:]) * 100 < least:
             return False
@@ -115,7 +117,7 @@ class Unseen:
         if (payers - len(self._payers) + sum(sizes[1:]) - sum(self._asked_at)) * 100 < least:
             return False
         for index, now, before in zip(SEEN_BY, sizes[1:], self._asked_at, strict=True):
-            members = self._room.audiences[index].session.members
+            members = self._audiences[index].session.members
             if now - before < len(self._payers):  # those who came since lie at the end
                 for user_id in islice(reversed(members), now - before):
                     self._payers.pop(user_id, None)
@@ -128,7 +130,7 @@ class Unseen:
     def _seen_among(self, people: Mapping[str, object]) -> set[str]:
         seen = set[str]()
         for index in SEEN_BY:
-            seen |= people.keys() & self._room.audiences[index].session.members.keys()
+            seen |= people.keys() & self._audiences[index].session.members.keys()
         return seen
 
     def _orders_of(self, user_id: str) -> list[OrderState]:
@@ -138,26 +140,24 @@ class Unseen:
     def _lift(self, user_id: str) -> None:
         for order in self._orders_of(user_id):
             if order.suspicion & NEVER_SEEN:
-                suspect(self._room, order, order.suspicion & ~NEVER_SEEN)
+                suspect(self._memory, order, order.suspicion & ~NEVER_SEEN)
 
     def _suspect(self, user_id: str, *, paced: bool) -> None:
-        known, orders = self._room.orders, self._orders[user_id]
+        known, orders = self._memory.orders, self._orders[user_id]
         for order in self._orders_of(user_id):
             if known.get(order.order_id) is not order:  # forgotten meanwhile
                 if isinstance(orders, dict):
                     del orders[order.order_id]
             elif not order.suspicion & NEVER_SEEN:
-                suspect(self._room, order, order.suspicion | NEVER_SEEN, paced=paced)
+                suspect(self._memory, order, order.suspicion | NEVER_SEEN, paced=paced)
 
     def restore(self) -> None:
         """The same from what is known of orders and people; those must be restored."""
-        room = self._room
-        if room.audiences[PAYERS].session.exact:
-            self._payers = {
-                user_id: None for user_id in room.audiences[PAYERS].session.members if not self._is_seen(user_id)
-            }
-        for order in room.orders.values():
-            may_be = STANDINGS[order.mask].unpaid and order.lines and order.user_id not in room.strangers
-            if may_be and was_placed_in(order, room.born_ms):
+        memory, payers = self._memory, self._audiences[PAYERS].session
+        if payers.exact:
+            self._payers = {user_id: None for user_id in payers.members if not self._is_seen(user_id)}
+        for order in memory.orders.values():
+            may_be = STANDINGS[order.mask].unpaid and order.lines and order.user_id not in memory.strangers
+            if may_be and was_placed_in(order, memory.born_ms):
                 self.placed(order)
         self.look(paced=False)

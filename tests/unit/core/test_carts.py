@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stream.core.carts import FEW_LEDGERS, SWEEP_FROM, Carts, People
+from stream.core.cart_people import CartPeople
+from stream.core.carts import SWEEP_FROM, Carts
 from stream.core.growth import VERSION_1, VERSION_2
 from stream.core.rules import Rules
 from stream.core.sale import look
@@ -154,7 +155,7 @@ def test_what_is_over_is_forgotten() -> None:
         carts.advance(at(second))
         assert carts.total <= 10
     assert len(carts.added) <= SWEEP_FROM
-    people = People(rules)
+    people = CartPeople(rules)
     for second in range(3 * SWEEP_FROM):
         people.leave(f"u{second}", at(second))
     assert len(people.left) <= SWEEP_FROM
@@ -190,15 +191,3 @@ def test_many_cart_adds_at_once_are_the_same_as_one_at_a_time(kept: int) -> None
             carts.advance(at(second))
         assert (together.count(), together.next_ms()) == (alone.count(), alone.next_ms())
     assert [*together.take_changed().items()] == [*alone.take_changed().items()]
-
-
-@pytest.mark.parametrize("skus", [FEW_LEDGERS, FEW_LEDGERS + 1])
-def test_of_many_skus_as_of_few_it_is_known_who_carted_which(skus: int) -> None:
-    log = Log(SECOND)
-    log.add(*(cart(user, sku=f"k{number}", s=number) for number in range(skus) for user in ("u1", "u2")))
-    log.add(leave("u1", s=20))
-    assert [waiting(log, 20, place) for place in range(skus)] == [1] * skus
-    log.add(cart_removed("u2", None, "k3", s=21))
-    assert [waiting(log, 21, place) for place in range(skus)] == [0 if place == 3 else 1 for place in range(skus)]
-    log.add(enter("u1", s=22))
-    assert [waiting(log, 22, place) for place in range(skus)] == [1 if place == 3 else 2 for place in range(skus)]

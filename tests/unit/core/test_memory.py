@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from stream.core.conflicts import Outcome
 from stream.core.folds import fold_one
-from stream.core.orders import expire_hold
+from stream.core.orders import expire_hold, forget_orders
 from stream.core.rules import Rules
 from tests.support.events import (
     at,
@@ -78,11 +78,11 @@ def test_orders_are_forgotten_by_the_time_of_their_last_change() -> None:
     orders_at(room, 0, 1, 2)
     room.shared.clock_ms = at(3)
     fold_at_own_time(room, order("paid", "o0", "u0", s=3))
-    assert room.forget_orders(at(1)) == 0
-    assert room.forget_orders(at(2)) == 1
+    assert forget_orders(room, at(1)) == 0
+    assert forget_orders(room, at(2)) == 1
     assert list(room.orders) == ["o2", "o0"]
-    assert room.forget_orders(at(3)) == 1
-    assert room.forget_orders(at(3) + 1) == 1
+    assert forget_orders(room, at(3)) == 1
+    assert forget_orders(room, at(3) + 1) == 1
     assert room.orders == {}
 
 
@@ -93,7 +93,7 @@ def test_a_hold_that_ran_out_is_a_change() -> None:
     assert expire_hold(room, "o0", at(60))
     assert list(room.orders) == ["o1", "o0"]
     assert list(room.changed_orders) == ["o1", "o0"]
-    assert room.forget_orders(at(60)) == 1
+    assert forget_orders(room, at(60)) == 1
     assert list(room.orders) == ["o0"]
 
 
@@ -102,7 +102,7 @@ def test_a_forgotten_order_leaves_totals_and_ledger_as_they_are() -> None:
     fold_at_own_time(room, opened(10), cart("u0"))
     orders_at(room, 0)
     fold_at_own_time(room, order("paid", "o0", "u0"))
-    room.forget_orders(at(1))
+    forget_orders(room, at(1))
     ledger = room.ledgers["s1", "k1"]
     assert (ledger.sold, ledger.available, ledger.users) == (1, 9, {})
     assert room.money == {"CNY": [100, 100, 100]}
@@ -115,7 +115,7 @@ def test_an_unpaid_order_that_is_forgotten_no_longer_speaks_against_its_user() -
         fold_at_own_time(room, order("placed", f"o{number}"))
     assert room.ledgers["s1", "k1"].suspect_held == 5
     room.orders["o0"].changed_ms -= 1
-    assert room.forget_orders(room.orders["o1"].changed_ms) == 1
+    assert forget_orders(room, room.orders["o1"].changed_ms) == 1
     assert room.unpaid == {"u1": 4}
     assert room.ledgers["s1", "k1"].suspect_held == 0
 
@@ -124,7 +124,7 @@ def test_a_paid_order_that_is_forgotten_says_nothing_about_its_user() -> None:
     room = new_room()
     fold_at_own_time(room, order("paid", "p"), *(order("placed", f"o{number}") for number in range(5)))
     room.orders["p"].changed_ms -= 1
-    assert room.forget_orders(room.orders["o1"].changed_ms) == 1
+    assert forget_orders(room, room.orders["o1"].changed_ms) == 1
     assert "p" not in room.orders
     assert (room.unpaid, room.ledgers["s1", "k1"].suspect_held) == ({"u1": 5}, 5)
 

@@ -8,6 +8,7 @@ import pytest
 
 from stream.core.audiences import BUYERS, CARTED_BUYERS, CARTERS
 from stream.core.distinct import ERROR_95
+from stream.core.folds import settle
 from stream.core.rates import all_rates, carted_buyers_of_session, rates_json
 from stream.core.rules import WINDOWS_MS, Rules
 from tests.support.events import at, cart, click, comment, enter, fold_at_own_time, like, new_room, order
@@ -223,7 +224,7 @@ def test_nothing_lies_ready_for_a_room_of_which_a_session_is_a_sketch() -> None:
     room = new_room(Rules(distinct_exact_max=64))
     for number in range(100):
         room.shared.clock_ms = at(60 * number)
-        room.settle(at(60 * number))
+        settle(room, at(60 * number))
         fold_at_own_time(room, enter(f"u{number}", s=60 * number))
     assert not any(audience.bits for audience in room.audiences)
     assert_json_says_the_same(room, ready=False)
@@ -246,7 +247,7 @@ def test_a_sketched_share_of_carters_who_ordered_is_said_to_be_a_lower_bound() -
         for number in range(900):
             s = number * 6
             room.shared.clock_ms = at(s)
-            room.settle(at(s))
+            settle(room, at(s))
             fold_at_own_time(room, cart(f"u{number}", s=s))
             if number >= 600:
                 fold_at_own_time(room, order("placed", f"o{number}", f"u{number - 600}", s=s))

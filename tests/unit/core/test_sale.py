@@ -6,7 +6,7 @@ import pytest
 
 from stream.core.forecast import Forecast
 from stream.core.rules import Rules
-from stream.core.sale import awake_ms, forecast_at, look, move_urgencies, next_status_ms, shown_urgency, status_of
+from stream.core.sale import awake_ms, forecast_at, look, move_urgencies, next_status_ms, shown_urgency
 from tests.support.events import at, closed, extended, fold_at_own_time, new_room, opened, order
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def test_a_forecast_is_kept_for_its_second_unless_an_order_is_of_one_before_it(s
 
 # -- status ------------------------------------------------------------------------------------------------------------
 def status(room: Room, s: float) -> tuple[str, int | None, bool]:
-    return status_of(room.ledgers["s1", "k1"], room, at(s))
+    return room.status_of(room.ledgers["s1", "k1"], at(s))
 
 
 def test_a_sale_is_unknown_until_it_was_opened_whatever_else_was_said() -> None:
@@ -73,8 +73,8 @@ def test_one_sku_of_a_sale_ends_and_is_extended_by_itself() -> None:
     )
     other = room.ledgers["s1", "k2"]
     assert status(room, 25) == ("open", at(30), True)
-    assert status_of(other, room, at(4.999)) == ("open", at(20), False)
-    assert status_of(other, room, at(5)) == ("ended", at(5), False)
+    assert room.status_of(other, at(4.999)) == ("open", at(20), False)
+    assert room.status_of(other, at(5)) == ("ended", at(5), False)
 
 
 @pytest.mark.parametrize("whole_s", [3, 8])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from stream.core.orders import forget_orders
 from stream.core.room import Room
 from stream.core.rules import Rules
-from stream.core.suspicion import SUSPICION_RULES
+from stream.core.suspects import SUSPICION_RULES
 from tests.support.events import at, cart, click, comment, enter, fold_at_own_time, like, new_room, order
 
 RULES = Rules(signals_edition=2, contract_edition=2)
@@ -113,7 +114,7 @@ def test_an_order_that_was_forgotten_is_not_suspected_again() -> None:
     assert never_seen(room) == (1, 1)
     for each in room.orders.values():
         each.changed_ms = 0
-    assert room.forget_orders(1) == 21
+    assert forget_orders(room, 1) == 21
     fold_at_own_time(room, like("p1", s=11))
     assert never_seen(room) == (0, 0)
 

@@ -1,0 +1,42 @@
+"""How an order came to its statuses; which orders the rules suspect is tested in `test_suspicion.py`, room by room."""
+
+from __future__ import annotations
+
+import pytest
+
+from stream.core.stock import OrderState
+from stream.core.suspects import moves_of_session, note_move, was_placed_in
+from tests.support.events import T0_S
+
+
+@pytest.mark.parametrize(
+    ("bits", "expected"),
+    [
+        ((1, 2), [(1, 1, 0), (2, 0, 1)]),  # placed, paid
+        ((2, 1), [(1, 1, 1)]),  # paid, placed
+        ((1, 16, 2), [(1, 1, 0), (2, -1, 0), (3, 1, 1)]),  # placed, run out, paid
+        ((4, 1), []),  # cancelled before it was placed
+        ((2, 8), [(1, 1, 1), (2, -1, -1)]),  # paid, refunded
+        ((2, 8 | 32), [(1, 1, 1), (2, 0, -1)]),  # refunded, and it does not come back
+        ((2, 8 | 32, 64), [(1, 1, 1), (2, 0, -1), (3, -1, 0)]),  # but later
+        ((2, 4 | 64, 32), [(1, 1, 1), (2, -1, -1)]),  # it came back, whatever is said later
+    ],
+)
+def test_moves_say_what_an_order_did_to_the_pace(bits: tuple[int, ...], expected: list[tuple[int, int, int]]) -> None:
+    state = OrderState("o1", "u1", "CNY", 1, (("s1", "k1", 1),))
+    for second, bit in enumerate(bits, 1):
+        state.mask |= bit
+        note_move(state, bit, second, 7)
+    assert list(moves_of_session(state, 7)) == expected
+    assert list(moves_of_session(state, 8)) == []
+
+
+def test_moves_of_an_earlier_session_are_not_those_of_this_one() -> None:
+    state = OrderState("o1", "u1", "CNY", 1, (("s1", "k1", 1),))
+    state.mask = 1
+    note_move(state, 1, T0_S, 7)
+    assert was_placed_in(state, 7)
+    state.mask = 3
+    note_move(state, 2, T0_S + 9, 8)
+    assert list(moves_of_session(state, 8)) == [(T0_S + 9, 0, 1)]
+    assert not was_placed_in(state, 8)
