@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct, field
 
-from stream.contract.overlay import FIRST_SIGNALS, Claim, Evidence, Overlay
+from stream.contract.overlay import FIRST_SIGNALS, Claim, Evidence, FormerRounds, Overlay
 from stream.errors import SnapupError
 from stream.verify.claim_facts import RoomSeen
 from stream.verify.claim_parts import ClaimSettings, Condition, Figures
@@ -36,6 +36,7 @@ SAID = "said"
 RIGHT, WRONG, NOT_RECOUNTED = "right", "wrong", "not recounted"
 # Wrong ones that are told in words; all are counted.
 TOLD_MAX = 50
+NO_FORMER = FormerRounds(0, 0, 0, 0, 0)
 # After so many documents the sums are held against the recount, which works all out from the facts.
 SUMS_EVERY = 500
 
@@ -300,7 +301,7 @@ class ClaimChecker:
         ]
 
     def _compare_sums(self, overlay: Overlay) -> None:
-        """The sums along the log, against the recount from all facts."""
+        """The sums along the log, which are of all rounds of a sale, against the recount from all facts."""
         room = self.rooms.get(overlay.room_id)
         if room is None:
             return
@@ -309,8 +310,9 @@ class ClaimChecker:
         for key, sale in room.sales.items():
             if (counted := figures.sales.get(key)) is not None:
                 where = "/".join(key)
-                sums[f"{where} held"] = sale.held, counted.held
-                sums[f"{where} sold"] = sale.sold, counted.sold
+                former = counted.former or NO_FORMER
+                sums[f"{where} held"] = sale.held, counted.held + former.held
+                sums[f"{where} sold"] = sale.sold, counted.sold + former.sold
                 if self._settings.signals_edition <= FIRST_SIGNALS:  # later the recount itself is asked
                     sums[f"{where} carters_without_order"] = len(sale.waiting), counted.carters_without_order
         for name, (summed, counted_again) in sums.items():
