@@ -86,6 +86,7 @@ def cases(*, small: bool) -> list[Case]:
         return [Case("brushing", 1, 0.1, 1_000), Case("jd-midnight", 1, 0.002, 1_000)]
     found = [Case("snap-up", seed, every_ms=100) for seed in range(1, 4)]
     found += [Case("tadu-2019", seed, every_ms=250) for seed in range(1, 4)]
+    found += [Case("encore", seed, every_ms=100) for seed in range(1, 4)]
     found += [Case("brushing", seed, every_ms=100) for seed in range(1, 7)]
     found += [Case("viya-2017", seed, 0.005, 1_000) for seed in range(1, 3)]
     found += [Case("jd-midnight", seed, 0.02, 100) for seed in range(1, 11)]

@@ -43,6 +43,7 @@ LEVELS: tuple[Level, ...] = ("calm", "warming", "brisk", *DRAMA)
 # Name → scale: what is played of each scenario.
 SCALES = {
     "snap-up": 1.0,
+    "encore": 1.0,
     "jd-midnight": 0.005,
     "viya-2017": 0.001,
     "tadu-2019": 1.0,

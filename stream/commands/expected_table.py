@@ -10,9 +10,10 @@ from rich.table import Column, Table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stream.shows.show import Expected, ExpectedRoom
+    from stream.shows.show import Expected, ExpectedRoom, ExpectedSale
 
 ROOMS_SHOWN = 5
+LEDGER = ("offered", "restocked", "available", "held", "sold", "oversold", "released", "over_limit")
 STATUSES = ("placed", "paid", "cancelled", "refunded")
 
 
@@ -69,8 +70,8 @@ def _room_table(room: ExpectedRoom) -> Table:
             table.add_row(f"{name} {money.currency}", _number(getattr(money, name)))
     for sale in room.sales:
         table.add_section()
-        for name in sale.__struct_fields__[2:]:
-            table.add_row(f"{sale.sale_id} {name}", _number(getattr(sale, name)))
+        for name, told in _of_sale(sale):
+            table.add_row(f"{sale.sale_id} {name}", told)
     for mechanic, figures in room.mechanics.items():
         table.add_section()
         for name, value in figures.items():
@@ -82,6 +83,21 @@ def _room_table(room: ExpectedRoom) -> Table:
         name = rate.name if rate.currency is None else f"{rate.name} {rate.currency}"
         table.add_row(name, f"{_number(rate.num)} / {_number(rate.den)}  {share:>8}")
     return table
+
+
+def _of_sale(sale: ExpectedSale) -> Iterator[tuple[str, str]]:
+    """The names and figures of one ledger. Figures that the plan lacks are left out."""
+    for name in LEDGER:
+        yield name, _number(getattr(sale, name))
+    if sale.gone:
+        yield "gone", _number(sale.gone)
+    if sale.former is not None:
+        for name in sale.former.__struct_fields__:
+            yield f"former {name}", _number(getattr(sale.former, name))
+    if sale.corrections:
+        yield "corrections", ", ".join(sale.corrections)
+    if sale.carters_without_order is not None:
+        yield "carters_without_order", _number(sale.carters_without_order)
 
 
 def _number(value: int) -> str:

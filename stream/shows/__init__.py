@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stream.contract.ids import is_id
 from stream.errors import NoSuchError, UsageError, did_you_mean
-from stream.shows import brushing, jd_midnight, long_tail, snap_up, tadu_2019, viya_2017
+from stream.shows import brushing, encore, jd_midnight, long_tail, snap_up, tadu_2019, viya_2017
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from stream.shows.show import Show
 
 # Scenarios that are always played whole: their published figures are the point.
-_WHOLE: dict[str, Callable[[int, str], Show]] = {snap_up.NAME: snap_up.build, tadu_2019.NAME: tadu_2019.build}
+_WHOLE: dict[str, Callable[[int, str], Show]] = {
+    encore.NAME: encore.build,
+    snap_up.NAME: snap_up.build,
+    tadu_2019.NAME: tadu_2019.build,
+}
 # Scenarios with a scale: the share of the people, rooms or orders that take part, at most the whole.
 _SCALED: dict[str, Callable[[int, str, float], Show]] = {
     brushing.NAME: brushing.build,

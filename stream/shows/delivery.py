@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from stream.contract.catalogue import topic_of
+from stream.contract.events import RoomClosed, RoomOpened
 from stream.shows.show import Delivery
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 LATENCY_MS = 20
 # Nothing is disturbed in the last seconds, so that the show ends on time.
 UNDISTURBED_TAIL_MS = 5_000
+# The effect of these depends on their place among the other records, so they arrive at once and once.
+_IN_PLACE = (RoomOpened, RoomClosed)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -42,12 +45,16 @@ class Replay(Struct, frozen=True, kw_only=True):
 
 
 class Disturbance(Struct, frozen=True, kw_only=True):
-    """The faults between client and broker. Shares are per ten thousand events; ranges are [least, most) in ms."""
+    """The faults between client and broker. Shares are per ten thousand events; ranges are [least, most) in ms.
+
+    Nothing is disturbed before `from_ms`.
+    """
 
     seed: int
     duration_ms: int
     repeated_per_10k: int
     held_back_per_10k: int
+    from_ms: int = 0
     repeat_after_ms: tuple[int, int] = (50, 3_000)
     held_back_ms: tuple[int, int] = (300, 4_000)
     replay: Replay | None = None
@@ -55,19 +62,20 @@ class Disturbance(Struct, frozen=True, kw_only=True):
     def _roll(self, purpose: str, number: int, sides: int) -> int:
         return crc32(b"%d/%d/%s" % (self.seed, number, purpose.encode())) % sides
 
-    def _spared(self, at_ms: int) -> bool:
-        return at_ms >= self.duration_ms - UNDISTURBED_TAIL_MS
+    def _spared(self, event: Event) -> bool:
+        in_time = self.from_ms <= event.event_time_ms < self.duration_ms - UNDISTURBED_TAIL_MS
+        return not in_time or isinstance(event, _IN_PLACE)
 
-    def delay_ms(self, number: int, at_ms: int) -> int:
+    def delay_ms(self, number: int, event: Event) -> int:
         """The delay of event `number`; 0 for most events."""
-        if self._spared(at_ms) or self._roll("late", number, 10_000) >= self.held_back_per_10k:
+        if self._spared(event) or self._roll("late", number, 10_000) >= self.held_back_per_10k:
             return 0
         least, most = self.held_back_ms
         return least + self._roll("how-late", number, most - least)
 
-    def repeat_ms(self, number: int, at_ms: int) -> int:
+    def repeat_ms(self, number: int, event: Event) -> int:
         """The time from the first to the second delivery of event `number`; 0 for most events, which come once."""
-        if self._spared(at_ms) or self._roll("again", number, 10_000) >= self.repeated_per_10k:
+        if self._spared(event) or self._roll("again", number, 10_000) >= self.repeated_per_10k:
             return 0
         least, most = self.repeat_after_ms
         return least + self._roll("when-again", number, most - least)
@@ -93,8 +101,8 @@ def count_disturbed(events: Iterable[Event], held_back_ms: Mapping[str, int], di
     redelivered = out_of_order = replayable = 0
     for number, event in enumerate(events):
         at_ms = event.event_time_ms
-        redelivered += disturbance.repeat_ms(number, at_ms) > 0
-        out_of_order += disturbance.delay_ms(number, at_ms) > 0 or event.event_id in held_back_ms
+        redelivered += disturbance.repeat_ms(number, event) > 0
+        out_of_order += disturbance.delay_ms(number, event) > 0 or event.event_id in held_back_ms
         replayable += disturbance.replayed(number, at_ms)
     wanted = disturbance.replay.count if disturbance.replay else 0
     return Disturbed(redelivered, min(wanted, replayable), out_of_order)
@@ -118,11 +126,11 @@ def deliver(
         at_ms = event.event_time_ms
         while on_the_way and on_the_way[0][0] < at_ms + LATENCY_MS:
             yield heappop(on_the_way)[2]
-        delay_ms = held_back_ms.get(event.event_id) or disturbance.delay_ms(number, at_ms)
+        delay_ms = held_back_ms.get(event.event_id) or disturbance.delay_ms(number, event)
         first = _delivery(event, at_ms + LATENCY_MS + delay_ms, t0_ms)
         heappush(on_the_way, (first.send_ms, pushed, first))
         pushed += 1
-        repeat_ms = disturbance.repeat_ms(number, at_ms)
+        repeat_ms = disturbance.repeat_ms(number, event)
         if repeat_ms:
             heappush(on_the_way, (first.send_ms + repeat_ms, pushed, first._replace(send_ms=first.send_ms + repeat_ms)))
             pushed += 1

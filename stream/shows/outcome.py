@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from stream.contract.sections import plain_figures_of, sections_of
 
 if TYPE_CHECKING:
@@ -11,14 +13,14 @@ if TYPE_CHECKING:
 
     from stream.contract.overlay import Overlay
     from stream.contract.sections import Plain
-    from stream.shows.show import ExpectedRoom
+    from stream.shows.show import ExpectedRoom, ExpectedSale
 
     Value = tuple[int, ...] | Plain
 
 _TOTALS = ("views", "watching_now", "likes", "comments", "cart_adds")
 _STATUSES = ("placed", "paid", "cancelled", "refunded")
 _MONEY = ("gmv_placed_minor", "gmv_paid_minor", "gmv_net_minor")
-_LEDGER = ("offered", "restocked", "available", "held", "sold", "oversold", "released", "over_limit")
+_LEDGER = ("offered", "restocked", "available", "held", "sold", "oversold", "released", "over_limit", "gone")
 
 
 def unmet(expected: ExpectedRoom, overlay: Overlay) -> list[str]:
@@ -51,11 +53,20 @@ def _planned(expected: ExpectedRoom) -> Iterator[tuple[str, Value]]:
     for rate in expected.rates:
         yield _rate_name(rate.name, rate.currency), (rate.num, rate.den)
     for sale in expected.sales:
-        for name in _LEDGER:
-            yield f"{sale.sale_id}/{sale.sku_id} {name}", getattr(sale, name)
+        yield from _planned_of(sale)
     for mechanic, figures in expected.mechanics.items():
         for name, value in figures.items():
             yield f"{mechanic} {name}", value
+
+
+def _planned_of(sale: ExpectedSale) -> Iterator[tuple[str, Value]]:
+    which = f"{sale.sale_id}/{sale.sku_id}"
+    for name in _LEDGER:
+        yield f"{which} {name}", getattr(sale, name)
+    yield f"{which} former", None if sale.former is None else structs.astuple(sale.former)
+    yield f"{which} corrections", ", ".join(sale.corrections)
+    if sale.carters_without_order is not None:
+        yield f"{which} carters_without_order", sale.carters_without_order
 
 
 def _shown(overlay: Overlay) -> Iterator[tuple[str, Value]]:
@@ -72,8 +83,12 @@ def _shown(overlay: Overlay) -> Iterator[tuple[str, Value]]:
         if rate.window_ms is None:
             yield _rate_name(rate.name, rate.currency), (rate.num, rate.den)
     for sale in overlay.sales:
+        which = f"{sale.sale_id}/{sale.sku_id}"
         for name in _LEDGER:
-            yield f"{sale.sale_id}/{sale.sku_id} {name}", getattr(sale, name)
+            yield f"{which} {name}", getattr(sale, name)
+        yield f"{which} former", None if sale.former is None else structs.astuple(sale.former)
+        yield f"{which} corrections", ", ".join(each.what for each in sale.corrections)
+        yield f"{which} carters_without_order", sale.carters_without_order.value
     yield from _sections(overlay)
 
 

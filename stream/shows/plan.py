@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
 
 from stream.contract.events import (
     CartAdd,
+    CartRemove,
     Comment,
     Enter,
     Event,
@@ -16,9 +20,14 @@ from stream.contract.events import (
     OrderLine,
     OrderStatus,
     ProductClick,
+    RoomClosed,
+    RoomOpened,
+    SaleClosed,
+    SaleExtended,
     SaleOpened,
     SaleRestocked,
 )
+from stream.contract.overlay import FormerRounds
 from stream.shows.show import ExpectedMoney, ExpectedRate, ExpectedRoom, ExpectedSale
 
 if TYPE_CHECKING:
@@ -28,6 +37,10 @@ if TYPE_CHECKING:
     from stream.shows.planned import Planned
 
 HOLD_MS = 60_000
+# So many of what a host took back are shown, the last ones.
+CORRECTIONS_SHOWN = 3
+# One SKU of one sale.
+Key = tuple[str, str]
 
 
 class RoomPlan:
@@ -53,10 +66,14 @@ class RoomPlan:
         self._people: dict[str, set[str]] = defaultdict(set)
         self._counts: Counter[str] = Counter()
         self._money: dict[str, Counter[str]] = {"placed": Counter(), "paid": Counter(), "net": Counter()}
-        self._openings: dict[tuple[str, str], SaleOpened] = {}
-        self._restocked: Counter[tuple[str, str]] = Counter()
-        self._units: dict[str, Counter[tuple[str, str]]] = {"held": Counter(), "sold": Counter(), "released": Counter()}
-        self._units_of_user: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self._rounds: dict[Key, list[SaleOpened]] = {}  # of each round the opening that holds
+        self._moves: dict[Key, list[tuple[int, str, int]]] = defaultdict(list)  # when, what becomes of them, units
+        self._units_of_user: dict[Key, Counter[str]] = defaultdict(Counter)
+        self._corrections: dict[Key, list[str]] = defaultdict(list)
+        # Who carted, and when how many units; None: they took all of them out.
+        self._carts: dict[Key, dict[str, list[tuple[int, int | None]]]] = defaultdict(dict)
+        self._left_ms: dict[str, int] = {}  # who went, and did not come back
+        self._tells_carts = False
         self._mechanics: dict[str, dict[str, Plain]] = {}
 
     def _write(self, kind: type[Event], at_ms: int, **fields: Any) -> str:
@@ -80,8 +97,12 @@ class RoomPlan:
                 self._write(Leave, leave_ms, user_id=user_id, session_id=session_id)
         self._views += len(spans)
         self._people["viewers"].add(user_id)
-        if spans[-1][1] is None:
+        last_ms = spans[-1][1]
+        if last_ms is None:
             self._watching += 1
+            self._left_ms.pop(user_id, None)
+        else:
+            self._left_ms[user_id] = last_ms
 
     def click(self, user_id: str, at_ms: int, sku_id: str) -> None:
         """A person opens the product."""
@@ -106,6 +127,22 @@ class RoomPlan:
         self._counts["cart_adds"] += 1
         self._people["carters"].add(user_id)
         self._people["engaged"].add(user_id)
+        if sale_id is not None:
+            self._carts[sale_id, sku_id].setdefault(user_id, []).append((at_ms, quantity))
+
+    def take_out(
+        self, user_id: str, at_ms: int, sku_id: str, quantity: int | None = None, sale_id: str | None = None
+    ) -> None:
+        """Units come out of the cart again: all of them unless told how many, of every sale unless told of which.
+
+        It must be later than any cart-add before it is held back: units are counted in the order of the log. From the
+        first one on the plan says how many people have something in the cart at the end, and have not ordered it.
+        """
+        self._write(CartRemove, at_ms, user_id=user_id, sku_id=sku_id, quantity=quantity, sale_id=sale_id)
+        self._tells_carts = True
+        for key, carts in self._carts.items():
+            if key[1] == sku_id and sale_id in {None, key[0]} and user_id in carts:
+                carts[user_id].append((at_ms, None if quantity is None else -quantity))
 
     def carters(self) -> set[str]:
         """The people who have carted so far."""
@@ -124,18 +161,54 @@ class RoomPlan:
         self.repeated_statuses += planned.repeated
         self._mechanics[planned.NAME] = planned.figures()
 
-    # -- sales ------------------------------------------------------------------------------------------------------
+    # -- the host ---------------------------------------------------------------------------------------------------
+    def open_room(self, show_id: str, at_ms: int) -> None:
+        """The show begins. It takes some seconds of silence on both sides: topics are read side by side."""
+        self._write(RoomOpened, at_ms, show_id=show_id)
+
+    def close_room(self, show_id: str, at_ms: int) -> None:
+        """The show is over."""
+        self._write(RoomClosed, at_ms, show_id=show_id)
+
     def open_sale(self, sale_id: str, sku_id: str, at_ms: int, **terms: Any) -> None:
-        """The host announces a sale. `terms`: the other fields of `SaleOpened`, times from the show's beginning."""
+        """The host announces a sale; once more and with a later start: another round of it, when the first one began.
+
+        `terms` are the other fields of `SaleOpened`, times from the show's beginning.
+        """
+        self._rounds.setdefault((sale_id, sku_id), []).append(self._opened(sale_id, sku_id, at_ms, terms))
+
+    def set_down(self, sale_id: str, sku_id: str, at_ms: int, offered: int) -> None:
+        """The host corrects what the present round offers to less, and says its other terms again as they are."""
+        rounds = self._rounds[sale_id, sku_id]
+        terms = structs.asdict(rounds[-1]) | {"offered": offered}
+        of_the_word = ("event_id", "room_id", "event_time_ms", "sale_id", "sku_id")
+        rounds[-1] = self._opened(
+            sale_id, sku_id, at_ms, {name: value for name, value in terms.items() if name not in of_the_word}
+        )
+        self._corrections[sale_id, sku_id].append("offered")
+
+    def _opened(self, sale_id: str, sku_id: str, at_ms: int, terms: dict[str, Any]) -> SaleOpened:
         self._write(SaleOpened, at_ms, sale_id=sale_id, sku_id=sku_id, **terms)
         opened = self.events[-1]
         assert isinstance(opened, SaleOpened)  # noqa: S101 - written on the line above
-        self._openings[sale_id, sku_id] = opened
+        return opened
+
+    def extend_sale(
+        self, sale_id: str, sku_id: str, at_ms: int, ends_at_ms: int, *, corrects: str | None = None
+    ) -> None:
+        """The host says another end; `corrects`: what this takes back, as documents call it. Told in order of time."""
+        self._write(SaleExtended, at_ms, sale_id=sale_id, sku_id=sku_id, ends_at_ms=ends_at_ms)
+        if corrects is not None:
+            self._corrections[sale_id, sku_id].append(corrects)
+
+    def close_sale(self, sale_id: str, sku_id: str, at_ms: int) -> None:
+        """The host closes the sale."""
+        self._write(SaleClosed, at_ms, sale_id=sale_id, sku_id=sku_id)
 
     def restock(self, sale_id: str, sku_id: str, at_ms: int, quantity: int) -> None:
-        """The host adds units to the sale."""
+        """More units come into the round that goes on then."""
         self._write(SaleRestocked, at_ms, sale_id=sale_id, sku_id=sku_id, quantity=quantity)
-        self._restocked[sale_id, sku_id] += quantity
+        self._moves[sale_id, sku_id].append((at_ms, "restocked", quantity))
 
     # -- orders -----------------------------------------------------------------------------------------------------
     def order(
@@ -150,11 +223,14 @@ class RoomPlan:
         refunded_ms: int | None = None,
         placed_held_back_ms: int = 0,
         repeat_paid_ms: int | None = None,
+        comes_back: bool | None = None,
+        back_after_all_ms: int | None = None,
     ) -> None:
         """An order with all its statuses.
 
         `placed_held_back_ms` delivers its first record that much later than the rest. `repeat_paid_ms` repeats "paid"
-        under another event id.
+        under another event id. `comes_back`: the `restock` of its cancel or refund; None: absent, so the units return.
+        `back_after_all_ms` repeats the cancel or refund with `restock: true`.
         """
         moments = (
             (OrderStatus.PLACED, placed_ms),
@@ -164,24 +240,29 @@ class RoomPlan:
             (OrderStatus.PAID, repeat_paid_ms),
         )
         told = {"order_id": self._next_order_id(), "user_id": user_id, "lines": tuple(lines), "currency": currency}
+        undone = cancelled_ms is not None or refunded_ms is not None
         for status, at_ms in moments:
             if at_ms is None:
                 continue
-            event_id = self._write(Order, at_ms, status=status, **told)
+            restock = comes_back if status in {OrderStatus.CANCELLED, OrderStatus.REFUNDED} else None
+            event_id = self._write(Order, at_ms, status=status, restock=restock, **told)
             if status is OrderStatus.PLACED and placed_held_back_ms:
                 self.held_back_ms[event_id] = placed_held_back_ms
             self._counts[status] += 1
         if repeat_paid_ms is not None:
             self.repeated_statuses += 1
             self._counts[OrderStatus.PAID] -= 1
-        undone = cancelled_ms is not None or refunded_ms is not None
+        if back_after_all_ms is not None:
+            status = OrderStatus.CANCELLED if refunded_ms is None else OrderStatus.REFUNDED
+            self._write(Order, back_after_all_ms, status=status, restock=True, **told)
         self._note_money(user_id, lines, currency, paid=paid_ms is not None, undone=undone)
         if undone:
-            self._note_stock(user_id, lines, "released")
+            fate = "gone" if comes_back is False and back_after_all_ms is None else "released"
         elif paid_ms is not None:
-            self._note_stock(user_id, lines, "sold")
+            fate = "sold"
         else:
-            self._note_stock(user_id, lines, "held" if placed_ms + HOLD_MS > self.duration_ms else "released")
+            fate = "held" if placed_ms + HOLD_MS > self.duration_ms else "released"
+        self._note_stock(user_id, lines, fate, placed_ms)
 
     def cancel_of_unknown_order(
         self, user_id: str, lines: Sequence[OrderLine], currency: str, cancelled_ms: int
@@ -205,12 +286,12 @@ class RoomPlan:
         if paid and not undone:
             self._money["net"][currency] += amount_minor
 
-    def _note_stock(self, user_id: str, lines: Sequence[OrderLine], fate: str) -> None:
+    def _note_stock(self, user_id: str, lines: Sequence[OrderLine], fate: str, placed_ms: int) -> None:
         for line in lines:
             if line.sale_id is None:
                 continue
-            self._units[fate][line.sale_id, line.sku_id] += line.quantity
-            if fate != "released":
+            self._moves[line.sale_id, line.sku_id].append((placed_ms, fate, line.quantity))
+            if fate in {"held", "sold"}:
                 self._units_of_user[line.sale_id, line.sku_id][user_id] += line.quantity
 
     # -- what it adds up to -----------------------------------------------------------------------------------------
@@ -238,7 +319,7 @@ class RoomPlan:
                 for currency in sorted(self._money["placed"])
             ],
             rates=self._rates(),
-            sales=[self._sale(key) for key in sorted(self._openings)],
+            sales=[self._sale(key) for key in sorted(self._rounds)],
             mechanics=self._mechanics,
         )
 
@@ -259,21 +340,50 @@ class RoomPlan:
             rates.append(ExpectedRate(name="gpm_views", num=minor * 1000, den=self._views, currency=currency))
         return rates
 
-    def _sale(self, key: tuple[str, str]) -> ExpectedSale:
-        opened = self._openings[key]
-        held, sold = self._units["held"][key], self._units["sold"][key]
-        left = opened.offered + self._restocked[key] - held - sold
+    def _sale(self, key: Key) -> ExpectedSale:
+        """A ledger: stock is that of the last round; what was released and went beyond the limit is of all of them."""
+        *before, opened = self._rounds[key]
+        units: Counter[str] = Counter()
+        former: Counter[str] = Counter()
+        released = 0
+        for at_ms, fate, quantity in self._moves[key]:
+            (former if before and at_ms < opened.starts_at_ms else units)[fate] += quantity
+            released += quantity if fate == "released" else 0
+        left = opened.offered + units["restocked"] - units["held"] - units["sold"] - units["gone"]
         limit = opened.per_user_limit
-        units = self._units_of_user[key].values()
+        of_users = self._units_of_user[key].values()
         return ExpectedSale(
             sale_id=key[0],
             sku_id=key[1],
             offered=opened.offered,
-            restocked=self._restocked[key],
+            restocked=units["restocked"],
             available=max(0, left),
-            held=held,
-            sold=sold,
+            held=units["held"],
+            sold=units["sold"],
             oversold=max(0, -left),
-            released=self._units["released"][key],
-            over_limit=0 if limit is None else sum(max(0, count - limit) for count in units),
+            released=released,
+            over_limit=0 if limit is None else sum(max(0, count - limit) for count in of_users),
+            gone=units["gone"],
+            corrections=self._corrections[key][-CORRECTIONS_SHOWN:],
+            former=FormerRounds(len(before), former["restocked"], former["held"], former["sold"], former["gone"])
+            if before
+            else None,
+            carters_without_order=self._waiting(key) if self._tells_carts else None,
         )
+
+    def _waiting(self, key: Key) -> int:
+        """How many have it in the cart at the end, and neither ordered it nor left: all carts are young in a show."""
+        return sum(
+            self._units_of_user[key][user_id] == 0
+            and _units_in(moves) > 0
+            and self._left_ms.get(user_id, -1) <= max(at_ms for at_ms, units in moves if (units or 0) > 0)
+            for user_id, moves in self._carts[key].items()
+        )
+
+
+def _units_in(moves: Sequence[tuple[int, int | None]]) -> int:
+    """What is in a cart after these, which may be told in any order."""
+    units = 0
+    for _, quantity in sorted(moves, key=itemgetter(0)):
+        units = 0 if quantity is None else max(0, units + quantity)
+    return units

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from stream.contract.overlay import FormerRounds
 from stream.contract.sections import Plain
 
 
@@ -26,7 +27,13 @@ class Delivery(NamedTuple):
 
 
 class ExpectedSale(Struct, frozen=True, kw_only=True):
-    """One ledger at the end of the show, in units."""
+    """One ledger at the end of the show, in units. Fields from `gone` on follow the second edition of signals.
+
+    Attributes:
+        corrections: the last corrections by the host, as documents name them, oldest first.
+        former: of the rounds before the last one; None: there was one round.
+        carters_without_order: people; None: the plan does not tell.
+    """
 
     sale_id: str
     sku_id: str
@@ -38,6 +45,10 @@ class ExpectedSale(Struct, frozen=True, kw_only=True):
     oversold: int
     released: int
     over_limit: int
+    gone: int = 0
+    corrections: list[str] = []
+    former: FormerRounds | None = None
+    carters_without_order: int | None = None
 
 
 class ExpectedMoney(Struct, frozen=True, kw_only=True):

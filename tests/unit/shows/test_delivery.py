@@ -4,7 +4,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stream.contract.events import Event, Like, RoomEvent, SaleExtended, SaleOpened, SaleRestocked
+from stream.contract.events import (
+    Event,
+    Like,
+    RoomClosed,
+    RoomEvent,
+    RoomOpened,
+    SaleExtended,
+    SaleOpened,
+    SaleRestocked,
+)
 from stream.shows.delivery import LATENCY_MS, Disturbance, Replay, count_disturbed, deliver
 
 if TYPE_CHECKING:
@@ -15,6 +24,10 @@ if TYPE_CHECKING:
 DURATION_MS = 100_000
 T0_MS = 1_700_000_000_000
 decode = msgspec.json.Decoder(RoomEvent).decode
+
+
+def like_at(at_ms: int) -> Like:
+    return Like(event_id="e", room_id="r", event_time_ms=at_ms, user_id="u", count=1)
 
 
 def likes(count: int, every_ms: int = 10) -> list[Event]:
@@ -68,10 +81,22 @@ def _delay_ms(delivery: Delivery) -> int:
 
 def test_delays_and_repeats_stay_in_their_ranges_and_spare_the_end() -> None:
     wrong = calm(repeated_per_10k=10_000, held_back_per_10k=10_000, repeat_after_ms=(7, 9), held_back_ms=(100, 103))
-    assert {wrong.repeat_ms(n, 0) for n in range(500)} == {7, 8}
-    assert {wrong.delay_ms(n, 0) for n in range(500)} == {100, 101, 102}
-    assert (wrong.delay_ms(1, DURATION_MS - 5_000), wrong.repeat_ms(1, DURATION_MS - 5_000)) == (0, 0)
-    assert wrong.delay_ms(1, DURATION_MS - 5_001) > 0
+    assert {wrong.repeat_ms(n, like_at(0)) for n in range(500)} == {7, 8}
+    assert {wrong.delay_ms(n, like_at(0)) for n in range(500)} == {100, 101, 102}
+    late = like_at(DURATION_MS - 5_000)
+    assert (wrong.delay_ms(1, late), wrong.repeat_ms(1, late)) == (0, 0)
+    assert wrong.delay_ms(1, like_at(DURATION_MS - 5_001)) > 0
+
+
+def test_what_a_room_says_of_its_show_and_what_is_before_the_beginning_come_at_once_and_once() -> None:
+    wrong = calm(repeated_per_10k=10_000, held_back_per_10k=10_000, from_ms=1_000)
+    said = {"room_id": "r", "event_time_ms": 2_000, "show_id": "s"}
+    for kind in (RoomOpened, RoomClosed):
+        word = kind(event_id="w", **said)  # type: ignore[arg-type]
+        assert [(wrong.delay_ms(n, word), wrong.repeat_ms(n, word)) for n in range(9)] == [(0, 0)] * 9
+    early, later = like_at(999), like_at(1_000)
+    assert (wrong.delay_ms(1, early), wrong.repeat_ms(1, early)) == (0, 0)
+    assert min(wrong.delay_ms(1, later), wrong.repeat_ms(1, later)) > 0
 
 
 def test_a_client_replays_what_it_sent_before_it_was_lost_in_its_order_under_the_old_ids() -> None:
