@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from stream.commands.claims_view import tally_lines
 from stream.commands.replay_claims import check_recording
 from stream.contract.recording import RecordedRecord
+from stream.replay.recording import recorded, survey
 from stream.settings import load_settings
 from stream.shows import build_show
 from stream.sources.accounts import Accounts
 from stream.sources.intake import SendOrder, records_of
 from stream.sources.local_time import DateOrder, time_zone
-from stream.sources.replay import recorded, survey
 from stream.sources.rows import RowReader
 from stream.sources.taobao import taobao_events
 from stream.sources.uci import uci_events

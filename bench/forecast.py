@@ -32,9 +32,9 @@ from bench import forecast_fit, measuring
 from bench.selling import CONSTANTS_FROM, HOLD_S, KEPT_ASIDE, OPENS_MS, sale_of
 from stream.contract.overlay import EtaSellout, SaleStatus, Velocity
 from stream.contract.recording import RecordedRecord
+from stream.replay.recording import Replay
 from stream.settings import load_settings
 from stream.shows import build_show
-from stream.sources.replay import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

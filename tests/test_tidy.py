@@ -19,14 +19,16 @@ REDIS = {"redis_address", "redis_clients", "redis_words"}
 MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"commands", *BASE},
     "commands": {
-        *("worker", "serve", "sources", "shows", "verify", "local", "view", "mechanics"),
+        *("worker", "serve", "sources", "replay", "overlays", "shows", "verify", "local", "view", "mechanics"),
         *("records", "core", "contract", "settings", "topics", *KAFKA, *REDIS, *BASE),
     },
     "view": {"core", "contract", *BASE},
     "mechanics": {"core", "verify", "shows", "contract", *BASE},  # which of them: see `OF_A_MECHANIC`
     "worker": {"records", "core", "contract", "settings", "topics", "topic_settings", "exits", *KAFKA, *REDIS, *BASE},
     "serve": {"contract", "settings", "topics", "exits", *REDIS, *BASE},
-    "sources": {"records", "core", "contract", "topics", *KAFKA, *REDIS, *BASE},
+    "sources": {"contract", "topics", *KAFKA, *BASE},
+    "replay": {"sources", "records", "core", "contract", "topics", *KAFKA, *BASE},
+    "overlays": {"contract", *REDIS, *BASE},
     "shows": {"contract", "topics", *KAFKA, *BASE},
     "verify": {"records", "contract", "topics", *KAFKA, *REDIS, *BASE},  # an independent recount: never core or worker
     "local": {"topics", *KAFKA, *REDIS, *BASE},
@@ -56,9 +58,9 @@ OF_A_MECHANIC: dict[str, set[str]] = {
 # (part, module) of another part that it may import beyond that: values, not machinery.
 EXCEPTIONS = {
     ("view", "stream.sources.accounts"),  # the accounts that it shows
-    ("view", "stream.sources.replay"),
+    ("view", "stream.replay.recording"),
     ("view", "stream.sources.letters"),
-    ("view", "stream.sources.rooms"),
+    ("view", "stream.overlays.rooms"),
 }
 
 # The core waits for nothing, talks to nobody, logs nothing and does not know the time.

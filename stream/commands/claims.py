@@ -15,8 +15,8 @@ from stream.commands.claims_view import tally_lines
 from stream.commands.replay_claims import check_recording
 from stream.errors import EXIT_FAILURE, SnapupError, UsageError
 from stream.mechanics.recounts import COUNTED_AGAIN
+from stream.replay.recording import MIN_EVERY_MS, recorded, survey
 from stream.settings import load_settings
-from stream.sources.replay import MIN_EVERY_MS, recorded, survey
 from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG, Tally
 from stream.verify.following import following
 from stream.verify.kept_claims import Kept

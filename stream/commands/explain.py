@@ -17,8 +17,8 @@ from stream.contract.partitioner import partition_of
 from stream.contract.reading import read_overlay
 from stream.errors import EXIT_FAILURE, NoSuchError, SnapupError, did_you_mean
 from stream.mechanics.recounts import COUNTED_AGAIN
+from stream.replay.recording import Replay, recorded, survey
 from stream.settings import load_settings
-from stream.sources.replay import Replay, recorded, survey
 from stream.verify.claim_records import RoomRecords
 from stream.verify.claim_rules import ROOM_RULES, RULES
 from stream.verify.explain import Explanation, as_json, differs

@@ -17,8 +17,8 @@ from stream.commands.whole_file import check_target, written_whole
 from stream.contract.events import MAX_OFFERED
 from stream.contract.ids import is_id
 from stream.errors import NoSuchError, SnapupError, UsageError, did_you_mean
+from stream.replay.recording import MIN_EVERY_MS, Replay, Survey, recorded, survey
 from stream.settings import load_settings
-from stream.sources.replay import MIN_EVERY_MS, Replay, Survey, recorded, survey
 from stream.view.replay import books_view, rooms_view
 from stream.view.terminal import render
 

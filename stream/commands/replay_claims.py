@@ -8,7 +8,7 @@ import msgspec
 
 from stream.contract.reading import read_overlay
 from stream.mechanics.recounts import COUNTED_AGAIN
-from stream.sources.replay import Replay
+from stream.replay.recording import Replay
 from stream.verify.claim_check import ClaimChecker, Tally
 from stream.verify.claim_parts import claim_settings_of
 from stream.verify.rulebook import assumptions_of_rules

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from stream.errors import EXIT_FAILURE, NoSuchError
-from stream.sources.journal_log import JournalLog, Plan, journal_log
+from stream.replay.journal_log import JournalLog, Plan, journal_log
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

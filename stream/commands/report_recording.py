@@ -15,7 +15,7 @@ from stream.contract.reading import read_overlay
 from stream.contract.report import RulesTold
 from stream.errors import NoSuchError, SnapupError, did_you_mean
 from stream.mechanics.recounts import COUNTED_AGAIN
-from stream.sources.replay import Replay, recorded, survey
+from stream.replay.recording import Replay, recorded, survey
 from stream.verify.room_sessions import RoomSessions
 from stream.verify.rulebook import Rulebook, assumptions_of_rules
 from stream.verify.session_report import Asked, SessionReport

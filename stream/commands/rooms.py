@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 
 from stream.errors import NoSuchError, SnapupError, did_you_mean
+from stream.overlays.rooms import SORTS, RoomStates, ordered, room_states
 from stream.redis_clients import REDIS_ERRORS, RedisClient
 from stream.settings import load_settings
-from stream.sources.rooms import SORTS, RoomStates, ordered, room_states
 from stream.view.rooms import rooms_summary, rooms_table
 
 if TYPE_CHECKING:

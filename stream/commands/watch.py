@@ -17,8 +17,8 @@ from rich.text import Text
 from stream.contract.ids import is_id
 from stream.errors import NoSuchError, SnapupError, UsageError
 from stream.mechanics.kinds import CATALOGUE
+from stream.overlays.reader import OverlayReader, Sight, State
 from stream.settings import load_settings
-from stream.sources.overlays import OverlayReader, Sight, State
 from stream.view.line import overlay_line
 from stream.view.strings import LANGUAGES
 from stream.view.terminal import render

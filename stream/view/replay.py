@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from stream.contract.overlay import Overlay
     from stream.core.publishing import Refused
-    from stream.sources.replay import Books
+    from stream.replay.recording import Books
 
 MAX_ROOMS = 20
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from stream.sources.rooms import RoomState
+    from stream.overlays.rooms import RoomState
 
 
 def rooms_summary(rooms: Sequence[RoomState], *, complete: bool) -> str:

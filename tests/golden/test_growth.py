@@ -21,7 +21,7 @@ from stream.core.growth import VERSION_2
 from stream.core.journal import Segment, check_follows, decode_segment, encode_segment
 from stream.core.room import Room
 from stream.core.windows import Tally
-from stream.sources.journaled import JournaledPartition
+from stream.replay.journaled import JournaledPartition
 from stream.verify.saved import CheckpointLog
 from tests.golden.recordings import META_KEY, NAMES, recording, restored
 from tests.golden.test_recordings import Rerun

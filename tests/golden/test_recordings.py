@@ -21,7 +21,7 @@ from stream.contract.refusal import REASONS_OF_THE_ROOM, Reason
 from stream.core import roomstate
 from stream.core.changelog import frame
 from stream.core.journal import decode_segment
-from stream.sources.journaled import JournaledPartition
+from stream.replay.journaled import JournaledPartition
 from stream.worker.checkpoint import decode_meta
 from stream.worker.dead_letters import dead_letter
 from tests.golden.recordings import FOLDER, META_KEY, NAMES, digest, recording, restored, rules_of

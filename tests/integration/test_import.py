@@ -18,7 +18,7 @@ from stream.contract.recording import RecordedRecord, read_recording
 from stream.core.rules import Rules
 from stream.errors import SnapupError
 from stream.local.ports import free_ports
-from stream.sources.replay import Replay
+from stream.replay.recording import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

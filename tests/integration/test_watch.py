@@ -19,8 +19,8 @@ from stream.core.rules import Rules
 from stream.errors import SnapupError
 from stream.local.redis import RedisServer
 from stream.local.settings import LocalSettings
-from stream.sources.overlays import OverlayReader, Sight, State
-from stream.sources.replay import Replay
+from stream.overlays.reader import OverlayReader, Sight, State
+from stream.replay.recording import Replay
 from stream.worker.overlay_store import OverlayStore
 from tests.integration.test_dead_letters import snapup
 

@@ -11,7 +11,7 @@ import pytest
 
 from stream.contract.overlay import Overlay
 from stream.core.journal import decode_segment
-from stream.sources.journaled import JournaledPartition
+from stream.replay.journaled import JournaledPartition
 from stream.verify.kept_claims import KeptClaims, difference
 from tests.property.test_journal import REMEMBERING, Cluster
 from tests.support.rooms import TOPICS, random_log

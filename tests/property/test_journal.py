@@ -12,7 +12,7 @@ import pytest
 from stream.core.journal import Segment, check_follows, decode_segment, encode_segment
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
-from stream.sources.journaled import JournaledPartition
+from stream.replay.journaled import JournaledPartition
 from tests.support.events import Log as Events
 from tests.support.events import opened
 from tests.support.rooms import T0_MS, TOPICS, random_log

@@ -10,8 +10,8 @@ import structlog
 
 from stream.contract.overlay import room_key
 from stream.errors import SnapupError
+from stream.overlays.reader import OverlayReader, State
 from stream.redis_clients import REDIS_ERRORS, RedisClient
-from stream.sources.overlays import OverlayReader, State
 from stream.verify.shown import Shown, read_document
 from tests.redis.conftest import PREFIX, ROOMS, Worker
 from tests.support.redis_servers import DEADLINE_S, ClusterSetup, FailoverPair, RedisNode, SwitchedAddress

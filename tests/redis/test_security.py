@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from stream.cli import app
 from stream.errors import SnapupError
 from stream.local.ports import LOOPBACK
+from stream.overlays.reader import OverlayReader, State
 from stream.redis_address import AddressSettings, address_of
 from stream.redis_clients import REDIS_ERRORS, RedisClient
-from stream.sources.overlays import OverlayReader, State
 from stream.verify.shown import Shown
 from stream.worker.overlay_store import OverlayStore
 from tests.redis.conftest import PREFIX, Worker

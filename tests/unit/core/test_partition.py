@@ -13,7 +13,7 @@ from stream.core.journal import Piece, Segment, steps_of
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
 from stream.core.time import effective_time_ms
-from stream.sources.journaled import JournaledPartition
+from stream.replay.journaled import JournaledPartition
 from tests.support.events import (
     Log,
     at,

@@ -14,8 +14,8 @@ from stream.contract.reading import read_overlay
 from stream.contract.recording import RecordedRecord
 from stream.core.rules import Rules
 from stream.errors import SnapupError
+from stream.replay.recording import Replay
 from stream.settings import load_settings
-from stream.sources.replay import Replay
 from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG, ClaimChecker, Judged, Tally
 from stream.verify.claim_parts import ClaimSettings, Condition, claim_settings_of
 from stream.verify.claim_rules import EDITIONS, ROOM_RULES, RULES

@@ -8,8 +8,8 @@ import pytest
 from msgspec import structs
 
 from stream.commands.replay_claims import CheckedReplay
+from stream.replay.recording import Replay
 from stream.settings import load_settings
-from stream.sources.replay import Replay
 from stream.verify.claim_parts import Condition
 from stream.verify.claim_records import RoomRecords
 from stream.verify.explain import COUNTED, PHRASES, Explanation, differs, explain, not_so

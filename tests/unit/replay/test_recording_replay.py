@@ -11,7 +11,7 @@ from stream.contract.overlay import Overlay
 from stream.contract.recording import RecordedRecord, write_recording
 from stream.core.rules import Rules
 from stream.errors import SnapupError
-from stream.sources.replay import EPOCH, SHOWN_REFUSED, Replay, recorded, survey
+from stream.replay.recording import EPOCH, SHOWN_REFUSED, Replay, recorded, survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from stream.contract.recording import RecordedRecord
+from stream.replay.recording import Replay
 from stream.settings import load_settings
-from stream.sources.replay import Replay
 from tests.support.days import TOPIC_OF
 
 T0_MS = 1_795_780_000_000

@@ -19,7 +19,7 @@ from stream.errors import SnapupError
 from stream.kafka_clients import client_options
 from stream.kafka_refusals import refused_permission
 from stream.records.reading import read_tolerantly
-from stream.sources.journaled import JournaledPartition, isolation_of
+from stream.replay.journaled import JournaledPartition, isolation_of
 from stream.topics import check
 
 if TYPE_CHECKING:

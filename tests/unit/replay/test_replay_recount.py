@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stream.core.rules import Rules
+from stream.replay.recording import Replay, recorded
 from stream.shows import build_show
 from stream.shows.player import play_to_file
 from stream.sources.accounts import Accounts
 from stream.sources.intake import SendOrder, records_of
 from stream.sources.local_time import DateOrder, time_zone
-from stream.sources.replay import Replay, recorded
 from stream.sources.rows import RowReader
 from stream.sources.taobao import taobao_events
 from stream.sources.uci import uci_events

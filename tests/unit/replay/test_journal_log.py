@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stream.core.journal import Base, Segment, Steps
-from stream.sources.journal_log import _folded_deleted, _may_begin
+from stream.replay.journal_log import _folded_deleted, _may_begin
 
 BEGINS = [0, 0, 0, 0, 0, 0, 5]  # of the last topic the first five records are deleted
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from stream.contract.overlay import WithheldReason, room_key
-from stream.sources.rooms import ALERTS, SORTS, RoomState, ordered, room_state, room_states
+from stream.overlays.rooms import ALERTS, SORTS, RoomState, ordered, room_state, room_states
 from stream.view.rooms import rooms_summary, rooms_table
 from tests.support.rooms import fold_plainly, random_log
 
