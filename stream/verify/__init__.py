@@ -1,5 +1,5 @@
-"""The independent recount: what the log says, counted again by code that shares nothing with the fold.
+"""The independent recount: the log's figures, counted again by code that shares nothing with the fold.
 
-Imports `stream.contract` alone. Plain dictionaries and sets, no eviction, no windows that move: slow, and easy to
+It imports `stream.contract` alone. Plain dictionaries and sets, no eviction, no moving windows: slow, and easy to
 believe.
 """

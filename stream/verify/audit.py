@@ -1,18 +1,18 @@
-"""The log against what the workers made of it, exactly, while they go on.
+"""Compares the log with what the workers made of it, exactly, while they go on.
 
 A checkpoint's meta record gives, per input topic, the offset up to which everything is folded. One checkpoint of each
-partition is the cut: the recount stops exactly there. What is compared with it:
+partition is the cut: the recount stops exactly there. It is compared with:
 
 - `signals`: each room's newest document of that transaction or an earlier one, as of the document's own time. A room
-  that has a later record and no later document is a difference.
+  with a later record and no later document is a difference.
 - `dead-letters`: the refusals of the records up to the cut, one for one.
 - `checkpoints`: epochs, clocks and positions never go back, no epoch has two writers, a claim begins where the last
   checkpoint ended.
-- Redis: documents between two checkpoints, at the offsets of which they were made (see `redis_check`).
+- Redis: documents between two checkpoints, at the offsets of their making (see `redis_check`).
 
 The settings are those that the workers wrote into `journal` when they began (see `rulebook`).
 
-It reads only. An audit may be followed by another, which goes on counting where this one stopped.
+An audit only reads. A further audit goes on counting where the last one stopped.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ if TYPE_CHECKING:
     from stream.verify.room_count import Assumptions
 
 LOOK_AGAIN_S = 0.2
-# Letters that are there too often, of which the transactions are looked at.
+# Bound on superfluous letters whose transactions are looked up.
 FATES_MAX = 20
 REDIS_TIMEOUT_MS = 5_000
 
 
 class Where(Struct, frozen=True, kw_only=True):
-    """Which log and which Redis; of Redis, a bare URL too."""
+    """The log and the Redis to audit. Redis may be a bare URL."""
 
     bootstrap_servers: KafkaAt
     redis_url: RedisAddress | str
@@ -63,14 +63,14 @@ class Where(Struct, frozen=True, kw_only=True):
 
 
 class Logs(Struct, frozen=True, kw_only=True):
-    """The readers of an audit: each goes at its own pace."""
+    """The readers of an audit. Each moves at its own pace."""
 
     inputs: LogReader
     checkpoints: LogReader
     signals: LogReader
     dead_letters: LogReader
     journal: LogReader | None
-    written: LogReader  # asked where logs end, with what is not committed yet
+    written: LogReader  # gives the ends of logs including uncommitted records
 
 
 async def audit(
@@ -82,18 +82,18 @@ async def audit(
     report: Callable[[str], None] = lambda _: None,
     mechanics: Mechanics = NO_MECHANICS,
 ) -> Verdict:
-    """One audit of all that is in the log now; waits until checkpoints and Redis cover it, or the time is up.
+    """The verdict of one audit of the log as it is now. Waits until checkpoints and Redis cover it, or time is up.
 
     Args:
         where: log and Redis.
-        assumptions: the settings of the workers, where their journal says none.
-        room_id: compare this room only; the log is counted whole all the same.
-        deadline_s: how long workers may take to catch up.
-        report: is told what is being waited for.
-        mechanics: that are counted again too.
+        assumptions: the settings of workers whose journal holds none.
+        room_id: the only room to compare. The whole log is counted in any case.
+        deadline_s: the time that workers have to catch up.
+        report: called with what is waited for.
+        mechanics: the mechanics that are recounted too.
 
     Raises:
-        SnapupError: Kafka or Redis do not answer, or nobody knows of this room.
+        SnapupError: Kafka or Redis do not answer, or the room is unknown.
     """
     async with auditing(where, assumptions, room_id=room_id, mechanics=mechanics) as auditor:
         return await auditor.audit(deadline_s, report)
@@ -103,7 +103,7 @@ async def audit(
 async def auditing(
     where: Where, assumptions: Assumptions, *, room_id: str | None = None, mechanics: Mechanics = NO_MECHANICS
 ) -> AsyncIterator[Auditor]:
-    """An auditor at the beginning of the log, for as many audits as are wanted.
+    """An auditor at the beginning of the log, for any number of audits.
 
     Raises:
         SnapupError: Kafka does not answer, or topics are missing.
@@ -122,7 +122,7 @@ async def auditing(
             await _read_rules(journal, rulebook)
         except SnapupError as error:
             rulebook.unread = error.message
-        # A room that has not ended by now was heard of since then, and so has a document since then.
+        # A room that has not ended by now has had a record since this time, and so a document too.
         greatest = rulebook.greatest
         since_ms = time.time_ns() // 1_000_000 - greatest("show_idle_ms") - greatest("allowed_lateness_ms")
         logs = Logs(
@@ -139,7 +139,7 @@ async def auditing(
 
 
 async def _read_rules(journal: LogReader, rulebook: Rulebook) -> None:
-    """What the journal has said since the last time."""
+    """Add what the journal holds since the last call."""
     try:
         async for record in journal.read_to(await journal.ends()):
             rulebook.add(record.topic, record.partition, record.offset, record.value)
@@ -148,7 +148,7 @@ async def _read_rules(journal: LogReader, rulebook: Rulebook) -> None:
 
 
 class Auditor:
-    """What was counted so far. Each `audit` goes on from where the one before stopped."""
+    """The state of the count. Each `audit` continues where the one before stopped."""
 
     def __init__(self, logs: Logs, shown: Shown, prefix: str, rulebook: Rulebook, room_id: str | None) -> None:
         self._logs = logs
@@ -165,18 +165,19 @@ class Auditor:
         self._cut: dict[int, Meta] = {}
 
     async def audit(self, deadline_s: float, report: Callable[[str], None] = lambda _: None) -> Verdict:
-        """Count on to the first checkpoints seen that cover what the log holds now, and compare.
+        """The verdict after counting on to the first checkpoints seen that cover the present log.
 
         Raises:
-            SnapupError: Kafka or Redis do not answer, or nobody knows of the room that was asked for.
+            SnapupError: Kafka or Redis do not answer, or the room asked for is unknown.
         """
         began = time.monotonic()
         until = began + deadline_s
-        # Looked up before the log's end: what is shown now is made of records that will have been counted.
+        # Read before the log's end: the records behind the documents shown now will then have been counted.
         shown = await self._shown.rooms()
         problems = await self._choose_cut(await self._logs.inputs.ends(), until, report)
         await self._learn_rules()
-        # Before counting: of what was refused for a clock only its letter knows, of where sessions begin documents.
+        # Read before counting: only letters tell which records were refused for a clock, only documents where sessions
+        # begin.
         await self._read_outputs()
         await self._counting.count_to(self._positions(), report, cut=True)
         rooms = self._compare_saved()
@@ -212,7 +213,7 @@ class Auditor:
     # -- the cut -------------------------------------------------------------------------------------------------------
 
     async def _choose_cut(self, ends: Offsets, until: float, report: Callable[[str], None]) -> list[str]:
-        """The first checkpoints seen that cover these ends; when the time is up, the last ones, and what they lack."""
+        """What the chosen cut lacks: the first checkpoints that cover these ends, at the deadline the last ones."""
         inputs = self._logs.inputs
         wanted = {where: max(end, inputs.handed[where]) for where, end in ends.items() if end > inputs.begins[where]}
         problems: list[str] = []
@@ -221,7 +222,7 @@ class Auditor:
             behind = {}
             for where, count in self._checkpoints.behind(wanted).items():
                 saved = self._checkpoints.saved(*where) or inputs.begins[where]
-                # Behind the last record may lie markers of transactions, and what was aborted: nobody folds these.
+                # After the last record there may be transaction markers and aborted records, which no worker folds.
                 if not await inputs.is_empty(where, saved, wanted[where]):
                     behind[where] = count
             if not behind:
@@ -255,9 +256,10 @@ class Auditor:
     # -- what the cut's transactions wrote -----------------------------------------------------------------------------
 
     async def _read_outputs(self) -> None:
-        """Documents and dead letters, up to the plain ends of their logs.
+        """Read documents and dead letters up to the ends of their logs, uncommitted records included.
 
-        All that the cut's transactions wrote lies before these; committed as they are, it can be read at once.
+        All that the cut's transactions wrote lies before these ends, and since they are committed it is readable at
+        once.
         """
         for reader, add in ((self._logs.signals, self._signals.add), (self._logs.dead_letters, self._letters.add)):
             async for record in reader.read_to(await self._logs.written.ends(reader)):
@@ -267,14 +269,14 @@ class Auditor:
         self._signals.sessions.clear()
 
     def _compare_saved(self) -> dict[str, RoomVerdict]:
-        """Each room's newest document up to the cut, where the room or its document moved since the last audit."""
+        """The verdict on each room's newest document up to the cut, if room or document moved since the last audit."""
         heard_of: dict[int, set[str]] = {}
         for room_id in self._counting.heard:
             heard_of.setdefault(self._counting.places[room_id].partition, set()).add(room_id)
         verdicts: dict[str, RoomVerdict] = {}
         for partition, meta in self._cut.items():
             if self._counting.counted_beyond(partition, meta.positions):
-                continue  # no checkpoint covers what was counted, as a problem says: left for the next audit
+                continue  # no checkpoint covers the count, as a problem tells: left for the next audit
             documents = self._signals.take(partition, meta)
             heard = heard_of.get(partition, set())
             self._counting.heard -= heard
@@ -300,7 +302,7 @@ class Auditor:
         return verdict
 
     async def _fates(self, begins: Offsets, cut: Offsets) -> dict[Refusal, str]:
-        """Of the first letters that are there too often, what became of the transactions that wrote them."""
+        """The fates of the transactions that wrote superfluous letters, for the first FATES_MAX letters."""
         fates = {}
         for refusal, offsets in islice(self._letters.too_often(begins, cut).items(), FATES_MAX):
             where = f"{self._prefix}.dead-letters", refusal.partition
@@ -349,10 +351,11 @@ class Auditor:
     # -- from audit to audit -------------------------------------------------------------------------------------------
 
     async def forget(self) -> None:
-        """Let go of what no later audit needs: see `Recount.forget`."""
+        """Drop what no later audit needs; see `Recount.forget`."""
         ends, positions = await self._logs.inputs.ends(), self._positions()
         late = {partition for (topic, partition), at in positions.items() if at < ends[topic, partition]}
-        # A partition without new records says nothing of the time; one that is behind must not be forgotten ahead of.
+        # A partition without new records says nothing about the time. Forgetting must not run ahead of one that is
+        # behind.
         clocks = [meta.clock_ms for partition, meta in self._cut.items() if partition in late]
         clock_ms = min(clocks, default=max((meta.clock_ms for meta in self._cut.values()), default=-1))
         for room_id in self._counting.forget(clock_ms):
@@ -360,10 +363,10 @@ class Auditor:
             self._signals.forget(room_id)
 
     def remembered(self) -> dict[str, int]:
-        """How much is in memory, by what."""
+        """The numbers of remembered items, by kind."""
         return self._counting.recount.remembered()
 
 
 def _logical(offsets: Offsets) -> Offsets:
-    """By topic names without the prefix."""
+    """The offsets by topic names without prefix."""
     return {(topic.rpartition(".")[2], partition): offset for (topic, partition), offset in offsets.items()}

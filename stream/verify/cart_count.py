@@ -1,7 +1,7 @@
-"""Carts of one session, counted again: what people have in them, and who of them may still be there.
+"""Carts of one session, recounted: their contents, and which of their people may still be there.
 
-The rules are those of `docs/signals.md` from the second edition on. Additions and removals lie in one topic, coming and
-going in another: within each of them the order of the log holds.
+The rules are those of `docs/signals.md` from the second edition on. Additions and removals are in one topic, visits in
+another: the order of the log holds within each topic.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ NEVER_MS = -1
 
 
 class Cart(Struct):
-    """What one person has of one SKU of one sale in the cart, in the order of the log.
+    """One person's units of one SKU of one sale in the cart, in the order of the log.
 
-    `added_ms`: the latest addition that counts; None: nothing is in it. `emptied_ms`: when all was taken out.
+    `added_ms`: the latest addition that counts; None: the cart is empty. `emptied_ms`: the time of the last emptying.
     """
 
     added_ms: int | None = None
@@ -30,11 +30,11 @@ class Cart(Struct):
     emptied_ms: int = -1
 
     def is_filled(self, at_ms: int, max_age_ms: int) -> bool:
-        """Whether there is something in it that is young enough at a moment; both in whole seconds."""
+        """Whether the cart holds something young enough at a moment. Both times are cut to whole seconds."""
         return self.added_ms is not None and at_ms // 1000 - self.added_ms // 1000 < max_age_ms // 1000
 
     def add(self, units: int, at_ms: int, max_age_ms: int) -> None:
-        """More of it. What was taken out later is out; what lay there for too long is as if it were."""
+        """Add units. An addition before the last emptying is ignored; too old contents are replaced."""
         if at_ms <= self.emptied_ms:
             return
         if self.added_ms is not None and self.is_filled(at_ms, max_age_ms):
@@ -43,7 +43,7 @@ class Cart(Struct):
             self.added_ms, self.units = at_ms, units
 
     def remove(self, units: int | None, at_ms: int, max_age_ms: int) -> None:
-        """Less of it; None: all that was put in until then."""
+        """Remove units; None: everything added up to `at_ms`."""
         if units is not None:
             if not self.is_filled(at_ms, max_age_ms):
                 return
@@ -56,14 +56,14 @@ class Cart(Struct):
 
 
 class CartCount:
-    """By sale and person. Nobody is told from another under an id that may be many people's: leave those out."""
+    """The carts by sale and person. The caller leaves out ids that many people may share."""
 
     def __init__(self) -> None:
         self._carts: dict[SaleKey, dict[str, Cart]] = {}
         self._gone_ms: dict[str, int] = {}
 
     def take(self, event: CartAdd | CartRemove | Enter | Leave, at_ms: int, max_age_ms: int) -> None:
-        """What somebody does; a cart-add without a sale is in none of these carts."""
+        """Apply one event. A cart-add without a sale goes into none of these carts."""
         user_id = event.user_id
         match event:
             case CartAdd(sale_id=str(sale_id)):
@@ -84,7 +84,7 @@ class CartCount:
         return self._carts.setdefault(sale, {}).setdefault(user_id, Cart())
 
     def waiting(self, sale: SaleKey, ordered: AbstractSet[str], as_of_ms: int, max_age_ms: int) -> int:
-        """How many have it in a young cart, are not among those who ordered, and may still be there."""
+        """The number of people with a young cart of it who have not ordered and may still be there."""
         return sum(
             1
             for user_id, cart in self._carts.get(sale, {}).items()

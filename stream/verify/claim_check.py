@@ -1,8 +1,8 @@
-"""Every claim of a document, published or withheld, against the log: right, wrong, or not to be recounted.
+"""Every claim of a document, published or withheld, against the log: right, wrong, or not recounted.
 
-A checker follows one partition: records in the order in which they were folded, the clock as it moved. Of a document it
-works out which claims there must be (`claim_rules`) and compares each of them whole: rule, value, unit, window,
-inputs, validity, evidence, id; of a withheld one the reason. One that is missing, and one too many, is wrong.
+A checker follows one partition: records in the order of their folding, the clock as it moved. For a document it works
+out which claims must be there (`claim_rules`) and compares each whole: rule, value, unit, window, inputs, validity,
+evidence, id; of a withheld claim the reason. A missing claim is wrong, and so is a superfluous one.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ if TYPE_CHECKING:
 
 SAID = "said"
 RIGHT, WRONG, NOT_RECOUNTED = "right", "wrong", "not recounted"
-# Wrong ones that are told in words; all are counted.
+# Bound on wrong claims told in words. All are counted.
 TOLD_MAX = 50
 NO_FORMER = FormerRounds(0, 0, 0, 0, 0)
-# After so many documents the sums are held against the recount, which works all out from the facts.
+# After each so many documents the sums are compared with the recount, which works from all facts.
 SUMS_EVERY = 500
 
 Subject = tuple[str | None, str | None]
 
 
 class Expected(Struct):
-    """What follows from the log of one claim.
+    """What follows from the log for one claim.
 
     Attributes:
-        rule: its name.
-        conditions: of the rule, up to the first that does not hold.
-        figures: what must be said; None: it must be withheld.
+        rule: the rule's name.
+        conditions: the rule's conditions, up to the first that does not hold.
+        figures: what must be said; None: the claim must be withheld.
     """
 
     rule: str
@@ -58,12 +58,12 @@ class Expected(Struct):
 
     @property
     def reason(self) -> str | None:
-        """Why it must be withheld; None: it must be said."""
+        """The reason to withhold the claim; None: it must be said."""
         return None if self.figures is not None else self.conditions[-1].reason
 
 
 class Judged(NamedTuple):
-    """One claim: `said` is `said` or the reason for which it was withheld; `why`: of a wrong one, what is."""
+    """The verdict on one claim. `said`: `said`, or the reason of withholding. `why`: what is wrong with a wrong one."""
 
     kind: str
     subject: Subject
@@ -73,7 +73,7 @@ class Judged(NamedTuple):
 
 
 class Tally(Struct):
-    """How many claims were right. `told`: the first wrong ones in words."""
+    """Counts of claims by verdict. `told`: the first wrong ones in words."""
 
     documents: int = 0
     counted: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (kind, said or reason, verdict)
@@ -89,13 +89,13 @@ class Tally(Struct):
                 self.told.append(f"{where}: {each.kind} {subject}".rstrip() + f": {each.why}")
 
     def merge(self, other: Tally) -> None:
-        """Both together."""
+        """Add another tally."""
         self.documents += other.documents
         self.counted.update(other.counted)
         self.told = (self.told + other.told)[:TOLD_MAX]
 
     def of(self, verdict: str | None = None, kind: str | None = None) -> int:
-        """How many there are, of one verdict and kind, or of all."""
+        """The number of claims of one verdict and kind, or of all."""
         return sum(
             count
             for (of_kind, _, of), count in self.counted.items()
@@ -104,14 +104,14 @@ class Tally(Struct):
 
 
 class ClaimChecker:
-    """One partition.
+    """Checks the claims of one partition.
 
     Args:
-        partition: which.
-        prefix: of the topics.
-        assumptions: what the recount assumes; see `rules`.
-        settings: what the claims were made under.
-        mechanics: whose events are read too.
+        partition: the number of the partition.
+        prefix: the prefix of the topics.
+        assumptions: the assumptions of the recount; see `rules`.
+        settings: the settings under which the claims were made.
+        mechanics: the mechanics whose events are read too.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class ClaimChecker:
         self._documents = 0
 
     def rules(self, assumptions: Assumptions, settings: ClaimSettings) -> None:
-        """Another owner, who may have other settings."""
+        """Take the settings of another owner, which may differ."""
         self._rulebook.stated, self._settings = assumptions, settings
         for room in self.rooms.values():
             room.room.assume(assumptions)
@@ -144,7 +144,7 @@ class ClaimChecker:
 
     # -- the log -------------------------------------------------------------------------------------------------------
     def fold(self, topic: str, records: Sequence[Record], latest_ms: int | None = None) -> None:
-        """A piece of one topic (logical), as it was folded; records later than `latest_ms` were refused."""
+        """Count a piece of one logical topic in the order of folding. Records later than `latest_ms` were refused."""
         if self.clock_ms < 0 and records:
             self.clock_ms = self._recount.clock_ms = records[0].timestamp
         for record in records:
@@ -161,7 +161,7 @@ class ClaimChecker:
             self.positions[topic] = records[-1].offset + 1
 
     def move(self, clock_ms: int) -> None:
-        """The clock was moved."""
+        """Move the clock. It never goes back."""
         self.clock_ms = self._recount.clock_ms = max(self.clock_ms, clock_ms)
 
     def _hear(self, heard: Heard) -> None:
@@ -176,7 +176,7 @@ class ClaimChecker:
 
     # -- documents -----------------------------------------------------------------------------------------------------
     def check(self, overlay: Overlay) -> list[Judged]:
-        """Each claim of a document that was made where the checker stands.
+        """The verdict on each claim of a document that was made where the checker stands.
 
         Raises:
             SnapupError: the recount contradicts itself, or it does not know these rules.
@@ -199,7 +199,7 @@ class ClaimChecker:
         for name in {*expected, *published}:
             there = published.get(name)
             if there is None and overlay.left_out:
-                continue  # a document that was shortened for its topic
+                continue  # the document was shortened for its topic
             wrong = self._wrong(overlay, name, expected.get(name), there)
             said = _said(there) if there is not None else "missing"
             verdict = RIGHT if not wrong else WRONG
@@ -209,7 +209,7 @@ class ClaimChecker:
         return judged + twice
 
     def expected(self, overlay: Overlay) -> Iterator[tuple[tuple[str, Subject], Expected]]:
-        """Which claims follow from the log, as of a document: by kind and subject."""
+        """The claims that follow from the log at a document's moment, by kind and subject."""
         room, settings = self.rooms.get(overlay.room_id), self._settings
         if room is None or (overlay.session is not None and overlay.session.ended_at_ms is not None):
             return
@@ -232,7 +232,7 @@ class ClaimChecker:
                     yield (rule.kind, sale.key), _decided(name, rule.conditions(sale), partial(rule.figures, sale))
 
     def _sales(self, room: RoomSeen, overlay: Overlay) -> Iterator[SaleNow]:
-        """Those of the document, and those that it should show; of one that is over nothing is said."""
+        """The sales that the document shows or should show. An ended sale has no claims."""
         shown = {SaleKey(sale.sale_id, sale.sku_id) for sale in overlay.sales}
         heard = set() if room.room.session is None else room.room.session.heard_of
         for key in sorted(shown | heard):
@@ -246,7 +246,7 @@ class ClaimChecker:
     def _wrong(
         self, overlay: Overlay, name: tuple[str, Subject], expected: Expected | None, there: Claim | Withheld | None
     ) -> str:
-        """What is wrong; empty: nothing."""
+        """What is wrong, in words; empty: nothing."""
         if expected is None:
             return "nothing of it follows from the log"
         recomputed = self.recomputed(overlay, expected)
@@ -273,7 +273,7 @@ class ClaimChecker:
         )
 
     def recomputed(self, overlay: Overlay, expected: Expected | None) -> str:
-        """`said`, the reason for which it must be withheld, or `nothing`."""
+        """`said`, the reason to withhold, or `nothing`."""
         if expected is None:
             return "nothing"
         if expected.figures is not None and overlay.clock.lag_ms > self.stale_lag_ms:
@@ -282,11 +282,11 @@ class ClaimChecker:
 
     @property
     def stale_lag_ms(self) -> int:
-        """So far behind a worker may be that says anything."""
+        """The greatest lag at which a worker says anything."""
         return self._settings.stale_lag_ms
 
     def _valid_until_ms(self, overlay: Overlay, key: SaleKey) -> int:
-        """Never beyond the sale's end."""
+        """The end of a claim's validity, never after the sale's end."""
         until_ms = overlay.as_of_ms + self._settings.claim_valid_ms
         ends_at_ms = self.rooms[overlay.room_id].room.terms(key, overlay.as_of_ms).ends_at_ms
         return until_ms if ends_at_ms is None else min(until_ms, ends_at_ms)
@@ -337,10 +337,10 @@ def _said(there: Claim | Withheld) -> str:
 
 
 def _not_recounted(overlay: Overlay, *, is_upgraded: bool) -> Callable[[tuple[str, Subject]], bool]:
-    """Whether a claim rests on what the log does not tell exactly.
+    """A function: whether a claim rests on something that the log does not tell exactly.
 
-    On a distinct count that was sketched; on any figure of a sale, in a room that had more sales than its bound; on how
-    visits ended, in a session that began under workers who did not count that.
+    Such are a sketched distinct count; any figure of a sale in a room with more sales than its bound; and how visits
+    ended, in a session that began under workers that did not count that.
     """
     sketched = {(sale.sale_id, sale.sku_id) for sale in overlay.sales if sale.carters_without_order.method == "sketch"}
     beyond = bool(overlay.sales_refused)

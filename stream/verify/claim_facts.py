@@ -1,8 +1,8 @@
-"""What claims rest on, counted along the log: per sale its units, seconds and people, per room who watches.
+"""The facts behind claims, counted along the log: units, seconds and people per sale, watchers per room.
 
-The recount works every figure out from all facts each time it is asked; a checker of a million claims cannot. So the
-same facts are added up here as records come, by the rules of `docs/signals.md`. `claim_check` holds the sums against
-the recount now and then.
+The recount works out every figure from all facts at each call, which is too slow for a million claims. So the same
+facts are added up here as records come, by the rules of `docs/signals.md`. `claim_check` compares the sums with the
+recount now and then.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 SECOND_MS = 1_000
 HOP_MS = 10_000
-# Beyond what a forecast sees, and what may still come late.
+# Longer than a forecast's memory and the time in which a second may still change.
 GROSS_KEPT_S = 240
 
 
@@ -53,19 +53,19 @@ class SaleSeen(Struct):
     """One SKU of one sale.
 
     Attributes:
-        held: units, as `sold`.
-        of_user: by user, units that are held and sold.
-        held_by_suspects: units; from the second edition on also those that are sold.
+        held: units held; `sold`: units sold.
+        of_user: by user, units held and units sold.
+        held_by_suspects: units held by suspects; from the second edition on also those sold to them.
         seconds: by second of effective time, net units committed, without suspects.
-        taken: by second, units ordered, without suspects; `returned`: those that came back.
-        restocked_s: second in which it was last restocked.
+        taken: by second, units ordered, without suspects; `returned`: units that came back.
+        restocked_s: the second of the last restock.
         due: by second, units whose holds run out in it.
-        released: units that were taken once, and now are neither held nor sold nor gone.
+        released: units that were taken once and now are neither held nor sold nor gone.
         gone: units of undone orders that did not come back.
         hops: by ten seconds, net units sold and net orders paid.
-        carted_ms: by user, when this was put into the cart last, by effective time.
-        waiting: of these, who neither hold nor bought any.
-        plan: the latest word about the next restock: when it was said, and for when (−1: for never).
+        carted_ms: by user, effective time of the last cart-add.
+        waiting: those users who neither hold nor bought any.
+        plan: the latest word about the next restock: its time, and the planned time (−1: none is planned).
     """
 
     held: int = 0
@@ -85,7 +85,7 @@ class SaleSeen(Struct):
     plan: tuple[int, int] = (-1, -1)
 
     def begin_session(self) -> None:
-        """Stock and holds are the sale's; pace, carts and what was bought lately are the session's."""
+        """Clear what belongs to the session: pace, carts and recent purchases. Stock and holds belong to the sale."""
         self.seconds.clear()
         self.taken.clear()
         self.returned.clear()
@@ -94,20 +94,20 @@ class SaleSeen(Struct):
         self.waiting.clear()
 
     def begin_second(self) -> None:
-        """Workers of the first edition kept neither what was taken and came back, nor when there was a restock."""
+        """Clear what workers of the first edition did not keep: units taken and returned, and the time of a restock."""
         self.taken.clear()
         self.returned.clear()
         self.restocked_s = -1
         self.held_by_suspects = 0
 
     def cart(self, user_id: str, at_ms: int) -> None:
-        """Somebody put it into the cart."""
+        """Note a cart-add."""
         self.carted_ms[user_id] = max(at_ms, self.carted_ms.get(user_id, at_ms))
         if user_id not in self.of_user:
             self.waiting.add(user_id)
 
     def units_of(self, user_id: str, held: int, sold: int) -> None:
-        """What one person holds and bought changes by so much."""
+        """Change one person's held and sold units."""
         units = self.of_user.setdefault(user_id, [0, 0])
         units[0] += held
         units[1] += sold
@@ -119,7 +119,7 @@ class SaleSeen(Struct):
                 self.waiting.add(user_id)
 
     def pace(self, second: int, units: int, net: int, sold: int) -> None:
-        """So many units of one order were taken, net, and sold in a second; −1: no longer."""
+        """Note units of one order in a second: `net` and `sold` are 1 for taken or sold, −1 for the reverse, else 0."""
         if net:
             self.seconds[second] = self.seconds.get(second, 0) + net * units
             gross = self.taken if net > 0 else self.returned
@@ -135,13 +135,13 @@ class SaleSeen(Struct):
         return [self.seconds.get(second, 0) for second in range(now - count + 1, now + 1)]
 
     def bought(self, as_of_ms: int, window_ms: int) -> tuple[int, int]:
-        """Net units sold and net orders paid in the last hops that lie in the window."""
+        """Net units sold and net orders paid in the last hops inside the window."""
         first = (as_of_ms - window_ms) // HOP_MS + 1
         inside = [pair for hop, pair in self.hops.items() if hop >= first]
         return sum(units for units, _ in inside), sum(orders for _, orders in inside)
 
     def forget(self, as_of_ms: int, window_ms: int) -> None:
-        """Let go of seconds and hops that no window reaches any more."""
+        """Drop seconds and hops that no window reaches any more."""
         oldest, hop = as_of_ms // SECOND_MS - 60, (as_of_ms - window_ms) // HOP_MS - 1
         if len(self.seconds) > 2 * 60:
             self.seconds = {second: units for second, units in self.seconds.items() if second >= oldest}
@@ -156,16 +156,16 @@ class SaleSeen(Struct):
 
 
 class RoomSeen:
-    """One room, as far as claims rest on it. Told of its records in the order in which they were folded.
+    """One room, as far as claims rest on it. It takes the room's records in the order of their folding.
 
     Attributes:
-        room: the recount's.
+        room: the recount of the room.
         sales: by sale and SKU.
-        first_offsets: by logical topic, where the session's records begin.
-        open_sessions: who watches.
-        misplaced: records of it were found where nobody counts them.
-        visits: how they ended.
-        as_of_ms: up to when it was advanced.
+        first_offsets: by logical topic, the beginning of the session's records.
+        open_sessions: the number of watching sessions.
+        misplaced: whether records of the room lie in a wrong partition, where they are not counted.
+        visits: how visits ended.
+        as_of_ms: the moment up to which the room was advanced.
     """
 
     def __init__(self, room: RoomCount, settings: ClaimSettings) -> None:
@@ -174,14 +174,14 @@ class RoomSeen:
         self.first_offsets: dict[str, int] = {}
         self.open_sessions = 0
         self.misplaced = False
-        self.is_upgraded = False  # workers of the first edition began the session, and newer ones go on with it
+        self.is_upgraded = False  # workers of the first edition began the session, and newer ones continue it
         self.visits = VisitsSeen(settings.presence_timeout_ms)
         self.as_of_ms = -1
         self._settings = settings
         self._session: SessionCount | None = None
         self._sessions = 0
         self._suspects = SuspectsAlong(settings, self._flip) if settings.signals_edition > FIRST_SIGNALS else None
-        self._orders: dict[str, OrderSeen] = {}  # by their last change
+        self._orders: dict[str, OrderSeen] = {}  # ordered by last change
         self._unpaid: Counter[str] = Counter()
         self._holds: list[tuple[int, str]] = []
         self._came_ms: dict[str, int] = {}
@@ -189,7 +189,7 @@ class RoomSeen:
         self._watches_until: list[tuple[int, str]] = []
 
     def follow(self, settings: ClaimSettings) -> None:
-        """Another owner, other settings."""
+        """Take the settings of another owner."""
         self._settings = settings
         if self._suspects is not None:
             self._suspects.rules = settings
@@ -197,7 +197,7 @@ class RoomSeen:
             self._begin_second()
 
     def _begin_second(self) -> None:
-        """The workers are newer ones from here on: what older ones did not count or keep is not known."""
+        """Switch to the second edition: newer workers take over, and what older ones did not keep is unknown."""
         self._suspects = SuspectsAlong(self._settings, self._flip)
         self.is_upgraded = True
         self._unpaid.clear()
@@ -210,7 +210,7 @@ class RoomSeen:
             self._judge(order_id, order)
 
     def former(self, key: SaleKey, round_from_ms: int) -> Counter[str]:
-        """Units that orders of former rounds hold, bought and took for ever, when the present one begins then."""
+        """Units that orders of former rounds hold, bought or took for ever, before the round from `round_from_ms`."""
         sale, found = self.seen(key), Counter[str]()
         if round_from_ms < 0:
             return found
@@ -221,12 +221,12 @@ class RoomSeen:
         return found
 
     def seen(self, key: SaleKey) -> SaleSeen:
-        """What was counted of a sale; of one that nobody has bought from or spoken of, nothing."""
+        """The counts of a sale; empty if no record of it was heard."""
         return self.sales.get(key) or SaleSeen()
 
     # -- records -------------------------------------------------------------------------------------------------------
     def hear(self, heard: Heard, topic: str, offset: int, clock_ms: int) -> None:
-        """Take one record that the contract allows; `clock_ms`: of the partition when it was folded."""
+        """Take one valid record. `clock_ms`: the partition's clock at its folding."""
         if heard.session is None:
             return
         if heard.session is not self._session:
@@ -260,7 +260,7 @@ class RoomSeen:
                 pass
 
     def _plan(self, event: SaleOpened | SaleRestocked) -> None:
-        """The next restock. An opening without a word of it says nothing; a restock without one: there is none."""
+        """Note the next restock. An opening without a plan says nothing; a restock without one cancels the plan."""
         sale, planned_ms = self._sale(SaleKey(event.sale_id, event.sku_id)), event.restock_planned_at_ms
         if planned_ms is not None or isinstance(event, SaleRestocked):
             sale.plan = max(sale.plan, (event.event_time_ms, -1 if planned_ms is None else planned_ms))
@@ -338,7 +338,7 @@ class RoomSeen:
         self._look_at(event, order, at_ms)
 
     def _look_at(self, event: Order, order: OrderSeen, at_ms: int) -> None:
-        """From the second edition on: does it look fake, it or others because of it?"""
+        """From the second edition on: judge whether the order looks fake, and whether it makes others look so."""
         if self._suspects is None or self._is_no_one(order.user_id):
             return
         was_placed = not order.reached_ms.keys().isdisjoint((OrderStatus.PLACED, OrderStatus.PAID))
@@ -350,7 +350,7 @@ class RoomSeen:
         self._judge(event.order_id, order)
 
     def _judge(self, order_id: str, order: OrderSeen) -> None:
-        """Does it look fake? Of what was said under the first edition only the placing counts."""
+        """Judge whether an order looks fake. Of what was said under the first edition only the placing counts."""
         reached_ms = order.reached_ms
         placed_ms = reached_ms.get(OrderStatus.PLACED, reached_ms.get(OrderStatus.PAID))
         if placed_ms is None and order.hold_until_ms >= 0:
@@ -372,7 +372,7 @@ class RoomSeen:
         )
 
     def _flip(self, order_id: str, looks_fake: bool) -> None:  # noqa: FBT001 - of a callback
-        """An order looks fake from now on, or no longer: its units, and what they did to the pace."""
+        """Mark an order as fake or genuine, and move its units and its part of the pace accordingly."""
         order = self._orders[order_id]
         order.looks_fake = looks_fake
         stands = order.standing() in ("held", "sold")
@@ -385,7 +385,7 @@ class RoomSeen:
                 sale.pace(second, -units if looks_fake else units, paced, sold)
 
     def _count_unpaid(self, user_id: str, change: int) -> None:
-        """Of a user who becomes a suspect, or is none any more, all that he holds."""
+        """Count a user's unpaid orders. A user who becomes a suspect, or none again, takes all held units along."""
         was, self._unpaid[user_id] = self._is_suspect(user_id), self._unpaid[user_id] + change
         if (now := self._is_suspect(user_id)) != was:
             for sale in self.sales.values():
@@ -396,7 +396,7 @@ class RoomSeen:
         return self._unpaid[user_id] >= self._settings.suspect_unpaid_orders
 
     def _move(self, order: OrderSeen, before: str, second: int) -> None:
-        """The units of an order go from one standing to another."""
+        """Move the units of an order from one standing to another."""
         after = order.standing()
         held = (after == "held") - (before == "held")
         sold = (after == "sold") - (before == "sold")
@@ -428,7 +428,7 @@ class RoomSeen:
 
     # -- time ----------------------------------------------------------------------------------------------------------
     def advance(self, clock_ms: int) -> None:
-        """Holds run out, who is silent for long is gone, orders are forgotten: up to a moment that never goes back."""
+        """Advance to a moment, which never goes back: holds run out, silent sessions end, orders are forgotten."""
         self.as_of_ms = max(self.as_of_ms, clock_ms)
         self.visits.advance(clock_ms)
         while self._holds and self._holds[0][0] <= clock_ms:
@@ -437,7 +437,7 @@ class RoomSeen:
             if order is None or order.hold_until_ms != until_ms or order.standing() != "held":
                 continue
             order.ran_out = True
-            # When its change counts for the memory of orders: at the moment of the clock at which it ran out.
+            # For the memory of orders, the change counts at the clock's moment at which the hold ran out.
             self._changed(order_id, order, until_ms)
             self._move(order, "held", until_ms // SECOND_MS)
         while self._watches_until and self._watches_until[0][0] <= clock_ms:

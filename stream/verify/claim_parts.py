@@ -1,4 +1,4 @@
-"""What rules of claims are made of: settings, conditions, and what is said when all of these hold."""
+"""The parts of rules of claims: settings, conditions, and what is said if all conditions hold."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Number = int | float
 
 
 class ClaimSettings(Thresholds, frozen=True, kw_only=True):
-    """The workers' rules, as far as claims depend on them, by their names; a journal that leaves one out is old."""
+    """The workers' rules behind claims, by their names. A journal without one of them is old."""
 
     signals_edition: int = 1
     contract_edition: int = 1
@@ -43,13 +43,13 @@ class ClaimSettings(Thresholds, frozen=True, kw_only=True):
 
 
 def claim_settings_of(rules: Mapping[str, Any]) -> ClaimSettings:
-    """The same from the rules of a journal, or of settings."""
+    """The settings of claims in the rules of a journal or of settings."""
     known = {name: rules[name] for name in ClaimSettings.__struct_fields__ if name in rules}
     return msgspec.convert(known, ClaimSettings)
 
 
 class Condition(NamedTuple):
-    """What a rule asks: `value` of a `figure` must be to `bound` as `relation` says, else the claim is withheld."""
+    """A condition of a rule: `value` of a `figure` must stand in `relation` to `bound`, else the claim is withheld."""
 
     reason: str
     figure: str
@@ -59,7 +59,7 @@ class Condition(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether it does; nothing can be said of a figure that is not known."""
+        """Whether the condition holds. An unknown figure fulfils no comparison."""
         value, bound = self.value, self.bound
         if self.relation == "is":
             return value == bound
@@ -73,7 +73,7 @@ class Condition(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """What is said when all conditions hold."""
+    """What is said if all conditions hold."""
 
     value: int | list[int]
     unit: str

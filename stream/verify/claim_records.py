@@ -1,4 +1,4 @@
-"""The very records that a claim rests on: where each lies, when it was stored and counts, who, and what it says."""
+"""The records behind a claim: their places, when they were stored and count, who acted, and what they say."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from stream.contract.events import RoomEvent
     from stream.verify.recount import Heard
 
-# Whoever comes and goes does so in the room, whatever the claim is about.
+# Visits belong to the room, whatever the claim is about.
 VISITS = "visits"
 
 
 class Proof(Struct, frozen=True, kw_only=True):
-    """One record. `counts_at_ms`: when it counts; None: it says nothing new. `who`: empty for a host's word."""
+    """One record. `counts_at_ms`: the time at which it counts; None: it says nothing new. `who`: empty for a host."""
 
     topic: str
     partition: int
@@ -43,14 +43,14 @@ class Proof(Struct, frozen=True, kw_only=True):
 
 
 class Proofs(Struct):
-    """Records of one topic about one subject: how many there are, and the last of them."""
+    """Records of one topic about one subject: their number and the last of them."""
 
     count: int = 0
     last: deque[Proof] = field(default_factory=deque)
 
 
 class RoomRecords:
-    """What was heard of one room, in order of the log. Of each topic and subject the last `keep`; None: all."""
+    """The records of one room, in order of the log. Keeps the last `keep` of each topic and subject; None: all."""
 
     def __init__(self, room_id: str, keep: int | None) -> None:
         self.room_id = room_id
@@ -58,7 +58,7 @@ class RoomRecords:
         self._found: dict[tuple[str, SaleKey | str | None], Proofs] = {}
 
     def take(self, heard: Heard, topic: str, partition: int, offset: int, stored_at_ms: int) -> None:
-        """One record that the contract allows; other rooms' are passed over."""
+        """Take one valid record. Records of other rooms are skipped."""
         if heard.room.room_id != self.room_id:
             return
         event = heard.event
@@ -79,7 +79,7 @@ class RoomRecords:
             proofs.last.append(proof)
 
     def of(self, topic: str, key: SaleKey | None) -> tuple[int, list[Proof]]:
-        """How many records of a topic are about a subject, and the last ones; what was said of a whole sale too."""
+        """The number of records of a topic about a subject, and the last ones, with those about the whole sale."""
         subjects: list[SaleKey | str | None] = [None]
         if key is not None and topic != VISITS:
             subjects = [key, key.sale_id, f"/{key.sku_id}"]
@@ -89,9 +89,9 @@ class RoomRecords:
 
 
 def _subjects(event: RoomEvent) -> list[SaleKey | str | None]:  # noqa: PLR0911 — one for each kind
-    """Of which sale it speaks: of one SKU, of a whole sale (its name), of one SKU in all sales (`/` and its name).
+    """The subjects of an event: one SKU of a sale, a whole sale (its id), or one SKU in all sales (`/` and its id).
 
-    None: of none.
+    [None]: the room; []: no subject of any claim.
     """
     match event:
         case Order():

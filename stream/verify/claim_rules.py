@@ -1,7 +1,7 @@
 """The rules of claims by name, written a second time from `docs/signals.md`: what must be said, what withheld and why.
 
-`RULES` is the rule book. A rule looks at one sale, or at the room, as of a moment, and gives its conditions in order:
-the first that does not hold is why the claim is withheld. A new version is a function more, and its name in `EDITIONS`.
+`RULES` is the rule book. A rule looks at one sale or at the room at a moment and gives its conditions in order. The
+first that does not hold is the reason to withhold. A new version is one more function and its name in `EDITIONS`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HOUR_MS = 60 * MINUTE_MS
 
 
 class SaleNow:
-    """One SKU of one sale as of a moment."""
+    """One SKU of one sale at a moment."""
 
     __slots__ = (
         *(
@@ -72,12 +72,12 @@ class SaleNow:
         self.oversold = 0 if self.left is None else max(0, -self.left)
 
     def is_known(self) -> Iterator[Condition]:
-        """What must hold before anything is said of a sale's terms."""
+        """The conditions for any statement about a sale's terms."""
         yield Condition("stock_unknown", "status", self.terms.status, "is not", "unknown")
         yield Condition("sale_not_open", "status", self.terms.status, "is", "open")
 
     def is_honest(self) -> Iterator[Condition]:
-        """What must hold before scarcity is spoken of."""
+        """The conditions for any statement of scarcity."""
         yield from self.is_known()
         yield Condition("records_misplaced", "records_misplaced", int(self.misplaced), "is", 0)
         yield Condition("restock_planned", "restock_planned_at_ms", self.seen.plan[1], "at most", self.as_of_ms)
@@ -85,7 +85,7 @@ class SaleNow:
         yield Condition("suspected_fake_orders", "suspect_units", self.seen.held_by_suspects, "at most", most)
 
     def may_buy(self) -> int:
-        """People with it in a young cart and no order of it, who may still be there. Counted when it is first asked."""
+        """The number of people with a young cart of it and no order, who may still be there. Counted on first use."""
         if self._may_buy is None and self.session is not None:
             age_ms = self.settings.cart_max_age_ms
             self._may_buy = self.session.carts.waiting(self.key, self.seen.of_user.keys(), self.as_of_ms, age_ms)
@@ -96,7 +96,7 @@ class SaleNow:
         return sum(self.seen.last_seconds(self.as_of_ms, self.settings.velocity_window_ms // SECOND_MS))
 
     def seconds(self) -> list[int]:
-        """Net units of each of the last seconds, not of those before the sale began."""
+        """Net units of each of the last seconds, without seconds before the sale began."""
         units = self.seen.last_seconds(self.as_of_ms, SECONDS_SEEN)
         opened = self.terms.opened
         began = 0 if opened is None else opened.starts_at_ms // SECOND_MS
@@ -104,15 +104,15 @@ class SaleNow:
 
 
 class Rule(NamedTuple):
-    """One rule.
+    """A rule about one SKU of one sale.
 
     Attributes:
-        kind: of the claim.
+        kind: the kind of claim.
         words: what it says and when, for people.
-        topics: logical, of which its figures are counted.
-        concerns: whether there is anything to say or to withhold.
-        conditions: in order.
-        figures: what is said; asked for when all conditions hold.
+        topics: the logical topics that its figures are counted from.
+        concerns: whether the rule applies, so that the claim is said or withheld.
+        conditions: the conditions in order.
+        figures: what is said; called only if all conditions hold.
     """
 
     kind: str
@@ -124,7 +124,7 @@ class Rule(NamedTuple):
 
 
 class RoomRule(NamedTuple):
-    """The same of a rule about the room."""
+    """A rule about the room. Attributes as in `Rule`."""
 
     kind: str
     words: str
@@ -176,7 +176,7 @@ def _eta_figures(sale: SaleNow) -> Figures:
 
 
 def _eta_2(sale: SaleNow) -> tuple[Sellout, int] | str:
-    """The forecast of the second that goes on, with what was left when it began; or why there is none."""
+    """The forecast of the present second with what was left at its beginning; or the reason why there is none."""
     second, seen, opened = sale.as_of_ms // SECOND_MS, sale.seen, sale.terms.opened
     if opened is None or not sale.available:
         return "sample_too_small"
@@ -444,7 +444,7 @@ ROOM_RULES: dict[str, RoomRule] = {
         _watching_2_figures,
     ),
 }
-# By edition of the signals, the rules that hold.
+# The rules in force, by edition of the signals.
 _FIRST = (
     *("watching_now/1", "stock_left/1", "sold_out/1", "eta_sellout/1", "bought_recently/1", "in_carts/1", "ends_in/1"),
 )

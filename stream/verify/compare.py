@@ -1,7 +1,7 @@
 """A recount beside the document that an overlay reads: every figure, one by one.
 
-Exact figures must be equal. A figure published as a sketch states an error that holds in 95 of 100 cases; here it fails
-beyond twice that, which honest sketches reach once in ten thousand cases.
+Exact figures must be equal. A sketched figure states an error that holds in 95 of 100 cases. Here it fails beyond twice
+that error, which honest sketches reach once in ten thousand cases.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _LEDGER = (
     "extended",
 )
 _STATUSES = get_args(SaleStatus)
-# What a claim's value must be, where it is a figure that is recounted.
+# The recounted figure that a claim's value must equal.
 _CLAIMED = {
     "stock_left": "available",
     "all_taken": "held",
@@ -48,7 +48,7 @@ _CLAIMED = {
 }
 
 
-# Why a rate may be above 1.
+# The reason why a rate may be above 1.
 _NOTES = {
     "watch_to_buy_uv": "not_seen_to_enter",
     "engaged_uv_rate": "not_seen_to_enter",
@@ -59,9 +59,9 @@ _NOTES = {
 
 
 class Figure(Struct, frozen=True):
-    """One figure, twice. `error_95` is the published one's stated relative error; None when it must be exact.
+    """One figure, recounted and published. `error_95`: the published relative error; None: the figure must be exact.
 
-    `is_least`: the published one is a lower bound, within its error.
+    `is_least`: the published figure is a lower bound, within its error.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Figure(Struct, frozen=True):
 
     @property
     def agrees(self) -> bool:
-        """Equal, or within what the sketch may be off."""
+        """Whether the figures are equal, or as near as the sketch allows."""
         if self.error_95 is None or self.recounted == self.published:
             return self.recounted == self.published
         if not isinstance(self.recounted, int | float) or not isinstance(self.published, int | float):
@@ -83,7 +83,7 @@ class Figure(Struct, frozen=True):
 
 
 class MechanicFigure(Figure, frozen=True):
-    """A figure of a mechanic: it says itself which topics it comes from."""
+    """A figure of a mechanic. It names the topics that it comes from."""
 
     topics: tuple[str, ...] = ()
 
@@ -94,10 +94,10 @@ def compare(
     departures: DepartureFigures | None = None,
     mechanics: Mechanics = NO_MECHANICS,
 ) -> list[Figure]:
-    """All figures of one room. `recounted` must be of the document's room and `as_of_ms`, and so must `departures`.
+    """All figures of one room. `recounted` and `departures` must be of the document's room and `as_of_ms`.
 
-    A document may lack as many items of a list as it says that were left out for want of room, and a whole section.
-    `mechanics`: those that were counted again; the document was read with their sections.
+    A document may lack as many items of a list as its `left_out` states, and a whole section.
+    `mechanics`: the recounted mechanics; the document was read with their sections.
     """
     left_out = overlay.left_out or {}
     figures = list(_totals(recounted, overlay))
@@ -131,7 +131,7 @@ def _money(recounted: RoomFigures, overlay: Overlay, lacks: int) -> Iterator[Fig
             lacks -= 1
             continue
         for name in MoneyFigures.__struct_fields__:
-            # A currency in which no money moved may be listed with zeros or not at all.
+            # A currency without movement may be listed with zeros or not at all.
             yield Figure(f"{name}.{currency}", getattr(ours, name), getattr(theirs, name) if theirs else 0)
 
 
@@ -142,9 +142,9 @@ def _rates(recounted: RoomFigures, overlay: Overlay, lacks: int) -> Iterator[Fig
         name = name if key.currency is None else f"{name}.{key.currency}"
         ours, rate = recounted.rates.get(key), published.get(key)
         if ours is None and key.name not in RATE_NAMES:
-            continue  # of a newer worker, as is a status below: what a word means that is not known here cannot be said
+            continue  # a rate of a newer worker, like a status below: the meaning of an unknown word is unknown
         if ours is None and rate is not None and key.currency is not None and not rate.num:
-            continue  # no money moved in this currency and window: both say so, one of them in silence
+            continue  # no money moved in this currency and window: one side says so, the other leaves it out
         if rate is None and lacks > 0:
             lacks -= 1
             continue
@@ -155,7 +155,7 @@ def _rates(recounted: RoomFigures, overlay: Overlay, lacks: int) -> Iterator[Fig
         else:
             quotient = _quotient(Fraction(rate.num, rate.den))
             yield Figure(name, _quotient(ours), quotient, rate.error_95 or 0.0, rate.bound == "lower")
-        if rate is not None and rate.note is not None:  # under the first edition there is none
+        if rate is not None and rate.note is not None:  # the first edition has no notes
             yield Figure(f"{name} note", _NOTES.get(key.name) if rate.num > rate.den else None, rate.note)
         if rate is not None and rate.as_of_ms != overlay.as_of_ms:
             yield Figure(f"{name} as_of_ms", overlay.as_of_ms, rate.as_of_ms)
@@ -188,7 +188,7 @@ def _sales(recounted: RoomFigures, overlay: Overlay, lacks: int) -> Iterator[Fig
 
 
 def _is_rumour(sale: SaleFigures | Sale | None) -> bool:
-    """A sale that nobody announced and nobody bought from: from one session to the next it may be forgotten."""
+    """Whether a sale was neither announced nor bought from: such a sale may be forgotten between sessions."""
     return sale is None or (sale.status == "unknown" and not (sale.held or sale.sold or sale.released or sale.gone))
 
 
@@ -209,12 +209,12 @@ def _sale(where: str, ours: SaleFigures, theirs: Sale) -> Iterator[Figure]:
 
 
 def _corrected(corrections: Sequence[SaleCorrection]) -> str | None:
-    """The first of these, as text."""
+    """The first of these corrections, as text."""
     return next((f"{each.what} {each.before} -> {each.now} {each.said_at_ms}" for each in corrections), None)
 
 
 def _suspicions(where: str, ours: SaleFigures, theirs: Sale) -> Iterator[Figure]:
-    """By rule, "orders/units". Under the first edition neither says anything of rules."""
+    """The suspicions by rule, as "orders/units". The first edition has none on either side."""
     published: dict[str, tuple[int, int]] = {each.rule: (each.orders, each.units) for each in theirs.suspicions}
     for rule in sorted(ours.suspicions.keys() | published.keys()):
         yield Figure(f"{where} {rule}", _counted(ours.suspicions.get(rule)), _counted(published.get(rule)))
@@ -228,7 +228,7 @@ def _counted(counts: tuple[int, int] | None) -> str:
 
 
 def _claim(recounted: RoomFigures, claim: Claim) -> Figure | None:
-    """A number that is said on screen must be the number of the ledger."""
+    """The value of a claim beside the ledger's number, which it must equal."""
     if claim.claim == "watching_now":
         return Figure("claim watching_now", recounted.watching_now, _one(claim))
     name = _CLAIMED.get(claim.claim)
@@ -239,7 +239,7 @@ def _claim(recounted: RoomFigures, claim: Claim) -> Figure | None:
 
 
 def _mechanics(recounted: RoomFigures, overlay: Overlay, mechanics: Mechanics) -> Iterator[Figure]:
-    """Each figure of each mechanic; one that only the recount or only the document has is a difference."""
+    """Each figure of each mechanic. A figure that only the recount or only the document has is a difference."""
     left_out = overlay.left_out or {}
     for mechanic, published in mechanics.published(overlay).items():
         ours = recounted.mechanics.get(mechanic, {})
@@ -255,10 +255,10 @@ def _mechanics(recounted: RoomFigures, overlay: Overlay, mechanics: Mechanics) -
 
 
 def _departures(departures: DepartureFigures, claim: Claim) -> Iterator[Figure]:
-    """What shows that leaving is heard of. Where an older worker did not count it, what came later is less."""
+    """The figures that show how leaving is heard of. If an older worker did not count, later counts are low."""
     if "since_ms" not in claim.inputs:
         for name, figure in departures._asdict().items():
-            if name in claim.inputs:  # under the first edition nobody asked
+            if name in claim.inputs:  # the first edition has no such inputs
                 yield Figure(f"claim watching_now {name}", figure, claim.inputs[name])
 
 

@@ -1,4 +1,4 @@
-"""The recount as far as it has come: which records were counted, where each room lies, what can be said of it."""
+"""The state of the recount: the counted records, the place of each room, and what can be compared."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stream.verify.recount import Refusal
     from stream.verify.rulebook import Rulebook
 
-# Counting yields to the event loop after so many records, or connections would time out.
+# Counting yields to the event loop after this many records, or connections would time out.
 TURN_RECORDS = 2_000
 
 SILENT_BETWEEN = "silent for so long in between that its session began anew"
@@ -30,13 +30,13 @@ BEFORE_LOG = "its session may have begun before the log does"
 
 
 class Place(Struct):
-    """Where a room was heard of.
+    """The place of a room in the log.
 
     Attributes:
-        partition: its own.
-        since_ms: append time of its first record.
-        after: per topic (full name), the offset after its last record that was counted.
-        news_after: the same of its last record that may begin a session.
+        partition: the room's own partition.
+        since_ms: append time of the room's first record.
+        after: per topic (full name), the offset after its last counted record.
+        news_after: per topic, the offset after its last record that may begin a session.
     """
 
     partition: int
@@ -45,7 +45,7 @@ class Place(Struct):
     news_after: dict[str, int]
 
     def counted(self, session: Session | None) -> dict[str, int]:
-        """Up to where records were counted that may change what a document of this session says."""
+        """The offsets up to which records that may change a document of this session were counted."""
         return self.after if session is None or session.ended_at_ms is None else self.news_after
 
 
@@ -55,13 +55,13 @@ class Counting:
     Args:
         inputs: the input topics, at their beginning.
         rulebook: the settings of the workers.
-        refused: is told of each refused record.
+        refused: called with each refused record.
 
     Attributes:
-        places: every room that was heard of.
+        places: the place of every known room.
         heard: rooms with records since the caller last emptied it.
-        problems: what may not be, in sentences; the caller empties it.
-        sections: of the mechanics that are counted, in documents.
+        problems: contradictions in the log, in sentences; the caller empties it.
+        sections: the sections of the counted mechanics in documents.
     """
 
     def __init__(self, inputs: LogReader, rulebook: Rulebook, refused: Callable[[Refusal], None]) -> None:
@@ -80,10 +80,10 @@ class Counting:
         self._truncated = {where for where, begin in inputs.begins.items() if begin}
 
     async def count_to(self, positions: Offsets, report: Callable[[str], None], *, cut: bool = False) -> None:
-        """Read every record below these positions that was not read yet.
+        """Read every unread record below these positions.
 
-        What lies below a cut counts at once: the documents that say where its sessions begin have been read
-        (`begins`). What lies beyond waits until a document is compared that was made of it.
+        Records below a cut count at once: the documents that name the beginnings of their sessions have been read
+        (`begins`). Later records wait until a document that was made of them is compared.
         """
         if cut:
             self._cut = dict(positions)
@@ -111,11 +111,11 @@ class Counting:
         self.recount.refusals.clear()
 
     def release(self, room_id: str, positions: dict[str, int]) -> None:
-        """Count what waited of a room below these offsets, by topic."""
+        """Count a room's waiting records below these offsets, by topic."""
         self.recount.release(room_id, {topic.rpartition(".")[2]: at for topic, at in positions.items()})
 
     def tell(self, room_id: str, session: Session | None) -> None:
-        """A document of a room was read: its session is known from here on."""
+        """Take the session of a room from a document that was read."""
         if session is None:
             self._sessions.setdefault(room_id, None)
             return
@@ -128,7 +128,7 @@ class Counting:
 
     def _count(self, record: Any) -> None:
         where = record.topic, record.partition
-        if where in self._truncated:  # its first record: rooms of about this time may be older than the log
+        if where in self._truncated:  # the partition's first record: rooms of about this time may be older than the log
             self._truncated.discard(where)
             until_ms = record.timestamp + self._rulebook.greatest("room_idle_ms")
             self._blind_until_ms[record.partition] = max(until_ms, self._blind_until_ms.get(record.partition, until_ms))
@@ -153,13 +153,13 @@ class Counting:
         self.heard.add(room_id)
 
     def counted_beyond(self, partition: int, positions: dict[str, int]) -> bool:
-        """Whether any topic of a partition was counted further than this."""
+        """Whether any topic of a partition was counted beyond these positions."""
         return any(self.inputs.handed.get((topic, partition), 0) > at for topic, at in positions.items())
 
     # -- rooms ---------------------------------------------------------------------------------------------------------
 
     def verdict(self, room_id: str) -> RoomVerdict:
-        """An empty verdict of a room, or why there can be none."""
+        """An empty verdict of a room, or one that says why it cannot be compared."""
         place = self.places.get(room_id)
         verdict = RoomVerdict(room_id=room_id)
         if place is None:
@@ -176,7 +176,7 @@ class Counting:
         return verdict
 
     def figures(self, room_id: str, document: bytes | Overlay) -> tuple[int | None, list[Figure]]:
-        """As of when a document is, and its figures beside the recount as it stands."""
+        """The moment of a document, and its figures beside the present recount."""
         try:
             overlay = document
             if isinstance(overlay, bytes):
@@ -192,7 +192,7 @@ class Counting:
         return overlay.as_of_ms, compare(recounted, overlay, departures, self._rulebook.mechanics)
 
     def silent_since(self, room_id: str, now_ms: float) -> bool:
-        """Whether a room's session has ended by now: by word, or it was silent for so long."""
+        """Whether a room's session has ended by now, by a host's word or by silence."""
         session = self._sessions.get(room_id)
         if session is not None and session.ended_at_ms is not None:
             return True
@@ -202,13 +202,13 @@ class Counting:
         return bool(heard_ms) and now_ms - heard_ms > idle_ms
 
     def agreed(self, partition: int) -> None:
-        """All that was counted of a partition was right: later differences come from later records."""
+        """Note that all counted records of a partition agreed: later differences come from later records."""
         for topic, number in self.inputs.handed:
             if number == partition:
                 self._agreed[topic, number] = self.inputs.handed[topic, number]
 
     def forget(self, clock_ms: int) -> list[str]:
-        """Let go of what no figure from `clock_ms` on depends on; the rooms that have ended."""
+        """The rooms that have ended. Drops what no figure from `clock_ms` on depends on."""
         ended = self.recount.forget(clock_ms)
         for room_id in ended:
             self.places.pop(room_id, None)

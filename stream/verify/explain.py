@@ -1,6 +1,6 @@
-"""Why a claim is said or withheld: its rule, what the rule asked, the records, and the same worked out again.
+"""Why a claim is said or withheld: its rule, the rule's conditions, the records, and the recomputed claim.
 
-Made of a document and of a checker that stands where the document was made (`claim_check`).
+It is made from a document and a checker that stands where the document was made (`claim_check`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stream.verify.claim_parts import Condition
     from stream.verify.claim_records import RoomRecords
 
-# What must hold, and its opposite, where no number is in it.
+# A condition without a number in words, and its opposite.
 PHRASES = {
     ("status", "is not"): ("the sale was announced", "the sale was not announced"),
     ("status", "is"): ("the sale is open", "the sale is not open"),
@@ -38,7 +38,7 @@ PHRASES = {
     ("missing_leaves_ms", "more than"): ("leaving was heard of lately", "leaving was not heard of for too long"),
     ("forecast", "is"): ("there is a forecast", "there is no forecast"),
 }
-# Figures, said behind a number.
+# Words for a figure, after its number.
 COUNTED = {
     "suspect_units": "units are held by people with many unpaid orders",
     "available": "units are left",
@@ -67,9 +67,9 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 
 class Records(Struct, frozen=True, kw_only=True):
-    """Records of one topic that the claim rests on: where they lie, how many they are, and the last of them.
+    """Records of one topic that the claim rests on: their place, their number, and the last of them.
 
-    `count`: null where nobody could count them any more.
+    `count`: null if the records can no longer be counted.
     """
 
     topic: str
@@ -84,12 +84,12 @@ class Explanation(Struct, frozen=True, kw_only=True):
     """One claim of a document.
 
     Attributes:
-        published: `said`, the reason for which it is withheld, or `nothing`.
-        recomputed: the same, as it follows from the log.
+        published: `said`, the reason of withholding, or `nothing`.
+        recomputed: the same as it follows from the log.
         verdict: `right`, `wrong`, or `not recounted`.
-        why: of a wrong one, what differs.
-        value: what is said, as `unit`, `window_ms`, `valid_until_ms`, `inputs`; null where it is withheld.
-        takes: what it would take to be said, or to be withheld.
+        why: what differs, if the claim is wrong.
+        value: what is said, with `unit`, `window_ms`, `valid_until_ms`, `inputs`; null if the claim is withheld.
+        takes: what would make it said, or withheld.
     """
 
     room_id: str
@@ -117,7 +117,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
 
 
 def explain(overlay: Overlay, checker: ClaimChecker, records: RoomRecords) -> list[Explanation]:
-    """Each claim of a document, said or withheld, and each that should be there."""
+    """The explanations of each claim of a document, said or withheld, and of each missing one."""
     expected = dict(checker.expected(overlay))
     published: list[Claim | Withheld] = [*overlay.claims, *overlay.withheld]
     there = {(str(each.claim), (each.sale_id, each.sku_id)): each for each in published}
@@ -209,7 +209,7 @@ def _asked(condition: Condition) -> Asked:
 
 
 def _so(condition: Condition) -> str:
-    """What must hold, and what there is."""
+    """What must hold, and the present value."""
     phrases = PHRASES.get((condition.figure, condition.relation))
     if phrases is not None:
         return phrases[0]
@@ -224,16 +224,16 @@ def not_so(condition: Condition) -> str:
 
 def _counted(condition: Condition, words: Mapping[str, str]) -> str:
     bound = condition.bound
-    if isinstance(bound, float):  # of whole units
+    if isinstance(bound, float):  # the figures are whole units
         bound = floor(bound) if condition.relation == "at most" else ceil(bound)
     return f"{words[condition.relation]} {bound} {COUNTED.get(condition.figure, f'of {condition.figure}')}"
 
 
 def as_json(explanations: list[Explanation]) -> bytes:
-    """All of them, as one JSON array."""
+    """All explanations as one JSON array."""
     return msgspec.json.encode(explanations)
 
 
 def differs(explanations: list[Explanation]) -> bool:
-    """Whether any published claim is not the recomputed one."""
+    """Whether any published claim differs from the recomputed one."""
     return any(each.verdict == WRONG for each in explanations)

@@ -1,9 +1,9 @@
 # ruff: noqa: SLF001 — no public part of aiokafka shows markers
-"""What became of the transaction that wrote a record: told from the batches and markers of its partition.
+"""The fate of the transaction that wrote a record, read from the batches and markers of its partition.
 
-A record that readers of committed records get, and that should not be there, has one of two causes: the reader did not
-skip what was aborted, or the broker made half of a transaction visible (it left a marker out, and the next transaction
-of the same producer was committed; KAFKA-20734). This tells them apart.
+A superfluous record that readers of committed records get has one of two causes. Either the reader did not skip aborted
+records, or the broker made half of a transaction visible: it left a marker out, and the next transaction of the same
+producer was committed (KAFKA-20734). This module tells the two apart.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FETCH_BYTES = 4 * 1024 * 1024
 FETCH_WAIT_MS = 200
 READ_UNCOMMITTED = 0
-# A transaction's marker comes soon after its records: beyond so many fetches nobody looks.
+# Bound on fetches in search of a marker, which comes soon after its transaction's records.
 FETCHES_MAX = 50
 
 
@@ -28,12 +28,12 @@ async def fate(consumer: AIOKafkaConsumer, part: TopicPartition, offset: int) ->
     """A few words about the transaction that wrote the record at this offset.
 
     Args:
-        consumer: a started one; its positions stay.
-        part: where.
-        offset: of the record.
+        consumer: a started consumer; its positions stay.
+        part: the partition of the record.
+        offset: the offset of the record.
 
     Raises:
-        KafkaError: what aiokafka has to say.
+        KafkaError: aiokafka failed.
     """
     wrote: tuple[int, int] | None = None
     at = offset

@@ -1,4 +1,4 @@
-"""What a recount says of one room: shapes only, plain numbers, keyed so that two of them can be compared by `==`."""
+"""The recount's figures of one room: shapes only, plain numbers, with keys for comparing two of them by `==`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # Rates are published over these windows and (None) over the whole session.
 WINDOWS_MS: tuple[int | None, ...] = (60_000, 300_000, 1_800_000, None)
-# Those that are recounted.
+# The rates that are recounted.
 RATE_NAMES = frozenset(
     (
         *("watch_to_buy_uv", "click_to_buy_uv", "cart_to_order_uv", "engaged_uv_rate"),
@@ -24,7 +24,7 @@ RATE_NAMES = frozenset(
 
 
 class RateKey(NamedTuple):
-    """Which rate: its name, its window (None: the session) and, for money, its currency."""
+    """Names a rate: its name, its window (None: the session) and, for money, its currency."""
 
     name: str
     window_ms: int | None
@@ -32,16 +32,16 @@ class RateKey(NamedTuple):
 
 
 class SaleKey(NamedTuple):
-    """Which ledger: one SKU of one sale."""
+    """Names a ledger: one SKU of one sale."""
 
     sale_id: str
     sku_id: str
 
 
 class Terms(NamedTuple):
-    """What a host said of one SKU of one sale, as of a moment; `opened`: None until it was said.
+    """A host's terms for one SKU of one sale at a moment. `opened`: None until the opening.
 
-    `round_from_ms`: when its present round began; −1: it is the first one.
+    `round_from_ms`: the beginning of its present round; −1: the first round.
     """
 
     opened: SaleOpened | None
@@ -53,7 +53,7 @@ class Terms(NamedTuple):
 
 
 class Fraction(NamedTuple):
-    """A rate as it is published: never divided."""
+    """A rate as published: never divided."""
 
     num: int
     den: int
@@ -68,9 +68,9 @@ class MoneyFigures(Struct, frozen=True):
 
 
 class SaleFigures(Struct, frozen=True, kw_only=True):
-    """One ledger; `offered` and `available` are None until the opening was seen.
+    """One ledger. `offered` and `available` are None until the opening was seen.
 
-    `heard_of`: something of it was heard in the session; else a document need not show it once it is over.
+    `heard_of`: whether the session has a record of the sale; if not, a document need not show the sale after its end.
     `suspicions`: by rule, the orders that look fake and the units that they hold or bought.
     """
 
@@ -94,9 +94,9 @@ class SaleFigures(Struct, frozen=True, kw_only=True):
 
 
 class DepartureFigures(NamedTuple):
-    """How visits ended: heard to end, or given up or still going on unheard; the long ones apart.
+    """How visits ended: heard to end, or given up or still open unheard. The long ones are counted apart.
 
-    `silent_ms`: since the last one that was heard to end; −1: there was none.
+    `silent_ms`: the time since the last visit that was heard to end; −1: there was none.
     """
 
     left: int
@@ -107,7 +107,7 @@ class DepartureFigures(NamedTuple):
 
 
 class RoomFigures(Struct, frozen=True, kw_only=True):
-    """One room as of one moment. `mechanics`: by name, those that have a section to show."""
+    """One room at one moment. `mechanics`: by name, those with a section to show."""
 
     room_id: str
     as_of_ms: int

@@ -1,6 +1,6 @@
-"""A partition of live topics, counted again in the order of its journal, document by document of `signals`.
+"""A partition of live topics, recounted in the order of its journal, document by document of `signals`.
 
-Reads only, and nothing of the worker's code: inputs, journal and signals, each as a stranger finds them.
+It only reads inputs, journal and signals, and uses no code of the worker.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ class _Session(Struct):
 
 
 class _Stamp(Struct):
-    """Which cut a document is of."""
+    """The cut that a document belongs to."""
 
     epoch: int
     as_of_ms: int
     session: _Session | None = None
 
     def is_of(self, told: Told) -> bool:
-        """Whether it was written with this record of the journal.
+        """Whether the document was written with this record of the journal.
 
-        A document is as of the cut's clock. The last one of a session is as of the end of it: that lies between two
-        cuts, in a backlog years before the later one.
+        A document has the moment of the cut's clock. The last document of a session has the moment of the session's
+        end. That end lies between two cuts; in a backlog it may be years before the later one.
         """
         if self.epoch != told.epoch:
             return False
@@ -57,7 +57,7 @@ class _Stamp(Struct):
         return self.as_of_ms == told.clock_ms or (ended and told.clock_before_ms <= self.as_of_ms <= told.clock_ms)
 
     def is_later(self, told: Told) -> bool:
-        """Whether it was written with a later record of the journal."""
+        """Whether the document was written with a later record of the journal."""
         return (self.epoch, self.as_of_ms) > (told.epoch, told.clock_ms)
 
 
@@ -65,7 +65,7 @@ _stamp_of = msgspec.json.Decoder(_Stamp).decode
 
 
 class Following:
-    """The logs of one prefix. Made by `following`. `partitions`: how many there are."""
+    """The logs of one prefix, made by `following`. `partitions`: their number."""
 
     def __init__(
         self,
@@ -79,13 +79,13 @@ class Following:
         self._prefix = prefix
         self._mechanics = mechanics
         self.partitions = 1 + max(partition for _, partition in inputs.begins)
-        self.unchecked = 0  # documents from before what the journal still tells
+        self.unchecked = 0  # documents older than the journal's beginning
 
     async def partition_of(self, room_id: str) -> int:
-        """Where a room lies.
+        """The partition of a room.
 
         Raises:
-            NoSuchError: no document of it is in `signals`.
+            NoSuchError: `signals` has no document of the room.
         """
         likely = partition_of(room_id.encode(), self.partitions)
         known = await self._rooms()
@@ -105,15 +105,15 @@ class Following:
     async def documents(
         self, partition: int, until_ms: int | None = None, began: Callable[[ClaimChecker], None] = lambda _: None
     ) -> AsyncGenerator[tuple[ClaimChecker, Overlay], None]:
-        """Each document of a partition, with a checker that stands where it was made.
+        """Each document of a partition, with a checker that stands where the document was made.
 
         Args:
-            partition: which.
-            until_ms: no cut of later than this is read; None: all.
-            began: is given the checker before it has read anything.
+            partition: the number of the partition.
+            until_ms: the moment after which no cut is read; None: all cuts are read.
+            began: called with the checker before it reads anything.
 
         Raises:
-            SnapupError: Kafka does not answer, or what led to the documents was deleted.
+            SnapupError: Kafka does not answer, or records behind the documents were deleted.
         """
         signals = (f"{self._prefix}.signals", partition)
         signals_end = (await self._signals.ends())[signals]
@@ -129,10 +129,10 @@ class Following:
     async def counted_to(
         self, partition: int, room: KeptRoom, began: Callable[[ClaimChecker], None]
     ) -> ClaimChecker | None:
-        """A checker that stands where a document of the room was made; None: the journal does not tell of it any more.
+        """A checker that stands where a room's document was made; None: the journal no longer holds that place.
 
         Raises:
-            SnapupError: Kafka does not answer, or what led to the document was deleted.
+            SnapupError: Kafka does not answer, or records behind the document were deleted.
         """
         where = [*room.next_offsets, *[0] * len(TOPIC_NAMES)][: len(TOPIC_NAMES)]
         async with aclosing(self._cuts(partition, room.as_of_ms, began)) as cuts:
@@ -146,7 +146,7 @@ class Following:
     async def _cuts(
         self, partition: int, until_ms: int | None, began: Callable[[ClaimChecker], None]
     ) -> AsyncGenerator[tuple[ClaimChecker, Told], None]:
-        """Each record of the journal, with the checker behind what it tells. Arguments: as `documents`."""
+        """Each record of the journal, with the checker after counting its records. Arguments as in `documents`."""
         journal = f"{self._prefix}.journal", partition
         journal_end = (await self._journal.ends())[journal]
         checker: ClaimChecker | None = None
@@ -181,7 +181,7 @@ class Following:
         return checker
 
     async def _count(self, checker: ClaimChecker, told: Told, where: str) -> None:
-        """One checkpoint's worth of records."""
+        """Count one checkpoint's records."""
         if told.rules:
             if told.rules.get("isolation", ISOLATION) != ISOLATION:
                 raise SnapupError(f"{where}: its worker read aborted transactions too, which are not read here.")
@@ -215,7 +215,7 @@ def _read(room_id: str, value: bytes) -> Overlay:
 
 
 class _Documents:
-    """The records of `signals`, cut by cut. `passed_over`: of cuts that nobody asked for."""
+    """The records of `signals`, cut by cut. `passed_over`: the number of skipped documents of other cuts."""
 
     def __init__(self, records: AsyncIterator[Any]) -> None:
         self._records = records
@@ -223,7 +223,7 @@ class _Documents:
         self.passed_over = 0
 
     async def of(self, told: Told) -> AsyncIterator[tuple[str, bytes]]:
-        """Those that were written with a record of the journal: room and document."""
+        """The documents written with a record of the journal: room and document."""
         taken, most = 0, told.documents()
         while taken < most:
             record = self._next if self._next is not None else await anext(self._records, None)
@@ -246,7 +246,7 @@ class _Documents:
 
 @asynccontextmanager
 async def following(servers: KafkaAt, prefix: str, mechanics: Mechanics = NO_MECHANICS) -> AsyncIterator[Following]:
-    """The logs at their beginnings; `mechanics`: whose events are read too.
+    """The logs at their beginnings. `mechanics`: those whose events are read too.
 
     Raises:
         SnapupError: Kafka does not answer, a topic is missing, or may not be read.

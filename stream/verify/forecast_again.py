@@ -1,7 +1,6 @@
 """The forecast of a sell-out, worked out a second time from the published formula.
 
-Nothing is shared with the code that publishes. Plain arithmetic on the units of whole
-seconds, without a thought for speed.
+It shares nothing with the publishing code. Plain arithmetic on the units of whole seconds, not tuned for speed.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ if TYPE_CHECKING:
 
 SECOND_MS = 1_000
 SECONDS_SEEN = 30
-# Least units, seconds and independent arrivals; how far ahead at most, in spans that were seen.
+# Least units, seconds and independent arrivals; and the furthest look ahead, in observed spans.
 LEAST_UNITS, LEAST_SECONDS, LEAST_ARRIVALS, FURTHEST = 12, 4, 8, 10
-# The memory holds so many independent arrivals, and so many seconds beyond.
+# The memory holds this many independent arrivals, and this many seconds beyond them.
 MEMORY_ARRIVALS, MEMORY_SECONDS = 20, 4
-# Growth goes on for a tenth of the memory, decline for a quarter; growth is shrunk by a prior of this variance.
+# Growth continues for a tenth of the memory, decline for a quarter. Growth is shrunk by a prior of this variance.
 GROWTH_GOES_ON, DECLINE_GOES_ON, GROWTH_PRIOR = 0.1, 0.25, 9.0
 POSITION_LIMIT, FLAT = 0.95, 1e-6
 DRIFT, DRIFT_OF_WAIT = 0.01, 0.03
@@ -28,14 +27,14 @@ DEVIATIONS_BELOW, DEVIATIONS_ABOVE = 1.4, 1.8
 
 
 def sellout_1(left: int, seconds: Sequence[int], last_ms: int) -> tuple[int, int] | None:
-    """From when to when the last unit goes, in ms from now; None: too little was seen.
+    """The interval in which the last unit goes, in ms from now; None: too little was seen.
 
     The formula of the first edition: a bursty Poisson process whose rate has a trend, log-normal wait.
 
     Args:
-        left: units that are available.
+        left: available units.
         seconds: net units of each second since the sale began, at most 30, the present one last.
-        last_ms: how much of the present second is over, in ms, 1 to 1 000.
+        last_ms: the elapsed part of the present second, in ms, 1 to 1 000.
     """
     seen = list(seconds)
     while seen and seen[0] == 0:
@@ -63,7 +62,7 @@ def dispersion(seconds: Sequence[int]) -> float:
 
 def _interval(left: int, seen: Sequence[int], units: int, burst: float, span: float) -> tuple[int, int] | None:
     arrivals = units / burst
-    # Mean age of a unit, in seconds from the first one's beginning: each counts in the middle of its second.
+    # Mean age of a unit, in seconds from the first second's beginning: a unit counts in the middle of its second.
     middle = sum(count * (2 * place + 1) for place, count in enumerate(seen)) / units / span - 1
     middle = max(-POSITION_LIMIT, min(POSITION_LIMIT, middle))
     square = middle * middle
@@ -75,7 +74,7 @@ def _interval(left: int, seen: Sequence[int], units: int, burst: float, span: fl
     wait = _wait(to_go, units, span, growth)
     if wait > FURTHEST * span:
         return None
-    # Abramowitz & Stegun 6.3.18 and 6.4.12 of the arrivals to come.
+    # Abramowitz & Stegun 6.3.18 and 6.4.12, for the arrivals to come.
     few = 1 / max(1.0, to_go / burst)
     of_arrivals, sooner = few + few**2 / 2 + few**3 / 6, few / 2 + few**2 / 12
     of_trend = log(_wait(to_go, units, span, growth - doubt) / wait)
@@ -87,7 +86,7 @@ def _interval(left: int, seen: Sequence[int], units: int, burst: float, span: fl
 
 
 def _wait(to_go: float, units: int, span: float, growth: float) -> float:
-    """Seconds until `to_go` units have gone, at a rate that now changes by `growth` and then stays."""
+    """Seconds until `to_go` units have gone, at a rate that first changes by `growth` and then stays."""
     if abs(growth) < FLAT:
         return to_go * span / units
     rate = units * growth / (1 - exp(-growth * span))

@@ -1,7 +1,6 @@
 """The forecast of a sell-out by the second edition, worked out a second time from `docs/signals.md`.
 
-Nothing is shared with the code that publishes. Plain arithmetic on the units of whole seconds, without a thought for
-speed.
+It shares nothing with the publishing code. Plain arithmetic on the units of whole seconds, not tuned for speed.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ Why = Literal["sample_too_small", "forecast_not_calibrated"]
 SECONDS_KEPT = 120
 LEAST_SECONDS, LEAST_UNITS, LEAST_ARRIVALS = 10, 12, 8
 NEAR_SECONDS, NEAR_HALF, NEAR_ARRIVALS = 6, 0.5, 20
-# Waves: demand that may be over; that falls with more than half of what was seen ahead; that rises again.
+# Waves: demand that may be over; demand that falls while more than half of the observed time is ahead; a new rise.
 OVER, FALLS, RISES, ROSE = -1.0, -0.4, 0.4, 0.5
 FLAT = 1e-6
-# What is due or came back, at most: of what is left then, and of what goes.
+# Bounds on units due, as a share of those left then, and on units that came back, as a share of those that go.
 MOST_DUE, MOST_BACK = 0.1, 0.25
 
 # By feature: weights of the lower and of the upper bound.
@@ -47,7 +46,7 @@ WEIGHTS = {
 
 
 class Sellout(NamedTuple):
-    """From when to when, in ms from the beginning of a second; and in how many seconds what was seen."""
+    """The interval in ms from the beginning of a second, and what was seen in how many seconds."""
 
     low_ms: int
     high_ms: int
@@ -57,10 +56,10 @@ class Sellout(NamedTuple):
 
 
 def sellout_2(left: int, taken: Sequence[int], returned: Sequence[int]) -> Sellout | Why:
-    """When the last of `left` units goes.
+    """The interval in which the last of `left` units goes, or the reason why there is none.
 
     Args:
-        left: available at the beginning of a second.
+        left: available units at the beginning of a second.
         taken: units ordered in each second before it, oldest first.
         returned: units that came back in the same seconds.
     """
@@ -110,7 +109,7 @@ def sellout_2(left: int, taken: Sequence[int], returned: Sequence[int]) -> Sello
 
 
 def _trend(seen: Sequence[int], burst: float) -> float:
-    """By how much the log of the rate grew over these seconds (Cox & Lewis 1966; Cohen 1991), shrunk by its error."""
+    """The growth of the log rate over these seconds (Cox & Lewis 1966; Cohen 1991), shrunk by its error."""
     units = sum(seen)
     middle = sum(count * (2 * place + 1) for place, count in enumerate(seen)) / units / len(seen) - 1
     middle = max(-0.95, min(0.95, middle))
@@ -121,7 +120,7 @@ def _trend(seen: Sequence[int], burst: float) -> float:
 
 
 def _restless(seen: Sequence[int], burst: float) -> tuple[float, float]:
-    """How far neighbouring blocks lie apart, and how far they turn back: roots of mean squares, beyond the noise."""
+    """How far neighbouring blocks differ, and how far they turn back: root mean squares, less the noise."""
     width = max(2, ceil(len(seen) / 10))
     ends = [*range(len(seen), 0, -width)][::-1]
     blocks = [sum(seen[max(0, end - width) : end]) + 1 for end in ends]
