@@ -1,7 +1,7 @@
-"""What a host said of a room's sales, kept as it was said; what follows from it is worked out when it is asked for.
+"""A host's words on a room's sales, kept as they were said. What follows from them is worked out on demand.
 
 Under the first edition of signals the furthest end and the first close held. From the second on the newest word
-decides, by its event time, then its id; what it takes back is a correction.
+decides, by its event time, then its id. What a newer word takes back is a correction.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ from stream.contract.overlay import FIRST_SIGNALS, SaleCorrection
 if TYPE_CHECKING:
     from stream.verify.figures import SaleKey
 
-# So many of the newest openings of a SKU count, and so many of the other words about it, and about the whole sale.
+# Bound on the newest openings of a SKU that count, and on the other words about the SKU and about the whole sale.
 NEWEST = 16
 Status = tuple[str, int | None, bool]
 
 
 class HostWords:
-    """The words about the terms of all sales of a room."""
+    """The words on the terms of all sales of a room."""
 
     def __init__(self) -> None:
         self._openings: defaultdict[SaleKey, list[SaleOpened]] = defaultdict(list)
-        # By sale and SKU (None: the whole sale); of a close with the moment at which it counts.
+        # By sale and SKU (None: the whole sale). A close has the moment at which it counts.
         self._others: defaultdict[tuple[str, str | None], list[tuple[SaleExtended | SaleClosed, int]]] = defaultdict(
             list
         )
 
     def opened(self, key: SaleKey, event: SaleOpened) -> None:
-        """A sale was opened, or opened again."""
+        """Note that a sale was opened, or opened again."""
         self._openings[key].append(event)
 
     def said(self, sale_id: str, sku_id: str | None, event: SaleExtended | SaleClosed, effective_ms: int) -> None:
-        """A sale was extended or closed; all of it, or one SKU."""
+        """Note that a sale, or one SKU of it, was extended or closed."""
         self._others[sale_id, sku_id].append((event, effective_ms))
 
     def opening(self, key: SaleKey) -> SaleOpened | None:
-        """The opening that holds; None: there was none."""
+        """The opening in force; None: there was none."""
         return max(self._openings.get(key, ()), key=_when, default=None)
 
     def status(self, key: SaleKey, as_of_ms: int, signals_edition: int) -> Status:
-        """Status, end, and whether that is later than the opening says."""
+        """The status, the end, and whether the end is later than the opening says."""
         opened = self.opening(key)
         if opened is None:
             return "unknown", None, False
@@ -56,11 +56,11 @@ class HostWords:
         return "scheduled" if as_of_ms < opened.starts_at_ms else "open", end_ms, extended
 
     def corrections(self, key: SaleKey, signals_edition: int) -> list[SaleCorrection]:
-        """What was taken back, in the order of the words that did; under the first edition nothing was."""
+        """The corrections in the order of the words that made them. The first edition has none."""
         return [] if signals_edition == FIRST_SIGNALS or not self._openings.get(key) else self._told(key)[2]
 
     def round(self, key: SaleKey, signals_edition: int) -> tuple[int, int]:
-        """Which round of the sale it is, and from when on orders are of it; the first one has them all (−1)."""
+        """The number of the sale's present round, and the time from which orders belong to it (−1: the first round)."""
         if signals_edition == FIRST_SIGNALS or len(self._openings.get(key, ())) < 2:  # noqa: PLR2004 — it takes two
             return 1, -1
         number, starts_ms = 1, -1
@@ -80,7 +80,7 @@ class HostWords:
     def _told(  # noqa: C901 — a case for each kind of word
         self, key: SaleKey
     ) -> tuple[int | None, int | None, list[SaleCorrection]]:
-        """End, close and corrections, word by word."""
+        """End, close and corrections, worked out word by word."""
         words: list[tuple[SaleOpened | SaleExtended | SaleClosed, int]] = [
             (event, -1) for event in sorted(self._openings[key], key=_when)[-NEWEST:]
         ]
@@ -88,12 +88,12 @@ class HostWords:
             words += sorted(self._others.get(what, ()), key=lambda each: _when(each[0]))[-NEWEST:]
         words.sort(key=lambda each: _when(each[0]))
         first = next(place for place, (event, _) in enumerate(words) if isinstance(event, SaleOpened))
-        # What was said before the sale was opened for the first time is of that sale, and the opening leaves it.
+        # Words from before the first opening are about the opened sale, and the opening leaves them in force.
         before, after = words[:first], words[first:]
         closes_ms = [at_ms for event, at_ms in before if isinstance(event, SaleClosed)]
         closed_ms = min(closes_ms, default=None)
         opened = after[0][0]
-        assert isinstance(opened, SaleOpened)  # noqa: S101 — for mypy: it was looked for
+        assert isinstance(opened, SaleOpened)  # noqa: S101 — for mypy: the search was for one
         end_ms, offered, starts_ms = opened.ends_at_ms, opened.offered, opened.starts_at_ms
         if end_ms is not None:
             end_ms = max([end_ms, *(event.ends_at_ms for event, _ in before if isinstance(event, SaleExtended))])
@@ -123,7 +123,7 @@ class HostWords:
 
 
 def _opens_anew(event: SaleOpened, starts_ms: int) -> bool:
-    """Whether this is another round than the one that starts then: it starts later, and that had begun by then."""
+    """Whether an opening begins a new round: it starts later than the present round, which had begun by then."""
     return event.starts_at_ms > starts_ms and event.event_time_ms >= starts_ms
 
 

@@ -1,8 +1,8 @@
-"""In which order the workers folded, and where the clock stood: the journal, read as a stranger would.
+"""The order in which the workers folded, and their clock: the journal, read without code of the worker.
 
-A record of the journal tells one checkpoint: the pieces of the input topics that were folded since the last one, the
-moves of the clock between them, and how many documents were written to `signals`. Its shape is written a second
-time here.
+A record of the journal describes one checkpoint: the pieces of the input topics folded since the last one, the moves of
+the clock between them, and the number of documents written to `signals`. The journal's shape is written a second time
+here.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# One byte of format version and four of a CRC-32 stand before the MessagePack.
+# The frame: one byte of format version and four of a CRC-32 stand before the MessagePack.
 _FRAME_BYTES, _FORMAT = 5, 1
-# Notes: a topic below 8, or 8 more behind a hole; from 32 on two for each further topic; and moves of the clock.
+# Notes: a topic below 8, or 8 more after a gap; from 32 on two for each further topic; and moves of the clock.
 _TOPICS_OF_OLD, _FURTHER_TOPICS = 8, 32
 _CLOCK_NOTES, _LATEST_NOTE = (16, 17), 18
 
 
 class JournalUnreadableError(Exception):
-    """A record of the journal is none that this version reads."""
+    """A record that this version cannot read as one of the journal."""
 
 
 class _Steps(Struct, array_like=True):
@@ -38,7 +38,7 @@ class _Steps(Struct, array_like=True):
 
 
 class Told(Struct, array_like=True):
-    """One record of the journal; fields as it names them."""
+    """One record of the journal, with the journal's own field names."""
 
     epoch: int
     seq: int
@@ -54,25 +54,25 @@ class Told(Struct, array_like=True):
 
     @property
     def clock_before_ms(self) -> int:
-        """The clock at its beginning; −1: not known yet."""
+        """The clock at the record's beginning; −1: not known yet."""
         return self.steps.clock_before_ms
 
     @property
     def clock_ms(self) -> int:
-        """The clock at its end, as documents tell it: 0 while it is not known."""
+        """The clock at the record's end, as in documents: 0 while it is unknown."""
         return max(self.steps.clock_ms, 0)
 
     def positions_before(self, topics: int) -> list[int]:
-        """Where the fold stood at the beginning, for so many topics."""
+        """The positions of the fold at the record's beginning, for `topics` topics."""
         return _fitted(self.steps.positions_before, topics)
 
     def documents(self) -> int:
-        """How many it wrote to `signals`."""
+        """The number of documents written to `signals`."""
         return len(self.steps.revisions)
 
 
 class Folded(NamedTuple):
-    """The records of a topic from `first` up to `end` were folded, but for those later than `latest_ms`."""
+    """The records of a topic from `first` up to `end` were folded, except those later than `latest_ms`."""
 
     topic: int
     first: int
@@ -87,7 +87,7 @@ def read_journal(value: bytes | None) -> Told:
     """One record of the journal.
 
     Raises:
-        JournalUnreadableError: it is none.
+        JournalUnreadableError: the value is no readable record.
     """
     if value is None or len(value) < _FRAME_BYTES or value[0] != _FORMAT:
         raise JournalUnreadableError("no record of the journal that this version reads")
@@ -101,10 +101,10 @@ def read_journal(value: bytes | None) -> Told:
 
 
 def folded(told: Told, topics: int) -> Iterator[Folded | int]:
-    """What it tells, in order: a piece of a topic, or where the clock was moved to (ms).
+    """The record's steps in order: a piece of a topic, or the moment to which the clock was moved (ms).
 
     Raises:
-        JournalUnreadableError: its notes are none.
+        JournalUnreadableError: the notes are not readable.
     """
     at, clock_ms, latest_ms = told.positions_before(topics), told.steps.clock_before_ms, None
     notes = iter(told.steps.notes)

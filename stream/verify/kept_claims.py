@@ -1,6 +1,6 @@
-"""What `live.claims` says of a room at a document: its records read in the order of the log, compacted or not.
+"""The claims of a room at a document according to `live.claims`, whose records are read in log order, compacted or not.
 
-A reader of its own, by docs/contract.md alone: a claim stands in its last record of the present owner, since the second
+The reader follows docs/contract.md alone: a claim stands in its last record of the present owner, back to the second
 that the room's record names.
 """
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 # Kind, sale, SKU.
 Name = tuple[str, str | None, str | None]
-# The end of it does not move while the time that is left goes down.
+# The claim whose end stays while its remaining time shrinks.
 COUNTDOWN = "ends_in"
 
 
 class KeptUnreadableError(ValueError):
-    """A record of the topic is none, or records are missing between it and those before it."""
+    """A record that is none of the topic, or one before which records are missing."""
 
 
 class _Schema(Struct):
@@ -45,11 +45,11 @@ class Standing(Struct):
     claims: dict[Name, KeptClaim]
 
     def said(self) -> list[Claim]:
-        """What was said, as the document has it, which may be a later one than that of a record."""
+        """The claims that were said, as of the document, which may be later than a claim's record."""
         return [self._said(each) for each in self.claims.values() if each.state == "said"]
 
     def withheld(self) -> list[Withheld]:
-        """What was withheld, as the document has it."""
+        """The withheld claims, as in the document."""
         return [
             Withheld(each.claim, each.reason, each.sale_id, each.sku_id)
             for each in self.claims.values()
@@ -85,16 +85,16 @@ class Standing(Struct):
 
 
 class KeptClaims:
-    """Reads the records of one partition, from wherever. What it keeps is what stands of each room."""
+    """Reads the records of one partition from any beginning. It keeps the standing claims of each room."""
 
     def __init__(self) -> None:
         self._of: dict[str, dict[Name, KeptClaim]] = {}
 
     def take(self, value: bytes | None) -> Standing | None:
-        """The next record; what stands of a room, when this is one of a room and nothing before it is lacking.
+        """Take the next record. Returns the room's standing claims for a room record with nothing missing before it.
 
         Raises:
-            KeptUnreadableError: it is no record of the topic.
+            KeptUnreadableError: the value is no record of the topic.
         """
         try:
             schema = _schema_of(value or b"").schema
@@ -122,12 +122,12 @@ class KeptClaims:
             self._of[room.room_id] = kept
         of_state = [claim.state for claim in kept.values()]
         if (of_state.count("said"), of_state.count("withheld")) != (room.said, room.withheld):
-            return None  # what stands was written before the first record that was read
+            return None  # standing claims were written before the first record that was read
         return Standing(room, dict(kept))
 
 
 class Kept(Struct):
-    """How documents and the topic agree. `told`: the first differences in words. `why_not`: nothing was compared."""
+    """How documents and the topic agree. `told`: the first differences. `why_not`: why nothing was compared."""
 
     documents: int = 0
     differing: int = 0
@@ -136,13 +136,13 @@ class Kept(Struct):
 
 
 def difference(standing: Standing, document: Overlay) -> str:
-    """The first thing in which the topic says something else than the document of the same version; empty: nothing."""
+    """The first difference between the topic and the document of the same version, in words; empty: none."""
     there: list[Claim | Withheld] = [*standing.said(), *standing.withheld()]
     kept = {_name(each): each for each in there}
     published: list[Claim | Withheld] = [*document.claims, *document.withheld]
     for each in published:
         ours = kept.pop(_name(each), None)
-        # As values: a document may be read by a type that lets through words that are not known yet.
+        # Compared as values: the document may have been read by a type that accepts unknown words.
         if ours is None or msgspec.to_builtins(ours) != msgspec.to_builtins(each):
             return f"the document has {each}, the topic has {'nothing of it' if ours is None else ours}"
     if kept and not document.left_out:

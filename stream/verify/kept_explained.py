@@ -1,4 +1,4 @@
-"""Claims that were found in `live.claims`: as a document for the checker, and explained where the log is gone."""
+"""Claims from `live.claims`: as a document for the checker, and as explanations if the log is gone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GONE = "the journal and the records that led to it are not there any more"
 
 
 def overlay_of(standing: Standing) -> Overlay:
-    """A document with these claims, and of all else only what a checker of claims asks for."""
+    """A document with these claims. Of everything else it has only what a checker of claims needs."""
     room = standing.room
     subjects = {(sale_id, sku_id) for _, sale_id, sku_id in standing.claims if sale_id is not None}
     return Overlay(
@@ -79,7 +79,7 @@ def _sale(sale_id: str, sku_id: str) -> Sale:
 
 
 def explain_kept(standing: Standing) -> list[Explanation]:
-    """What was said and withheld, with nothing worked out again: what it was made of is gone."""
+    """The explanations of what was said and withheld, without a recount: the records behind the claims are gone."""
     found: list[Claim | Withheld] = [*standing.said(), *standing.withheld()]
     return [
         _explained(standing, each)

@@ -1,6 +1,6 @@
-"""The topic `claims` of live topics: what stood of a room at a moment, and whether it says what the documents say.
+"""The topic `claims` of live topics: the claims of a room at a moment, and whether they agree with the documents.
 
-Not all who may read the rest may read it, and workers may be told not to keep it: then there is none, and why is said.
+A reader of the other topics may lack permission for this one, and workers may not keep it: the reason is then told.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from stream.kafka_clients import KafkaAt
     from stream.verify.log import LogReader
 
-# Differences that are told in words; all are counted.
+# Bound on differences told in words. All are counted.
 TOLD_MAX = 20
-# Of what was read ahead of the documents, for rooms of which no document came.
+# Bound on states read ahead of the documents, for rooms without a document.
 AHEAD_MAX = 10_000
 
 _Version = tuple[str, int, int]
 
 
 class KeptLog:
-    """The topic. Made by `kept_log`; `why_not`: it cannot be read."""
+    """The topic, made by `kept_log`. `why_not`: why it cannot be read."""
 
     def __init__(self, reader: LogReader | None, prefix: str, why_not: str = "") -> None:
         self._reader = reader
@@ -40,11 +40,11 @@ class KeptLog:
 
     @property
     def is_there(self) -> bool:
-        """Whether it can be read."""
+        """Whether the topic can be read."""
         return self._reader is not None
 
     async def at(self, partition: int, room_id: str, at_ms: int | None) -> Standing | None:
-        """What stood of a room by the last document that is not later than a moment; None: nothing is kept of then.
+        """The claims of a room at its last document up to a moment; None: nothing is kept from that time.
 
         Raises:
             SnapupError: a record cannot be read, or Kafka does not answer.
@@ -64,7 +64,7 @@ class KeptLog:
         return found
 
     async def standings(self, partition: int) -> AsyncIterator[Standing]:
-        """What stood at each document of which the topic still tells, in the order of the log.
+        """The claims at each document that the topic still covers, in log order.
 
         Raises:
             SnapupError: a record cannot be read, or Kafka does not answer.
@@ -92,9 +92,9 @@ def _taken(claims: KeptClaims, record: Any) -> Standing | None:
 
 
 class KeptComparison:
-    """Holds the documents of one partition against what the topic says, in the order of both.
+    """Compares the documents of one partition with the topic, in the order of both.
 
-    Documents of which it does not tell are not counted: compaction keeps the last of a second, retention differs.
+    Documents that the topic does not cover are not counted: compaction keeps the last of a second, retention differs.
     """
 
     def __init__(self, standings: AsyncIterator[Standing], kept: Kept) -> None:
@@ -104,7 +104,7 @@ class KeptComparison:
         self._next: Standing | None = None
 
     async def take(self, document: Overlay) -> None:
-        """The next document."""
+        """Compare the next document."""
         stamp = document.epoch, document.as_of_ms
         while True:
             standing = self._next if self._next is not None else await anext(self._standings, None)
@@ -133,7 +133,7 @@ class KeptComparison:
 
 @asynccontextmanager
 async def kept_log(servers: KafkaAt, prefix: str) -> AsyncIterator[KeptLog]:
-    """The topic at its beginning, or the reason for which there is none.
+    """The topic at its beginning, or the reason why it cannot be read.
 
     Raises:
         UnreachableError: Kafka does not answer.

@@ -1,9 +1,9 @@
-"""How long it takes from sending an event until an overlay could show it: measured from outside, with own events.
+"""The time from sending an event until an overlay could show it, measured from outside with events of its own.
 
-A probe is a `like` in a room of its own that has a sale, as every room that matters does. Its clock starts before the
-event is handed to the producer and stops when the room's document, read from Redis after the nudge, counts it. So it
-covers producer, broker, fetch, fold, pace of publication, Redis and the nudge. Probes carry the wall clock's time, and
-their room lies in a partition that no show played at N times its speed has moved ahead of it.
+A probe is a `like` in its own room with a sale, as every room that matters has one. Its clock starts before the event
+is handed to the producer. It stops when the room's document, read from Redis after the nudge, counts the event. So the
+time covers producer, broker, fetch, fold, pace of publication, Redis and the nudge. Probes carry the wall clock's time,
+and their room lies in a partition that no show at N times its speed has moved ahead of it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from stream.verify.audit import Where
 
-# Between two probes: long enough for the last document to be out, and not in step with the refresh.
+# The pause between probes: long enough for the last document, and not in step with the refresh.
 PAUSE_S = (0.3, 0.7)
 LOST_AFTER_S = 10.0
 REDIS_TIMEOUT_MS = 5_000
@@ -47,10 +47,10 @@ _document_of = msgspec.json.Decoder(_Document).decode
 
 
 def quiet_room(partitions: int, busy_rooms: Collection[str]) -> str:
-    """A room id whose partition none of the busy rooms has.
+    """A room id in a partition without busy rooms.
 
     Raises:
-        ValueError: there is no such partition.
+        ValueError: every partition has a busy room.
     """
     numbers = list(range(partitions))
     partitioner = DefaultPartitioner()
@@ -69,14 +69,14 @@ def quantile(samples: list[float], share: float) -> float:
 
 
 class LatencyProbe:
-    """Sends probes one after another. `samples_ms`: those that became visible; `lost`: those that did not in time."""
+    """Sends probes one after another. `samples_ms`: of those that became visible; `lost`: number of the others."""
 
     def __init__(self, where: Where, room_id: str) -> None:
         self._where = where
         self._room_id = room_id
         self._key = f"{where.prefix}:v1:{{room:{room_id}}}"
         self._pauses = Random(0)  # noqa: S311 - no secret, and the same in every run
-        # Another run in the same log is another set of events.
+        # Each run has its own event ids in the log.
         self._run = f"{time.time_ns() // 1_000_000:x}"
         self._sent = 0
         self._base_likes = 0

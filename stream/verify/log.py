@@ -1,4 +1,4 @@
-"""Reads topics from their beginning to offsets that it is told: no group, no commits, nothing of the worker's."""
+"""Reads topics from their beginning to given offsets, without a group, commits or code of the worker."""
 
 from __future__ import annotations
 
@@ -26,51 +26,51 @@ if TYPE_CHECKING:
 Offsets = dict[tuple[str, int], int]
 
 FETCH_WAIT_MS = 100
-# What one look may take over from the fetcher: with one fetch a broker, the most that is held back beyond a target.
+# Bound on records taken from the fetcher at once. With one fetch a broker, it bounds those held beyond a target.
 LOOK_RECORDS = 20_000
-# Longer than a broker needs to come back. An open transaction is not waited for: a log ends for us where it begins.
+# Longer than a broker's restart. Open transactions are not waited for: a log ends where the first of them begins.
 STALL_S = 60.0
-# One look ahead.
+# Bound on one look ahead.
 PROBE_S = 5.0
 
 
 class CutOffError(SnapupError):
-    """Records that were still to be read are gone: only counting from the new beginning can go on."""
+    """Records to be read next are gone: the count can go on only from the new beginning."""
 
 
 class LogReader:
-    """Some topics, all of their partitions.
+    """Reads all partitions of some topics.
 
     Attributes:
         begins: where each log began when it was opened.
-        handed: up to where everything was handed out.
+        handed: the offset up to which each log was handed out.
     """
 
     def __init__(
         self, consumer: AIOKafkaConsumer, begins: dict[TopicPartition, int], probe: AIOKafkaConsumer | None = None
     ) -> None:
         self._consumer = consumer
-        self._probe = probe  # looks ahead; started when it is asked for
+        self._probe = probe  # looks ahead; started on first use
         self._probing = False
-        self._first_after: dict[TopicPartition, int] = {}  # a record that is known to be there
+        self._first_after: dict[TopicPartition, int] = {}  # the offset of a record known to exist
         self._held: dict[TopicPartition, deque[Any]] = {part: deque() for part in begins}
         self.begins: Offsets = {(part.topic, part.partition): offset for part, offset in begins.items()}
         self.handed: Offsets = dict(self.begins)
 
     async def ends(self, of: LogReader | None = None) -> Offsets:
-        """Where the logs end now, as this reader's isolation sees it; `of`: the logs of another reader."""
+        """The present ends of the logs under this reader's isolation. `of`: another reader, whose logs are meant."""
         found: dict[TopicPartition, int] = await self._consumer.end_offsets(
             [TopicPartition(*where) for where in (of or self).begins]
         )
         return {(part.topic, part.partition): end for part, end in found.items()}
 
     async def read_to(self, targets: Offsets) -> AsyncIterator[Any]:
-        """Every record below these offsets, from where the last call stopped; in log order per partition.
+        """Every record below these offsets, from where the last call stopped, in log order per partition.
 
-        A target must not lie beyond the log's end. What was fetched beyond it waits here for the next call.
+        A target must not lie beyond the log's end. Records fetched beyond it wait for the next call.
 
         Raises:
-            SnapupError: a log does not move, or was cut off behind where we are.
+            SnapupError: a log does not move, or was cut off beyond the present position.
         """
         behind = {TopicPartition(*where) for where, target in targets.items() if self.handed[where] < target}
         moved_at = time.monotonic()
@@ -80,7 +80,7 @@ class LogReader:
                 held = self._held[part]
                 while held and held[0].offset < target:
                     yield held.popleft()
-                # Offsets may have holes: the position, not the last record, says how far the log was read.
+                # Offsets may have gaps: the position, not the last record, tells how far the log was read.
                 if held or await self._consumer.position(part) >= target:
                     self.handed[part.topic, part.partition] = target
                     behind.discard(part)
@@ -92,7 +92,7 @@ class LogReader:
             moved_at = await self._moved(bool(fetched), moved_at, behind, targets)
 
     async def read_in_time(self, targets: Offsets) -> AsyncIterator[Any]:
-        """As `read_to`, but over all partitions in the order of record times; one that goes back counts as the latest.
+        """As `read_to`, but over all partitions in the order of record times. Going back counts as the latest.
 
         So two readings give the same order, whatever was fetched first.
         """
@@ -120,7 +120,7 @@ class LogReader:
             moved_at = await self._moved(bool(fetched), moved_at, dry, targets)
 
     async def _moved(self, has_moved: bool, moved_at: float, behind: set[TopicPartition], targets: Offsets) -> float:  # noqa: FBT001
-        """When a log moved last. Raises SnapupError when that is too long ago."""
+        """The time of the last move of a log. Raises SnapupError if that is too long ago."""
         if has_moved:
             return time.monotonic()
         if time.monotonic() - moved_at > STALL_S:
@@ -140,9 +140,9 @@ class LogReader:
         self.handed = dict(self.begins)
 
     async def is_empty(self, where: tuple[str, int], begin: int, end: int) -> bool:
-        """Whether no record lies between these offsets: markers of transactions and what was aborted are none.
+        """Whether no record lies between these offsets. Transaction markers and aborted records do not count.
 
-        False too when the broker does not say so soon.
+        False too if the broker does not answer soon.
         """
         part = TopicPartition(*where)
         if begin <= self._first_after.get(part, -1) < end:
@@ -178,10 +178,10 @@ class LogReader:
 async def begins_since(
     consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], since_ms: int | None
 ) -> dict[TopicPartition, int]:
-    """Where to begin: at the first records that are not older than `since_ms`; at those that are still to come."""
+    """The beginnings: the first records not older than `since_ms`, or the ends of logs without such records."""
     if since_ms is None:
         return dict(await consumer.beginning_offsets(partitions))
-    # The ends first: what is committed while we ask has no time yet, and lies before ends that are asked for later.
+    # The ends come first: records committed meanwhile have no time in this answer, but lie before ends asked for later.
     ends = await consumer.end_offsets(partitions)
     found = await consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))
     return {part: at.offset if (at := found[part]) else ends[part] for part in partitions}
@@ -196,9 +196,9 @@ async def log_reader(
     since_ms: int | None = None,
     partition: int | None = None,
 ) -> AsyncIterator[LogReader]:
-    """A reader at the beginning of these topics, or at their first records that are not older than `since_ms`.
+    """A reader at the beginning of these topics, or at their first records not older than `since_ms`.
 
-    `partition`: of this one alone; None: of all.
+    `partition`: the only partition to read; None: all.
 
     Raises:
         SnapupError: Kafka does not answer, or a topic is missing or has another partition count.
@@ -216,7 +216,7 @@ async def log_reader(
             **client_options(bootstrap_servers),
             group_id=None,
             enable_auto_commit=False,
-            # A jump to somewhere else would go unnoticed.
+            # A reset to another offset would go unnoticed.
             auto_offset_reset="none",
             isolation_level=isolation,
             fetch_max_wait_ms=FETCH_WAIT_MS,

@@ -1,4 +1,4 @@
-"""One order, as a checker that goes along the log knows it."""
+"""One order, as a checker that follows the log knows it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from stream.verify.order_facts import UNDOINGS
 
 
 class OrderSeen(Struct):
-    """One order: whose, its units by sale, what it has come to, until when it holds, when it changed last.
+    """One order: its user, its units by sale, its statuses, the end of its hold, and its last change.
 
-    From the second edition on also when it came to what, whether it looks fake, and what it did to the pace of its
-    sales in a session: (second, net, sold) of a unit. `of_units`: what was said of them once it was undone.
+    From the second edition on also the times of its statuses, whether it looks fake, and its moves in the pace of its
+    sales in a session: (second, net, sold) of a unit. `of_units`: what was said of its units after it was undone.
     """
 
     user_id: str
@@ -32,7 +32,7 @@ class OrderSeen(Struct):
     placed_in: int = -1
 
     def standing(self) -> str:
-        """`sold`, `held`, `gone`, `released`, or `` of one of which nothing but its undoing was seen."""
+        """`sold`, `held`, `gone`, `released`, or empty if only its undoing was seen."""
         paid, placed = OrderStatus.PAID in self.statuses, OrderStatus.PLACED in self.statuses
         undone = bool(self.statuses & UNDOINGS)
         if paid and not undone:
@@ -44,10 +44,10 @@ class OrderSeen(Struct):
         return "released" if placed or paid else ""
 
     def is_of_round(self, from_ms: int) -> bool:
-        """Whether it was placed, or else paid, in the round that begins then; −1: all are of the first."""
+        """Whether it was placed, or else paid, in the round that begins at `from_ms`; −1: the first, which has all."""
         paid_ms = self.said_ms.get(OrderStatus.PAID, -1)
         return from_ms < 0 or self.said_ms.get(OrderStatus.PLACED, paid_ms) >= from_ms
 
     def is_unpaid(self) -> bool:
-        """Placed, and never paid."""
+        """Whether it was placed and never paid."""
         return OrderStatus.PLACED in self.statuses and OrderStatus.PAID not in self.statuses

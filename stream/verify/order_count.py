@@ -1,4 +1,4 @@
-"""How many of a room's orders look fake, counted again."""
+"""The number of a room's orders that look fake, recounted."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 
 def is_no_one(user_id: str, edition: int) -> bool:
-    """Whether nobody knows who this is: it may be many."""
+    """Whether the id is one of an unknown person, which many people may share."""
     return edition > FIRST_EDITION and user_id in UNKNOWN_PEOPLE
 
 
 def orders_seen(
     orders: Mapping[str, OrderFacts], placed_orders: AbstractSet[str], since_ms: int, edition: int
 ) -> list[OrderSeen]:
-    """Those that the rules of suspicion look at.
+    """The orders that the rules of suspicion consider.
 
     Args:
-        orders: all of a room.
-        placed_orders: in the session that is looked at.
-        since_ms: orders that have not changed since are not remembered.
-        edition: of the contract.
+        orders: all orders of a room.
+        placed_orders: orders placed in the session in question.
+        since_ms: orders without a change since then are not remembered.
+        edition: the edition of the contract.
     """
     known = (
         order.seen(order_id, placed_orders)
@@ -44,7 +44,7 @@ def orders_seen(
 def count_suspects(
     orders: Mapping[str, OrderFacts], rules: Mapping[str, str], as_of_ms: int
 ) -> dict[tuple[SaleKey, str], tuple[int, int]]:
-    """Orders and units that are held or sold at a moment, by sale and rule; `rules`: order → its rule."""
+    """Orders and units held or sold at a moment, by sale and rule. `rules`: order → its rule."""
     found: dict[tuple[SaleKey, str], tuple[int, int]] = {}
     for order_id, rule in rules.items():
         order = orders[order_id]

@@ -28,23 +28,23 @@ def words_of(event: Order, signals_edition: int) -> set[str]:
 
 
 class OrderFacts(Struct):
-    """One order: the statuses that were seen of it, by their set alone."""
+    """One order: what follows from the set of statuses seen, whatever their order."""
 
     user_id: str
     currency: str
     lines: tuple[OrderLine, ...]
     device_id: str | None = None
-    # Under the second edition of signals: effective time of the record that said so.
+    # Under the second edition of signals: effective time of the record with each status.
     reached_ms: dict[OrderStatus, int] = field(default_factory=dict)
     statuses: set[OrderStatus] = field(default_factory=set)
-    placed_record_ms: int | None = None  # effective time of the record that said "placed"
-    hold_until_ms: int = -1  # by the rules of whoever folded that record
+    placed_record_ms: int | None = None  # effective time of the record with status "placed"
+    hold_until_ms: int = -1  # by the rules of the owner that folded that record
     changed_ms: int = -1
-    is_new_status: bool = False  # whether the latest record that counted said a new status
-    of_units: set[str] = field(default_factory=set)  # that they are gone, that they are back
+    is_new_status: bool = False  # whether the latest record that counted had a new status
+    of_units: set[str] = field(default_factory=set)  # "gone", "back": what was said of the units
 
     def reach(self, status: OrderStatus, effective_ms: int, signals_edition: int, hold_ms: int) -> None:
-        """A record said that it came to a status that it had not come to."""
+        """Note a status that the order had not reached before."""
         self.statuses.add(status)
         if status is OrderStatus.PLACED:
             self.placed_record_ms = effective_ms
@@ -53,28 +53,28 @@ class OrderFacts(Struct):
             self.reached_ms[status] = effective_ms
 
     def is_placed(self) -> bool:
-        """Whether it counts as placed."""
+        """Whether the order counts as placed."""
         return bool(self.statuses & {OrderStatus.PLACED, OrderStatus.PAID})
 
     def is_undone(self) -> bool:
-        """Whether it was cancelled or refunded."""
+        """Whether the order was cancelled or refunded."""
         return bool(self.statuses & UNDOINGS)
 
     def is_sold(self) -> bool:
-        """Whether its units are sold."""
+        """Whether the order's units are sold."""
         return OrderStatus.PAID in self.statuses and not self.is_undone()
 
     def is_of_round(self, from_ms: int) -> bool:
-        """Whether it was placed in the round that begins then; where nobody said when, it was when it was paid."""
+        """Whether it was placed in the round that begins at `from_ms`. Without placing, payment counts."""
         paid_ms = self.reached_ms.get(OrderStatus.PAID, -1)
         return from_ms < 0 or self.reached_ms.get(OrderStatus.PLACED, paid_ms) >= from_ms
 
     def is_gone(self) -> bool:
-        """Whether its units are no buyer's and not for sale: undone, and all that was said is that they are gone."""
+        """Whether its units are lost: the order was undone, and everything said of them is that they are gone."""
         return self.is_placed() and self.is_undone() and self.of_units == {"gone"}
 
     def standing(self, as_of_ms: int) -> str:
-        """`sold`, `held`, `gone` or `released`; empty where nothing but its undoing was seen."""
+        """`sold`, `held`, `gone` or `released`; empty if only its undoing was seen."""
         if self.is_sold():
             return "sold"
         if self.is_held(as_of_ms):
@@ -90,13 +90,13 @@ class OrderFacts(Struct):
         return self.hold_until_ms > as_of_ms
 
     def amount_minor(self) -> int:
-        """What it costs."""
+        """The amount of the whole order, in minor units."""
         return sum(line.amount_minor for line in self.lines)
 
     def seen(self, order_id: str, placed_orders: AbstractSet[str]) -> OrderSeen | None:
-        """As the rules of suspicion look at it; None: they do not.
+        """The order as the rules of suspicion see it; None: they do not consider it.
 
-        Of what was said under the first edition only the placing counts: no worker of then kept when the rest was said.
+        Under the first edition only the placing counts: its workers did not keep the times of the rest.
         """
         products = frozenset((line.sale_id, line.sku_id) for line in self.lines if line.sale_id is not None)
         reached_ms = self.reached_ms
@@ -118,13 +118,13 @@ class OrderFacts(Struct):
 
 
 class SaleFacts(Struct):
-    """What was said of one SKU of one sale."""
+    """The facts of one SKU of one sale."""
 
     restocks: list[SaleRestocked] = field(default_factory=list)
-    forgotten: Counter[str] = field(default_factory=Counter)  # units of orders that are not remembered, by standing
+    forgotten: Counter[str] = field(default_factory=Counter)  # units of forgotten orders, by standing
 
     def restocked(self, from_ms: int) -> tuple[int, int]:
-        """Units that came into the round that begins then, and before it. Of many the newest are told apart."""
+        """Units that came into the round that begins at `from_ms`, and before it. Only the newest are told apart."""
         newest = sorted(self.restocks, key=lambda event: (event.event_time_ms, event.event_id))[-RESTOCKS_TOLD:]
         all_units = sum(event.quantity for event in self.restocks)
         units = all_units if from_ms < 0 else sum(each.quantity for each in newest if each.event_time_ms >= from_ms)

@@ -1,8 +1,8 @@
-"""A hash of a session's records, such that anybody who has the log can compute it: docs/report.md has the definition.
+"""A hash of a session's records that anyone with the log can compute: docs/report.md has the definition.
 
-A record is written down as `offset, record time, key, value, number of headers, name and value of each`: integers as
-eight bytes (big-endian, signed), byte strings as their length and then their bytes, a missing one as the length -1. Of
-what is longer than 16 KiB, which the contract does not take, the whole length and the first 16 KiB are written.
+A record is written as `offset, record time, key, value, number of headers, name and value of each`: integers as eight
+bytes (big-endian, signed), byte strings as their length and then their bytes, a missing one as the length -1. A key or
+value above 16 KiB, which the contract does not accept, is written as its whole length and its first 16 KiB.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Stretch:
 
 
 class RangeHash:
-    """Takes the session's records; those of one topic partition in the order of their offsets, topics in any order."""
+    """Takes the session's records: each topic partition in the order of its offsets, topics in any order."""
 
     def __init__(self) -> None:
         self._stretches: dict[tuple[str, int], _Stretch] = {}
@@ -51,7 +51,7 @@ class RangeHash:
         value: bytes | None,
         headers: Sequence[tuple[str, bytes | None]] = (),
     ) -> None:
-        """Take one record; `topic`: logical."""
+        """Take one record of a logical topic."""
         stretch = self._stretches.get((topic, partition))
         if stretch is None:
             stretch = self._stretches[topic, partition] = _Stretch()
@@ -64,7 +64,7 @@ class RangeHash:
         stretch.sha.update(b"".join(parts))
 
     def log_range(self) -> LogRange:
-        """Every stretch with its hash, in the contract's order of topics, and the hash over all of them."""
+        """Every range with its hash, in the contract's order of topics, and the hash over all of them."""
         order = {name: place for place, name in enumerate(TOPIC_NAMES)}
         topics = [
             TopicRange(

@@ -1,8 +1,8 @@
-"""Records in, figures out: decode, account for every record, let each event count once.
+"""Records in, figures out: decodes, accounts for every record, and counts each event once.
 
-Pure: no clock, no I/O. Feed it the records of each topic partition in log order; how the partitions are interleaved
-does not matter, unless one event id was used in two topics of a room and a worker of old folded one of the two: it took
-the one that it folded second for a repetition, and which that was no log says.
+Pure: no clock, no I/O. The records of each topic partition must come in log order. The interleaving of partitions does
+not matter, with one exception. If one event id was used in two topics of a room, an old worker took the record that it
+folded second for a repetition, and no log tells which one that was.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from stream.verify.figures import DepartureFigures, RoomFigures
 
 
-# After this many times `remember_ids_ms` an id that comes again is another event; the worker cannot know better.
+# After this many times `remember_ids_ms` a repeated id is a new event: the worker has certainly forgotten the old one.
 FORGET_AFTER_GENERATIONS = 2
-# Of a key or value: so much is in every dead letter. The contract takes a value of as much.
+# The part of a key or value that is in every dead letter. The contract accepts values up to this size.
 DIGEST_BYTES = 16 * 1024
 
 
 class Refusal(NamedTuple):
-    """A record that breaks the contract: where it is, why it is refused, and what it held (see `digest`)."""
+    """A record that breaks the contract: its place, the reason, and the digest of its content (see `digest`)."""
 
     topic: str
     partition: int
@@ -47,16 +47,16 @@ class Refusal(NamedTuple):
 
 
 def digest(key: bytes | None, value: bytes | None) -> str:
-    """Stands for a record's key and value; a missing one is not an empty one.
+    """A digest of a record's key and value. A missing one differs from an empty one.
 
-    Of large ones the length and the beginning: a dead letter need not hold more of them.
+    Of a large key or value only length and beginning count: a dead letter need not hold more.
     """
     said = (b"-" if part is None else b"%d:%s" % (whole_bytes(part), part[:DIGEST_BYTES]) for part in (key, value))
     return sha256(b"".join(said)).hexdigest()[:16]
 
 
 class _Found(NamedTuple):
-    """A record that the contract allows."""
+    """A record that the contract accepts."""
 
     event: RoomEvent
     topic: str
@@ -66,9 +66,10 @@ class _Found(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """A record that the contract allows, as the room took it.
+    """A record that the contract accepts, as the room took it.
 
-    `session`: of the room; None: it belongs to none. `counts_ms`: when it counts; −1: it says nothing new.
+    `session`: the record's session; None: it belongs to none. `counts_ms`: the time at which it counts; −1: it says
+    nothing new.
     """
 
     room: RoomCount
@@ -78,10 +79,10 @@ class Heard(NamedTuple):
 
 
 class Accounts(Struct):
-    """`received = applied + duplicate + dead_lettered`; `retimed` is a share of `applied`.
+    """`received = applied + duplicate + dead_lettered`; `retimed` is a part of `applied`.
 
-    `forgettable`: records that came again so late that the worker may rightly have forgotten their id. `in_two_topics`:
-    of those that counted, how many had the event id of a record of another topic of their room, which counted too.
+    `forgettable`: records repeated so late that the worker may rightly have forgotten their id. `in_two_topics`:
+    counted records whose event id was also used by a counted record in another topic of their room.
     """
 
     received: int = 0
@@ -96,12 +97,12 @@ class Accounts(Struct):
 class Recount:
     """Counts records of the input topics by the contract's rules.
 
-    Remembers everything, until it is told to `forget` what no figure of a later moment depends on.
+    It remembers everything until `forget` drops what no later figure depends on.
 
     Args:
-        assumptions: the settings of the worker, of whatever the rulebook does not know.
-        limits: of the contract, whatever its edition; None: those of the edition that the worker read.
-        rulebook: which record was folded under which settings.
+        assumptions: the settings of the worker, for what the rulebook does not know.
+        limits: the limits of the contract in every edition; None: those of the edition that the worker used.
+        rulebook: the settings under which each record was folded.
     """
 
     def __init__(
@@ -117,13 +118,13 @@ class Recount:
         self._seen = SeenIds()
         self._waiting: dict[str, list[_Found]] = {}
         self.accounts = Accounts()
-        # Records whose own time was ahead of the worker's clock. The log alone does not tell: their letters do, which
-        # were written before that time had come.
+        # Records whose own time was ahead of the worker's clock. The log alone does not show them. Their letters do:
+        # these were written before that time had come.
         self.ahead_of_clock: set[tuple[str, int, int]] = set()
         self.refusals: list[Refusal] = []
-        self.last_is_news = False  # whether the record that was added last may begin a session
-        self.clock_ms = -1  # where the partition's clock stands, for whoever follows it; −1: records' times are taken
-        self.heard: Callable[[Heard], None] | None = None  # is told of each record that the contract allows
+        self.last_is_news = False  # whether the last added record may begin a session
+        self.clock_ms = -1  # the partition's clock, for a caller that follows it; −1: records' times are used
+        self.heard: Callable[[Heard], None] | None = None  # called with each record that the contract accepts
 
     def add(
         self,
@@ -137,18 +138,18 @@ class Recount:
         headers: Sequence[tuple[str, bytes | None]] = (),
         wait: bool = False,
     ) -> str | None:
-        """Count one record; its room, None when it is refused.
+        """Count one record. Returns its room, or None if it is refused.
 
         Args:
             topic: logical or full name.
-            value: of the record, and so on.
-            key: the room.
-            timestamp_ms: the record's, −1 when it has none.
-            partition: where it is.
-            offset: where it is; −1 where records come in the order in which they were folded: then silence and words
-                end sessions as they come. Else documents say where sessions begin (`begins`).
-            headers: of the record.
-            wait: what it says counts when `release` asks for it: until then nobody knows of which session it is.
+            value: the record's value.
+            key: the record's key, the room.
+            timestamp_ms: the record's time; −1: it has none.
+            partition: the record's partition.
+            offset: the record's offset; −1: records come in the order of their folding, and silence and hosts' words
+            end sessions as they come. Otherwise documents tell where sessions begin (`begins`).
+            headers: the record's headers.
+            wait: count the record only when `release` asks for it: until then its session is unknown.
         """
         logical = topic.rpartition(".")[2]
         self.accounts.received += 1
@@ -194,7 +195,7 @@ class Recount:
         )
 
     def _count(self, found: _Found, *, wait: bool) -> str | None:
-        """Count an event; why it is refused when it contradicts what its room knows."""
+        """Count an event. Returns the reason to refuse it if it contradicts its room, else None."""
         event, timestamp_ms, rules = found.event, found.timestamp_ms, found.rules
         if self._says_nothing(found):
             self.accounts.duplicate += 1
@@ -205,13 +206,13 @@ class Recount:
             age_ms = timestamp_ms - seen_ms
             if age_ms > rules.remember_ids_ms:
                 self.accounts.forgettable += 1
-            # The worker remembers ids in two generations: for one of them at least, for both at most.
+            # The worker remembers ids in two generations: for the time of one at least, of both at most.
             if age_ms <= FORGET_AFTER_GENERATIONS * rules.remember_ids_ms:
                 if rules.contract_edition > FIRST_EDITION and self._says_something_new(found):
                     self._tell(event, -1)
                     return "event_id_conflict"
                 self.accounts.duplicate += 1
-                if rules.remember_sales_ms:  # it is remembered anew
+                if rules.remember_sales_ms:  # the id is remembered anew
                     self._seen.see(room_id, event_id, topic, max(timestamp_ms, seen_ms))
                     self._heard_of(found)
                 self._tell(event, -1)
@@ -232,7 +233,7 @@ class Recount:
         return None
 
     def _room(self, room_id: str, rules: Assumptions) -> RoomCount:
-        """What is known of a room; it is heard of now if it was not before."""
+        """The room, which is made at its first record."""
         room = self._rooms.get(room_id)
         if room is None:
             room = self._rooms[room_id] = self._new_room(room_id, rules)
@@ -242,7 +243,7 @@ class Recount:
         return RoomCount(room_id, rules, self._rulebook.mechanics)
 
     def _says_nothing(self, found: _Found) -> bool:
-        """A word about a show that goes on already, or does not go on: it is not even remembered."""
+        """Whether a host's word opens a show that already goes on, or closes none. Such a word is not remembered."""
         event = found.event
         if found.offset >= 0 or not found.rules.remember_sales_ms or not isinstance(event, RoomOpened | RoomClosed):
             return False
@@ -250,11 +251,11 @@ class Recount:
         return isinstance(event, RoomClosed) if room is None else room.says_nothing(event, self._now_ms(found))
 
     def _now_ms(self, found: _Found) -> int:
-        """When a record was folded: sessions end by the silence until then."""
+        """The time of a record's folding: sessions end by the silence up to it."""
         return found.timestamp_ms if self.clock_ms < 0 else self.clock_ms
 
     def _heard_of(self, found: _Found) -> None:
-        """A repetition says nothing, but that there is somebody. Of a word it does not say even that."""
+        """Take a repetition as a sign of life of its room, unless it is a host's word."""
         room = self._rooms.get(found.event.room_id)
         if room is not None and found.offset < 0 and not isinstance(found.event, RoomOpened | RoomClosed):
             room.go_on(found.event, self._now_ms(found), is_news=False)
@@ -281,7 +282,7 @@ class Recount:
             self.heard(Heard(room, event, room.session, counts_ms))
 
     def _says_something_new(self, found: _Found) -> bool:
-        """Whether a record with a used id is an order, and its room has not heard that the order came to this."""
+        """Whether a record with a used id is an order with a status or word that is new to its room."""
         event = found.event
         if not isinstance(event, Order):
             return False
@@ -289,10 +290,11 @@ class Recount:
         return room is None or not room.has_heard(event, found.rules.signals_edition)
 
     def forget(self, clock_ms: int) -> list[str]:
-        """Let go of what no figure from `clock_ms` on depends on; the rooms that have ended by their silence.
+        """The rooms that have ended by silence. Drops what no figure from `clock_ms` on depends on.
 
-        Ids that would count anew, seconds that have left every window, and ended rooms, whose next record begins a new
-        session. What stays grows with the ids of the memory, and with the people and orders of sessions that go on.
+        Dropped are ids that would count anew, seconds that have left every window, and ended rooms, whose next record
+        begins a new session. The rest grows with the remembered ids, and with the people and orders of sessions that go
+        on.
         """
         self._forget_ids(clock_ms)
         over = [room_id for room_id, room in self._rooms.items() if room.is_forgotten(clock_ms)]
@@ -303,7 +305,7 @@ class Recount:
         return over
 
     def settle(self, clock_ms: int) -> None:
-        """The same, but for rooms and sessions: those that are over can still be asked for."""
+        """Forget as `forget` does, but keep rooms and sessions: ended ones can still be asked for."""
         self._forget_ids(clock_ms)
         for room in self._rooms.values():
             room.settle(clock_ms)
@@ -320,14 +322,14 @@ class Recount:
         first_offsets: Mapping[str, int],
         next_offsets: Mapping[str, int] | None = None,
     ) -> None:
-        """A document says that a session of a room begins at these offsets, by logical topic, and where it ends."""
+        """Note from a document that a room's session begins at these offsets, by logical topic, and where it ends."""
         room = self._rooms.get(room_id)
         if room is None:
             room = self._rooms[room_id] = self._new_room(room_id, self._rulebook.stated)
         room.begins(began_at_ms, first_offsets, next_offsets)
 
     def release(self, room_id: str, positions: Mapping[str, int]) -> None:
-        """Count what waited of a room below these offsets, by logical topic."""
+        """Count a room's waiting records below these offsets, by logical topic."""
         waiting = self._waiting.pop(room_id, [])
         still = []
         for found in waiting:
@@ -339,11 +341,11 @@ class Recount:
             self._waiting[room_id] = still
 
     def waiting_rooms(self) -> list[str]:
-        """Rooms of which something waits."""
+        """The rooms with waiting records."""
         return list(self._waiting)
 
     def remembered(self) -> dict[str, int]:
-        """How much is in memory, by what."""
+        """The numbers of remembered items, by kind."""
         rooms = self._rooms.values()
         return {
             "ids": len(self._seen),
@@ -353,16 +355,16 @@ class Recount:
         }
 
     def room_ids(self) -> list[str]:
-        """Every room that was heard of, in alphabetical order."""
+        """Every known room, in alphabetical order."""
         return sorted(self._rooms)
 
     def room(
         self, room_id: str, as_of_ms: int, rules: Assumptions | None = None, session: Session | None = None
     ) -> RoomFigures:
-        """The figures of one room as of a moment; an unheard-of room has zeros.
+        """The figures of one room at a moment. An unknown room has zeros.
 
-        `rules`: of the owner who published what this is compared with; None: as last time. `session`: of the document
-        that this is compared with; where records came in the order of the log, the newest one is meant.
+        `rules`: the rules of the owner that published the document to compare with; None: as last time. `session`: the
+        session of that document; if records came in log order, the newest session is used.
         """
         room = self._rooms.get(room_id) or self._new_room(room_id, self._rulebook.stated)
         if rules is not None:
@@ -377,15 +379,15 @@ class Recount:
         return (session or SessionCount({})).departures(as_of_ms, timeout_ms)
 
     def last_second_ms(self, room_id: str) -> int:
-        """When the room was last heard of, to the second; 0: never."""
+        """The second of the room's last record, in ms; 0: there is none."""
         return self._rooms[room_id].last_second_ms() if room_id in self._rooms else 0
 
     def was_silent_too_long(
         self, room_id: str, room_idle_ms: int | None = None, session: Session | None = None
     ) -> bool:
-        """Whether a session of the room may have ended and begun anew within these records, and nothing says so.
+        """Whether the room's session may have ended and begun anew within these records, with nothing to say so.
 
-        `room_idle_ms`: the shortest silence that ended one; None: as the room's rules have it.
+        `room_idle_ms`: the shortest silence that ended a session; None: as in the room's rules.
         """
         room = self._rooms.get(room_id)
         if room is None:
@@ -401,7 +403,7 @@ def _effective_ms(event_time_ms: int, append_time_ms: int, allowed_lateness_ms: 
 
 
 def recount_records(records: Iterable[RecordedRecord], assumptions: Assumptions | None = None) -> Recount:
-    """Count a whole recording."""
+    """The recount of a whole recording."""
     recount = Recount(assumptions)
     for record in records:
         recount.add_record(record)

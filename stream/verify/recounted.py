@@ -1,8 +1,8 @@
-"""What an independent recount of a mechanic is, and how a recount finds the mechanics that it was handed.
+"""What an independent recount of a mechanic is, and how a recount finds the mechanics that it was given.
 
-A recount of a mechanic keeps the facts of one session as they came and works figures out when it is asked. It shares no
-line with the mechanic's fold: it is the rule of the mechanic's README, written a second time. This module knows no
-mechanic; commands hand in the list.
+A mechanic's recount keeps the facts of one session as they came and works out figures on demand. It shares no line with
+the mechanic's fold: it is the rule of the mechanic's README, written a second time. This module knows no mechanic;
+commands pass the list in.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ MechanicFigures = dict[str, dict[str, "Plain"]]
 class Recounted(ABC):
     """The facts of one mechanic in one session of a room.
 
-    What `figures` says depends on the set of the noted events and on the moment, never on their order.
+    `figures` depends on the set of noted events and on the moment, never on their order.
 
     Attributes:
-        NAME: of the mechanic, as in its section.
-        KINDS: its own events.
-        HEARS: built-in events that its figures need too; an order each time that its record is read.
-        TOPICS: logical names of the topics that its figures come from.
+        NAME: the mechanic's name, as in its section.
+        KINDS: the mechanic's own events.
+        HEARS: built-in events that its figures also need; an order comes each time that a record of it is read.
+        TOPICS: logical names of the topics behind its figures.
     """
 
     NAME: ClassVar[str]
@@ -45,31 +45,31 @@ class Recounted(ABC):
 
     @abstractmethod
     def note(self, event: Event, effective_ms: int) -> bool:
-        """Keep the fact; False: it says nothing new. Each event id is noted once; of `HEARS` the answer is not read."""
+        """Whether the fact, now kept, says anything new. An event id comes once. The answer to `HEARS` is ignored."""
 
     @abstractmethod
     def figures(self, as_of_ms: int) -> dict[str, Plain]:
-        """What the section must say as of a moment, in the words of `published`; nothing where there is no section."""
+        """The section's figures at a moment, in the words of `published`; empty if there is no section."""
 
     @staticmethod
     def published(section: Struct | None) -> dict[str, Shown]:
-        """The section in the same words: by default each of its fields."""
+        """The section's published figures in the same words: by default each of its fields."""
         return figures_of(section)
 
 
 class Mechanics:
-    """The mechanics that a recount was handed.
+    """The mechanics that a recount was given.
 
     Args:
-        recounts: how each is counted again.
-        catalogue: their kinds of events and their sections.
+        recounts: the recount of each mechanic.
+        catalogue: the mechanics' kinds of events and their sections.
 
     Attributes:
         catalogue: as above.
         sections: name → shape of its section.
 
     Raises:
-        ValueError: the catalogue lacks a mechanic that is to be counted again, or two have one name.
+        ValueError: the catalogue and the recounts name different mechanics, or two have one name.
     """
 
     def __init__(self, recounts: Sequence[type[Recounted]] = (), catalogue: Catalogue = BUILT_IN) -> None:
@@ -85,15 +85,15 @@ class Mechanics:
                 self._hear.setdefault(kind, []).append(each)
 
     def note(self, counted: dict[str, Recounted], event: Event, effective_ms: int) -> bool | None:
-        """Hand an event to those that it concerns, which are made where they are not there yet.
+        """Give an event to the mechanics that it concerns, which are made if missing.
 
         Args:
             counted: the mechanics of the session, by name.
-            event: which counts.
-            effective_ms: when.
+            event: an event that counts.
+            effective_ms: the event's effective time.
 
         Returns:
-            Whether it says anything new; None: no mechanic has such events.
+            Whether the event says anything new; None: no mechanic has such events.
         """
         for hearer in self._hear.get(type(event), ()):
             _made(counted, hearer).note(event, effective_ms)
@@ -101,12 +101,12 @@ class Mechanics:
         return None if owner is None else _made(counted, owner).note(event, effective_ms)
 
     def published(self, overlay: Overlay) -> dict[str, dict[str, Shown]]:
-        """Name → what a document says, of each mechanic; nothing of those of which it holds no section."""
+        """Name → published figures of each mechanic; empty for a mechanic without a section in the document."""
         found = sections_of(overlay)
         return {name: each.published(found.get(name)) for name, each in self._recounts.items()}
 
     def topics(self, name: str) -> tuple[str, ...]:
-        """The logical topics that the figures of a mechanic come from."""
+        """The logical topics behind a mechanic's figures."""
         return self._recounts[name].TOPICS
 
 
@@ -114,7 +114,7 @@ NO_MECHANICS = Mechanics()
 
 
 def figures_as_of(counted: dict[str, Recounted], as_of_ms: int) -> MechanicFigures:
-    """What the sections of a session must say."""
+    """The figures that the sections of a session must show."""
     return {name: figures for name, figures in _figures(counted, as_of_ms) if figures}
 
 

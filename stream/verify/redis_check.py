@@ -1,7 +1,7 @@
-"""Each room's document in Redis against the recount, at the very offsets of which the document was made.
+"""Each room's document in Redis against the recount, at the very offsets of the document's making.
 
-Beside a document lie the offsets of which it was made. They are mostly beyond the cut; the recount goes on to exactly
-there. Where it has gone further already, because another document was made later, a newer one is looked at.
+Redis holds those offsets beside the document. They are mostly beyond the cut, and the recount goes on to exactly there.
+If the recount has already passed a document's offsets, it waits for a newer document of that room.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN_S = 0.2
 BATCH_ROOMS = 200
-# Documents of a busy room that the recount had passed already, before the room is left for another audit.
+# The number of documents that the recount may find passed before the room is left for another audit.
 DOCUMENTS_TRIED = 10
 IN_MOTION = "in motion: the recount was always ahead of its documents"
 NOT_SAID = "its worker does not say of which offsets it was made"
@@ -38,15 +38,15 @@ class _Readable(NamedTuple):
 
 
 class RedisCheck:
-    """One comparison of all rooms; those that agreed and had no record since are not compared again.
+    """One comparison of all rooms. A room that agreed and has no new record is not compared again.
 
     Args:
-        counting: goes on as far as documents do.
-        shown: reads them.
+        counting: the recount, which goes on as far as documents do.
+        shown: reads the documents.
         signals: the newest document of each room up to the cut.
-        prefix: of the topics.
-        compared: room → what of it was counted when Redis agreed last; kept from audit to audit.
-        learn_rules: reads on in the journal: whoever made a document wrote there before under which rules.
+        prefix: the prefix of the topics.
+        compared: room → the counted records when Redis last agreed; kept from audit to audit.
+        learn_rules: reads on in the journal, where a worker states its rules before it makes documents.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class RedisCheck:
     async def run(
         self, rooms: Sequence[str], verdicts: dict[str, RoomVerdict], until_s: float, report: Callable[[str], None]
     ) -> None:
-        """Compare; documents that are missing or too old are looked for until then (monotonic)."""
+        """Compare all rooms. Missing or too old documents are looked for until `until_s` (monotonic)."""
         self._verdicts = verdicts
         waiting = list(rooms)
         while True:
@@ -97,7 +97,7 @@ class RedisCheck:
         readable = [each for room, document in found if (each := self._readable(room, document)) is not None]
         for each in readable:
             self._counting.tell(each.overlay.room_id, each.overlay.session)
-        # One owner's documents of a partition follow each other as its clock does.
+        # In the order of time: documents of one partition's owner follow its clock.
         for each in sorted(readable, key=lambda each: each.overlay.as_of_ms):
             await self._compare(*each)
 
@@ -107,7 +107,7 @@ class RedisCheck:
         return self._verdicts[room]
 
     def _readable(self, room: str, found: Found) -> _Readable | None:
-        """The document if it is to be compared; else what is to be said is noted."""
+        """The document if it is to be compared. Otherwise the verdict or the missing document is noted."""
         self._missing.pop(room, None)
         verdict = self._verdict(room)
         if verdict.skipped is not None:
@@ -130,7 +130,7 @@ class RedisCheck:
         return _Readable(overlay, found.positions) if self._is_new(overlay) else None
 
     def _is_new(self, overlay: Overlay) -> bool:
-        """Whether there is something to compare: not when it is older than the cut, nor when nothing came since."""
+        """Whether there is something to compare: the document is not older than the cut, and records came since."""
         room = overlay.room_id
         saved = self._signals.newest.get(room)
         if saved is not None and overlay.as_of_ms < saved.stamp.as_of_ms:
@@ -144,7 +144,7 @@ class RedisCheck:
         return True
 
     async def _compare(self, overlay: Overlay, positions: tuple[int, ...]) -> None:
-        # A worker that knows fewer topics says less: of the others it has read nothing.
+        # A worker that knows fewer topics gives fewer offsets: it has read nothing of the other topics.
         room, made_of = overlay.room_id, dict.fromkeys(self._topics, 0)
         made_of.update(zip(self._topics, positions, strict=False))
         place = self._counting.places.get(room)

@@ -1,6 +1,6 @@
-"""A session's report from Kafka: documents say which sessions there are, the journal the rules, the inputs the rest.
+"""A session's report from Kafka: documents give the sessions, the journal gives the rules, the inputs give the rest.
 
-Nothing is written, no group is joined. Read is the room's partition alone.
+The report writes nothing and joins no group. It reads only the room's partition.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from stream.verify.room_count import Assumptions
     from stream.verify.room_sessions import ToldSession
 
-# Names that may have been meant.
+# Bound on the names among which a similar one is suggested.
 ROOMS_KNOWN = 10_000
 REPORT_EVERY = 5_000
 
@@ -53,14 +53,14 @@ async def report_from_kafka(
 
     Args:
         bootstrap_servers: the cluster.
-        prefix: of the topics.
-        room_id: whose.
-        session: which, as `RoomSessions.choose` has it; None: the last one.
+        prefix: the prefix of the topics.
+        room_id: the room of the session.
+        session: the session as in `RoomSessions.choose`; None: the last one.
         stated: the settings here, for what the journal does not say.
-        stated_rules: the same, by all of their names.
-        check_claims: work out again every claim of the session's documents.
-        progress: is told how far things are.
-        mechanics: that are counted again too.
+        stated_rules: the same settings with all of their names.
+        check_claims: recount every claim of the session's documents.
+        progress: called with the state of the work.
+        mechanics: the mechanics that are recounted too.
 
     Raises:
         NoSuchError: there is no such room or session.
@@ -106,7 +106,7 @@ async def report_from_kafka(
             seen += 1
             if seen % REPORT_EVERY == 0:
                 progress(f"{seen} records counted")
-                await asyncio.sleep(0)  # others have their turn, and whoever asked may end it
+                await asyncio.sleep(0)  # other tasks get a turn, and the caller may cancel
     return counting.report(documents_from="signals", version=version("snapup"))
 
 
@@ -115,14 +115,14 @@ def _inputs(prefix: str) -> list[str]:
 
 
 async def _sessions(servers: KafkaAt, prefix: str, room_id: str) -> tuple[int, RoomSessions]:
-    """Where the room lies, and the sessions that its documents tell of."""
+    """The room's partition, and the sessions in its documents."""
     key = room_id.encode()
     topic = f"{prefix}.signals"
     async with log_reader(servers, [topic]) as signals:
         partitions = len(signals.begins)
         mine = partition_of(key, partitions)
         others: set[bytes] = set()
-        # Where the contract puts it; only producers of the first edition may have put it elsewhere.
+        # The contract's partition first. Only producers of the first edition may have used another one.
         for partition in (mine, *(number for number in range(partitions) if number != mine)):
             sessions = RoomSessions(room_id)
             where = (topic, partition)
@@ -140,7 +140,7 @@ async def _sessions(servers: KafkaAt, prefix: str, room_id: str) -> tuple[int, R
 async def _rules(
     servers: KafkaAt, prefix: str, partition: int, told: ToldSession, rulebook: Rulebook
 ) -> tuple[list[RulesTold], dict[str, int] | None]:
-    """The rules of the session, for the report; up to where its last document was folded. Fills the rulebook."""
+    """The session's rules for the report, and the offsets of its last document's cut. Fills the rulebook."""
     found: list[RulesTold] = []
     saved: dict[str, int] | None = None
     try:
@@ -172,7 +172,7 @@ async def _rules(
 async def _check_claims(
     servers: KafkaAt, prefix: str, partition: int, room_id: str, told: ToldSession, mechanics: Mechanics
 ) -> str | None:
-    """Work out again every claim of a session; why that could not be done, or not for all of them."""
+    """Why the session's claims could not be recounted, or not all of them; None: all were."""
     try:
         async with (
             following(servers, prefix, mechanics) as logs,
@@ -204,13 +204,13 @@ async def _whole(servers: KafkaAt, topic: str, partition: int) -> AsyncIterator[
 def _ends(
     told: ToldSession, saved: dict[str, int] | None, log_ends: dict[str, int]
 ) -> tuple[dict[str, int], list[str]]:
-    """By topic, the offset behind the session's last record, and what is uncertain about it."""
+    """By topic, the offset after the session's last record, and what is uncertain about it."""
     if told.session is not None:
         found = dict(zip(TOPIC_NAMES, told.session.next_offsets, strict=False))
     elif saved is not None:
         found = saved
     else:
-        return log_ends, []  # nobody says where the last document was made: a record more will show as a difference
+        return log_ends, []  # the last document's place is unknown: a record too many will show as a difference
     ends = {name: found.get(name, 0) for name in TOPIC_NAMES}
     beyond = [
         f"{name} was folded up to offset {end}, but its log ends at {log_ends[name]}"
@@ -221,7 +221,7 @@ def _ends(
 
 
 def _cut_off(told: ToldSession, begins: dict[str, int]) -> Sequence[str]:
-    """What retention has taken of the session."""
+    """What retention has removed of the session, in sentences."""
     first = {} if told.session is None else dict(zip(TOPIC_NAMES, told.session.first_offsets, strict=False))
     return [
         f"the log of {name} begins at offset {begin}, the session at {first.get(name, 0)}: records are missing"

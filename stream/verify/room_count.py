@@ -1,4 +1,4 @@
-"""One room, counted again: every fact is kept, every figure is worked out from the facts when it is asked for.
+"""One room, recounted: every fact is kept, and every figure is worked out from the facts on demand.
 
 The rules are those of `docs/contract.md`, written a second time on purpose. Nothing here is shared with the fold.
 """
@@ -69,26 +69,26 @@ class RoomCount:
         self._mechanics = mechanics
         self._assumptions = assumptions
         self._edition = assumptions.contract_edition
-        self._signals, self._hold_ms = FIRST_SIGNALS, assumptions.hold_ms  # of the record that is applied
-        # By when each began; the first is that of documents that say nothing of sessions.
+        self._signals, self._hold_ms = FIRST_SIGNALS, assumptions.hold_ms  # for the record that is applied
+        # By the time of beginning. The first is the session of documents that name none.
         self._sessions = {NEVER_MS: SessionCount({})}
-        self._session = self._sessions[NEVER_MS]  # of the record that is applied, or of the document asked for
-        self._between = SessionCount({})  # of records that belong to no session
-        self._in_order = False  # records came without offsets
+        self._session = self._sessions[NEVER_MS]  # the session of the applied record, or of the document asked for
+        self._between = SessionCount({})  # takes records that belong to no session
+        self._in_order = False  # whether records come without offsets
         self._orders: dict[str, OrderFacts] = {}
-        self._met: dict[str, tuple[str, str, set[str]]] = {}  # orders, also those that are yet to be applied
+        self._met: dict[str, tuple[str, str, set[str]]] = {}  # orders, including those not yet applied
         self._sales: dict[SaleKey, SaleFacts] = defaultdict(SaleFacts)
         self._words = HostWords()
 
     def assume(self, assumptions: Assumptions) -> None:
-        """Figures from now on are those under these settings."""
+        """Use these settings for figures from now on."""
         self._assumptions = assumptions
 
     # -- facts ------------------------------------------------------------------------------------------------------
     def apply(self, event: RoomEvent, effective_ms: int, rules: Assumptions) -> bool:  # noqa: C901, PLR0912 — a case for each type
-        """Note one event, read under the rules of whoever folded it.
+        """Note one event under the rules of the owner that folded it.
 
-        False: it says nothing new (a status that the order had reached already).
+        Returns False if it says nothing new (a status that the order had already reached).
         """
         self._edition, self._signals, self._hold_ms = rules.contract_edition, rules.signals_edition, rules.hold_ms
         session = self._session
@@ -127,13 +127,13 @@ class RoomCount:
             case Order():
                 return self._apply_order(event, effective_ms, second)
             case RecordsMisplaced():
-                pass  # heard of, which is a sign of life
+                pass  # counted as a sign of life only
             case _:
                 self._apply_sale(event, effective_ms)
         return True
 
     def contradicts(self, event: RoomEvent) -> bool:
-        """Whether an event speaks of an order as another known person's, or in another currency, than the first did."""
+        """Whether an order event names another known person or another currency than the order's first record."""
         met = self._met.get(event.order_id) if isinstance(event, Order) else None
         if met is None or not isinstance(event, Order):
             return False
@@ -141,22 +141,22 @@ class RoomCount:
         return event.currency != met[1] or (len(people) > 1 and not people & UNKNOWN_PEOPLE)
 
     def has_heard(self, event: Order, signals_edition: int) -> bool:
-        """Whether the order is known to have come to this status, with whatever else the record says of it."""
+        """Whether the order is known to have this status, with everything else that the record says."""
         met = self._met.get(event.order_id)
         return met is not None and words_of(event, signals_edition) <= met[2]
 
     def is_news(self, event: RoomEvent, signals_edition: int) -> bool:
-        """Whether a session may begin with it: not with what was said of an order already, nor with a leave."""
+        """Whether a session may begin with the event. A known word about an order and a leave begin none."""
         return not self.has_heard(event, signals_edition) if isinstance(event, Order) else not isinstance(event, Leave)
 
     def meet(self, event: RoomEvent, signals_edition: int) -> None:
-        """A record was read that will be applied, now or later."""
+        """Note a record that will be applied, now or later."""
         if isinstance(event, Order):
             met = self._met.setdefault(event.order_id, (event.user_id, event.currency, set()))
             met[2].update(words_of(event, signals_edition))
 
     def _apply_word(self, event: RoomOpened | RoomClosed) -> bool:
-        """One that says nothing new belongs to no session: what documents say of offsets leaves it out."""
+        """Apply a host's word on the show. Words without news belong to no session: documents' offsets exclude them."""
         if isinstance(event, RoomOpened):
             self._session.show_id = self._session.show_id or event.show_id
         else:
@@ -200,14 +200,14 @@ class RoomCount:
         return True
 
     def _apply_carts(self, event: CartAdd | CartRemove | Enter | Leave, at_ms: int) -> None:
-        """What it says of carts. Those who folded under the first edition of signals did not follow them."""
+        """Apply an event to the carts. Workers under the first edition of signals did not follow carts."""
         if isinstance(event, CartAdd | CartRemove) and event.sale_id is not None:
             self._hear_of(event.sale_id, event.sku_id)
         if self._signals > FIRST_SIGNALS and not is_no_one(event.user_id, self._edition):
             self._session.carts.take(event, at_ms, self._assumptions.cart_max_age_ms)
 
     def _waiting(self, key: SaleKey, ordered: set[str], as_of_ms: int) -> int:
-        """People with it in the cart who hold and bought none of it; who may still buy, where that was followed."""
+        """The people with it in the cart and none held or bought; if carts were followed, those who may still buy."""
         session, rules = self._session, self._assumptions
         if rules.signals_edition > FIRST_SIGNALS:
             return session.carts.waiting(key, ordered, as_of_ms, rules.cart_max_age_ms)
@@ -217,13 +217,13 @@ class RoomCount:
         match event:
             case SaleOpened():
                 key = self._hear_of(event.sale_id, event.sku_id)
-                self._sales[key]  # it is known from now on
+                self._sales[key]  # makes the sale known
                 self._words.opened(key, event)
             case SaleRestocked():
                 self._sales[self._hear_of(event.sale_id, event.sku_id)].restocks.append(event)
             case SaleExtended() | SaleClosed():
                 self._hear_of_all(event.sale_id)
-                # The first edition of the contract knew whole sales only.
+                # The first edition of the contract had words about whole sales only.
                 sku_id = event.sku_id if self._edition > FIRST_EDITION else None
                 self._words.said(event.sale_id, sku_id, event, effective_ms)
 
@@ -240,7 +240,7 @@ class RoomCount:
             people.add(user_id)
 
     def _come_or_go(self, event: Enter | Leave, at_ms: int) -> None:
-        """The session did, else the user; where neither is known nobody can be told from another."""
+        """Note a coming or going of the session, else of the user. Unknown names, maybe many people, are skipped."""
         names = (name for name in (event.session_id, event.user_id) if name is not None)
         if name := next((name for name in names if not is_no_one(name, self._edition)), ""):
             self._session.come_or_go(name, at_ms, gone=isinstance(event, Leave))
@@ -249,14 +249,14 @@ class RoomCount:
     def begins(
         self, began_at_ms: int, first_offsets: Mapping[str, int], next_offsets: Mapping[str, int] | None = None
     ) -> None:
-        """A session begins at these offsets, by logical topic, as documents say; its last one says where it ends.
+        """Note from documents where a session begins, by logical topic, and from its last one where it ends.
 
-        Nothing behind them may have been applied yet. Of a topic without a record the offset grows until there is one.
+        No record after them may have been applied yet. The offset of a topic without a record grows until there is one.
         """
         session, unnamed = self._sessions.get(began_at_ms), self._sessions[NEVER_MS]
         if session is None:
             session = SessionCount({})
-            # Only the last document of a room's first session says what it is: its records have been applied by then.
+            # Only the last document of a room's first session names it: its records have been applied by then.
             if all(offset >= first_offsets.get(topic, 0) for topic, offset in unnamed.applied_from.items()):
                 session, self._sessions[NEVER_MS] = unnamed, session
             session.first_offsets = dict(first_offsets)
@@ -269,7 +269,7 @@ class RoomCount:
             session.next_offsets = dict(next_offsets)
 
     def go_to(self, event: RoomEvent, topic: str, offset: int) -> None:
-        """What is applied next lies here: it belongs to the last session before it that goes on so far."""
+        """Choose the session of the record applied next: the last one that begins before it and still goes on."""
         found = None
         for session in self._sessions.values():
             if session.first_offsets.get(topic, 0) <= offset:
@@ -281,7 +281,7 @@ class RoomCount:
             self._session.applied_from.setdefault(topic, offset)
 
     def go_on(self, event: RoomEvent, now_ms: int, *, is_news: bool) -> None:
-        """The same where nothing says where a record lies: in the order of the log, silence and words end sessions."""
+        """Choose the session of a record without an offset: in log order, silence and hosts' words end sessions."""
         self._in_order = True
         newest = next(reversed(self._sessions.values()))
         idle_ms = self._assumptions.room_idle_ms
@@ -301,7 +301,7 @@ class RoomCount:
         self._session = newest
 
     def says_nothing(self, event: RoomEvent, now_ms: int) -> bool:
-        """A word about a show that goes on already, or that does not go on."""
+        """Whether a word names a show that already goes on, or closes one that does not."""
         newest = next(reversed(self._sessions.values()))
         goes_on = not newest.is_over and newest.show_id == getattr(event, "show_id", None)
         idle_ms = max(self._assumptions.room_idle_ms, self._assumptions.show_idle_ms)
@@ -309,58 +309,58 @@ class RoomCount:
         return isinstance(event, RoomClosed) != goes_on if isinstance(event, RoomOpened | RoomClosed) else False
 
     def look_at(self, session: Session | None) -> None:
-        """Figures from now on are those of the session of a document."""
+        """Use the session of a document for figures from now on."""
         if self._in_order:
             self._session = next(reversed(self._sessions.values()))
         else:
             began_at_ms = NEVER_MS if session is None else session.began_at_ms
             found = self._sessions.get(began_at_ms) or SessionCount({})
-            if session is None and found.is_empty():  # the first one, as its last document has named it
+            if session is None and found.is_empty():  # the first session, which its last document has named by now
                 found = next(each for each in [*self._sessions.values()][1:] or [found])
             self._session = found
 
     @property
     def session(self) -> SessionCount | None:
-        """Of the record that was applied last; None: it belongs to none."""
+        """The session of the last applied record; None: it belongs to none."""
         return None if self._session is self._between else self._session
 
     # -- figures ----------------------------------------------------------------------------------------------------
     def terms(self, key: SaleKey, as_of_ms: int) -> Terms:
-        """What a host said of a sale."""
+        """A host's terms for a sale."""
         sale, words = self._sales.get(key, SaleFacts()), self._words
         status = words.status(key, as_of_ms, self._assumptions.signals_edition)
         from_ms = self.round_from_ms(key)
         return Terms(words.opening(key), sale.restocked(from_ms)[0], *status, from_ms)
 
     def order(self, order_id: str) -> OrderFacts:
-        """What is known of an order that was heard of."""
+        """The facts of a known order."""
         return self._orders[order_id]
 
     def orders(self) -> int:
-        """Orders in memory."""
+        """The number of orders in memory."""
         return len(self._orders)
 
     def last_second_ms(self) -> int:
-        """Beginning of the last second in which something happened; 0: nothing did."""
+        """The beginning of the last second with an event; 0: there is none."""
         return max(session.last_second_ms() for session in self._sessions.values())
 
     def was_silent_too_long(self, room_idle_ms: int | None = None) -> bool:
-        """Whether a session may have ended and begun anew in what is looked at: then it is not one."""
+        """Whether the session in question may have ended and begun anew, and so be more than one."""
         session = self._session
         idle_ms = self._assumptions.room_idle_ms if room_idle_ms is None else room_idle_ms
         return session.show_id is None and session.longest_silence_ms() >= idle_ms
 
     def forget(self, clock_ms: int) -> None:
-        """Let go of sessions that are over, of seconds that no window reaches, and of orders that nobody remembers."""
+        """Drop ended sessions, seconds that no window reaches, and forgotten orders."""
         self._sessions = dict([*self._sessions.items()][-1:])
         self.settle(clock_ms)
 
     def settle(self, clock_ms: int) -> None:
-        """The same, but for the sessions."""
+        """Drop as `forget` does, but keep the sessions."""
         rules = self._assumptions
         for session in self._sessions.values():
             session.settle(clock_ms - 2 * rules.allowed_lateness_ms)
-        # An hour more, for a worker forgets by its own clock.
+        # An hour more: a worker forgets by its own clock.
         before_ms = clock_ms - rules.remember_orders_ms - FORGET_LATER_MS
         for order_id in [name for name, order in self._orders.items() if order.changed_ms < before_ms]:
             order = self._orders.pop(order_id)
@@ -371,17 +371,17 @@ class RoomCount:
                     self._sales[SaleKey(line.sale_id, line.sku_id)].forgotten[standing] += line.quantity
 
     def is_forgotten(self, clock_ms: int) -> bool:
-        """Whether nothing of this room matters any more."""
+        """Whether the room has no more effect on any figure."""
         rules = self._assumptions
         known_ms = max(rules.remember_sales_ms + FORGET_LATER_MS if rules.remember_sales_ms else 0, rules.room_idle_ms)
         return self.last_second_ms() < clock_ms - known_ms - rules.allowed_lateness_ms
 
     def seconds(self) -> int:
-        """Seconds kept apart."""
+        """The number of seconds kept apart."""
         return sum(session.seconds() for session in self._sessions.values())
 
     def figures(self, as_of_ms: int) -> RoomFigures:
-        """Everything that can be recounted, as of one moment."""
+        """All recountable figures at one moment."""
         session, timeout_ms = self._session, self._assumptions.presence_timeout_ms
         whole = session.window(None, as_of_ms)
         return RoomFigures(
@@ -410,7 +410,7 @@ class RoomCount:
         for key, sale in self._sales.items():
             counted[key].add_forgotten(sale)
         for key in self._session.heard_of:
-            counted[key]  # also one of which nothing was bought
+            counted[key]  # includes sales without an order
         ledgers = {key: self._ledger(key, units, as_of_ms) for key, units in counted.items()}
         suspects = count_suspects(self._orders, self.suspected(as_of_ms), as_of_ms)
         for (key, rule), counts in suspects.items():
@@ -418,11 +418,11 @@ class RoomCount:
         return ledgers
 
     def round_from_ms(self, key: SaleKey) -> int:
-        """When the present round of a sale began; −1: it is the first one."""
+        """The beginning of a sale's present round; −1: the first one."""
         return self._words.round(key, self._assumptions.signals_edition)[1]
 
     def suspected(self, as_of_ms: int) -> dict[str, str]:
-        """Orders that look fake as of a moment → the rule under which each counts; none under the first edition."""
+        """Orders that look fake at a moment → the rule under which each counts; none under the first edition."""
         rules, session = self._assumptions, self._session
         if rules.signals_edition == FIRST_SIGNALS:
             return {}

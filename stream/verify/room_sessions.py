@@ -1,4 +1,4 @@
-"""The sessions of a room as its documents tell of them, what each of them said, and how a user names one."""
+"""The sessions of a room in its documents, what each of them said, and how users name a session."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stream.verify.said import Said
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# In a message.
+# Bound on sessions listed in a message.
 LISTED = 20
 
 
@@ -35,15 +35,15 @@ class ToldSession(Struct, kw_only=True):
     """One session.
 
     Attributes:
-        session: what its last document says of it; None: it is the only one that the room ever had, so far.
+        session: the session as in its last document; None: it is the only one that the room ever had, so far.
         said: what its documents claimed and withheld.
         last: its last document.
-        epoch: of that.
-        as_of_ms: of that.
-        rev: of that.
-        first_epoch: of its first document.
-        first_rev: of that.
-        checked: how many of its claims were right, where that was asked.
+        epoch: the epoch of the last document.
+        as_of_ms: the moment of the last document.
+        rev: the revision of the last document.
+        first_epoch: the epoch of its first document.
+        first_rev: the revision of its first document.
+        checked: the tally of its claims, if they were checked.
     """
 
     session: Session | None
@@ -57,12 +57,12 @@ class ToldSession(Struct, kw_only=True):
     checked: Tally = field(default_factory=Tally)
 
     def holds(self, epoch: int, rev: int) -> bool:
-        """Whether a document is of this session: the later one has the greater epoch and revision."""
+        """Whether a document belongs to this session: later documents have greater epochs and revisions."""
         return (self.first_epoch, self.first_rev) <= (epoch, rev) <= (self.epoch, self.rev)
 
     @property
     def began_at_ms(self) -> int:
-        """When it began; of one that no document names, as of when its first document is."""
+        """The beginning of the session; of a session that no document names, the moment of its first document."""
         return self.said.first_ms if self.session is None else self.session.began_at_ms
 
 
@@ -74,10 +74,10 @@ class RoomSessions:
         self._sessions: dict[int | None, ToldSession] = {}
 
     def add(self, document: bytes) -> ToldSession:
-        """Take one; its session.
+        """Take one document. Returns its session.
 
         Raises:
-            SnapupError: it is no overlay document.
+            SnapupError: the bytes are no overlay document.
         """
         try:
             head = _head_of(document)
@@ -105,7 +105,7 @@ class RoomSessions:
         if session is None:
             return self._sessions.get(None)
         first = self._sessions.get(None)
-        # The room's first session is named by its last document alone.
+        # Only the last document of the room's first session names it.
         if first is not None and session.began_at_ms <= first.said.first_ms:
             self._sessions[session.began_at_ms] = self._sessions.pop(None)
         return self._sessions.get(session.began_at_ms)
@@ -114,19 +114,18 @@ class RoomSessions:
         return len(self._sessions)
 
     def __iter__(self) -> Iterator[ToldSession]:
-        """In the order in which they began."""
+        """The sessions in the order of their beginnings."""
         return iter(sorted(self._sessions.values(), key=lambda told: told.began_at_ms))
 
     def choose(self, name: str | None) -> int:
-        """The place of a session in that order.
+        """The place of a session in the order of beginnings.
 
         Args:
-            name: its show_id, its number from 1, or when it began (epoch ms, or ISO 8601 to the second); None: the
-                last one. A show_id that is also something else is taken as the show_id; of several sessions of one
-                show the last one is meant.
+            name: its show_id, its number from 1, or its beginning (epoch ms, or ISO 8601 to the second); None: the last
+                one. A show_id wins over the other meanings. Of several sessions of one show the last is chosen.
 
         Raises:
-            NoSuchError: there is none of that name; it lists those that there are.
+            NoSuchError: there is no session of that name; the text lists the sessions.
         """
         sessions = [*self]
         if name is None:
@@ -155,5 +154,5 @@ def _listed(place: int, told: ToldSession) -> str:
 
 
 def utc_second(epoch_ms: int) -> str:
-    """2026-11-27T20:33:11Z."""
+    """The moment as `2026-11-27T20:33:11Z`."""
     return datetime.fromtimestamp(epoch_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,8 +1,8 @@
-"""Under which rules the workers folded, as they wrote it down themselves: the journal, read as a stranger would.
+"""The rules under which the workers folded, as they wrote them down: the journal, read without code of the worker.
 
-Each owner of a partition begins with a record that names its settings and the offsets from which it folds. So what a
-record or a document is recounted with is what its own worker had, and not what is set where the audit runs. Only where
-the journal says nothing (no worker has run, or retention took its beginning) do the settings here have to do.
+Each owner of a partition begins with a record that names its settings and the offsets from which it folds. So a record
+or a document is recounted under the settings of its own worker, not those where the audit runs. The settings here serve
+only where the journal is silent (no worker has run, or retention removed its beginning).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from stream.verify.recounted import Mechanics
 
-# One byte of format version and four of a CRC-32 stand before the MessagePack.
+# The frame: one byte of format version and four of a CRC-32 stand before the MessagePack.
 _FRAME_BYTES = 5
 FORMAT_VERSION = 1
 
 
 class Stretch(Struct, array_like=True):
-    """From which offsets and clock to which a segment goes, in the contract's order of topics."""
+    """The offsets and clock at both ends of a segment, in the contract's order of topics."""
 
     positions_before: list[int]
     clock_before_ms: int = -1
@@ -39,7 +39,7 @@ class Stretch(Struct, array_like=True):
 
 
 class Told(Struct, array_like=True):
-    """What of a journal's record is needed here: the rest of it, and what later versions add, is passed over."""
+    """The needed part of a journal's record. Everything else, and what later versions add, is skipped."""
 
     epoch: int
     seq: int
@@ -53,14 +53,14 @@ _decode = msgspec.msgpack.Decoder(Told).decode
 
 
 class Era(NamedTuple):
-    """What the owners of a partition folded under, for as long as it stayed the same.
+    """The rules of a partition's owners, for as long as they stayed the same.
 
     Attributes:
-        epoch: of the first of them.
+        epoch: the epoch of the first of these owners.
         positions: per logical topic, the offset from which it folded.
-        assumptions: their rules.
-        where: the journal's record that says so, for people.
-        version: of Snapup.
+        assumptions: the owners' rules.
+        where: the journal's record with the rules, for people.
+        version: the version of Snapup.
     """
 
     epoch: int
@@ -71,14 +71,14 @@ class Era(NamedTuple):
 
 
 class RulesUsed(Struct, frozen=True, kw_only=True):
-    """The rules of some partitions, as a verdict tells them.
+    """The rules of some partitions, as in a verdict.
 
     Attributes:
-        partitions: which.
+        partitions: the numbers of the partitions.
         source: `journal` or `settings`.
-        where: topic/partition@offset of the first record that says so; empty for settings.
-        from_epoch: of the first owner under these rules; 0 for settings.
-        version: of Snapup that wrote them.
+        where: topic/partition@offset of the first record with the rules; empty for settings.
+        from_epoch: the epoch of the first owner under these rules; 0 for settings.
+        version: the version of Snapup that wrote them.
         rules: by the names of the settings.
     """
 
@@ -94,14 +94,14 @@ class Rulebook:
     """The eras of each partition.
 
     Args:
-        stated: the settings where the audit runs: for what the journal does not say.
-        mechanics: that are counted again.
+        stated: the settings where the audit runs, for what the journal does not say.
+        mechanics: the mechanics that are recounted.
 
     Attributes:
         stated: as above.
         mechanics: as above.
-        unread: why the journal, or a record of it, could not be read; "" when it could.
-        eras: of each partition, in the order of the journal.
+        unread: why the journal, or a record of it, could not be read; "" if it could.
+        eras: the eras of each partition, in the order of the journal.
     """
 
     def __init__(self, stated: Assumptions, mechanics: Mechanics = NO_MECHANICS) -> None:
@@ -120,28 +120,28 @@ class Rulebook:
             return
         eras = self.eras.setdefault(partition, [])
         if segment.claim and segment.epoch <= self._epochs.get(partition, 0):
-            eras.clear()  # `checkpoints` was made anew: all that was folded before was folded once more
+            eras.clear()  # `checkpoints` was made anew: everything was folded once more
         self._epochs[partition] = segment.epoch
         if not segment.rules:
             return
         assumptions = assumptions_of_rules(segment.rules)
         if eras and eras[-1].assumptions == assumptions:
             return  # another owner, the same rules
-        positions = dict(eras[-1].positions) if eras else {}  # an owner says nothing of a topic that it does not know
+        positions = dict(eras[-1].positions) if eras else {}  # an owner omits topics that it does not know
         positions.update(zip(TOPIC_NAMES, segment.steps.positions_before, strict=False))
         eras.append(Era(segment.epoch, positions, assumptions, where, segment.version))
 
     def at(self, partition: int, topic: str, offset: int) -> Assumptions:
-        """What the owner had who folded a record; `topic`: logical."""
+        """The settings of the owner that folded a record of a logical topic."""
         eras = self.eras.get(partition)
         if not eras:
             return self.stated
-        # Of a claim that folded nothing the next one begins at the same offset: the last one holds.
+        # After a claim that folded nothing, the next era begins at the same offset: the last one holds.
         place = bisect_right(eras, offset, key=lambda era: era.positions.get(topic, 0))
         return eras[max(place - 1, 0)].assumptions
 
     def of_epoch(self, partition: int, epoch: int) -> Assumptions:
-        """What the owner had who published a document."""
+        """The settings of the owner that published a document."""
         eras = self.eras.get(partition)
         if not eras:
             return self.stated
@@ -149,22 +149,22 @@ class Rulebook:
         return eras[max(place - 1, 0)].assumptions
 
     def all(self, partition: int | None = None) -> list[Assumptions]:
-        """Every set of rules that a partition was folded under, or any; there is at least one."""
+        """Every set of rules under which a partition, or any, was folded; at least one."""
         eras = self.eras.values() if partition is None else [self.eras.get(partition, [])]
         return [era.assumptions for each in eras for era in each] or [self.stated]
 
     def greatest(self, name: str) -> int:
-        """The greatest value of one rule, anywhere: for how long something may matter."""
+        """The greatest value of one rule in any era: a bound on how long something matters."""
         return max(int(getattr(rules, name)) for rules in self.all())
 
     def used(self, partitions: int) -> list[RulesUsed]:
-        """Each set of rules that was used, and where it is from; partitions with the same one together."""
+        """Each set of rules that was used, with its source. Partitions with the same rules are listed together."""
         found: dict[tuple[Any, ...], RulesUsed] = {}
         for partition in range(partitions):
             last: Assumptions | None = None
             for era in self.eras.get(partition) or [Era(0, {}, self.stated, "", "")]:
                 first, last = last is None, era.assumptions
-                # Who took over when is of interest only where the rules changed.
+                # A change of owner matters only if the rules changed.
                 key = (era.assumptions, bool(era.epoch), None if first else era.epoch)
                 if key not in found:
                     found[key] = RulesUsed(
@@ -180,19 +180,19 @@ class Rulebook:
 
 
 def assumptions_of_rules(rules: Mapping[str, Any]) -> Assumptions:
-    """What a recount must assume under the core's rules, by their names.
+    """The assumptions of a recount under the core's rules, by their names.
 
-    A rule that a journal does not name is younger than it: the recount's default holds, which is the old behaviour.
+    A rule that the journal lacks is younger than the journal: the recount's default holds, which is the old behaviour.
     """
     known = {name: rules[name] for name in Assumptions.__struct_fields__ if isinstance(rules.get(name), int)}
     if "remember_ids_ms" in known:
-        # Ids are remembered in two generations: for half of this at least.
+        # Ids are remembered in two generations: for at least half of this time.
         known["remember_ids_ms"] //= 2
     return Assumptions(**known)
 
 
 def read_segment(value: bytes | None) -> Told | str:
-    """A record of the journal, or why it is none."""
+    """A record of the journal, or the reason why the value is none."""
     if value is None or len(value) < _FRAME_BYTES or value[0] != FORMAT_VERSION:
         return "no record of the journal that this version reads"
     payload = value[_FRAME_BYTES:]

@@ -1,7 +1,7 @@
-"""What the documents of a session claimed and withheld, added up: from when to when, which values, which evidence.
+"""What the documents of a session claimed and withheld, added up: the times, the values, the evidence.
 
-A claim stands from the first document that says it to the first one that does not, and at most as long beyond the last
-one as that said it was valid. What is withheld stands in the same way, but beyond the last document.
+A claim stands from the first document that makes it to the first one that does not, and at most until the end of
+validity in the last one that made it. What is withheld stands in the same way, but not beyond the last document.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from stream.contract.report import SaidClaim, WithheldClaim
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Of each claim about each product: a claim that flickers must not fill the report. All are counted.
+# Bound for each claim about each product: a flickering claim must not fill the report. All are counted.
 INTERVALS_MAX = 100
 
 
 class _Claim(Struct):
-    """What of a claim matters here; kinds that came later are read as any other."""
+    """The needed fields of a claim. Later kinds are read like any other."""
 
     claim: str
     sale_id: str | None
@@ -42,7 +42,7 @@ class _Withheld(Struct):
 
 
 class SaidDocument(Struct):
-    """The part of an overlay document that says things."""
+    """The claims and withheld claims of an overlay document."""
 
     as_of_ms: int
     claims: list[_Claim]
@@ -56,7 +56,7 @@ Key = tuple[str, str, str | None, str | None]
 
 
 class _Stretches(Struct):
-    """When something stood. `since_ms`: of the stretch that is open; −1: none is."""
+    """The times at which something stood. `since_ms`: the beginning of the open span; −1: none is open."""
 
     documents: int = 0
     first_ms: int = -1
@@ -68,7 +68,7 @@ class _Stretches(Struct):
     intervals: list[tuple[int, int]] = field(default_factory=list)
 
     def stands(self, as_of_ms: int, until_ms: int) -> None:
-        """A document says it, good until then."""
+        """Note a document that says it, valid until `until_ms`."""
         self.documents += 1
         if self.since_ms < 0:
             self.since_ms = as_of_ms
@@ -78,7 +78,7 @@ class _Stretches(Struct):
         self.until_ms = until_ms
 
     def ends(self, as_of_ms: int) -> None:
-        """A document does not say it any more."""
+        """Note a document that no longer says it."""
         until_ms = max(min(as_of_ms, self.until_ms), self.since_ms)
         self.total_ms += until_ms - self.since_ms
         self.last_ms = until_ms
@@ -88,7 +88,7 @@ class _Stretches(Struct):
 
 
 class _Values(Struct):
-    """What a claim said."""
+    """The values of a claim."""
 
     unit: str
     first: Any
@@ -98,7 +98,7 @@ class _Values(Struct):
     evidence: dict[tuple[str, int], Evidence] = field(default_factory=dict)
 
     def add(self, claim: _Claim) -> None:
-        """One document's."""
+        """Add the value of one document."""
         self.last = claim.value
         each = claim.value if isinstance(claim.value, list) else [claim.value]
         numbers = [number for number in each if isinstance(number, int | float)]
@@ -119,11 +119,11 @@ class _Values(Struct):
 
 
 class Said:
-    """Takes the documents of one session in their order. What stays grows with kinds of claims times products.
+    """Takes the documents of one session in their order. Memory grows with kinds of claims times products.
 
     Attributes:
-        documents: how many there were.
-        first_ms: as of when the first one is; −1: there was none.
+        documents: the number of documents.
+        first_ms: the moment of the first document; −1: there was none.
     """
 
     def __init__(self) -> None:
@@ -135,10 +135,10 @@ class Said:
         self._held_back: set[Key] = set()
 
     def add(self, document: bytes) -> None:
-        """Take one.
+        """Take one document.
 
         Raises:
-            msgspec.DecodeError: it is no overlay document.
+            msgspec.DecodeError: the bytes are no overlay document.
         """
         said = _decode(document)
         as_of_ms = self._last_ms = said.as_of_ms
@@ -163,18 +163,18 @@ class Said:
                 stretches = self._withheld[key] = _Stretches()
             stretches.stands(as_of_ms, as_of_ms)
         _end((self._claims[key][0] for key in self._standing - standing), as_of_ms)
-        # It is held back until a document says otherwise, for there is nothing that could run out.
+        # A withheld claim has no validity that could run out: it stands until a document says otherwise.
         _last((self._withheld[key] for key in self._held_back - held_back), as_of_ms)
         self._standing, self._held_back = standing, held_back
 
     def end(self) -> None:
-        """There is no further document: what was said last stands for as long as it is valid."""
+        """End the session: what the last document said stands for as long as it is valid."""
         _end((self._claims[key][0] for key in self._standing), None)
         _last((self._withheld[key] for key in self._held_back), self._last_ms)
         self._standing, self._held_back = set(), set()
 
     def claims(self) -> list[SaidClaim]:
-        """By kind, sale, SKU and rule; after `end`."""
+        """The claims, by kind, sale, SKU and rule. Call `end` before."""
         return [
             SaidClaim(
                 claim=key[0],
@@ -198,7 +198,7 @@ class Said:
         ]
 
     def withheld(self) -> list[WithheldClaim]:
-        """By kind, sale, SKU and reason; after `end`."""
+        """The withheld claims, by kind, sale, SKU and reason. Call `end` before."""
         return [
             WithheldClaim(
                 claim=key[0],

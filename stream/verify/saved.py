@@ -1,6 +1,6 @@
-"""What the workers saved, read as a stranger would: checkpoints and documents that may never go back, dead letters.
+"""What the workers saved, read without their code: checkpoints and documents, which never go back, and dead letters.
 
-The counts of a room can be right although two owners wrote at once; the order of the checkpoint log cannot.
+A room's counts can be right although two owners wrote at once. The order of the checkpoint log then cannot be.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from stream.verify.log import Offsets
 
 META_KEY = b"m"
-# Beyond this, what may never be is only counted: a log that is wrong everywhere must not fill the memory.
+# Bound on kept problems; further ones are only counted. A log that is wrong everywhere must not fill the memory.
 PROBLEMS_MAX = 1_000
-# Where the last letters lie: one that comes a second time comes soon, from the next owner.
+# Bound on the remembered places of letters. A repeated letter comes soon, from the next owner.
 PLACES_MAX = 20_000
 
 
 class Meta(Struct):
-    """What one checkpoint says of itself.
+    """The meta record of one checkpoint.
 
-    `positions`: full topic name → next offset to fold, as of `clock_ms`; of the topics that its worker knows.
+    `positions`: full topic name → next offset to fold, as of `clock_ms`, for the topics that its worker knows.
     """
 
     epoch: int
@@ -44,21 +44,21 @@ class Meta(Struct):
 
 
 class Problems:
-    """Sentences about what may never be; the first of them are kept, all are counted."""
+    """Sentences about contradictions. The first are kept, and all are counted."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
         self.count = 0
 
     def add(self, problem: str) -> None:
-        """Note one."""
+        """Note a problem."""
         self.count += 1
         if len(self.said) < PROBLEMS_MAX:
             self.said.append(problem)
 
 
 class CheckpointLog:
-    """The meta records of the checkpoints topic, in log order. `problems`: what may never be."""
+    """The meta records of the checkpoints topic, in log order. `problems`: contradictions in them."""
 
     def __init__(self) -> None:
         self.last: dict[int, Meta] = {}
@@ -66,7 +66,7 @@ class CheckpointLog:
         self.problems = Problems()
 
     def add(self, partition: int, offset: int, key: bytes | None, value: bytes | None) -> None:
-        """Look at one record; those that are not meta records are the owner's own business."""
+        """Check one record. Only meta records are checked: the others are the owner's own."""
         if key != META_KEY or value is None:
             return
         try:
@@ -81,18 +81,18 @@ class CheckpointLog:
         self.last[partition] = meta
 
     def saved(self, topic: str, partition: int) -> int | None:
-        """The next offset to fold of a topic partition, as last saved; None when nothing was."""
+        """The next offset to fold of a topic partition, as last saved; None: nothing was saved."""
         meta = self.last.get(partition)
         return None if meta is None else meta.positions.get(topic)
 
     def behind(self, ends: Offsets) -> dict[tuple[str, int], int]:
-        """Which input partitions are saved less far than `ends`, and by how many offsets."""
+        """The input partitions saved less far than `ends`, with the number of missing offsets."""
         saved = {where: self.saved(*where) or 0 for where in ends}
         return {where: end - saved[where] for where, end in ends.items() if saved[where] < end}
 
 
 def _wrong(before: Meta, after: Meta) -> Iterator[str]:
-    """Compaction may have taken checkpoints between these two, so only what must hold over any gap is asked."""
+    """Contradictions between two checkpoints. Compaction may have removed others between: each check allows gaps."""
     if after.epoch < before.epoch:
         yield f"the epoch goes back from {before.epoch} to {after.epoch}"
     if after.epoch == before.epoch and (after.owner != before.owner or after.seq <= before.seq):
@@ -102,8 +102,8 @@ def _wrong(before: Meta, after: Meta) -> Iterator[str]:
     if after.version < before.version:
         yield f"the version goes back from {before.version} to {after.version}"
     for topic, position in before.positions.items():
-        # An older worker says nothing of a topic that it does not know. It may do that while nothing of it was folded:
-        # then the version says 1.
+        # An older worker omits a topic that it does not know. It may do so while nothing of that topic was folded; the
+        # version is then 1.
         known = topic in after.positions or before.version > 1
         if known and after.positions.get(topic, 0) < position:
             yield f"{topic} goes back from {position} to {after.positions.get(topic, 0)}"
@@ -112,19 +112,19 @@ def _wrong(before: Meta, after: Meta) -> Iterator[str]:
 
 
 def _common(one: Meta, other: Meta) -> dict[str, int]:
-    """The positions of one, of the topics that both know."""
+    """The positions of `one` for the topics that both know."""
     return {topic: position for topic, position in one.positions.items() if topic in other.positions}
 
 
 class Stamp(NamedTuple):
-    """Which checkpoint a document belongs to: both only grow along a partition's log."""
+    """The checkpoint that a document belongs to. Both values only grow along a partition's log."""
 
     epoch: int
     as_of_ms: int
 
 
 class Document(NamedTuple):
-    """One record of `live.signals`; `left_out`: how many items its lists lack for want of room."""
+    """One record of `live.signals`. `left_out`: the number of items that its lists lack for want of room."""
 
     stamp: Stamp
     rev: int
@@ -145,12 +145,12 @@ _head_of = msgspec.json.Decoder(_Head).decode
 
 
 class Signals:
-    """The documents of `live.signals`, handed out up to a checkpoint, whose epoch and clock its documents carry.
+    """The documents of `live.signals`, handed out up to a checkpoint. Documents carry its epoch and clock.
 
     Attributes:
-        newest: per room, which document was handed out last.
-        sessions: what documents said of theirs since the caller last emptied it, by room and beginning.
-        problems: what may never be.
+        newest: per room, the document handed out last.
+        sessions: the sessions in documents since the caller last emptied it, by room and beginning.
+        problems: contradictions in the topic.
     """
 
     def __init__(self) -> None:
@@ -183,9 +183,9 @@ class Signals:
         )
 
     def take(self, partition: int, meta: Meta) -> dict[str, list[Document]]:
-        """The newest document of each room that has a new one, up to a checkpoint.
+        """The newest document of each room with a new one, up to a checkpoint.
 
-        The clock may stand still from one checkpoint to the next; then both documents of a room are given, newest last.
+        If the clock stands still between two checkpoints, both documents of a room are given, the newest last.
         """
         cut = Stamp(meta.epoch, max(meta.clock_ms, 0))
         found: dict[str, list[Document]] = {}
@@ -200,20 +200,20 @@ class Signals:
         return found
 
     def forget(self, room_id: str) -> None:
-        """A room has ended."""
+        """Forget a room that has ended."""
         self.newest.pop(room_id, None)
 
 
 def _whole(part: bytes | None, said: bytes | None) -> bytes | None:
-    """A key or value of a letter; one that was cut says in a header how long the record's was."""
+    """A key or value of a letter. If it was cut, a header gives its whole length."""
     return part if part is None or said is None else CutBytes(part, int(said))
 
 
 class DeadLetters:
-    """The records of the dead-letters topic against the refusals of the recount; what is in both is forgotten.
+    """Compares the records of the dead-letters topic with the refusals of the recount. Matching ones are dropped.
 
     Attributes:
-        count: letters read.
+        count: the number of letters read.
         ahead_of_clock: topic, partition and offset of records that were refused before their own time had come.
         problems: letters that cannot be read.
     """
@@ -250,7 +250,7 @@ class DeadLetters:
         self._move(refusal, 1)
 
     def expect(self, refusal: Refusal) -> None:
-        """A record was refused: its letter must be there, once."""
+        """Note a refused record, which must have exactly one letter."""
         self._move(refusal, -1)
 
     def _move(self, refusal: Refusal, by: int) -> None:
@@ -259,7 +259,7 @@ class DeadLetters:
             del self._balance[refusal]
 
     def too_often(self, begins: Offsets | None = None, cut: Offsets | None = None) -> dict[Refusal, list[int]]:
-        """Letters that are there too often, or should not be, and the offsets of those of them that we remember."""
+        """Repeated or unexpected letters, and their remembered offsets."""
         return {
             refusal: self._places.get(refusal, [])
             for refusal, balance in self._balance.items()
@@ -272,10 +272,10 @@ class DeadLetters:
         cut: Offsets | None = None,
         fates: Mapping[Refusal, str] = MappingProxyType({}),
     ) -> list[str]:
-        """What is missing, what is there too often, what should not be there: of records from `begins` up to `cut`.
+        """Missing, repeated and unexpected letters, for records from `begins` up to `cut`, in sentences.
 
-        Both by logical topic and partition; None: of all. Letters of records that the log has deleted since cannot be
-        checked. `fates`: what is known of letters that are there too often.
+        Both bounds are by logical topic and partition; None: no bound. Letters of deleted records cannot be checked.
+        `fates`: what is known of repeated letters.
         """
         wrong = []
         for refusal, balance in self._balance.items():

@@ -1,7 +1,7 @@
-"""One session of a room, counted again: what happened in it, second by second.
+"""One session of a room, recounted: what happened in it, second by second.
 
-A status of an order counts in the session in which it was reached first, whenever the order was placed. Sales and
-orders themselves are the room's (`room_count`).
+A status of an order counts in the session in which it was first reached, whenever the order was placed. Sales and
+orders themselves belong to the room (`room_count`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LONG_VISIT_MS = 5 * MINUTE_MS
 
 
 class Facts(Struct):
-    """What happened in one second of effective time; or, added up, in a window or in the whole session."""
+    """What happened in one second of effective time, or, added up, in a window or in the whole session."""
 
     views: int = 0
     placed: int = 0
@@ -43,7 +43,7 @@ class Facts(Struct):
     engaged: set[str] = field(default_factory=set)
 
     def add(self, other: Facts) -> None:
-        """Add what another second holds; people are united, not summed."""
+        """Add another second. People are united, not summed."""
         self.views += other.views
         self.placed += other.placed
         self.paid += other.paid
@@ -71,23 +71,23 @@ class SessionCount:
     """The facts of one session.
 
     Attributes:
-        first_offsets: by logical topic, where its records begin; what is not in it begins with the log.
-        next_offsets: the same of where they end; None: it goes on, as far as is known.
-        show_id: of the show that a host opened in it.
-        likes: and so on: totals.
-        reached: orders that reached a status in it; a paid one counts as placed if nobody had said so before.
-        carters: by sale, who put it into a cart.
-        carts: from the second edition of signals on.
-        heard_of: sales of which something was heard.
+        first_offsets: by logical topic, the beginning of its records; a missing topic begins with the log.
+        next_offsets: by logical topic, the end of its records; None: it goes on, as far as is known.
+        show_id: the show that a host opened in it.
+        likes: a total, as `comments`, `cart_adds` and the amounts.
+        reached: orders that reached a status in it; a paid order counts as placed unless it already was.
+        carters: by sale, the people who put it into a cart.
+        carts: the carts, from the second edition of signals on.
+        heard_of: the sales with a record in it.
         placed_orders: orders that became placed in it.
-        entered_ms: by who, the latest coming; `left_ms`: the latest going.
-        mechanics: by name, those of which something was heard in it.
+        entered_ms: by name, the latest coming; `left_ms`: the latest going.
+        mechanics: by name, the mechanics with an event in it.
     """
 
     def __init__(self, first_offsets: dict[str, int]) -> None:
         self.first_offsets = first_offsets
         self.next_offsets: dict[str, int] | None = None
-        self.applied_from: dict[str, int] = {}  # by logical topic, where the first record lay that was applied
+        self.applied_from: dict[str, int] = {}  # by logical topic, the offset of the first applied record
         self.show_id: str | None = None
         self.likes = self.comments = self.cart_adds = 0
         self.reached: Counter[OrderStatus] = Counter()
@@ -101,12 +101,12 @@ class SessionCount:
         self.entered_ms: dict[str, int] = {}
         self.left_ms: dict[str, int] = {}
         self.mechanics: dict[str, Recounted] = {}
-        self._moves: dict[str, list[tuple[int, bool]]] = {}  # by who: when, and whether it was a going
+        self._moves: dict[str, list[tuple[int, bool]]] = {}  # by name: the times, and whether each was a going
         self._seconds: dict[int, Facts] = {}
-        self._settled = Facts()  # seconds that have left every window, added up
+        self._settled = Facts()  # the sum of seconds that have left every window
         self._settled_last: int | None = None
         self._settled_gap = 0
-        # Where records come in the order of the log: when one was folded last, and whether a word has ended it.
+        # For records in log order: the time of the last folding, and whether a host's word has ended the session.
         self.touched_ms = -1
         self.is_over = False
 
@@ -119,15 +119,15 @@ class SessionCount:
         return second
 
     def last_second_ms(self) -> int:
-        """Beginning of the last second in which something happened; 0: nothing did."""
+        """The beginning of the last second with an event; 0: there is none."""
         return max(self._seconds, default=self._settled_last or 0) * 1000
 
     def first_second_ms(self) -> int:
-        """Beginning of the first second that is kept apart; 0: there is none."""
+        """The beginning of the first second kept apart; 0: there is none."""
         return min(self._seconds, default=self._settled_last or 0) * 1000
 
     def longest_silence_ms(self) -> int:
-        """Between two seconds in which something happened."""
+        """The longest time between two seconds with an event."""
         return self._greatest_gap(self._seconds) * 1000
 
     def _greatest_gap(self, seconds: Iterable[int]) -> int:
@@ -138,7 +138,7 @@ class SessionCount:
         return max(self._settled_gap, max(gaps, default=0))
 
     def settle(self, as_of_ms: int) -> None:
-        """Add up the seconds that no window reaches from `as_of_ms` on: what stays is people, not seconds."""
+        """Add up the seconds that no window reaches from `as_of_ms` on: their people stay, the seconds go."""
         first = (as_of_ms - max(window for window in WINDOWS_MS if window is not None)) // 1000
         over = sorted(second for second in self._seconds if second < first)
         if not over:
@@ -149,11 +149,11 @@ class SessionCount:
         self._settled_last = max(over[-1], self._settled_last or 0)
 
     def seconds(self) -> int:
-        """Seconds kept apart."""
+        """The number of seconds kept apart."""
         return len(self._seconds)
 
     def is_empty(self) -> bool:
-        """Whether nothing happened in it."""
+        """Whether nothing happened in the session."""
         return not self._seconds and self._settled_last is None
 
     def window(self, window_ms: int | None, as_of_ms: int) -> Facts:
@@ -162,12 +162,12 @@ class SessionCount:
             return _united([self._settled, *self._seconds.values()])
         last = as_of_ms // 1000
         first = last - window_ms // 1000 + 1
-        # What is dated a little ahead of the clock was counted when it was read: it leaves with its own second.
+        # An event dated a little ahead of the clock counts from its reading on, and leaves with its own second.
         last += MAX_AHEAD_MS // 1000 + 1
         return _united(self._seconds[second] for second in range(first, last + 1) if second in self._seconds)
 
     def watching(self, as_of_ms: int, timeout_ms: int) -> int:
-        """Who came and has not gone, nor been silent for so long."""
+        """The number of sessions that came and have neither left nor been silent beyond the time-out."""
         return sum(
             1
             for session, entered_ms in self.entered_ms.items()
@@ -175,7 +175,7 @@ class SessionCount:
         )
 
     def come_or_go(self, who: str, at_ms: int, *, gone: bool) -> None:
-        """Somebody came, or went."""
+        """Note a coming or a going."""
         latest_ms = self.left_ms if gone else self.entered_ms
         latest_ms[who] = max(at_ms, latest_ms.get(who, at_ms))
         self._moves.setdefault(who, []).append((at_ms, gone))
@@ -200,7 +200,7 @@ class SessionCount:
         return DepartureFigures(left, not_left, left_long, not_left_long, silent_ms)
 
     def money(self) -> dict[str, MoneyFigures]:
-        """By currency."""
+        """The money by currency."""
         currencies = {*self.placed_minor, *self.paid_minor, *(+self.net_minor), *(-self.net_minor)}
         return {
             currency: MoneyFigures(self.placed_minor[currency], self.paid_minor[currency], self.net_minor[currency])
@@ -209,10 +209,10 @@ class SessionCount:
 
 
 def _visits(moves: Iterable[tuple[int, bool]], timeout_ms: int) -> Iterator[tuple[int, int | None]]:
-    """Each visit of one session: its latest coming, and when it was left; None: it was not. `moves`: in order of time.
+    """Each visit of one session: its latest coming and its leave; None: it was not left. `moves`: in order of time.
 
-    Who comes again within a minute has not been away, who goes again so soon goes once, and who goes without having
-    come is nobody.
+    A coming within a minute of a leave continues the visit, a second leave within a minute belongs to the first, and a
+    leave without a coming counts for nothing.
     """
     entered_ms: int | None = None
     left_ms: int | None = None

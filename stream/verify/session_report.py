@@ -1,6 +1,6 @@
-"""One session, counted again from the log alone, as a report: `add` its room's records in log order, then `report`.
+"""One session's report, recounted from the log alone: `add` takes the room's records in log order, then `report`.
 
-Records from before the session are needed too: a refund is one of an order that was placed then.
+Records from before the session are needed too: a refund may be for an order placed then.
 """
 
 from __future__ import annotations
@@ -44,31 +44,31 @@ if TYPE_CHECKING:
     from stream.verify.room_sessions import RoomSessions, ToldSession
     from stream.verify.rulebook import Rulebook
 
-# What nobody asks for any more is let go of so often.
+# The recount settles after this many records.
 SETTLE_RECORDS = 5_000
-# A session that was shorter has a curve of shorter steps beside that of minutes.
+# A session shorter than this has a curve of shorter steps beside the minutes.
 SHORT_MS = 15 * MINUTE_MS
 SHORT_STEP_MS = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """Which session, and what is known of it beside its records.
+    """A session, and what is known of it besides its records.
 
     Attributes:
-        room_id: whose.
-        prefix: of the topics.
-        partition: in which the room lies.
-        sessions: of the room.
-        place: of the session among them.
-        ends: by logical topic, the offset behind its last record; it may go on in the log, but is not counted on.
-        rulebook: which record was folded under which settings.
+        room_id: the room of the session.
+        prefix: the prefix of the topics.
+        partition: the room's partition.
+        sessions: the sessions of the room.
+        place: the place of the session among them.
+        ends: by logical topic, the offset after its last record; the log may go on, but the count ends here.
+        rulebook: the settings under which each record was folded.
         rules: the same, for the report.
-        problems: why the report proves less than it should, in sentences.
-        why_no_claims: why the session's claims were not worked out again, or not all of them.
+        problems: sentences on why the report proves less than it should.
+        why_no_claims: why the session's claims were not recounted, or not all of them.
         ahead_of_clock: records that were refused for their time: see `Recount`.
-        begins: by logical topic, where its log begins now.
-        compares: the session before it is counted too, if the log still has all of it.
+        begins: by logical topic, the present beginning of its log.
+        compares: whether the session before is counted too, if the log still has all of it.
     """
 
     room_id: str
@@ -90,7 +90,7 @@ class SessionReport:
     """Counts the records of the room, and reports.
 
     Args:
-        asked: which session.
+        asked: the session to report.
     """
 
     def __init__(self, asked: Asked) -> None:
@@ -115,7 +115,7 @@ class SessionReport:
         self._topic, self._offset = "", -1
         self._first_ms = -1
         self._seen = 0
-        self._oldest_ms: int | None = None  # of the last some thousand records: one time far ahead moves nothing
+        self._oldest_ms: int | None = None  # over SETTLE_RECORDS records, so that one time far ahead moves nothing
         self._before = _show_before(asked, told)
         for earlier in told[: asked.place + 1]:
             if earlier.session is not None:
@@ -138,15 +138,15 @@ class SessionReport:
         value: bytes | None,
         headers: Sequence[tuple[str, bytes | None]] = (),
     ) -> None:
-        """Take one record of the room's partition, in log order; those of other rooms and of later are passed over.
+        """Take one record of the room's partition, in log order. Records of other rooms and later ones are skipped.
 
         Args:
-            topic: logical.
-            offset: in the room's partition of it.
-            timestamp_ms: the record's.
-            key: of the record, and so on.
-            value: of the record.
-            headers: of the record.
+            topic: logical name.
+            offset: the offset in the room's partition of the topic.
+            timestamp_ms: the record's time.
+            key: the record's key.
+            value: the record's value.
+            headers: the record's headers.
         """
         if self._before is not None:
             self._before.add(topic, offset, timestamp_ms, key, value, headers)
@@ -182,7 +182,7 @@ class SessionReport:
     def _heard(self, heard: Heard) -> None:
         event, tally = heard.event, self._tally
         if heard.counts_ms < 0:
-            return  # it counted before, or does not
+            return  # the record counted before, or never does
         if not self._within:
             if isinstance(event, SaleOpened):
                 tally.opened_before(event)
@@ -197,11 +197,11 @@ class SessionReport:
 
     # -- the report ----------------------------------------------------------------------------------------------------
     def report(self, *, documents_from: str, version: str) -> Report:
-        """What was counted, beside the session's last document.
+        """The recount beside the session's last document.
 
         Args:
-            documents_from: where the documents come from: `signals` or `replay`.
-            version: of Snapup.
+            documents_from: the source of the documents: `signals` or `replay`.
+            version: the version of Snapup.
 
         Raises:
             SnapupError: the last document cannot be read.
@@ -266,7 +266,7 @@ class SessionReport:
         )
 
     def as_before(self) -> ShowBefore:
-        """What a later session is compared with.
+        """The figures that a later session's report compares with.
 
         Raises:
             SnapupError: the last document cannot be read.
@@ -278,7 +278,7 @@ class SessionReport:
         return ShowBefore(session=self._session(), totals=_totals(figures, steps, self._step_ms), holds=holds)
 
     def _counted(self) -> tuple[Overlay, RoomFigures]:
-        """The last document, and the same figures from the log."""
+        """The last document, and its figures recounted from the log."""
         asked, told = self._asked, self._told
         try:
             overlay = read_document(asked.room_id, told.last, asked.rulebook.mechanics.sections)
@@ -298,7 +298,7 @@ class SessionReport:
 
 
 def _show_before(asked: Asked, told: Sequence[ToldSession]) -> SessionReport | None:
-    """Counts the session before the one that is asked for; None: there is none, or not all of it is there any more."""
+    """The report of the session before the one in question; None: there is none, or the log lacks part of it."""
     if not asked.compares or not asked.place:
         return None
     session = told[asked.place - 1].session
@@ -343,7 +343,7 @@ def _totals(figures: RoomFigures, steps: Sequence[Step], step_ms: int) -> Report
 
 
 def _sums(figures: RoomFigures, minutes: Sequence[Step]) -> list[Figure]:
-    """The minutes, added up, beside the totals: both are counted apart."""
+    """The sums of the minutes beside the totals, which are counted separately."""
     totals: dict[str, Any] = {name: getattr(figures, name) for name in ("views", "comments", "likes", "cart_adds")}
     totals |= {f"orders_{status}": figures.orders[status] for status in ("placed", "paid")}
     sums = {name: sum(getattr(minute, name) for minute in minutes) for name in COUNTED}

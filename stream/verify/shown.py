@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from stream.contract.sections import Sections
     from stream.redis_clients import RedisClient
 
-# Both of one moment.
+# Document and version of one moment.
 LOOK = "return {redis.call('GET', KEYS[1]), redis.call('HGET', KEYS[2], 'p')}"
 LOOK_SHA = hashlib.sha1(LOOK.encode(), usedforsecurity=False).hexdigest()
 
 
 class UnreadableError(Exception):
-    """These bytes are no overlay document of this room; `expected` and `found` say what was looked for."""
+    """The bytes are no overlay document of this room. `expected` and `found` say what differs."""
 
     def __init__(self, name: str, expected: str, found: str) -> None:
         super().__init__(f"{name}: expected {expected}, found {found}")
@@ -38,10 +38,10 @@ class UnreadableError(Exception):
 
 
 def read_document(room_id: str, document: bytes, sections: Sections = NO_SECTIONS) -> Overlay:
-    """The document of a room, with those of the mechanics' sections that are named.
+    """The document of a room, with the named sections of mechanics.
 
     Raises:
-        UnreadableError: it is none, or of another room.
+        UnreadableError: the bytes are no document, or one of another room.
     """
     try:
         overlay = read_overlay(document, sections)
@@ -53,10 +53,10 @@ def read_document(room_id: str, document: bytes, sections: Sections = NO_SECTION
 
 
 class Found(NamedTuple):
-    """What lies in Redis for a room, of one moment.
+    """What Redis holds for a room, at one moment.
 
-    `positions`: up to which offset of each topic, in the order of the contract, the document was made; those that are
-    left out at the end are 0. None: not said.
+    `positions`: the offset of each topic up to which the document was made, in the contract's order; missing ones at
+    the end are 0. None: Redis does not tell them.
     """
 
     document: bytes | None
@@ -68,23 +68,23 @@ def _positions(text: bytes | None) -> tuple[int, ...] | None:
         found = tuple(int(part) for part in text.split(b",")) if text else ()
     except ValueError:
         return None
-    # Those of topics at the end of the order are left out while nothing of them was folded.
+    # Topics at the end of the order are left out while none of their records was folded.
     return (*found, *[0] * (len(TOPIC_NAMES) - len(found)))[: len(TOPIC_NAMES)] if found else None
 
 
 class Shown:
-    """Reads documents; every failure of Redis is a `SnapupError`."""
+    """Reads documents. Every failure of Redis is a `SnapupError`."""
 
     def __init__(self, redis: RedisClient, prefix: str) -> None:
         self._redis = redis
         self._prefix = prefix
 
     async def documents(self, rooms: Sequence[str]) -> list[Found]:
-        """The documents of these rooms now, each with the offsets of which it was made."""
+        """The present documents of these rooms, each with the offsets of its making."""
 
         async def ask() -> list[Found]:
             await self._redis.check_role()
-            # One by one: in a cluster they lie in different slots.
+            # Single commands: in a cluster the keys lie in different slots.
             commands = [
                 ("EVALSHA", LOOK_SHA, 2, *(room_key(self._prefix, room, what) for what in ("overlay", "version")))
                 for room in rooms
@@ -113,7 +113,7 @@ class Shown:
     async def _asked(self, ask: Callable[[], Awaitable[Any]]) -> Any:
         try:
             return await ask()
-        except REDIS_ERRORS:  # an open connection may lead to a server that is gone: a new one is tried
+        except REDIS_ERRORS:  # an open connection may lead to a server that is gone: try a new one
             await self._redis.renew()
         try:
             return await ask()

@@ -1,4 +1,4 @@
-"""What a room's orders hold, bought and gave back of each sale, counted again."""
+"""Units that a room's orders hold, bought and gave back of each sale, recounted."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class Units(Struct):
-    """Units of one SKU of one sale, in all rounds; `of_user`: by person, those that are held and sold.
+    """Units of one SKU of one sale, in all rounds. `of_user`: held and sold units by person.
 
-    `former`: by standing, those of orders of former rounds.
+    `former`: by standing, the units in orders of former rounds.
     """
 
     held: int = 0
@@ -30,21 +30,21 @@ class Units(Struct):
     former: Counter[str] = field(default_factory=Counter)
 
     def add(self, standing: str, units: int) -> None:
-        """So many more of this standing."""
+        """Add units of one standing."""
         setattr(self, standing, getattr(self, standing) + units)
 
     def add_forgotten(self, sale: SaleFacts) -> None:
-        """Those of orders that nobody remembers."""
+        """Add the units of forgotten orders."""
         for standing, units in sale.forgotten.items():
             self.add(standing, units)
             self.former[standing] += units
 
     def before(self) -> tuple[int, int, int]:
-        """Of former rounds: held, sold, gone."""
+        """Units of former rounds: held, sold, gone."""
         return self.former["held"], self.former["sold"], self.former["gone"]
 
     def now(self, standing: str, from_ms: int) -> int:
-        """Those of the present round, which begins then; −1: it is the first one."""
+        """Units of the present round, which begins at `from_ms`; −1: the first round."""
         units: int = getattr(self, standing)
         return units if from_ms < 0 else units - self.former[standing]
 
@@ -52,9 +52,9 @@ class Units(Struct):
 def count_units(
     orders: Mapping[str, OrderFacts], as_of_ms: int, edition: int, round_from_ms: Callable[[SaleKey], int]
 ) -> defaultdict[SaleKey, Units]:
-    """Of each sale that an order names, as of a moment.
+    """The units of each sale in the orders, at a moment.
 
-    `edition`: of the contract. `round_from_ms`: when the present round of a sale begins.
+    `edition`: the edition of the contract. `round_from_ms`: gives the beginning of a sale's present round.
     """
     counted: defaultdict[SaleKey, Units] = defaultdict(Units)
     began_ms: dict[SaleKey, int] = {}

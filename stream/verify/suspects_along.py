@@ -1,6 +1,6 @@
-"""Which orders look fake, followed along the log: after each record only its account and its device are looked at.
+"""Orders that look fake, followed along the log: after each record only its account and its device are checked.
 
-The rules are those of `suspicion`, which looks at a whole room at once; here they are asked of few orders at a time,
+The rules are those of `suspicion`, which checks a whole room at once. Here they are applied to a few orders at a time,
 for a checker of a million claims.
 """
 
@@ -21,11 +21,11 @@ _NOBODY = People(frozenset(), frozenset(), frozenset(), frozenset())
 
 
 class SuspectsAlong:
-    """Of one room.
+    """Follows the suspected orders of one room.
 
     Args:
         rules: the thresholds.
-        flip: called with an order's id when it is suspected from now on, or no longer.
+        flip: called with an order's id when the order becomes suspected, or no longer is.
     """
 
     def __init__(self, rules: Thresholds, flip: Callable[[str, bool], None]) -> None:
@@ -34,7 +34,7 @@ class SuspectsAlong:
         self._orders: dict[str, OrderSeen] = {}
         self._of_account: dict[str, dict[str, None]] = {}
         self._of_device: dict[str, dict[str, None]] = {}
-        self._by_account: set[str] = set()  # orders that the windows of their accounts suspect, and so on
+        self._by_account: set[str] = set()  # orders suspected for their accounts' windows; below, their devices'
         self._by_device: set[str] = set()
         self._suspects: set[str] = set()
         self._begin()
@@ -45,11 +45,11 @@ class SuspectsAlong:
         self._engaged: set[str] = set()
         self._payers: set[str] = set()
         self._seen_payers = 0
-        self._unpaid_here: dict[str, dict[str, None]] = {}  # of people who were not seen
+        self._unpaid_here: dict[str, dict[str, None]] = {}  # by user, for users who were not seen
         self._judges = False
 
     def begin_with(self, people: People) -> None:
-        """Who was seen and who has paid in the session before these rules began."""
+        """Note who was seen and who paid in the session before these rules began."""
         self._viewers.update(people.viewers)
         self._clickers.update(people.clickers)
         self._engaged.update(people.engaged)
@@ -58,7 +58,7 @@ class SuspectsAlong:
         self._judge()
 
     def begin_session(self) -> None:
-        """Who was seen, and who has paid, is of the session."""
+        """Begin a session: who was seen and who paid is counted per session."""
         judged = [order_id for orders in self._unpaid_here.values() for order_id in orders] if self._judges else []
         self._begin()
         for order_id, order in self._orders.items():
@@ -68,7 +68,7 @@ class SuspectsAlong:
 
     # -- people -------------------------------------------------------------------------------------------------------
     def meet(self, event: RoomEvent) -> None:
-        """Somebody who is known did something."""
+        """Note an act of a known person."""
         match event:
             case Enter():
                 self._see(self._viewers, event.user_id)
@@ -92,14 +92,14 @@ class SuspectsAlong:
         self._judge()
 
     def pay(self, user_id: str) -> None:
-        """Somebody who is known has paid, whatever for."""
+        """Note a payment by a known person, for anything."""
         if user_id not in self._payers:
             self._payers.add(user_id)
             self._seen_payers += self._is_seen(user_id)
             self._judge()
 
     def _judge(self) -> None:
-        """Whether the room is told of nearly all who pay, and knows all people one by one."""
+        """Note whether nearly all payers of the room were seen, and all its people are known one by one."""
         rules, payers = self.rules, len(self._payers)
         people = (self._viewers, self._clickers, self._engaged, self._payers)
         judges = (
@@ -115,7 +115,7 @@ class SuspectsAlong:
 
     # -- orders -------------------------------------------------------------------------------------------------------
     def change(self, order: OrderSeen) -> None:
-        """An order of a sale by somebody known has come to a status."""
+        """Note a new status of a sale's order by a known person."""
         order_id, user_id, device_id = order.order_id, order.user_id, order.device_id
         self._orders[order_id] = order
         self._of_account.setdefault(user_id, {})[order_id] = None
@@ -129,7 +129,7 @@ class SuspectsAlong:
         self._look_around(order)
 
     def forget(self, order_id: str) -> None:
-        """An order is not remembered any more."""
+        """Drop an order that is no longer remembered."""
         order = self._orders.pop(order_id, None)
         if order is None:
             return
@@ -143,7 +143,7 @@ class SuspectsAlong:
         self._look_around(order)
 
     def _look_around(self, order: OrderSeen) -> None:
-        """Ask the rules of the orders of its account, and of those of its device."""
+        """Apply the rules to the orders of the order's account, and to those of its device."""
         mine = [self._orders[order_id] for order_id in self._of_account[order.user_id]]
         alone = [each._replace(device_id=None) for each in mine]
         self._found(self._by_account, {each.order_id for each in mine}, suspected(alone, _NOBODY, self.rules))

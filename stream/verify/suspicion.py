@@ -1,7 +1,6 @@
-"""Which orders look fake, counted again: every order of a room is held against every other one.
+"""Orders that look fake, recounted: every order of a room is compared with every other.
 
-The rules are those of docs/signals.md, written a second time. An order stands for itself here, and nothing is kept from
-one document to the next.
+The rules are those of docs/signals.md, written a second time. Nothing is kept from one document to the next.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ Product = tuple[str, str]  # sale, SKU
 
 
 class Thresholds(Struct, frozen=True, kw_only=True):
-    """Of the rules, under the names that they have in the journal. `distinct_exact_max`: more people are a sketch."""
+    """The thresholds of the rules, by their names in the journal. `distinct_exact_max`: more people are a sketch."""
 
     suspect_window_ms: int = 600_000
     suspect_unpaid_orders: int = 5
@@ -35,9 +34,9 @@ class Thresholds(Struct, frozen=True, kw_only=True):
 
 
 class OrderSeen(NamedTuple):
-    """An order of a sale that was placed, by somebody who is known.
+    """A sale's order that was placed by a known person.
 
-    `placed_ms`, `undone_ms`: effective times; None: it was not undone. `here`: it was placed in the session.
+    `placed_ms`, `undone_ms`: effective times; None: it was not undone. `here`: whether it was placed in the session.
     """
 
     order_id: str
@@ -59,12 +58,12 @@ class People(NamedTuple):
     engaged: AbstractSet[str]
 
     def seen(self) -> set[str]:
-        """Whoever was seen at all."""
+        """Everyone who was seen at all."""
         return {*self.viewers, *self.clickers, *self.engaged}
 
 
 def suspected(orders: Collection[OrderSeen], people: People, rules: Thresholds) -> dict[str, str]:
-    """Order → the rule under which it counts; orders that nothing speaks against are not in it."""
+    """Order → the rule under which it counts. Unsuspected orders are left out."""
     found: dict[str, str] = {}
     for name, suspects in (
         ("unpaid_burst", _unpaid_bursts(orders, rules)),
@@ -79,7 +78,7 @@ def suspected(orders: Collection[OrderSeen], people: People, rules: Thresholds) 
 
 
 def _windows(order: OrderSeen, rules: Thresholds) -> tuple[int, int]:
-    """The two windows in which an order lies, by when the later half of each begins."""
+    """The two windows of an order, each by the beginning of its later half."""
     half_s = max(1, rules.suspect_window_ms // 2_000)
     number = order.placed_ms // 1_000 // half_s
     return number, number - 1
@@ -94,7 +93,7 @@ def _unpaid_bursts(orders: Iterable[OrderSeen], rules: Thresholds) -> Iterator[O
 
 
 def one_device(orders: Iterable[OrderSeen], rules: Thresholds) -> Iterator[OrderSeen]:
-    """Orders that too many accounts placed from their device."""
+    """Orders from a device with which too many accounts placed orders."""
     accounts: dict[tuple[str, int], set[str]] = defaultdict(set)
     of_devices = [order for order in orders if order.device_id is not None]
     for order in of_devices:
@@ -127,7 +126,7 @@ def _same_product(orders: Collection[OrderSeen], rules: Thresholds) -> Iterator[
 
 
 def _is_regular(seconds: list[int], rules: Thresholds) -> bool:
-    """Whether three that follow each other lie at equal distances. 0 for the least distance: nobody asks."""
+    """Whether three orders in a row lie at equal distances. A least distance of 0 turns the rule off."""
     least, apart = rules.suspect_regular_gap_ms // 1_000, rules.suspect_regular_within_ms // 1_000
     return least > 0 and any(
         middle - first >= least and last - middle >= least and abs(last - middle - (middle - first)) <= apart
@@ -149,7 +148,7 @@ def _bought_and_undone(orders: Collection[OrderSeen], rules: Thresholds) -> Iter
 
 
 def _never_seen(orders: Iterable[OrderSeen], people: People, rules: Thresholds) -> Iterator[OrderSeen]:
-    """Silent where people are too many to be known one by one, or where too few of those who paid were seen."""
+    """Unpaid orders by unseen people. None if people are too many to be known singly, or too few payers were seen."""
     if max(map(len, people)) > rules.distinct_exact_max or len(people.payers) < rules.suspect_seen_payers:
         return
     seen = people.seen()

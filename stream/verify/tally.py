@@ -1,7 +1,6 @@
-"""What a report tells of one session beside its totals: by steps of time, product and source, and the corrections.
+"""What a report says of one session besides its totals: by time step, product and source, and the corrections.
 
-Fed with each event that counted, in the order of the recount; everything adds up, so the order does not matter but for
-what lies beyond a bound.
+It takes each counted event in the order of the recount. Everything is a sum, so the order matters only beyond a bound.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ SOURCES_MAX = 200
 CORRECTIONS_MAX = 1_000
 # Two weeks of minutes: in a longer session most steps are empty.
 STEPS_MAX = 20_000
-# Of a step, beside money and people.
+# The counts of a step, besides money and people.
 COUNTED = ("views", "comments", "likes", "cart_adds", "orders_placed", "orders_paid")
 
 # SKU and sale; None, None: all beyond the bound.
@@ -62,13 +61,13 @@ class _Money(Struct):
 
 
 class _Cell(Struct):
-    """What is counted of a step of time or of a product."""
+    """The counts of a time step or of a product."""
 
     counts: Counter[str] = field(default_factory=Counter)
     money: defaultdict[str, _Money] = field(default_factory=lambda: defaultdict(_Money))
 
     def amounts(self) -> list[Amounts]:
-        """By currency, without those in which nothing moved."""
+        """The amounts by currency, without currencies in which nothing moved."""
         return [
             Amounts(currency, money.placed_minor, money.paid_minor, money.net_minor)
             for currency, money in sorted(self.money.items())
@@ -77,7 +76,7 @@ class _Cell(Struct):
 
 
 class OrderStep(Struct, frozen=True):
-    """What one record of an order changed, from all statuses that the order had reached before and after it."""
+    """What one record of an order changed, worked out from the sets of statuses before and after it."""
 
     placed: bool
     paid: bool
@@ -104,12 +103,12 @@ def _is_sold(statuses: AbstractSet[OrderStatus]) -> bool:
 
 
 class Tally:
-    """One session, event by event.
+    """Counts one session, event by event.
 
     Args:
-        prefix: of the topics, for where a correction lies.
-        timeout_ms: who says nothing for so long has left.
-        step_ms: of the curve; a minute, or a part of one.
+        prefix: the prefix of the topics, for the places of corrections.
+        timeout_ms: the silence after which a person counts as gone.
+        step_ms: the step of the curve: a minute, or a part of one.
     """
 
     def __init__(self, prefix: str, timeout_ms: int, step_ms: int = MINUTE_MS) -> None:
@@ -125,11 +124,11 @@ class Tally:
         self.corrections_left_out = 0
 
     def opened_before(self, event: SaleOpened) -> None:
-        """A sale was opened before the session: opened again, it is corrected."""
+        """Note a sale opened before the session: a further opening corrects it."""
         self._opened.add((event.sale_id, event.sku_id))
 
     def add(self, event: RoomEvent, effective_ms: int, rules: Assumptions, place: tuple[int, int]) -> None:  # noqa: C901 — a case for each type
-        """Take an event that is not an order; `place`: partition and offset of its record."""
+        """Take an event that is no order. `place`: partition and offset of its record."""
         counts = self._steps[effective_ms // self._step_ms].counts
         match event:
             case Comment():
@@ -166,11 +165,11 @@ class Tally:
         """Take a status that an order reached.
 
         Args:
-            event: the record's.
-            lines: of the order, as its first record has them.
-            before: what it had reached already, in whatever session.
-            effective_ms: when.
-            currency: of the order.
+            event: the event of the record.
+            lines: the lines of the order, as in its first record.
+            before: the statuses reached before, in any session.
+            effective_ms: the event's effective time.
+            currency: the currency of the order.
         """
         step = OrderStep.of(before, event.status)
         cell = self._steps[effective_ms // self._step_ms]
@@ -193,9 +192,9 @@ class Tally:
 
     # -- what came of it -----------------------------------------------------------------------------------------------
     def steps(self, as_of_ms: int, watching_now: int) -> list[Step]:
-        """Every step from the first in which something counted to that of `as_of_ms`.
+        """Every step from the first with a count to that of `as_of_ms`.
 
-        Of more than `STEPS_MAX` only those in which something changed: history of years ago may be sent to a live room.
+        Beyond `STEPS_MAX` only steps with a change are listed: events of years ago may be sent to a live room.
         """
         if not self._steps:
             return []
@@ -219,7 +218,7 @@ class Tally:
         return rows
 
     def products(self, sales: Mapping[SaleKey, SaleFigures]) -> list[Product]:
-        """Every product that something was heard of, by sale and SKU; those outside of sales last."""
+        """Every product with a record, by sale and SKU. Products outside of sales come last."""
         heard_of = {(key.sku_id, key.sale_id) for key, figures in sales.items() if figures.heard_of}
         keys: set[ProductKey] = {*self._products, *heard_of}
         return [self._told(key, sales) for key in sorted(keys, key=_place)]
@@ -238,7 +237,7 @@ class Tally:
         return product
 
     def sources(self) -> list[SourceCount]:
-        """Most views first; what lies beyond the bound, together, last."""
+        """The sources, those with most views first. All beyond the bound come last, in one row."""
         rows = [SourceCount(name, counts["views"], counts["clicks"]) for name, counts in self._sources.items()]
         rows.sort(key=lambda row: (-row.views, -row.clicks, row.source or ""))
         if self._other_sources:
@@ -264,7 +263,7 @@ class Tally:
         return counts
 
     def _host_says(self, event: Any, effective_ms: int, place: tuple[int, int]) -> None:
-        """A word about a sale: the first opening of a product announces it, every other one corrects."""
+        """Note a word on a sale. The first opening of a product announces it; every other word is a correction."""
         if isinstance(event, SaleOpened) and (event.sale_id, event.sku_id) not in self._opened:
             self.opened_before(event)
             return
@@ -285,7 +284,7 @@ class Tally:
 
 
 def by_minute(steps: Sequence[Step]) -> list[Step]:
-    """Shorter steps, added up; of the people, those at the end of the minute."""
+    """The steps added up to minutes. The number of people is that at the end of the minute."""
     rows: dict[int, Step] = {}
     for step in steps:
         start_ms = step.start_ms // MINUTE_MS * MINUTE_MS
@@ -311,7 +310,7 @@ def _added(ours: list[Amounts], more: list[Amounts]) -> list[Amounts]:
 
 
 def _who(event: Enter | Leave, rules: Assumptions) -> str | None:
-    """The device, else the person; None: nobody can be told from another."""
+    """The name of the device, else of the person; None: the person is unknown, and may be many."""
     for name in (event.session_id, event.user_id):
         if name is not None and not (rules.contract_edition > FIRST_EDITION and name in UNKNOWN_PEOPLE):
             return name

@@ -13,7 +13,7 @@ from stream.verify.rulebook import RulesUsed
 
 PASSED = "ALL-ACCEPTED-COUNTED-ONCE"
 
-# Which topic a figure is made from, by how its name begins; all others come from orders and sales.
+# The topics behind a figure, by the beginning of its name. All other figures come from orders and sales.
 _SOURCES = (
     (("viewers", "views", "watching_now", "claim watching_now"), ("visits",)),
     (("likes",), ("likes",)),
@@ -28,7 +28,7 @@ _SOURCES = (
 
 
 class Span(NamedTuple):
-    """A stretch of one topic partition: the records in `[first_offset, next_offset)`."""
+    """A range of one topic partition: the records in `[first_offset, next_offset)`."""
 
     topic: str
     partition: int
@@ -36,24 +36,24 @@ class Span(NamedTuple):
     next_offset: int
 
     def __str__(self) -> str:
-        """As it is written in a difference."""
+        """The range as text for a difference."""
         return f"{self.topic}/{self.partition}@{self.first_offset}..{self.next_offset}"
 
 
 class RoomVerdict(Struct, kw_only=True):
-    """One room, twice: its newest document of `live.signals` at the cut, and the one in Redis.
+    """One room, compared twice: its newest document of `live.signals` at the cut, and its document in Redis.
 
     Attributes:
-        room_id: which.
-        partition: where its records lie.
-        saved_as_of_ms: of the document in `live.signals`; None: it was not compared.
-        saved: its figures.
-        as_of_ms: of the document in Redis; None: it was not compared.
-        figures: its figures.
-        left_out: how many items the lists of the document in `live.signals` lack, which was too large for the topic.
+        room_id: the id of the room.
+        partition: the partition of its records.
+        saved_as_of_ms: the moment of the document in `live.signals`; None: it was not compared.
+        saved: the figures of that document.
+        as_of_ms: the moment of the document in Redis; None: it was not compared.
+        figures: the figures of that document.
+        left_out: the number of items that the lists of the document in `live.signals`, too large for the topic, lack.
         skipped: why there was nothing to compare.
         redis_skipped: why the document in Redis was not compared.
-        spans: per logical topic, the records of this room's partition that were counted since the last audit agreed.
+        spans: per logical topic, the records of this room's partition counted since the last audit that agreed.
     """
 
     room_id: str
@@ -73,7 +73,7 @@ class RoomVerdict(Struct, kw_only=True):
         return [figure for figure in (*self.saved, *self.figures) if not figure.agrees]
 
     def told(self) -> list[str]:
-        """Each difference as a sentence: what, where it was published, and where in the log its inputs are."""
+        """Each difference as a sentence: the figure, where it was published, and the place of its inputs in the log."""
         sources = (("live.signals", self.saved_as_of_ms, self.saved), ("Redis", self.as_of_ms, self.figures))
         return [
             f"{self.room_id}: {figure.name}: recounted {figure.recounted}, in {source} {figure.published}"
@@ -103,9 +103,9 @@ class PartitionCut(Struct, frozen=True, kw_only=True):
 
 
 class Verdict(Struct, kw_only=True):
-    """Everything that was found; `problems` are those that belong to no room.
+    """All findings of an audit. `problems`: those that belong to no room.
 
-    `rules`: under which settings was counted, and where they are from; `rules_unread`: why not from the journal.
+    `rules`: the settings of the count with their sources; `rules_unread`: why the journal did not give them.
     """
 
     cut: list[PartitionCut]
@@ -122,7 +122,7 @@ class Verdict(Struct, kw_only=True):
 
     @property
     def differences(self) -> int:
-        """How many figures and facts are not as they must be."""
+        """The number of figures and facts that are wrong."""
         return len(self.problems) + sum(len(room.differences) for room in self.rooms)
 
     @property

@@ -1,6 +1,6 @@
-"""How the visits of one room's session ended, added up along the log: whether leaving is heard of at all.
+"""How the visits of one room's session ended, added up along the log: this shows whether leaving is heard of at all.
 
-The rule is `docs/signals.md`'s, "Who is watching"; `session_count` works the same figures out from all facts.
+The rule is that of `docs/signals.md`, "Who is watching"; `session_count` works the same figures out from all facts.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ SECOND_MS = 1_000
 
 
 class _Ends(NamedTuple):
-    """The visits of one name: `left` of them were left, `long` ones of these, `lost` were given up for another one.
+    """The visits of one name. `left`: those that were left; `long`: the long ones of these; `lost`: those given up.
 
-    `open_ms`: when the last one began, if nobody left it; else −1.
+    `open_ms`: the beginning of the last visit if it was not left, else −1.
     """
 
     left: int = 0
@@ -28,12 +28,12 @@ class _Ends(NamedTuple):
 
 
 class VisitsSeen:
-    """Visits of one session.
+    """The visits of one session.
 
     Attributes:
         left: visits that were left; `left_long`: those longer than five minutes.
-        given_up: visits that have been silent for too long.
-        last_left_ms: when the latest one was left; −1: none was.
+        given_up: visits that were silent for too long.
+        last_left_ms: the time of the latest leave; −1: there was none.
     """
 
     def __init__(self, timeout_ms: int) -> None:
@@ -47,11 +47,11 @@ class VisitsSeen:
         self._views: Counter[int] = Counter()
 
     def view(self, at_ms: int) -> None:
-        """Somebody came, known or not."""
+        """Note a coming, of a known or an unknown name."""
         self._views[at_ms // SECOND_MS] += 1
 
     def move(self, name: str, at_ms: int, *, gone: bool) -> None:
-        """One who can be told from others came or went."""
+        """Note a coming or a going of a known name."""
         if gone:
             self.last_left_ms = max(self.last_left_ms, at_ms)
         moves = self._moves.setdefault(name, [])
@@ -84,7 +84,7 @@ class VisitsSeen:
         return _Ends(left, long, lost, came_ms)
 
     def advance(self, clock_ms: int) -> None:
-        """Who has been silent for so long is given up."""
+        """Give up visits that were silent for the time-out."""
         while self._ending and self._ending[0][0] <= clock_ms:
             until_ms, name = heappop(self._ending)
             if name not in self._expired and self._ends[name].open_ms + self._timeout_ms == until_ms:
@@ -95,11 +95,11 @@ class VisitsSeen:
             self._views = Counter({second: views for second, views in self._views.items() if second > oldest})
 
     def not_left(self, open_sessions: int, as_of_ms: int, window_ms: int) -> int:
-        """Visits of which no end was heard, but for those that may have begun in the window."""
+        """The number of visits without a heard end, less those that may have begun in the window."""
         first = as_of_ms // SECOND_MS - window_ms // SECOND_MS + 1
         came = sum(views for second, views in self._views.items() if second >= first)
         return max(0, open_sessions - came) + self.given_up
 
     def silent_ms(self, as_of_ms: int) -> int:
-        """Since the latest leave; −1: there was none."""
+        """The time since the latest leave; −1: there was none."""
         return as_of_ms - self.last_left_ms if self.last_left_ms >= 0 else -1

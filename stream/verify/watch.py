@@ -1,4 +1,4 @@
-"""Audit after audit beside the workers, with metrics of its own: what was counted is kept, only what is new is read."""
+"""Repeated audits beside the workers, with metrics of their own. Counts are kept, and only new records are read."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ REMEMBERED = ("ids", "rooms", "orders", "seconds")
 
 
 class AuditMetrics:
-    """The registry of the auditor and what is in it."""
+    """The registry of the auditor and its metrics."""
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
         audits = Counter("stream_audits_total", "Audits ended; failed: Kafka or Redis.", ["result"], registry=registry)
-        # There from the beginning at 0: `increase` would not see the first of a series that begins at 1.
+        # Series that exist from the start at 0: `increase` misses the first count of a series that begins at 1.
         self.audits = {result: audits.labels(result) for result in RESULTS}
         self._finished = Gauge(
             "stream_audit_last_timestamp_seconds", "When the last audit ended that was not failed.", registry=registry
@@ -90,10 +90,10 @@ async def watch(
     failed: Callable[[str], None],
     mechanics: Mechanics = NO_MECHANICS,
 ) -> None:
-    """Audit again and again until cancelled; `mechanics`: that are counted again too.
+    """Audit repeatedly until cancelled. `mechanics`: those that are recounted too.
 
-    When Kafka or Redis do not answer, the next audit tries again and goes on from what was counted; when the log was
-    cut off under us, it begins anew.
+    If Kafka or Redis do not answer, the next audit tries again and goes on from the kept count. If the log was cut off,
+    the count begins anew.
     """
     while True:
         try:
@@ -131,10 +131,10 @@ async def _watch_on(
 
 @contextlib.asynccontextmanager
 async def serving(metrics: AuditMetrics, host: str, port: int) -> AsyncIterator[int]:
-    """Serve /metrics for as long as the block lasts; gives the port.
+    """Serve /metrics for as long as the block lasts. Gives the port.
 
     Raises:
-        SnapupError: the address cannot be listened on.
+        SnapupError: the server cannot listen on the address.
     """
 
     async def answer(request: web.Request) -> web.Response:

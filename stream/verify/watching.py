@@ -1,7 +1,7 @@
-"""How many were there at the end of each step of time, from comings and goings in the order of the log.
+"""The number of people at the end of each time step, from comings and goings in log order.
 
-Somebody is there from coming on, until the going or, without one, until nothing was heard for the time-out: the rule of
-`SessionCount.watching`, asked at the end of every step.
+A person is there from coming until going or, without a going, until the time-out has passed in silence. This is the
+rule of `SessionCount.watching`, applied at the end of every step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NEVER_MS = -1
 
 
 class _Person(Struct):
-    """`absent_from`: the first step at whose end the person is not there any more; −1: never came."""
+    """`absent_from`: the first step at whose end the person is no longer there; −1: the person never came."""
 
     entered_ms: int = NEVER_MS
     left_ms: int = NEVER_MS
@@ -26,27 +26,27 @@ class _Person(Struct):
 
 
 class WatchingCurve:
-    """Takes comings and goings. What stays grows with people and steps, not with records.
+    """Takes comings and goings. Memory grows with people and steps, not with records.
 
     Args:
-        timeout_ms: who says nothing for so long is gone.
-        step_ms: from one end to the next; steps begin at multiples of it.
+        timeout_ms: the silence after which a person counts as gone.
+        step_ms: the length of a step. Steps begin at multiples of it.
     """
 
     def __init__(self, timeout_ms: int, step_ms: int) -> None:
         self._timeout_ms = timeout_ms
         self._step_ms = step_ms
         self._people: dict[str, _Person] = {}
-        self._changes: Counter[int] = Counter()  # by step: more or fewer than at the end of the one before
+        self._changes: Counter[int] = Counter()  # by step: the change from the end of the step before
 
     def enter(self, name: str, at_ms: int) -> None:
-        """Somebody came, or came again."""
+        """Note a coming, or a further one."""
         person = self._people.setdefault(name, _Person())
         if at_ms <= person.entered_ms:
             return
         step = at_ms // self._step_ms
         person.entered_ms = at_ms
-        # A going that is known already is later: it came first, by another road.
+        # A known going is later than this coming, and only arrived earlier.
         until = at_ms + self._timeout_ms if at_ms > person.left_ms else person.left_ms
         if person.absent_from > step:
             self._changes[person.absent_from] += 1
@@ -56,7 +56,7 @@ class WatchingCurve:
         self._changes[person.absent_from] -= 1
 
     def leave(self, name: str, at_ms: int) -> None:
-        """Somebody went."""
+        """Note a going."""
         person = self._people.setdefault(name, _Person())
         if at_ms <= person.left_ms:
             return
@@ -68,11 +68,11 @@ class WatchingCurve:
             person.absent_from = absent_from
 
     def changes(self) -> set[int]:
-        """The steps at whose end there are more or fewer than before."""
+        """The steps at whose end the number differs from the step before."""
         return {step for step, change in self._changes.items() if change}
 
     def at_ends(self, steps: Iterable[int]) -> list[int]:
-        """How many were there at the end of each of these steps, which ascend."""
+        """The numbers of people at the ends of these steps, which must ascend."""
         changes = sorted(self._changes.items(), reverse=True)
         there, found = 0, []
         for step in steps:
