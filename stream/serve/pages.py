@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from aiohttp import ETag
 
 STATIC = Path(__file__).parent / "static"
+# What the folders of mechanics hold for pages lies there, under `mechanics/`. Of their other files nothing is served.
+MECHANICS = Path(__file__).parents[1] / "mechanics"
+MECHANICS_PREFIX = "mechanics/"
+MECHANICS_TYPES = (".js", ".css", ".svg")
 # Path → file. The page itself reads the room from its address, in the browser.
 PAGES: Mapping[str, str] = {
     "/overlay": "overlay.html",
@@ -60,10 +64,12 @@ class StaticFiles:
 
     Args:
         folder: the folder of the files. The memory is bounded by the package's number of files.
+        mechanics: the folder of the mechanics, whose files for pages have names that begin with `mechanics/`.
     """
 
-    def __init__(self, folder: Path = STATIC) -> None:
+    def __init__(self, folder: Path = STATIC, mechanics: Path = MECHANICS) -> None:
         self._folder = folder
+        self._mechanics = mechanics
         self._files: dict[str, _File] = {}
 
     async def answer(self, request: web.Request, name: str) -> web.Response:
@@ -91,6 +97,10 @@ class StaticFiles:
         if _NAME.fullmatch(name) is None:
             return None
         path = self._folder / name
+        if name.startswith(MECHANICS_PREFIX):
+            path = self._mechanics / name.removeprefix(MECHANICS_PREFIX)
+            if path.suffix not in MECHANICS_TYPES:
+                return None
         try:
             status = path.stat()
             held = self._files.get(name)

@@ -1,19 +1,8 @@
 // Whether a value is a whole overlay document (`snapup.overlay.v1`). No part of a torn document is shown.
 
-const MAX_ITEMS = 5_000;
+import { MECHANICS } from "./mechanics/mechanics.js";
+import { bool, count, int, list, maybe, num, record, shape, str } from "./shapes.js";
 
-const int = Number.isSafeInteger;
-const num = Number.isFinite;
-const str = (value) => typeof value === "string";
-const bool = (value) => typeof value === "boolean";
-const maybe = (test) => (value) => value === null || value === undefined || test(value);
-const list = (test) => (value) => Array.isArray(value) && value.length <= MAX_ITEMS && value.every(test);
-const shape = (fields) => (value) =>
-  typeof value === "object" && value !== null && Object.entries(fields).every(([name, test]) => test(value[name]));
-const record = (test) => (value) =>
-  typeof value === "object" && value !== null && !Array.isArray(value) && Object.values(value).every(test);
-
-const count = shape({ value: int, method: str, error_95: maybe(num) });
 const urgency = shape({
   level: str,
   since_ms: int,
@@ -90,4 +79,6 @@ export const isOverlay = shape({
   claims: list(claim),
   withheld: list(shape({ claim: str, reason: str, sale_id: maybe(str), sku_id: maybe(str) })),
   feed: list(shape({ kind: str, at_ms: int, who: str, sku_id: str, quantity: int })),
+  // A room has the section of a mechanic from the mechanic's first event on.
+  ...Object.fromEntries(MECHANICS.map(({ name, isSection }) => [name, maybe(isSection)])),
 });

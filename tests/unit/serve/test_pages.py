@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from stream.local.ports import LOOPBACK
-from stream.serve.pages import PAGES, STATIC, StaticFiles
+from stream.serve.pages import MECHANICS, PAGES, STATIC, StaticFiles
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,12 +27,18 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "static" / "script.js").write_bytes(SCRIPT)
     (tmp_path / "static" / "deep" / "style.css").write_text("a{}")
     (tmp_path / "static" / "picture.webp").write_bytes(bytes(3_000))
+    gifts = tmp_path / "mechanics" / "gifts"
+    gifts.mkdir(parents=True)
+    (tmp_path / "mechanics" / "mechanics.js").write_text("// all")
+    (gifts / "widget.js").write_text("// widget")
+    for name in ("fold.py", "README.md", ".hidden.js"):
+        (gifts / name).write_text("not for pages")
     return tmp_path / "static"
 
 
 @pytest.fixture
 async def top(folder: Path) -> AsyncIterator[str]:
-    files = StaticFiles(folder)
+    files = StaticFiles(folder, folder.parent / "mechanics")
 
     async def answer(request: web.Request) -> web.StreamResponse:
         return await files.answer(request, request.match_info["name"])
@@ -83,6 +89,21 @@ async def test_text_is_packed_for_who_takes_it_and_has_another_tag(top: str, ses
             assert "Content-Encoding" not in response.headers
 
 
+async def test_what_mechanics_hold_for_pages_is_served_and_nothing_else_of_theirs(
+    top: str, session: ClientSession
+) -> None:
+    for name, text in (("mechanics/mechanics.js", "// all"), ("mechanics/gifts/widget.js", "// widget")):
+        async with session.get(f"{top}/{name}") as response:
+            assert (response.status, await response.text()) == (200, text)
+            assert response.headers["Content-Type"] == "text/javascript; charset=utf-8"
+            assert response.headers["Cache-Control"] == "no-cache"
+    hidden = ("gifts/fold.py", "gifts/README.md", "gifts/.hidden.js", "gifts", "../static/script.js", "..%2fsecret.txt")
+    for name in hidden:
+        async with session.get(f"{top}/mechanics/{name}") as response:
+            assert response.status == 404 or name.startswith(".."), name
+            assert "not for pages" not in await response.text()
+
+
 async def test_a_changed_file_is_read_again(top: str, session: ClientSession, folder: Path) -> None:
     async with session.get(f"{top}/script.js") as response:
         before = response.headers["ETag"]
@@ -124,3 +145,4 @@ async def test_other_names_are_not_found(top: str, session: ClientSession, name:
 
 def test_every_page_is_there() -> None:
     assert [name for name in PAGES.values() if not (STATIC / name).is_file()] == []
+    assert (MECHANICS / "mechanics.js").is_file()

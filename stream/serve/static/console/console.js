@@ -15,6 +15,7 @@ import { Funnel } from "./funnel.js";
 import { History, saleKey } from "./history.js";
 import { becauseLines } from "./reasons.js";
 import { Sales, sorted } from "./sales.js";
+import { Mechanics } from "./mechanics.js";
 import { Search } from "./search.js";
 import { Urgency } from "./urgency.js";
 import { RANGES, View, WINDOWS } from "./view.js";
@@ -37,6 +38,7 @@ const freshness = new Freshness(context);
 const funnel = new Funnel(context);
 const sales = new Sales(context);
 const charts = new Charts(context, history);
+const mechanics = new Mechanics(context);
 const urgency = new Urgency(context);
 const claims = new Claims(context);
 const search = new Search(context);
@@ -71,7 +73,7 @@ document.body.append(
     "main.console",
     {},
     funnel.root,
-    h("div.middle", {}, sales.root, charts.root, urgency.root),
+    h("div.middle", {}, sales.root, mechanics.root, charts.root, urgency.root),
     claims.root,
   ),
   search.root,
@@ -100,6 +102,7 @@ function draw({ charted = false } = {}) {
   drawAge();
   funnel.render(overlay);
   sales.render(overlay, chosen, now);
+  mechanics.render(overlay);
   claims.render(overlay, now);
   urgency.render(history.events);
   drawLevel(overlay);

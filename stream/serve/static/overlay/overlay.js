@@ -4,6 +4,7 @@ import { languageOf, LANGUAGES } from "../language.js";
 import { SnapupRoom } from "../snapup-room.js";
 import { h } from "../dom.js";
 import { adoptCustomCss } from "./custom-css.js";
+import { MECHANICS } from "../mechanics/mechanics.js";
 import { keepThisPage } from "./keep.js";
 import { turnMotionOff } from "./motion.js";
 import { paramsOf, PLACES } from "./params.js";
@@ -32,6 +33,23 @@ const WIDGETS = {
 };
 for (const [name, widget] of Object.entries(WIDGETS)) customElements.define(`snapup-${name}`, widget);
 
+/** Define the widgets of those mechanics that the address asks for; the others are not loaded. */
+async function defineMechanics(wanted) {
+  const names = new Set(wanted.map(({ name }) => name));
+  const asked = MECHANICS.filter(({ homes }) => Object.keys(homes).some((name) => names.has(name)));
+  await Promise.all(
+    asked.map(async ({ name: mechanic }) => {
+      try {
+        const { widgets, styles } = await import(`../mechanics/${mechanic}/widget.js`);
+        if (styles) document.head.append(h("link", { rel: "stylesheet", href: styles }));
+        for (const [name, widget] of Object.entries(widgets)) customElements.define(`snapup-${name}`, widget);
+      } catch (error) {
+        console.error(mechanic, error); // its widgets stay away, the others show
+      }
+    }),
+  );
+}
+
 adoptCustomCss();
 const params = paramsOf(new URLSearchParams(location.search));
 const lang = languageOf(params.lang);
@@ -47,20 +65,22 @@ if (params.motion === "off") turnMotionOff();
 document.title = strings.overlay.title;
 
 const stage = document.querySelector("main");
+await defineMechanics(params.widgets);
 if (params.room || params.sample) show();
 else stage.append(h("p.mistake", {}, strings.overlay.noRoom));
 
 function show() {
   const room = params.sample ? new SampleRoom() : new SnapupRoom({ room: params.room, token: params.token });
   const context = { room, params, strings, lang };
-  const widgets = params.widgets.map(({ name, place }) => {
+  const known = params.widgets.filter(({ name }) => customElements.get(`snapup-${name}`));
+  const widgets = known.map(({ name, place }) => {
     const widget = document.createElement(`snapup-${name}`);
     widget.hidden = true;
     widget.context = context;
-    return { widget, place };
+    return { name, widget, place };
   });
   if (widgets.length === 1) {
-    stage.dataset.alone = params.widgets[0].name;
+    stage.dataset.alone = widgets[0].name;
     stage.append(widgets[0].widget);
   } else {
     for (const place of PLACES) {

@@ -1,5 +1,6 @@
 // The parameters in the overlay page's address. A test compares them with the table in docs/overlays.md.
 
+import { MECHANICS } from "../mechanics/mechanics.js";
 import { RAMP } from "../levels.js";
 import { clean } from "../text.js";
 
@@ -16,6 +17,7 @@ export const HOMES = {
   carts: "bottom-start",
   eta: "bottom-start",
   stock: "bottom-start",
+  ...Object.assign({}, ...MECHANICS.map(({ homes }) => homes)),
 };
 export const PLACES = ["top-start", "top", "top-end", "bottom-start", "bottom", "bottom-end"];
 

@@ -1,6 +1,8 @@
 // A made-up room for the builder's preview, with the interface of SnapupRoom. The page says "sample data" wherever the
 // room is used.
 
+import { MECHANICS } from "../mechanics/mechanics.js";
+
 const STEP_MS = 2_000;
 const OFFERED = 500;
 const PEOPLE = ["l***", "小***", "M***", "陈***", "a***"];
@@ -131,6 +133,7 @@ export function sampleOverlay(step, nowMs, sinceMs) {
       claim("ends_in", endsAtMs - nowMs, "ms", { ends_at_ms: endsAtMs, extended: 0 }),
     ],
     withheld: [],
+    ...Object.fromEntries(MECHANICS.map(({ name, sample }) => [name, sample(step, nowMs)])),
     feed: [{ kind: "order", at_ms: nowMs, who: PEOPLE[step % PEOPLE.length], sku_id: "sku-1", quantity: 1 + (step % 7 === 3) }],
   };
 }
