@@ -18,6 +18,7 @@ from stream.settings import load_settings
 from stream.verify.audit import Where
 from stream.verify.audit import audit as audit_once
 from stream.verify.room_count import Assumptions
+from stream.verify.rulebook import assumptions_of_rules
 
 if TYPE_CHECKING:
     from stream.settings import Settings
@@ -135,6 +136,7 @@ def assumptions_of(settings: Settings) -> Assumptions:
         contract_edition=settings.rules().contract_edition,
         signals_edition=settings.rules().signals_edition,
         ids_by_topic=settings.rules().ids_by_topic,
+        mechanics=assumptions_of_rules(msgspec.to_builtins(settings.rules())).mechanics,
         # Ids are remembered in two generations: for at least half of this time.
         remember_ids_ms=settings.remember_ids_ms // 2,
     )

@@ -27,5 +27,8 @@ class Assumptions(Thresholds, frozen=True, kw_only=True):
     ids_by_topic: bool = False
     # The greatest age of a cart, from the second edition of signals on.
     cart_max_age_ms: int = 1_800_000
+    # Mechanics whose events were read, with their limits: ((name, ((limit, value), …)), …). A journal without this rule
+    # is of a time when their events were refused.
+    mechanics: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = ()
     # The number of partitions over which murmur2 must place a key; 0: the place was not checked.
     murmur2_partitions: int = 0

@@ -113,7 +113,7 @@ class Recount:
     ) -> None:
         self._rulebook = rulebook or Rulebook(assumptions or Assumptions())
         self._limits = limits
-        self._decoders: dict[tuple[int, int, int, int], dict[str, Decoder]] = {}
+        self._decoders: dict[tuple[int, int, int, int, tuple[str, ...]], dict[str, Decoder]] = {}
         self._rooms: dict[str, RoomCount] = {}
         self._seen = SeenIds()
         self._waiting: dict[str, list[_Found]] = {}
@@ -171,11 +171,16 @@ class Recount:
 
     def _decoder(self, logical: str, partition: int, rules: Assumptions) -> Decoder:
         partitions = rules.murmur2_partitions
-        place = rules.contract_edition, partition if partitions else 0, partitions, rules.signals_edition
+        mechanics = tuple(name for name, _ in rules.mechanics)
+        place = rules.contract_edition, partition if partitions else 0, partitions, rules.signals_edition, mechanics
         decoders = self._decoders.get(place)
         if decoders is None:
             limits = self._limits or Limits(
-                edition=place[0], signals_edition=place[3], partition=place[1], partitions=partitions
+                edition=place[0],
+                signals_edition=place[3],
+                partition=place[1],
+                partitions=partitions,
+                mechanics=mechanics,
             )
             catalogue = self._rulebook.mechanics.catalogue
             decoders = {name: Decoder(index, limits, catalogue) for index, name in enumerate(TOPIC_NAMES)}

@@ -14,13 +14,14 @@ from stream.contract.catalogue import BUILT_IN, Catalogue
 from stream.contract.sections import figures_of, sections_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from msgspec import Struct
 
     from stream.contract.events import Event
     from stream.contract.overlay import Overlay
     from stream.contract.sections import Plain, Shown
+    from stream.verify.assumptions import Assumptions
 
 # Name of a mechanic → its figures.
 MechanicFigures = dict[str, dict[str, "Plain"]]
@@ -36,12 +37,18 @@ class Recounted(ABC):
         KINDS: the mechanic's own events.
         HEARS: built-in events that its figures also need; an order comes each time that a record of it is read.
         TOPICS: logical names of the topics behind its figures.
+        LIMITS: bound → its value where the journal does not say.
+        limits: the bounds as the worker had them.
     """
 
     NAME: ClassVar[str]
     KINDS: ClassVar[tuple[type[Event], ...]]
     HEARS: ClassVar[tuple[type[Event], ...]] = ()
     TOPICS: ClassVar[tuple[str, ...]] = ("interactions",)
+    LIMITS: ClassVar[Mapping[str, int]] = {}
+
+    def __init__(self, limits: Mapping[str, int]) -> None:
+        self.limits = limits
 
     @abstractmethod
     def note(self, event: Event, effective_ms: int) -> bool:
@@ -84,21 +91,25 @@ class Mechanics:
             for kind in each.HEARS:
                 self._hear.setdefault(kind, []).append(each)
 
-    def note(self, counted: dict[str, Recounted], event: Event, effective_ms: int) -> bool | None:
+    def note(
+        self, counted: dict[str, Recounted], event: Event, effective_ms: int, assumptions: Assumptions
+    ) -> bool | None:
         """Give an event to the mechanics that it concerns, which are made if missing.
 
         Args:
             counted: the mechanics of the session, by name.
             event: an event that counts.
             effective_ms: the event's effective time.
+            assumptions: the rules of whoever folded the event; a mechanic keeps the limits that it was made under.
 
         Returns:
             Whether the event says anything new; None: no mechanic has such events.
         """
         for hearer in self._hear.get(type(event), ()):
-            _made(counted, hearer).note(event, effective_ms)
+            if hearer.NAME in dict(assumptions.mechanics):
+                _made(counted, hearer, assumptions).note(event, effective_ms)
         owner = self._owner.get(type(event))
-        return None if owner is None else _made(counted, owner).note(event, effective_ms)
+        return None if owner is None else _made(counted, owner, assumptions).note(event, effective_ms)
 
     def published(self, overlay: Overlay) -> dict[str, dict[str, Shown]]:
         """Name → published figures of each mechanic; empty for a mechanic without a section in the document."""
@@ -123,8 +134,9 @@ def _figures(counted: dict[str, Recounted], as_of_ms: int) -> Iterator[tuple[str
         yield name, mechanic.figures(as_of_ms)
 
 
-def _made(counted: dict[str, Recounted], kind: type[Recounted]) -> Recounted:
+def _made(counted: dict[str, Recounted], kind: type[Recounted], assumptions: Assumptions) -> Recounted:
     found = counted.get(kind.NAME)
     if found is None:
-        found = counted[kind.NAME] = kind()
+        said = dict(dict(assumptions.mechanics).get(kind.NAME, ()))
+        found = counted[kind.NAME] = kind({**kind.LIMITS, **said})
     return found

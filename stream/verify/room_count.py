@@ -95,7 +95,7 @@ class RoomCount:
         if isinstance(event, RoomOpened | RoomClosed):
             return self._apply_word(event)
         second = session.second(effective_ms)
-        if (says_new := self._mechanics.note(session.mechanics, event, effective_ms)) is not None:
+        if (says_new := self._mechanics.note(session.mechanics, event, effective_ms, rules)) is not None:
             return says_new
         match event:
             case Comment():

@@ -173,7 +173,7 @@ class Rulebook:
                         where=era.where,
                         from_epoch=era.epoch,
                         version=era.version,
-                        rules=msgspec.structs.asdict(era.assumptions),
+                        rules=_by_name(era.assumptions),
                     )
                 found[key].partitions.append(partition)
         return list(found.values())
@@ -184,11 +184,24 @@ def assumptions_of_rules(rules: Mapping[str, Any]) -> Assumptions:
 
     A rule that the journal lacks is younger than the journal: the recount's default holds, which is the old behaviour.
     """
-    known = {name: rules[name] for name in Assumptions.__struct_fields__ if isinstance(rules.get(name), int)}
+    known: dict[str, Any] = {
+        name: rules[name] for name in Assumptions.__struct_fields__ if isinstance(rules.get(name), int)
+    }
     if "remember_ids_ms" in known:
         # Ids are remembered in two generations: for at least half of this time.
         known["remember_ids_ms"] //= 2
+    said = rules.get("mechanics")
+    if isinstance(said, dict):
+        known["mechanics"] = tuple((name, tuple(sorted(limits.items()))) for name, limits in sorted(said.items()))
     return Assumptions(**known)
+
+
+def _by_name(assumptions: Assumptions) -> dict[str, int]:
+    """Every rule by its name, the limits of mechanics as `gifts.top`."""
+    found = msgspec.structs.asdict(assumptions)
+    for name, limits in found.pop("mechanics"):
+        found |= {f"{name}.{limit}": value for limit, value in limits}
+    return found
 
 
 def read_segment(value: bytes | None) -> Told | str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import Struct
 
@@ -13,7 +13,7 @@ from stream.shows.planned import Planned
 from stream.verify.recounted import Mechanics, Recounted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from stream.contract.events import Event
     from stream.contract.sections import Plain
@@ -48,8 +48,10 @@ class ApplesAgain(Recounted):
     NAME = "apples"
     KINDS = (Apple,)
     HEARS = (Like,)
+    LIMITS: ClassVar[Mapping[str, int]] = {"top": 2}
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Mapping[str, int]) -> None:
+        super().__init__(limits)
         self._said: list[tuple[str, str, int, int]] = []
         self._cheers = 0
 
@@ -75,7 +77,7 @@ class ApplesAgain(Recounted):
         of_user: dict[str, int] = {}
         for (user, _), picked in self._greatest(as_of_ms).items():
             of_user[user] = of_user.get(user, 0) + picked
-        top = sorted(of_user.items(), key=lambda each: (-each[1], each[0]))[:2]
+        top = sorted(of_user.items(), key=lambda each: (-each[1], each[0]))[: self.limits["top"]]
         figures: dict[str, Plain] = {
             "apples": sum(of_user.values()),
             "pickers": len(of_user),
@@ -113,4 +115,5 @@ class ApplesPlanned(Planned):
 
 EXAMPLES = KindExamples({"tree": "old", "picked": 3}, {}, {})
 CATALOGUE = Catalogue((Forms("apples", (Apple,), Apples, {"apple": EXAMPLES}),))
+KNOWN = (("apples", ()),)  # in `Assumptions`
 MECHANICS = Mechanics((ApplesAgain,), CATALOGUE)

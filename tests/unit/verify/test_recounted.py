@@ -14,9 +14,9 @@ from stream.verify.assumptions import Assumptions
 from stream.verify.compare import compare
 from stream.verify.recount import Recount
 from stream.verify.recounted import Mechanics
-from stream.verify.rulebook import Rulebook
+from stream.verify.rulebook import Rulebook, assumptions_of_rules
 from stream.verify.verdict import RoomVerdict, Span
-from tests.support.apples import CATALOGUE, MECHANICS, Apples, ApplesAgain, Picker
+from tests.support.apples import CATALOGUE, KNOWN, MECHANICS, Apples, ApplesAgain, Picker
 from tests.unit.contract.test_overlay import EXAMPLE
 
 T = 1_700_000_000_000
@@ -33,8 +33,8 @@ def like(number: int, count: int) -> dict[str, Any]:
     return said | {"user_id": "a", "count": count}
 
 
-def counted(*events: dict[str, Any], mechanics: Mechanics = MECHANICS) -> Recount:
-    recount = Recount(rulebook=Rulebook(Assumptions(), mechanics))
+def counted(*events: dict[str, Any], mechanics: Mechanics = MECHANICS, known: Any = KNOWN) -> Recount:
+    recount = Recount(rulebook=Rulebook(Assumptions(mechanics=known), mechanics))
     for event in events:
         topic = "likes" if event["type"] == "like" else "interactions"
         recount.add(topic, msgspec.json.encode(event), ROOM.encode(), T)
@@ -70,7 +70,7 @@ def test_what_says_nothing_new_and_what_comes_twice_are_duplicates() -> None:
 
 def test_a_room_without_events_of_a_mechanic_has_no_figures_of_it() -> None:
     assert figures(counted(like(1, 7))) == {}
-    assert figures(Recount(rulebook=Rulebook(Assumptions(), MECHANICS))) == {}
+    assert figures(Recount(rulebook=Rulebook(Assumptions(mechanics=KNOWN), MECHANICS))) == {}
 
 
 def test_a_recount_that_was_handed_no_mechanics_refuses_their_events_as_the_contract_does() -> None:
@@ -79,8 +79,22 @@ def test_a_recount_that_was_handed_no_mechanics_refuses_their_events_as_the_cont
     assert figures(recount) == {}
 
 
+def test_where_the_rules_do_not_know_a_mechanic_its_events_were_refused_and_nothing_was_heard_for_it() -> None:
+    recount = counted(like(1, 7), apple(1, "a", 2), known=())
+    assert recount.accounts.dead_lettered == {"unknown_type": 1}
+    assert figures(recount) == {}
+
+
+def test_limits_are_those_of_the_rules() -> None:
+    said = {"mechanics": {"apples": {"top": 1}}}
+    assumptions = assumptions_of_rules(said)
+    recount = counted(apple(1, "b", 5), apple(2, "a", 3), known=assumptions.mechanics)
+    assert [name for name in figures(recount)["apples"] if name.startswith("top")] == ["top.1.who", "top.1.apples"]
+    assert Rulebook(assumptions).used(1)[0].rules["apples.top"] == 1
+
+
 def test_a_session_has_mechanics_of_its_own() -> None:
-    recount = Recount(rulebook=Rulebook(Assumptions(remember_sales_ms=1), MECHANICS))
+    recount = Recount(rulebook=Rulebook(Assumptions(remember_sales_ms=1, mechanics=KNOWN), MECHANICS))
     for offset, picked in enumerate((4, 9)):
         if offset == 1:
             recount.begins(ROOM, T + 10, {"interactions": 1})
