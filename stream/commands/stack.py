@@ -95,7 +95,7 @@ def env() -> None:
     _print_environment(state)
 
 
-def _print_environment(state: kept.Kept) -> None:
+def _print_environment(state: kept.KeptStack) -> None:
     for name, value in state.environment().items():
         typer.echo(f"export {name}={shlex.quote(value)}")
     for name in ways_in(os.environ):  # the local servers need no credentials

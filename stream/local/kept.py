@@ -42,7 +42,7 @@ class KeptServer(msgspec.Struct, frozen=True):
     log: str
 
 
-class Kept(msgspec.Struct, frozen=True):
+class KeptStack(msgspec.Struct, frozen=True):
     """What the state file says."""
 
     version: int
@@ -84,7 +84,7 @@ def data_dir(settings: LocalSettings) -> Path:
     return settings.state_dir / "stack"
 
 
-def read_state(settings: LocalSettings) -> Kept | None:
+def read_state(settings: LocalSettings) -> KeptStack | None:
     """What was last kept, running or not; None when nothing ever was.
 
     Raises:
@@ -92,7 +92,7 @@ def read_state(settings: LocalSettings) -> Kept | None:
     """
     path = _state_file(settings)
     try:
-        kept = msgspec.json.decode(path.read_bytes(), type=Kept)
+        kept = msgspec.json.decode(path.read_bytes(), type=KeptStack)
     except FileNotFoundError:
         return None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -113,7 +113,7 @@ def up(
     prefix: str = topics.DEFAULT_PREFIX,
     partitions: int | None = None,
     timestamp_type: TimestampType | None = None,
-) -> Kept:
+) -> KeptStack:
     """Start a stack that stays, with its topics.
 
     Raises:
@@ -165,7 +165,7 @@ def down(settings: LocalSettings, *, wipe: bool = False) -> list[str]:
         return ended
 
 
-def health(kept: Kept) -> list[Health]:
+def health(kept: KeptStack) -> list[Health]:
     """Ask both servers."""
     return [
         Health(
@@ -187,13 +187,13 @@ def _again(port: int) -> int | None:
     return port if is_free(port) else None
 
 
-def _noted(stack: Stack) -> Kept:
+def _noted(stack: Stack) -> KeptStack:
     def server(of: kafka.KafkaServer | redis.RedisServer) -> KeptServer:
         if of.process is None:
             raise AssertionError("a stack that has started has its processes")
         return KeptServer(of.port, of.process.id, str(of.log))
 
-    return Kept(
+    return KeptStack(
         version=STATE_VERSION,
         started_at_ms=time.time_ns() // 1_000_000,
         folder=str(stack.folder),
@@ -212,7 +212,7 @@ def _state_file(settings: LocalSettings) -> Path:
     return settings.state_dir / "stack.json"
 
 
-def _write_state(settings: LocalSettings, kept: Kept) -> None:
+def _write_state(settings: LocalSettings, kept: KeptStack) -> None:
     """Whole or not at all."""
     path = _state_file(settings)
     beside = path.with_suffix(".new")

@@ -16,11 +16,11 @@ from stream.errors import SnapupError
 from stream.exits import Exit, end_process
 from stream.serve.connection import ADDRESS, Gate, connection_factory, log_left
 from stream.serve.fanout import Fanout
-from stream.serve.feed import Feed
 from stream.serve.limits import RateLimit, Slots, parse_networks
 from stream.serve.metrics import Metrics
 from stream.serve.pages import PAGES
 from stream.serve.problems import ProblemError, plain_problem, response
+from stream.serve.room_follower import RoomFollower
 from stream.serve.rooms import RoomIndex
 from stream.serve.routes import Routes
 from stream.serve.security import Access, Cors, is_loopback, parse_origins, security_headers
@@ -64,11 +64,11 @@ class Server:
                 f"Without SNAPUP_TOKEN_SECRET everybody could read every room on {settings.serve_host}: set it (at "
                 "least 32 random characters), or listen on 127.0.0.1."
             )
-        self.feed = Feed(settings.redis(), settings.topic_prefix, settings.redis_timeout_ms, self.metrics)
+        self.follower = RoomFollower(settings.redis(), settings.topic_prefix, settings.redis_timeout_ms, self.metrics)
         self.fanout = Fanout(
-            self.feed, self.metrics, ping_ms=settings.serve_ping_ms, slow_ms=settings.serve_slow_client_ms
+            self.follower, self.metrics, ping_ms=settings.serve_ping_ms, slow_ms=settings.serve_slow_client_ms
         )
-        self.rooms = RoomIndex(self.feed.redis, settings.topic_prefix, lambda: time.time_ns() // 1_000_000)
+        self.rooms = RoomIndex(self.follower.redis, settings.topic_prefix, lambda: time.time_ns() // 1_000_000)
         self._access = Access(tokens)
         self._cors = Cors(_checked("SNAPUP_SERVE_CORS_ORIGINS", parse_origins, settings.serve_cors_origins))
         trusted = _checked("SNAPUP_SERVE_TRUSTED_PROXIES", parse_networks, settings.serve_trusted_proxies)
@@ -79,7 +79,7 @@ class Server:
         )
         self._gate = Gate(self._connections, trusted, self.metrics)
         self.routes = Routes(
-            feed=self.feed,
+            follower=self.follower,
             fanout=self.fanout,
             rooms=self.rooms,
             access=self._access,
@@ -145,7 +145,7 @@ class Server:
             raise _cannot_listen(host, port, error, "--port or SNAPUP_SERVE_PORT") from None
         self.port = self._listening.sockets[0].getsockname()[1]
         await self._listen_for_operators()
-        for work in (*self.feed.work(), self.fanout.run(), self.rooms.run(), self._watch_loop()):
+        for work in (*self.follower.work(), self.fanout.run(), self.rooms.run(), self._watch_loop()):
             self._tasks.append(loop.create_task(work))
         log.info("listening", host=host, port=self.port, tokens=self._settings.token_secret is not None)
 
@@ -178,7 +178,7 @@ class Server:
         await self._runner.cleanup()
         await self._operators.cleanup()
         await self._end_tasks()
-        await self.feed.close()
+        await self.follower.close()
 
     async def _end_tasks(self) -> None:
         """Cancel repeatedly: before Python 3.12, the Redis client may swallow a cancellation that meets an answer."""

@@ -21,7 +21,7 @@ from stream.serve.documents import Document, State, Unreadable
 
 if TYPE_CHECKING:
     from stream.serve.documents import Sight
-    from stream.serve.feed import Room
+    from stream.serve.room_follower import FollowedRoom
 
 RETRY_MS = 1_000
 # Bounds on what the kernel holds of one stream: a slow reader must not find minutes of old snapshots there.
@@ -106,7 +106,9 @@ class Stream:
 
     __slots__ = ("_chunked", "_transport", "behind_since", "done", "expires_s", "room", "view", "wrote_at")
 
-    def __init__(self, transport: asyncio.Transport, room: Room, *, chunked: bool, expires_s: float | None) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, room: FollowedRoom, *, chunked: bool, expires_s: float | None
+    ) -> None:
         self._transport = transport
         self._chunked = chunked
         self.room = room

@@ -12,8 +12,8 @@ from stream.serve.documents import State
 from stream.serve.events import PING, Frame, Stream, View, retry_frame, snapshot_frame, view_of
 
 if TYPE_CHECKING:
-    from stream.serve.feed import Feed, Room
     from stream.serve.metrics import DropReason, Metrics
+    from stream.serve.room_follower import FollowedRoom, RoomFollower
 
 # Streams written to before the event loop gets its turn: about two milliseconds.
 TURN_STREAMS = 100
@@ -30,25 +30,25 @@ class Fanout:
     """The streams of this process.
 
     Args:
-        feed: the known states of rooms.
+        follower: the known states of rooms.
         metrics: the metrics to count in.
         ping_ms: a stream that was silent for this long gets a comment.
         slow_ms: a stream that takes nothing for this long is dropped.
     """
 
-    def __init__(self, feed: Feed, metrics: Metrics, *, ping_ms: int, slow_ms: int) -> None:
-        self._feed = feed
+    def __init__(self, follower: RoomFollower, metrics: Metrics, *, ping_ms: int, slow_ms: int) -> None:
+        self._follower = follower
         self._metrics = metrics
         self._ping_s = ping_ms / 1000
         self._slow_s = slow_ms / 1000
-        self._streams: dict[Room, set[Stream]] = {}
+        self._streams: dict[FollowedRoom, set[Stream]] = {}
         self._behind: set[Stream] = set()
-        self._changed: dict[Room, None] = {}
-        self._shown: dict[Room, View] = {}
-        self._frames: dict[Room, tuple[View, int, Frame]] = {}
+        self._changed: dict[FollowedRoom, None] = {}
+        self._shown: dict[FollowedRoom, View] = {}
+        self._frames: dict[FollowedRoom, tuple[View, int, Frame]] = {}
         self._news = asyncio.Event()
         self._written = 0
-        feed.on_news = self.news
+        follower.on_news = self.news
 
     def __len__(self) -> int:
         """The number of streams."""
@@ -78,7 +78,7 @@ class Fanout:
             for table in (self._streams, self._changed, self._shown, self._frames):
                 table.pop(stream.room, None)
 
-    def news(self, room: Room) -> None:
+    def news(self, room: FollowedRoom) -> None:
         """Mark a room whose view may have changed."""
         self._changed[room] = None
         self._news.set()
@@ -111,7 +111,7 @@ class Fanout:
                 self._tend()
                 tended_at = time.monotonic()
 
-    async def _deliver(self, room: Room) -> None:
+    async def _deliver(self, room: FollowedRoom) -> None:
         """Send to all streams of a room, some at a time. Each turn sends the view that is newest then."""
         before = self._shown.get(room)
         streams = list(self._streams.get(room, ()))
@@ -134,9 +134,9 @@ class Fanout:
             self._shown[room] = shown
         self._observe(room, before, shown)
 
-    def _observe(self, room: Room, before: View | None, shown: View) -> None:
+    def _observe(self, room: FollowedRoom, before: View | None, shown: View) -> None:
         """Observe the delivery time of a live document that replaced another. A first document may already be old."""
-        document = self._feed.document(room)
+        document = self._follower.document(room)
         if document is None or before is None or before == shown:
             return
         if before.state is State.LIVE is shown.state:
@@ -174,7 +174,7 @@ class Fanout:
                     self._end(stream, "token_expired")
                 elif now_s - stream.wrote_at >= self._ping_s and not stream.write(PING, now_s):
                     self._behind.add(stream)
-        self._metrics.rooms.set(len(self._feed.rooms))
+        self._metrics.rooms.set(len(self._follower.rooms))
 
     def _end(self, stream: Stream, reason: DropReason) -> None:
         if stream.done.is_set():
@@ -187,15 +187,15 @@ class Fanout:
 
     # -- what to show --------------------------------------------------------------------------------------------------
 
-    def _view(self, room: Room) -> View:
-        return view_of(self._feed.state(room, _now_ms()), room.sight)
+    def _view(self, room: FollowedRoom) -> View:
+        return view_of(self._follower.state(room, _now_ms()), room.sight)
 
-    def _frame(self, room: Room, view: View) -> Frame:
+    def _frame(self, room: FollowedRoom, view: View) -> Frame:
         now_ms = _now_ms()
         held = self._frames.get(room)
         if held is not None and held[0] == view and 0 <= now_ms - held[1] <= FRAME_MAX_AGE_MS:
             return held[2]
-        frame = snapshot_frame(view, self._feed.document(room), now_ms)
+        frame = snapshot_frame(view, self._follower.document(room), now_ms)
         if room in self._streams:
             self._frames[room] = (view, now_ms, frame)
         return frame

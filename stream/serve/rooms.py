@@ -17,7 +17,7 @@ from stream.contract.levels import place_of_level
 from stream.contract.overlay import room_key
 from stream.redis_clients import REDIS_ERRORS
 from stream.serve.documents import Document, Summary, read_document
-from stream.serve.feed import BATCH_ROOMS, RedisAwayError
+from stream.serve.room_follower import BATCH_ROOMS, RedisAwayError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

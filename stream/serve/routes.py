@@ -16,19 +16,19 @@ from stream.contract.ids import is_id
 from stream.serve.connection import ADDRESS
 from stream.serve.documents import Document, State, Unreadable
 from stream.serve.events import RETRY_MS, Stream, retry_frame
-from stream.serve.feed import RedisAwayError
 from stream.serve.openapi import openapi_document
 from stream.serve.pages import PAGES, StaticFiles, is_held
 from stream.serve.problems import Kind, ProblemError
+from stream.serve.room_follower import RedisAwayError
 from stream.serve.rooms import SORTS, Sort
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from stream.serve.fanout import Fanout
-    from stream.serve.feed import Feed
     from stream.serve.limits import RateLimit, Slots
     from stream.serve.metrics import Metrics
+    from stream.serve.room_follower import RoomFollower
     from stream.serve.rooms import RoomIndex
     from stream.serve.security import Access
 
@@ -60,7 +60,7 @@ class Routes:
     def __init__(
         self,
         *,
-        feed: Feed,
+        follower: RoomFollower,
         fanout: Fanout,
         rooms: RoomIndex,
         access: Access,
@@ -68,7 +68,7 @@ class Routes:
         requests: RateLimit,
         metrics: Metrics,
     ) -> None:
-        self._feed = feed
+        self._follower = follower
         self._fanout = fanout
         self._rooms = rooms
         self._access = access
@@ -121,7 +121,7 @@ class Routes:
     async def _document(self, room_id: str) -> Document:
         try:
             async with asyncio.timeout(FIRST_LOOK_S):
-                sight = await self._feed.look(room_id)
+                sight = await self._follower.look(room_id)
         except (RedisAwayError, TimeoutError):
             raise _redis_away() from None
         match sight.found:
@@ -187,7 +187,7 @@ class Routes:
         transport = request.transport
         if transport is None:  # the reader has already left
             return response
-        room = self._feed.watch(room_id)
+        room = self._follower.watch(room_id)
         stream = Stream(
             transport, room, chunked=response.headers.get("Transfer-Encoding") == "chunked", expires_s=expires_s
         )
@@ -202,7 +202,7 @@ class Routes:
                 await stream.done.wait()
         finally:
             self._fanout.close(stream)
-            self._feed.unwatch(room)
+            self._follower.unwatch(room)
         return response
 
     def _count(self, request: web.Request) -> None:
@@ -239,7 +239,7 @@ class Routes:
         missing = []
         if self.stopping:
             missing.append("stopping")
-        if self._feed.away is not False:
+        if self._follower.away is not False:
             missing.append("Redis gives no documents")
         body = msgspec.json.encode({"ready": not missing, "missing": missing})
         return _json(body, HTTPStatus.SERVICE_UNAVAILABLE if missing else HTTPStatus.OK)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aiohttp import hdrs, web
 
 from stream.serve.problems import Kind, ProblemError
-from stream.serve.tokens import ALL_ROOMS, Claims, TokenError, Tokens
+from stream.serve.tokens import ALL_ROOMS, Grant, TokenError, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,8 +74,8 @@ class Access:
     def __init__(self, tokens: Tokens | None) -> None:
         self._tokens = tokens
 
-    def check(self, request: web.Request, room_id: str = ALL_ROOMS) -> Claims | None:
-        """The claims that let this request read the room; None if no token is needed.
+    def check(self, request: web.Request, room_id: str = ALL_ROOMS) -> Grant | None:
+        """The grant that lets this request read the room; None if no token is needed.
 
         Raises:
             ProblemError: the request may not read it.
@@ -89,13 +89,13 @@ class Access:
                 "send `Authorization: Bearer …`, or `token=…` in the query; `snapup token` makes one",
             )
         try:
-            claims = self._tokens.read(token, time.time())
+            grant = self._tokens.read(token, time.time())
         except TokenError as error:
             raise ProblemError(Kind.TOKEN_REFUSED, str(error)) from None
-        if not claims.allows(room_id):
+        if not grant.allows(room_id):
             needed = "all rooms" if room_id == ALL_ROOMS else "this room"
             raise ProblemError(Kind.TOKEN_OTHER_ROOM, f"a token for {needed} is needed")
-        return claims
+        return grant
 
     def check_host(self, request: web.Request) -> None:
         """Without tokens, accept only this machine's own names. A foreign name that leads here is another site's.

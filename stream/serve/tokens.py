@@ -1,6 +1,6 @@
 """Tokens: a token's holder may read one room (or all) until it expires, and may do nothing else.
 
-A token is `<claims>.<signature>`: base64url of a JSON object {"v": 1, "room": …, "exp": …} (seconds), and of the
+A token is `<grant>.<signature>`: base64url of a JSON object {"v": 1, "room": …, "exp": …} (seconds), and of the
 HMAC-SHA256 over that text. The server stores nothing: only a change of the secret revokes a token before it expires.
 """
 
@@ -30,8 +30,8 @@ MAX_TOKEN_CHARS = 512
 _PURPOSE = b"snapup read token\n"
 
 
-class Claims(Struct, frozen=True):
-    """The claims of a token. `exp`: seconds since 1970, the first second in which it is no longer valid."""
+class Grant(Struct, frozen=True):
+    """What a token grants. `exp`: seconds since 1970, the first second in which it is no longer valid."""
 
     v: int
     room: str
@@ -46,7 +46,7 @@ class TokenError(ValueError):
     """The token is not valid. The text says why and may be shown to the sender."""
 
 
-_decode = msgspec.json.Decoder(Claims, strict=True).decode
+_decode = msgspec.json.Decoder(Grant, strict=True).decode
 
 
 class Tokens:
@@ -74,11 +74,11 @@ class Tokens:
             raise ValueError(f"{room!r} is no room id")
         if not 1 <= ttl_s <= MAX_TTL_S:
             raise ValueError(f"a token lasts between 1 and {MAX_TTL_S} seconds")
-        body = _encode(msgspec.json.encode(Claims(VERSION, room, int(now_s) + ttl_s)))
+        body = _encode(msgspec.json.encode(Grant(VERSION, room, int(now_s) + ttl_s)))
         return f"{body}.{_encode(_sign(self._keys[0], body))}"
 
-    def read(self, token: str, now_s: float) -> Claims:
-        """The claims of a genuine token that is valid now.
+    def read(self, token: str, now_s: float) -> Grant:
+        """The grant of a genuine token that is valid now.
 
         Raises:
             TokenError: the token is not ours, was changed, or has expired.
@@ -90,14 +90,14 @@ class Tokens:
         if not any(hmac.compare_digest(_encode(_sign(key, body)), signature) for key in self._keys):
             raise TokenError("the token's signature is wrong")
         try:
-            claims = _decode(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+            grant = _decode(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
         except (msgspec.DecodeError, binascii.Error, UnicodeDecodeError):
             raise TokenError("this is no token") from None
-        if claims.v != VERSION:
+        if grant.v != VERSION:
             raise TokenError("the token is of another version")
-        if now_s >= claims.exp:
+        if now_s >= grant.exp:
             raise TokenError("the token has expired")
-        return claims
+        return grant
 
 
 def _sign(key: bytes, body: str) -> bytes:

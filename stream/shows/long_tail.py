@@ -128,7 +128,7 @@ _TOPICS = {
 }
 
 
-class _Room:
+class _RoomTemplates:
     """The templates of one room."""
 
     def __init__(self, name: str, kind: _Kind, tag: str) -> None:
@@ -153,9 +153,9 @@ class _Room:
 
 def _deliveries(rooms: list[tuple[str, _Kind]], tag: str, t0_ms: int) -> Iterator[Delivery]:
     second = Second(t0_ms)
-    known: list[_Room] = []
+    known: list[_RoomTemplates] = []
     for number, (name, kind) in enumerate(rooms):
-        known.append(_Room(name, kind, f"{tag}-{number}"))
+        known.append(_RoomTemplates(name, kind, f"{tag}-{number}"))
         if kind.has_sale:
             opened = SaleOpened(
                 event_id=f"{tag}-sale-%x",

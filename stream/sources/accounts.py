@@ -21,7 +21,7 @@ MAX_SHOWN_CHARS = 300
 FAR_OFF_TOLD = 3
 
 
-class Refused(StrEnum):
+class RefusedRow(StrEnum):
     """Why a row could not be used."""
 
     CUT_OFF = "cut_off"
@@ -50,7 +50,7 @@ class Refused(StrEnum):
 class RefusedRowError(Exception):
     """Ends the reading of one row; caught where the rows are read, never further."""
 
-    def __init__(self, reason: Refused, detail: str) -> None:
+    def __init__(self, reason: RefusedRow, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
@@ -67,28 +67,28 @@ class Note(StrEnum):
     ID_ENCODED = "id_encoded"
 
 
-REFUSED_WORDS: dict[Refused, str] = {
-    Refused.CUT_OFF: "the file ends in the middle of this row",
-    Refused.NOT_CSV: "a quote or a character that CSV does not allow",
-    Refused.LINE_TOO_LONG: "longer than any row of this kind",
-    Refused.COLUMN_COUNT: "another number of columns than the file's",
-    Refused.MISSING_ID: "an id is empty",
-    Refused.ID_TOO_LONG: "an id does not fit into 64 characters",
-    Refused.BAD_TIME: "the time cannot be read",
-    Refused.TIME_OUT_OF_RANGE: "the time is outside what this data can hold",
-    Refused.IN_THE_FUTURE: "the time is still to come, and Kafka refuses such records",
-    Refused.TIME_FAR_OFF: "the time is months from those of all other rows; --any-time takes it",
-    Refused.UNKNOWN_BEHAVIOUR: "not one of pv, cart, buy, fav",
-    Refused.UNKNOWN_INVOICE_KIND: "the invoice number is neither a sale nor a C-invoice",
-    Refused.ACCOUNTING_ENTRY: "an A-invoice: a correction in the books, nobody bought anything",
-    Refused.BAD_QUANTITY: "the quantity is not a whole number",
-    Refused.ZERO_QUANTITY: "the quantity is 0",
-    Refused.NEGATIVE_QUANTITY: "a negative quantity outside a C-invoice: a write-off, not a sale",
-    Refused.POSITIVE_CANCELLATION: "a positive quantity in a C-invoice",
-    Refused.QUANTITY_TOO_LARGE: "more than 1 000 000 units in one row",
-    Refused.BAD_PRICE: "the price is not a decimal number",
-    Refused.NEGATIVE_PRICE: "a negative price",
-    Refused.AMOUNT_TOO_LARGE: "the amount is beyond what the contract allows",
+REFUSED_WORDS: dict[RefusedRow, str] = {
+    RefusedRow.CUT_OFF: "the file ends in the middle of this row",
+    RefusedRow.NOT_CSV: "a quote or a character that CSV does not allow",
+    RefusedRow.LINE_TOO_LONG: "longer than any row of this kind",
+    RefusedRow.COLUMN_COUNT: "another number of columns than the file's",
+    RefusedRow.MISSING_ID: "an id is empty",
+    RefusedRow.ID_TOO_LONG: "an id does not fit into 64 characters",
+    RefusedRow.BAD_TIME: "the time cannot be read",
+    RefusedRow.TIME_OUT_OF_RANGE: "the time is outside what this data can hold",
+    RefusedRow.IN_THE_FUTURE: "the time is still to come, and Kafka refuses such records",
+    RefusedRow.TIME_FAR_OFF: "the time is months from those of all other rows; --any-time takes it",
+    RefusedRow.UNKNOWN_BEHAVIOUR: "not one of pv, cart, buy, fav",
+    RefusedRow.UNKNOWN_INVOICE_KIND: "the invoice number is neither a sale nor a C-invoice",
+    RefusedRow.ACCOUNTING_ENTRY: "an A-invoice: a correction in the books, nobody bought anything",
+    RefusedRow.BAD_QUANTITY: "the quantity is not a whole number",
+    RefusedRow.ZERO_QUANTITY: "the quantity is 0",
+    RefusedRow.NEGATIVE_QUANTITY: "a negative quantity outside a C-invoice: a write-off, not a sale",
+    RefusedRow.POSITIVE_CANCELLATION: "a positive quantity in a C-invoice",
+    RefusedRow.QUANTITY_TOO_LARGE: "more than 1 000 000 units in one row",
+    RefusedRow.BAD_PRICE: "the price is not a decimal number",
+    RefusedRow.NEGATIVE_PRICE: "a negative price",
+    RefusedRow.AMOUNT_TOO_LARGE: "the amount is beyond what the contract allows",
 }
 NOTE_WORDS: dict[Note, str] = {
     Note.AMBIGUOUS_TIME: "the clock struck this hour twice: taken as the first time",
@@ -118,8 +118,8 @@ class Accounts:
         self.events = 0
         self.merged = 0
         self.blank_lines = 0
-        self.refused: Counter[Refused] = Counter()
-        self.first_refused: dict[Refused, int] = {}
+        self.refused: Counter[RefusedRow] = Counter()
+        self.first_refused: dict[RefusedRow, int] = {}
         self.notes: Counter[Note] = Counter()
         self.by_type: Counter[str] = Counter()
         self.remarks: Counter[str] = Counter()
@@ -142,10 +142,10 @@ class Accounts:
         if self.latest_ms is None or event_time_ms > self.latest_ms:
             self.latest_ms = event_time_ms
 
-    def refuse(self, line: int, reason: Refused, detail: str, row: str) -> None:
+    def refuse(self, line: int, reason: RefusedRow, detail: str, row: str) -> None:
         """A row could not be used."""
         self.refused[reason] += 1
-        if reason is Refused.TIME_FAR_OFF and self.refused[reason] <= FAR_OFF_TOLD:
+        if reason is RefusedRow.TIME_FAR_OFF and self.refused[reason] <= FAR_OFF_TOLD:
             self.remark(f"Line {line} was refused: its time is {detail}.")
         self.first_refused.setdefault(reason, line)
         self._write(Entry(line, "refused", reason.value, detail, row[:MAX_SHOWN_CHARS]))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from msgspec import Struct
 
 from stream.errors import NoSuchError, SnapupError
-from stream.sources.accounts import Accounts, Refused
+from stream.sources.accounts import Accounts, RefusedRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,13 +113,13 @@ class RowReader:
         self._accounts.rows += 1
         if len(raw) > MAX_LINE_BYTES:
             detail = f"more than {MAX_LINE_BYTES} bytes"
-            self._accounts.refuse(number, Refused.LINE_TOO_LONG, detail, repr(raw[:100]))
+            self._accounts.refuse(number, RefusedRow.LINE_TOO_LONG, detail, repr(raw[:100]))
             return None
         try:
             text = raw.decode(encoding).rstrip("\r\n")
         except UnicodeDecodeError as error:
             if torn:
-                self._accounts.refuse(number, Refused.CUT_OFF, "ends in the middle of a character", repr(raw))
+                self._accounts.refuse(number, RefusedRow.CUT_OFF, "ends in the middle of a character", repr(raw))
                 return None
             raise SnapupError(
                 f"{self._path} is not {error.encoding}: line {number}, byte 0x{raw[error.start]:02x}. Name its "
@@ -128,7 +128,7 @@ class RowReader:
         try:
             fields = next(csv.reader([text], strict=True), [])
         except csv.Error as error:
-            reason = Refused.CUT_OFF if torn else Refused.NOT_CSV
+            reason = RefusedRow.CUT_OFF if torn else RefusedRow.NOT_CSV
             self._accounts.refuse(number, reason, str(error), text)
             return None
         if torn:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from stream.contract.events import CartAdd, Like, Order, OrderLine, OrderStatus, ProductClick
 from stream.errors import SnapupError
-from stream.sources.accounts import Accounts, Note, Refused, RefusedRowError
+from stream.sources.accounts import Accounts, Note, RefusedRow, RefusedRowError
 from stream.sources.far_off import told
 from stream.sources.ids import encode_id, fits, row_id
 
@@ -70,10 +70,10 @@ def taobao_events(
         try:
             event = _event(row, room_id, accounts, latest_ms)
             if periods is not None and (days_off := periods.days_off(event.event_time_ms)):
-                raise RefusedRowError(Refused.TIME_FAR_OFF, told(event.event_time_ms, days_off))  # noqa: TRY301
+                raise RefusedRowError(RefusedRow.TIME_FAR_OFF, told(event.event_time_ms, days_off))  # noqa: TRY301
         except RefusedRowError as refused:
             # What is wrong with a row that the file's end cut through is that.
-            reason = Refused.CUT_OFF if row.torn else refused.reason
+            reason = RefusedRow.CUT_OFF if row.torn else refused.reason
             accounts.refuse(row.line, reason, refused.detail, row.text)
         else:
             accounts.emitted(str(type(event).__struct_config__.tag), event.event_time_ms)
@@ -109,14 +109,14 @@ def _is_header(row: Row) -> bool:
 
 def _event(row: Row, room_id: str, accounts: Accounts, latest_ms: int | None) -> PersonEvent:
     if len(row.fields) != len(HEADER):
-        raise RefusedRowError(Refused.COLUMN_COUNT, f"{len(row.fields)} columns, expected {len(HEADER)}")
+        raise RefusedRowError(RefusedRow.COLUMN_COUNT, f"{len(row.fields)} columns, expected {len(HEADER)}")
     user, item, _category, behaviour, seconds = row.fields
     event_time_ms = _epoch_ms(seconds, latest_ms)
     user_id, sku_id = encode_id(user), encode_id(item)
     if not user_id or not sku_id:
-        raise RefusedRowError(Refused.MISSING_ID, f"user {user!r}, item {item!r}")
+        raise RefusedRowError(RefusedRow.MISSING_ID, f"user {user!r}, item {item!r}")
     if not fits(user_id) or not fits(sku_id):
-        raise RefusedRowError(Refused.ID_TOO_LONG, f"user {user!r}, item {item!r}")
+        raise RefusedRowError(RefusedRow.ID_TOO_LONG, f"user {user!r}, item {item!r}")
     event = _of_behaviour(behaviour, row_id(SOURCE, row.line, row.fields), room_id, event_time_ms, user_id, sku_id)
     if user_id != user or sku_id != item:
         accounts.note(row.line, Note.ID_ENCODED, f"user {user_id}, item {sku_id}")
@@ -126,11 +126,11 @@ def _event(row: Row, room_id: str, accounts: Accounts, latest_ms: int | None) ->
 def _epoch_ms(seconds: str, latest_ms: int | None) -> int:
     if not _EPOCH_S.fullmatch(seconds):
         known = re.fullmatch(r"-?\d+", seconds, re.ASCII)
-        reason = Refused.TIME_OUT_OF_RANGE if known else Refused.BAD_TIME
+        reason = RefusedRow.TIME_OUT_OF_RANGE if known else RefusedRow.BAD_TIME
         raise RefusedRowError(reason, f"{seconds!r} is not the epoch seconds of 2001 to 2286")
     event_time_ms = int(seconds) * 1000
     if latest_ms is not None and event_time_ms > latest_ms:
-        raise RefusedRowError(Refused.IN_THE_FUTURE, f"{seconds} s")
+        raise RefusedRowError(RefusedRow.IN_THE_FUTURE, f"{seconds} s")
     return event_time_ms
 
 
@@ -149,4 +149,4 @@ def _of_behaviour(
             line = OrderLine(sku_id=sku_id, quantity=1, amount_minor=0)
             return Order(**who, order_id=event_id, status=OrderStatus.PAID, lines=(line,), currency="CNY")
         case _:
-            raise RefusedRowError(Refused.UNKNOWN_BEHAVIOUR, repr(behaviour))
+            raise RefusedRowError(RefusedRow.UNKNOWN_BEHAVIOUR, repr(behaviour))

@@ -25,7 +25,7 @@ from msgspec import Struct
 
 from stream.contract.events import MAX_AMOUNT_MINOR, MAX_ORDER_LINES, MAX_QUANTITY, Order, OrderLine, OrderStatus
 from stream.errors import SnapupError
-from stream.sources.accounts import Accounts, Note, Refused, RefusedRowError
+from stream.sources.accounts import Accounts, Note, RefusedRow, RefusedRowError
 from stream.sources.far_off import told
 from stream.sources.ids import encode_id, fits, row_id
 from stream.sources.local_time import DateOrder, LocalTime, parse_local
@@ -118,10 +118,10 @@ def uci_events(
         try:
             line = _line(row, columns, latest_ms, zone, dates)
             if periods is not None and (days_off := periods.days_off(line.time.epoch_ms)):
-                raise RefusedRowError(Refused.TIME_FAR_OFF, told(line.time.epoch_ms, days_off))  # noqa: TRY301
+                raise RefusedRowError(RefusedRow.TIME_FAR_OFF, told(line.time.epoch_ms, days_off))  # noqa: TRY301
         except RefusedRowError as refused:
             # What is wrong with a row that the file's end cut through is that.
-            reason = Refused.CUT_OFF if row.torn else refused.reason
+            reason = RefusedRow.CUT_OFF if row.torn else refused.reason
             accounts.refuse(row.line, reason, refused.detail, row.text)
         else:
             yield from orders.add(line)
@@ -160,18 +160,18 @@ def _columns(header: Row) -> _Columns:
 def _line(row: Row, columns: _Columns, latest_ms: int | None, zone: ZoneInfo, dates: DateOrder) -> _Line:
     fields = [field.strip() for field in row.fields]
     if len(fields) != columns.count:
-        raise RefusedRowError(Refused.COLUMN_COUNT, f"{len(fields)} columns, the header has {columns.count}")
+        raise RefusedRowError(RefusedRow.COLUMN_COUNT, f"{len(fields)} columns, the header has {columns.count}")
     invoice = fields[columns.invoice]
     status = _status(invoice)
     quantity = _quantity(fields[columns.quantity], status)
     user_id = _user_id(fields[columns.customer], invoice)
     sku_id = encode_id(fields[columns.sku])
     if not fits(user_id) or not fits(sku_id):
-        reason = Refused.ID_TOO_LONG if sku_id else Refused.MISSING_ID
+        reason = RefusedRow.ID_TOO_LONG if sku_id else RefusedRow.MISSING_ID
         raise RefusedRowError(reason, f"stock code {fields[columns.sku]!r}, customer {fields[columns.customer]!r}")
     price = _price(fields[columns.price])
     if price * quantity > MAX_AMOUNT_MINOR:
-        raise RefusedRowError(Refused.AMOUNT_TOO_LARGE, f"{quantity} × {price / 100}")
+        raise RefusedRowError(RefusedRow.AMOUNT_TOO_LARGE, f"{quantity} × {price / 100}")
     time = _time(fields[columns.time], latest_ms, zone, dates)
     return _Line(row, invoice, status, user_id, sku_id, quantity, price, time)
 
@@ -184,25 +184,25 @@ def _status(invoice: str) -> OrderStatus:
         case "C":
             return OrderStatus.REFUNDED
         case "A":
-            raise RefusedRowError(Refused.ACCOUNTING_ENTRY, f"invoice {invoice!r}")
+            raise RefusedRowError(RefusedRow.ACCOUNTING_ENTRY, f"invoice {invoice!r}")
         case _:
-            raise RefusedRowError(Refused.UNKNOWN_INVOICE_KIND, f"invoice {invoice!r}")
+            raise RefusedRowError(RefusedRow.UNKNOWN_INVOICE_KIND, f"invoice {invoice!r}")
 
 
 def _quantity(text: str, status: OrderStatus) -> int:
     if not _QUANTITY.fullmatch(text):
-        raise RefusedRowError(Refused.BAD_QUANTITY, repr(text))
+        raise RefusedRowError(RefusedRow.BAD_QUANTITY, repr(text))
     quantity = int(text)
     if not quantity:
-        raise RefusedRowError(Refused.ZERO_QUANTITY, text)
+        raise RefusedRowError(RefusedRow.ZERO_QUANTITY, text)
     if status is OrderStatus.REFUNDED:
         if quantity > 0:
-            raise RefusedRowError(Refused.POSITIVE_CANCELLATION, text)
+            raise RefusedRowError(RefusedRow.POSITIVE_CANCELLATION, text)
         quantity = -quantity
     elif quantity < 0:
-        raise RefusedRowError(Refused.NEGATIVE_QUANTITY, text)
+        raise RefusedRowError(RefusedRow.NEGATIVE_QUANTITY, text)
     if quantity > MAX_ROW_QUANTITY:
-        raise RefusedRowError(Refused.QUANTITY_TOO_LARGE, text)
+        raise RefusedRowError(RefusedRow.QUANTITY_TOO_LARGE, text)
     return quantity
 
 
@@ -217,9 +217,9 @@ def _user_id(customer: str, invoice: str) -> str:
 def _price(text: str) -> Decimal:
     """The price of one unit in pence, with its fractions."""
     if not _PRICE.fullmatch(text) or not any(map(str.isdigit, text)):
-        raise RefusedRowError(Refused.BAD_PRICE, repr(text))
+        raise RefusedRowError(RefusedRow.BAD_PRICE, repr(text))
     if text.startswith("-") and Decimal(text):
-        raise RefusedRowError(Refused.NEGATIVE_PRICE, text)
+        raise RefusedRowError(RefusedRow.NEGATIVE_PRICE, text)
     return abs(Decimal(text)) * 100
 
 
@@ -227,11 +227,11 @@ def _time(text: str, latest_ms: int | None, zone: ZoneInfo, dates: DateOrder) ->
     try:
         time = parse_local(text, dates, zone)
     except ValueError as error:
-        raise RefusedRowError(Refused.BAD_TIME, str(error)) from None
+        raise RefusedRowError(RefusedRow.BAD_TIME, str(error)) from None
     if time.epoch_ms < 0:
-        raise RefusedRowError(Refused.TIME_OUT_OF_RANGE, f"{text} is before 1970")
+        raise RefusedRowError(RefusedRow.TIME_OUT_OF_RANGE, f"{text} is before 1970")
     if latest_ms is not None and time.epoch_ms > latest_ms:
-        raise RefusedRowError(Refused.IN_THE_FUTURE, text)
+        raise RefusedRowError(RefusedRow.IN_THE_FUTURE, text)
     return time
 
 

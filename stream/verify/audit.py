@@ -36,9 +36,9 @@ from stream.verify.counting import SILENT_NOW, Counting
 from stream.verify.log import LogReader, Offsets, log_reader
 from stream.verify.recounted import NO_MECHANICS
 from stream.verify.redis_check import RedisCheck
+from stream.verify.redis_documents import RedisDocuments
 from stream.verify.rulebook import Rulebook
 from stream.verify.saved import CheckpointLog, DeadLetters, Document, Meta, Signals
-from stream.verify.shown import Shown
 from stream.verify.verdict import PartitionCut, RoomVerdict, Verdict
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ async def auditing(
         )
         redis = RedisClient(where.redis_url, timeout_ms=REDIS_TIMEOUT_MS)
         stack.push_async_callback(redis.aclose)
-        yield Auditor(logs, Shown(redis, where.prefix), where.prefix, rulebook, room_id)
+        yield Auditor(logs, RedisDocuments(redis, where.prefix), where.prefix, rulebook, room_id)
 
 
 async def _read_rules(journal: LogReader, rulebook: Rulebook) -> None:
@@ -150,7 +150,7 @@ async def _read_rules(journal: LogReader, rulebook: Rulebook) -> None:
 class Auditor:
     """The state of the count. Each `audit` continues where the one before stopped."""
 
-    def __init__(self, logs: Logs, shown: Shown, prefix: str, rulebook: Rulebook, room_id: str | None) -> None:
+    def __init__(self, logs: Logs, shown: RedisDocuments, prefix: str, rulebook: Rulebook, room_id: str | None) -> None:
         self._logs = logs
         self._shown = shown
         self._prefix = prefix

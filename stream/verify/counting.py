@@ -10,7 +10,7 @@ from msgspec import Struct
 from stream.contract.events import TOPIC_NAMES
 from stream.verify.compare import Figure, compare
 from stream.verify.recount import Recount
-from stream.verify.shown import UnreadableError, read_document
+from stream.verify.redis_documents import UnreadableError, read_document
 from stream.verify.verdict import RoomVerdict, Span
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from stream.verify.claim_parts import claim_settings_of
 from stream.verify.journal_order import Folded, JournalUnreadableError, Told, folded, read_journal
 from stream.verify.log import log_reader
 from stream.verify.recounted import NO_MECHANICS
+from stream.verify.redis_documents import UnreadableError, read_document
 from stream.verify.rulebook import assumptions_of_rules
-from stream.verify.shown import UnreadableError, read_document
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from stream.contract.events import TOPIC_NAMES
 from stream.verify.compare import Figure
 from stream.verify.counting import SILENT_NOW
-from stream.verify.shown import UnreadableError, read_document
+from stream.verify.redis_documents import UnreadableError, read_document
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from stream.contract.overlay import Overlay
     from stream.verify.counting import Counting
+    from stream.verify.redis_documents import Found, RedisDocuments
     from stream.verify.saved import Signals
-    from stream.verify.shown import Found, Shown
     from stream.verify.verdict import RoomVerdict
 
 LOOK_AGAIN_S = 0.2
@@ -52,7 +52,7 @@ class RedisCheck:
     def __init__(
         self,
         counting: Counting,
-        shown: Shown,
+        shown: RedisDocuments,
         signals: Signals,
         prefix: str,
         compared: dict[str, dict[str, int]],

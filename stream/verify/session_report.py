@@ -31,7 +31,7 @@ from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG
 from stream.verify.compare import Figure, compare
 from stream.verify.range_hash import RangeHash
 from stream.verify.recount import Recount
-from stream.verify.shown import UnreadableError, read_document
+from stream.verify.redis_documents import UnreadableError, read_document
 from stream.verify.tally import COUNTED, MINUTE_MS, Tally, by_minute
 
 if TYPE_CHECKING:

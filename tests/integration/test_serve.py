@@ -251,12 +251,12 @@ async def test_many_readers_of_many_rooms_are_one_subscription(client: Client, w
 async def test_a_room_that_nobody_watches_any_more_is_let_go(
     served: tuple[Server, Client], redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stream.serve.feed.LINGER_S", 0.05)
+    monkeypatch.setattr("stream.serve.room_follower.LINGER_S", 0.05)
     server, client = served
     async with await client.events(ROOM) as events:
         await events.snapshot()
-        assert ROOM in server.feed.rooms
-    await eventually(lambda: not server.feed.rooms)
+        assert ROOM in server.follower.rooms
+    await eventually(lambda: not server.follower.rooms)
     assert len(server.fanout) == 0
     async with asyncio.timeout(5):
         while (await redis.pubsub_numsub(f"live:v1:{{room:{ROOM}}}:rev"))[0][1]:

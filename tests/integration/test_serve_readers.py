@@ -179,7 +179,7 @@ async def test_readers_who_leave_at_any_moment_leave_nothing_behind(redis_server
                 await asyncio.sleep(0)
             connection.transport.abort()
             if not pause % 30:
-                server.feed.rooms.clear()  # as if the room were new: its first look is waited for
+                server.follower.rooms.clear()  # as if the room were new: its first look is waited for
         await eventually(lambda: server.streams.taken == 0)
         assert len(server.fanout) == 0
         await eventually(lambda: server.metrics.connections._value.get() == 0)

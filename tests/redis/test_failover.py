@@ -12,7 +12,7 @@ from stream.contract.overlay import room_key
 from stream.errors import SnapupError
 from stream.overlays.reader import OverlayReader, State
 from stream.redis_clients import REDIS_ERRORS, RedisClient
-from stream.verify.shown import Shown, read_document
+from stream.verify.redis_documents import RedisDocuments, read_document
 from tests.redis.conftest import PREFIX, ROOMS, Worker
 from tests.support.redis_servers import DEADLINE_S, ClusterSetup, FailoverPair, RedisNode, SwitchedAddress
 from tests.support.serve import serving
@@ -78,7 +78,7 @@ async def test_worker_server_watcher_and_auditor_go_on_after_a_failover(setup: S
         await events.state("live")
         await eventually(lambda: watched and watched[-1].state is State.LIVE, "the watcher to see it")
         auditor = RedisClient(setup.url, timeout_ms=500)
-        shown = Shown(auditor, PREFIX)
+        shown = RedisDocuments(auditor, PREFIX)
         assert (await shown.documents(["room-1"]))[0].document is not None
 
         await asyncio.to_thread(setup.fail_over)
@@ -104,7 +104,7 @@ async def _lists(client: Any) -> bool:
     return answer.status == 200 and len((await answer.json())["rooms"]) == ROOMS
 
 
-async def _finds(shown: Shown, rev: int) -> bool:
+async def _finds(shown: RedisDocuments, rev: int) -> bool:
     try:
         (found,) = await shown.documents(["room-1"])
     except SnapupError:

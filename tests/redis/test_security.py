@@ -17,7 +17,7 @@ from stream.local.ports import LOOPBACK
 from stream.overlays.reader import OverlayReader, State
 from stream.redis_address import AddressSettings, address_of
 from stream.redis_clients import REDIS_ERRORS, RedisClient
-from stream.verify.shown import Shown
+from stream.verify.redis_documents import RedisDocuments
 from stream.worker.overlay_store import OverlayStore
 from tests.redis.conftest import PREFIX, Worker
 from tests.redis.test_failover import NOT_TAKEN, all_rise, eventually
@@ -82,7 +82,7 @@ async def test_the_smallest_permissions_are_enough(guarded: RedisNode) -> None:
                     break
         await reader.close()
         auditor = RedisClient(url_of("audit", guarded), timeout_ms=2_000)
-        shown = Shown(auditor, PREFIX)
+        shown = RedisDocuments(auditor, PREFIX)
         assert (await shown.documents(["room-1"]))[0].positions is not None
         assert "room-1" in await shown.rooms()
         await auditor.aclose()
@@ -109,7 +109,7 @@ async def _refused(user: str, node: RedisNode) -> bool:
     """Whether one of the things that this process does is refused."""
     client = RedisClient(url_of(user, node), timeout_ms=2_000)
     store = OverlayStore(url_of(user, node), PREFIX, 2_000)
-    shown = Shown(client, PREFIX)
+    shown = RedisDocuments(client, PREFIX)
 
     async def pages() -> None:
         _ = [page async for page in client.scan(f"{PREFIX}:v1:*", 100)]

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from stream import cli
 from stream.contract.report import Report
 from stream.errors import SnapupError
-from stream.verify.shown import read_document
+from stream.verify.redis_documents import read_document
 from tests.support.days import Days
 
 if TYPE_CHECKING:

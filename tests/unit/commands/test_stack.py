@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from stream.cli import app
 from stream.errors import SnapupError
-from stream.local.kept import STATE_VERSION, Kept, KeptServer
+from stream.local.kept import STATE_VERSION, KeptServer, KeptStack
 from stream.local.ports import free_ports
 from stream.local.process import ProcessId
 from stream.settings import ways_in
@@ -41,7 +41,7 @@ def test_ending_nothing_is_no_failure() -> None:
 def test_status_tells_a_server_that_lives_and_does_not_answer(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kafka_port, redis_port = free_ports(2)
     ours = ProcessId.of(os.getpid())
-    state = Kept(
+    state = KeptStack(
         version=STATE_VERSION,
         started_at_ms=0,
         folder=str(state_dir),

@@ -10,7 +10,7 @@ import pytest
 
 from stream.errors import SnapupError
 from stream.local import kept
-from stream.local.kept import Kept, KeptServer
+from stream.local.kept import KeptServer, KeptStack
 from stream.local.process import ProcessId
 from stream.local.settings import LocalSettings
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def _note(folder: Path, *, version: int = kept.STATE_VERSION, process: ProcessId) -> LocalSettings:
     server = KeptServer(port=1, process=process, log="log")
-    state = Kept(version=version, started_at_ms=0, folder=str(folder / "data"), kafka=server, redis=server)
+    state = KeptStack(version=version, started_at_ms=0, folder=str(folder / "data"), kafka=server, redis=server)
     (folder / "stack.json").write_bytes(msgspec.json.encode(state))
     return LocalSettings(state_dir=folder)
 

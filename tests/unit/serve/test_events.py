@@ -7,7 +7,7 @@ import pytest
 
 from stream.serve.documents import Document, Sight, State, Unreadable, read_document
 from stream.serve.events import PING, Frame, Stream, View, retry_frame, snapshot_frame, view_of
-from stream.serve.feed import Room
+from stream.serve.room_follower import FollowedRoom
 from tests.support.serve import document
 from tests.unit.serve.twins import TransportTwin
 
@@ -20,7 +20,7 @@ def sight() -> Sight:
 
 
 def stream_to(transport: TransportTwin, *, chunked: bool = False) -> Stream:
-    return Stream(transport, Room("room-1"), chunked=chunked, expires_s=None)
+    return Stream(transport, FollowedRoom("room-1"), chunked=chunked, expires_s=None)
 
 
 def test_a_live_snapshot_has_an_id_and_the_document_as_it_is(sight: Sight) -> None:

@@ -13,17 +13,17 @@ from stream.serve.events import Stream, retry_frame
 from stream.serve.fanout import Fanout
 from stream.serve.metrics import Metrics
 from tests.support.serve import eventually
-from tests.unit.serve.twins import FeedTwin, TransportTwin
+from tests.unit.serve.twins import FollowerTwin, TransportTwin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from stream.serve.feed import Room
+    from stream.serve.room_follower import FollowedRoom
 
 
 @pytest.fixture
-def feed() -> FeedTwin:
-    return FeedTwin()
+def follower() -> FollowerTwin:
+    return FollowerTwin()
 
 
 @pytest.fixture
@@ -32,14 +32,16 @@ def metrics() -> Metrics:
 
 
 @pytest.fixture
-async def fanout(feed: FeedTwin, metrics: Metrics) -> AsyncIterator[Fanout]:
-    made = Fanout(cast("Any", feed), metrics, ping_ms=60_000, slow_ms=60_000)
+async def fanout(follower: FollowerTwin, metrics: Metrics) -> AsyncIterator[Fanout]:
+    made = Fanout(cast("Any", follower), metrics, ping_ms=60_000, slow_ms=60_000)
     running = asyncio.create_task(made.run())
     yield made
     running.cancel()
 
 
-def opened(fanout: Fanout, room: Room, last_event_id: str = "", expires_s: float | None = None) -> TransportTwin:
+def opened(
+    fanout: Fanout, room: FollowedRoom, last_event_id: str = "", expires_s: float | None = None
+) -> TransportTwin:
     transport = TransportTwin()
     stream = Stream(transport, room, chunked=False, expires_s=expires_s)
     stream.write(retry_frame(1), time.monotonic())
@@ -48,44 +50,44 @@ def opened(fanout: Fanout, room: Room, last_event_id: str = "", expires_s: float
     return transport
 
 
-async def test_a_stream_gets_what_is_known_and_then_each_change(fanout: Fanout, feed: FeedTwin) -> None:
-    room = feed.room("room-1")
-    feed.say(room, 1)
+async def test_a_stream_gets_what_is_known_and_then_each_change(fanout: Fanout, follower: FollowerTwin) -> None:
+    room = follower.room("room-1")
+    follower.say(room, 1)
     transport = opened(fanout, room)
     assert transport.revs() == [1]
-    feed.say(room, 2)
+    follower.say(room, 2)
     await eventually(lambda: transport.revs() == [1, 2])
 
 
-async def test_what_was_sent_is_not_sent_again(fanout: Fanout, feed: FeedTwin) -> None:
-    room, other = feed.room("room-1"), feed.room("room-2")
-    feed.say(room, 1, as_of_ms=5, stale_after_ms=2**50)
+async def test_what_was_sent_is_not_sent_again(fanout: Fanout, follower: FollowerTwin) -> None:
+    room, other = follower.room("room-1"), follower.room("room-2")
+    follower.say(room, 1, as_of_ms=5, stale_after_ms=2**50)
     transport, marker = opened(fanout, room), opened(fanout, other)
-    feed.say(room, 1, as_of_ms=5, stale_after_ms=2**50)
-    feed.say(other, 1)
+    follower.say(room, 1, as_of_ms=5, stale_after_ms=2**50)
+    follower.say(other, 1)
     await eventually(lambda: marker.revs() == [1])
     assert len(transport.written) == 1
 
 
-async def test_streams_of_other_rooms_hear_nothing(fanout: Fanout, feed: FeedTwin) -> None:
-    room, other = feed.room("room-1"), feed.room("room-2")
-    feed.say(room, 1)
-    feed.say(other, 1)
+async def test_streams_of_other_rooms_hear_nothing(fanout: Fanout, follower: FollowerTwin) -> None:
+    room, other = follower.room("room-1"), follower.room("room-2")
+    follower.say(room, 1)
+    follower.say(other, 1)
     transport, others = opened(fanout, room), opened(fanout, other)
-    feed.say(room, 2)
+    follower.say(room, 2)
     await eventually(lambda: transport.revs() == [1, 2])
     assert others.revs() == [1]
 
 
 async def test_a_slow_stream_skips_to_the_newest_and_the_others_miss_nothing(
-    fanout: Fanout, feed: FeedTwin, metrics: Metrics
+    fanout: Fanout, follower: FollowerTwin, metrics: Metrics
 ) -> None:
-    room = feed.room("room-1")
-    feed.say(room, 1)
+    room = follower.room("room-1")
+    follower.say(room, 1)
     slow, quick = opened(fanout, room), opened(fanout, room)
     slow.stop_taking()
     for rev in range(2, 8):
-        feed.say(room, rev)
+        follower.say(room, rev)
         await eventually(lambda rev=rev: quick.revs()[-1] == rev)  # type: ignore[misc]
     assert quick.revs() == [1, 2, 3, 4, 5, 6, 7]
     assert slow.revs() == [1, 2]
@@ -95,17 +97,17 @@ async def test_a_slow_stream_skips_to_the_newest_and_the_others_miss_nothing(
 
 
 async def test_a_stream_that_takes_nothing_is_dropped_after_the_bound_and_no_other(
-    feed: FeedTwin, metrics: Metrics
+    follower: FollowerTwin, metrics: Metrics
 ) -> None:
-    fanout = Fanout(cast("Any", feed), metrics, ping_ms=60_000, slow_ms=100)
+    fanout = Fanout(cast("Any", follower), metrics, ping_ms=60_000, slow_ms=100)
     running = asyncio.create_task(fanout.run())
-    room = feed.room("room-1")
-    feed.say(room, 1)
+    room = follower.room("room-1")
+    follower.say(room, 1)
     slow, quick = opened(fanout, room), opened(fanout, room)
     slow.stop_taking()
-    feed.say(room, 2)
+    follower.say(room, 2)
     await eventually(lambda: slow.revs() == [1, 2])
-    feed.say(room, 3)
+    follower.say(room, 3)
     await eventually(lambda: slow.closed)
     assert not quick.closed
     assert metrics.dropped["slow"]._value.get() == 1
@@ -113,13 +115,13 @@ async def test_a_stream_that_takes_nothing_is_dropped_after_the_bound_and_no_oth
 
 
 async def test_a_stream_that_takes_nothing_is_found_by_its_ping_in_a_silent_room(
-    feed: FeedTwin, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+    follower: FollowerTwin, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "TEND_EVERY_S", 0.01)
-    fanout = Fanout(cast("Any", feed), metrics, ping_ms=100, slow_ms=100)
+    fanout = Fanout(cast("Any", follower), metrics, ping_ms=100, slow_ms=100)
     running = asyncio.create_task(fanout.run())
-    room = feed.room("room-1")
-    feed.say(room, None)
+    room = follower.room("room-1")
+    follower.say(room, None)
     silent = opened(fanout, room)
     await eventually(lambda: silent.written.count(b": ping\n\n") >= 2)
     silent.stop_taking()
@@ -127,43 +129,43 @@ async def test_a_stream_that_takes_nothing_is_found_by_its_ping_in_a_silent_room
     running.cancel()
 
 
-async def test_who_has_the_newest_is_told_nothing_and_who_has_not_is(fanout: Fanout, feed: FeedTwin) -> None:
-    room = feed.room("room-1")
-    feed.say(room, 5)
+async def test_who_has_the_newest_is_told_nothing_and_who_has_not_is(fanout: Fanout, follower: FollowerTwin) -> None:
+    room = follower.room("room-1")
+    follower.say(room, 5)
     has, has_not = opened(fanout, room, "1-5"), opened(fanout, room, "1-4")
     assert has.written == []
-    feed.say(room, 6)
+    follower.say(room, 6)
     await eventually(lambda: has.revs() == [6])
     await eventually(lambda: has_not.revs()[-1] == 6)
 
 
-async def test_who_comes_back_while_redis_is_away_is_told(fanout: Fanout, feed: FeedTwin) -> None:
-    room = feed.room("room-1")
-    feed.say(room, 5)
-    feed.away = True
+async def test_who_comes_back_while_redis_is_away_is_told(fanout: Fanout, follower: FollowerTwin) -> None:
+    room = follower.room("room-1")
+    follower.say(room, 5)
+    follower.away = True
     stream = Stream(transport := TransportTwin(), room, chunked=False, expires_s=None)
     fanout.open(stream, "1-5")
     assert b'"redis_away"' in transport.written[0]
 
 
 async def test_a_document_grows_stale_by_itself(
-    fanout: Fanout, feed: FeedTwin, monkeypatch: pytest.MonkeyPatch
+    fanout: Fanout, follower: FollowerTwin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "TEND_EVERY_S", 0.01)
-    room = feed.room("room-1")
-    feed.say(room, 1, fresh_ms=100)
+    room = follower.room("room-1")
+    follower.say(room, 1, fresh_ms=100)
     transport = opened(fanout, room)
     await eventually(lambda: b'"state":"stale"' in transport.written[-1])
-    feed.say(room, 2)
+    follower.say(room, 2)
     await eventually(lambda: b'"state":"live"' in transport.written[-1])
 
 
 async def test_a_stream_ends_with_its_token(
-    fanout: Fanout, feed: FeedTwin, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+    fanout: Fanout, follower: FollowerTwin, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "TEND_EVERY_S", 0.01)
-    room = feed.room("room-1")
-    feed.say(room, 1)
+    room = follower.room("room-1")
+    follower.say(room, 1)
     expired = Stream(TransportTwin(), room, chunked=False, expires_s=time.time() - 1)
     valid = Stream(TransportTwin(), room, chunked=False, expires_s=time.time() + 1_000)
     fanout.open(expired, "")
@@ -173,25 +175,25 @@ async def test_a_stream_ends_with_its_token(
     await eventually(lambda: metrics.dropped["token_expired"]._value.get() == 1)
 
 
-async def test_a_closed_stream_leaves_nothing_behind(fanout: Fanout, feed: FeedTwin, metrics: Metrics) -> None:
-    room = feed.room("room-1")
-    feed.say(room, 1)
+async def test_a_closed_stream_leaves_nothing_behind(fanout: Fanout, follower: FollowerTwin, metrics: Metrics) -> None:
+    room = follower.room("room-1")
+    follower.say(room, 1)
     transport = TransportTwin()
     stream = Stream(transport, room, chunked=False, expires_s=None)
     transport.stop_taking()
     fanout.open(stream, "")
-    feed.say(room, 2)
+    follower.say(room, 2)
     await eventually(lambda: stream in fanout._behind)
     assert len(fanout) == 1
     fanout.close(stream)
     fanout.close(stream)
     assert len(fanout) == 0
     assert metrics.streams._value.get() == 0
-    feed.say(room, 3)
-    other = feed.room("room-2")
-    feed.say(other, 1)
+    follower.say(room, 3)
+    other = follower.room("room-2")
+    follower.say(other, 1)
     marker = opened(fanout, other)
-    feed.say(other, 2)
+    follower.say(other, 2)
     await eventually(lambda: marker.revs()[-1] == 2)
     tables = (fanout._streams, fanout._shown, fanout._frames, fanout._changed)
     assert all(room not in table for table in tables)
@@ -199,10 +201,10 @@ async def test_a_closed_stream_leaves_nothing_behind(fanout: Fanout, feed: FeedT
 
 
 async def test_at_the_end_everybody_is_told_to_come_back_at_different_times(
-    fanout: Fanout, feed: FeedTwin, metrics: Metrics
+    fanout: Fanout, follower: FollowerTwin, metrics: Metrics
 ) -> None:
-    room = feed.room("room-1")
-    feed.say(room, 1)
+    room = follower.room("room-1")
+    follower.say(room, 1)
     streams = [Stream(TransportTwin(), room, chunked=False, expires_s=None) for _ in range(30)]
     for stream in streams:
         fanout.open(stream, "")
@@ -217,10 +219,10 @@ async def test_at_the_end_everybody_is_told_to_come_back_at_different_times(
 
 
 async def test_the_clock_in_a_frame_is_that_of_its_sending(
-    fanout: Fanout, feed: FeedTwin, monkeypatch: pytest.MonkeyPatch
+    fanout: Fanout, follower: FollowerTwin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    room = feed.room("room-1")
-    feed.say(room, 1)
+    room = follower.room("room-1")
+    follower.say(room, 1)
     now = [1_000_000]
     monkeypatch.setattr(module, "_now_ms", lambda: now[0])
     assert b'"server_time_ms":1000000,' in opened(fanout, room).written[0]
@@ -229,22 +231,22 @@ async def test_the_clock_in_a_frame_is_that_of_its_sending(
 
 
 async def test_what_follows_a_stale_document_was_not_waited_for(
-    fanout: Fanout, feed: FeedTwin, metrics: Metrics
+    fanout: Fanout, follower: FollowerTwin, metrics: Metrics
 ) -> None:
-    room = feed.room("room-1")
-    feed.say(room, 1, fresh_ms=-1)
+    room = follower.room("room-1")
+    follower.say(room, 1, fresh_ms=-1)
     transport = opened(fanout, room)
     await eventually(lambda: room in fanout._shown)
-    feed.say(room, 2, as_of_ms=1)
+    follower.say(room, 2, as_of_ms=1)
     await eventually(lambda: transport.revs() == [2] and fanout._shown[room].rev == 2)
     assert metrics.delivery_s._sum.get() == 0
 
 
 async def test_only_what_replaced_a_live_document_counts_as_delivered(
-    fanout: Fanout, feed: FeedTwin, metrics: Metrics
+    fanout: Fanout, follower: FollowerTwin, metrics: Metrics
 ) -> None:
-    room = feed.room("room-1")
-    feed.say(room, 1, as_of_ms=1)
+    room = follower.room("room-1")
+    follower.say(room, 1, as_of_ms=1)
     transport = opened(fanout, room)
 
     def observed() -> float:
@@ -253,7 +255,7 @@ async def test_only_what_replaced_a_live_document_counts_as_delivered(
     await eventually(lambda: room in fanout._shown)
     assert observed() == 0
     at_ms = module._now_ms()
-    feed.say(room, 2, as_of_ms=at_ms - 300, clock={"source": "tick", "lag_ms": 100})
+    follower.say(room, 2, as_of_ms=at_ms - 300, clock={"source": "tick", "lag_ms": 100})
     await eventually(lambda: transport.revs() == [1, 2])
     await eventually(lambda: observed() > 0)
     assert 0.2 <= observed() < 10

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.serve.tokens import ALL_ROOMS, MAX_TTL_S, Claims, TokenError, Tokens, _sign
+from stream.serve.tokens import ALL_ROOMS, MAX_TTL_S, Grant, TokenError, Tokens, _sign
 
 SECRET = "s" * 32
 NOW_S = 1_700_000_000.5
@@ -27,7 +27,7 @@ def forged(claims: object, secret: str = SECRET) -> str:
 
 
 def test_a_token_says_its_room_and_its_end(tokens: Tokens) -> None:
-    assert tokens.read(tokens.issue("room-1", 60, NOW_S), NOW_S) == Claims(1, "room-1", 1_700_000_060)
+    assert tokens.read(tokens.issue("room-1", 60, NOW_S), NOW_S) == Grant(1, "room-1", 1_700_000_060)
 
 
 def test_a_token_holds_until_its_last_second_and_no_longer(tokens: Tokens) -> None:
@@ -38,11 +38,11 @@ def test_a_token_holds_until_its_last_second_and_no_longer(tokens: Tokens) -> No
 
 
 def test_a_token_opens_its_room_only_and_the_star_every_room() -> None:
-    assert Claims(1, "room-1", 0).allows("room-1")
-    assert not Claims(1, "room-1", 0).allows("room-10")
-    assert not Claims(1, "room-1", 0).allows(ALL_ROOMS)
-    assert Claims(1, ALL_ROOMS, 0).allows("room-1")
-    assert Claims(1, ALL_ROOMS, 0).allows(ALL_ROOMS)
+    assert Grant(1, "room-1", 0).allows("room-1")
+    assert not Grant(1, "room-1", 0).allows("room-10")
+    assert not Grant(1, "room-1", 0).allows(ALL_ROOMS)
+    assert Grant(1, ALL_ROOMS, 0).allows("room-1")
+    assert Grant(1, ALL_ROOMS, 0).allows(ALL_ROOMS)
 
 
 def test_a_token_of_another_secret_is_refused_and_one_of_an_older_secret_is_not(tokens: Tokens) -> None:

@@ -1,4 +1,4 @@
-"""Twins of a connection and of the feed, which do what they are told."""
+"""Twins of a connection and of the follower, which do what they are told."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from stream.serve.documents import NOTHING, Document, Sight, State, read_document
-from stream.serve.feed import Room
+from stream.serve.room_follower import FollowedRoom
 from tests.support.serve import document
 
 if TYPE_CHECKING:
@@ -56,26 +56,26 @@ class TransportTwin(asyncio.Transport):
         return [int(text.split(b"id: 1-")[1].split(b"\n")[0]) for text in self.written if b"id: 1-" in text]
 
 
-class FeedTwin:
+class FollowerTwin:
     """What is known is what the test says."""
 
     def __init__(self) -> None:
-        self.rooms: dict[str, Room] = {}
+        self.rooms: dict[str, FollowedRoom] = {}
         self.away = False
-        self.on_news: Callable[[Room], None] = lambda _room: None
+        self.on_news: Callable[[FollowedRoom], None] = lambda _room: None
 
-    def room(self, room_id: str) -> Room:
-        return self.rooms.setdefault(room_id, Room(room_id))
+    def room(self, room_id: str) -> FollowedRoom:
+        return self.rooms.setdefault(room_id, FollowedRoom(room_id))
 
-    def say(self, room: Room, rev: int | None, **changes: Any) -> None:
+    def say(self, room: FollowedRoom, rev: int | None, **changes: Any) -> None:
         """A document, or that there is none."""
         raw = msgspec.json.encode(document(room.room_id, rev=rev or 0, **changes))
         room.sight = NOTHING if rev is None else Sight(read_document(room.room_id, raw))
         room.known.set()
         self.on_news(room)
 
-    def state(self, room: Room, now_ms: int) -> State:
+    def state(self, room: FollowedRoom, now_ms: int) -> State:
         return State.REDIS_AWAY if self.away or room.sight is None else room.sight.state(now_ms)
 
-    def document(self, room: Room) -> Document | None:
+    def document(self, room: FollowedRoom) -> Document | None:
         return room.sight.document if room.sight is not None else None

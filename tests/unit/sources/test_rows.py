@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stream.errors import SnapupError
-from stream.sources.accounts import Accounts, Refused
+from stream.sources.accounts import Accounts, RefusedRow
 from stream.sources.rows import MAX_LINE_BYTES, Row, RowReader
 
 if TYPE_CHECKING:
@@ -41,20 +41,20 @@ def test_a_last_line_without_end_is_torn_and_said(tmp_path: Path) -> None:
 def test_a_last_line_that_is_cut_in_a_quote_or_a_character_is_refused(tmp_path: Path, end: str) -> None:
     rows, accounts = read(tmp_path / "a.csv", b"a,b\n" + end.encode("latin-1"))
     assert [row.line for row in rows] == [1]
-    assert accounts.refused == {Refused.CUT_OFF: 1}
+    assert accounts.refused == {RefusedRow.CUT_OFF: 1}
     assert accounts.rows == 2
 
 
 def test_a_stray_quote_costs_one_row_only(tmp_path: Path) -> None:
     rows, accounts = read(tmp_path / "a.csv", b'a,b\n"c,d\ne,f\n')
     assert [row.line for row in rows] == [1, 3]
-    assert accounts.refused == {Refused.NOT_CSV: 1}
+    assert accounts.refused == {RefusedRow.NOT_CSV: 1}
 
 
 def test_an_endless_line_is_refused_and_the_next_one_read(tmp_path: Path) -> None:
     rows, accounts = read(tmp_path / "a.csv", b"a\n" + b"x" * (3 * MAX_LINE_BYTES) + b"\nb\n")
     assert [(row.line, row.fields) for row in rows] == [(1, ["a"]), (3, ["b"])]
-    assert accounts.refused == {Refused.LINE_TOO_LONG: 1}
+    assert accounts.refused == {RefusedRow.LINE_TOO_LONG: 1}
 
 
 def test_an_endless_last_line_is_one_row(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from stream.contract.events import CartAdd, Like, Order, OrderStatus, PersonEvent, ProductClick
 from stream.errors import SnapupError
-from stream.sources.accounts import Accounts, Note, Refused
+from stream.sources.accounts import Accounts, Note, RefusedRow
 from stream.sources.rows import Row
 from stream.sources.taobao import taobao_events
 
@@ -58,20 +58,20 @@ def test_ids_depend_on_the_row_and_its_place_alone() -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("1,11,5,pv", Refused.COLUMN_COUNT),
-        ("1,11,5,pv,1511848894,x", Refused.COLUMN_COUNT),
-        ("1,11,5,look,1511848894", Refused.UNKNOWN_BEHAVIOUR),
-        ("1,11,5,pv,151184889", Refused.TIME_OUT_OF_RANGE),
-        ("1,11,5,pv,-2134949234", Refused.TIME_OUT_OF_RANGE),
-        ("1,11,5,pv,1511848894000", Refused.TIME_OUT_OF_RANGE),
-        ("1,11,5,pv,noon", Refused.BAD_TIME),
-        ("1,11,5,pv,1511848894.5", Refused.BAD_TIME),
-        (",11,5,pv,1511848894", Refused.MISSING_ID),
-        ("1,,5,pv,1511848894", Refused.MISSING_ID),
-        (f"{'9' * 65},11,5,pv,1511848894", Refused.ID_TOO_LONG),
+        ("1,11,5,pv", RefusedRow.COLUMN_COUNT),
+        ("1,11,5,pv,1511848894,x", RefusedRow.COLUMN_COUNT),
+        ("1,11,5,look,1511848894", RefusedRow.UNKNOWN_BEHAVIOUR),
+        ("1,11,5,pv,151184889", RefusedRow.TIME_OUT_OF_RANGE),
+        ("1,11,5,pv,-2134949234", RefusedRow.TIME_OUT_OF_RANGE),
+        ("1,11,5,pv,1511848894000", RefusedRow.TIME_OUT_OF_RANGE),
+        ("1,11,5,pv,noon", RefusedRow.BAD_TIME),
+        ("1,11,5,pv,1511848894.5", RefusedRow.BAD_TIME),
+        (",11,5,pv,1511848894", RefusedRow.MISSING_ID),
+        ("1,,5,pv,1511848894", RefusedRow.MISSING_ID),
+        (f"{'9' * 65},11,5,pv,1511848894", RefusedRow.ID_TOO_LONG),
     ],
 )
-def test_a_row_that_cannot_be_used_is_refused_with_its_reason(line: str, reason: Refused) -> None:
+def test_a_row_that_cannot_be_used_is_refused_with_its_reason(line: str, reason: RefusedRow) -> None:
     found, accounts = events("1,11,5,pv,1511848894", line, "1,11,5,pv,1511848894")
     assert accounts.refused == {reason: 1}
     assert accounts.first_refused == {reason: 2}
@@ -81,13 +81,13 @@ def test_a_row_that_cannot_be_used_is_refused_with_its_reason(line: str, reason:
 @pytest.mark.parametrize("line", ["1,11,5", "1,11,5,pv,15118", "1,11,5,p"])
 def test_a_row_cut_by_the_end_of_the_file_is_called_so(line: str) -> None:
     _, accounts = events("1,11,5,pv,1511848894", line, torn=True)
-    assert accounts.refused == {Refused.CUT_OFF: 1}
+    assert accounts.refused == {RefusedRow.CUT_OFF: 1}
 
 
 def test_times_still_to_come_are_refused_for_kafka_only() -> None:
     line = "1,11,5,pv,2037000000"
     assert events(line)[1].refused == {}
-    assert events(line, latest_ms=1_700_000_000_000)[1].refused == {Refused.IN_THE_FUTURE: 1}
+    assert events(line, latest_ms=1_700_000_000_000)[1].refused == {RefusedRow.IN_THE_FUTURE: 1}
 
 
 def test_odd_ids_are_encoded_and_noted() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from stream.contract.events import Order, OrderStatus
 from stream.errors import SnapupError
-from stream.sources.accounts import Accounts, Note, Refused
+from stream.sources.accounts import Accounts, Note, RefusedRow
 from stream.sources.local_time import DateOrder, time_zone
 from stream.sources.rows import Row
 from stream.sources.uci import uci_events
@@ -118,30 +118,30 @@ def test_amounts_are_exact_decimals_rounded_half_to_even(price: str, quantity: i
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        (line(quantity=0), Refused.ZERO_QUANTITY),
-        (line(quantity=-3), Refused.NEGATIVE_QUANTITY),
-        (line(quantity="1.5"), Refused.BAD_QUANTITY),
-        (line(quantity="1_0"), Refused.BAD_QUANTITY),
-        (line(quantity="٣"), Refused.BAD_QUANTITY),
-        (line(quantity=1_000_001), Refused.QUANTITY_TOO_LARGE),
-        (line(invoice="C1", quantity=3), Refused.POSITIVE_CANCELLATION),
-        (line(invoice="A563185", quantity=1, price="11062.06"), Refused.ACCOUNTING_ENTRY),
-        (line(invoice="X1"), Refused.UNKNOWN_INVOICE_KIND),
-        (line(invoice=""), Refused.UNKNOWN_INVOICE_KIND),
-        (line(price="-1.5"), Refused.NEGATIVE_PRICE),
-        (line(price="NaN"), Refused.BAD_PRICE),
-        (line(price="1e3"), Refused.BAD_PRICE),
-        (line(price=""), Refused.BAD_PRICE),
-        (line(price="-"), Refused.BAD_PRICE),
-        (line(price="999999999999", quantity=1_000_000), Refused.AMOUNT_TOO_LARGE),
-        (line(time="12/1/2010 8:26"), Refused.BAD_TIME),
-        (line(time="1969-12-31 08:26:00"), Refused.TIME_OUT_OF_RANGE),
-        (line(sku=""), Refused.MISSING_ID),
-        (line(sku="x" * 65), Refused.ID_TOO_LONG),
-        ("536365,85123A,THING", Refused.COLUMN_COUNT),
+        (line(quantity=0), RefusedRow.ZERO_QUANTITY),
+        (line(quantity=-3), RefusedRow.NEGATIVE_QUANTITY),
+        (line(quantity="1.5"), RefusedRow.BAD_QUANTITY),
+        (line(quantity="1_0"), RefusedRow.BAD_QUANTITY),
+        (line(quantity="٣"), RefusedRow.BAD_QUANTITY),
+        (line(quantity=1_000_001), RefusedRow.QUANTITY_TOO_LARGE),
+        (line(invoice="C1", quantity=3), RefusedRow.POSITIVE_CANCELLATION),
+        (line(invoice="A563185", quantity=1, price="11062.06"), RefusedRow.ACCOUNTING_ENTRY),
+        (line(invoice="X1"), RefusedRow.UNKNOWN_INVOICE_KIND),
+        (line(invoice=""), RefusedRow.UNKNOWN_INVOICE_KIND),
+        (line(price="-1.5"), RefusedRow.NEGATIVE_PRICE),
+        (line(price="NaN"), RefusedRow.BAD_PRICE),
+        (line(price="1e3"), RefusedRow.BAD_PRICE),
+        (line(price=""), RefusedRow.BAD_PRICE),
+        (line(price="-"), RefusedRow.BAD_PRICE),
+        (line(price="999999999999", quantity=1_000_000), RefusedRow.AMOUNT_TOO_LARGE),
+        (line(time="12/1/2010 8:26"), RefusedRow.BAD_TIME),
+        (line(time="1969-12-31 08:26:00"), RefusedRow.TIME_OUT_OF_RANGE),
+        (line(sku=""), RefusedRow.MISSING_ID),
+        (line(sku="x" * 65), RefusedRow.ID_TOO_LONG),
+        ("536365,85123A,THING", RefusedRow.COLUMN_COUNT),
     ],
 )
-def test_a_row_that_cannot_be_used_is_refused_and_its_invoice_goes_on(bad: str, reason: Refused) -> None:
+def test_a_row_that_cannot_be_used_is_refused_and_its_invoice_goes_on(bad: str, reason: RefusedRow) -> None:
     found, accounts = orders(line(), bad, line(sku="after"))
     assert accounts.refused == {reason: 1}
     assert accounts.first_refused == {reason: 3}
@@ -153,7 +153,7 @@ def test_a_negative_zero_price_is_a_gift() -> None:
 
 
 def test_a_row_cut_by_the_end_of_the_file_is_called_so() -> None:
-    assert orders(line(), "536365,85123A,TH", torn=True)[1].refused == {Refused.CUT_OFF: 1}
+    assert orders(line(), "536365,85123A,TH", torn=True)[1].refused == {RefusedRow.CUT_OFF: 1}
     assert orders(line(), line(), torn=True)[1].refused == {}
 
 
@@ -169,7 +169,7 @@ def test_the_hours_of_clock_changes_are_noted() -> None:
 
 
 def test_times_still_to_come_are_refused_for_kafka() -> None:
-    assert orders(line(), latest_ms=1_000)[1].refused == {Refused.IN_THE_FUTURE: 1}
+    assert orders(line(), latest_ms=1_000)[1].refused == {RefusedRow.IN_THE_FUTURE: 1}
 
 
 def test_the_second_edition_and_another_order_of_columns_are_read() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stream.sources.accounts import NOTE_WORDS, REFUSED_WORDS, Accounts, Note, Refused
+from stream.sources.accounts import NOTE_WORDS, REFUSED_WORDS, Accounts, Note, RefusedRow
 from stream.view.accounts import accounts_view
 
 
@@ -13,8 +13,8 @@ def test_the_books_of_an_import_balance_on_screen() -> None:
     accounts = Accounts()
     accounts.rows = 6
     accounts.emitted("order", 1_291_191_960_000, rows=4)
-    accounts.refuse(3, Refused.NEGATIVE_QUANTITY, "-3", "row")
-    accounts.refuse(9, Refused.NEGATIVE_QUANTITY, "-4", "row")
+    accounts.refuse(3, RefusedRow.NEGATIVE_QUANTITY, "-3", "row")
+    accounts.refuse(9, RefusedRow.NEGATIVE_QUANTITY, "-4", "row")
     accounts.note(4, Note.GUEST, "guest:1")
     accounts.remark("A remark.")
     file = io.StringIO()
@@ -31,5 +31,5 @@ def test_the_books_of_an_import_balance_on_screen() -> None:
 
 
 def test_every_reason_has_its_words() -> None:
-    assert set(REFUSED_WORDS) == set(Refused)
+    assert set(REFUSED_WORDS) == set(RefusedRow)
     assert set(NOTE_WORDS) == set(Note)

@@ -72,7 +72,7 @@ def _positions(text: bytes | None) -> tuple[int, ...] | None:
     return (*found, *[0] * (len(TOPIC_NAMES) - len(found)))[: len(TOPIC_NAMES)] if found else None
 
 
-class Shown:
+class RedisDocuments:
     """Reads documents. Every failure of Redis is a `SnapupError`."""
 
     def __init__(self, redis: RedisClient, prefix: str) -> None:

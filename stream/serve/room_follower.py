@@ -51,7 +51,7 @@ class RedisAwayError(Exception):
     """Redis does not answer: the state is unknown."""
 
 
-class Room:
+class FollowedRoom:
     """A followed room.
 
     Attributes:
@@ -75,7 +75,7 @@ class Room:
         self.known = asyncio.Event()
 
 
-class Feed:
+class RoomFollower:
     """Follows Redis. The coroutines of `work` must run for anything to happen.
 
     Args:
@@ -96,8 +96,8 @@ class Feed:
         self._metrics = metrics
         self.redis = RedisClient(address, timeout_ms=timeout_ms)
         self.away: bool | None = None
-        self.rooms: dict[str, Room] = {}
-        self.on_news: Callable[[Room], None] = lambda _room: None
+        self.rooms: dict[str, FollowedRoom] = {}
+        self.on_news: Callable[[FollowedRoom], None] = lambda _room: None
         self._due: dict[str, float] = {}
         self._asked: dict[str, asyncio.Future[Sight]] = {}
         self._work = asyncio.Event()
@@ -110,11 +110,11 @@ class Feed:
 
     # -- for the rest of the server ------------------------------------------------------------------------------------
 
-    def watch(self, room_id: str) -> Room:
+    def watch(self, room_id: str) -> FollowedRoom:
         """The room, followed until `unwatch`. Calls are counted."""
         room = self.rooms.get(room_id)
         if room is None:
-            room = self.rooms[room_id] = Room(room_id)
+            room = self.rooms[room_id] = FollowedRoom(room_id)
             self._channels[self._key(room_id, "rev").encode()] = room_id
             self._make_due(room_id, 0.0)
             if self.away:
@@ -122,12 +122,12 @@ class Feed:
         room.watchers += 1
         return room
 
-    def unwatch(self, room: Room) -> None:
+    def unwatch(self, room: FollowedRoom) -> None:
         """Count one watcher less."""
         room.watchers -= 1
         room.unwatched_at = time.monotonic()
 
-    def state(self, room: Room, now_ms: int) -> State:
+    def state(self, room: FollowedRoom, now_ms: int) -> State:
         """The state of a followed room now."""
         if self.away or room.sight is None or room.unanswered:
             return State.REDIS_AWAY
@@ -153,7 +153,7 @@ class Feed:
         # Several requests wait for the same look: one that gives up must not cancel it for the others.
         return await asyncio.shield(asked)
 
-    def document(self, room: Room) -> Document | None:
+    def document(self, room: FollowedRoom) -> Document | None:
         """The last readable document of a followed room; None if there is none."""
         return room.sight.document if room.sight is not None else None
 
@@ -180,7 +180,7 @@ class Feed:
                 elif now_s - room.fetched_at >= LOOK_EVERY_S:
                     self._make_due(room.room_id, 0.0)
 
-    async def _forget(self, room: Room) -> None:
+    async def _forget(self, room: FollowedRoom) -> None:
         channel = self._key(room.room_id, "rev")
         del self.rooms[room.room_id]
         self._due.pop(room.room_id, None)
@@ -278,7 +278,7 @@ class Feed:
         await self._subscribe(room_id for room_id in due if (room := self.rooms.get(room_id)) and room.sight is None)
         if pulse:
             await self._twice(lambda: self.redis.publish(self._pulse_channel, b""))
-        found: list[Room] = []
+        found: list[FollowedRoom] = []
         for start in range(0, len(wanted), BATCH_ROOMS):
             batch = wanted[start : start + BATCH_ROOMS]
             begun = time.monotonic()
@@ -307,7 +307,7 @@ class Feed:
         # Single commands: in a cluster the keys lie in different slots.
         return await self.redis.batch([("GET", self._key(room_id, "overlay")) for room_id in room_ids])
 
-    def _take(self, room_ids: list[str], raws: list[Any], begun_s: float) -> list[Room]:
+    def _take(self, room_ids: list[str], raws: list[Any], begun_s: float) -> list[FollowedRoom]:
         """The rooms whose state changed by this fetch, which is noted."""
         if raws and all(isinstance(raw, Exception) for raw in raws) and not _is_wrong_type(raws[0]):
             raise raws[0]  # Redis itself refuses: it is loading, or permission is missing
@@ -344,7 +344,7 @@ class Feed:
         was, room.unanswered = room.unanswered, True
         return not was
 
-    def _sight(self, room_id: str, raw: Any, room: Room | None) -> Sight:
+    def _sight(self, room_id: str, raw: Any, room: FollowedRoom | None) -> Sight:
         if raw is None:
             return NOTHING
         if isinstance(raw, Exception):
@@ -357,7 +357,7 @@ class Feed:
             self._metrics.unreadable.inc()
         return Sight(found)
 
-    def _tell(self, rooms: list[Room]) -> None:
+    def _tell(self, rooms: list[FollowedRoom]) -> None:
         for room in rooms:
             room.known.set()
             self.on_news(room)
