@@ -4,9 +4,9 @@ The map, in the order in which the data flow. `cli.py` mounts `commands/` (thin:
 `settings.py` once and pass it on. `contract/` is what goes in and comes out: `events.py` (the one source of schemas/),
 `decode.py` (bytes → event or dead letter), `overlay.py` (the document in Redis), `recording.py` (records in a file).
 `core/` is pure, with no clock and no I/O: `merge.py` reads a partition's topics as one log, `partition.py` folds its
-slices, `room.py` one event into one room, with a rule book each in `time`, `windows`, `distinct`, `presence`, `stock`,
-`rates`, `eta`, `urgency` and `claims`; `snapshot.py` makes the document, `roomstate.py` and `changelog.py` the
-checkpoint. `worker/` alone knows Faust: `app.py` wires, `transport.py` hands out whole slices, `owners.py` and
+slices, `folds.py` events into a room (`room.py`), with a rule book each in `time`, `windows`, `distinct`, `presence`,
+`stock`, `rates`, `eta`, `urgency` and `claims`; `snapshot.py` makes the document, `saved/` the checkpoint.
+`worker/` alone knows Faust: `app.py` wires, `transport.py` hands out whole slices, `owners.py` and
 `owner.py` say who may fold which partition, `checkpoint.py` saves state and offsets in one transaction, `projection.py`
 writes to Redis. `serve/` reads Redis and shows it to browsers: `feed.py` follows the rooms that somebody watches,
 `fanout.py` passes what is new on to their event streams, `routes.py` answers, `static/` holds the pages. `exits.py` is

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stream.core import roomstate
-from stream.core.changelog import frame, unframe
 from stream.core.orders import forget_orders, release_hold
+from stream.core.saved.frames import frame, unframe
+from stream.core.saved.heads import memory_key, memory_record
+from stream.core.saved.rows import log_ids, order_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stream.core.changelog import ChangeLogs
     from stream.core.counters import Counters
-    from stream.core.generations import Generations
     from stream.core.memory import Memory
     from stream.core.rules import Rules
+    from stream.core.saved.entries import ChangeLogs
+    from stream.core.saved.generations import Generations
 
 RISING_KEY = b"v|"
 # What is over is looked for so often in each room; all of it is small.
@@ -187,13 +188,13 @@ class Dormant:
         self.look_through(clock_ms)
         for room_id in self.gone:
             if room_id not in self.rooms:
-                yield roomstate.memory_key(room_id), None
+                yield memory_key(room_id), None
         self.gone = {}
         for room_id in sorted(self.unsaved):
             memory = self.unsaved[room_id]
-            roomstate.log_ids(memory, logs)
-            logs.orders.extend(roomstate.order_entries(memory), clock_ms)
-            yield roomstate.memory_record(memory)
+            log_ids(memory, logs)
+            logs.orders.extend(order_entries(memory), clock_ms)
+            yield memory_record(memory)
         self.unsaved = {}
 
     def _remove(self, room_id: str) -> None:

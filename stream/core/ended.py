@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from stream.core import roomstate
-from stream.core.changelog import frame, unframe
-from stream.core.growth import TOPICS_1, grown
 from stream.core.publishing import Published
+from stream.core.saved.frames import frame, unframe
+from stream.core.saved.growth import TOPICS_1, grown
+from stream.core.saved.heads import tombstones
 from stream.core.shown import encode
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Ended:
 
     def add(self, room: Room, overlay: Overlay | None) -> None:
         """A session has ended; `overlay`: its last document, None where there is none."""
-        self._tombstones += roomstate.tombstones(room)
+        self._tombstones += tombstones(room)
         if overlay is None:
             return
         last = Last(msgspec.to_builtins(overlay), room.rev_saved, room.rev + 1, self._rules.ended_ttl_ms)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from stream.contract.catalogue import topic_index_of
 from stream.contract.events import TOPIC_NAMES, Event
-from stream.core.changelog import ENTRY_ITEMS, IdsEntry, pieces
-from stream.core.growth import grown
+from stream.core.saved.entries import ENTRY_ITEMS, IdsEntry, pieces
+from stream.core.saved.growth import grown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -7,24 +7,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stream.core import roomstate
 from stream.core.conflicts import said_between
 from stream.core.dormant import Dormant, Rising
 from stream.core.ended import Ended
-from stream.core.generations import Generations
 from stream.core.room import Room
+from stream.core.saved.generations import Generations
+from stream.core.saved.rows import log_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from stream.contract.events import RoomClosed, RoomEvent, RoomOpened
     from stream.contract.overlay import EndedBy
-    from stream.core.changelog import ChangeLogs
     from stream.core.conflicts import Outcome
     from stream.core.counters import Counters
     from stream.core.memory import Memory, Shared
     from stream.core.publishing import Publishing
     from stream.core.rules import Rules
+    from stream.core.saved.entries import ChangeLogs
     from stream.core.timers import Timers
 
 
@@ -123,7 +123,7 @@ class Lifecycle:
     def turn_ids(self, memory: Memory) -> None:
         """Event ids are remembered in the present generation from here on."""
         if memory.ids.generation != self.generations.present:
-            roomstate.log_ids(memory, self._logs)
+            log_ids(memory, self._logs)
             self._counters.ids_forgotten += memory.ids.begin_generation(self.generations.present)
 
     def between(self, event: RoomEvent) -> tuple[Memory, Outcome] | None:

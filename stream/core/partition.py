@@ -11,25 +11,26 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from stream.contract.decode import DeadLetter, Decoder, ahead_of_clock
 from stream.contract.events import MAX_AHEAD_MS, TOPIC_NAMES, Order, RoomClosed, RoomOpened
-from stream.core import roomstate
 from stream.core.batch import Batch, by_room, newest_by_room
 from stream.core.bounds import bounds_used
-from stream.core.changelog import ChangeLogs, CorruptCheckpointError
 from stream.core.conflicts import REASON_OF, Noted, Outcome, letter_of, note_conflicts, record_of
 from stream.core.counters import Counters
 from stream.core.dormant import RISING_KEY
 from stream.core.ended import LAST_KIND
 from stream.core.folds import fold_many, fold_one, settle
-from stream.core.forgetting import FORGETTING_KEY, Forgetting
-from stream.core.generations import GENERATION_KEY
-from stream.core.growth import TOPICS_1, VERSION_1, VERSION_2, fitted
-from stream.core.journal import Journal
 from stream.core.lifecycle import Lifecycle
 from stream.core.memory import Shared
 from stream.core.misplaced import Misplaced, limits_of
 from stream.core.orders import expire_hold
 from stream.core.publishing import Cut, Publishing, Refused
-from stream.core.restore import SavedRooms
+from stream.core.saved import heads, members, rows
+from stream.core.saved.entries import ChangeLogs
+from stream.core.saved.forgetting import FORGETTING_KEY, Forgetting
+from stream.core.saved.frames import CorruptCheckpointError
+from stream.core.saved.generations import GENERATION_KEY
+from stream.core.saved.growth import TOPICS_1, VERSION_1, VERSION_2, fitted
+from stream.core.saved.journal import Journal
+from stream.core.saved.restore import SavedRooms
 from stream.core.time import BUCKET_MS, effective_time_ms, effective_times_ms
 from stream.core.timers import Timers
 
@@ -39,11 +40,11 @@ if TYPE_CHECKING:
     from stream.contract.decode import Decoded, Limits, Record
     from stream.contract.events import RoomEvent
     from stream.contract.overlay import Overlay
-    from stream.core.journal import Base
     from stream.core.memory import Memory
     from stream.core.publishing import Published
     from stream.core.room import Room
     from stream.core.rules import Rules
+    from stream.core.saved.journal import Base
 
 INTERACTIONS = TOPIC_NAMES.index("interactions")
 
@@ -51,7 +52,7 @@ INTERACTIONS = TOPIC_NAMES.index("interactions")
 class PartitionFold:
     """The rooms of one partition, and where in each input topic their state stands."""
 
-    # So many records are folded, and what they leave for the next cut is encoded, so that the cut itself is short.
+    # After this many records, encode what the next cut needs. A cut cannot be interrupted: this keeps it short.
     spool_records: ClassVar[int] = 20_000
 
     def __init__(self, partition: int, rules: Rules, topic_names: Sequence[str], limits: Limits | None = None) -> None:
@@ -73,6 +74,7 @@ class PartitionFold:
         self._misplaced = Misplaced(partition, rules.murmur2_partitions)
         self._decoders = [Decoder(index, limits) for index in range(len(self.topic_names))]
         self._unspooled = 0
+        self._cut_positions: tuple[int, ...] = ()
         self._logs = ChangeLogs()
         self._saved = SavedRooms(self._logs)
         self._forgetting = Forgetting(rules)
@@ -80,7 +82,6 @@ class PartitionFold:
         self._life = Lifecycle(
             rules, self.shared, self.rooms, self.counters, self._publishing, self._timers, self._logs
         )
-        self._cut_positions: tuple[int, ...] = ()
         self._begin_journal()
 
     @property
@@ -244,7 +245,7 @@ class PartitionFold:
         self._misplaced.meet(topic_index, record, letter)
 
     def _touch(self, room_id: str) -> Room:
-        """The first record of a room in this piece: make the room, note that it changes."""
+        """The first record of a room in this piece."""
         room = self.rooms.get(room_id)
         if room is None:
             room = self._life.begin(room_id, self.positions)
@@ -315,7 +316,7 @@ class PartitionFold:
     def publish(
         self, wall_ms: int | None, epoch: int, *, everything: bool = False, limit: int | None = None
     ) -> list[Published]:
-        """Documents of the rooms that are due, as of the clock.
+        """Returns documents of the rooms that are due, as of the clock.
 
         Args:
             wall_ms: now, for the pace and the published lag; None: the partition's clock is all there is (replay).
@@ -369,7 +370,7 @@ class PartitionFold:
     def spool(self) -> None:
         """Encode for the next cut what has become much since the last: people of windows and event ids."""
         for room in self._life.unsaved.values():
-            roomstate.log_people(room, self._logs, self.clock_ms)
+            rows.log_people(room, self._logs, self.clock_ms)
         self._unspooled = 0
 
     def cut(self, epoch: int, revisions: Sequence[int] | None = None) -> Cut:
@@ -391,10 +392,10 @@ class PartitionFold:
                 room.rev = room.rev_saved + revisions[len(published)]
             published.append(room.rev - room.rev_saved)
             signals.append(self._publishing.signal(room, epoch))
-            roomstate.log_people(room, self._logs, clock_ms)
-            roomstate.log_orders(room, self._logs, clock_ms)
-            records.extend(roomstate.member_records(room))
-            records.append(roomstate.head_record(room))
+            rows.log_people(room, self._logs, clock_ms)
+            rows.log_orders(room, self._logs, clock_ms)
+            records.extend(members.member_records(room))
+            records.append(heads.head_record(room))
         changed = bool(self._life.unsaved or self._life.dormant.unsaved)
         records.extend(self._life.dormant.records(self._logs, clock_ms))
         records.extend(self._life.ended.records(self.rooms, clock_ms))
@@ -442,8 +443,7 @@ class PartitionFold:
 
         Raises CorruptCheckpointError when a record cannot be read: nothing may be folded then.
         """
-        for _ in self.loading(positions, clock_ms, version):
-            pass
+        any(self.loading(positions, clock_ms, version))  # each step gives None
 
     def loading(self, positions: Sequence[int], clock_ms: int, version: int = VERSION_1) -> Iterator[None]:
         """`loaded` in steps of some milliseconds, all of which must be taken before anything else is done."""

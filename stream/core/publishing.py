@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from msgspec import structs
 
 from stream.core.claim_log import ClaimLog
-from stream.core.growth import TOPICS_1, VERSION_1, grown
 from stream.core.orders import forget_orders
+from stream.core.saved.growth import TOPICS_1, VERSION_1, grown
 from stream.core.shortening import shortened
 from stream.core.snapshot import Moment, document_of, last_of, overlay_of
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from stream.contract.decode import DeadLetter, Record
     from stream.contract.overlay import EndedBy, Overlay
     from stream.core.counters import Counters, Reason
-    from stream.core.journal import Steps
     from stream.core.memory import Shared
     from stream.core.misplaced import Notice
     from stream.core.room import Room
     from stream.core.rules import Rules
+    from stream.core.saved.journal import Steps
 
 
 class Published(NamedTuple):

@@ -1,7 +1,7 @@
 """The state of one room in one session: totals, windows, people, orders and ledgers.
 
 What events do to it stands in `folds.py` and `orders.py`; how it is shown in `snapshot.py`; how it is saved in
-`roomstate.py`. Here is only what time does to it, and how a session begins and ends.
+`saved/heads.py`. Here is only what time does to it, and how a session begins and ends.
 """
 
 from __future__ import annotations

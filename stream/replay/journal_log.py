@@ -13,8 +13,8 @@ from aiokafka.errors import KafkaError
 from msgspec import Struct
 
 from stream.contract.events import TOPIC_NAMES
-from stream.core.growth import fitted
-from stream.core.journal import JournalError, Segment, check_follows, decode_segment
+from stream.core.saved.growth import fitted
+from stream.core.saved.journal import JournalError, Segment, check_follows, decode_segment
 from stream.errors import SnapupError
 from stream.kafka_clients import client_options
 from stream.kafka_refusals import refused_permission

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stream.core.growth import fitted
-from stream.core.journal import ClockMove, JournalError, Piece, steps_of
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
+from stream.core.saved.growth import fitted
+from stream.core.saved.journal import ClockMove, JournalError, Piece, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from stream.contract.decode import Record
-    from stream.core.journal import Segment
     from stream.core.publishing import Published
+    from stream.core.saved.journal import Segment
 
 # Workers that did not shorten documents left larger ones out of the topic.
 SIGNAL_MAX_BYTES_1 = 1_000_000

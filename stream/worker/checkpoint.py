@@ -23,8 +23,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import InvalidTransactionTimeout, KafkaTimeoutError, UnknownTopicOrPartitionError
 from msgspec import Struct
 
-from stream.core.growth import NEWEST_VERSION
 from stream.core.misplaced import Notice
+from stream.core.saved.growth import NEWEST_VERSION
 from stream.exits import Exit
 from stream.kafka_clients import KafkaAt, client_options
 from stream.worker.going_back import Landings
@@ -57,7 +57,7 @@ class Meta(Struct, kw_only=True):
     """The meta record of a checkpoint, under the key `m`.
 
     Attributes:
-        version: who reads less than this would lose or misread something; see `stream.core.growth`.
+        version: who reads less than this would lose or misread something; see `stream.core.saved.growth`.
         epoch: counts owners; each claim raises it by one. Not Kafka's producer epoch, which starts anew when the
             transactional id expires.
         seq: counts the transactions of this owner.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 
-from stream.core.growth import TOPICS_1
+from stream.core.saved.growth import TOPICS_1
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

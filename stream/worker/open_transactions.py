@@ -22,7 +22,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct
 
-from stream.core.journal import JournalError, decode_segment
+from stream.core.saved.journal import JournalError, decode_segment
 from stream.kafka_clients import client_options
 from stream.worker.restore import STALL_S, RestoreStalledError
 from stream.worker.tasks import within

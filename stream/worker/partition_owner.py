@@ -17,12 +17,12 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from msgspec import Struct
 
-from stream.core.changelog import CorruptCheckpointError
-from stream.core.growth import VERSION_1
-from stream.core.journal import Segment, encode_segment
 from stream.core.merge import TopicMerge
 from stream.core.misplaced import Notice
 from stream.core.partition import PartitionFold
+from stream.core.saved.frames import CorruptCheckpointError
+from stream.core.saved.growth import VERSION_1
+from stream.core.saved.journal import Segment, encode_segment
 from stream.exits import Exit
 from stream.kafka_clients import KafkaAt
 from stream.worker.checkpoint import (
@@ -46,8 +46,8 @@ from stream.worker.tasks import FatalError
 from stream.worker.throttling import Told
 
 if TYPE_CHECKING:
-    from stream.core.journal import Steps
     from stream.core.publishing import Published
+    from stream.core.saved.journal import Steps
     from stream.worker.fetching import LogEnds
 
 log = structlog.get_logger(__name__)

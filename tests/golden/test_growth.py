@@ -13,13 +13,17 @@ import pytest
 
 from stream.contract.catalogue import BUILT_IN
 from stream.contract.events import INPUT_TOPICS, TOPIC_NAMES, RoomClosed, RoomOpened
-from stream.core import lifecycle, partition, roomstate
+from stream.core import lifecycle, partition
 from stream.core import room as room_module
 from stream.core.audiences import AUDIENCES
-from stream.core.changelog import CorruptCheckpointError, Head, LedgerHead, OrderEntry, frame, unframe
-from stream.core.growth import VERSION_2
-from stream.core.journal import Segment, check_follows, decode_segment, encode_segment
 from stream.core.room import Room
+from stream.core.saved import heads, ledgers, rows
+from stream.core.saved.entries import OrderEntry
+from stream.core.saved.frames import CorruptCheckpointError, frame, unframe
+from stream.core.saved.growth import VERSION_2
+from stream.core.saved.heads import Head
+from stream.core.saved.journal import Segment, check_follows, decode_segment, encode_segment
+from stream.core.saved.ledgers import LedgerHead
 from stream.core.windows import Tally
 from stream.replay.journaled import JournaledPartition
 from stream.verify.saved import CheckpointLog
@@ -86,15 +90,15 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
     topics = (*INPUT_TOPICS, *((name, (RoomOpened, RoomClosed)) for name in MORE))
     names = tuple(name for name, _ in topics)
     monkeypatch.setattr(BUILT_IN, "topics", topics)
-    for module in (room_module, roomstate):
+    for module in (room_module, heads):
         monkeypatch.setattr(module, "TOPIC_NAMES", names)
     monkeypatch.setattr(room_module, "AUDIENCES", (*AUDIENCES, "givers"))
-    for module in (lifecycle, roomstate):
+    for module in (lifecycle, heads):
         monkeypatch.setattr(module, "Room", LaterRoom)
-    monkeypatch.setattr(roomstate, "Head", LaterHead)
-    monkeypatch.setattr(roomstate, "LedgerHead", LaterLedgerHead)
-    monkeypatch.setattr(roomstate, "OrderEntry", LaterOrderEntry)
-    monkeypatch.setattr(roomstate, "head_decoder", msgspec.msgpack.Decoder(LaterHead))
+    monkeypatch.setattr(heads, "Head", LaterHead)
+    monkeypatch.setattr(ledgers, "LedgerHead", LaterLedgerHead)
+    monkeypatch.setattr(rows, "OrderEntry", LaterOrderEntry)
+    monkeypatch.setattr(heads, "head_decoder", msgspec.msgpack.Decoder(LaterHead))
 
 
 @pytest.mark.usefixtures("later")

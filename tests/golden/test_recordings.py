@@ -18,9 +18,9 @@ from stream.contract.catalogue import BUILT_IN
 from stream.contract.events import INPUT_TOPICS
 from stream.contract.overlay import Overlay, room_key
 from stream.contract.refusal import REASONS_OF_THE_ROOM, Reason
-from stream.core import roomstate
-from stream.core.changelog import frame
-from stream.core.journal import decode_segment
+from stream.core.saved.frames import frame
+from stream.core.saved.heads import head_record
+from stream.core.saved.journal import decode_segment
 from stream.replay.journaled import JournaledPartition
 from stream.worker.checkpoint import decode_meta
 from stream.worker.dead_letters import dead_letter
@@ -210,9 +210,9 @@ def test_a_room_that_nothing_touched_since_keeps_the_bytes_of_its_head(name: str
     compared = 0
     for _, rules, count in found.take_overs():
         fold = restored(found, count, rules)
-        heads = {key: value for key, value in found.state(count) if key.startswith(b"r|")}
-        assert {key: value for key, value in heads.items() if value is not None} == dict(
-            roomstate.head_record(room) for room in fold.rooms.values()
+        saved = {key: value for key, value in found.state(count) if key.startswith(b"r|")}
+        assert {key: value for key, value in saved.items() if value is not None} == dict(
+            head_record(room) for room in fold.rooms.values()
         )
         assert [fold.cut(1).records, fold.cut(1).steps] == [[], None]
         compared += len(fold.rooms)

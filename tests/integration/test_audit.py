@@ -11,9 +11,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from stream.contract.events import TOPIC_NAMES
-from stream.core.journal import Segment, Steps, encode_segment
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
+from stream.core.saved.journal import Segment, Steps, encode_segment
 from stream.errors import NoSuchError, SnapupError
 from stream.shows.player import play_to_kafka
 from stream.shows.show import Delivery, Expected, Show

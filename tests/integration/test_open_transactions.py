@@ -16,9 +16,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream import topics
 from stream.contract.events import TOPIC_NAMES
-from stream.core.journal import Segment, encode_segment
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
+from stream.core.saved.journal import Segment, encode_segment
 from stream.local.kafka import KafkaServer
 from stream.local.settings import load_local_settings
 from stream.verify.log import log_reader

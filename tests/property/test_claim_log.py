@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from stream.contract.overlay import Overlay
-from stream.core.journal import decode_segment
+from stream.core.saved.journal import decode_segment
 from stream.replay.journaled import JournaledPartition
 from stream.verify.kept_claims import KeptClaims, difference
 from tests.property.test_journal import REMEMBERING, Cluster

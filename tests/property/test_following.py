@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import msgspec
 import pytest
 
-from stream.core.journal import decode_segment
+from stream.core.saved.journal import decode_segment
 from stream.settings import load_settings
 from stream.verify.claim_check import RIGHT, WRONG, Tally
 from stream.verify.compare import compare

@@ -11,9 +11,12 @@ import pytest
 
 from stream.contract.events import TOPIC_NAMES
 from stream.core.audiences import AUDIENCES
-from stream.core.changelog import Head, frame, unframe
-from stream.core.growth import TOPICS_1, fitted, grown
-from stream.core.journal import (
+from stream.core.partition import PartitionFold
+from stream.core.rules import Rules
+from stream.core.saved.frames import frame, unframe
+from stream.core.saved.growth import TOPICS_1, fitted, grown
+from stream.core.saved.heads import Head
+from stream.core.saved.journal import (
     ClockMove,
     Journal,
     JournalError,
@@ -24,8 +27,6 @@ from stream.core.journal import (
     encode_segment,
     steps_of,
 )
-from stream.core.partition import PartitionFold
-from stream.core.rules import Rules
 from tests.support.rooms import T0_MS, TOPICS, random_log
 
 TALLIES = 4

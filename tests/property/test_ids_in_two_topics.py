@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from stream.core.conflicts import USED_TWICE
-from stream.core.journal import Segment, Steps, encode_segment
 from stream.core.rules import Rules
+from stream.core.saved.journal import Segment, Steps, encode_segment
 from stream.verify.recount import Recount
 from stream.verify.room_count import Assumptions
 from stream.verify.rulebook import Rulebook

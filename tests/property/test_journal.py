@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 import pytest
 
-from stream.core.journal import Segment, check_follows, decode_segment, encode_segment
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
+from stream.core.saved.journal import Segment, check_follows, decode_segment, encode_segment
 from stream.replay.journaled import JournaledPartition
 from tests.support.events import Log as Events
 from tests.support.events import opened

@@ -15,10 +15,10 @@ from unittest.mock import patch
 import msgspec
 
 from stream.core.dormant import Dormant
-from stream.core.generations import Generations
 from stream.core.ids import EventIds
 from stream.core.lifecycle import Lifecycle
 from stream.core.room import Room
+from stream.core.saved.generations import Generations
 from stream.core.standing import EXPIRED
 from stream.worker import partition_owner as owner_module
 from stream.worker.assignment import Owners

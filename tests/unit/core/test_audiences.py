@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from stream.core import audiences
 from stream.core.audiences import AUDIENCES, BUYERS, CARTED_BUYERS, CARTERS, count_buyers_or_carters, count_carted_buyer
-from stream.core.growth import AUDIENCES_1
 from stream.core.rules import Rules
+from stream.core.saved.growth import AUDIENCES_1
 from tests.support.events import new_room
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from stream.core.cart_people import CartPeople
 from stream.core.carts import SWEEP_FROM, Carts
-from stream.core.growth import VERSION_1, VERSION_2
 from stream.core.rules import Rules
 from stream.core.sale import look
+from stream.core.saved.growth import VERSION_1, VERSION_2
 from tests.support.events import Log, at, cart, cart_removed, enter, every_kind, leave, opened, order
 
 if TYPE_CHECKING:

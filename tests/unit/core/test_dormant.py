@@ -5,9 +5,9 @@ import pytest
 from stream.core.counters import Counters
 from stream.core.dormant import LOOK_MS, Dormant, Rising
 from stream.core.folds import fold_one
-from stream.core.generations import Generations
 from stream.core.memory import Memory, Shared
 from stream.core.rules import Rules
+from stream.core.saved.generations import Generations
 from tests.support.events import at, new_room, opened, order
 
 WEEK_MS = 7 * 86_400_000

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stream.core import roomstate
 from stream.core.batch import Batch
 from stream.core.conflicts import Outcome
 from stream.core.folds import fold_many, fold_one
 from stream.core.ids import ANY_TOPIC
 from stream.core.rules import Rules
+from stream.core.saved import heads, rows
 from stream.core.time import BUCKET_MS
 from tests.support.events import (
     T0_S,
@@ -82,11 +82,11 @@ def saved(room: Room, windows: list[dict[str, int]]) -> list[Any]:
     But for the order in which people came, the sketches, and people who fell out of a sample since: a restore drops
     them.
     """
-    for entry in roomstate.window_entries(room):
+    for entry in rows.window_entries(room):
         for known, people in zip(windows, entry.audiences, strict=True):
             known |= people  # noqa: PLW2901 - in place
     return [
-        roomstate.head_record(room),
+        heads.head_record(room),
         [
             {who: when for who, when in people.items() if who in audience.last}
             for people, audience in zip(windows, room.audiences, strict=True)
@@ -94,7 +94,7 @@ def saved(room: Room, windows: list[dict[str, int]]) -> list[Any]:
         [entry.ids for entry in room.ids.entries(room.room_id, room.known_ms)],
         [set(audience.session.members) for audience in room.audiences],
         {key: set(ledger.carters.members) for key, ledger in room.ledgers.items()},
-        list(roomstate.order_entries(room)),
+        list(rows.order_entries(room)),
     ]
 
 

@@ -7,10 +7,10 @@ from random import Random
 import msgspec
 import pytest
 
-from stream.core.changelog import ENTRY_ITEMS, IdsEntry
-from stream.core.growth import grown_row
 from stream.core.ids import ANY_TOPIC, EventIds
 from stream.core.rules import Rules
+from stream.core.saved.entries import ENTRY_ITEMS, IdsEntry
+from stream.core.saved.growth import grown_row
 from tests.support.events import comment, enter, like, order
 from tests.support.rooms import COMMENTS, LIKES, ORDERS
 

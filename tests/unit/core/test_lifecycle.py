@@ -7,8 +7,8 @@ import pytest
 
 from stream.contract.events import EDITION
 from stream.contract.overlay import Overlay, Session
-from stream.core.growth import VERSION_1, VERSION_2
 from stream.core.rules import Rules
+from stream.core.saved.growth import VERSION_1, VERSION_2
 from tests.support.events import (
     Log,
     at,

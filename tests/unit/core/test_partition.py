@@ -9,9 +9,9 @@ from stream.contract.events import MAX_AHEAD_MS, TOPIC_NAMES
 from stream.contract.overlay import Overlay
 from stream.core.audiences import ENGAGED, VIEWERS
 from stream.core.ids import ANY_TOPIC
-from stream.core.journal import Piece, Segment, steps_of
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
+from stream.core.saved.journal import Piece, Segment, steps_of
 from stream.core.time import effective_time_ms
 from stream.replay.journaled import JournaledPartition
 from tests.support.events import (

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from stream.contract.overlay import Overlay
-from stream.core.growth import VERSION_1
 from stream.core.rules import Rules
+from stream.core.saved.growth import VERSION_1
 from stream.core.shortening import shortened
 from tests.support.events import Log, at, closed, like, opened, order
 from tests.support.rooms import TOPICS

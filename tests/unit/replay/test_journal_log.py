@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream.core.journal import Base, Segment, Steps
+from stream.core.saved.journal import Base, Segment, Steps
 from stream.replay.journal_log import _folded_deleted, _may_begin
 
 BEGINS = [0, 0, 0, 0, 0, 0, 5]  # of the last topic the first five records are deleted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stream.contract.events import TOPIC_NAMES
-from stream.core.journal import Journal, Segment, encode_segment
+from stream.core.saved.journal import Journal, Segment, encode_segment
 from stream.verify.journal_order import Folded, JournalUnreadableError, folded, read_journal
 
 TOPICS = len(TOPIC_NAMES)

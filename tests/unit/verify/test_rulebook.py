@@ -11,8 +11,8 @@ from msgspec import structs
 from stream.commands.verdict_view import rules_told
 from stream.contract.events import TOPIC_NAMES
 from stream.contract.overlay import Overlay
-from stream.core.journal import Segment, Steps, encode_segment
 from stream.core.rules import Rules
+from stream.core.saved.journal import Segment, Steps, encode_segment
 from stream.verify.compare import compare
 from stream.verify.recount import Accounts, Recount
 from stream.verify.room_count import Assumptions

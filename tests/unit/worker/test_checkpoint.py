@@ -12,7 +12,7 @@ import pytest
 from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from stream.core.growth import NEWEST_VERSION
+from stream.core.saved.growth import NEWEST_VERSION
 from stream.exits import Exit
 from stream.worker.checkpoint import (
     BATCH_BYTES,

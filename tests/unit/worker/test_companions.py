@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.coordinator.protocol import ConsumerProtocol
 
-from stream.core.growth import TOPICS_1
+from stream.core.saved.growth import TOPICS_1
 from stream.settings import load_settings
 from stream.worker.app import build_app
 from stream.worker.companions import companions, read_along

@@ -8,9 +8,9 @@ import time
 import pytest
 import structlog
 
-from stream.core.changelog import CorruptCheckpointError
-from stream.core.growth import NEWEST_VERSION
 from stream.core.publishing import Published
+from stream.core.saved.frames import CorruptCheckpointError
+from stream.core.saved.growth import NEWEST_VERSION
 from stream.exits import Exit
 from stream.worker.checkpoint import LostError, Meta
 from stream.worker.fetching import LogEnds

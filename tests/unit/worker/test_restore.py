@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from stream.core.growth import NEWEST_VERSION
+from stream.core.saved.growth import NEWEST_VERSION
 from stream.exits import Exit
 from stream.worker.checkpoint import META_KEY, Meta
 from stream.worker.fetching import LogEnds

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stream.core.changelog import frame, unframe
+from stream.core.saved.frames import frame, unframe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from stream.core.changelog import IdsEntry
     from stream.core.rules import Rules
+    from stream.core.saved.entries import IdsEntry
 
 GENERATION_KEY = b"g|"
 _decoder = msgspec.msgpack.Decoder(tuple[int, int, int])

@@ -2,26 +2,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
-from stream.core.changelog import (
-    ENTRY_ITEMS,
-    FORMAT_VERSION,
-    SEGMENT_BYTES,
-    TAIL_BYTES,
-    ChangeLog,
-    CorruptCheckpointError,
-    IdsEntry,
-    frame,
-    pieces,
-    unframe,
-)
+from stream.core.saved.changelog import SEGMENT_BYTES, TAIL_BYTES, ChangeLog
+from stream.core.saved.entries import IdsEntry
+from stream.core.saved.frames import CorruptCheckpointError, frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-INTS = msgspec.msgpack.Decoder(list[int])
 Records = list[tuple[bytes, bytes | None]]
 
 
@@ -49,39 +38,6 @@ def loaded_from(*cuts: Records) -> ChangeLog[IdsEntry]:
 
 def numbers(segments: Iterable[list[IdsEntry]]) -> list[int]:
     return [each.generation for segment in segments for each in segment]
-
-
-# -- frames ------------------------------------------------------------------------------------------------------------
-def test_a_framed_value_comes_back() -> None:
-    value = frame([1, 2, 3])
-    assert value[0] == FORMAT_VERSION
-    assert unframe(b"key", value, INTS) == [1, 2, 3]
-
-
-@pytest.mark.parametrize("version", [0, FORMAT_VERSION + 1, 255])
-def test_another_version_is_refused_by_name_and_says_what_to_do(version: int) -> None:
-    value = bytes([version]) + frame([1])[1:]
-    with pytest.raises(CorruptCheckpointError, match=r"r\|room-7.*run the version that wrote it"):
-        unframe(b"r|room-7", value, INTS)
-
-
-@pytest.mark.parametrize("length", range(5))
-def test_a_value_without_a_whole_frame_is_refused(length: int) -> None:
-    with pytest.raises(CorruptCheckpointError, match="key"):
-        unframe(b"key", frame([1])[:length], INTS)
-
-
-@pytest.mark.parametrize("position", range(1, 8))
-def test_a_flipped_bit_is_refused_by_name(position: int) -> None:
-    value = bytearray(frame([1, 2]))
-    value[position] ^= 1
-    with pytest.raises(CorruptCheckpointError, match=r"b\|room-7.*checksum"):
-        unframe(b"b|room-7", bytes(value), INTS)
-
-
-def test_a_whole_frame_of_another_shape_is_refused_by_name() -> None:
-    with pytest.raises(CorruptCheckpointError, match=r"o\|3.*Expected"):
-        unframe(b"o|3", frame({"not": "a list"}), INTS)
 
 
 # -- the open tail -----------------------------------------------------------------------------------------------------
@@ -213,16 +169,3 @@ def test_a_corrupt_segment_is_refused_by_name() -> None:
     again = loaded_from([(b"i|4", value[:-1] + b"?")])
     with pytest.raises(CorruptCheckpointError, match=r"i\|4"):
         list(again.loaded())
-
-
-def test_items_are_split_into_entries_of_bounded_size() -> None:
-    items = list(range(2 * ENTRY_ITEMS + 1))
-    parts = [list(part) for part in pieces(items)]
-    assert [len(part) for part in parts] == [ENTRY_ITEMS, ENTRY_ITEMS, 1]
-    assert [item for part in parts for item in part] == items
-    assert list(pieces([])) == []
-
-
-def test_an_entry_of_the_longest_ids_fits_into_a_segment() -> None:
-    ids = ["x" * 64] * ENTRY_ITEMS
-    assert len(frame((1, [IdsEntry("r" * 64, 0, 1, ids)]))) <= SEGMENT_BYTES

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stream.core.changelog import frame, unframe
 from stream.core.orders import forget_orders
+from stream.core.saved.frames import frame, unframe
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import msgspec
 
-from stream.core.changelog import CorruptCheckpointError, frame, unframe
-from stream.core.growth import TOPICS_1, fitted, grown
+from stream.core.saved.frames import CorruptCheckpointError, frame, unframe
+from stream.core.saved.growth import TOPICS_1, fitted, grown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

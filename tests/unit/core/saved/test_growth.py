@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from stream.contract.events import SaleOpened
-from stream.core.growth import NEWEST_VERSION, VERSION_1, VERSION_2, fitted, grown, grown_object, grown_row
-from stream.core.ledgerstate import OPENED_FIELDS_1
+from stream.core.saved.growth import NEWEST_VERSION, VERSION_1, VERSION_2, fitted, grown, grown_object, grown_row
+from stream.core.saved.ledgers import OPENED_FIELDS_1
 from tests.support.events import Log, like, room_closed, room_opened
 from tests.support.rooms import INTERACTIONS, LIKES, TOPICS, restarted
 

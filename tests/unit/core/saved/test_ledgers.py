@@ -5,9 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from stream.core.changelog import LedgerHead
-from stream.core.ledgerstate import ledger_head, ledger_of
 from stream.core.rules import Rules
+from stream.core.saved.ledgers import LedgerHead, ledger_head, ledger_of
 from tests.support.events import fold_at_own_time, new_room, opened, order, restocked
 
 SECOND = Rules(signals_edition=2, contract_edition=2)

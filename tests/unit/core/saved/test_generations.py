@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from stream.core.changelog import CorruptCheckpointError, IdsEntry
-from stream.core.generations import GENERATION_KEY, Generations
 from stream.core.rules import Rules
+from stream.core.saved.entries import IdsEntry
+from stream.core.saved.frames import CorruptCheckpointError
+from stream.core.saved.generations import GENERATION_KEY, Generations
 
 RULES = Rules(remember_ids_ms=60_000, remember_ids_max=20)
 

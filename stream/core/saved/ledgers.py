@@ -1,14 +1,15 @@
-"""A ledger to its part of a checkpoint record and back."""
+"""How a ledger is saved: its part of a room's head, and back."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
 from stream.contract.events import SaleOpened
-from stream.core.changelog import LedgerHead, by_second, in_a_row
-from stream.core.growth import grown_object, grown_row
+from stream.core.forecast import MEMORY_S
+from stream.core.saved.growth import grown_object, grown_row
 from stream.core.stock import Ledger
 from stream.core.words import Word, opening, rounds_of
 
@@ -17,10 +18,58 @@ if TYPE_CHECKING:
 
     from stream.core.rules import Rules
 
+# A `words.Word`.
+SavedWord = tuple[int, str, int, int, int, int]
 # Of a `sale_opened` in version 1, before what the contract has added since.
 OPENED_FIELDS_1 = 13
 _opened_encoder = msgspec.msgpack.Encoder()
 _opened_decoder = msgspec.msgpack.Decoder(SaleOpened)
+
+
+class LedgerHead(msgspec.Struct, array_like=True):
+    """One ledger without its people.
+
+    Held and sold units by user come back from the orders, carters from their blocks.
+    """
+
+    fields_1: ClassVar[int] = 11
+
+    sale_id: str
+    sku_id: str
+    opened: bytes | None
+    restocked: int
+    restock_planned: tuple[int, int]
+    held: int
+    sold: int
+    released: int
+    over_limit: int
+    recent: dict[int, int]
+    bought: dict[int, list[int]]
+    said_ms: int = -1
+    paid_second: int = -1
+    # What the forecast of the second edition looks at: the first second, then units in it and in those after it.
+    taken: list[int] = []
+    returned: list[int] = []
+    restocked_ms: int = -1
+    gone: int = 0
+    openings: list[SavedWord] = []  # where there is more than the one that holds
+    restocks: list[tuple[int, str, int]] = []
+    former: list[int] = []
+
+
+def in_a_row(units: dict[int, int]) -> list[int]:
+    """The first second, then the units of it and of those after it: a quarter of what the pairs take."""
+    units = {second: each for second, each in units.items() if each}
+    if not units:
+        return []
+    last = max(units)
+    first = max(min(units), last - 2 * MEMORY_S)  # what is older than that is of another session
+    return [first, *map(units.get, range(first, last + 1), repeat(0))]
+
+
+def by_second(row: list[int]) -> dict[int, int]:
+    """The other way round."""
+    return {second: units for second, units in enumerate(row[1:], row[0]) if units} if row else {}
 
 
 def _pace(ledger: Ledger, *, ordered: bool) -> tuple[dict[int, int], dict[int, list[int]]]:

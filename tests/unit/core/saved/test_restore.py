@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from stream.core.changelog import CorruptCheckpointError
 from stream.core.ids import ANY_TOPIC
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
+from stream.core.saved.frames import CorruptCheckpointError
 from tests.support.events import Log, at, cart, every_kind, like, opened, order
 from tests.support.rooms import TOPICS, restarted
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from stream.core.journal import (
+from stream.core.saved.journal import (
     NOTES_MAX,
     ClockMove,
     Journal,
