@@ -1,7 +1,7 @@
 """Chromium for the browser tests, with a font that has Chinese: Debian's packages, installed by apt.
 
-Unlike the programs in `packages`, these cannot be unpacked into the cache: a browser needs a hundred libraries, and
-fonts are looked for in the system's folders. So this needs root, and is done only when asked for by name.
+Unlike the programs in `packages`, these cannot be unpacked into the cache: a browser needs a hundred libraries, and it
+looks for fonts in the system's folders. So the installation needs root, and happens only when asked for by name.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ASK_TIMEOUT_S = 15.0
 
 
 def find_chromium() -> Path | None:
-    """Debian's Chromium, None when it is not installed."""
+    """Debian's Chromium; None when it is not installed."""
     found = shutil.which("chromium")
     return Path(found) if found else None
 
@@ -45,7 +45,7 @@ def has_chinese_font(folder: Path = FONT_FOLDER) -> bool:
 
 
 def install_browser() -> None:
-    """Install what is missing.
+    """Install whichever of Chromium and the font is missing.
 
     Raises:
         SnapupError: this user may not, this is no Debian, or apt failed; says what to type instead.

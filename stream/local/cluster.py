@@ -1,7 +1,7 @@
 """Several brokers on loopback as one KRaft cluster: for tests of leader changes and lost replicas.
 
-Each node is broker and controller. Internal topics have as many copies as there are nodes, three at most, and of three
-two must be in sync; the topics of a prefix have what whoever creates them says.
+Each node is broker and controller. Internal topics have one copy per node, three at most; of three copies two must be
+in sync. The creator of a prefix's topics chooses their copies.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ ASK_TIMEOUT_MS = 5_000
 
 
 class KafkaCluster:
-    """Some brokers that belong together. `servers`: each of them, to be killed, paused and started alone.
+    """Some brokers that belong together. `servers`: each broker, to be killed, paused and started alone.
 
     Args:
-        folder: one folder for each node in it.
-        settings: of each broker; think of the heap.
-        brokers: how many; one is alone, as `KafkaServer` is.
+        folder: holds one folder for each node.
+        settings: of each broker; mind the heap.
+        brokers: number of brokers; one is alone, as `KafkaServer` is.
     """
 
     def __init__(self, folder: Path, settings: LocalSettings, *, brokers: int) -> None:
@@ -63,11 +63,11 @@ class KafkaCluster:
 
     @property
     def bootstrap_servers(self) -> str:
-        """All of them."""
+        """Addresses of all brokers."""
         return ",".join(server.bootstrap_servers for server in self.servers)
 
     def start(self) -> None:
-        """Start all at once, for a majority is needed before any answers; when one fails, none runs afterwards.
+        """Start all brokers at once, for none answers without a majority; when one fails, none runs afterwards.
 
         Raises:
             SnapupError: as a single broker.
@@ -80,17 +80,17 @@ class KafkaCluster:
             raise errors[0]
 
     def stop(self) -> None:
-        """End all in order."""
+        """End all brokers in order."""
         for server in self.servers:
             server.stop()
 
     def kill(self) -> None:
-        """SIGKILL to all."""
+        """SIGKILL to all brokers."""
         for server in self.servers:
             server.kill()
 
     async def led_by(self, node_id: int) -> int:
-        """How many partitions a node leads, as another one sees it; 0 when nobody answers."""
+        """Number of partitions that a node leads, as another node sees it; 0 when no node answers."""
         others = [each for each in self.servers if each.node_id != node_id] or self.servers
         admin: Any = AIOKafkaAdminClient(
             bootstrap_servers=",".join(each.bootstrap_servers for each in others), request_timeout_ms=ASK_TIMEOUT_MS

@@ -1,7 +1,7 @@
 """What this machine has and lacks for running Snapup locally: each finding says what to do.
 
-Looks only; `install` is the one function here that changes something, and only inside the cache folder, unless the
-browser is asked for too.
+Looks only. `install` alone changes something, and only inside the cache folder, unless it is to install the browser
+too.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 OLDEST_PYTHON = (3, 11)
 # One show of a few million events and its checkpoints.
 DATA_BYTES = 2 * 1024**3
-# The jars, twice while they are fetched, and two unpacked packages.
+# The jars, twice during the fetch, and two unpacked packages.
 CACHE_BYTES = 512 * 1024**2
 _ASK_REDIS_MS = 5_000
 _ASK_TIMEOUT_S = 15.0
@@ -49,7 +49,7 @@ _COMPILED = ("faust._cython.streams", "faust.transport._cython.conductor")
 class Finding(msgspec.Struct, frozen=True):
     """One line of the report.
 
-    `remedy` says what to do, empty when all is well; what is not `required` may stay missing.
+    `remedy` says what to do, empty when all is well; a finding that is not `required` may stay missing.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def examine(settings: LocalSettings, brokers: Brokers | None = None) -> list[Finding]:
-    """Every check, in the order in which a newcomer would mend them; `brokers`: Kafka, where one is configured."""
+    """Every finding, in the order in which a newcomer would mend them; `brokers`: Kafka, where one is configured."""
     checks: list[Callable[[LocalSettings], Finding | None]] = [
         _python,
         _faust,
@@ -81,12 +81,12 @@ def examine(settings: LocalSettings, brokers: Brokers | None = None) -> list[Fin
 
 
 def install(settings: LocalSettings, say: Callable[[str], None], *, browser: bool = False) -> list[Finding]:
-    """Fetch Kafka's jars, redis-server and promtool into the cache where they are missing; what could not be had.
+    """What could not be had of Kafka's jars, redis-server and promtool; fetches what is missing into the cache.
 
     Args:
-        settings: says where the cache lies.
-        say: is told of each step before it begins.
-        browser: install Chromium and a Chinese font as well, into the system: that needs root.
+        settings: the cache folder.
+        say: called with each step before it begins.
+        browser: also install Chromium and a Chinese font into the system; needs root.
     """
     missed: list[Finding] = []
 
@@ -258,12 +258,12 @@ def _configured_redis(_: LocalSettings) -> Finding | None:
 
 
 async def _asked_redis(client: RedisClient) -> Finding:
-    """Whether it answers, and what its memory policy does with overlays, where we may ask for it."""
+    """Whether Redis answers, and what its memory policy does with overlays, where we may ask for it."""
     name = "configured Redis"
     try:
         await client.ask("GET", "snapup:doctor")
     except REDIS_ERRORS as error:
-        # A user who may not read this key, or may only write, is told so by a Redis that is well.
+        # NOPERM for a user who may not read this key, or may only write, comes from a Redis that is well.
         said = client.words(error)
         if not said.startswith("NOPERM") or not any(each in said for each in ("'get'", "a key", "the keys")):
             return Finding(name, ok=False, detail=f"{client.address} does not serve us", remedy=client.sentence(error))
@@ -279,7 +279,7 @@ async def _asked_redis(client: RedisClient) -> Finding:
 
 
 def _asked(name: str, ask: Callable[[], str]) -> Finding:
-    """A finding from a function that says what it found, or raises what to do."""
+    """The finding of a function that returns what it found, or raises what to do."""
     try:
         return Finding(name, ok=True, detail=ask())
     except SnapupError as error:

@@ -1,4 +1,4 @@
-"""Kafka's jars: fetched once by Maven into the cache, and checked against our own list each time they are used."""
+"""Kafka's jars: fetched once by Maven into the cache, and checked against our own list at each use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stream.topics import kafka_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# About 45 MB; a slow line gets ten minutes.
+# About 45 MB: ten minutes on a slow line.
 FETCH_TIMEOUT_S = 600.0
 _LINE = re.compile(r"^([0-9a-f]{64}) [ *]([A-Za-z0-9._+-]+\.jar)$")
 
@@ -47,13 +47,13 @@ def kafka_version() -> str:
 
 
 def jars_dir(cache_dir: Path) -> Path:
-    """Where the jars lie: named by version and list, so that another list is another folder."""
+    """The folder of the jars: named by version and list, so that another list is another folder."""
     digest = hashlib.sha256(kafka_file("jars.sha256").read_bytes()).hexdigest()[:12]
     return cache_dir / f"kafka-{kafka_version()}-{digest}"
 
 
 def differences(folder: Path) -> list[str]:
-    """What is wrong with a folder of jars, by our list; empty when it is exactly as listed."""
+    """What is wrong with a folder of jars, by our list; empty when the folder is exactly as listed."""
     listed = checksums()
     present = {path.name: path for path in folder.glob("*.jar")}
     wrong = [f"{name} is missing" for name in sorted(listed.keys() - present.keys())]
@@ -86,7 +86,7 @@ def ensure_jars(cache_dir: Path) -> Path:
 
 
 def _fetch(folder: Path) -> None:
-    """Into a folder beside, then renamed: nobody ever sees half of it."""
+    """Fetch into a folder beside, then rename it: no process ever sees half of it."""
     maven = shutil.which("mvn")
     if maven is None:
         raise SnapupError("Maven is missing, which fetches Kafka's jars: on Debian, apt-get install maven.")
@@ -106,8 +106,8 @@ def _fetch(folder: Path) -> None:
 
 
 def _repository(temporary: Path) -> list[str]:
-    """Maven keeps what it fetches in the user's home; where it could not, it gets a folder that goes afterwards."""
-    home = Path(pwd.getpwuid(os.getuid()).pw_dir)  # what Java calls user.home, whatever HOME says
+    """Maven's options: it keeps its files in the user's home, or in a temporary folder when it may not write there."""
+    home = Path(pwd.getpwuid(os.getuid()).pw_dir)  # Java's user.home, whatever HOME says
     return [] if os.access(home, os.W_OK) else [f"-Dmaven.repo.local={temporary / 'repository'}"]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stream.errors import SnapupError
 
-# Kafka 4 brokers need it.
+# The oldest that Kafka 4 brokers run on.
 OLDEST_JAVA = 17
 _ASK_TIMEOUT_S = 30.0
 
@@ -39,7 +39,7 @@ def find_java(configured: str | None) -> str:
 
 
 def java_version(java: str) -> int:
-    """The feature version (17, 21, ...) that a java program says it is."""
+    """The feature version (17, 21, ...) that a java program reports."""
     try:
         said = subprocess.run(  # noqa: S603 -- the program was found above
             [java, "-version"], capture_output=True, text=True, timeout=_ASK_TIMEOUT_S, check=False

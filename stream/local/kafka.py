@@ -1,7 +1,7 @@
 """A real Apache Kafka broker (KRaft) on loopback, from verified jars: alone, or one node of a cluster.
 
 Owns one broker's folder, configuration and process. The data outlive a stop, a kill and a restart; the folder belongs
-to whoever gave it. Replicated settings are 1 while the node is alone; see `cluster.py` for several.
+to the caller. Replicated settings are 1 while the node is alone; see `cluster.py` for several.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 FORMAT_TIMEOUT_S = 60.0
 PROBE_TIMEOUT_MS = 2_000
-# With ports of our own choosing, somebody may take one between our look and the broker's bind.
+# With ports of our own choosing, another program may take one between our look and the broker's bind.
 START_ATTEMPTS = 3
 _TELLING = ("ERROR", "FATAL", "Exception", "Error:", "OutOfMemory")
 _PORT_TAKEN = ("Address already in use", "Address in use")
@@ -60,10 +60,10 @@ _PROPERTIES: Mapping[str, str] = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
-    # Kafka's own floor is 6 s; fault tests want a dead member noticed sooner.
+    # Kafka's own floor is 6 s; fault tests need a dead member noticed sooner.
     "group.min.session.timeout.ms": "1000",
     # After a kill the node waits until its former self has timed out; 9 s by default. Not less than this: on a busy
-    # machine a broker that is only slow would be fenced.
+    # machine a merely slow broker would be fenced.
     "broker.session.timeout.ms": "4000",
     "broker.heartbeat.interval.ms": "1000",
     # The default reserves 128 MiB of a heap that is bounded to 1 GiB.
@@ -85,10 +85,10 @@ class KafkaServer:
     Args:
         folder: its configuration, log and data; created when missing, never removed.
         settings: heap, Java, cache and deadlines.
-        port: where clients connect; None chooses free ports (and keeps them while the folder lives).
+        port: for clients; None chooses free ports (and keeps them while the folder lives).
         properties: further broker properties, laid over ours.
-        node: its place in a cluster; None: it is alone.
-        listeners: further listeners, name → port; what they are is for `properties` to say.
+        node: its place in a cluster; None: the broker is alone.
+        listeners: further listeners, name → port; `properties` says what they are.
         scram_users: users that exist from the first start, name → password, for SCRAM-SHA-256 and -512.
     """
 
@@ -119,12 +119,12 @@ class KafkaServer:
 
     @property
     def bootstrap_servers(self) -> str:
-        """What clients are told."""
+        """Address for clients."""
         return f"{LOOPBACK}:{self.port}"
 
     @property
     def log(self) -> Path:
-        """The broker's own log; what the Java machine itself says is in `kafka.out` beside it."""
+        """The broker's own log; the Java machine's output is in `kafka.out` beside it."""
         return self.folder / "kafka.log"
 
     def start(self) -> None:
@@ -148,12 +148,12 @@ class KafkaServer:
                 return
 
     def stop(self) -> None:
-        """End the broker in order; killed when that takes longer than the deadline."""
+        """End the broker in order; kill it when that takes longer than the deadline."""
         if self.process is not None:
             self.process.stop(self._settings.server_stop_timeout_s)
 
     def kill(self) -> None:
-        """SIGKILL: what a crash of the machine would look like to clients."""
+        """SIGKILL: to clients, a crash of the machine."""
         if self.process is not None:
             self.process.kill()
 
@@ -168,7 +168,7 @@ class KafkaServer:
             self.process.signal(signal.SIGCONT)
 
     def restart(self) -> None:
-        """Stop if it runs, and start again on the same ports with the same data."""
+        """Stop the broker if it runs, and start it again on the same ports with the same data."""
         self.stop()
         self.start()
 
@@ -192,7 +192,7 @@ class KafkaServer:
         ]
         if not (self.folder / "data" / "meta.properties").exists():
             self._format([java, "-Xmx256m", "-XX:TieredStopAtLevel=1", *logging, "-cp", classpath], configuration)
-        # What earlier starts said must not be taken for what this one says.
+        # What earlier starts logged must not be taken for this start's.
         self._said_before = {log: log_size(log) for log in (self._out, self.log)}
         self.process = ServerProcess(
             "Kafka",
@@ -286,7 +286,7 @@ class KafkaServer:
             return
         logs = [(log, self._said_before.get(log, 0)) for log in (self._out, self.log)]
         self._raise_known("\n".join(line for log, since in logs for line in last_lines(log, 200, since=since)))
-        if shutil.disk_usage(self.folder).free < _DISK_FULL_BYTES:  # so full that it could not even log it
+        if shutil.disk_usage(self.folder).free < _DISK_FULL_BYTES:  # too full for the broker to log it
             self._raise_known(_DISK_FULL)
         said = " | ".join(line for log, since in logs for line in last_lines(log, 3, wanted=_TELLING, since=since))
         raise SnapupError(f"Kafka ended with code {process.exit_code}: {said} (see {self.log})")
@@ -299,7 +299,7 @@ class KafkaServer:
 
 
 class _PortTakenError(Exception):
-    """Somebody else listens on a port that we had chosen."""
+    """Another program listens on a port that we had chosen."""
 
 
 def cluster_id() -> str:
@@ -311,7 +311,7 @@ def cluster_id() -> str:
 
 def answers(bootstrap_servers: KafkaAt, node_id: int | None = None) -> bool:
     """Whether a broker answers a metadata request now, knows its controller, and has this node, or any, in its list."""
-    # In a thread of its own, so that it may be asked from inside a running event loop too.
+    # In a thread of its own, so that a running event loop may call it too.
     with ThreadPoolExecutor(1, thread_name_prefix="kafka-probe") as pool:
         return pool.submit(asyncio.run, _answers(bootstrap_servers, node_id)).result()
 

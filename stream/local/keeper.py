@@ -1,9 +1,8 @@
-"""Runs one server, and ends it when the process that wanted it is gone, however that one died.
+"""Runs one server, and ends it when the process that wanted it is gone, however that process died.
 
-A program of its own, not imported: `python -I -S keeper.py PARENT_PID COMMAND...`. It needs nothing but the standard
-library, so that it starts in a few milliseconds. It watches its parent; a parent killed by SIGKILL leaves no server
-behind. On Linux the server is also tied to the keeper itself (PR_SET_PDEATHSIG): killing only the keeper ends it too.
-
+A program of its own, not imported: `python -I -S keeper.py PARENT_PID COMMAND...`. It needs only the standard library,
+so that it starts in a few milliseconds. The keeper watches its parent: a parent killed by SIGKILL leaves no server
+behind. On Linux the server is also tied to the keeper (PR_SET_PDEATHSIG): killing only the keeper ends the server too.
 SIGUSR1 releases the pair: from then on the parent may go (`snapup stack up`).
 """
 
@@ -31,7 +30,7 @@ def _tie_to_keeper() -> None:
 
 
 class _Release:
-    """Set by SIGUSR1; `wakes` becomes readable then, so that a wait ends."""
+    """Set by SIGUSR1; `wakes` then becomes readable, so that a wait ends."""
 
     def __init__(self) -> None:
         self.given = False
@@ -45,7 +44,7 @@ class _Release:
 
 
 def _wait(parent: int, child: subprocess.Popen[bytes], release: _Release) -> bool:
-    """Wait for one of the two to end; True when the child did."""
+    """Whether the child ended; waits for the child or the parent to end."""
     poll = select.poll()
     poll.register(release.wakes, select.POLLIN)
     step_ms = None
@@ -65,9 +64,9 @@ def _wait(parent: int, child: subprocess.Popen[bytes], release: _Release) -> boo
 
 
 def main() -> int:
-    """Run the command; the exit code is the server's, 128 + n when signal n ended it."""
+    """The server's exit code, 128 + n when signal n ended it; runs the command."""
     parent = int(sys.argv[1])
-    # A stop is sent to the whole process group; the keeper stays until the server has ended, to report how.
+    # A stop goes to the whole process group; the keeper stays until the server has ended, to report how.
     # A handler, not SIG_IGN: an ignored signal would stay ignored in the server.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)

@@ -1,7 +1,7 @@
-"""The stack that `snapup stack up` keeps: noted in a state file, ended by `snapup stack down`, and by nobody else.
+"""The stack that `snapup stack up` keeps: noted in a state file, ended only by `snapup stack down`.
 
 The state file holds each server's process number and start time, so that `down` ends exactly what `up` started, also
-when the numbers have been given to other programs since. After `down` it stays: its ports are taken again where they
+when other programs have the numbers since. The file stays after `down`: the next `up` takes its ports again where they
 are free.
 """
 
@@ -43,7 +43,7 @@ class KeptServer(msgspec.Struct, frozen=True):
 
 
 class KeptStack(msgspec.Struct, frozen=True):
-    """What the state file says."""
+    """The contents of the state file."""
 
     version: int
     started_at_ms: int
@@ -52,7 +52,7 @@ class KeptStack(msgspec.Struct, frozen=True):
     redis: KeptServer
 
     def environment(self) -> dict[str, str]:
-        """What makes every command of ours use this stack."""
+        """The variables that make every command of ours use this stack."""
         return {
             "SNAPUP_BOOTSTRAP_SERVERS": f"{LOOPBACK}:{self.kafka.port}",
             "SNAPUP_REDIS_URL": f"redis://{LOOPBACK}:{self.redis.port}/0",
@@ -75,17 +75,17 @@ class Health(msgspec.Struct, frozen=True):
 
     @property
     def healthy(self) -> bool:
-        """Both."""
+        """Whether the process lives and answers."""
         return self.lives and self.answers
 
 
 def data_dir(settings: LocalSettings) -> Path:
-    """Where the kept stack's files lie unless told otherwise."""
+    """The folder of the kept stack's files unless another is given."""
     return settings.state_dir / "stack"
 
 
 def read_state(settings: LocalSettings) -> KeptStack | None:
-    """What was last kept, running or not; None when nothing ever was.
+    """The stack last kept, running or not; None when there never was one.
 
     Raises:
         SnapupError: the file is damaged, or of another version.
@@ -114,7 +114,7 @@ def up(
     partitions: int | None = None,
     timestamp_type: TimestampType | None = None,
 ) -> KeptStack:
-    """Start a stack that stays, with its topics.
+    """A stack that stays, started with its topics.
 
     Raises:
         SnapupError: one is up already, or it cannot be started; nothing of it runs then.
@@ -139,16 +139,16 @@ def up(
         except BaseException:
             stack.stop()
             raise
-        # Only now: had we been killed before, the servers would have gone with us.
+        # Only now: killed before this, we take the servers with us.
         stack.release()
         return kept
 
 
 def down(settings: LocalSettings, *, wipe: bool = False) -> list[str]:
-    """End the kept stack; names of the servers that still ran.
+    """Names of the servers that still ran; ends the kept stack.
 
     Args:
-        settings: says where the state file lies.
+        settings: the folder of the state file.
         wipe: also delete the stack's data.
     """
     with _alone(settings):
@@ -166,7 +166,7 @@ def down(settings: LocalSettings, *, wipe: bool = False) -> list[str]:
 
 
 def health(kept: KeptStack) -> list[Health]:
-    """Ask both servers."""
+    """The health of both servers, asked now."""
     return [
         Health(
             name=name,
@@ -203,7 +203,7 @@ def _noted(stack: Stack) -> KeptStack:
 
 
 def _wipe(folder: Path) -> None:
-    """Only what a stack makes in its folder: the folder may be the user's own."""
+    """Delete only what a stack makes in its folder: the folder may be the user's own."""
     for name in ("kafka", "redis"):
         shutil.rmtree(folder / name, ignore_errors=True)
 
@@ -213,7 +213,7 @@ def _state_file(settings: LocalSettings) -> Path:
 
 
 def _write_state(settings: LocalSettings, kept: KeptStack) -> None:
-    """Whole or not at all."""
+    """Write the file whole or not at all."""
     path = _state_file(settings)
     beside = path.with_suffix(".new")
     beside.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n")
@@ -222,7 +222,7 @@ def _write_state(settings: LocalSettings, kept: KeptStack) -> None:
 
 @contextmanager
 def _alone(settings: LocalSettings) -> Iterator[None]:
-    """One `up` or `down` at a time; a second one is told so instead of waiting."""
+    """One `up` or `down` at a time; a second one raises instead of waiting."""
     make_folder(settings.state_dir, "SNAPUP_STATE_DIR")
     with os.fdopen(os.open(settings.state_dir / "stack.lock", os.O_RDWR | os.O_CREAT, 0o600), "w") as file:
         try:

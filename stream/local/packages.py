@@ -1,7 +1,7 @@
 """Programs from Debian packages, without installing them: downloaded and unpacked into the cache.
 
 `redis-server` and `promtool` come this way where the machine lacks them. No root is needed, no service is started or
-enabled, nothing outside the cache changes; apt itself checks the packages against the signed lists.
+enabled, nothing outside the cache changes. apt itself checks the packages against the signed lists.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ APT_TIMEOUT_S = 300.0
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Where a program comes from.
+    """The packages of a program.
 
-    `files` of these `packages` are kept, the program first; `libraries`: it needs those that apt would install too.
+    `files` of the `packages` are kept, the program first; `libraries`: whether it also needs what apt would install.
     """
 
     packages: tuple[str, ...]
@@ -51,7 +51,7 @@ class Program(msgspec.Struct, frozen=True):
     libraries: tuple[Path, ...] = ()
 
     def environment(self) -> dict[str, str] | None:
-        """The environment to run it with; None when ours will do."""
+        """The environment to run the program with; None when ours will do."""
         if not self.libraries:
             return None
         folders = [str(folder) for folder in self.libraries] + [os.environ.get("LD_LIBRARY_PATH", "")]
@@ -59,7 +59,7 @@ class Program(msgspec.Struct, frozen=True):
 
 
 def find_program(name: str, cache_dir: Path, configured: str | None = None) -> Program | None:
-    """The configured program, the PATH's, or the one unpacked in the cache; None when there is none."""
+    """The configured program, the PATH's, or the cache's; None when there is none."""
     if configured is not None:
         found = shutil.which(configured)
         return Program(Path(found)) if found else None
@@ -74,7 +74,7 @@ def find_program(name: str, cache_dir: Path, configured: str | None = None) -> P
 
 
 def install_program(name: str, cache_dir: Path) -> Program:
-    """Unpack a program's package, and what it needs beyond what is installed, into the cache.
+    """The program; unpacks its package, and what it needs beyond what is installed, into the cache.
 
     Raises:
         SnapupError: this is no Debian, or apt cannot fetch the packages.
@@ -102,7 +102,7 @@ def _unpacked(cache_dir: Path, name: str) -> Path:
 
 
 def _fetch_and_unpack(source: Source, work: Path) -> None:
-    """Into work/root. The machine's package lists are used; where there are none, lists of our own are fetched."""
+    """Unpack into work/root, by the machine's package lists; where there are none, by lists of our own, fetched now."""
     simulate = ["--simulate", "--no-install-recommends", "install", *source.packages]
     options: list[str] = []
     package = source.packages[0]
@@ -149,7 +149,7 @@ def _require(output: str | None, package: str, work: Path) -> str:
 
 
 def _apt(command: Sequence[str], work: Path, cwd: Path | None = None) -> str | None:
-    """Output of a command, None when it failed; what it says beside goes to a log in the work folder."""
+    """Output of a command, None when it failed; its stderr goes to a log in the work folder."""
     try:
         with (work / "apt.log").open("ab") as log:
             done = subprocess.run(  # noqa: S603 -- the commands are ours

@@ -10,8 +10,8 @@ from pathlib import Path
 from stream.errors import SnapupError
 
 LOOPBACK = "127.0.0.1"
-# Below the ports that the kernel hands to outgoing connections. In that range a client that retries a server which is
-# down can connect to itself and so occupy the server's port; a restart would then fail.
+# Below the ports that the kernel hands to outgoing connections. In that range a client that retries a dead server can
+# connect to itself and so occupy the server's port; a restart would then fail.
 _LOWEST = 15_000
 _USUAL_EPHEMERAL_LOW = 32_768
 _ATTEMPTS = 200
@@ -35,7 +35,7 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that are free now, chosen at random so that stacks which start together rarely meet."""
+    """Different ports that are free now, chosen at random so that stacks started together rarely meet."""
     low = _ephemeral_low()
     candidates = range(_LOWEST, low) if low > _LOWEST + 1000 else range(61_000, 65_500)
     chosen: list[int] = []
@@ -48,7 +48,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def require_free(port: int, what: str) -> int:
-    """The port itself when a server may listen there."""
+    """The port itself, when a server may listen there."""
     if not is_free(port):
         raise SnapupError(f"Port {port} for {what} is in use: choose another, or stop what listens there.")
     return port

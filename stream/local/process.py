@@ -1,8 +1,8 @@
 """One server process: started in a session of its own, stopped within a deadline, and told apart from a reused pid.
 
-It ends with us, even when we are killed (see `keeper.py`), until it is *released*: then it outlives us, and is found
-again by its `ProcessId`. It leads a process group of its own, so that Ctrl-C in a terminal reaches us and not it: we
-stop it in our order.
+The server ends with us, even when we are killed (see `keeper.py`), until it is *released*: then it outlives us, and its
+`ProcessId` finds it again. The server leads a process group of its own, so that Ctrl-C in a terminal reaches us and not
+it: we stop it in our order.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _KEEPER = Path(__file__).with_name("keeper.py")
-# How often a condition is looked at again; a server starts or ends in seconds.
+# How often to look at a condition again; a server starts or ends in seconds.
 LOOK_S = 0.05
 # A tail is read from the last bytes only: logs may be large.
 _TAIL_BYTES = 64 * 1024
@@ -33,7 +33,7 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class ProcessId(msgspec.Struct, frozen=True):
-    """A process for ever: its number is reused, its number and start time are not.
+    """A process for ever: its number alone is reused, its number with its start time is not.
 
     `started` is the kernel's start time in clock ticks since boot, 0 where /proc does not exist.
     """
@@ -78,8 +78,8 @@ class ServerProcess:
     Args:
         name: for messages.
         argv: the command.
-        log: stdout and stderr go here, appended.
-        cwd: the folder that it runs in.
+        log: gets stdout and stderr, appended.
+        cwd: the folder to run in.
         env: its whole environment; None takes ours.
 
     Raises:
@@ -109,30 +109,30 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
-        """Of its keeper, which leads its process group."""
+        """Process number of the keeper, which leads the server's process group."""
         return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; 128 + n when signal n ended it."""
+        """None while the server runs; 128 + n when signal n ended it."""
         code = self._process.poll()
         return code if code is None or code >= 0 else 128 - code
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the server's whole group; nothing happens when it has ended."""
+        """Send a signal to the server's whole group; nothing happens when the server has ended."""
         if self.exit_code is None:
             signal_group(self._process.pid, number)
 
     def release(self) -> None:
-        """From now on it does not end with us, and is no longer ours to wait for: this object is done."""
+        """From now on the server does not end with us, and is not ours to wait for: this object is done."""
         if self.exit_code is None:
             os.kill(self._process.pid, signal.SIGUSR1)
             # Else Python warns, rightly for any other process, that we forgot one which still runs.
             self._process.returncode = 0
 
     def stop(self, timeout_s: float) -> bool:
-        """Ask it to end, and kill it when it does not; True when it ended by itself."""
-        self.signal(signal.SIGCONT)  # a paused process would not hear the next one
+        """Whether the server ended by itself; asks it to end, and kills it when it does not."""
+        self.signal(signal.SIGCONT)  # a paused process would not hear the next signal
         self.signal(signal.SIGTERM)
         try:
             self._process.wait(timeout_s)
@@ -142,19 +142,19 @@ class ServerProcess:
         return True
 
     def kill(self) -> None:
-        """SIGKILL, and wait until it is gone."""
+        """SIGKILL, and wait until the server is gone."""
         self.signal(signal.SIGKILL)
         self._process.wait()
 
 
 def signal_group(pgid: int, number: signal.Signals) -> None:
-    """Signal a process group; silent when it is gone."""
+    """Signal a process group; silent when the group is gone."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pgid, number)
 
 
 def stop_by_id(identity: ProcessId, timeout_s: float) -> bool:
-    """End a process that an earlier command started and released: SIGTERM, then SIGKILL; True when there was one."""
+    """Whether a process that an earlier command started and released still ran; ends it: SIGTERM, then SIGKILL."""
     if not identity.lives():
         return False
     signal_group(identity.pid, signal.SIGCONT)
@@ -166,7 +166,7 @@ def stop_by_id(identity: ProcessId, timeout_s: float) -> bool:
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
-    """Wait for a condition; False when the deadline comes first."""
+    """Whether a condition came true before the deadline; waits for it."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
@@ -176,7 +176,7 @@ def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
 
 
 def log_size(log: Path) -> int:
-    """Bytes in a log now, 0 when there is none: what `last_lines` may begin from."""
+    """Bytes in a log now, 0 when there is none; a `since` for `last_lines`."""
     try:
         return log.stat().st_size
     except OSError:
@@ -186,10 +186,10 @@ def log_size(log: Path) -> int:
 def last_lines(log: Path, count: int, *, wanted: Sequence[str] = (), since: int = 0) -> list[str]:
     """The last lines of a log, written after its first `since` bytes.
 
-    With `wanted`, the last ones that hold one of these words, if there are any.
+    With `wanted`, the last lines that hold one of these words, if there are any.
     """
     size = log_size(log)
-    begin = since if since <= size else 0  # smaller than it was: the log has been rolled
+    begin = since if since <= size else 0  # smaller than before: the log has been rolled
     try:
         with log.open("rb") as file:
             file.seek(max(begin, size - _TAIL_BYTES))

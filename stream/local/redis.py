@@ -32,7 +32,7 @@ class RedisServer:
     Args:
         folder: its log; created when missing, never removed.
         settings: program, memory and deadlines.
-        port: None chooses a free one (and keeps it).
+        port: None chooses a free port (and keeps it).
     """
 
     def __init__(self, folder: Path, settings: LocalSettings, *, port: int | None = None) -> None:
@@ -45,12 +45,12 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """What clients are told."""
+        """Address for clients."""
         return f"redis://{LOOPBACK}:{self.port}/0"
 
     @property
     def log(self) -> Path:
-        """What the server says."""
+        """The server's log."""
         return self.folder / "redis.log"
 
     def start(self) -> None:
@@ -73,7 +73,7 @@ class RedisServer:
                 return
 
     def stop(self) -> None:
-        """End Redis in order; killed when that takes longer than the deadline."""
+        """End Redis in order; kill it when that takes longer than the deadline."""
         if self.process is not None:
             self.process.stop(self._settings.server_stop_timeout_s)
 
@@ -93,7 +93,7 @@ class RedisServer:
             self.process.signal(signal.SIGCONT)
 
     def restart(self) -> None:
-        """Stop if it runs, and start again, empty, on the same port."""
+        """Stop Redis if it runs, and start it again, empty, on the same port."""
         self.stop()
         self.start()
 
@@ -111,7 +111,7 @@ class RedisServer:
             "appendonly": "no",
             "daemonize": "no",
             "maxmemory": f"{self._settings.redis_maxmemory_mb}mb",
-            # When memory is short, what is written and read least often goes first: never what is on a screen.
+            # When memory is short, keys rarely written and read go first: never what is on a screen.
             "maxmemory-policy": "allkeys-lfu",
             "dir": str(self.folder),
         }
@@ -145,11 +145,11 @@ class RedisServer:
 
 
 class _PortTakenError(Exception):
-    """Somebody else listens on the port that we had chosen."""
+    """Another program listens on the port that we had chosen."""
 
 
 def find_redis_server(settings: LocalSettings) -> Program:
-    """The redis-server to run: the configured one, the PATH's, or the one in the cache.
+    """The redis-server to run: the configured one, the PATH's, or the cache's.
 
     Raises:
         SnapupError: there is none, or it is older than 6.2.
@@ -169,7 +169,7 @@ def find_redis_server(settings: LocalSettings) -> Program:
 
 
 def redis_version(program: Program) -> tuple[int, int]:
-    """Major and minor version that a redis-server says it is."""
+    """Major and minor version that a redis-server reports."""
     try:
         said = subprocess.run(  # noqa: S603 -- the program was found above
             [str(program.path), "--version"],

@@ -49,12 +49,12 @@ class LocalSettings(BaseSettings):
     @field_validator("cache_dir", "state_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
-        """Servers run in folders of their own: a relative path would mean another one there."""
+        """The absolute path: servers run in folders of their own, where a relative path would mean another folder."""
         return value.expanduser().absolute()
 
 
 def load_local_settings(**values: Any) -> LocalSettings:
-    """The settings from the environment, with these laid over.
+    """The settings from the environment, with these values laid over.
 
     Raises:
         SnapupError: names each bad setting, its value and what is allowed.
@@ -66,7 +66,7 @@ def load_local_settings(**values: Any) -> LocalSettings:
 
 
 def make_folder(folder: Path, variable: str) -> None:
-    """Make one of these folders where it is missing; `variable` is what to set when that cannot be done."""
+    """Make one of these folders where it is missing; `variable`: the setting to change when that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

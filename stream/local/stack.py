@@ -1,8 +1,8 @@
 """The local stack: one Kafka, one Redis, and the topics; for demo, tests and bench.
 
-`with local_stack() as stack:` (or `async with`) starts them in a temporary folder and leaves nothing running, however
-the block or the process ends: the servers end with this process (see `keeper.py`). `snapup stack up` keeps them
-instead: see `kept.py`.
+`with local_stack() as stack:` (or `async with`) starts the servers in a temporary folder. It leaves nothing running,
+however the block or the process ends: the servers end with this process (see `keeper.py`). `snapup stack up` keeps the
+servers instead: see `kept.py`.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
     from stream.local.settings import LocalSettings
     from stream.topics import TimestampType, TopicReport
 
-# A temporary folder's name begins so, and holds a file of that name that says whose it is.
+# A temporary folder's name begins with this, and the folder holds an `_OWNER` file that names its process.
 _PREFIX = "snapup-"
 _OWNER = "owner.json"
 
 
 class Stack:
-    """A Kafka and a Redis that belong together; both answer once it has started.
+    """A Kafka and a Redis that belong together; both answer once the stack has started.
 
     Args:
-        folder: their files; None makes a temporary one, which goes when the stack stops.
+        folder: their files; None makes a temporary folder, removed when the stack stops.
         settings: where things are kept, how big they may become, deadlines; None reads the environment.
-        kafka_port: None chooses a free one.
-        redis_port: None chooses a free one.
+        kafka_port: None chooses a free port.
+        redis_port: None chooses a free port.
         kafka_properties: further broker properties.
     """
 
@@ -65,16 +65,16 @@ class Stack:
 
     @property
     def bootstrap_servers(self) -> str:
-        """Of Kafka: host:port."""
+        """Address of Kafka: host:port."""
         return self.kafka.bootstrap_servers
 
     @property
     def redis_url(self) -> str:
-        """Of Redis, database 0."""
+        """Address of Redis, database 0."""
         return self.redis.url
 
     def environment(self) -> dict[str, str]:
-        """What makes every command of ours use this stack."""
+        """The variables that make every command of ours use this stack."""
         return {"SNAPUP_BOOTSTRAP_SERVERS": self.bootstrap_servers, "SNAPUP_REDIS_URL": self.redis_url}
 
     def start(self) -> Self:
@@ -84,7 +84,7 @@ class Stack:
             SnapupError: something is missing, in use, full, or too slow; see the servers.
         """
         try:
-            self.redis.start()  # the quicker one: what is missing shows at once
+            self.redis.start()  # the quicker server: what is missing shows at once
             self.kafka.start()
         except OSError as error:
             self.stop()
@@ -95,18 +95,18 @@ class Stack:
         return self
 
     def stop(self) -> None:
-        """Stop both servers; a temporary folder is removed."""
+        """Stop both servers; removes a temporary folder."""
         try:
             self.redis.stop()
             if self._temporary and self.kafka.process is not None:
-                self.kafka.kill()  # nobody will read its data again: no need to close them in order
+                self.kafka.kill()  # its data will not be read again: no need to close them in order
             self.kafka.stop()
         finally:
             if self._temporary:
                 shutil.rmtree(self.folder, ignore_errors=True)
 
     def release(self) -> None:
-        """From now on the servers do not end with this process; whoever does this has noted their ids."""
+        """From now on the servers do not end with this process; the caller has noted their ids."""
         for server in (self.kafka, self.redis):
             if server.process is not None:
                 server.process.release()
@@ -146,7 +146,7 @@ class Stack:
 
 
 def _temporary_folder() -> Path:
-    """A new folder that notes its owner; those whose owner was killed before it could remove them go now."""
+    """A new folder that notes its owner; folders that a killed owner left behind are removed now."""
     for note in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_OWNER}"):
         with contextlib.suppress(OSError, msgspec.DecodeError):  # another user's, or just being written or removed
             if not msgspec.json.decode(note.read_bytes(), type=ProcessId).lives():
@@ -180,7 +180,7 @@ def local_stack(
     """A stack for a `with` or `async with` block, tied to this process.
 
     Args:
-        data_dir: where its files go, and stay; None makes a temporary folder that goes with the block.
+        data_dir: folder of its files, which stay; None makes a temporary folder that goes with the block.
         with_topics: whether to create the declared topics under the default prefix.
         settings: None reads the environment.
         kafka_properties: further broker properties.

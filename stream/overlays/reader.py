@@ -1,7 +1,7 @@
-"""Redis → the overlay documents of one room, as a reader sees them: there, not there yet, gone, or Redis itself away.
+"""Redis → the overlay documents of one room, as a reader finds them: live, not yet there, gone, or Redis itself away.
 
-Reads only. The nudge says when to look; a look every second serves when nudges are lost. Whatever happens to Redis, the
-reader goes on and finds it again.
+Reads only. A nudge says when to look; should nudges be lost, the reader looks every second. Whatever happens to Redis,
+the reader goes on and connects again.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class State(StrEnum):
 
     CONNECTING = "connecting"
     AWAY = "away"  # Redis does not answer, or refuses; the detail is a sentence
-    WAITING = "waiting"  # it does, and there never was a document
-    GONE = "gone"  # there was one, and it ran out: nobody publishes this room
-    UNREADABLE = "unreadable"  # something else is under the key
+    WAITING = "waiting"  # Redis answers, and never held a document
+    GONE = "gone"  # Redis held a document, and it expired: no worker publishes this room
+    UNREADABLE = "unreadable"  # the key holds something else
     LIVE = "live"
 
 
 class Sight(Struct, frozen=True):
-    """One look. `now_ms` is Redis' clock, which the worker's documents are compared with; 0: not known."""
+    """One look. `now_ms`: Redis' clock, to compare the worker's documents with; 0: unknown."""
 
     state: State
     now_ms: int = 0
@@ -54,11 +54,11 @@ class OverlayReader:
     """Looks at one room.
 
     Args:
-        address: of Redis; a bare URL too.
+        address: of Redis; may be a bare URL.
         prefix: of the keys.
         room_id: the room.
         timeout_ms: of one round trip.
-        sections: of mechanics that documents are read with.
+        sections: of mechanics, to read the documents with.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class OverlayReader:
         self._redis = RedisClient(address, timeout_ms=timeout_ms)
 
     async def look(self) -> Sight:
-        """What is there now; never raises for what Redis does."""
+        """The document there now; never raises for what Redis does."""
         try:
             return await self._look()
         except REDIS_ERRORS as error:
@@ -93,7 +93,7 @@ class OverlayReader:
             return Sight(State.UNREADABLE, now_ms, raw, detail=_short(error))
 
     async def sights(self) -> AsyncIterator[Sight]:
-        """A look at each nudge, at least one a second, for ever."""
+        """A look at each nudge, and at least one a second, for ever."""
         retry_s = RETRY_FIRST_S
         while True:
             try:
@@ -117,7 +117,7 @@ class OverlayReader:
 
 
 async def _nudge(nudges: Any) -> None:
-    """Wait for a nudge, or a second; what else has come by then is the same news."""
+    """Wait for a nudge, at most a second; drop the nudges that came meanwhile: they are the same news."""
     deadline = time.monotonic() + LOOK_EVERY_S
     while (left := deadline - time.monotonic()) > 0:
         if await nudges.get_message(timeout=left) is not None:

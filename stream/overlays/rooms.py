@@ -1,6 +1,6 @@
-"""Redis → what an operator must know of every room: what is wrong with it now, and how late it is.
+"""Redis → what an operator must know of every room: what is wrong with the room now, and how late it is.
 
-Reads only, by SCAN and in batches, within bounds: of more rooms than are looked at, it is said how many there are.
+Reads only, by SCAN, in batches and within bounds. `complete` says whether all rooms were looked at.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 SCAN_COUNT = 1_000
 BATCH_ROOMS = 200
-# Of one look. Documents are let go at once; what is kept of a room is some 300 bytes.
+# Of one look. Documents are let go at once; some 300 bytes of a room are kept.
 MAX_ROOMS = 100_000
 SCAN_MAX_S = 30.0
-# A claim that is withheld for one of these is withheld as it should be; any other reason is somebody's fault.
+# A claim withheld for one of these reasons is rightly withheld; any other reason is a fault.
 HARMLESS = frozenset(
     {
         *("stale", "sample_too_small", "restock_planned", "above_display_threshold", "sale_not_open", "nothing_left"),
-        # What cannot be known well enough of this room, however well it is sent.
+        # What cannot be known well enough of a room, however good its data.
         *("approximate", "forecast_not_calibrated", "leaves_not_heard"),
     }
 )
@@ -83,7 +83,7 @@ class _Session(Struct):
 
 
 class _Document(Struct):
-    """What of an overlay document is looked at. Words are open: a newer worker may say others."""
+    """The looked-at part of an overlay document. Words are open: a newer worker may use others."""
 
     room_id: str
     epoch: int
@@ -99,7 +99,7 @@ class _Document(Struct):
 
     @property
     def ended(self) -> bool:
-        """Whether its session has ended: then nobody publishes it any more, and nobody should."""
+        """Whether the session has ended: then no worker publishes the room any more, and none should."""
         return self.session is not None and self.session.ended_at_ms is not None
 
 
@@ -110,18 +110,18 @@ class RoomState(Struct, kw_only=True):
     """One room, as its document says.
 
     Attributes:
-        room_id: which.
-        alerts: what is wrong with it, the worst first; see `_alerts`.
-        lag_ms: how far the room's clock is behind: since it stands still, or in a backlog.
+        room_id: the room.
+        alerts: what is wrong with the room, the worst first; see `_alerts`.
+        lag_ms: how far the room's clock is behind: because it stands still, or in a backlog.
         age_ms: of the document.
         watching_now: people.
         orders_placed: in this session.
         orders_paid: in this session.
         oversold: units, over all sales.
-        sales_open: how many.
+        sales_open: number of open sales.
         level: of urgency.
-        ended: its session has, and this is what was left of it.
-        withheld: claims that were not said, by reason.
+        ended: whether the session has ended; the document is then its last.
+        withheld: number of withheld claims, by reason.
         epoch: of the document.
         rev: of the document.
     """
@@ -143,19 +143,19 @@ class RoomState(Struct, kw_only=True):
 
 
 class RoomStates(Struct):
-    """All rooms that were looked at. `complete`: false when there are more, or Redis took too long."""
+    """All rooms looked at. `complete`: false when there are more rooms, or Redis took too long."""
 
     rooms: list[RoomState]
     complete: bool
 
 
 async def room_states(redis: RedisClient, prefix: str, max_rooms: int = MAX_ROOMS) -> RoomStates:
-    """Look at every room once.
+    """The state of every room, each looked at once.
 
     Args:
         redis: to read.
         prefix: of the keys.
-        max_rooms: look at so many at most.
+        max_rooms: most rooms to look at.
 
     Raises:
         One of `REDIS_ERRORS`: no answer.
@@ -168,10 +168,10 @@ async def room_states(redis: RedisClient, prefix: str, max_rooms: int = MAX_ROOM
         raws = await redis.batch([("GET", key) for key in keys])
         for answer in raws:
             if isinstance(answer, Exception) and is_of_the_server(answer):
-                raise answer  # of a node that is gone we know nothing, and must not say that its rooms are broken
+                raise answer  # a node that is gone tells nothing of its rooms: they must not be called broken
         now_ms = await redis.now_ms(keys[0])
         for room_id, raw in zip(batch, raws, strict=True):
-            if raw is not None:  # it has run out meanwhile
+            if raw is not None:  # None: expired meanwhile
                 rooms.append(room_state(room_id, raw, now_ms))
     return RoomStates(rooms, complete)
 
@@ -192,12 +192,12 @@ async def _room_ids(redis: RedisClient, prefix: str, max_rooms: int) -> tuple[li
 
 
 def _escaped(prefix: str) -> str:
-    """In a glob pattern; a prefix holds nothing that would need it, but for this module to be right by itself."""
+    """The prefix for a glob pattern; prefixes hold no such characters, but this module shall be right by itself."""
     return "".join(f"\\{char}" if char in "*?[]\\" else char for char in prefix)
 
 
 def room_state(room_id: str, raw: Any, now_ms: int) -> RoomState:
-    """What a document says; total: what is none says that."""
+    """The state that a document gives its room; total: an unreadable document is an alert."""
     if not isinstance(raw, bytes):
         return RoomState(room_id=room_id, alerts=["unreadable"])
     try:
@@ -229,7 +229,7 @@ def room_state(room_id: str, raw: Any, now_ms: int) -> RoomState:
 
 
 def _alerts(room_id: str, document: _Document, state: RoomState, now_ms: int) -> Iterator[str]:
-    """In the order of `ALERTS`."""
+    """What is wrong with the room, in the order of `ALERTS`."""
     if document.room_id != room_id:
         yield "another_room"
     if now_ms > document.stale_after_ms and not document.ended:
@@ -244,7 +244,7 @@ def _alerts(room_id: str, document: _Document, state: RoomState, now_ms: int) ->
 
 
 def ordered(rooms: Iterable[RoomState], by: str) -> list[RoomState]:
-    """Rooms in the order that was asked for, the most urgent or largest first; rooms alike by their ids."""
+    """The rooms in the order asked for, the most urgent or largest first; equal rooms by their ids."""
     match by:
         case "alerts":
             return sorted(rooms, key=lambda room: (_urgency(room), -room.age_ms, room.room_id))
@@ -259,6 +259,6 @@ def ordered(rooms: Iterable[RoomState], by: str) -> list[RoomState]:
 
 
 def _urgency(room: RoomState) -> list[int]:
-    """Least first: the worst alert counts, then the next; of rooms with the same ones, that with more."""
+    """Sort key, least first: the worst alert counts, then the next; of equal alerts, more come before fewer."""
     names = ("withheld" if alert.startswith("withheld_") else alert for alert in room.alerts)
     return [*(list(ALERTS).index(name) for name in names), len(ALERTS)]

@@ -1,4 +1,4 @@
-"""The journal of live topics and what it speaks of, read from Kafka: the order of a past run, and its records."""
+"""The journal of live topics and its inputs, read from Kafka: the order of a past run, and its records."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FETCH_WAIT_MS = 200
 FETCH_BYTES = 4 * 1024 * 1024
-# No progress at all for so long: the broker is gone, or the records are.
+# No progress for this long: the broker is gone, or the records are.
 STALL_S = 30.0
 TURN_S = 0.02
 
@@ -39,12 +39,12 @@ class Plan(Struct):
     """What a first reading of one partition's journal found.
 
     Attributes:
-        start: offset of the segment with which a replay begins.
+        start: offset of the segment at which a replay begins.
         end: of the journal.
-        records: about how many input records it speaks of.
-        segments: how many it has from there on.
-        versions: of Snapup that wrote them.
-        rules_differ: owners folded under different settings.
+        records: about how many input records the segments name.
+        segments: number of segments from `start` on.
+        versions: of Snapup that wrote the segments.
+        rules_differ: whether owners folded under different settings.
     """
 
     start: int
@@ -66,10 +66,10 @@ class JournalLog:
         self._servers = bootstrap_servers
 
     async def plan(self, partition: int) -> Plan | None:
-        """Read the journal of a partition once; None when it is empty.
+        """The plan of a partition, from one reading of its journal; None when the journal is empty.
 
         Raises:
-            SnapupError: it is not one chain, or nothing in it can be the beginning of a replay any more.
+            SnapupError: the journal is not one chain, or none of its segments can begin a replay any more.
         """
         part = TopicPartition(self.journal, partition)
         inputs = [TopicPartition(topic, partition) for topic in self.inputs]
@@ -104,10 +104,10 @@ class JournalLog:
     async def replay(
         self, partition: int, plan: Plan, progress: Callable[[int], None]
     ) -> AsyncGenerator[Published, None]:
-        """Fold a partition as its journal says: the documents of `live.signals`, in its order.
+        """The documents of `live.signals`, in its order: the partition folded as its journal says.
 
         Raises:
-            SnapupError: the journal or an input log does not hold what the other one speaks of.
+            SnapupError: the journal or an input log lacks what the other names.
         """
         part = TopicPartition(self.journal, partition)
         inputs = [TopicPartition(topic, partition) for topic in self.inputs]
@@ -122,10 +122,10 @@ class JournalLog:
                     if follower is None:
                         follower = JournaledPartition(partition, self.inputs, segment, keep_state=plan.rules_differ)
                     if segment.rules and isolation != (isolation := isolation_of(segment)):
-                        # Workers of old read what was aborted, too: what they folded is read as they read it.
+                        # Early workers read aborted records, too: what they folded is read as they read it.
                         consumer = await stack.enter_async_context(self._consumer(inputs, isolation))
                         cursors = [_Cursor(consumer, each) for each in inputs]
-                        # Of topics that came later it says nothing: these are read from their begin.
+                        # The journal says nothing of topics that came later: these are read from their beginning.
                         for each, position in zip(inputs, segment.steps.positions_before, strict=False):
                             consumer.seek(each, position)
                     for piece in follower.pieces(segment):
@@ -146,7 +146,7 @@ class JournalLog:
                     yield published
 
     async def committed_signals(self, partition: int) -> AsyncGenerator[Any, None]:
-        """The records of `live.signals`, as committed until now."""
+        """The records of `live.signals` committed until now."""
         part = TopicPartition(self.signals, partition)
         async with self._consumer([part]) as consumer:
             async for record in _to_end(consumer, part):
@@ -215,7 +215,7 @@ class _Cursor:
         self._waiting: deque[Any] = deque()
 
     async def take(self, first: int, end: int) -> list[Any]:
-        """The records with offsets from `first` to `end`, the latter not included."""
+        """The records with offsets from `first` to before `end`."""
         taken: list[Any] = []
         waiting = self._waiting
         stalled_at = time.monotonic() + STALL_S
@@ -235,7 +235,7 @@ class _Cursor:
 
 
 async def _to_end(consumer: AIOKafkaConsumer, part: TopicPartition, end: int | None = None) -> AsyncIterator[Any]:
-    """Every committed record up to `end`, or to the end as it is now."""
+    """Every committed record before `end`; None: before the end as it is now."""
     if end is None:
         end = (await consumer.end_offsets([part]))[part]
     stalled_at = time.monotonic() + STALL_S
@@ -244,7 +244,7 @@ async def _to_end(consumer: AIOKafkaConsumer, part: TopicPartition, end: int | N
         for record in fetched.get(part, ()):
             if record.offset < end:
                 yield record
-        if fetched:  # counted from here: whoever took the records may have taken long
+        if fetched:  # counted from here: the consumer of these records may have taken long
             stalled_at = time.monotonic() + STALL_S
         elif time.monotonic() > stalled_at:
             raise SnapupError(f"{part.topic}, partition {part.partition}: no answer from Kafka for {STALL_S:.0f} s.")
@@ -264,7 +264,7 @@ def _may_begin(segment: Segment, log_begins: Sequence[int]) -> bool:
 
 
 def _folded_deleted(segment: Segment, log_begins: Sequence[int]) -> bool:
-    """Whether it speaks of records that are gone, of a topic of which the beginning of the plan said nothing."""
+    """Whether the segment folded records that are gone, of a topic that the plan's first segment did not know."""
     steps, topics = segment.steps, len(log_begins)
     before, after = fitted(steps.positions_before, topics, 0), fitted(steps.positions, topics, 0)
     return not segment.claim and any(

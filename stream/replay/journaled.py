@@ -1,7 +1,7 @@
 """One partition folded again as its journal says: the same pieces, the same moves of the clock, the same cuts.
 
-Pure: records and segments are handed in. What comes out are the documents of `live.signals`, byte for byte, whoever
-folded them then and however often somebody else took over.
+Pure: the caller hands in records and segments. The result is the documents of `live.signals`, byte for byte, whatever
+workers folded them then and however often one took over from another.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from stream.core.publishing import Published
     from stream.core.saved.journal import Segment
 
-# Workers that did not shorten documents left larger ones out of the topic.
+# Early workers did not shorten documents: they left larger ones out of the topic.
 SIGNAL_MAX_BYTES_1 = 1_000_000
 
 
 class JournaledPartition:
-    """Follows the segments of one partition, from one that begins without rooms.
+    """Follows the segments of one partition, from a segment that begins without rooms.
 
     Args:
-        partition: which.
+        partition: its number.
         topics: full names of the input topics.
         first: the segment to begin with; it has a base.
-        keep_state: what is saved is kept too, for a take-over under other rules: these make the rooms anew.
+        keep_state: whether to keep the saved state, for a take-over under other rules, which makes the rooms anew.
     """
 
     def __init__(self, partition: int, topics: Sequence[str], first: Segment, *, keep_state: bool) -> None:
@@ -45,7 +45,7 @@ class JournaledPartition:
         self.fold.begin_at(first.steps.positions_before, first.steps.clock_before_ms, first.steps.base)
 
     def pieces(self, segment: Segment) -> Iterator[Piece]:
-        """Move the clock as the segment says; each piece that is handed out is to be folded before the next one."""
+        """The pieces of a segment, the clock moved as it says; fold each piece before taking the next."""
         steps = segment.steps
         positions = fitted(steps.positions_before, len(self._topics), 0)
         for step in steps_of(steps.notes, positions, steps.clock_before_ms):
@@ -57,7 +57,7 @@ class JournaledPartition:
     def take(self, piece: Piece, records: Sequence[Record]) -> None:
         """Fold the records of a piece.
 
-        Raises JournalError when they are not the whole piece.
+        Raises JournalError when the records are not the whole piece.
         """
         if not records or records[0].offset != piece.first or records[-1].offset != piece.end - 1:
             topic = self._topics[piece.topic_index]
@@ -68,9 +68,9 @@ class JournaledPartition:
         self.fold.fold(piece.topic_index, records, piece.latest_ms)
 
     def cut(self, segment: Segment) -> list[Published]:
-        """The end of a segment: the documents that its transaction wrote to `live.signals`, in its order.
+        """The documents that a segment's transaction wrote to `live.signals`, in its order; ends the segment.
 
-        Raises JournalError when the fold has not come to where the segment ends.
+        Raises JournalError when the fold stands elsewhere than the segment's end.
         """
         if segment.claim:
             self._take_over(segment)
@@ -105,14 +105,14 @@ class JournaledPartition:
             fold.loaded(steps.positions, steps.clock_ms)
             self.fold = fold
         self.fold.clock_source = "log"  # until the new owner says what moves its clock
-        # Elsewhere than where the one before stood: behind a loss that was accepted, or at the begin of a new topic.
+        # The new owner may stand elsewhere: behind an accepted loss, or at the beginning of a new topic.
         self.fold.go_on_at(steps.positions)
 
 
 def isolation_of(segment: Segment) -> str:
-    """Which records of the inputs its owner read; of a segment that has rules.
+    """The isolation at which the owner read the inputs, from a segment with rules.
 
-    Raises JournalError when this version does not know them.
+    Raises JournalError when this version does not know the rules.
     """
     return _rules_of(segment).isolation
 
@@ -120,7 +120,7 @@ def isolation_of(segment: Segment) -> str:
 def _rules_of(segment: Segment) -> Rules:
     """The settings under which a claim or a base was written.
 
-    Raises JournalError when this version does not know them.
+    Raises JournalError when this version does not know the settings.
     """
     if unknown := sorted(segment.rules.keys() - {field.name for field in msgspec.structs.fields(Rules)}):
         raise JournalError(f"it was written by Snapup {segment.version} with settings unknown here: {unknown}")

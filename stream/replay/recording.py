@@ -1,8 +1,8 @@
 """A recording → the core, at the pace of its own log: no Kafka, no Redis, no clock but the recording's.
 
-Records of one topic and partition keep their order; over topics and partitions they are folded in the order of append
-times, second by second (a time that goes back counts as the latest one before it). The clock ticks every `every_ms` of
-log time for all partitions at once, as the wall clock does over topics that are read to their end. Through a silence it
+Records of one topic and partition keep their order. Over topics and partitions they are folded in the order of append
+times, second by second; a time that goes back counts as the latest one before it. The clock ticks every `every_ms` of
+log time for all partitions at once, as the wall clock does over topics read to their end. Through a silence the clock
 ticks for `SILENCE_MS`, long enough for holds and short windows, and then leaps. The same recording and the same rules
 give the same documents, byte for byte.
 """
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 MIN_EVERY_MS = 50
 SILENCE_MS = 120_000
-# Records of one second that wait at most before they are folded.
+# Most records of one second that wait before they are folded.
 MAX_QUEUED = 20_000
-# A worker cuts each second; where what a cut gives is dropped, it forgets the same at ten.
+# A worker cuts each second; where the cut's documents are dropped, a cut every ten seconds forgets the same.
 CUT_EVERY_MS = 1_000
 FORGET_EVERY_MS = 10_000
 EPOCH = 1
@@ -58,10 +58,10 @@ class Survey(Struct):
 
 
 def survey(path: Path, on_record: Callable[[], None] = lambda: None) -> Survey:
-    """Read a recording once: whether every line is one, whether times are in order, which sales open in it.
+    """The survey of a recording, read once: its records, whether times are in order, which sales open in it.
 
     Raises:
-        SnapupError: a line is broken, with its number.
+        SnapupError: a line is broken; names its number.
     """
     reader = read_recording(path)
     latest_ms, in_order = -1, True
@@ -78,7 +78,7 @@ def survey(path: Path, on_record: Callable[[], None] = lambda: None) -> Survey:
 
 
 def recorded(path: Path, *, in_order: bool, offered: Mapping[str, int]) -> Iterator[RecordedRecord]:
-    """The records in the order in which they are to be folded; `offered` gives sales another stock."""
+    """The records in the order of folding; `offered` gives sales another stock."""
     records = iter(read_recording(path))
     if not in_order:
         records = (decode_record(line) for _, _, line in in_time_order(_lines(records)))
@@ -109,7 +109,7 @@ def _with_offer(record: RecordedRecord, offered: Mapping[str, int]) -> RecordedR
 
 
 class Books(Struct):
-    """What the fold did with the records, over all partitions, by topic."""
+    """What the fold did with the records, over all partitions; lists by topic."""
 
     received: list[int]
     applied: list[int]
@@ -126,7 +126,7 @@ class Books(Struct):
 
 
 class Watcher(Protocol):
-    """Is told what the fold does, in its order: whoever counts the same again."""
+    """Hears what the fold does, in its order, to count the same again."""
 
     def fold(self, partition: int, topic: str, records: Sequence[RecordedRecord]) -> None:
         """These records of a logical topic were folded."""
@@ -143,8 +143,8 @@ class Replay:
         prefix: of the topics, for the evidence of claims.
         every_ms: log time between two ticks.
         emit: called with each document, in order.
-        watcher: is told what is folded, before a document is made of it.
-        keep: called with each document that a worker would have written to the log, and its claims.
+        watcher: hears what is folded, before a document is made of it.
+        keep: called with each document, and its claims, that a worker would have written to the log.
     """
 
     def __init__(
@@ -194,7 +194,7 @@ class Replay:
         self._tick(until_ms, everything=True)
 
     def overlays(self) -> list[Overlay]:
-        """The last document of each session, by room id and in their order."""
+        """The last document of each session, by room id, then in their order."""
         found = [_decode(document) for document in self._ended]
         for _, fold in sorted(self._folds.items()):
             for room_id in fold.rooms:
@@ -204,7 +204,7 @@ class Replay:
         return sorted(found, key=lambda overlay: (overlay.room_id, overlay.rev))
 
     def books(self) -> Books:
-        """The counters of all partitions."""
+        """The counters, summed over all partitions."""
         topics = range(len(self._topics))
         counters = [fold.counters for _, fold in sorted(self._folds.items())]
         books = Books(
@@ -227,7 +227,7 @@ class Replay:
         return books
 
     def _reach(self, time_ms: int) -> None:
-        """The log has come to `time_ms`: tick at every boundary that lies before it."""
+        """The log has come to `time_ms`: tick at every boundary before it."""
         if self.last_ms < 0:
             self.first_ms = time_ms
             self._now_ms = time_ms // self._every_ms * self._every_ms
@@ -273,7 +273,7 @@ class Replay:
             fold.refused = []
 
     def _take(self, record: RecordedRecord) -> None:
-        """Queue a record with those of its topic and its second: as a worker's merge of the topics does."""
+        """Queue a record with those of its topic and its second, as a worker's merge of the topics does."""
         second = record.timestamp // BUCKET_MS
         if second > self._second or self._queued >= MAX_QUEUED:
             self._fold()
@@ -282,7 +282,7 @@ class Replay:
         self._queued += 1
 
     def _fold(self) -> None:
-        """Fold what is queued, topic by topic."""
+        """Fold the queued records, topic by topic."""
         queues, self._queues, self._queued = self._queues, {}, 0
         for (partition, topic), records in sorted(queues.items(), key=_place):
             fold = self._folds.get(partition)
@@ -299,7 +299,7 @@ def _place(queue: tuple[tuple[int, int], list[RecordedRecord]]) -> tuple[int, in
 
 
 def _with_offsets(records: Sequence[RecordedRecord], position: int) -> Sequence[RecordedRecord]:
-    """Records that never were in Kafka get the next places of their topic."""
+    """The records; those that never were in Kafka get the next places of their topic."""
     if records[0].offset >= 0:
         return records
     return [msgspec.structs.replace(record, offset=position + index) for index, record in enumerate(records)]

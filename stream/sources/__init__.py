@@ -1,6 +1,6 @@
 """Adapters: other people's rows → contract events, each row accounted for.
 
-`rows` reads lines, `taobao` and `uci` turn them into events, `accounts` counts every row, `timeline` puts the events in
-the order of time, `intake` joins them into records, `kafka` delivers records by means of `sending`. No adapter guesses:
-what it cannot use it refuses, with the line and the reason. `letters` and `resend` take dead letters back to Kafka.
+`rows` reads lines. `taobao` and `uci` turn the lines into events. `accounts` counts every row. `timeline` sorts the
+events by time. `intake` makes them records. `kafka` delivers the records by means of `sending`. No adapter guesses: it
+refuses a row that it cannot use, with the line and the reason. `letters` and `resend` take dead letters back to Kafka.
 """

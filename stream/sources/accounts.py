@@ -1,6 +1,7 @@
 """The books of one import: every row of the file is an event, merged into one, or refused with a reason.
 
-`rows = events + merged + refused`, checked by `balance`. Notes are about rows that were used: what was read into them.
+`rows = events + merged + refused`, checked by `unaccounted`. Notes are about used rows: what the adapter read into
+them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 # Enough of a row to find it by eye; the line number finds it for certain.
 MAX_SHOWN_CHARS = 300
-# Rows whose time stands apart from all others are told one by one, up to so many.
+# Rows whose time stands apart from all others are told one by one, up to this many.
 FAR_OFF_TOLD = 3
 
 
@@ -57,7 +58,7 @@ class RefusedRowError(Exception):
 
 
 class Note(StrEnum):
-    """What was read into a row that was used."""
+    """What the adapter read into a row that it used."""
 
     AMBIGUOUS_TIME = "ambiguous_local_time_taken_as_the_earlier"
     NONEXISTENT_TIME = "nonexistent_local_time_moved_past_the_gap"
@@ -111,7 +112,7 @@ class Entry(Struct, frozen=True, omit_defaults=True):
 
 
 class Accounts:
-    """Counts what became of each row; writes an entry for each refused or noted one when given a file."""
+    """Counts what became of each row; given a file, also writes an entry for each refused or noted row."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -133,7 +134,7 @@ class Accounts:
         self._report = report
 
     def emitted(self, event_type: str, event_time_ms: int, rows: int = 1) -> None:
-        """An event was made out of so many rows (0: a further part of an order)."""
+        """An event was made out of this many rows (0: a further part of an order)."""
         self.events += 1
         self.merged += rows - 1
         self.by_type[event_type] += 1
@@ -151,16 +152,16 @@ class Accounts:
         self._write(Entry(line, "refused", reason.value, detail, row[:MAX_SHOWN_CHARS]))
 
     def note(self, line: int, note: Note, detail: str) -> None:
-        """A row was used, and this was read into it."""
+        """A row was used, and the adapter read this into it."""
         self.notes[note] += 1
         self._write(Entry(line, "noted", note.value, detail))
 
     def remark(self, sentence: str) -> None:
-        """Something that is true of the whole file, or of many rows."""
+        """A sentence that is true of the whole file, or of many rows."""
         self.remarks[sentence] += 1
 
     def unaccounted(self) -> int:
-        """Rows that became nothing: must be 0 at the end."""
+        """Number of rows that became nothing: must be 0 at the end."""
         return self.rows - self.events - self.merged - self.refused.total()
 
     def _write(self, entry: Entry) -> None:

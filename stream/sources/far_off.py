@@ -1,7 +1,7 @@
 """Times that stand months apart from all others: one mistyped year would end the session of everything else.
 
-Days are counted first; then those that lie more than `APART_DAYS` from the others, and are few, are told apart. Two
-long periods in one file are two periods, and nothing is wrong with them.
+Days are counted first. Days more than `APART_DAYS` from the others are far off when they are few. Two long periods in
+one file are two periods, and nothing is wrong with them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 APART_DAYS = 90
-# So few of all rows may be mistaken. In a small file that is a handful, and of ten and more one row always.
+# The share of all rows that may be mistaken. In a small file: a handful; of more than ten rows, always one.
 FEW_SHARE = 0.01
 HANDFUL = 5
 HANDFUL_SHARE = 0.05
@@ -31,18 +31,18 @@ class Periods(Struct, frozen=True):
     stretches: tuple[tuple[int, int], ...]
 
     def days_off(self, time_ms: int) -> int:
-        """How many days a time lies outside of all of them; 0: inside."""
+        """How many days a time lies outside of all stretches; 0: inside one."""
         day = time_ms // _DAY_MS
         return min(max(first - day, day - last, 0) for first, last in self.stretches)
 
 
 def periods_of(times_ms: Iterable[int]) -> Periods | None:
-    """The stretches of days in which these times lie; None when none of them stands apart."""
+    """The stretches of days in which these times lie; None when none stands apart."""
     return periods_of_days(Counter(time_ms // _DAY_MS for time_ms in times_ms))
 
 
 def periods_of_days(rows: Counter[int]) -> Periods | None:
-    """The same, from the number of rows of each day."""
+    """The same as `periods_of`, from the number of rows of each day."""
     stretches: list[list[int]] = []
     for day in sorted(rows):
         if stretches and day - stretches[-1][-1] <= APART_DAYS:
@@ -65,7 +65,7 @@ class Recorded:
         self._first: dict[int, tuple[int, int]] = {}  # day → number of its first record, its time
 
     def add(self, number: int, time_ms: int) -> None:
-        """The next record, if it has a time."""
+        """Count the next record, if it has a time."""
         if time_ms >= 0:
             day = time_ms // _DAY_MS
             self._days[day] += 1
@@ -82,7 +82,7 @@ class Recorded:
 
 
 def told(time_ms: int, days_off: int) -> str:
-    """Such a time for people: `2037-01-01T00:00:00Z, 9517 days from all others`. Total for any integer."""
+    """The time for people: `2037-01-01T00:00:00Z, 9517 days from all others`. Total for any integer."""
     try:
         written = (_EPOCH + timedelta(milliseconds=time_ms)).strftime("%Y-%m-%dT%H:%M:%SZ")
     except OverflowError:

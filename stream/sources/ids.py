@@ -1,7 +1,7 @@
-"""Foreign ids → contract ids, reversibly; event ids out of what a row says.
+"""Foreign ids → contract ids, reversibly; event ids out of a row's fields.
 
-Letters, digits and `. _ -` stay. Every other byte (UTF-8) becomes `:` and two hex digits, the colon too, so two ids
-never become one and `decode_id` gives the original back.
+Letters, digits and `. _ -` stay. Every other byte (UTF-8), the colon too, becomes `:` and two hex digits. So two ids
+never become one, and `decode_id` gives the original back.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ _ESCAPE = re.compile(rb":([0-9A-F]{2})")
 
 
 def encode_id(text: str) -> str:
-    """A contract id for any text; may be longer than an id may be (`fits`)."""
+    """A contract id for any text; may be too long for an id (`fits`)."""
     if _PLAIN.fullmatch(text):
         return text
     return "".join([_ENCODED[byte] for byte in text.encode()])
 
 
 def decode_id(encoded: str) -> str:
-    """The text that `encode_id` was given."""
+    """The text given to `encode_id`."""
     return _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), encoded.encode()).decode()
 
 
 def fits(encoded: str) -> bool:
-    """Whether this is neither empty nor longer than the contract allows."""
+    """Whether an id is neither empty nor longer than the contract allows."""
     return 0 < len(encoded) <= MAX_ID_CHARS
 
 
 def row_id(source: str, line: int, fields: Iterable[str]) -> str:
-    """The id of what a row says.
+    """The id of a row, from its place and its fields.
 
-    Of its place and its fields, not of the file's name: a second import of the same rows is told as a duplicate.
+    The file's name is no part of it: a second import of the same rows is told as a duplicate.
     """
     digest = blake2b("\x1f".join([str(line), *fields]).encode(), digest_size=DIGEST_BYTES)
     return f"{source}:{digest.hexdigest()}"

@@ -1,6 +1,6 @@
-"""Events → records of the input topics, in the order in which they shall be sent.
+"""Events → records of the input topics, in the order of sending.
 
-Every record's timestamp is its event's own time: history keeps its time, so nothing is retimed, too old or ahead, and
+Every record's timestamp is its event's own time. So history keeps its time, nothing is retimed, too old or ahead, and
 totals do not depend on the order of reading.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class SendOrder(StrEnum):
-    """In which order events leave: of their time, or of the rows."""
+    """The order of sending: by the events' time, or as the rows stand in the file."""
 
     TIME = "time"
     FILE = "file"

@@ -1,7 +1,7 @@
 """Records → Kafka: idempotent, acknowledged by all replicas, keyed by room so that every client agrees on the place.
 
-History may only go to topics that keep the producer's record times (`CreateTime`): where the broker stamps records with
-its own clock, events of last year arrive as too old and are dead-lettered, all of them.
+History may only go to topics that keep the producer's record times (`CreateTime`). Where the broker stamps records with
+its own clock, all events of last year arrive as too old and are dead-lettered.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FAILURES_TOLD = 20
 
 
 async def check_topics(bootstrap_servers: KafkaAt, prefix: str) -> None:
-    """Whether history can be imported under this prefix.
+    """Check that history can be imported under this prefix.
 
     Raises:
         SnapupError: topics are missing, or stamp records with the broker's clock.
@@ -56,7 +56,7 @@ async def create_time_topics(bootstrap_servers: KafkaAt, prefix: str) -> frozens
 
 
 class Delivered(Struct):
-    """What became of records: `sent = acknowledged + failed`. `failures`: the first of those that Kafka refused."""
+    """What became of records: `sent = acknowledged + failed`. `failures`: the first records that Kafka refused."""
 
     sent: int = 0
     acknowledged: int = 0
@@ -70,13 +70,13 @@ async def deliver(
     prefix: str,
     on_sent: Callable[[Delivered], None] = lambda _: None,
 ) -> Delivered:
-    """Send all records, each to the partition of its key, and wait until each is acknowledged or refused.
+    """What became of all records, each sent to the partition of its key and acknowledged or refused.
 
     Args:
         records: in the order of sending.
         bootstrap_servers: the cluster.
         prefix: of the topics.
-        on_sent: called after each record, for whoever shows the progress.
+        on_sent: called after each record, to show the progress.
 
     Raises:
         SnapupError: Kafka does not answer, or lets us write nothing; says how many were acknowledged until then.
@@ -95,7 +95,7 @@ async def deliver(
         for record in records:
             told.sent += 1
             topic, time_ms = f"{prefix}.{record.topic}", record.timestamp
-            # Without a key there is no partition but the recorded one; it is refused wherever it lies.
+            # Without a key there is no partition but the recorded one; such a record is refused wherever it lies.
             partition = None if record.key is not None else 0
             outgoing = Outgoing(topic, record.key, record.value, record.headers, time_ms, told.sent, partition)
             await sender.send(outgoing)

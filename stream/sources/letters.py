@@ -1,8 +1,8 @@
 """Dead letters as an operator needs them: why, where from, what is missing, and whether sending it again would help.
 
-A letter is the refused record, with headers of the worker's that begin with `dl-` (see `worker/dead_letters.py`). One
-that is sent again carries `snapup-resent`, which names the letter; when it is refused once more, the new letter has it
-too, because it is then a header of the record's own.
+A letter is the refused record, with the worker's headers, which begin with `dl-` (see `worker/dead_letters.py`). A
+record sent again carries `snapup-resent`, which names the letter. Refused once more, its new letter has that header
+too: it is then the record's own.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ class Letter(Struct, frozen=True, kw_only=True):
     """One dead letter.
 
     Attributes:
-        reason: as the worker gave it; `none`: something else lies in the topic.
+        reason: the worker's; `none`: this record of the topic is no dead letter.
         detail: in words.
-        pointer: RFC 6901, to the value at fault; None: no one value is.
-        topic: full name of where the record was; "" when the letter does not say.
-        partition: there.
-        offset: there.
+        pointer: RFC 6901, to the value at fault; None: no single value is.
+        topic: full name of the record's topic; "" when the letter does not say.
+        partition: of the record.
+        offset: of the record.
         append_time_ms: of the record.
-        letter_partition: where the letter is.
-        letter_offset: there.
-        letter_time_ms: when it was written.
+        letter_partition: of the letter.
+        letter_offset: of the letter.
+        letter_time_ms: when the letter was written.
         key: of the record.
         value: of the record.
         headers: of the record, without the worker's.
-        cut: what the letter does not hold of the record, in words; empty when it is whole.
-        resent: how often it was sent again before.
+        cut: what the letter lacks of the record, in words; empty when it is whole.
+        resent: how often the record was sent again before.
     """
 
     reason: str
@@ -67,7 +67,7 @@ class Letter(Struct, frozen=True, kw_only=True):
 
     @property
     def source(self) -> str:
-        """Where the record was."""
+        """Place of the record: `topic/partition@offset`."""
         return f"{self.topic or '?'}/{self.partition}@{self.offset}"
 
     def record(self) -> RecordedRecord:
@@ -83,7 +83,7 @@ class Letter(Struct, frozen=True, kw_only=True):
         )
 
     def room_ids(self) -> set[str]:
-        """The rooms that it may be about: its key, and what its value says."""
+        """The rooms that the record may be about: its key, and the room in its value."""
         found = {(self.key or b"").decode("utf-8", "replace")}
         try:
             said = msgspec.json.decode(self.value or b"", type=_Room).room_id
@@ -92,7 +92,7 @@ class Letter(Struct, frozen=True, kw_only=True):
         return found | {said}
 
     def as_json(self) -> bytes:
-        """One line: all of the above, and under `record` a line of a recording."""
+        """One line of JSON: all of the above, and under `record` a line of a recording."""
         told = {name: getattr(self, name) for name in _TOLD} | {
             "letter": {
                 "partition": self.letter_partition,
@@ -112,7 +112,7 @@ class _Room(Struct):
 
 
 def letter_of(record: Any) -> Letter:
-    """What a record of `dead-letters` says. Total: what it does not say has a value that says so."""
+    """The letter in a record of `dead-letters`. Total: a field that the record lacks has a value that says so."""
     ours: dict[str, str] = {}
     own: list[tuple[str, bytes | None]] = []
     for name, value in record.headers:
@@ -143,7 +143,7 @@ def _cut(ours: dict[str, str], record: Any) -> list[str]:
     """What the worker left out of a letter that would have been too large."""
     found = []
     for what, kept in (("key", record.key), ("value", record.value)):
-        # The letter may be cut, and we may have kept less of it than it holds.
+        # The worker may have cut the letter, and we may have kept less of the letter than it holds.
         whole = ours.get(f"{what}-bytes") or str(whole_bytes(kept or b""))
         if whole != str(len(kept or b"")):
             found.append(f"{len(kept or b'')} of {whole} bytes of the {what}")
@@ -157,7 +157,7 @@ def _number(text: str | None) -> int:
 
 
 class Obstacle(Struct, frozen=True):
-    """Why sending a letter's record again is of no use, in words. `refused`: it could be sent, and would come back."""
+    """Why sending a letter's record again is no use, in words. `refused`: Kafka would take it, the worker would not."""
 
     why: str
     refused: bool = False
@@ -177,7 +177,7 @@ class Judge:
         self._by_record_time = frozenset(by_record_time)
 
     def obstacle(self, letter: Letter, now_ms: int) -> Obstacle | None:
-        """What is in the way of its record; None when it would be taken."""
+        """What is in the way of the letter's record; None when it would be taken."""
         if (why := self._cannot_be_sent(letter)) is not None:
             return Obstacle(why)
         if letter.reason in REASONS_OF_THE_ROOM:

@@ -1,4 +1,4 @@
-"""Local wall-clock times → UTC epoch milliseconds, with what the clock changes make of them."""
+"""Local wall-clock times → UTC epoch milliseconds, and what clock changes make of them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def time_zone(name: str) -> ZoneInfo:
     """The zone of this name.
 
     Raises:
-        SnapupError: there is none.
+        SnapupError: there is no such zone.
     """
     try:
         return ZoneInfo(name)
@@ -55,11 +55,11 @@ def time_zone(name: str) -> ZoneInfo:
 def parse_local(text: str, order: DateOrder, zone: ZoneInfo) -> LocalTime:
     """The moment of a local time.
 
-    An hour that the clock struck twice is taken as the first of the two; one that it skipped is moved past the gap, as
-    a clock that was not yet set would have shown it. Both are noted.
+    An hour that the clock struck twice is taken as the first of the two. An hour that the clock skipped is moved past
+    the gap, as a clock not yet set would have shown it. Both are noted.
 
     Raises:
-        ValueError: no such time.
+        ValueError: the text is no such time.
     """
     found = _PATTERNS[order].fullmatch(text)
     if found is None:

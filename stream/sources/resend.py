@@ -1,6 +1,6 @@
 """Letters → the topics that they came from, by their keys: each at most once, and each accounted for.
 
-A record goes to the partition that its key has by murmur2, as every client of Kafka has it, and not to where it was: it
+A record goes to the partition of its key by murmur2, as with every client of Kafka, and not to its old partition: it
 may have been refused because it lay in the wrong one.
 """
 
@@ -27,13 +27,13 @@ class Resent(Struct):
     """What became of the letters: `chosen = sent + repeated + hopeless + failed`.
 
     Attributes:
-        chosen: were asked for.
-        sent: were acknowledged.
-        repeated: are a second letter of a record that was sent already in this run.
-        hopeless: were left out because they would not be taken.
-        failed: were refused by Kafka.
-        topics: sent, by topic.
-        failures: the first of those that failed, in words.
+        chosen: letters asked for.
+        sent: records acknowledged.
+        repeated: second letters of a record already sent in this run.
+        hopeless: letters left out because their records would not be taken.
+        failed: records refused by Kafka.
+        topics: records sent, by topic.
+        failures: the first records that failed, in words.
     """
 
     chosen: int = 0
@@ -45,12 +45,12 @@ class Resent(Struct):
     failures: list[str] = field(default_factory=list)
 
     def taken(self, letter: Letter) -> None:
-        """One was acknowledged."""
+        """Kafka acknowledged the letter's record."""
         self.sent += 1
         self.topics[letter.topic] += 1
 
     def refused(self, letter: Letter, why: str) -> None:
-        """Kafka did not take one."""
+        """Kafka did not take the letter's record."""
         self.failed += 1
         if len(self.failures) < FAILURES_TOLD:
             self.failures.append(f"{letter.source}: Kafka did not take it: {why}")
@@ -64,14 +64,14 @@ async def resend(
     by_record_time: Callable[[Letter], bool],
     dead_letters: str,
 ) -> Resent:
-    """Send the records of these letters again, and wait until each is acknowledged or refused.
+    """What became of the letters: their records sent again, each acknowledged or refused.
 
     Args:
         letters: in any order.
         brokers: the cluster.
-        hopeless: whether to leave one out.
-        by_record_time: whether its topic keeps the producer's time: then it gets that of the record.
-        dead_letters: full name of the topic of the letters, for the mark.
+        hopeless: whether to leave a letter out.
+        by_record_time: whether a letter's topic keeps the producer's time: the record then keeps its own.
+        dead_letters: full name of the letters' topic, for the mark.
 
     Raises:
         SnapupError: Kafka does not answer, or lets us write nothing; says how many were acknowledged until then.

@@ -29,7 +29,7 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class Row(Struct, frozen=True):
-    """One row; `torn`: it is the last line of the file and has no line end, so it may be cut off."""
+    """One row; `torn`: the row is the file's last line and has no line end, so it may be cut off."""
 
     line: int
     fields: list[str]
@@ -61,7 +61,7 @@ class RowReader:
 
     @property
     def read_bytes(self) -> int:
-        """How far the file has been read, of `size_bytes`."""
+        """Number of bytes read so far, of `size_bytes`."""
         return 0 if self._file.closed else self._file.tell()
 
     def __iter__(self) -> Iterator[Row]:
@@ -140,7 +140,7 @@ def _ascii_compatible(encoding: str) -> str:
     try:
         name = codecs.lookup(encoding).name
         if "a,\n".encode(name) == b"a,\n" or name == "utf-8-sig":
-            # A byte order mark is no part of the first field, whoever wrote it.
+            # A byte order mark is no part of the first field, whatever program wrote it.
             return "utf-8-sig" if name == "utf-8" else name
     except (LookupError, UnicodeError):
         raise SnapupError(f"There is no text encoding called {encoding!r}.") from None

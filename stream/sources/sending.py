@@ -1,8 +1,8 @@
 """Records → Kafka, each exactly once and each accounted for, also where the broker refuses some of them.
 
-An idempotent producer numbers what it sends, and one batch that the broker refuses leaves a hole in the numbers, after
-which it takes nothing more of that partition. So after a refusal everything under way is waited for, a new producer is
-made, and what was not taken is sent once more, one record at a time: only what is refused by itself has failed.
+An idempotent producer numbers its records. A batch that the broker refuses leaves a hole in the numbers, and after the
+hole the broker takes nothing more of that partition. So after a refusal the sender waits for everything under way,
+makes a new producer, and sends each untaken record once more, by itself: only a record refused then has failed.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
 # Records sent and not yet acknowledged: a few MB.
 MAX_UNACKNOWLEDGED = 5_000
-# A record that a broker took with its own limit must get in again; the topic has the last word.
+# A record that a broker took under its own limit must get in again; the topic has the last word.
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
-# The broker has looked at these records and does not want them.
+# The broker has looked at these records and refuses them.
 REFUSED = (
     errors.MessageSizeTooLargeError,
     errors.InvalidTimestampError,
     errors.InvalidMessageError,
     errors.RecordListTooLargeError,
 )
-# What the hole in the numbers leads to.
+# The errors that follow a hole in the numbers.
 BEHIND_A_HOLE = (errors.OutOfOrderSequenceNumber, errors.DuplicateSequenceNumber, errors.InvalidProducerEpoch)
 
 
 class Outgoing(NamedTuple):
-    """One record to send. `tag`: whatever the sender wants to know it by; `partition` None: by its key (murmur2)."""
+    """One record to send. `tag`: what the caller knows the record by; `partition` None: by its key (murmur2)."""
 
     topic: str
     key: bytes | None
@@ -52,12 +52,12 @@ class Outgoing(NamedTuple):
 
 
 class Sender:
-    """Made by `sending`. `acknowledged` and `failed` count records.
+    """Sends records; made by `sending`. `acknowledged` and `failed` count records.
 
     Args:
         brokers: the cluster.
-        taken: called with the tag of each record that was acknowledged.
-        refused: called with the tag of each record that the broker does not want, and why.
+        taken: called with the tag of each acknowledged record.
+        refused: called with the tag of each record that the broker refuses, and why.
     """
 
     def __init__(self, brokers: KafkaAt, taken: Callable[[Any], None], refused: Callable[[Any, str], None]) -> None:
@@ -86,7 +86,7 @@ class Sender:
         headers = list(record.headers)
         sent: asyncio.Future[Any]
         if record.value is None and record.key is None:
-            # aiokafka's own `send` does not want such a record; Kafka does.
+            # aiokafka's own `send` refuses such a record; Kafka takes it.
             batch = self._producer.create_batch()
             batch.append(timestamp=record.timestamp_ms, key=None, value=None, headers=headers)
             batch.close()
@@ -115,7 +115,7 @@ class Sender:
             self._note_taken(record)
 
     async def _send_one_by_one(self) -> None:
-        """What is under way and was not taken, each by itself."""
+        """Send every untaken record that is under way again, each by itself."""
         untaken: list[Outgoing] = []
         while self._waiting:
             record, future = self._waiting.popleft()
@@ -160,7 +160,7 @@ class Sender:
         await self._producer.start()
 
     async def stop(self) -> None:
-        """Let it go."""
+        """Stop the producer."""
         await self._producer.stop()
 
 

@@ -7,7 +7,7 @@
 | `buy` | `order`, `paid`, one line of one unit, amount 0 CNY | prices are not in the data: money stays 0 |
 | `fav` | `like`, one tap | the nearest thing a room has |
 
-Nobody enters or leaves, so rates over viewers have denominator 0. The category is not carried. The file is sorted by
+No one enters or leaves, so rates over viewers have denominator 0. The category is not carried. The file is sorted by
 user.
 """
 
@@ -36,7 +36,7 @@ BEHAVIOURS = ("pv", "cart", "buy", "fav")
 
 
 class _Who(TypedDict):
-    """What all events of persons have."""
+    """The fields that all events of persons have."""
 
     event_id: str
     room_id: str
@@ -44,24 +44,24 @@ class _Who(TypedDict):
     user_id: str
 
 
-# Ten digits: 2001-09-09 to 2286. A shorter number is a cut off or a mistyped one, a longer one is not in seconds.
+# Ten digits: 2001-09-09 to 2286. A shorter number is cut off or mistyped, a longer one is not in seconds.
 _EPOCH_S = re.compile(r"[1-9]\d{9}", re.ASCII)
 
 
 def taobao_events(
     rows: Iterable[Row], room_id: str, accounts: Accounts, latest_ms: int | None, periods: Periods | None = None
 ) -> Iterator[PersonEvent]:
-    """The events of the rows, in the order of the rows; what cannot be used goes to the accounts.
+    """The events of the rows, in the order of the rows; rows that cannot be used go to the accounts.
 
     Args:
-        rows: of the file, a header or none.
+        rows: of the file, with or without a header.
         room_id: the room of all events.
         accounts: the books.
         latest_ms: rows later than this are refused; None takes all.
         periods: rows outside of these are refused; None takes all.
 
     Raises:
-        SnapupError: the first row shows that this is another kind of file.
+        SnapupError: the first row shows another kind of file.
     """
     for index, row in enumerate(rows):
         if not index and _is_header(row):
@@ -72,7 +72,7 @@ def taobao_events(
             if periods is not None and (days_off := periods.days_off(event.event_time_ms)):
                 raise RefusedRowError(RefusedRow.TIME_FAR_OFF, told(event.event_time_ms, days_off))  # noqa: TRY301
         except RefusedRowError as refused:
-            # What is wrong with a row that the file's end cut through is that.
+            # Whatever is wrong with a row at the file's torn end, the tear is the reason.
             reason = RefusedRow.CUT_OFF if row.torn else refused.reason
             accounts.refuse(row.line, reason, refused.detail, row.text)
         else:

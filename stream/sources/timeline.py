@@ -1,7 +1,7 @@
 """Events in the order of their time, in bounded memory: sorted runs, spilled to unnamed temporary files, then merged.
 
-Rows come in another order than time (UserBehavior is sorted by user). Records keep their own time, and a partition's
-clock is the time reached in the log: in the order of the rows it would leap to the end of the first user's week, and
+Files have other orders than time (UserBehavior is sorted by user). Records keep their own time, and a partition's clock
+is the time reached in the log. In the order of the rows the clock would leap to the end of the first user's week, and
 all that follows would be past. Equal times keep the order of the rows.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # About 300 bytes an event: 75 MB at a time.
 RUN_EVENTS = 250_000
-# Each run is an open file while they are merged; 50 million events.
+# Each run is an open file during the merge; 50 million events.
 MAX_RUNS = 200
 _LENGTH_BYTES = 4
 
@@ -32,7 +32,7 @@ _decoder = msgspec.msgpack.Decoder(TimedValue)
 
 
 def in_time_order(values: Iterable[TimedValue], run_events: int = RUN_EVENTS) -> Iterator[TimedValue]:
-    """The same values, sorted by time; values of one time in the order in which they came.
+    """The same values, sorted by time; values of one time keep their order.
 
     Raises:
         SnapupError: there are more than fit.

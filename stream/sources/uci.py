@@ -3,11 +3,11 @@
 Neighbouring rows of one invoice and customer are one `order` event with a line for each row, in pence:
 
 - an invoice of digits was sold at the till: status `paid`; its order id is the invoice number. More than 100 lines do
-  not fit into an event: the rest goes on as a further order, `536544.2`, `536544.3`: more orders than invoices, but
-  money and units are exact. The suffix goes on when an invoice comes back later in the file;
+  not fit into an event: the rest is a further order, `536544.2`, `536544.3`. So there are more orders than invoices,
+  but money and units are exact. The suffix goes on when an invoice comes back later in the file;
 - a C-invoice takes goods back: status `refunded` under its own number, for the data never say which sale it undoes. So
   it counts in refunds, and moves no money and no stock;
-- an A-invoice corrects the books: refused. So are quantities below zero outside C-invoices (write-offs), and 0.
+- an A-invoice corrects the books: refused. Refused too: quantities below zero outside C-invoices (write-offs), and 0.
 
 A row's amount is quantity × price, computed in decimals and rounded half to even when it has a fraction of a penny. A
 price of 0 is a gift and stays. The customer `17850.0` is `17850`; a missing one is `guest:<invoice>`. Repeated lines
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 
 SOURCE = "uci"
 CURRENCY = "GBP"
-# One row of more becomes more lines than an order may have.
+# One row of more units becomes more lines than an order may have.
 MAX_ROW_QUANTITY = MAX_QUANTITY * MAX_ORDER_LINES
 
-# What we read of it → how the two editions of the data set call it, without spaces and in lower case.
+# Our column → its names in the two editions of the data set, without spaces and in lower case.
 _COLUMNS = {
     "invoice": ("invoiceno", "invoice"),
     "sku": ("stockcode",),
@@ -60,7 +60,7 @@ _PENNY = Decimal(1)
 
 
 class _Columns(Struct, frozen=True):
-    """Where the columns are, and how many there are."""
+    """Index of each column, and the number of columns."""
 
     invoice: int
     sku: int
@@ -72,7 +72,7 @@ class _Columns(Struct, frozen=True):
 
 
 class _Line(Struct, frozen=True):
-    """A row that can be used. `quantity` is without its sign."""
+    """A usable row. `quantity` is without its sign."""
 
     row: Row
     invoice: str
@@ -93,7 +93,7 @@ def uci_events(
     dates: DateOrder,
     periods: Periods | None = None,
 ) -> Iterator[Order]:
-    """The orders of the rows, in the order of the rows; what cannot be used goes to the accounts.
+    """The orders of the rows, in the order of the rows; rows that cannot be used go to the accounts.
 
     Args:
         rows: of the file, its header first.
@@ -105,7 +105,7 @@ def uci_events(
         periods: rows outside of these are refused; None takes all.
 
     Raises:
-        SnapupError: the header is not this data set's.
+        SnapupError: the header is another data set's.
     """
     every = iter(rows)
     header = next(every, None)
@@ -120,7 +120,7 @@ def uci_events(
             if periods is not None and (days_off := periods.days_off(line.time.epoch_ms)):
                 raise RefusedRowError(RefusedRow.TIME_FAR_OFF, told(line.time.epoch_ms, days_off))  # noqa: TRY301
         except RefusedRowError as refused:
-            # What is wrong with a row that the file's end cut through is that.
+            # Whatever is wrong with a row at the file's torn end, the tear is the reason.
             reason = RefusedRow.CUT_OFF if row.torn else refused.reason
             accounts.refuse(row.line, reason, refused.detail, row.text)
         else:
@@ -208,7 +208,7 @@ def _quantity(text: str, status: OrderStatus) -> int:
 
 def _user_id(customer: str, invoice: str) -> str:
     if not customer:
-        # A colon that no two hex digits of a forbidden byte follow: no customer's id can be taken for a guest's.
+        # No two hex digits of a forbidden byte follow this colon: no customer's id can be taken for a guest's.
         return f"guest:{invoice}"
     number = _CUSTOMER.fullmatch(customer)
     return encode_id(number[1] if number else customer)
@@ -236,7 +236,7 @@ def _time(text: str, latest_ms: int | None, zone: ZoneInfo, dates: DateOrder) ->
 
 
 class _Orders:
-    """Gathers the lines of neighbouring rows into orders. Holds the lines of one order, and which invoices were."""
+    """Gathers the lines of neighbouring rows into orders. Holds one order's lines, and which invoices came before."""
 
     def __init__(self, room_id: str, accounts: Accounts) -> None:
         self._room_id = room_id
@@ -247,7 +247,7 @@ class _Orders:
         self._parts: dict[str, int] = {}
 
     def add(self, line: _Line) -> Iterator[Order]:
-        """Take a row; gives the orders that are complete with it."""
+        """The orders that this row completes; takes the row."""
         first = self._first
         if first is None or (line.invoice, line.user_id) != (first.invoice, first.user_id):
             yield from self.finish()
@@ -276,7 +276,7 @@ class _Orders:
             self._accounts.note(number, line.time.note, f"{line.time.epoch_ms} ms")
 
     def _order_lines(self, line: _Line) -> Sequence[OrderLine]:
-        """One line; several when there are more units than a line may have. Their amounts add up to the row's."""
+        """One order line; several when the row has more units than a line may. Their amounts add up to the row's."""
         number = line.row.line
         total = _pence(line.price * line.quantity)
         if total != line.price * line.quantity:
