@@ -25,7 +25,7 @@ ERROR_95 = 0.0165
 
 @cache
 def sketches() -> Any:
-    """The library of sketches. It brings numpy: a third of a second that no start has to wait for."""
+    """The library of sketches. It brings numpy: a third of a second that no start, and no show, has to wait for."""
     return import_module("datasketches")
 
 

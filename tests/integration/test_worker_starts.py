@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -75,6 +76,17 @@ async def test_a_port_in_use_is_named(apply_topics: Any, start_worker: StartWork
         assert await worker.exit_code() == 1
     assert f"Port {port} on 127.0.0.1 is in use" in worker.text()
     assert "Traceback" not in worker.text()
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux says what a process has loaded")
+async def test_what_the_first_large_room_needs_is_loaded_before_that_room_comes(
+    apply_topics: Any, start_worker: StartWorker
+) -> None:
+    await apply_topics(partitions=1)
+    worker = start_worker()
+    await worker.until_ready(1)
+    loaded = Path(f"/proc/{worker.process.pid}/maps")
+    await until(lambda: "_datasketches" in loaded.read_text(), "the library of sketches")
 
 
 async def test_records_that_were_deleted_before_they_were_folded_end_the_process(
