@@ -15,9 +15,10 @@ from rich.live import Live
 from rich.text import Text
 
 from stream.contract.ids import is_id
+from stream.contract.sight import Away, State, Unreadable
 from stream.errors import NoSuchError, SnapupError, UsageError
 from stream.mechanics.kinds import CATALOGUE
-from stream.overlays.reader import OverlayReader, Sight, State
+from stream.overlays.reader import Look, OverlayReader
 from stream.settings import load_settings
 from stream.view.line import overlay_line
 from stream.view.strings import LANGUAGES
@@ -66,16 +67,17 @@ def watch(
 
 async def _once(reader: OverlayReader, shown: _Screen) -> None:
     try:
-        sight = await reader.look()
+        look = await reader.look()
     finally:
         await reader.close()
-    if sight.state is State.WAITING:
-        raise NoSuchError(shown.words(sight))
-    if sight.state is State.AWAY:
-        raise SnapupError(clean(sight.detail, MOST_WORDS))
-    if sight.state is not State.LIVE:
-        raise SnapupError(shown.words(sight))
-    shown.take(sight)
+    match look.sight.found:
+        case None:
+            raise NoSuchError(shown.words(look))
+        case Away(detail=detail):
+            raise SnapupError(clean(detail, MOST_WORDS))
+        case Unreadable():
+            raise SnapupError(shown.words(look))
+    shown.take(look)
     shown.print_whole()
 
 
@@ -96,14 +98,14 @@ async def _watch(reader: OverlayReader, shown: _Screen) -> None:
 
 
 async def _follow(reader: OverlayReader, shown: _Screen) -> None:
-    async for sight in reader.sights():
-        shown.take(sight)
+    async for look in reader.looks():
+        shown.take(look)
         if not shown.is_live:
             shown.print_news()
 
 
 class _Screen:
-    """The newest sight, drawn on demand. Between sights ages grow, by this machine's clock set to Redis's."""
+    """The newest look, drawn on demand. Between looks ages grow, by this machine's clock set to Redis's."""
 
     def __init__(self, room: str, redis: str, lang: str, *, as_json: bool) -> None:
         self.console = Console(highlight=False)
@@ -112,36 +114,38 @@ class _Screen:
         self._redis = redis
         self._lang = lang
         self._as_json = as_json
-        self._sight = Sight(State.CONNECTING)
-        self._last: Sight | None = None
+        self._look: Look | None = None
+        self._last: Look | None = None
         self._ahead_ms = 0
         self._printed: tuple[State, int, int, bool] | None = None
         self._printed_at = 0.0
 
-    def take(self, sight: Sight) -> None:
-        """Take a new sight."""
-        self._sight = sight
-        if sight.now_ms:
-            self._ahead_ms = sight.now_ms - _wall_ms()
-        if sight.overlay is not None or sight.state is State.GONE:
-            self._last = sight
+    def take(self, look: Look) -> None:
+        """Take a new look."""
+        self._look = look
+        if look.now_ms:
+            self._ahead_ms = look.now_ms - _wall_ms()
+        if look.overlay is not None or (look.sight.found is None and look.was_there):
+            self._last = look
 
     def __rich__(self) -> RenderableType:
         """The newest document so far, and the trouble if it is not the present one."""
-        state = Text()
-        if self._sight.state is not State.LIVE:
-            state = Text(self.words(self._sight), style="bold #fbbf24")
+        is_present = self._look is not None and self._look.overlay is not None
+        state = Text() if is_present else Text(self.words(self._look), style="bold #fbbf24")
         if self._last is None or self._last.overlay is None:
             return state
         whole = render(self._last.overlay, width=self.console.width, lang=self._lang, now_ms=self._now_ms())
-        return whole if self._sight.state is State.LIVE else Group(state, whole)
+        return whole if is_present else Group(state, whole)
 
     def print_whole(self) -> None:
         """Print the present document once."""
+        look = self._look
+        if look is None:
+            return
         if self._as_json:
-            self._print_raw()
-        elif self._sight.overlay is not None:
-            overlay = self._sight.overlay
+            _print_raw(look)
+        elif look.overlay is not None:
+            overlay = look.overlay
             if self.console.is_terminal:
                 self.console.print(self)
             else:
@@ -149,44 +153,43 @@ class _Screen:
 
     def print_news(self) -> None:
         """Print a line after a change: as JSON each document; else a new state at once and figures now and then."""
-        sight = self._sight
-        overlay = sight.overlay
-        news = (sight.state, 0, 0, False)
+        look = self._look
+        if look is None:
+            return
+        overlay = look.overlay
+        state = look.sight.state(0)  # of the document, only that it is there: `stale` below says the rest
+        news = (state, 0, 0, False)
         if overlay is not None:
             stale = not self._as_json and self._now_ms() > overlay.stale_after_ms
-            news = (sight.state, overlay.epoch, overlay.rev, stale)
+            news = (state, overlay.epoch, overlay.rev, stale)
         if news == self._printed:
             return
-        same_state = self._printed is not None and self._printed[0] is sight.state
+        same_state = self._printed is not None and self._printed[0] is state
         if not self._as_json and same_state and time.monotonic() - self._printed_at < LINE_EVERY_S:
             return
         self._printed, self._printed_at = news, time.monotonic()
         if overlay is None:
-            print(self.words(sight), file=sys.stderr, flush=True)  # noqa: T201
+            print(self.words(look), file=sys.stderr, flush=True)  # noqa: T201
         elif self._as_json:
-            self._print_raw()
+            _print_raw(look)
         else:
             print(overlay_line(overlay, lang=self._lang, now_ms=self._now_ms()), flush=True)  # noqa: T201
 
-    def words(self, sight: Sight) -> str:
-        """The meaning of a state, and the advice."""
-        match sight.state:
-            case State.CONNECTING:
-                return f"Connecting to {self._redis}..."
-            case State.AWAY:
-                return f"{clean(sight.detail, MOST_WORDS)} Trying again."
-            case State.WAITING:
-                return f"No room {self._room!r} in {self._redis} yet: waiting for a worker to publish it."
-            case State.GONE:
+    def words(self, look: Look | None) -> str:
+        """The meaning of a look, and the advice. None: nobody has looked yet."""
+        if look is None:
+            return f"Connecting to {self._redis}..."
+        match look.sight.found:
+            case Away(detail=detail):
+                return f"{clean(detail, MOST_WORDS)} Trying again."
+            case Unreadable(detail=detail):
+                return f"What is in Redis for {self._room!r} is no overlay document ({clean(detail)})."
+            case None if look.was_there:
                 return f"The document of {self._room!r} ran out: no worker publishes it now. Waiting."
-            case State.UNREADABLE:
-                return f"What is in Redis for {self._room!r} is no overlay document ({clean(sight.detail)})."
-            case State.LIVE:
+            case None:
+                return f"No room {self._room!r} in {self._redis} yet: waiting for a worker to publish it."
+            case _:
                 return f"{self._room!r} is live."
-
-    def _print_raw(self) -> None:
-        sys.stdout.buffer.write(self._sight.raw + b"\n")
-        sys.stdout.buffer.flush()
 
     def _now_ms(self) -> int:
         return _wall_ms() + self._ahead_ms
@@ -194,3 +197,8 @@ class _Screen:
 
 def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _print_raw(look: Look) -> None:
+    sys.stdout.buffer.write(look.raw + b"\n")
+    sys.stdout.buffer.flush()

@@ -1,14 +1,13 @@
-"""Redis → the overlay documents of one room, as a reader finds them: live, not yet there, gone, or Redis itself away.
+"""Redis → the overlay documents of one room, as a reader sees them: there, not there yet, gone, or Redis itself away.
 
-Reads only. A nudge says when to look; should nudges be lost, the reader looks every second. Whatever happens to Redis,
-the reader goes on and connects again.
+The reader only reads. It looks at each nudge, and once a second because nudges can be lost. It outlives Redis: when
+Redis comes back, the reader finds Redis again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,6 +16,7 @@ from msgspec import Struct
 from stream.contract.overlay import Overlay, room_key
 from stream.contract.reading import read_overlay
 from stream.contract.sections import NO_SECTIONS
+from stream.contract.sight import Away, Sight, Unreadable
 from stream.redis_clients import REDIS_ERRORS, RedisClient
 
 if TYPE_CHECKING:
@@ -29,36 +29,36 @@ LOOK_EVERY_S = 1.0
 RETRY_FIRST_S, RETRY_MOST_S = 0.25, 2.0
 
 
-class State(StrEnum):
-    """What a look at Redis found."""
+class Look(Struct, frozen=True):
+    """One look at the room.
 
-    CONNECTING = "connecting"
-    AWAY = "away"  # Redis does not answer, or refuses; the detail is a sentence
-    WAITING = "waiting"  # Redis answers, and never held a document
-    GONE = "gone"  # Redis held a document, and it expired: no worker publishes this room
-    UNREADABLE = "unreadable"  # the key holds something else
-    LIVE = "live"
+    Attributes:
+        sight: what it found.
+        now_ms: Redis' clock, which the worker's documents are compared with; 0: not known.
+        raw: the bytes under the key.
+        was_there: this look or an earlier one of the same reader found something under the key.
+    """
 
-
-class Sight(Struct, frozen=True):
-    """One look. `now_ms`: Redis' clock, to compare the worker's documents with; 0: unknown."""
-
-    state: State
+    sight: Sight[Overlay]
     now_ms: int = 0
     raw: bytes = b""
-    overlay: Overlay | None = None
-    detail: str = ""
+    was_there: bool = False
+
+    @property
+    def overlay(self) -> Overlay | None:
+        """The document, if there is a readable one."""
+        return self.sight.document
 
 
 class OverlayReader:
     """Looks at one room.
 
     Args:
-        address: of Redis; may be a bare URL.
-        prefix: of the keys.
+        address: the address of Redis, or a bare URL.
+        prefix: the prefix of the keys.
         room_id: the room.
-        timeout_ms: of one round trip.
-        sections: of mechanics, to read the documents with.
+        timeout_ms: the bound on one round trip.
+        sections: the mechanics' sections to read in documents.
     """
 
     def __init__(
@@ -72,27 +72,31 @@ class OverlayReader:
         self._sections = sections
         self._key = room_key(prefix, room_id, "overlay")
         self._channel = room_key(prefix, room_id, "rev")
-        self._seen = False
+        self._was_there = False
         self._redis = RedisClient(address, timeout_ms=timeout_ms)
 
-    async def look(self) -> Sight:
-        """The document there now; never raises for what Redis does."""
+    async def look(self) -> Look:
+        """What is there now. Never raises for what Redis does."""
         try:
             return await self._look()
         except REDIS_ERRORS as error:
-            return Sight(State.AWAY, detail=self._redis.sentence(error))
+            return self._away(error)
 
-    async def _look(self) -> Sight:
+    async def _look(self) -> Look:
         now_ms, raw = await self._redis.now_ms(self._key), await self._redis.ask("GET", self._key)
         if raw is None:
-            return Sight(State.GONE if self._seen else State.WAITING, now_ms)
-        self._seen = True
+            return Look(Sight(None), now_ms, was_there=self._was_there)
+        self._was_there = True
         try:
-            return Sight(State.LIVE, now_ms, raw, read_overlay(raw, self._sections))
+            found: Overlay | Unreadable = read_overlay(raw, self._sections)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return Sight(State.UNREADABLE, now_ms, raw, detail=_short(error))
+            found = Unreadable(_short(error))
+        return Look(Sight(found), now_ms, raw, was_there=True)
 
-    async def sights(self) -> AsyncIterator[Sight]:
+    def _away(self, error: BaseException) -> Look:
+        return Look(Sight(Away(self._redis.sentence(error))), was_there=self._was_there)
+
+    async def looks(self) -> AsyncIterator[Look]:
         """A look at each nudge, and at least one a second, for ever."""
         retry_s = RETRY_FIRST_S
         while True:
@@ -106,7 +110,7 @@ class OverlayReader:
                         await _nudge(nudges)
                         await self._redis.check_role()
             except REDIS_ERRORS as error:
-                yield Sight(State.AWAY, detail=self._redis.sentence(error))
+                yield self._away(error)
                 await self._redis.renew()
                 await asyncio.sleep(retry_s)
                 retry_s = min(2 * retry_s, RETRY_MOST_S)
@@ -117,7 +121,7 @@ class OverlayReader:
 
 
 async def _nudge(nudges: Any) -> None:
-    """Wait for a nudge, at most a second; drop the nudges that came meanwhile: they are the same news."""
+    """Wait for a nudge, a second at most. Further nudges that have come by then are the same news."""
     deadline = time.monotonic() + LOOK_EVERY_S
     while (left := deadline - time.monotonic()) > 0:
         if await nudges.get_message(timeout=left) is not None:

@@ -5,25 +5,14 @@ Only the fields below are read. A later worker may add fields and words that thi
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import msgspec
 from msgspec import Struct
 
 from stream.contract.overlay import SCHEMA
+from stream.contract.sight import Sight, State, Unreadable
 
 # The bound on one document. A room with 500 sales takes about 400 kB.
 MAX_DOCUMENT_BYTES = 4 << 20
-
-
-class State(StrEnum):
-    """The state of a room now."""
-
-    LIVE = "live"
-    STALE = "stale"  # there is a document, but its `stale_after_ms` has passed
-    MISSING = "missing"  # Redis answers and holds no document
-    UNREADABLE = "unreadable"  # Redis holds something that is no known document
-    REDIS_AWAY = "redis_away"  # the state is unknown; the last document is passed on until it is stale
 
 
 class _Value(Struct):
@@ -140,12 +129,6 @@ class Document(Struct, frozen=True):
         )
 
 
-class Unreadable(Struct, frozen=True):
-    """The value under the key is no document. `detail` tells an operator why."""
-
-    detail: str
-
-
 _decode_head = msgspec.json.Decoder(_Head).decode
 _decode_named = msgspec.json.Decoder(_Named).decode
 
@@ -177,25 +160,5 @@ def _one_line(raw: bytes) -> bytes:
     return msgspec.json.encode(msgspec.json.decode(raw))
 
 
-class Sight(Struct, frozen=True):
-    """The result of one look at Redis. `found` is None if Redis holds nothing."""
-
-    found: Document | Unreadable | None
-
-    @property
-    def document(self) -> Document | None:
-        """The document; None if there is no readable one."""
-        return self.found if isinstance(self.found, Document) else None
-
-    def state(self, now_ms: int) -> State:
-        """The state of the room at a moment, given that Redis answers."""
-        match self.found:
-            case None:
-                return State.MISSING
-            case Unreadable():
-                return State.UNREADABLE
-            case document:
-                return State.STALE if now_ms > document.stale_after_ms else State.LIVE
-
-
-NOTHING = Sight(None)
+DocumentSight = Sight[Document]
+NOTHING = DocumentSight(None)

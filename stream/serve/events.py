@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from stream.serve.documents import Document, State, Unreadable
+from stream.contract.sight import State, Unreadable
+from stream.serve.documents import Document
 
 if TYPE_CHECKING:
-    from stream.serve.documents import Sight
+    from stream.serve.documents import DocumentSight
     from stream.serve.room_follower import FollowedRoom
 
 RETRY_MS = 1_000
@@ -64,7 +65,7 @@ class View(Struct, frozen=True):
         return f"{self.epoch}-{self.rev}" if self.state is State.LIVE else ""
 
 
-def view_of(state: State, sight: Sight | None) -> View:
+def view_of(state: State, sight: DocumentSight | None) -> View:
     """The view of a state and the last look."""
     match sight.found if sight is not None else None:
         case Document() as document:

@@ -8,7 +8,7 @@ import random
 import time
 from typing import TYPE_CHECKING
 
-from stream.serve.documents import State
+from stream.contract.sight import State
 from stream.serve.events import PING, Frame, Stream, View, retry_frame, snapshot_frame, view_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from stream.contract.events import ID_PATTERN, MAX_ID_CHARS
 from stream.contract.overlay import Overlay
-from stream.serve.documents import State
+from stream.contract.sight import State
 from stream.serve.problems import CONTENT_TYPE, Kind, Problem
 from stream.serve.rooms import SORTS, RoomList
 

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from stream.contract.overlay import room_key
+from stream.contract.sight import State, Unreadable
 from stream.redis_clients import REDIS_ERRORS, RedisClient
-from stream.serve.documents import NOTHING, Document, Sight, State, Unreadable, read_document
+from stream.serve.documents import NOTHING, Document, DocumentSight, read_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -67,7 +68,7 @@ class FollowedRoom:
 
     def __init__(self, room_id: str) -> None:
         self.room_id = room_id
-        self.sight: Sight | None = None
+        self.sight: DocumentSight | None = None
         self.unanswered = False
         self.watchers = 0
         self.fetched_at = 0.0
@@ -99,7 +100,7 @@ class RoomFollower:
         self.rooms: dict[str, FollowedRoom] = {}
         self.on_news: Callable[[FollowedRoom], None] = lambda _room: None
         self._due: dict[str, float] = {}
-        self._asked: dict[str, asyncio.Future[Sight]] = {}
+        self._asked: dict[str, asyncio.Future[DocumentSight]] = {}
         self._work = asyncio.Event()
         self._nudges: Any = None
         self._pulse_channel = f"{prefix}:v1:serve:{uuid.uuid4().hex}"
@@ -133,7 +134,7 @@ class RoomFollower:
             return State.REDIS_AWAY
         return room.sight.state(now_ms)
 
-    async def look(self, room_id: str) -> Sight:
+    async def look(self, room_id: str) -> DocumentSight:
         """What Redis holds of a room now, from memory if it was fetched within the pace.
 
         Raises:
@@ -344,18 +345,18 @@ class RoomFollower:
         was, room.unanswered = room.unanswered, True
         return not was
 
-    def _sight(self, room_id: str, raw: Any, room: FollowedRoom | None) -> Sight:
+    def _sight(self, room_id: str, raw: Any, room: FollowedRoom | None) -> DocumentSight:
         if raw is None:
             return NOTHING
         if isinstance(raw, Exception):
-            return Sight(Unreadable("something else than a string lies under the key"))
+            return DocumentSight(Unreadable("something else than a string lies under the key"))
         held = None if room is None or room.sight is None else room.sight.found
         if room is not None and isinstance(held, Document) and held.raw == raw and room.sight is not None:
             return room.sight
         found = read_document(room_id, raw)
         if isinstance(found, Unreadable):
             self._metrics.unreadable.inc()
-        return Sight(found)
+        return DocumentSight(found)
 
     def _tell(self, rooms: list[FollowedRoom]) -> None:
         for room in rooms:
@@ -392,7 +393,7 @@ class RoomFollower:
             self._said[key] = now_s
             log.warning(event, error=words)
 
-    def _take_asked(self) -> list[asyncio.Future[Sight]]:
+    def _take_asked(self) -> list[asyncio.Future[DocumentSight]]:
         asked, self._asked = list(self._asked.values()), {}
         return asked
 

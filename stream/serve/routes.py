@@ -13,8 +13,8 @@ from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
 from stream.contract.ids import is_id
+from stream.contract.sight import Away, State, Unreadable
 from stream.serve.connection import ADDRESS
-from stream.serve.documents import Document, State, Unreadable
 from stream.serve.events import RETRY_MS, Stream, retry_frame
 from stream.serve.openapi import openapi_document
 from stream.serve.pages import PAGES, StaticFiles, is_held
@@ -25,6 +25,7 @@ from stream.serve.rooms import SORTS, Sort
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from stream.serve.documents import Document
     from stream.serve.fanout import Fanout
     from stream.serve.limits import RateLimit, Slots
     from stream.serve.metrics import Metrics
@@ -129,6 +130,8 @@ class Routes:
                 raise ProblemError(Kind.ROOM_MISSING, "nobody publishes this room now", retry_after_s=RETRY_AFTER_S)
             case Unreadable(detail=detail):
                 raise ProblemError(Kind.DOCUMENT_UNREADABLE, detail)
+            case Away():
+                raise _redis_away()
             case document:
                 return document
 

@@ -15,11 +15,12 @@ from stream.cli import app
 from stream.contract.events import Like
 from stream.contract.overlay import room_key
 from stream.contract.recording import RecordedRecord
+from stream.contract.sight import Away, State, Unreadable
 from stream.core.rules import Rules
 from stream.errors import SnapupError
 from stream.local.redis import RedisServer
 from stream.local.settings import LocalSettings
-from stream.overlays.reader import OverlayReader, Sight, State
+from stream.overlays.reader import Look, OverlayReader
 from stream.replay.recording import Replay
 from stream.worker.overlay_store import OverlayStore
 from tests.integration.test_dead_letters import snapup
@@ -52,12 +53,17 @@ def documents(revisions: int) -> list[Published]:
     return found
 
 
-async def until(sights: AsyncIterator[Sight], state: State, rev: int = 0) -> Sight:
+async def until(looks: AsyncIterator[Look], state: State, rev: int = 0) -> Look:
     async with asyncio.timeout(DEADLINE_S):
-        async for sight in sights:
-            if sight.state is state and (sight.overlay is None or sight.overlay.rev >= rev):
-                return sight
+        async for look in looks:
+            if look.sight.state(0) is state and (look.overlay is None or look.overlay.rev >= rev):
+                return look
     raise AssertionError
+
+
+def _detail(look: Look) -> str:
+    assert isinstance(look.sight.found, Away | Unreadable)
+    return look.sight.found.detail
 
 
 @pytest.fixture
@@ -73,38 +79,38 @@ async def test_a_reader_waits_for_a_room_follows_it_and_says_when_it_is_gone(
 ) -> None:
     reader = OverlayReader(stack.redis_url, topic_prefix, "room-1", 500)
     store = OverlayStore(stack.redis_url, topic_prefix, 500)
-    sights = reader.sights()
-    await until(sights, State.WAITING)
+    looks = reader.looks()
+    assert not (await until(looks, State.MISSING)).was_there
     first, second, *_ = documents(3)
     await store.write(1, [first])
-    live = await until(sights, State.LIVE)
+    live = await until(looks, State.LIVE)
     assert live.raw == first.document
     assert live.now_ms > 1_700_000_000_000
     await store.write(1, [second])
-    assert (await until(sights, State.LIVE, second.rev)).raw == second.document
+    assert (await until(looks, State.LIVE, second.rev)).raw == second.document
     await redis_client.set(room_key(topic_prefix, "room-1", "overlay"), b"{}")
-    assert (await until(sights, State.UNREADABLE)).detail
+    assert _detail(await until(looks, State.UNREADABLE))
     await redis_client.delete(room_key(topic_prefix, "room-1", "overlay"))
-    await until(sights, State.GONE)
+    assert (await until(looks, State.MISSING)).was_there
     await reader.close()
     await store.close()
 
 
 async def test_a_reader_outlives_its_redis(own_redis: RedisServer) -> None:
     reader = OverlayReader(own_redis.url, "live", "room-1", 500)
-    sights = reader.sights()
+    looks = reader.looks()
     store = OverlayStore(own_redis.url, "live", 500)
     first, second, *_ = documents(3)
     await store.write(1, [first])
-    await until(sights, State.LIVE)
+    await until(looks, State.LIVE)
     await asyncio.to_thread(own_redis.kill)
-    assert (await until(sights, State.AWAY)).detail
+    assert _detail(await until(looks, State.REDIS_AWAY))
     await asyncio.to_thread(own_redis.restart)
-    await until(sights, State.GONE)
+    assert (await until(looks, State.MISSING)).was_there
     await store.close()
     store = OverlayStore(own_redis.url, "live", 500)
     await store.write(2, [second])
-    assert (await until(sights, State.LIVE)).raw == second.document
+    assert (await until(looks, State.LIVE)).raw == second.document
     await reader.close()
     await store.close()
 

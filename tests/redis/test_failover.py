@@ -9,8 +9,9 @@ import pytest
 import structlog
 
 from stream.contract.overlay import room_key
+from stream.contract.sight import State
 from stream.errors import SnapupError
-from stream.overlays.reader import OverlayReader, State
+from stream.overlays.reader import OverlayReader
 from stream.redis_clients import REDIS_ERRORS, RedisClient
 from stream.verify.redis_documents import RedisDocuments, read_document
 from tests.redis.conftest import PREFIX, ROOMS, Worker
@@ -71,12 +72,12 @@ async def test_worker_server_watcher_and_auditor_go_on_after_a_failover(setup: S
         reader = OverlayReader(setup.url, PREFIX, "room-1", 500)
 
         async def watch() -> None:
-            async for sight in reader.sights():
-                watched.append(sight)  # noqa: PERF401 -- looked at meanwhile
+            async for look in reader.looks():
+                watched.append(look)  # noqa: PERF401 -- looked at meanwhile
 
         watching = asyncio.create_task(watch())
         await events.state("live")
-        await eventually(lambda: watched and watched[-1].state is State.LIVE, "the watcher to see it")
+        await eventually(lambda: watched and watched[-1].sight.state(0) is State.LIVE, "the watcher to see it")
         auditor = RedisClient(setup.url, timeout_ms=500)
         shown = RedisDocuments(auditor, PREFIX)
         assert (await shown.documents(["room-1"]))[0].document is not None
@@ -87,7 +88,8 @@ async def test_worker_server_watcher_and_auditor_go_on_after_a_failover(setup: S
         for stream in (events, others):
             await stream.until(lambda event: event.data["state"] == "live" and event.data["overlay"]["rev"] > rev)
         await eventually(
-            lambda: watched[-1].state is State.LIVE and watched[-1].overlay.rev > rev, "the watcher to see newer ones"
+            lambda: watched[-1].sight.state(0) is State.LIVE and watched[-1].overlay.rev > rev,
+            "the watcher to see newer ones",
         )
         await eventually(lambda: _finds(shown, rev), "the auditor to see newer ones")
         assert len(await shown.rooms()) == ROOMS
@@ -149,17 +151,17 @@ async def test_readers_leave_a_master_that_was_cut_off_and_demoted(program: Prog
         await client.events("room-1") as events,
     ):
         reader = OverlayReader(pair.url, PREFIX, "room-1", 500)
-        sights = reader.sights()
+        looks = reader.looks()
         await events.state("live")
-        while (await anext(sights)).state is not State.LIVE:
+        while (await anext(looks)).sight.state(0) is not State.LIVE:
             pass
         await asyncio.to_thread(pair.fail_over, isolated=True)
         await all_rise_somewhere(pair, "documents at the new master")
         rev = worker.owner.fold.rooms["room-1"].rev + 5
         await events.until(lambda event: event.data["state"] == "live" and event.data["overlay"]["rev"] > rev)
         async with asyncio.timeout(DEADLINE_S):
-            async for sight in sights:
-                if sight.overlay is not None and sight.overlay.rev > rev:
+            async for look in looks:
+                if look.overlay is not None and look.overlay.rev > rev:
                     break
         await reader.close()
 

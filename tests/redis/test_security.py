@@ -12,9 +12,10 @@ import structlog
 from typer.testing import CliRunner
 
 from stream.cli import app
+from stream.contract.sight import State
 from stream.errors import SnapupError
 from stream.local.ports import LOOPBACK
-from stream.overlays.reader import OverlayReader, State
+from stream.overlays.reader import OverlayReader
 from stream.redis_address import AddressSettings, address_of
 from stream.redis_clients import REDIS_ERRORS, RedisClient
 from stream.verify.redis_documents import RedisDocuments
@@ -77,8 +78,8 @@ async def test_the_smallest_permissions_are_enough(guarded: RedisNode) -> None:
         assert (await (await client.get("/v1/rooms")).json())["rooms"]
         reader = OverlayReader(url_of("poller", guarded), PREFIX, "room-1", 2_000)
         async with asyncio.timeout(20):
-            async for sight in reader.sights():
-                if sight.state is State.LIVE:
+            async for look in reader.looks():
+                if look.sight.state(0) is State.LIVE:
                     break
         await reader.close()
         auditor = RedisClient(url_of("audit", guarded), timeout_ms=2_000)
@@ -276,7 +277,7 @@ async def test_tls_with_and_without_a_certificate_of_our_own(
 
 
 async def _is_live(reader: OverlayReader) -> bool:
-    return (await reader.look()).state is State.LIVE
+    return (await reader.look()).sight.state(0) is State.LIVE
 
 
 @pytest.mark.parametrize("why", ["unknown authority", "another name", "no certificate of ours", "no TLS"])

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.serve.documents import MAX_DOCUMENT_BYTES, NOTHING, Document, Sight, State, Unreadable, read_document
+from stream.contract.sight import State, Unreadable
+from stream.serve.documents import MAX_DOCUMENT_BYTES, NOTHING, Document, DocumentSight, read_document
 from tests.support.serve import document
 
 ROOM = "room-1"
@@ -104,12 +105,12 @@ def test_deep_nesting_has_an_answer() -> None:
 
 
 def test_a_document_is_live_up_to_its_bound_and_stale_after_it() -> None:
-    sight = Sight(read_document(ROOM, encoded(stale_after_ms=1_000)))
+    sight = DocumentSight(read_document(ROOM, encoded(stale_after_ms=1_000)))
     assert sight.state(1_000) is State.LIVE
     assert sight.state(1_001) is State.STALE
     assert NOTHING.state(0) is State.MISSING
-    assert Sight(Unreadable("x")).state(0) is State.UNREADABLE
-    assert Sight(Unreadable("x")).document is None
+    assert DocumentSight(Unreadable("x")).state(0) is State.UNREADABLE
+    assert DocumentSight(Unreadable("x")).document is None
 
 
 def test_a_summary_has_the_figures_of_the_document() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from stream.serve.documents import Document, Sight, State, Unreadable, read_document
+from stream.contract.sight import State, Unreadable
+from stream.serve.documents import Document, DocumentSight, read_document
 from stream.serve.events import PING, Frame, Stream, View, retry_frame, snapshot_frame, view_of
 from stream.serve.room_follower import FollowedRoom
 from tests.support.serve import document
@@ -15,15 +16,15 @@ RAW = msgspec.json.encode(document("room-1", epoch=3, rev=9, as_of_ms=500))
 
 
 @pytest.fixture
-def sight() -> Sight:
-    return Sight(read_document("room-1", RAW))
+def sight() -> DocumentSight:
+    return DocumentSight(read_document("room-1", RAW))
 
 
 def stream_to(transport: TransportTwin, *, chunked: bool = False) -> Stream:
     return Stream(transport, FollowedRoom("room-1"), chunked=chunked, expires_s=None)
 
 
-def test_a_live_snapshot_has_an_id_and_the_document_as_it_is(sight: Sight) -> None:
+def test_a_live_snapshot_has_an_id_and_the_document_as_it_is(sight: DocumentSight) -> None:
     frame = snapshot_frame(view_of(State.LIVE, sight), sight.document, 1_234)
     head, _, data = frame.plain.partition(b"data: ")
     assert head == b"event: snapshot\nid: 3-9\n"
@@ -31,7 +32,7 @@ def test_a_live_snapshot_has_an_id_and_the_document_as_it_is(sight: Sight) -> No
 
 
 @pytest.mark.parametrize("state", [State.STALE, State.REDIS_AWAY])
-def test_what_is_not_live_has_the_document_but_no_id(sight: Sight, state: State) -> None:
+def test_what_is_not_live_has_the_document_but_no_id(sight: DocumentSight, state: State) -> None:
     frame = snapshot_frame(view_of(state, sight), sight.document, 1)
     assert b"\nid: \n" in frame.plain
     assert RAW in frame.plain
@@ -43,7 +44,7 @@ def test_where_nothing_is_known_the_overlay_is_null() -> None:
 
 
 def test_the_reason_of_what_is_unreadable_cannot_break_out_of_its_line() -> None:
-    sight = Sight(Unreadable('"\n\ndata: evil'))
+    sight = DocumentSight(Unreadable('"\n\ndata: evil'))
     frame = snapshot_frame(view_of(State.UNREADABLE, sight), sight.document, 1)
     assert frame.plain.count(b"\n") == 4
     data = msgspec.json.decode(frame.plain.split(b"data: ", 1)[1])
@@ -56,7 +57,7 @@ def test_a_chunk_says_its_length_in_hexadecimal() -> None:
     assert retry_frame(1_000).plain == b"retry: 1000\n\n"
 
 
-def test_views_differ_in_revision_time_and_state(sight: Sight) -> None:
+def test_views_differ_in_revision_time_and_state(sight: DocumentSight) -> None:
     found = sight.document
     assert found is not None
     live = view_of(State.LIVE, sight)
@@ -64,7 +65,7 @@ def test_views_differ_in_revision_time_and_state(sight: Sight) -> None:
     assert live != view_of(State.STALE, sight)
     later = read_document("room-1", msgspec.json.encode(document("room-1", epoch=3, rev=9, as_of_ms=501)))
     assert isinstance(later, Document)
-    assert live != view_of(State.LIVE, Sight(later))
+    assert live != view_of(State.LIVE, DocumentSight(later))
 
 
 def test_a_stream_writes_chunks_or_plain_text() -> None:

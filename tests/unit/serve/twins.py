@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from stream.serve.documents import NOTHING, Document, Sight, State, read_document
+from stream.contract.sight import State
+from stream.serve.documents import NOTHING, Document, DocumentSight, read_document
 from stream.serve.room_follower import FollowedRoom
 from tests.support.serve import document
 
@@ -70,7 +71,7 @@ class FollowerTwin:
     def say(self, room: FollowedRoom, rev: int | None, **changes: Any) -> None:
         """A document, or that there is none."""
         raw = msgspec.json.encode(document(room.room_id, rev=rev or 0, **changes))
-        room.sight = NOTHING if rev is None else Sight(read_document(room.room_id, raw))
+        room.sight = NOTHING if rev is None else DocumentSight(read_document(room.room_id, raw))
         room.known.set()
         self.on_news(room)
 
