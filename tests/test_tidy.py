@@ -66,7 +66,7 @@ EXCEPTIONS = {
 # The core waits for nothing, talks to nobody, logs nothing and does not know the time.
 CORE_MAY_IMPORT = {
     *("__future__", "bisect", "collections", "collections.abc", "enum", "functools", "heapq", "itertools", "math"),
-    *("hashlib", "operator", "typing", "zlib"),
+    *("abc", "hashlib", "operator", "typing", "zlib"),
     *("msgspec", "datasketches", "importlib"),  # the last: sketches are imported when the first is made
 }
 IMPURE = {

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from itertools import compress, repeat
 from typing import TYPE_CHECKING, Any
 
+from stream.contract.catalogue import INTERACTIONS
 from stream.contract.events import (
     TOPIC_NAMES,
     CartAdd,
@@ -40,6 +41,7 @@ from stream.core.audiences import (
 )
 from stream.core.batch import Batch, by_room
 from stream.core.conflicts import Outcome, may_be_among, said_before
+from stream.core.engaged import Engaged
 from stream.core.orders import fold_orders, forget_orders
 from stream.core.rounds import begin_round
 from stream.core.time import BUCKET_MS
@@ -47,7 +49,7 @@ from stream.core.time import BUCKET_MS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from stream.contract.events import PersonEvent, RoomEvent
+    from stream.contract.events import Event, PersonEvent, RoomEvent
     from stream.core.batch import Seconds
     from stream.core.cart_people import CartPeople
     from stream.core.room import Room
@@ -408,24 +410,50 @@ def _fold_records_misplaced(room: Room, event: RecordsMisplaced, at_ms: int) -> 
     return Outcome.APPLIED
 
 
+# -- mechanics ---------------------------------------------------------------------------------------------------------
+def _fold_interaction(room: Room, event: Event, at_ms: int) -> Outcome:
+    counted = _engaged(room).fold(Batch((event,), (at_ms,), at_ms // BUCKET_MS))
+    return Outcome.APPLIED if counted is None or counted[0] else Outcome.DUPLICATE
+
+
+def _fold_interactions(room: Room, batch: Batch) -> Batch | None:
+    counted = _engaged(room).fold(batch) if batch.events else None
+    return None if counted is None else batch.those(counted)
+
+
+def _engaged(room: Room) -> Engaged:
+    if room.engaged is None:
+        room.engaged = Engaged(room, room.shared.installed)
+    return room.engaged
+
+
+class _Folds(dict[type, "Callable[[Room, Any, int], Outcome]"]):
+    """What is not built in belongs to a mechanic."""
+
+    def __missing__(self, kind: type) -> Callable[[Room, Any, int], Outcome]:
+        return _fold_interaction
+
+
 # Event type → how one event of it is folded.
-FOLDS: Mapping[type, Callable[[Room, Any, int], Outcome]] = {
-    Like: _fold_like,
-    Comment: _fold_comment,
-    CartAdd: _fold_cart_add,
-    CartRemove: _fold_cart_remove,
-    Order: _fold_order,
-    Enter: _fold_enter,
-    Leave: _fold_leave,
-    ProductClick: _fold_click,
-    SaleOpened: _fold_sale_opened,
-    SaleRestocked: _fold_sale_restocked,
-    SaleExtended: _fold_sale_extended,
-    SaleClosed: _fold_sale_closed,
-    RoomOpened: _fold_room_word,
-    RoomClosed: _fold_room_word,
-    RecordsMisplaced: _fold_records_misplaced,
-}
+FOLDS: Mapping[type, Callable[[Room, Any, int], Outcome]] = _Folds(
+    {
+        Like: _fold_like,
+        Comment: _fold_comment,
+        CartAdd: _fold_cart_add,
+        CartRemove: _fold_cart_remove,
+        Order: _fold_order,
+        Enter: _fold_enter,
+        Leave: _fold_leave,
+        ProductClick: _fold_click,
+        SaleOpened: _fold_sale_opened,
+        SaleRestocked: _fold_sale_restocked,
+        SaleExtended: _fold_sale_extended,
+        SaleClosed: _fold_sale_closed,
+        RoomOpened: _fold_room_word,
+        RoomClosed: _fold_room_word,
+        RecordsMisplaced: _fold_records_misplaced,
+    }
+)
 # Topic index → how a batch of its events is folded. Each returns the events that counted; None: all did.
 _FOLDS_OF_MANY: Mapping[int, Callable[[Room, Batch], Batch | None]] = {
     TOPIC_NAMES.index("likes"): _fold_likes,
@@ -433,4 +461,5 @@ _FOLDS_OF_MANY: Mapping[int, Callable[[Room, Batch], Batch | None]] = {
     TOPIC_NAMES.index("cart-adds"): _fold_carts,
     ORDERS: _fold_orders,
     TOPIC_NAMES.index("visits"): _fold_visits,
+    INTERACTIONS: _fold_interactions,
 }

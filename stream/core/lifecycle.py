@@ -7,19 +7,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stream.core.conflicts import said_between
+from stream.contract.events import RoomClosed, RoomOpened
+from stream.core.conflicts import note_conflicts, said_between
 from stream.core.dormant import Dormant, Rising
 from stream.core.ended import Ended
+from stream.core.folds import settle
 from stream.core.room import Room
 from stream.core.saved.generations import Generations
 from stream.core.saved.rows import log_ids
+from stream.core.time import effective_time_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stream.contract.events import RoomClosed, RoomEvent, RoomOpened
+    from stream.contract.decode import Record
+    from stream.contract.events import RoomEvent
     from stream.contract.overlay import EndedBy
-    from stream.core.conflicts import Outcome
+    from stream.core.conflicts import Noted, Outcome
     from stream.core.counters import Counters
     from stream.core.memory import Memory, Shared
     from stream.core.publishing import Publishing
@@ -81,6 +85,57 @@ class Lifecycle:
         self._rooms[room_id] = room
         self._timers.began(room)
         return room
+
+    def touch(self, room_id: str, positions: Sequence[int]) -> Room:
+        """Returns a room of the piece that is folded: made if it is not there, and brought to the clock once."""
+        room = self.touched.get(room_id)
+        if room is not None:
+            return room
+        room = self._rooms.get(room_id) or self.begin(room_id, positions)
+        self.turn_ids(room)
+        room.touched_ms = self._shared.clock_ms
+        self._counters.orders_forgotten += settle(room, room.touched_ms)
+        self.touched[room_id] = room
+        return room
+
+    def fold_word(
+        self,
+        topic_index: int,
+        record: Record,
+        event: RoomOpened | RoomClosed,
+        positions: Sequence[int],
+        noted: list[Noted],
+    ) -> None:
+        """A host begins a show or ends one, and so a session: see `docs/contract.md`.
+
+        Args:
+            topic_index: where the record lies.
+            record: the record.
+            event: what it says.
+            positions: where the fold stood when it began with this piece.
+            noted: takes what contradicts it.
+        """
+        self.generations.ids += 1
+        room = self._rooms.get(event.room_id)
+        goes_on = room is not None and room.show_id == event.show_id
+        if isinstance(event, RoomClosed) != goes_on or self.is_known(event):
+            self._counters.duplicate[topic_index] += 1  # it says nothing new
+            return
+        here = [*positions]
+        if room is not None and isinstance(event, RoomOpened):
+            here[topic_index] = record.offset
+            self.end(room, "word", here)
+        room = self.touch(event.room_id, positions)
+        room.note(topic_index, record.offset, record.timestamp)
+        room.remember(event)
+        note_conflicts(self._shared, self._counters, noted, topic_index, [record], [event])
+        room.show_id = event.show_id
+        if isinstance(event, RoomClosed):
+            here[topic_index] = record.offset + 1
+            self.end(room, "word", here)
+        at_ms = effective_time_ms(event.event_time_ms, record.timestamp, self._rules.allowed_lateness_ms)
+        self._counters.applied[topic_index] += 1
+        self._counters.retimed += at_ms != event.event_time_ms
 
     def _make_room(self, positions: Sequence[int]) -> None:
         """The bound on rooms is reached: a hundredth of them goes, so that the search is paid once for these.

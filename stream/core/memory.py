@@ -6,12 +6,14 @@ the memory is all there is of a room.
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
 
 from stream.contract.events import FIRST_EDITION
 from stream.contract.people import UNKNOWN_PEOPLE
 from stream.core.ids import EventIds
+from stream.core.mechanic import NO_MECHANICS
 from stream.core.standing import bits_of
 from stream.core.stock import Ledger, OrderState
 from stream.core.suspects import Suspects
@@ -20,6 +22,7 @@ from stream.core.terms import SaleTerms, own_terms_key, sale_of_terms, status_of
 if TYPE_CHECKING:
     from stream.contract.events import Order, RoomEvent
     from stream.contract.overlay import SaleStatus
+    from stream.core.mechanic import Installed
     from stream.core.rules import Rules
     from stream.core.words import Told
 
@@ -31,12 +34,16 @@ class Shared:
     """What the rooms of one partition share: the clock, the heap of holds that will run out, what is to be noted."""
 
     __slots__ = (
-        *("cart_removed", "clock_ms", "holds", "orders_bound_ms", "other_lines", "sales_refused"),
-        *("used_twice", "uses_second"),
+        *("cart_removed", "clock_ms", "dues", "holds", "installed", "mechanics_beyond", "orders_bound_ms"),
+        *("other_lines", "sales_refused", "used_twice", "uses_second"),
     )
 
-    def __init__(self) -> None:
+    def __init__(self, installed: Installed = NO_MECHANICS) -> None:
+        self.installed = installed
         self.clock_ms = -1
+        self.dues: list[tuple[int, str, str]] = []  # heap of (when a mechanic is due, room id, name)
+        # What limits of mechanics kept out, by name and limit, since this process has the partition.
+        self.mechanics_beyond: Counter[tuple[str, str]] = Counter()
         self.holds: list[tuple[int, str, str]] = []  # heap of (deadline, room id, order id)
         self.orders_bound_ms = -1  # orders that have not changed since were forgotten for want of room
         self.sales_refused = 0  # records that found no place, since this process has the partition

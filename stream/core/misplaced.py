@@ -29,6 +29,7 @@ def limits_of(rules: Rules, partition: int) -> Limits:
         signals_edition=rules.signals_edition,
         partition=partition,
         partitions=rules.murmur2_partitions,
+        mechanics=tuple(rules.mechanics),
     )
 
 

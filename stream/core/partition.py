@@ -17,8 +17,9 @@ from stream.core.conflicts import REASON_OF, Noted, Outcome, letter_of, note_con
 from stream.core.counters import Counters
 from stream.core.dormant import RISING_KEY
 from stream.core.ended import LAST_KIND
-from stream.core.folds import fold_many, fold_one, settle
+from stream.core.folds import fold_many, fold_one
 from stream.core.lifecycle import Lifecycle
+from stream.core.mechanic import NO_MECHANICS
 from stream.core.memory import Shared
 from stream.core.misplaced import Misplaced, limits_of
 from stream.core.orders import expire_hold
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from stream.contract.decode import Decoded, Limits, Record
     from stream.contract.events import RoomEvent
     from stream.contract.overlay import Overlay
+    from stream.core.mechanic import Installed
     from stream.core.memory import Memory
     from stream.core.publishing import Published
     from stream.core.room import Room
@@ -55,7 +57,14 @@ class PartitionFold:
     # After this many records, encode what the next cut needs. A cut cannot be interrupted: this keeps it short.
     spool_records: ClassVar[int] = 20_000
 
-    def __init__(self, partition: int, rules: Rules, topic_names: Sequence[str], limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        partition: int,
+        rules: Rules,
+        topic_names: Sequence[str],
+        limits: Limits | None = None,
+        mechanics: Installed = NO_MECHANICS,
+    ) -> None:
         self.partition = partition
         self.rules = rules
         self.topic_names = tuple(topic_names)
@@ -66,13 +75,14 @@ class PartitionFold:
         self.refused_bytes = 0
         self.noted: list[Noted] = []  # the first ones since somebody last took them out
         self.counters = Counters(len(self.topic_names))
-        self.shared = Shared()
+        self._installed = mechanics.under(rules)
+        self.shared = Shared(self._installed)
         self._publishing = Publishing(
             partition, rules, self.topic_names, self.rooms, self.positions, self.shared, self.counters
         )
         limits = limits or limits_of(rules, partition)
         self._misplaced = Misplaced(partition, rules.murmur2_partitions)
-        self._decoders = [Decoder(index, limits) for index in range(len(self.topic_names))]
+        self._decoders = [Decoder(index, limits, self._installed.catalogue) for index in range(len(self.topic_names))]
         self._unspooled = 0
         self._cut_positions: tuple[int, ...] = ()
         self._logs = ChangeLogs()
@@ -114,7 +124,7 @@ class PartitionFold:
             most_ms = latest_ms - MAX_AHEAD_MS if is_ahead and latest_ms is not None else times[0]
             self.shared.clock_ms = max(min(times[0], most_ms), 0)
         self._life.touched.clear()
-        if decoded is None or is_ahead or topic_index == INTERACTIONS:
+        if decoded is None or is_ahead or (topic_index == INTERACTIONS and self._has_words(decoded.events)):
             self._fold_each(topic_index, records, latest_ms if is_ahead else None)
         else:
             self._fold_good(topic_index, records, decoded)
@@ -125,6 +135,7 @@ class PartitionFold:
         self.counters.received[topic_index] += len(records)
         self._note_changes()
         self._expire_holds()
+        self._elapse()
         self._unspooled += len(records)
         if self._unspooled >= self.spool_records:
             self.spool()
@@ -132,6 +143,10 @@ class PartitionFold:
     def needs(self, version: int) -> None:
         """From the next cut on the checkpoint holds what only a Snapup that knows this version reads rightly."""
         self.version = max(self.version, version)
+
+    def _has_words(self, events: Sequence[RoomEvent]) -> bool:
+        """Whether others than mechanics' are among these: some begin and end sessions, so each has its turn."""
+        return not self._installed.name_of.keys() >= set(map(type, events))
 
     def _fold_each(self, topic_index: int, records: Sequence[Record], latest_ms: int | None) -> None:
         """One record at a time: among these is a bad one, or one that has to be looked at by itself."""
@@ -144,43 +159,18 @@ class PartitionFold:
                 self._refuse(topic_index, record, event)
                 continue
             if isinstance(event, RoomOpened | RoomClosed) and self.rules.remembers_rooms:
-                self._fold_word(topic_index, record, event)
+                self._life.fold_word(topic_index, record, event, self.positions, self.noted)
                 continue
             at_ms = effective_time_ms(event.event_time_ms, record.timestamp, lateness_ms)
             if between := self._life.between(event):
                 memory, outcome = between
             else:
-                memory = room = self._life.touched.get(event.room_id) or self._touch(event.room_id)
+                memory = room = self._life.touch(event.room_id, self.positions)
                 room.note(topic_index, record.offset, record.timestamp)
                 outcome = fold_one(room, event, at_ms)
             self._account(topic_index, memory, outcome, event, at_ms, [record], [event])
             note_conflicts(self.shared, self.counters, self.noted, topic_index, [record], [event])
             self._life.generations.ids += 1
-
-    def _fold_word(self, topic_index: int, record: Record, event: RoomOpened | RoomClosed) -> None:
-        """A host begins a show or ends one, and so a session: see `docs/contract.md`."""
-        self._life.generations.ids += 1
-        room = self.rooms.get(event.room_id)
-        goes_on = room is not None and room.show_id == event.show_id
-        if isinstance(event, RoomClosed) != goes_on or self._life.is_known(event):
-            self.counters.duplicate[topic_index] += 1  # it says nothing new
-            return
-        if room is not None and isinstance(event, RoomOpened):
-            self._life.end(room, "word", self._positions_at(topic_index, record.offset))
-        room = self._life.touched.get(event.room_id) or self._touch(event.room_id)
-        room.note(topic_index, record.offset, record.timestamp)
-        room.remember(event)
-        note_conflicts(self.shared, self.counters, self.noted, topic_index, [record], [event])
-        room.show_id = event.show_id
-        if isinstance(event, RoomClosed):
-            self._life.end(room, "word", self._positions_at(topic_index, record.offset + 1))
-        at_ms = effective_time_ms(event.event_time_ms, record.timestamp, self.rules.allowed_lateness_ms)
-        self.counters.applied[topic_index] += 1
-        self.counters.retimed += at_ms != event.event_time_ms
-
-    def _positions_at(self, topic_index: int, offset: int) -> list[int]:
-        """In the midst of a piece: where the fold stands."""
-        return [offset if index == topic_index else at for index, at in enumerate(self.positions)]
 
     def _fold_good(self, topic_index: int, records: Sequence[Record], decoded: Decoded) -> None:
         """Room by room, each in the order of the log: what one room becomes does not depend on another."""
@@ -196,7 +186,7 @@ class PartitionFold:
         second = min(effective_ms) // BUCKET_MS
         in_one_second = max(effective_ms) // BUCKET_MS == second
         for room_id, events in events_of.items():
-            room = self._touch(room_id)
+            room = self._life.touch(room_id, self.positions)
             if room.first_offsets[topic_index] < 0:
                 room.first_offsets[topic_index] = records[room_ids.index(room_id)].offset
             room.last_append_ms = max(room.last_append_ms, newest_ms[room_id])
@@ -244,17 +234,6 @@ class PartitionFold:
         self.counters.refused(topic_index, letter.reason.value)
         self._misplaced.meet(topic_index, record, letter)
 
-    def _touch(self, room_id: str) -> Room:
-        """The first record of a room in this piece."""
-        room = self.rooms.get(room_id)
-        if room is None:
-            room = self._life.begin(room_id, self.positions)
-        self._life.turn_ids(room)
-        room.touched_ms = self.shared.clock_ms
-        self.counters.orders_forgotten += settle(room, room.touched_ms)
-        self._life.touched[room_id] = room
-        return room
-
     def _note_changes(self) -> None:
         """The rooms of the piece just folded are to be saved, and published at their pace."""
         for room in self._life.touched.values():
@@ -289,6 +268,7 @@ class PartitionFold:
             for room in timers.moved():  # in the second that ended with this moment, so before what happens at it
                 self._changed(room)
             self._expire_holds()
+            self._elapse()
             for room in timers.over():
                 self._life.end(room, "silence", self.positions)
                 self.counters.rooms_ended += 1
@@ -311,6 +291,10 @@ class PartitionFold:
                 self._changed(room)
                 if room.ledgers:
                     self._timers.wake(room)
+
+    def _elapse(self) -> None:
+        for room in self._timers.elapsed():
+            self._changed(room)
 
     # -- publish ----------------------------------------------------------------------------------------------------
     def publish(
@@ -371,6 +355,7 @@ class PartitionFold:
         """Encode for the next cut what has become much since the last: people of windows and event ids."""
         for room in self._life.unsaved.values():
             rows.log_people(room, self._logs, self.clock_ms)
+            self._saved.mechanics.log_rows(room, self.clock_ms)
         self._unspooled = 0
 
     def cut(self, epoch: int, revisions: Sequence[int] | None = None) -> Cut:
@@ -396,6 +381,8 @@ class PartitionFold:
             rows.log_orders(room, self._logs, clock_ms)
             records.extend(members.member_records(room))
             records.append(heads.head_record(room))
+            self._saved.mechanics.log_rows(room, clock_ms)
+            records.extend(self._saved.mechanics.records(room))
         changed = bool(self._life.unsaved or self._life.dormant.unsaved)
         records.extend(self._life.dormant.records(self._logs, clock_ms))
         records.extend(self._life.ended.records(self.rooms, clock_ms))
@@ -415,6 +402,7 @@ class PartitionFold:
         records += self._logs.presence.cut(clock_ms - self.rules.presence_timeout_ms - self.rules.allowed_lateness_ms)
         if self.rules.second_signals:
             records += self._logs.carts.cut(clock_ms - self.rules.cart_max_age_ms - 2 * self.rules.allowed_lateness_ms)
+        records += self._saved.mechanics.cut_rows(self.rooms, clock_ms)
         refused, self.refused, self.refused_bytes = self.refused, [], 0
         positions, steps = tuple(self.positions), None
         if records or refused or signals or positions != self._cut_positions:
@@ -473,6 +461,7 @@ class PartitionFold:
         self._life.dormant.restored(clock_ms)
         self.last_again()
         heapify(self.shared.holds)
+        heapify(self.shared.dues)
         self._timers.restored()
         self._begin_journal()
 

@@ -21,6 +21,7 @@ from stream.core.windows import Audience, Tally, advance_all
 
 if TYPE_CHECKING:
     from stream.contract.overlay import FeedItem
+    from stream.core.engaged import Engaged
     from stream.core.memory import SaleKey, Shared
     from stream.core.presence import Departures
     from stream.core.rules import Rules
@@ -44,6 +45,7 @@ class Room(Memory):
         "cart_people",
         "changed",
         "comments",
+        "engaged",
         "feed",
         "first_offsets",
         "first_unit_ms",
@@ -94,6 +96,7 @@ class Room(Memory):
         self.unseen = Unseen(self, self.audiences)
         self.feed: list[FeedItem] = []
         self.first_offsets = [-1] * len(TOPIC_NAMES)
+        self.engaged: Engaged | None = None  # the mechanics that it has met
         self.show_id: str | None = None  # of the show, if a host has opened one
         self.misplaced = False  # some of its records lie where nobody counts them
         self.later = False  # there were sessions of this room before, or may have been

@@ -105,6 +105,10 @@ class Rules(Struct, frozen=True, kw_only=True):
     suspect_seen_payers: int = 20
     suspect_seen_percent: int = 90
 
+    # Mechanics that are known, with their limits: name → bound → value. A journal that says nothing of them is of a
+    # time when their events were refused.
+    mechanics: dict[str, dict[str, int]] = {}
+
     # Which edition of the contract is read. A journal that says nothing of it was written under the first.
     contract_edition: int = 1
     # Which rules of forecast, urgency and claims hold. A journal that says nothing of it was written under the first.

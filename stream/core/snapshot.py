@@ -7,11 +7,13 @@ each sale; both say the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
+import msgspec
 from msgspec import Raw, Struct
 
 from stream.contract.overlay import SCHEMA, Clock, Evidence, Money, Orders, Overlay, Session, Totals, Urgency
+from stream.contract.sections import overlay_with
 from stream.core.audiences import VIEWERS
 from stream.core.claims import ClaimBook
 from stream.core.rates import all_rates, rates_json
@@ -30,7 +32,6 @@ from stream.core.urgency import UrgencyState, leading
 
 if TYPE_CHECKING:
     from collections import Counter
-    from typing import Any
 
     from stream.contract.overlay import EndedBy, Rate, Sale
     from stream.core.counters import Reason
@@ -66,7 +67,7 @@ def overlay_of(room: Room, moment: Moment) -> Overlay:
         book.sale(sale, *bought, misplaced=room.misplaced, basis=seen.basis())
     lead, urgency = leading(urgencies)
     published = urgency.published(None if lead is None else lead[0])
-    return _assembled(room, moment, all_rates(room, moment.as_of_ms), sales, published, book)
+    return _with_sections(room, _assembled(room, moment, all_rates(room, moment.as_of_ms), sales, published, book))
 
 
 def last_of(room: Room, moment: Moment, ended_by: EndedBy) -> Overlay:
@@ -83,7 +84,7 @@ def last_of(room: Room, moment: Moment, ended_by: EndedBy) -> Overlay:
     overlay = _assembled(room, moment, all_rates(room, moment.as_of_ms), sales, over, book)
     overlay.session = _session(room, moment)
     overlay.session.ended_at_ms, overlay.session.ended_by = moment.as_of_ms, ended_by
-    return overlay
+    return _with_sections(room, overlay)
 
 
 def document_of(room: Room, moment: Moment, withheld: Counter[Reason] | None) -> bytes:
@@ -112,7 +113,16 @@ def document_of(room: Room, moment: Moment, withheld: Counter[Reason] | None) ->
             withheld[reason] += 1
     urgency = UrgencyState().published() if first is None else first.lead()
     rates: Any = rates_json(room, moment.as_of_ms)
-    return encode(_assembled(room, moment, rates, sales, urgency, book))
+    document = encode(_assembled(room, moment, rates, sales, urgency, book))
+    return document if room.engaged is None else room.engaged.add_to(document, moment.as_of_ms)
+
+
+def _with_sections(room: Room, overlay: Overlay) -> Overlay:
+    """The document with a section for each mechanic that the room has met and that shows something."""
+    if room.engaged is None or not (sections := room.engaged.sections(overlay.as_of_ms)):
+        return overlay
+    kind: Any = overlay_with(room.shared.installed.catalogue.sections)
+    return cast("Overlay", kind(*msgspec.structs.astuple(overlay), **sections))
 
 
 def _values(moment: Moment, book: ClaimBook) -> list[bytes]:

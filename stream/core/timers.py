@@ -41,6 +41,9 @@ class Timers:
         moment_ms = holds[0][0] if holds else NEVER_MS
         if silences and silences[0][0] < moment_ms:
             moment_ms = silences[0][0]
+        dues = self._shared.dues
+        if dues and dues[0][0] < moment_ms:
+            moment_ms = dues[0][0]
         return min(moment_ms, self._next_second_ms())
 
     def _next_second_ms(self) -> int:
@@ -87,6 +90,15 @@ class Timers:
             else:
                 self._sleep(room, second_ms)
         heapify(self._silences)
+
+    def elapsed(self) -> Iterator[Room]:
+        """Let mechanics know that their time has come, in the order of their moments. Yields rooms that changed."""
+        dues, clock_ms = self._shared.dues, self._shared.clock_ms
+        while dues and dues[0][0] <= clock_ms:
+            due_ms, room_id, name = heappop(dues)
+            room = self._rooms.get(room_id)
+            if room is not None and room.engaged is not None and room.engaged.elapse(name, due_ms):
+                yield room
 
     # -- what has happened by the clock as it stands -------------------------------------------------------------------
     def over(self) -> Iterator[Room]:

@@ -98,6 +98,17 @@ class CartEntry(msgspec.Struct, array_like=True):
     left: dict[str, int]
 
 
+class RowsEntry(msgspec.Struct, array_like=True):
+    """Rows of one mechanic of a room as they are now; nil: one that is gone."""
+
+    fields_1: ClassVar[int] = 4
+
+    room_id: str
+    born_ms: int
+    name: str
+    rows: dict[str, msgspec.Raw]
+
+
 class ChangeLogs:
     """The logs of one partition."""
 
@@ -107,6 +118,7 @@ class ChangeLogs:
         self.orders = ChangeLog(b"o|", OrderEntry)
         self.presence = ChangeLog(b"p|", PresenceEntry)
         self.carts = ChangeLog(b"c|", CartEntry)
+        self.rows = ChangeLog(b"t|", RowsEntry)
 
 
 def pieces(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -16,6 +16,7 @@ from stream.core.room import Room
 from stream.core.saved.frames import frame, unframe
 from stream.core.saved.growth import AUDIENCES_1, TOPICS_1, fitted, grown, grown_row
 from stream.core.saved.ledgers import LedgerHead, SavedWord, ledger_head, ledger_of
+from stream.core.saved.mechanics import mechanic_tombstones
 from stream.core.saved.members import member_tombstones
 from stream.core.terms import SaleTerms
 from stream.core.urgency import UrgencyState
@@ -186,6 +187,7 @@ def _beyond_session(room: Room) -> Iterator[Any]:
 def tombstones(room: Room) -> Iterator[tuple[bytes, None]]:
     """Everything keyed by a room that has ended."""
     yield head_key(room.room_id), None
+    yield from mechanic_tombstones(room)
     yield from member_tombstones(room)
 
 

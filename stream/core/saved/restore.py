@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stream.core.orders import is_suspect
 from stream.core.saved.heads import memory_of, room_of
+from stream.core.saved.mechanics import MechanicRecords
 from stream.core.saved.members import SKETCH, restore_members
 from stream.core.saved.rows import restore_carts, restore_order, restore_windows
 from stream.core.standing import STANDINGS
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from stream.core.memory import Memory, Shared
     from stream.core.room import Room
     from stream.core.rules import Rules
+    from stream.core.saved.changelog import ChangeLog
     from stream.core.saved.entries import CartEntry, ChangeLogs, IdsEntry, OrderEntry, PresenceEntry, WindowEntry
     from stream.core.saved.generations import Generations
     from stream.core.stock import OrderState
@@ -28,10 +30,17 @@ ORDERS_IN_A_STEP = 5_000
 
 
 class SavedRooms:
-    """Collects records in log order, the last value of a key holds; then makes the rooms."""
+    """Collects records in log order, the last value of a key holds; then makes the rooms.
+
+    `mechanics`: how these are saved and restored.
+    """
 
     def __init__(self, logs: ChangeLogs) -> None:
         self._logs = logs
+        self.mechanics = MechanicRecords(logs.rows)
+        self._change_logs: dict[bytes, ChangeLog[Any]] = {
+            log.prefix: log for log in (logs.windows, logs.ids, logs.orders, logs.presence, logs.carts, logs.rows)
+        }
         self._heads: dict[bytes, bytes] = {}
         self._memories: dict[bytes, bytes] = {}
         self._blocks: dict[bytes, bytes] = {}
@@ -45,16 +54,10 @@ class SavedRooms:
             _put(self._memories, key, value)
         elif kind == b"b|":
             _put(self._blocks, key, value)
-        elif kind == b"d|":
-            self._logs.windows.load(key, value)
-        elif kind == b"i|":
-            self._logs.ids.load(key, value)
-        elif kind == b"o|":
-            self._logs.orders.load(key, value)
-        elif kind == b"p|":
-            self._logs.presence.load(key, value)
-        elif kind == b"c|":
-            self._logs.carts.load(key, value)
+        elif (log := self._change_logs.get(kind)) is not None:
+            log.load(key, value)
+        elif kind == b"m|":
+            self.mechanics.load(key, value)
 
     def give_to(
         self,
@@ -87,6 +90,7 @@ class SavedRooms:
         yield from self._give_members(rooms)
         yield from self._give_changes(rooms, known, orders_since_ms)
         yield from self._give_ids(known, generations, shared.clock_ms)
+        yield from self.mechanics.give_to(rooms, shared.installed)
         for memory in dormant.values():
             yield from finish_memory(memory)
         for room in rooms.values():

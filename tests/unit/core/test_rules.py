@@ -6,7 +6,7 @@ from stream.core.rules import WINDOWS_MS, Rules
 from stream.core.time import BUCKET_MS
 
 # What is read of the logs, and how, and what is written.
-NO_BOUNDS = ("isolation", "murmur2_partitions", "ids_by_topic", "keep_claims")
+NO_BOUNDS = ("isolation", "murmur2_partitions", "ids_by_topic", "keep_claims", "mechanics")
 RULES = Rules()
 
 

@@ -1,0 +1,8 @@
+"""What the worker does with each mechanic. One line a mechanic, in the order of `kinds`."""
+
+from __future__ import annotations
+
+from stream.core.mechanic import Installed
+from stream.mechanics.kinds import CATALOGUE
+
+INSTALLED = Installed(CATALOGUE, ())

@@ -1,0 +1,61 @@
+"""Events of any kind, made from its fields alone: few ids, so that they meet, and numbers within their limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import inspect
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from stream.contract.events import Event
+
+IDS = 5
+SPREAD = 40
+
+
+def any_event(kind: type[Event], random: Random, event_id: str, room_id: str, at_ms: int) -> Event:
+    """One event of a kind.
+
+    Args:
+        kind: which.
+        random: what is drawn.
+        event_id: its id.
+        room_id: its room.
+        at_ms: its time; other times lie within minutes of it.
+    """
+    given = {"event_id": event_id, "room_id": room_id, "event_time_ms": at_ms}
+    described = inspect.type_info(kind)
+    assert isinstance(described, inspect.StructType)
+    fields: dict[str, Any] = dict(given)
+    for field in described.fields:
+        if field.name not in given:
+            fields[field.name] = _value(field.name, field.type, random, at_ms)
+    return kind(**fields)
+
+
+def _value(name: str, described: inspect.Type, random: Random, at_ms: int) -> Any:  # noqa: PLR0911 — a type each
+    if isinstance(described, inspect.Metadata):
+        return _value(name, described.type, random, at_ms)
+    if isinstance(described, inspect.UnionType):
+        return _value(name, random.choice(described.types), random, at_ms)
+    if isinstance(described, inspect.NoneType):
+        return None
+    if isinstance(described, inspect.BoolType):
+        return random.random() < 0.5
+    if isinstance(described, inspect.EnumType):
+        return random.choice(list(described.cls))
+    if isinstance(described, inspect.LiteralType):
+        return random.choice(described.values)
+    if isinstance(described, inspect.IntType):
+        return at_ms + random.randrange(-60_000, 180_000) if name.endswith("_ms") else _number(described, random)
+    if isinstance(described, inspect.StrType):
+        return f"{name[:2]}{random.randrange(IDS)}"
+    raise AssertionError(f"{name}: no value is known for {described}")
+
+
+def _number(described: inspect.IntType, random: Random) -> int:
+    least = 0 if described.ge is None else int(described.ge)
+    most = least + SPREAD if described.le is None else int(described.le)
+    return random.choice((least, most, random.randint(least, min(most, least + SPREAD))))
