@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from stream.errors import SnapupError, did_you_mean, explain_os_error
 
-# Command → where it is written. A worker that is started anew after a crash should not first load the simulator.
+# Command → its place. Each is loaded alone: a worker restarted after a crash should not first load the simulator.
 COMMANDS = {
     "audit": "stream.commands.audit:audit",
     "claims": "stream.commands.claims:claims_app",
@@ -36,14 +36,14 @@ COMMANDS = {
 
 
 class Commands(TyperGroup):
-    """The commands, each loaded when it is asked for."""
+    """The commands, each loaded when asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 — Typer's
         """Names, as `--help` shows them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 — Typer's
-        """One command; None when there is none of this name."""
+        """One command; None when no command has this name."""
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
@@ -55,7 +55,7 @@ class Commands(TyperGroup):
         return typer.main.get_command(alone)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that the words begin with; of an unknown one, the name that was perhaps meant."""
+        """The command that the words begin with; an unknown one fails with the name perhaps meant."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
             ctx.fail(f"No such command {name!r}.{did_you_mean(name, COMMANDS)}")
@@ -89,7 +89,7 @@ def snapup(
 
 
 def main() -> None:
-    """Run the command line; exit with the code of the failure that was met, if any."""
+    """Run the command line; exit with the code of the failure, if any."""
     try:
         app()
     except SnapupError as error:

@@ -1,7 +1,7 @@
 """The one error that a user sees as a sentence instead of a traceback.
 
-Everything that can go wrong on a user's machine or in their settings is raised as `SnapupError`; `cli.main` prints it
-in red and exits with its code. Any other exception is a bug of ours and keeps its traceback.
+Whatever can go wrong on a user's machine or in their settings is raised as `SnapupError`. `cli.main` prints it in red
+and exits with its code. Any other exception is a bug of ours and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 EXIT_FAILURE = 1
-# Wrong usage, as the command-line parser has it; to name something that does not exist is wrong usage too.
+# Wrong usage, as the command-line parser has it; naming something that does not exist is wrong usage too.
 EXIT_USAGE = 2
 # The value of a setting with one of these in its name is never shown.
 SECRET_WORDS = ("PASSWORD", "SECRET")
 
 
 class SnapupError(Exception):
-    """A failure that the user can do something about.
+    """A failure that the user can mend.
 
     Args:
         message: one clear line that says what is wrong and what to do.
-        exit_code: what the process exits with; 2 is left to wrong usage, as the command-line parser has it.
+        exit_code: of the process; 2 is left to wrong usage, as the command-line parser has it.
     """
 
     def __init__(self, message: str, *, exit_code: int = EXIT_FAILURE) -> None:
@@ -38,24 +38,24 @@ class SnapupError(Exception):
 
 
 class UsageError(SnapupError):
-    """The user gave a command what it cannot take, or words that do not go together; exit code 2."""
+    """A command cannot take what the user gave, or the words do not go together; exit code 2."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, exit_code=EXIT_USAGE)
 
 
 class NoSuchError(UsageError):
-    """The user named a room, topic, file, scenario or the like that is not there; exit code 2."""
+    """The room, topic, file, scenario or the like that the user named is not there; exit code 2."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A sentence with the known name that is nearest, and a space before it; empty when none is near."""
+    """A sentence with the nearest known name, after a space; empty when none is near."""
     nearest = get_close_matches(name, list(known), 1)
     return f" Did you mean {nearest[0]!r}?" if nearest else ""
 
 
 def explain_os_error(error: OSError) -> SnapupError | None:
-    """Turn an operating-system error that a user can mend into a sentence; None when it is not one of those."""
+    """The sentence for an operating-system error that a user can mend; None for any other error."""
     where = f": {error.filename}" if error.filename else ""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
@@ -71,7 +71,7 @@ def explain_os_error(error: OSError) -> SnapupError | None:
 
 
 def bad_settings(error: ValidationError) -> SnapupError:
-    """Turn what the environment or a flag got wrong into a sentence: each setting, its value, what is allowed."""
+    """The sentence for what the environment or a flag got wrong: each setting, its value, what is allowed."""
     return SnapupError(f"Bad settings: {'; '.join(map(_problem, error.errors()))}")
 
 

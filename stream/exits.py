@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 
 class Exit(IntEnum):
-    """Exit codes beyond 0 (asked to stop) and 1 (could not start); what they ask for stands in docs/operations.md."""
+    """Exit codes beyond 0 (asked to stop) and 1 (could not start); docs/operations.md says what each asks for."""
 
     NOT_COPARTITIONED = 70
     FOLD_FAILED = 71
@@ -29,7 +29,7 @@ class Exit(IntEnum):
 
 
 def end_process(code: Exit, reason: str, **fields: Any) -> NoReturn:
-    """Say why, and leave at once, without any clean-up that could hang or write."""
+    """Log the reason, and leave at once, without any clean-up that could hang or write."""
     log.critical(reason, exit_code=int(code), **fields)
     logging.shutdown()
     sys.stdout.flush()

@@ -1,7 +1,7 @@
-"""How Kafka is reached: the options that every Kafka client of ours is made with, in one place.
+"""How to reach Kafka: the options of every Kafka client of ours, in one place.
 
-Owns the combinations of TLS and SASL that make sense, and the keeping of secrets: neither `repr` nor an error message
-of this module shows one.
+Owns the sensible combinations of TLS and SASL, and the keeping of secrets: neither `repr` nor an error message of this
+module shows one.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ class Security(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """How a connection is made safe.
 
     Attributes:
-        protocol: Kafka's own name for it.
+        protocol: in Kafka's own name.
         mechanism: of SASL.
         username: of SASL.
         password: of SASL.
         cafile: PEM of the authorities that may sign a broker's certificate; None: the system's.
         certfile: PEM of our own certificate, for brokers that ask for one (mutual TLS); may hold the key too.
-        keyfile: PEM of its key.
+        keyfile: PEM of the certificate's key.
         key_password: of an encrypted key.
-        check_hostname: the certificate must name the host that was asked for.
+        check_hostname: whether the certificate must name the host that was asked for.
     """
 
     protocol: Protocol = "PLAINTEXT"
@@ -57,12 +57,12 @@ class Security(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
 
     @property
     def sasl(self) -> bool:
-        """Whether a user name and a password are shown."""
+        """Whether a connection presents a user name and a password."""
         return self.protocol in {"SASL_PLAINTEXT", "SASL_SSL"}
 
 
 class Brokers(Struct, frozen=True):
-    """A cluster and how it is reached. As text it is its addresses alone.
+    """A cluster and how to reach it. As text it is its addresses alone.
 
     Attributes:
         servers: host:port, comma separated.
@@ -80,21 +80,21 @@ class Brokers(Struct, frozen=True):
         return _problem(self.security, self.servers)
 
     def principal(self) -> str | None:
-        """Whom an access control list speaks of, where we know it: of a certificate the broker makes its own name."""
+        """The name in access control lists; None where we do not know it: a broker names a certificate by itself."""
         return f"User:{self.security.username}" if self.security.sasl else None
 
 
-# A bare string is a cluster that is spoken to in plain text.
+# A bare string is a cluster reached in plain text.
 KafkaAt = str | Brokers
 
 
 def brokers_of(where: KafkaAt) -> Brokers:
-    """The cluster; of a bare string in plain text."""
+    """The cluster; a bare string is reached in plain text."""
     return Brokers(where) if isinstance(where, str) else where
 
 
 def client_options(where: KafkaAt) -> dict[str, Any]:
-    """The arguments of aiokafka's clients that say where the brokers are and how to be let in.
+    """The arguments of aiokafka's clients: where the brokers are and how to be let in.
 
     Raises:
         SnapupError: a certificate or a key cannot be read.
@@ -116,7 +116,7 @@ def client_options(where: KafkaAt) -> dict[str, Any]:
 
 
 def tls_context(security: Security) -> ssl.SSLContext:
-    """What a TLS connection is made with. The files are read anew each time, so new clients see new certificates.
+    """The context of a TLS connection. The files are read anew each time, so new clients see new certificates.
 
     Raises:
         SnapupError: names the setting whose file cannot be read, and why.

@@ -1,7 +1,7 @@
 """What a broker refuses, as one sentence for people: who may not do what, or why the door stays shut.
 
-aiokafka says "Unable to bootstrap" for a wrong password, a certificate that is not trusted and a broker that is away
-alike: `unreachable` asks again, with its eyes open.
+aiokafka says "Unable to bootstrap" alike for a wrong password, an untrusted certificate and a broker that is away:
+`unreachable` asks again to learn which it is.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def refused_permission(error: BaseException, where: KafkaAt | None, operation: s
     """The sentence for an error of aiokafka's that means a missing permission; None for every other error.
 
     Args:
-        error: as it came; causes are looked at too.
-        where: whose principal is named.
-        operation: what was tried on a topic; for groups and transactional ids the error itself says enough.
+        error: as it came; its causes are looked at too.
+        where: the cluster whose principal is named.
+        operation: the one tried on a topic; for groups and transactional ids the error itself says enough.
     """
     match error:
         case errors.TopicAuthorizationFailedError():
@@ -61,7 +61,7 @@ def refused_permission(error: BaseException, where: KafkaAt | None, operation: s
         case errors.TransactionalIdAuthorizationFailed():
             return not_permitted(where, "Write", f"transactional id {_names(error)}")
         case errors.ClusterAuthorizationFailedError():
-            if operation == "Write":  # what an idempotent producer is asked for before it has written anything
+            if operation == "Write":  # a broker asks this of an idempotent producer before it has written anything
                 return not_permitted(where, "Write", "a topic at least, or IdempotentWrite on the cluster")
             return not_permitted(where, operation, "the cluster")
     cause = error.__cause__
@@ -69,7 +69,7 @@ def refused_permission(error: BaseException, where: KafkaAt | None, operation: s
 
 
 def _names(error: BaseException) -> str:
-    """What aiokafka says it is about: a name, or a set of names."""
+    """What the error names: a name, or a set of names."""
     found: set[str] = set()
     for each in error.args:
         found |= {str(name) for name in each} if isinstance(each, set | frozenset | list | tuple) else {str(each)}
@@ -91,7 +91,7 @@ async def unreachable(where: KafkaAt, error: BaseException | None) -> Unreachabl
 
 
 async def _why(brokers: Brokers, host: str, port: int) -> str | None:
-    """What a broker that listens has against us; None when it does not listen, or has nothing."""
+    """Why a broker that listens refuses us; None when it does not listen, or does not refuse."""
     options = client_options(brokers)
     del options["bootstrap_servers"]
     security = brokers.security
@@ -147,7 +147,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Without aiokafka's own lines: what is raised says the same, once."""
+    """Without aiokafka's own lines: the raised error says the same, once."""
     logger = logging.getLogger("aiokafka")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

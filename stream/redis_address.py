@@ -6,7 +6,7 @@ Three ways of running Redis have a URL each, with `rediss` in place of `redis` f
 - Sentinel: `redis+sentinel://user:password@host1:26379,host2:26379/service/0`
 - Redis Cluster: `redis+cluster://user:password@host1:6379,host2:6379`
 
-An error never repeats a part of the URL: whatever does not fit may be a piece of the password.
+An error never repeats a part of the URL: a part that does not fit may be a piece of the password.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 REDIS_PORT, SENTINEL_PORT = 6379, 26379
 _LAST_PORT = 65_535
-# The names that redis-py gives them, so that a URL that worked goes on working.
+# The names that redis-py gives these options, so that a URL that worked goes on working.
 OPTIONS = ("db", "username", "password", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname")
 
 
@@ -49,7 +49,7 @@ SCHEMES = {
 
 
 class _Shown(Struct, frozen=True, kw_only=True):
-    """Shows what is no secret, wherever it is printed."""
+    """Shows nothing secret, wherever it is printed."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -59,14 +59,14 @@ class _Shown(Struct, frozen=True, kw_only=True):
 
 
 class Login(_Shown, frozen=True, kw_only=True):
-    """A user and a password; of the two passwords, the one in the file counts."""
+    """A user and a password; the file's password counts more."""
 
     username: str = ""
     password: str = ""
     password_file: str = ""
 
     def read(self) -> tuple[str, str]:
-        """User and password as they are now: a file may be replaced while we run.
+        """User and password as they are now: the file may be replaced while we run.
 
         Raises:
             OSError: the file cannot be read.
@@ -77,7 +77,7 @@ class Login(_Shown, frozen=True, kw_only=True):
 
 
 class Tls(_Shown, frozen=True, kw_only=True):
-    """Whom we believe, and as whom we come. The host's name is compared with the certificate unless that is put off."""
+    """Whom we trust, and our own certificate. The host must match its certificate unless `check_hostname` is off."""
 
     ca_file: str = ""
     cert_file: str = ""
@@ -90,9 +90,9 @@ class RedisAddress(_Shown, frozen=True, kw_only=True):
 
     Attributes:
         mode: how Redis is run.
-        hosts: host and port of each server that is named: of the Sentinels with Sentinel, of some nodes with a cluster.
+        hosts: host and port of each named server: of the Sentinels with Sentinel, of some nodes with a cluster.
         path: of a Unix socket, in place of a host.
-        service: what the Sentinels call it.
+        service: its name at the Sentinels.
         db: the number of the database.
         login: at Redis.
         sentinel_login: at the Sentinels.
@@ -120,7 +120,7 @@ class RedisAddress(_Shown, frozen=True, kw_only=True):
 
     @property
     def called(self) -> str:
-        """What it is called within a sentence."""
+        """Its name within a sentence."""
         match self.mode:
             case Mode.SENTINEL:
                 return f"Redis {self.service!r}, known to the Sentinels at {self._where()},"
@@ -142,13 +142,13 @@ class RedisAddress(_Shown, frozen=True, kw_only=True):
         for each in (self.login, self.sentinel_login):
             try:
                 found.add(each.read()[1])
-            except (OSError, UnicodeDecodeError):  # then there is nothing in it that somebody could print
+            except (OSError, UnicodeDecodeError):  # then the file holds nothing that could be printed
                 continue
         return tuple(sorted(found - {""}, key=len, reverse=True))
 
 
 class AddressSettings(_Shown, frozen=True, kw_only=True):
-    """What is set beside the URL, and counts more."""
+    """The settings beside the URL, which count more than the URL."""
 
     password: str = ""
     password_file: str = ""
@@ -161,7 +161,7 @@ class AddressSettings(_Shown, frozen=True, kw_only=True):
 
 
 def beside_in(environment: Mapping[str, str]) -> AddressSettings:
-    """What the variables of an environment say beside the URL."""
+    """The settings beside the URL, from an environment's variables."""
 
     def of(name: str) -> str:
         return environment.get(f"SNAPUP_REDIS_{name}", "")
@@ -179,7 +179,7 @@ def beside_in(environment: Mapping[str, str]) -> AddressSettings:
 
 
 def address_of(url: str | RedisAddress, beside: AddressSettings | None = None) -> RedisAddress:
-    """The address of a URL and of what is set beside it; an address is given back as it is.
+    """The address of a URL and of the settings beside it; an address is returned as it is.
 
     Raises:
         SnapupError: the URL is none, names what does not go together, or a file is not there.
@@ -234,7 +234,7 @@ class _Place(NamedTuple):
 
 
 def _place(scheme: str, mode: Mode, places: str, path: str, options: Mapping[str, str]) -> _Place:
-    """What of the URL says where."""
+    """The place in the URL: its hosts, path, service and database."""
     if scheme == "unix":
         if places or not path.strip("/"):
             raise _bad("a socket is unix:///path/of/the/socket?db=0")
@@ -325,7 +325,7 @@ def _tls(options: Mapping[str, str], beside: AddressSettings, *, encrypted: bool
 
 
 def _check_files(address: RedisAddress) -> None:
-    """A file that is not there is said now, and not at each connection."""
+    """Raise for a missing file now, not at each connection."""
     tls = address.tls or Tls()
     for variable, path in (
         ("SNAPUP_REDIS_PASSWORD_FILE", address.login.password_file),

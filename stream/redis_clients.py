@@ -1,9 +1,9 @@
 """Every connection to Redis: made here from one address, whether one server answers there, Sentinels or a cluster.
 
-Nothing here tries again by itself: an error comes within the time-out, and whoever asked decides when to ask again.
+Nothing here tries again by itself: an error comes within the time-out, and the caller decides when to ask again.
 `renew` lets all connections go, so that the next question goes to whatever the name, the Sentinels or the cluster say
-by then: after a failover, the connections that are open still lead to the old master. What others are waiting for on
-an old connection is left to end by itself: redis-py fails in odd ways when a connection is closed under its user.
+by then: after a failover, open connections still lead to the old master. A call that waits on an old connection ends by
+itself: redis-py fails in odd ways when a connection is closed under its user.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ if TYPE_CHECKING:
 
     from stream.redis_address import Login
 
-# What Redis and the way to it may raise: the network's errors, the server's, and a time-out.
+# The errors of Redis and of the way to it: the network's, the server's, and a time-out.
 REDIS_ERRORS = (RedisError, RedisClusterException, OSError, TimeoutError)
-# These speak of the server, not of one key: the same would be said of any document that is its to keep.
+# These errors concern the server, not one key: any document that it keeps would meet the same.
 _OF_THE_SERVER = (
     *(RedisConnectionError, RedisTimeoutError, OSError, TimeoutError, RedisClusterException, BusyLoadingError),
     *(ReadOnlyError, ClusterDownError, MovedError, TryAgainError, OutOfMemoryError),
 )
 _CODES_OF_THE_SERVER = ("NOREPLICAS", "MISCONF", "BUSY", "UNKILLABLE", "NOAUTH")
-# In Redis 6.2 the error of a command within a script is a part of the script's.
+# In Redis 6.2 the error of a command within a script is a part of the script's error.
 _WITHIN_A_SCRIPT = ("-READONLY", "-OOM", "-MISCONF", "-NOREPLICAS", "-MASTERDOWN")
 _BAD_POLICIES = {
     "volatile-ttl": "drops first what has least time to live, and those are the overlays",
@@ -61,7 +61,7 @@ _BAD_POLICIES = {
     "noeviction": "refuses documents when memory is short",
 }
 ROLE_EVERY_S = 1.0
-# A replica may be what the address is meant to lead to. For this long after the change it may be a failover instead.
+# A replica may be where the address is meant to lead. For this long after the change it may be a failover instead.
 ROLE_CHANGE_S, ROLE_OF_A_REPLICA_EVERY_S = 60.0, 30.0
 MASTER = b"master"
 
@@ -79,14 +79,14 @@ def is_of_the_server(error: BaseException) -> bool:
 class RedisClient:
     """The connections of this process to one Redis.
 
-    Every call raises one of `REDIS_ERRORS` within a bounded time when it fails. `generation` rises with each `renew`: a
-    subscription that was made in an earlier one is to be made anew.
+    A call that fails raises one of `REDIS_ERRORS` within a bounded time. `generation` rises with each `renew`: a
+    subscription made in an earlier generation must be made anew.
 
     Args:
-        address: where, and as whom; a bare URL too.
+        address: where, and as whom; may be a bare URL.
         timeout_ms: of one round trip, and of connecting.
         max_connections: to one server; None leaves it open.
-        make_redis: stands for `redis.asyncio.Redis` in a simulation; given the time-outs only.
+        make_redis: stands for `redis.asyncio.Redis` in a simulation; gets the time-outs only.
 
     Raises:
         SnapupError: the URL is none.
@@ -123,7 +123,7 @@ class RedisClient:
         if self._make_redis is not None:
             return self._make_redis(**self._common())
         address = self.address
-        # RESP 2 and no CLIENT SETINFO: neither needs a permission that a reader would not have anyhow.
+        # RESP 2 and no CLIENT SETINFO: so no permission is needed that a reader would not have anyhow.
         options = self._common() | {"protocol": 2, "driver_info": None} | _credentials(address.login)
         if self._max_connections is not None:
             options["max_connections"] = self._max_connections
@@ -131,7 +131,7 @@ class RedisClient:
         if address.mode is Mode.CLUSTER:
             return RedisCluster(
                 startup_nodes=[ClusterNode(host, port) for host, port in address.hosts],
-                # One that is missing is told by the documents that are its to keep; the others go on.
+                # The documents of a missing node tell of it; the other nodes go on.
                 require_full_coverage=False,
                 ssl=address.tls is not None,
                 **options,
@@ -165,7 +165,7 @@ class RedisClient:
         }
 
     async def _ready(self) -> Any:
-        """The client; of a cluster, one that knows who has which keys."""
+        """The client; in a cluster, one that knows which node has which keys."""
         if self.address.mode is Mode.CLUSTER:
             await self._redis.initialize()
         return self._redis
@@ -173,14 +173,14 @@ class RedisClient:
     # -- asking --------------------------------------------------------------------------------------------------------
 
     async def ping(self) -> None:
-        """Ask whether it answers; in a cluster, whether every master does."""
+        """Ask whether Redis answers; in a cluster, whether every master does."""
         await (await self._ready()).ping()
 
     async def batch(self, commands: Sequence[Command]) -> list[Any]:
-        """Send commands together; an answer each, in order, where an error is an answer.
+        """The answers to commands sent together, one each, in order, where an error is an answer.
 
-        In a cluster, the second word of a command must be its key, of EVALSHA the first key of the script; what goes to
-        different nodes travels at the same time, and a node that is gone fails its own commands only.
+        In a cluster, the second word of a command must be its key, of EVALSHA the first key of the script. Commands to
+        different nodes travel at the same time, and a node that is gone fails its own commands only.
 
         Raises:
             RedisError or OSError: no answer at all.
@@ -197,7 +197,7 @@ class RedisClient:
     async def _batch_at_once(self, commands: Sequence[Command]) -> list[Any]:
         """The same with one write, and one time-out for all answers: a pipeline of redis-py costs four times as much.
 
-        What it does beside this is of no use here: it tries again, decodes, and measures.
+        What the pipeline does beside this is no use here: it tries again, decodes, and measures.
         """
         pool = self._redis.connection_pool
         connection = await pool.get_connection()
@@ -223,7 +223,7 @@ class RedisClient:
         for number, command in enumerate(commands):
             try:
                 node = redis.get_node_from_key(command[3] if command[0] == "EVALSHA" else command[1])
-            except RedisClusterException as error:  # nobody has this key's slot now
+            except RedisClusterException as error:  # no node has this key's slot now
                 answers[number] = error
                 continue
             of_node.setdefault(node.name, (node, []))[1].append(number)
@@ -238,10 +238,10 @@ class RedisClient:
         return answers
 
     async def ask(self, *command: Any) -> Any:
-        """One command and its answer.
+        """The answer to one command.
 
         Raises:
-            RedisError or OSError: it failed.
+            RedisError or OSError: the command failed.
         """
         (answer,) = await self.batch([command])
         if isinstance(answer, Exception):
@@ -295,7 +295,7 @@ class RedisClient:
     # -- one node of several -------------------------------------------------------------------------------------------
 
     async def key_of_each_master(self, name: Callable[[int], str]) -> list[str]:
-        """A key for each master that can be asked: `name` is called with numbers until all have one."""
+        """A key for each master that can be asked: calls `name` with numbers until all have one."""
         redis = await self._ready()
         if self.address.mode is not Mode.CLUSTER:
             return [name(0)]
@@ -310,10 +310,10 @@ class RedisClient:
         return list(found.values())
 
     async def configuration(self) -> dict[str, str]:
-        """`maxmemory` and `maxmemory-policy` of the server that is asked first.
+        """`maxmemory` and `maxmemory-policy` of the first server asked.
 
         Raises:
-            RedisError: it may not be asked, or does not answer.
+            RedisError: we may not ask, or Redis does not answer.
         """
         redis = await self._ready()
         at = {"target_nodes": redis.get_random_primary_node()} if self.address.mode is Mode.CLUSTER else {}
@@ -325,7 +325,7 @@ class RedisClient:
     # -- letting go ----------------------------------------------------------------------------------------------------
 
     async def renew(self) -> None:
-        """Let all connections go; names, Sentinels and the cluster are asked anew by whoever asks next."""
+        """Let all connections go; the next call asks names, Sentinels and the cluster anew."""
         old, self._redis, self._role = self._redis, self._make(), None
         self.generation += 1
         with contextlib.suppress(*REDIS_ERRORS):
@@ -346,17 +346,17 @@ class RedisClient:
         return list({id(node): node for node in found}.values())
 
     async def refresh(self) -> None:
-        """Ask a cluster anew who has which keys; connections to nodes that are well stay. Elsewhere it does nothing."""
+        """Ask a cluster anew which node has which keys; connections to healthy nodes stay. Elsewhere a no-op."""
         if self.address.mode is Mode.CLUSTER:
             try:
                 await (await self._ready()).nodes_manager.initialize()
-            except REDIS_ERRORS:  # none of those that it has heard of is there: those of the address are asked
+            except REDIS_ERRORS:  # no node that it knows is there: ask those of the address
                 await self.renew()
 
     async def check_role(self) -> None:
         """Let a server go that has become a replica: it may never hear of a document again. Asks at most once a second.
 
-        HELLO needs no permission. In a cluster there is nothing to ask: a replica sends us on by itself.
+        HELLO needs no permission. A cluster need not be asked: a replica sends us on by itself.
 
         Raises:
             RedisError or OSError: no answer.
@@ -383,7 +383,7 @@ class RedisClient:
         """Let everything go for good."""
         with contextlib.suppress(*REDIS_ERRORS):
             await self._redis.aclose()
-        for node in self._nodes(self._redis):  # one that was to be asked anew closes nothing by itself
+        for node in self._nodes(self._redis):  # a client that must ask anew closes nothing by itself
             with contextlib.suppress(*REDIS_ERRORS):
                 await node.disconnect()
         if self._sentinel is not None:
@@ -393,11 +393,11 @@ class RedisClient:
     # -- words ---------------------------------------------------------------------------------------------------------
 
     def words(self, error: BaseException) -> str:
-        """What went wrong in the server's or the system's own words, without what is secret."""
+        """The error in the server's or the system's own words, without secrets."""
         return words_at(error, self.address)
 
     def sentence(self, error: BaseException) -> str:
-        """The same as a sentence for people: which Redis, what it refused or that it does not answer, what to do."""
+        """The error as a sentence for people: which Redis, what it refused or that it does not answer, what to do."""
         return sentence_of(error, self.address)
 
 
@@ -409,12 +409,12 @@ async def _batch_at(redis: RedisCluster, node: ClusterNode, commands: Sequence[C
             return list(await pipe.execute(raise_on_error=False))
     except REDIS_ERRORS as error:
         return [error] * len(commands)
-    except AttributeError:  # redis-py closes every connection of a cluster that is down, also those that others use
+    except AttributeError:  # redis-py closes every connection of a cluster that is down, even while others use it
         return [RedisConnectionError("the connection was closed while it was used")] * len(commands)
 
 
 class Sentinels(Sentinel):
-    """Sentinels that are asked for an address only, and whose own words are kept when none of them knows."""
+    """Sentinels asked for an address only, with their own words kept when none of them knows."""
 
     def __init__(
         self, sentinels: Sequence[tuple[str, int]], *, sentinel_kwargs: dict[str, Any], words: Callable[..., str]
@@ -426,7 +426,7 @@ class Sentinels(Sentinel):
         """Host and port of the master.
 
         Raises:
-            MasterNotFoundError: no Sentinel says; in their words.
+            MasterNotFoundError: no Sentinel says who; holds their words.
         """
         said = []
         for sentinel in list(self.sentinels):
@@ -436,7 +436,7 @@ class Sentinels(Sentinel):
                 said.append(self._words(error))
                 continue
             if found is not None:
-                # The one that knew is asked first the next time.
+                # The Sentinel that knew is asked first the next time.
                 self.sentinels.sort(key=lambda each: each is not sentinel)
                 host, port = found
                 return host.decode() if isinstance(host, bytes) else str(host), int(port)
@@ -456,7 +456,7 @@ class _PasswordFromFile(CredentialProvider):
         return (username, password) if username else (password,)
 
     async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
-        """As above: the file is small and local."""
+        """The same: the file is small and local."""
         return self.get_credentials()
 
 

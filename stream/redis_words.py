@@ -1,7 +1,7 @@
 """What Redis and the way to it say: in their own words, and as one sentence for people.
 
-A server that answers "wrong password" is not one that does not answer: the sentence says which of the two it is, and
-what to do about it.
+A server that answers "wrong password" does answer: the sentence says whether it refused or did not answer, and what to
+do about it.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from stream.redis_address import RedisAddress
 
 MOST_WORDS = 400
-# How it begins when none of them knows; what each has said follows.
+# The beginning when no Sentinel knows; what each Sentinel said follows.
 NO_SENTINEL = "no Sentinel says who the master is"
 _DOCS = "docs/operations.md#redis"
 _LOGIN = "SNAPUP_REDIS_URL, SNAPUP_REDIS_PASSWORD or SNAPUP_REDIS_PASSWORD_FILE"
 _SENTINELS_LOGIN = "SNAPUP_REDIS_SENTINEL_USERNAME and SNAPUP_REDIS_SENTINEL_PASSWORD"
-# How redis-py introduces why no node of a cluster lets it in; what follows is said by the cause beneath it as well.
+# redis-py's words when no node of a cluster lets it in; the cause beneath says what follows as well.
 _NO_NODE = "Redis Cluster cannot be connected"
 
 
 class _Meaning(NamedTuple):
-    """What it means when one of `signs` is among the words."""
+    """The meaning of an error with one of `signs` among its words."""
 
     signs: tuple[str, ...]
     what: str
     then: str
 
 
-# The first that holds.
+# The first that holds counts.
 _REFUSALS = (
     _Meaning(
         ("WRONGPASS", "invalid username", "invalid password"),
@@ -59,13 +59,13 @@ _REFUSALS = (
     _Meaning(("Redis is loading",), "still reads its data", "Wait for it."),
 )
 _ENDED = ("Connection reset", "Connection closed by server")
-# In TLS 1.3 a server looks at the client's certificate when the client believes that all is well already: what it says
-# then is lost when the client has written meanwhile, and the connection is reset.
+# In TLS 1.3 a server checks the client's certificate after the client believes that all is well. If the client has
+# written meanwhile, the server's words are lost and the connection is reset.
 _NO_CERTIFICATE = "A server that asks for a certificate ends a connection so: SNAPUP_REDIS_TLS_CERT_FILE names none."
 
 
 def words_of(error: BaseException, mode: Mode = Mode.ALONE) -> str:
-    """What an error says, with what caused it when redis-py hides that."""
+    """The words of an error, with its cause when redis-py hides that."""
     code = getattr(error, "status_code", None)
     text = " ".join(str(error).split()) or type(error).__name__
     said = f"{code} {text}" if code and not text.startswith(code) else text
@@ -90,7 +90,7 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
 
 
 def words_at(error: BaseException, address: RedisAddress) -> str:
-    """The same of one Redis: without secrets, and with what may be missing when it ended the connection wordlessly."""
+    """As `words_of`, without secrets, and with what may be missing when Redis ended the connection wordlessly."""
     said = without_secrets(words_of(error, address.mode), address.secrets())
     return f"{said.rstrip('.')}. {_NO_CERTIFICATE}" if _may_want_certificate(error, address) else said
 
@@ -107,7 +107,7 @@ def _may_want_certificate(error: BaseException, address: RedisAddress) -> bool:
 
 
 def sentence_of(error: BaseException, address: RedisAddress) -> str:
-    """Which Redis it is, what it refused or that it does not answer, its own words, and what to do; no secrets."""
+    """Which Redis, what it refused or that it does not answer, its own words, and what to do; no secrets."""
     words = without_secrets(words_of(error, address.mode), address.secrets())
     what, then = _meaning(error, words, address)
     called = address.called
@@ -133,7 +133,7 @@ def _meaning(error: BaseException, words: str, address: RedisAddress) -> tuple[s
 
 
 def _of_sentinels(known: _Meaning | None, words: str, address: RedisAddress) -> str:
-    """What to do when none of them says where the master is."""
+    """What to do when no Sentinel says where the master is."""
     if known is not None:
         return known.then.replace(_LOGIN, _SENTINELS_LOGIN)
     if f"knows no {address.service!r}" in words:

@@ -1,6 +1,6 @@
 """Every setting of every command: from the environment (`SNAPUP_…`) or a flag, checked once, passed on explicitly.
 
-docs/operations.md lists them from this one table.
+docs/operations.md lists the settings from this one table.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ Ms = Annotated[int, Field(gt=0)]
 PREFIX = "SNAPUP_"
 # Of difflib's ratio: a letter or two more, fewer or swapped; SNAPUP_REDIS_SERVER is far enough from SNAPUP_REDIS_URL.
 NEARLY = 0.9
-# Three orders in a row of one product by one account, so far apart or further, at distances that differ by no more.
+# Three orders in a row of one product by one account, at least the gap apart, at gaps that differ by the second at
+# most.
 SUSPECT_REGULAR_GAP_MS, SUSPECT_REGULAR_WITHIN_MS = 10_000, 2_000
-# Each of these may be read from the file that the setting of its name with `_file` after it names.
+# Each of these may be read from a file, which the setting with `_file` after the name names.
 SECRETS = ("token_secret", "sasl_password", "ssl_key_password")
 WAYS_IN = ("SECURITY_PROTOCOL", "SASL_", "SSL_", "REDIS_PASSWORD", "REDIS_SENTINEL_", "REDIS_TLS_")
-# What Kubernetes sets in every pod for each Service whose name begins with snapup: by its name alone nobody else's, but
-# for `{SERVICE}_PORT`, which may be a setting of ours; that one its value tells, such as tcp://10.96.12.7:8080.
+# Kubernetes sets these in every pod for each Service whose name begins with snapup. The name alone tells them, but for
+# `{SERVICE}_PORT`, which may be a setting of ours; that one its value tells, such as tcp://10.96.12.7:8080.
 OF_A_SERVICE = re.compile(
     r"(_SERVICE_HOST|_SERVICE_PORT(_[A-Z0-9_]+)?|_PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)\Z", re.ASCII
 )
@@ -46,7 +47,7 @@ ADDRESS_OF_A_SERVICE = re.compile(r"(?:tcp|udp|sctp)://(?:([0-9.]+)|\[([0-9A-Fa-
 
 
 def set_by_kubernetes(name: str, value: str) -> bool:
-    """Whether a variable of the environment is one that Kubernetes sets for a Service, and none of ours."""
+    """Whether Kubernetes sets this variable of the environment for a Service; then it is none of ours."""
     name = name.upper()
     if not name.startswith(PREFIX):
         return False
@@ -59,7 +60,7 @@ def set_by_kubernetes(name: str, value: str) -> bool:
         ip = ipaddress.ip_address(address[1] or address[2])
     except ValueError:
         return False
-    # No Service has such an address: somebody wrote it who meant a place to listen at.
+    # No Service has such an address: its writer meant a place to listen at.
     return not (ip.is_unspecified or ip.is_loopback)
 
 
@@ -236,7 +237,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _secrets_from_files(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """The secrets in the place of the files that hold them."""
+        """The values, with each secret in the place of the file that holds it."""
         for name in SECRETS:
             path = values.get(f"{name}_file")
             if path is None:
@@ -256,7 +257,7 @@ class Settings(BaseSettings):
         return values
 
     def brokers(self) -> Brokers:
-        """Kafka, and how it is reached."""
+        """Kafka, and how to reach it."""
         return Brokers(
             self.bootstrap_servers,
             Security(
@@ -273,7 +274,7 @@ class Settings(BaseSettings):
         )
 
     def rules(self) -> Rules:
-        """The part of the settings that the pure core depends on."""
+        """The settings that the pure core depends on."""
         return Rules(
             isolation="read_committed",
             allowed_lateness_ms=self.allowed_lateness_ms,
@@ -310,7 +311,7 @@ def ways_in(environment: Mapping[str, str]) -> list[str]:
 
 
 def _misspelt(environment: Mapping[str, str]) -> tuple[str, str] | None:
-    """The first variable of ours that is no setting, but nearly one; and which. Others belong to somebody else."""
+    """The first variable with our prefix that is nearly a setting, and that setting; the rest belong to others."""
     known = [PREFIX + name.upper() for name in Settings.model_fields]
     for name, value in sorted(environment.items()):
         if name.startswith(PREFIX) and name not in known and not set_by_kubernetes(name, value):

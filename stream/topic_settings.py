@@ -1,6 +1,6 @@
-"""Which settings of existing topics lose data, in sentences. Pure: settings are handed in as Kafka names them.
+"""Which settings of existing topics lose data, in sentences. Pure: the caller hands settings in as Kafka names them.
 
-A setting that deletes what was not read is refused. One that may delete it, or that keeps out what the contract
+A setting that deletes unread records is refused. A setting that may delete them, or that keeps out what the contract
 accepts, is warned of.
 """
 
@@ -42,8 +42,8 @@ def judge(
     Args:
         configs: topic → its settings; a topic or a setting that is not there is not judged.
         inputs: full names of the input topics.
-        checkpoints: of the topic with the state, None where it is not looked at.
-        logs: of the other output topics: each of their records counts.
+        checkpoints: full name of the topic with the state; None where it is not looked at.
+        logs: full names of the other output topics: each of their records counts.
     """
     known = {name: configs[name] for name in inputs if name in configs}
     refused = [*_refused_checkpoints(checkpoints, configs)]

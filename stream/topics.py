@@ -49,12 +49,12 @@ LEADERS_DEADLINE_S = 30.0
 NOT_PERMITTED = TopicAuthorizationFailedError.errno
 
 _PACKAGE = Path(__file__).resolve().parent
-# In an installed package the files lie inside it, in a checkout beside it.
+# An installed package holds the files itself; a checkout has them beside it.
 _PLACES = (_PACKAGE / "_kafka", _PACKAGE.parent / "deploy" / "kafka")
 
 
 def kafka_file(name: str) -> Path:
-    """Path of one of the files of `deploy/kafka`, in a checkout or in an installed package."""
+    """Path of one file of `deploy/kafka`, in a checkout or in an installed package."""
     for place in _PLACES:
         if (place / name).is_file():
             return place / name
@@ -62,7 +62,7 @@ def kafka_file(name: str) -> Path:
 
 
 class TopicSpec(msgspec.Struct, frozen=True):
-    """One topic as it shall be; `config` in Kafka's own names and values."""
+    """One topic as declared; `config` in Kafka's own names and values."""
 
     name: str
     kind: Literal["input", "output"]
@@ -81,7 +81,7 @@ class Status(StrEnum):
 
 
 class TopicReport(msgspec.Struct, frozen=True):
-    """What is true of one topic now; `differences` are sentences, empty unless it differs."""
+    """One topic as it is now; `differences` are sentences, empty unless it differs."""
 
     name: str
     status: Status
@@ -122,7 +122,7 @@ def declared(
     """The topics of `topics.toml` under a prefix, in the file's order.
 
     Args:
-        prefix: put before each name, with a dot.
+        prefix: stands before each name, with a dot.
         partitions: of every topic; None takes the file's.
         replication_factor: of every topic; None takes the file's.
         timestamp_type: of the input topics; None takes the file's.
@@ -163,13 +163,13 @@ def _read(path: Path) -> _File:
 
 
 async def apply(bootstrap_servers: KafkaAt, specs: Sequence[TopicSpec]) -> list[TopicReport]:
-    """Create the topics that are missing; say of each whether it was created, exists as declared, or differs.
+    """Each topic's report: created, exists as declared, or differs; creates the missing topics.
 
     Doing it twice changes nothing. A difference in retention or the like is reported only.
 
     Args:
         bootstrap_servers: the cluster.
-        specs: what `declared` gave.
+        specs: of `declared`.
 
     Raises:
         SnapupError: the cluster does not answer or refuses, or an existing topic has another partition count, another
@@ -191,7 +191,7 @@ async def apply(bootstrap_servers: KafkaAt, specs: Sequence[TopicSpec]) -> list[
 
 
 async def compare(bootstrap_servers: KafkaAt, specs: Sequence[TopicSpec], *, to: str = "Describe") -> list[TopicReport]:
-    """Say of each topic whether it is missing, exists as declared, or differs (`to`: as for `check`)."""
+    """Each topic's report: missing, exists as declared, or differs (`to`: as for `check`)."""
     async with admin_client(bootstrap_servers) as admin:
         return await _compare(admin, specs, bootstrap_servers, to)
 
@@ -204,7 +204,7 @@ async def check(
     Args:
         bootstrap_servers: the cluster.
         topics: full names.
-        to: what will be done with them, in Kafka's words: the permission without which they cannot even be seen.
+        to: the intended operation in Kafka's words: without its permission the topics cannot even be seen.
 
     Raises:
         SnapupError: a topic is missing, or the counts are not all the same: a room's events would then meet in
@@ -230,7 +230,7 @@ async def check(
 
 
 async def check_settings(bootstrap_servers: KafkaAt, specs: Sequence[TopicSpec]) -> list[str]:
-    """What may lose data in the settings of these topics, in sentences; topics that are not there are not judged.
+    """What may lose data in the settings of these topics, in sentences; missing topics are not judged.
 
     Raises:
         SnapupError: a setting does lose data, such as compaction of an input topic.
@@ -244,7 +244,7 @@ async def _judge(admin: Any, specs: Sequence[TopicSpec], bootstrap_servers: Kafk
     configs, hidden = await read_configs(admin, [spec.name for spec in specs if spec.name in there])
     inputs = [spec.name for spec in specs if spec.kind == "input"]
     compacted = [spec.name for spec in specs if spec.config.get("cleanup.policy") == "compact"]
-    # Of the claims compaction keeps one a second: that is meant.
+    # Compaction keeps one record of the claims a second: that is meant.
     both = [spec.name for spec in specs if spec.config.get("cleanup.policy") == "compact,delete"]
     logs = [spec.name for spec in specs if spec.name not in {*inputs, *compacted, *both}]
     found = judge(configs, inputs, compacted[0] if compacted else None, logs)
@@ -258,7 +258,7 @@ async def _judge(admin: Any, specs: Sequence[TopicSpec], bootstrap_servers: Kafk
 
 @asynccontextmanager
 async def admin_client(bootstrap_servers: KafkaAt) -> AsyncIterator[Any]:
-    """A started admin client; what the cluster or the network refuses becomes one sentence."""
+    """A started admin client; an error of the cluster or the network becomes one sentence."""
     admin = AIOKafkaAdminClient(**client_options(bootstrap_servers), request_timeout_ms=REQUEST_TIMEOUT_MS)
     try:
         with quietly():
@@ -286,7 +286,7 @@ async def _partition_counts(admin: Any) -> dict[str, int]:
 async def _refuse_hidden(
     admin: Any, names: Sequence[str], bootstrap_servers: KafkaAt, to: Mapping[str, str] | str = "Describe"
 ) -> None:
-    """Tell topics that this principal may not see from those that are not there: a list shows neither."""
+    """Tell topics that this principal may not see from topics that are not there: a list shows neither."""
     if not names:
         return
     client = admin._client  # noqa: SLF001 — by name, the admin client would let the broker create them
@@ -374,7 +374,7 @@ async def _create(admin: Any, specs: Sequence[TopicSpec], bootstrap_servers: Kaf
     for name, code, *message in answer.topic_errors:
         if code in {NOT_PERMITTED, ClusterAuthorizationFailedError.errno}:
             raise SnapupError(not_permitted(bootstrap_servers, "Create", f"topic {name}"))
-        # Somebody else may have created it meanwhile: two workers of one deployment start together.
+        # Another worker may have created it meanwhile: two workers of one deployment start together.
         if code and for_code(code).__name__ != "TopicAlreadyExistsError":
             raise SnapupError(f"Kafka refused to create {name}: {message[0] if message else for_code(code).__name__}")
 

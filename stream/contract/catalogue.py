@@ -1,4 +1,4 @@
-"""Which kinds of events there are, and which topic each belongs on: the built-in kinds, and with them the mechanics'.
+"""The kinds of events, and the topic of each: the built-in kinds, and with them the mechanics'.
 
 This module has the one answer to "type → topic". All mechanics share the topic `interactions`, so the answer needs no
 list of mechanics: a kind that is not built in belongs there.
@@ -22,27 +22,27 @@ _TOPIC_INDEX_OF = {kind: index for index, (_, kinds) in enumerate(INPUT_TOPICS) 
 
 
 def topic_index_of(kind: type[Event]) -> int:
-    """The place in `TOPIC_NAMES` of the topic that events of a kind belong on."""
+    """The place in `TOPIC_NAMES` of the topic of a kind's events."""
     return _TOPIC_INDEX_OF.get(kind, INTERACTIONS)
 
 
 def topic_of(kind: type[Event]) -> str:
-    """The logical name of the topic that events of a kind belong on."""
+    """The logical name of the topic of a kind's events."""
     return TOPIC_NAMES[topic_index_of(kind)]
 
 
 def type_name(kind: type[Event]) -> str:
-    """The wire name of a kind of event: what stands in `type`."""
+    """The wire name of a kind of event, as in `type`."""
     return str(kind.__struct_config__.tag)
 
 
 class KindExamples(NamedTuple):
-    """What is published as examples of one kind.
+    """The published examples of one kind.
 
     Attributes:
         full: every field, without `type`.
         good: case → the fields that differ from the full example.
-        bad: what breaks the schema: case → (JSON pointer, value).
+        bad: cases that break the schema: case → (JSON pointer, value).
     """
 
     full: Json
@@ -70,7 +70,7 @@ class Catalogue:
     """The built-in kinds, and those of some mechanics.
 
     Attributes:
-        mechanics: their forms, in the order in which documents show their sections.
+        mechanics: their forms, in the order of their sections in documents.
         topics: (logical name, kinds on it) of each input topic, in the contract's order.
         types: wire name → (topic, kind) of each kind, in the order of the topics.
         mechanic_of: kind → the name of its mechanic; built-in kinds have none.
@@ -101,7 +101,7 @@ class Catalogue:
         self.decode: Callable[[bytes | msgspec.Raw], Event] = msgspec.json.Decoder(any_kind).decode
 
     def only(self, names: Collection[str]) -> Catalogue:
-        """The catalogue of those of the mechanics that are named; a name that is not known means nothing."""
+        """The catalogue with only the named mechanics; unknown names are ignored."""
         chosen = tuple(forms for forms in self.mechanics if forms.name in names)
         return self if len(chosen) == len(self.mechanics) else Catalogue(chosen) if chosen else BUILT_IN
 

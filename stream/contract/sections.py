@@ -1,7 +1,7 @@
 """Sections of mechanics in the overlay document: one optional top-level key each, and the figures that it holds.
 
 Figures are the common tongue of a mechanic's plan, its recount and its section: a dictionary of names and plain values.
-`figures_of` says a section in that tongue, so that whoever compares, prints or charts it need not know the mechanic.
+`figures_of` puts a section in that tongue, so that a comparison, print or chart need not know the mechanic.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from stream.contract.overlay import Count, Overlay
 Plain = int | str | bool | None
 # A figure as a section shows it: a distinct count may be an estimate, and then says how sure it is.
 Shown = Plain | Count
-# Name of a mechanic → the shape of its section, in the order in which documents hold them.
+# Name of a mechanic → the shape of its section, in the order of the documents.
 Sections = Mapping[str, type[Struct]]
 NO_SECTIONS: Sections = {}
 _BUILT_IN = frozenset(Overlay.__struct_fields__)
 
 
 def overlay_with(sections: Sections) -> type[Overlay]:
-    """The overlay document with these sections: a subclass of `Overlay` in which each of them may be absent.
+    """The overlay document with these sections: a subclass of `Overlay` in which each section may be absent.
 
     Raises:
         ValueError: a section has the name of a field of the document.
@@ -49,22 +49,22 @@ def _overlay_with(sections: tuple[tuple[str, type[Struct]], ...]) -> type[Overla
 
 
 def sections_of(overlay: Overlay) -> dict[str, Struct]:
-    """The sections that a document holds, by name; those that its reader did not ask for are not in it."""
+    """The sections that a document holds, by name; without those that its reader did not ask for."""
     found = ((name, getattr(overlay, name)) for name in overlay.__struct_fields__ if name not in _BUILT_IN)
     return {name: section for name, section in found if section is not None}
 
 
 def figures_of(section: Struct | None) -> dict[str, Shown]:
-    """What a section says, by name, in the order of its fields: `coins`, `top.1.who`.
+    """The figures of a section, by name, in the order of its fields: `coins`, `top.1.who`.
 
-    A struct within it gives `outer.inner`, a list `name.1`, `name.2` and so on, a dictionary `name.key`. A section that
-    is not there says nothing.
+    A struct within it gives `outer.inner`, a list `name.1`, `name.2` and so on, a dictionary `name.key`. A missing
+    section has no figures.
     """
     return {} if section is None else dict(_figures("", section))
 
 
 def plain_figures_of(section: Struct | None) -> dict[str, Plain]:
-    """The same with the values of estimates in place of the estimates."""
+    """The same figures, with the value of each estimate in its place."""
     return {name: shown.value if isinstance(shown, Count) else shown for name, shown in figures_of(section).items()}
 
 

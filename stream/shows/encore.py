@@ -1,7 +1,7 @@
-"""`encore`: a shop that rehearses, mistakes itself and takes it back, and sells the same coat in a second round.
+"""`encore`: a shop that rehearses, errs and takes it back, and sells the same coat in a second round.
 
-6 000 people, a coat in two rounds under one `sale_id`, a scarf beside it. Everything that a host may say of a show and
-take back is in it, and all that can become of a unit. All figures are assumptions.
+6 000 people, a coat in two rounds under one `sale_id`, a scarf beside it. The show holds everything that a host may say
+and take back, and everything that can become of a unit. All figures are assumptions.
 
     0 s   a rehearsal, which counts in nothing         80 s   the second round is announced
     6 s   the show begins                              86 s   the scarf's end is put off by fifty minutes, by mistake
@@ -46,11 +46,11 @@ SCARF_ENDS_MS, SCARF_ENDS_LATER_MS, MISSAID_END_MS = 120_000, 136_000, 3_120_000
 PUT_OFF_MS, CORRECTED_MS, CLOSED_MS, UNCLOSED_MS = 86_000, 94_000, 104_000, 109_000
 
 PAIRS_SHARE = 0.2
-# Of the coats' orders, by turns: what becomes of them.
+# What becomes of the coats' orders, by turns.
 UNPAID_EACH, CANCELLED_EACH, REFUNDED_EACH = 12, 40, 30
 # An order of the first round is undone before the second begins, or refunded in it.
 REFUNDS_MS = {FIRST_OPENS_MS: (92_000, 130_000), SECOND_OPENS_MS: (126_000, 136_000)}
-# Later than any cart-add is held back.
+# Later than any held-back cart-add arrives.
 EMPTIED_FROM_MS, EMPTIED_UNTIL_MS = 66_000, 84_000
 LOOKERS, EMPTY_THEIRS, TAKE_ONE_OUT, CARTED_AND_GONE_EACH = 260, 150, 30, 45
 
@@ -83,7 +83,7 @@ def build(seed: int, room_id: str = NAME) -> Show:
 
 
 def _rehearsal(room_id: str, seed: int) -> list[Event]:
-    """What the crew tries before the show: a plan of its own, of which the show's figures know nothing."""
+    """What the crew tries before the show: a plan of its own, unknown to the show's figures."""
     plan = RoomPlan(room_id, f"en{seed}r", DURATION_MS)
     for number in range(6):
         user_id = f"crew{number}"
@@ -122,9 +122,9 @@ def _host(plan: RoomPlan) -> None:
     plan.extend_sale(SCARF_SALE, SCARF, UNCLOSED_MS, SCARF_ENDS_LATER_MS, corrects="closed_at_ms")
 
 
-# Shapes are numbers in the functions that draw them: shares and milliseconds, assumed, and named by what they do there.
+# Shapes are numbers in the functions that draw them: shares and milliseconds, assumed, and named by their use there.
 def _audience(plan: RoomPlan, rng: Random) -> list[_Person]:
-    """Everybody who comes, in order of coming. A third goes again, some with a coat in the cart; nobody comes twice."""
+    """All visitors, in order of coming. A third leaves again, some with a coat in the cart; no one comes twice."""
     span_ms = QUIET_FROM_MS - 10_000 - FIRST_ENTER_MS
     arrivals = sorted(FIRST_ENTER_MS + int(span_ms * rng.betavariate(1.1, 3.2)) for _ in range(PEOPLE))
     people = [_Person(at_ms, f"u{number:04d}") for number, at_ms in enumerate(arrivals)]
@@ -139,7 +139,7 @@ def _audience(plan: RoomPlan, rng: Random) -> list[_Person]:
 
 
 class _Buyers:
-    """Picks people who have been there for a while and stay, nobody twice."""
+    """Picks people who have been there for a while and stay, no one twice."""
 
     def __init__(self, people: list[_Person], rng: Random) -> None:
         self.rng = rng
@@ -156,7 +156,7 @@ class _Buyers:
 
 
 def _rush(plan: RoomPlan, buyers: _Buyers, units: int, when_ms: tuple[int, int], round_ms: int) -> None:
-    """So many coats are ordered, slowly, faster, and the last ones slowly again."""
+    """This many coats are ordered, slowly, faster, and the last ones slowly again."""
     from_ms, span_ms = when_ms
     quantities: list[int] = []
     while (left := units - sum(quantities)) > 0:
@@ -195,14 +195,14 @@ def _order(plan: RoomPlan, buyers: _Buyers, placed_ms: int, quantity: int, numbe
         placed_ms=placed_ms,
         paid_ms=paid_ms,
         refunded_ms=refunded_ms,
-        # The parcel is lost; it is found after all; nobody says anything, so that the unit is for sale again.
+        # The parcel is lost; it is found after all; the host says nothing, so the unit is for sale again.
         comes_back=None if turn == 2 else False,
         back_after_all_ms=refunded_ms + 3_000 if turn == 1 else None,
     )
 
 
 def _scarves(plan: RoomPlan, buyers: _Buyers) -> None:
-    """One now and then, all of them paid for; none while the sale was closed by mistake."""
+    """One scarf now and then, all of them paid for; none while the sale was closed by mistake."""
     from_ms, until_ms = SCARF_OPENS_MS + 500, SCARF_ENDS_LATER_MS - 3_000
     for number in range(SCARVES_SOLD):
         placed_ms = from_ms + (until_ms - from_ms) * number // SCARVES_SOLD
@@ -215,7 +215,7 @@ def _scarves(plan: RoomPlan, buyers: _Buyers) -> None:
 
 
 def _lookers(plan: RoomPlan, buyers: _Buyers) -> None:
-    """Who carts the coat and does not get it: most empty the cart again, some take one of two out."""
+    """People who cart the coat and do not get it: most empty the cart again, some take one of two out."""
     rng = buyers.rng
     for number in range(LOOKERS):
         carted_ms = FIRST_OPENS_MS + 2_000 + rng.randrange(38_000)
@@ -229,7 +229,7 @@ def _lookers(plan: RoomPlan, buyers: _Buyers) -> None:
 
 
 def _crowd(plan: RoomPlan, people: list[_Person], rng: Random) -> None:
-    """Clicks, taps and words of everybody, until shortly before the end."""
+    """Clicks, taps and words of all visitors, until shortly before the end."""
 
     def somebody() -> tuple[str, int]:
         at_ms = FIRST_ENTER_MS + 2_000 + rng.randrange(QUIET_FROM_MS - FIRST_ENTER_MS - 2_000)

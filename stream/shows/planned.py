@@ -1,8 +1,8 @@
 """What a planned mechanic adds to the plan of a room: its events, and the figures that they must lead to.
 
-The figures follow from the plan alone ("this combo ends at 99"), never from the events; so a section that agrees with
-them has been checked against something that it was not made from. They are in the words in which
-`contract.sections.figures_of` says a section.
+The figures follow from the plan alone ("this combo ends at 99"), never from the events. So a section that agrees with
+them has been checked against something that it was not made from. `contract.sections.figures_of` gives a section the
+same words.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Planned(ABC):
 
     Attributes:
         NAME: of the mechanic, as in its section.
-        repeated: how many of its events say nothing new, though their ids are new.
+        repeated: number of its events that say nothing new, though their ids are new.
     """
 
     NAME: ClassVar[str]
@@ -34,4 +34,4 @@ class Planned(ABC):
 
     @abstractmethod
     def figures(self) -> dict[str, Plain]:
-        """What its section must say at the end of the show; figures that are left out are not looked at."""
+        """What its section must say at the end of the show; figures left out are not looked at."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stream.contract.sections import Shown
     from stream.view.strings import Strings
 
-# Of one section; a browser shows the rest.
+# Most figures of one section; a browser shows the rest.
 FIGURES_MAX = 24
 FIGURES_IN_LINE_MAX = 4
 NAME_CHARS, VALUE_CHARS = 32, 40
@@ -34,7 +34,7 @@ def section_figures(overlay: Overlay, strings: Strings) -> Iterator[tuple[str, l
 
 
 def sections_in_line(overlay: Overlay) -> Iterator[str]:
-    """Each section in one part of a line: its first whole numbers that stand for the whole of it."""
+    """Each section as one part of a line: its first whole numbers, without those of its parts."""
     for mechanic, section in sections_of(overlay).items():
         numbers = {name: _number(value) for name, value in figures_of(section).items() if "." not in name}
         said = [f"{grouped(number)} {name}" for name, number in numbers.items() if number is not None]
