@@ -95,6 +95,8 @@ def test_an_independent_recount_comes_to_the_plan(name: str) -> None:
         assert sales.keys() == {(sale.sale_id, sale.sku_id) for sale in room.sales}
         for sale in room.sales:
             for figure in sale.__struct_fields__[2:]:
+                if figure == "carters_without_order" and sale.carters_without_order is None:
+                    continue  # the plan does not tell
                 assert getattr(sales[sale.sale_id, sale.sku_id], figure) == getattr(sale, figure), figure
 
 
