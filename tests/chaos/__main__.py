@@ -83,6 +83,8 @@ async def run(options: argparse.Namespace) -> int:
                 arena.fleet.add(name, static=name.startswith("static"))
             arena.open_shop(options.seed, options.orders)
             await arena.fleet.until_whole(WHOLE_S)
+            if arena.old_code is None:
+                arena.shop_says_all()
             for number, step in enumerate(steps, 1):
                 if options.minutes and time.monotonic() - begun > options.minutes * 60:
                     console.print(f"the time is up: {len(steps) - number + 1} faults of the plan were left out")

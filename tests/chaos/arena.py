@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import subprocess
 import sys
 import time
@@ -167,6 +168,11 @@ class Arena:
             start_new_session=True,
         )
         self._stack.callback(self._shop.kill)
+
+    def shop_says_all(self) -> None:
+        """All workers are of this version: from now on the shop sends what older ones cannot read."""
+        assert self._shop is not None
+        self._shop.send_signal(signal.SIGUSR1)
 
     async def close_shop(self) -> dict[str, int]:
         """Let the shop end in order; its account."""

@@ -337,6 +337,7 @@ async def rolling_upgrade(arena: Arena, outcome: Outcome) -> set[int]:
     arena.fleet.code = None
     await arena.apply_topics()
     victims = await rolling_restart(arena, outcome)
+    arena.shop_says_all()
     outcome.hit = f"from {FIRST_VERSION}: {outcome.hit}"
     return victims
 

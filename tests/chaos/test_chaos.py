@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,6 +121,22 @@ def test_a_tenth_of_what_the_shop_sends_is_poison_and_a_tenth_of_its_clocks_are_
     newest_ms = max(event["event_time_ms"] for event in good) - 3_600_000
     off = [event for event in good if abs(event["event_time_ms"] - newest_ms) > 1_800_000]
     assert 0.08 < len(off) / len(good) < 0.12
+
+
+def test_a_shop_that_may_say_all_sends_every_kind_of_word_and_one_that_may_not_none_that_is_new() -> None:
+    rooms = rooms_of(2)
+    kinds: dict[bool, Counter[str]] = {}
+    for says_all in (False, True):
+        shop = Shop(3, rooms, says_all=says_all)
+        sent = [*shop.openings(), *(record for _ in range(4_000) for record in shop.records(2))]
+        decoded = [(topic, msgspec.json.decode(value)) for topic, _, value in sent if value not in POISON]
+        kinds[says_all] = Counter(event["type"] for _, event in decoded)
+        assert {topic for topic, event in decoded if event["type"].startswith("room_")} <= {"interactions"}
+        assert any("restock" in event for _, event in decoded) is says_all
+    new = {"cart_remove", "sale_restocked", "sale_extended", "sale_closed", "room_opened", "room_closed"}
+    assert kinds[True].keys() - kinds[False].keys() == new
+    assert kinds[False]["sale_opened"] == len(rooms) < kinds[True]["sale_opened"]
+    assert min(kinds[True].values()) > 4
 
 
 def test_the_table_has_medians_and_maxima_and_leaves_out_what_was_not_measured() -> None:

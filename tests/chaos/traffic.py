@@ -3,6 +3,8 @@
 `python -m tests.chaos.traffic SERVERS PREFIX PARTITIONS JOURNAL SEED ORDERS_PER_S` sends until SIGTERM, waits for its
 acknowledgements and prints its account as JSON. The producer is not idempotent, so a retry may write a record twice:
 that is for the worker to see. Every tenth record breaks the contract, every tenth producer's clock is an hour off.
+From SIGUSR1 on it sends what workers of the first version cannot read too: carts that are emptied, units that stay
+away, and all that a host can say.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
+from tests.chaos.host import Host
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
@@ -34,6 +38,8 @@ TURN_S = 0.02
 IN_FLIGHT_MAX = 20_000
 REQUEST_TIMEOUT_MS = 30_000
 # To each 10 orders.
+WORDS_PER_TURN = 0.05
+OFFERED = 20_000
 BESIDE = ("likes", "likes", "likes", "comments", "cart-adds", "visits")
 POISON = (b"\xff\xfe", b"{", b'{"type":"nonsense","event_id":"1","room_id":"room-1"}', b"[]", b"", b'{"type":"order"}')
 
@@ -55,9 +61,11 @@ def rooms_of(partitions: int) -> list[str]:
 
 
 class Shop:
-    """Makes records: seeded, but for the time of day."""
+    """Makes records: seeded, but for the time of day. `says_all`: also those that only the second version can read."""
 
-    def __init__(self, seed: int, rooms: list[str]) -> None:
+    def __init__(self, seed: int, rooms: list[str], *, says_all: bool = False) -> None:
+        self.says_all = says_all
+        self._hosts: dict[str, Host] = {}
         self._chance = random.Random(seed)
         self._rooms = rooms
         self._run = f"{seed}-{time.time_ns() // 1_000_000:x}"
@@ -67,8 +75,9 @@ class Shop:
     def openings(self) -> Iterator[Record]:
         """A sale in each room."""
         for room in self._rooms:
-            opened = {"sale_id": "drop", "sku_id": "coat", "offered": 20_000, "starts_at_ms": now_ms()}
-            yield "sales", room, self._event(room, {"type": "sale_opened", **opened})
+            self._hosts[room] = host = Host(self._chance, OFFERED, now_ms)
+            topic, fields = host.opening()
+            yield topic, room, self._event(room, fields)
 
     def records(self, orders: int) -> Iterator[Record]:
         """So many orders, and what comes beside them."""
@@ -76,6 +85,10 @@ class Shop:
             yield from self._good("orders")
         for _ in range(orders * len(BESIDE) // 10):
             yield from self._good(self._chance.choice(BESIDE))
+        if self.says_all and self._hosts and self._chance.random() < WORDS_PER_TURN:
+            room = self._chance.choice(self._rooms)
+            topic, fields = self._hosts[room].says()
+            yield topic, room, self._event(room, fields)
 
     def _good(self, topic: str) -> Iterator[Record]:
         chance = self._chance
@@ -101,6 +114,9 @@ class Shop:
                 return user | {"type": "like", "count": chance.randint(1, 9)}
             case "comments":
                 return user | {"type": "comment", "text": "how much?"}
+            case "cart-adds" if self.says_all and chance.random() < 0.3:
+                units = chance.choice(({}, {"quantity": 1}))
+                return user | {"type": "cart_remove", "sku_id": "coat", "sale_id": "drop"} | units
             case "cart-adds":
                 return user | {"type": "cart_add", "sku_id": "coat", "quantity": 1, "sale_id": "drop"}
             case "visits":
@@ -110,7 +126,16 @@ class Shop:
         line = {"sku_id": "coat", "quantity": 1, "amount_minor": chance.randint(1, 90_000), "sale_id": "drop"}
         order_id = f"o-{self._run}-{max(0, self._orders - chance.randrange(50))}"
         status = chance.choice(("placed", "placed", "paid", "cancelled"))
-        return user | {"type": "order", "order_id": order_id, "status": status, "currency": "CNY", "lines": [line]}
+        made: dict[str, Any] = user | {
+            "type": "order",
+            "order_id": order_id,
+            "status": status,
+            "currency": "CNY",
+            "lines": [line],
+        }
+        if self.says_all and status == "cancelled" and (back := chance.choice((None, False, True))) is not None:
+            made["restock"] = back
+        return made
 
 
 class Sender:
@@ -161,12 +186,14 @@ def now_ms() -> int:
 async def run(servers: str, prefix: str, partitions: int, journal: Path, seed: int, orders_per_s: int) -> Counter[str]:
     """Send until told to stop."""
     stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    shop = Shop(seed, rooms_of(partitions))
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGUSR1, setattr, shop, "says_all", True)
     producer = AIOKafkaProducer(
         bootstrap_servers=servers, acks="all", linger_ms=5, request_timeout_ms=REQUEST_TIMEOUT_MS
     )
     await producer.start()
-    shop = Shop(seed, rooms_of(partitions))
     with journal.open("w", encoding="ascii") as file:
         sender = Sender(producer, prefix, file)
         for record in shop.openings():

@@ -52,7 +52,7 @@ def workload(random: Random, partitions: int, events: int, seconds: float) -> li
             record = again._replace(at_s=at_s, hole=hole)
         else:
             room = f"room-{partition}-{int(random.random() * ROOMS_PER_PARTITION)}"
-            topic, event = _event(random)
+            topic, event = _event(random, number, T0_MS + int(at_s * 1000))
             late_ms = 0 if random.random() < 0.8 else int(random.random() * 2_000)
             event |= {
                 "event_id": f"e{number}",
@@ -115,7 +115,7 @@ def _make_odd(number: int, topic: int, event: dict[str, object], used: list[obje
         used.append(event["event_id"])
 
 
-def _event(random: Random) -> tuple[int, dict[str, object]]:  # noqa: PLR0911 — one for each kind
+def _event(random: Random, number: int, at_ms: int) -> tuple[int, dict[str, object]]:  # noqa: PLR0911 — one for each kind
     chance = random.random()
     user = f"u{int(random.random() * 12)}"
     if chance < 0.25:
@@ -128,31 +128,42 @@ def _event(random: Random) -> tuple[int, dict[str, object]]:  # noqa: PLR0911 �
     if chance < 0.52:
         return CART_ADDS, {"type": "cart_add", "user_id": user, "sku_id": "k1", "quantity": 1, "sale_id": "s1"}
     if chance < 0.82:
-        number = int(random.random() * 30)
+        order = int(random.random() * 30)
         status = ("placed", "placed", "placed", "paid", "cancelled", "refunded")[int(random.random() * 6)]
-        line = {"sku_id": "k1", "quantity": 1 + number % 3, "amount_minor": 100 * (1 + number), "sale_id": "s1"}
+        line = {"sku_id": "k1", "quantity": 1 + order % 3, "amount_minor": 100 * (1 + order), "sale_id": "s1"}
         return ORDERS, {
             "type": "order",
-            "user_id": f"u{number % 12}",
-            "order_id": f"o{number}",
+            "user_id": f"u{order % 12}",
+            "order_id": f"o{order}",
             "status": status,
             "currency": "CNY",
             "lines": [line],
             # Of some orders the units do not come back, or do after all.
-            "restock": {"cancelled": False, "refunded": number % 2 == 0}.get(status) if number % 3 == 0 else None,
+            "restock": {"cancelled": False, "refunded": order % 2 == 0}.get(status) if order % 3 == 0 else None,
         }
     if chance < 0.93:
         return VISITS, {"type": "enter" if chance < 0.89 else "leave", "user_id": user}
-    if chance < 0.96:
+    if chance < 0.94:
         return VISITS, {"type": "product_click", "user_id": user, "sku_id": "k1"}
-    if chance < 0.98:
-        return SALES, {"type": "sale_restocked", "sale_id": "s1", "sku_id": "k1", "quantity": 5}
-    return SALES, {
+    return SALES, _word(number, at_ms)
+
+
+def _word(number: int, at_ms: int) -> dict[str, object]:
+    """What the host says of the sale: a restock, another end, a close, or terms that correct it or begin a round."""
+    sale: dict[str, object] = {"sale_id": "s1"}
+    match number % 12:
+        case 0 | 1 | 2:
+            return sale | {"type": "sale_restocked", "sku_id": "k1", "quantity": 5}
+        case 3 | 4:
+            return sale | {"type": "sale_extended", "ends_at_ms": T0_MS + (1 + number % 5) * 1_800_000}
+        case 5:
+            return sale | {"type": "sale_closed"} | ({"sku_id": "k1"} if number % 24 == 5 else {})
+    is_round = number % 12 > 9
+    return sale | {
         "type": "sale_opened",
-        "sale_id": "s1",
         "sku_id": "k1",
-        "offered": 20,
-        "starts_at_ms": T0_MS,
+        "offered": 20 - number % 3,
+        "starts_at_ms": at_ms + 40 * (number % 4) if is_round else T0_MS,
         "ends_at_ms": T0_MS + 3_600_000,
         "price_minor": 100,
         "list_price_minor": 200,
