@@ -1,11 +1,11 @@
 """The partitions of this process, and what a rebalance does to them.
 
-Faust tells two things, revoked and assigned; the whole group waits for both answers, so both are short. A take-over
-is a task of its own: during `assigned` no heartbeat runs, and a long answer would throw this member out, for ever
-again.
+Faust calls twice, with what is revoked and with what is assigned. The whole group waits for both answers, so both are
+short. A take-over is a task of its own: no heartbeat runs during `assigned`, and a long answer would throw this member
+out again and again.
 
-State is kept over a rebalance only if nobody else can have owned the partition in between, that is, if not one
-generation was missed. Correctness does not rest on it: an owner that kept too much is fenced off at its next
+An owner keeps its state over a rebalance only if this process missed no generation, so that no other process can have
+owned the partition in between. Correctness does not rest on that: an owner that kept too much is fenced off at its next
 checkpoint.
 """
 
@@ -36,37 +36,38 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# The whole group waits for the slowest member's hand-over; without it the next owner replays a second.
+# The whole group waits for the slowest member's hand-over. Without a hand-over the next owner replays a second.
 REVOKE_WAIT_S = 2.0
 HEARTBEAT_WAIT_S = 5.0
 SEEK_RETRY_S = 0.5
-# A take-over that failed is tried again after 0.5, 1, 2, ... 8 s.
+# A failed take-over is tried again after 0.5, 1, 2, ... 8 s.
 RETRY_FIRST_S = 0.5
 RETRY_MAX_S = 8.0
-# So many times in a row, and the topics are looked at again.
+# After this many failures in a row the topics are checked again.
 RECHECK_AFTER = 3
-# Over all partitions, at most this many full queues' worth of records may wait for topics with backlog.
+# Over all partitions, at most this many full queues of records may wait for topics with backlog.
 QUEUES_MAX = 4
-# Restores share the broker and this event loop.
+# How many restores may share the broker and this event loop.
 TAKE_OVERS_AT_ONCE = 4
-# So often a process with a static name may be a new member: the shortest session time-out lets it be put out ten times.
+# How often a process with a static name may become a new member. With the shortest session time-out, its silence can
+# put it out ten times.
 JOINS_WITHIN_S = 60.0
 JOINS_MAX = 15
 JOINS_SPREAD = 16
-# The shortest session time-out: a member that is put out for its silence is a new one at most twice in this time.
+# The shortest session time-out. A member that its silence puts out becomes a new one at most twice in this time.
 SILENCE_MIN_S, SILENCE_JOINS_MAX = 6.0, 2
 
 
 class GroupConsumer(Protocol):
-    """What owners need of the group's consumer."""
+    """The group's consumer, as far as owners need it."""
 
     @property
     def member_id(self) -> str:
-        """Under which the group knows this process: another one each time that it was put out or replaced."""
+        """The id by which the group knows this process. It changes whenever the process was put out or replaced."""
         ...
 
     def seek_fenced(self, partition: int, positions: Sequence[int], token: int) -> Awaitable[None]:
-        """Seek all topics of a partition and stamp the token on what is fetched from there."""
+        """Seek all topics of a partition, and stamp the token on all records that are fetched from there."""
         ...
 
     def heartbeat_now(self) -> Awaitable[bool]:
@@ -82,12 +83,12 @@ class Owners:
     """All owners of this process.
 
     Args:
-        config: what they share.
-        consumer: the group's consumer, asked for when needed: Faust makes it late.
-        tasks: where take-overs run.
-        metrics: what to count in.
-        slice_records: most records of one slice.
-        recheck: asks whether Kafka still is as it must be, when partitions are lost again and again.
+        config: what the owners share.
+        consumer: gives the group's consumer when it is needed: Faust makes the consumer late.
+        tasks: runs take-overs.
+        metrics: the metrics to count in.
+        slice_records: how many records a slice may hold.
+        recheck: checks Kafka again when partitions are lost again and again.
     """
 
     def __init__(
@@ -130,29 +131,29 @@ class Owners:
         return list(self._owners.values())
 
     def live(self) -> list[Owner]:
-        """Those that fold now."""
+        """The owners that fold now."""
         return [owner for owner in self._owners.values() if owner.phase is Phase.LIVE]
 
     @property
     def rebalancing(self) -> bool:
-        """Between revoked and assigned, and before the first assignment."""
+        """Whether the process is between revoked and assigned, or before its first assignment."""
         return self.rebalancing_since is not None
 
     # -- the transport's desk ------------------------------------------------------------------------------------------
 
     def wanted(self) -> set[TP]:
-        """What to fetch now: the topics of live partitions, without those whose queues are full."""
+        """The topic partitions to fetch now: those of live owners, except topics whose queues are full."""
         live = self.live()
         crowded = sum(owner.merge.queued_records() for owner in live) > QUEUES_MAX * self._config.max_queued_records
         wanted: set[TP] = set()
         for owner in live:
-            # Crowded: only what the folds will soon wait for, so that memory is bounded and nothing stands still.
+            # When crowded, fetch only the topics that a fold will soon wait for: memory stays bounded, no fold stops.
             topics = owner.merge.short_topics() if crowded else self._all_topics - owner.merge.full_topics()
             wanted.update(TP(self._config.topics[index], owner.partition) for index in topics)
         return wanted
 
     def cut(self, drained: Iterable[Drained]) -> Iterator[Slice]:
-        """The slices of a drain, of owners that are still the ones who wanted it."""
+        """The slices of a drain. Records whose owner has changed meanwhile are left out."""
         for drain in drained:
             owner = self._owners.get(drain.partition)
             if owner is None:
@@ -165,7 +166,7 @@ class Owners:
                 self.heal(owner, str(error))
 
     def out_of_range(self, partition: int) -> None:
-        """A log was cut off or made anew under a live owner: see what is gone, and go on only if nothing is."""
+        """Pause a live owner whose log was cut off or made anew. It goes on only if no record is gone."""
         owner = self._owners.get(partition)
         if owner is None or owner.phase is not Phase.LIVE:
             return
@@ -176,16 +177,16 @@ class Owners:
     async def _check_logs(self, owner: Owner) -> None:
         with self._or_lost(owner):
             await owner.check_logs(self._consumer().log_ends)
-        await self._go_live(owner)  # nothing is done for one that was lost
+        await self._go_live(owner)  # does nothing for a lost owner
 
     def count_stale(self) -> None:
-        """A slice came of which the owner is gone."""
+        """Count a slice whose owner is gone."""
         self._metrics.stale_slices.inc()
 
     # -- rebalance -----------------------------------------------------------------------------------------------------
 
     async def on_revoked(self) -> None:
-        """Stop folding and save. Owners stay in memory: an eager rebalance mostly gives us the same partitions back."""
+        """Stop folding and save. Owners stay in memory: an eager rebalance mostly gives the same partitions back."""
         self.rebalancing_since = time.monotonic()
         owners = self.all()
         for owner in owners:
@@ -194,9 +195,9 @@ class Owners:
         await self._checkpoint_all(owners, REVOKE_WAIT_S)
 
     async def on_assigned(self, assigned: Iterable[TP], generation: int) -> None:
-        """Drop what is no longer ours, go on with what is, take over the rest."""
+        """Drop the partitions that are no longer ours, go on with those that still are, take over the rest."""
         partitions = self._copartitioned(assigned)
-        # A new member id: the group had put us out, or another process has had our static name meanwhile.
+        # With a new member id, the group had put us out, or another process has had our static name meanwhile.
         member_id = self._consumer().member_id
         self._refuse_a_war(member_id)
         missed = generation != self._generation + 1 or member_id != self._member_id
@@ -211,14 +212,14 @@ class Owners:
             owner = self._owners.get(partition)
             if owner is None:
                 self._take(partition, carried_at=saved_at.get(partition))
-            elif owner.phase is Phase.READY:  # one that is still acquiring goes live by itself
+            elif owner.phase is Phase.READY:  # an owner that is still acquiring goes live by itself
                 self._tasks.spawn(self._go_live(owner), f"go live {partition}")
 
     def _refuse_a_war(self, member_id: str) -> None:
-        """Two processes of one static name throw each other out, faster than either can look into the checkpoint.
+        """End where two processes of one static name throw each other out too fast to look into the checkpoint.
 
-        A member that is put out for its silence comes back once a session time-out at most. The bound differs from
-        process to process, so that not both end.
+        A member that its silence puts out comes back at most once a session time-out. The bound differs from process
+        to process, so that not both processes end.
         """
         if member_id == self._member_id or self._config.member_name is None:
             return
@@ -235,10 +236,10 @@ class Owners:
         )
 
     def put_out(self, error: BaseException | None) -> FatalError:
-        """With what this process ends when its consumer has, or when the group does not take it any more.
+        """The error that ends this process when its consumer has ended, or when the group refuses this member.
 
-        A broker answers UNKNOWN to a static member that another process replaces while it joins, at its first join too:
-        then nothing is certain but that.
+        A broker answers UNKNOWN to a static member that another process replaces while it joins, also at its first
+        join. The cause is then not certain, and the error says so.
         """
         since_s = time.monotonic() - SILENCE_MIN_S
         joins = sum(at > since_s for at in self._joined_at)
@@ -249,7 +250,7 @@ class Owners:
         return FatalError(Exit.CONSUMER_FAILED, f"The consumer ended, or the group refuses it: {error!r}.{hint}")
 
     def _copartitioned(self, assigned: Iterable[TP]) -> frozenset[int]:
-        """The partitions of an assignment. Each must come with all topics, or half of a room would be folded here."""
+        """The partitions of an assignment. Each must come with all topics, or a room would be folded in part."""
         topics_of: dict[int, set[str]] = defaultdict(set)
         for tp in assigned:
             if tp.topic in self._config.topics:
@@ -304,12 +305,12 @@ class Owners:
         await self._go_live(owner)
 
     async def _check_member(self) -> None:
-        """A member that slept and does not know yet that it is out would fence off the rightful owner."""
+        """Raise unless the group knows this member: one that slept and is out would fence off the rightful owner."""
         if not await within(_ask(self._consumer().heartbeat_now()), HEARTBEAT_WAIT_S):
             raise LostError("the group does not know this member any more")
 
     async def _go_live(self, owner: Owner) -> None:
-        """Seek to where the state ends. Refused in the middle of a rebalance; then the next assignment tries again."""
+        """Seek to where the state ends. A rebalance refuses the seek; then the next assignment tries again."""
         while owner.phase is Phase.READY and not self.rebalancing and not self.stopping:
             token = owner.ownership.seeking(owner.fold.positions)
             try:
@@ -319,7 +320,7 @@ class Owners:
                     raise
                 log.info("seek refused", partition=owner.partition, error=repr(error))
                 await asyncio.sleep(SEEK_RETRY_S)
-                if owner.ownership.token != token:  # somebody else is at it
+                if owner.ownership.token != token:  # another task seeks
                     return
                 continue
             if owner.ownership.went_live(token):
@@ -327,7 +328,7 @@ class Owners:
             return
 
     def heal(self, owner: Owner, why: str) -> None:
-        """A slice is missing between fetch and fold: forget what is on its way and seek anew."""
+        """Forget the slices on their way and seek anew: one is missing between fetch and fold."""
         if owner.phase is not Phase.LIVE:
             return
         self._metrics.reseeks.inc()
@@ -338,7 +339,7 @@ class Owners:
     # -- save ----------------------------------------------------------------------------------------------------------
 
     async def checkpoint(self, owner: Owner) -> None:
-        """Save one partition; a failure of any kind ends its owner."""
+        """Save one partition. Any failure ends its owner."""
         begun = time.perf_counter()
         try:
             written = await owner.checkpoint()
@@ -351,16 +352,16 @@ class Owners:
                 raise
             return
         if written is not None:
-            # Not sooner: an owner that was claimed and could save nothing has failed.
+            # Only now: an owner that announced itself and could save nothing has failed.
             self._failures.pop(owner.partition, None)
             self._metrics.checkpointed(written, time.perf_counter() - begun)
 
     def spawn_checkpoint(self, owner: Owner) -> asyncio.Task[None]:
-        """Save one partition beside everything else."""
+        """The task that saves one partition beside everything else."""
         return self._tasks.spawn(self.checkpoint(owner), f"save {owner.partition}")
 
     async def _checkpoint_all(self, owners: Iterable[Owner], timeout_s: float) -> bool:
-        """Save all; True when all of it was done in time."""
+        """Whether all owners were saved in time."""
         tasks = [self.spawn_checkpoint(owner) for owner in owners]
         if not tasks:
             return True
@@ -369,7 +370,7 @@ class Owners:
 
     @contextmanager
     def _or_lost(self, owner: Owner) -> Iterator[None]:
-        """What fails in here ends the owner, and not the task; a FatalError, and our own end, go on."""
+        """An error in here ends the owner and not the task. A FatalError and a request to stop are raised."""
         try:
             yield
         except FatalError:
@@ -380,7 +381,7 @@ class Owners:
                 raise
 
     def _lost(self, owner: Owner, error: BaseException) -> None:
-        """The owner may not go on. If the group still says that the partition is ours, take it over anew."""
+        """Drop an owner that may not go on. If the partition is still assigned to us, take it over anew."""
         partition = owner.partition
         if owner.phase is Phase.GONE:
             return
@@ -398,7 +399,7 @@ class Owners:
             self._take(partition, delay_s, owner.saved_at)
 
     async def _check_again(self, recheck: Callable[[], Awaitable[None]]) -> None:
-        """What fails for ever has a reason: it is better said than tried again."""
+        """Check Kafka again: a failure that repeats has a cause, and the process ends with its name."""
         try:
             await recheck()
         finally:
@@ -416,7 +417,7 @@ class Owners:
     # -- stop ----------------------------------------------------------------------------------------------------------
 
     async def hand_over(self, timeout_s: float) -> bool:
-        """Save everything and let go; True when all was saved in time."""
+        """Whether everything was saved in time. All owners are dropped."""
         self.stopping = True
         owners = self.all()
         for owner in owners:

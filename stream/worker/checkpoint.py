@@ -1,14 +1,13 @@
 """Changed state and the offsets that it reflects, in one Kafka transaction per partition.
 
-One transaction holds: the changed state records and the meta record, into `checkpoints`; what was refused, into
-`dead-letters`; the overlay documents of changed rooms, into `signals`; their claims, into `claims`; the order in which
-all was read, into `journal`.
-All go to the same partition number, under the
-transactional id `<group>-<prefix>-<partition>`: starting a producer of that id fences off every older owner and
-aborts its open transaction. So either all of it is visible or none, and nobody but the present owner can write.
+One transaction writes the changed state records and the meta record to `checkpoints`, refused records to
+`dead-letters`, overlay documents of changed rooms to `signals`, their claims to `claims`, and the order in which all
+was read to `journal`. All go to the same partition number, under the transactional id `<group>-<prefix>-<partition>`. A
+new producer of that id fences off every older owner and aborts its open transaction. So all records are visible or
+none, and only the present owner can write.
 
-Any error ends the owner. The outcome of a failed commit is read back from the log by the next owner, never guessed,
-and a producer is never used again after an error.
+Any error ends the owner. The next owner reads the outcome of a failed commit from the log and never guesses it. A
+producer is never used again after an error.
 """
 
 from __future__ import annotations
@@ -33,22 +32,22 @@ from stream.worker.throttling import Throttle, Told
 
 META_KEY = b"m"
 
-# One step of a transaction, or one fencing: how long nothing may come of it. Calm p95 of a whole one is 24 ms, the
-# worst seen in a storm 359 ms. Not a bound of the whole: in a backlog over ten thousand rooms one holds 40 MB, and an
-# owner that was given up in the midst of one had as much to restore, and more to save next time.
+# How long a transaction or a fencing may stand still. A whole transaction takes 24 ms (p95, calm); the worst seen in a
+# storm took 359 ms. This does not bound the whole: a transaction in a backlog over ten thousand rooms holds 40 MB. An
+# owner that was given up in the midst of one had as much to restore, and more to save the next time.
 PROGRESS_WAIT_S = 8.0
-# The broker aborts a dead owner's transaction after this, in case that nobody fences it before. Longer than the largest
-# transaction takes under a quota, for one that goes on must not be aborted; less than the 15 minutes that brokers
-# usually allow (`transaction.max.timeout.ms`). Where they allow less than this, the second is taken.
+# The broker aborts a dead owner's transaction after this time, unless a new owner fences it before. The time is longer
+# than the largest transaction takes under a quota, and less than the 15 minutes that brokers usually allow
+# (`transaction.max.timeout.ms`). Where a broker allows less, the second time is taken.
 TRANSACTION_TIMEOUT_MS = 600_000
 TRANSACTION_TIMEOUT_LOW_MS = 60_000
 REQUEST_TIMEOUT_MS = 5_000
 # Below the brokers' usual limit of 1 MiB a batch (`message.max.bytes`), with room for the batch header.
 BATCH_BYTES = 960 * 1024
-# Of state: `checkpoints` allows 8 MiB. aiokafka has one batch of a partition under way at a time, so a large checkpoint
-# costs as many round trips as it has batches.
+# For batches of state: `checkpoints` allows 8 MiB. aiokafka sends one batch of a partition at a time, so a large
+# checkpoint costs as many round trips as it has batches.
 STATE_BATCH_BYTES = 4 * 1024 * 1024
-# A larger state record goes alone in its batch. Beyond this a room could not be saved at all.
+# A state record above the batch size goes alone in its batch. A room above this size could not be saved at all.
 STATE_RECORD_MAX_BYTES = 8_000_000
 STOP_WAIT_S = 3.0
 
@@ -57,12 +56,13 @@ class Meta(Struct, kw_only=True):
     """The meta record of a checkpoint, under the key `m`.
 
     Attributes:
-        version: who reads less than this would lose or misread something; see `stream.core.saved.growth`.
-        epoch: counts owners; each claim raises it by one. Not Kafka's producer epoch, which starts anew when the
-            transactional id expires.
-        seq: counts the transactions of this owner.
-        owner: who, for people.
-        claim: the first transaction of an owner, before anything is folded.
+        version: a worker that knows only a lower version would lose or misread something; see
+            `stream.core.saved.growth`.
+        epoch: the number of the owner; each new owner raises it by one. It is not Kafka's producer epoch, which starts
+            anew when the transactional id expires.
+        seq: the number of the transaction among this owner's.
+        owner: the name of the owner, for people.
+        claim: this is the first transaction of an owner, with which it announces itself before it folds anything.
         positions: per input topic (full name), the next offset to fold.
         clock_ms: the partition's clock.
         partitions: how many partitions the topics had.
@@ -83,10 +83,10 @@ class _Version(Struct):
 
 
 def decode_meta(raw: bytes, where: str) -> Meta:
-    """The meta record.
+    """The meta record in these bytes.
 
     Raises:
-        FatalError: it is of a newer version, or is no meta record at all.
+        FatalError: the record is of a newer version, or is no meta record.
     """
     try:
         version = msgspec.json.decode(raw, type=_Version).version
@@ -111,15 +111,15 @@ class Message(Struct, frozen=True):
     headers: Sequence[tuple[str, bytes | None]] = ()
 
     def most_bytes(self) -> int:
-        """At most so many in a batch of format 2: each varint counted as long as it can be."""
+        """The most bytes that the record can take in a batch of format 2, where varints vary in length."""
         headers = sum(len(name.encode()) + len(value or b"") + 10 for name, value in self.headers)
         return len(self.key or b"") + len(self.value or b"") + headers + 36
 
 
 class Contents(Struct, frozen=True):
-    """What one transaction writes: all of one moment.
+    """The records of one transaction, all of one moment.
 
-    `signals`: room ids with documents; of a room there may be several. `claims`: keys and values.
+    `signals`: room ids with documents; a room may have several. `claims`: keys and values.
     """
 
     meta: Meta
@@ -128,16 +128,16 @@ class Contents(Struct, frozen=True):
     signals: Sequence[tuple[str, bytes]] = ()
     claims: Sequence[tuple[bytes, bytes]] = ()
     journal: bytes = b""
-    notices: Sequence[Notice] = ()  # not of the transaction: told before it
+    notices: Sequence[Notice] = ()  # not part of the transaction: sent before it
 
     @property
     def records(self) -> int:
-        """How many records, without the meta record and the journal's."""
+        """The number of records without the meta record and the journal's record."""
         return len(self.state) + len(self.dead_letters) + len(self.signals) + len(self.claims)
 
 
 class Written(Struct, frozen=True):
-    """What a transaction came to: the offset of its first checkpoint record, how many records, and their bytes."""
+    """A committed transaction: the offset of its first checkpoint record, its number of records, and their bytes."""
 
     first_offset: int
     records: int
@@ -145,7 +145,7 @@ class Written(Struct, frozen=True):
 
 
 class OutputTopics(Struct, frozen=True):
-    """Full names of the topics that a checkpoint writes; `claims` is empty where they are not kept."""
+    """Full names of the topics that a checkpoint writes. `claims` is empty where claims are not kept."""
 
     checkpoints: str
     dead_letters: str
@@ -155,22 +155,22 @@ class OutputTopics(Struct, frozen=True):
 
     @classmethod
     def of(cls, prefix: str, *, keep_claims: bool = True) -> OutputTopics:
-        """The names under a prefix."""
+        """The topics under a prefix."""
         names = ("checkpoints", "dead-letters", "signals", "journal", *(["claims"] if keep_claims else []))
         return cls(*(f"{prefix}.{name}" for name in names))
 
     def all(self) -> tuple[str, ...]:
-        """Each of them."""
+        """The names of all topics."""
         four = (self.checkpoints, self.dead_letters, self.signals, self.journal)
         return (*four, self.claims) if self.claims else four
 
 
 class LostError(Exception):
-    """This owner may not go on: it was fenced off, or cannot prove that it was not."""
+    """This owner may not go on: it was fenced off, or cannot prove the contrary."""
 
 
 class CheckpointWriter:
-    """The transactional producer of one partition. Used by one owner, and never again after an error."""
+    """The transactional producer of one partition. One owner uses it, and never again after an error."""
 
     def __init__(
         self,
@@ -206,7 +206,7 @@ class CheckpointWriter:
         self._producer = make(TRANSACTION_TIMEOUT_MS)
 
     async def fence(self) -> None:
-        """Fence off every older owner: from here on none of them can write."""
+        """Fence off every older owner. No older owner can write from here on."""
         try:
             await asyncio.wait_for(self._producer.start(), PROGRESS_WAIT_S)
         except InvalidTransactionTimeout:
@@ -215,23 +215,23 @@ class CheckpointWriter:
             await asyncio.wait_for(self._producer.start(), PROGRESS_WAIT_S)
 
     async def write(self, contents: Contents, *, first_offset: int | None = None) -> Written:
-        """Write and commit. Whatever is raised, the caller must give the partition up.
+        """What was written and committed. Whatever is raised, the caller must give the partition up.
 
         The contents are the caller's copy of one moment: folds go on meanwhile, and must not move the offsets ahead of
-        the state. `first_offset`: where the first checkpoint record must land; else nothing is committed, for a commit
-        would make visible what somebody else wrote before it.
+        the state. `first_offset`: the offset at which the first checkpoint record must land. If it lands elsewhere,
+        nothing is committed: a commit would make visible what another process wrote before.
 
         Raises:
-            LostError: it landed elsewhere.
-            TimeoutError: for `PROGRESS_WAIT_S` nothing came of it.
+            LostError: the first record landed elsewhere.
+            TimeoutError: the transaction stood still for `PROGRESS_WAIT_S`.
             FatalError: a topic has gone back; nothing is committed.
-            KafkaError: what aiokafka has to say.
+            KafkaError: any error of aiokafka.
         """
         now_s = asyncio.get_running_loop().time
         async with asyncio.timeout(PROGRESS_WAIT_S) as deadline:
 
             def went_on() -> None:
-                # Held back by a quota is not stuck: that time does not count.
+                # A transaction that a quota holds back is not stuck: that time does not count.
                 if not deadline.expired():
                     deadline.reschedule(now_s() + self.throttle.left_s() + PROGRESS_WAIT_S)
 
@@ -248,7 +248,7 @@ class CheckpointWriter:
         sent_to: list[str] = []
         refused: list[BaseException] = []
         size = 0
-        # In turns, so that one request carries a batch of each topic.
+        # Take the topics in turns, so that one request carries a batch of each topic.
         for abreast in zip_longest(*batches):
             for topic, batch in zip(topics, abreast, strict=True):
                 if batch is not None:
@@ -256,8 +256,8 @@ class CheckpointWriter:
                     sent.append(await self._taken(batch, topic, refused))
                     sent[-1].add_done_callback(lambda done: _refusal(done, refused))
                     sent_to.append(topic)
-                    went_on()  # taken means: the last but one of this topic is acknowledged
-        # Every future before the commit: `commit_transaction` succeeds although a batch of the transaction failed.
+                    went_on()  # a batch is taken once the last but one of its topic is acknowledged
+        # Await every future before the commit: `commit_transaction` succeeds although a batch failed.
         done = await asyncio.gather(*sent)
         for topic, batch in zip(sent_to, done, strict=True):
             self.landings.check(topic, self._partition, batch.offset, self._topics.checkpoints)
@@ -269,16 +269,16 @@ class CheckpointWriter:
         return Written(landed, contents.records, size)
 
     async def end_open(self, *, commit: bool) -> None:
-        """Put a marker into every output partition: it ends what an older producer of this id left open there.
+        """Put a marker into every output partition. It ends what an older producer of this id left open there.
 
         Raises:
-            TimeoutError: for `PROGRESS_WAIT_S` nothing came of it.
-            KafkaError: what aiokafka has to say.
+            TimeoutError: the transaction stood still for `PROGRESS_WAIT_S`.
+            KafkaError: any error of aiokafka.
         """
         async with asyncio.timeout(PROGRESS_WAIT_S):
             await self._producer.begin_transaction()
             for topic in self._topics.all():
-                # Without a record: aiokafka offers no other way to make a partition part of a transaction.
+                # No record is sent: aiokafka offers no other way to add a partition to a transaction without one.
                 self._producer._txn_manager.maybe_add_partition_to_txn(  # noqa: SLF001
                     TopicPartition(topic, self._partition)
                 )
@@ -288,10 +288,10 @@ class CheckpointWriter:
                 await self._producer.abort_transaction()
 
     async def _taken(self, batch: Any, topic: str, refused: Sequence[BaseException]) -> asyncio.Future[Any]:
-        """The future of a batch, once aiokafka has room for it; under a quota that may take longer than a request.
+        """The future of a batch, once aiokafka has room for it. Under a quota that may take longer than a request.
 
-        `refused`: what became of batches before it. Behind one that the broker refused, aiokafka finds no room any more
-        and says only that it has waited.
+        `refused`: the errors of earlier batches. Behind a batch that the broker refused, aiokafka finds no room any
+        more, and says only that it has waited.
         """
         while True:
             if refused:
@@ -307,7 +307,7 @@ class CheckpointWriter:
                 return taken
 
     def _batches_by_topic(self, contents: Contents) -> Iterator[tuple[str, Iterator[Any]]]:
-        """The state first: where its first batch lands is where the transaction begins."""
+        """Each topic with its batches. The state comes first: the transaction begins where its first batch lands."""
         meta = Message(META_KEY, msgspec.json.encode(contents.meta))
         state = (Message(key, value) for key, value in contents.state)
         yield self._topics.checkpoints, self._batches(chain(state, [meta]), STATE_BATCH_BYTES)
@@ -323,7 +323,7 @@ class CheckpointWriter:
             yield self._topics.journal, self._batches([Message(None, contents.journal)], BATCH_BYTES)
 
     def _batches(self, messages: Iterable[Message], most_bytes: int) -> Iterator[Any]:
-        """Full batches; a record that is larger than a batch gets one of its own."""
+        """Full batches. A record that is larger than a batch gets a batch of its own."""
         batch = self._producer.create_batch()
         for message in messages:
             full = batch.record_count() and batch.size() + message.most_bytes() > most_bytes
@@ -335,12 +335,12 @@ class CheckpointWriter:
 
     @staticmethod
     def _append(batch: Any, message: Message) -> bool:
-        # Milliseconds of now; aiokafka's first record of a batch is taken whatever its size.
+        # None stands for the present time. aiokafka takes the first record of a batch whatever its size.
         added = batch.append(key=message.key, value=message.value, timestamp=None, headers=list(message.headers))
         return added is not None
 
     async def stop(self) -> None:
-        """Close the connections; never raises."""
+        """Close the connections. Never raises."""
         await within(self._producer.stop(), STOP_WAIT_S)
 
 
@@ -350,7 +350,7 @@ def _refusal(done: asyncio.Future[Any], refused: list[BaseException]) -> None:
 
 
 def check_sizes(contents: Contents, where: str) -> Contents:
-    """The contents, which the topics take.
+    """The same contents, checked.
 
     Raises:
         FatalError: a state record is larger than the checkpoint topic allows: the partition could never be saved again.

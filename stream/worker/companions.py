@@ -1,12 +1,11 @@
 # ruff: noqa: SLF001 — private parts of aiokafka, of the version that `transport` asserts
-"""Topics that a member reads beside what its group assigns: partition p of them goes with partition p of the others.
+"""Topics that a member reads beside those that its group assigns: partition p of each goes with p of the rest.
 
-The group subscribes to the topics of the first version alone. A member adds the partitions of later topics itself,
-following what it was assigned, so a partition keeps all its topics on one member by construction, and workers of
-different versions share a group: were the group to subscribe to more, Faust's assignor would give the topics of one
-partition to two members while some subscribe to it and some do not.
+The group subscribes only to the topics of the first version. A member adds the partitions of later topics to those that
+it was assigned. So one member reads all topics of a partition, and workers of different versions share a group. If
+newer workers subscribed to more topics, Faust's assignor would give the topics of one partition to two members.
 
-The group's leader, of whichever version, never hears of these topics. Nor does it watch them: `preflight` looks whether
+The group's leader, of whichever version, never hears of these topics and does not watch them. `preflight` checks that
 they have as many partitions as the others.
 """
 
@@ -23,14 +22,14 @@ if TYPE_CHECKING:
 
 
 def companions(topics: Sequence[str]) -> frozenset[str]:
-    """Those of the input topics, given in the order of the contract, that the group does not subscribe to."""
+    """The input topics that the group does not subscribe to. `topics`: all, in the order of the contract."""
     return frozenset(topics[TOPICS_1:])
 
 
 def read_along(consumer: Any, topics: Collection[str]) -> None:
-    """Have a consumer of aiokafka read these topics along. To be called before it starts.
+    """Make a consumer of aiokafka read these topics too. Call this before the consumer starts.
 
-    It has to subscribe to them, too, and its assignor must not say so to the group.
+    The consumer has to subscribe to these topics too, and its assignor must not tell the group.
     """
     subscription, client = consumer._subscription, consumer._client
     assign, set_topics = subscription.assign_from_subscribed, client.set_topics
@@ -40,7 +39,7 @@ def read_along(consumer: Any, topics: Collection[str]) -> None:
         assign({*assigned, *(TopicPartition(topic, partition) for topic in topics for partition in partitions)})
 
     def set_topics_and_companions(said: Iterable[str]) -> Any:
-        """The leader of a group sets what the group subscribes to: without a topic's metadata it cannot be fetched."""
+        """A group's leader sets the topics that the group subscribes to. Without its metadata no topic is fetched."""
         return set_topics({*said, *topics})
 
     subscription.assign_from_subscribed = assign_with_companions

@@ -1,7 +1,8 @@
-"""What a refused record looks like in `dead-letters`: its own bytes, and headers that say why and where it came from.
+"""A refused record in `dead-letters`: its own bytes, and headers that say why and where it came from.
 
-It is written by the checkpoint's transaction that also moves the offset past it: once, whatever crashes. So it must
-fit, whatever the record was: what does not is cut, and said to be; the whole record lies where the headers say.
+The checkpoint that moves the offset past the record writes the letter in its transaction: once, whatever crashes. So
+the letter must fit, whatever the record was. A key or value that does not fit is cut, and a header says so. The whole
+record lies where the headers say.
 """
 
 from __future__ import annotations
@@ -22,27 +23,27 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# Of a record that was taken all the same: what is said, and of what the name is told.
+# Conflict of a record that was taken all the same → the sentence, and the kind of thing that it names.
 _SAID_OF = {
     OTHER_LINES: ("an order has other lines than in its first record", "order"),
     USED_TWICE: ("an order and a record of another topic have the same event_id; both count", "event_id"),
 }
 
-# A producer's own headers are kept up to this much.
+# How much of a producer's own headers is kept.
 KEPT_HEADER_BYTES = 16 * 1024
-# A worker's start refuses a topic that takes less.
+# A worker refuses to start when the topic takes less.
 LETTER_MAX_BYTES = BATCH_BYTES
-# Of a batch, around its one record.
+# What a batch has around its one record.
 _FRAME_BYTES = 128
 
 
 def dead_letter(refused: Refused, topic: str, partition: int, most_bytes: int = LETTER_MAX_BYTES) -> Message:
-    """The record to write for a refused one; same key, same partition.
+    """The letter to write for a refused record. It has the record's key and partition.
 
     Args:
-        refused: the record and why.
-        topic: full name of its topic.
-        partition: of both.
+        refused: the record and why it was refused.
+        topic: full name of the record's topic.
+        partition: the partition of record and letter.
         most_bytes: `max.message.bytes` of the dead letters' topic.
     """
     record, letter = refused.record, refused.letter
@@ -70,7 +71,7 @@ def dead_letter(refused: Refused, topic: str, partition: int, most_bytes: int = 
 
 
 def _kept(headers: Sequence[tuple[str, bytes | None]]) -> tuple[list[tuple[str, bytes | None]], int]:
-    """The record's own headers, as many as fit, and how many are left out; never one that pretends to be ours."""
+    """The record's own headers, as many as fit, and how many are left out. Headers that look like ours are out."""
     kept = [*_fitting(headers)]
     return kept, len(headers) - len(kept)
 
@@ -85,7 +86,7 @@ def _fitting(headers: Iterable[tuple[str, bytes | None]]) -> Iterable[tuple[str,
 
 
 def tell_noted(fold: PartitionFold, topics: Sequence[str]) -> None:
-    """Log where the records are that were taken although they contradict what is known, and take them out."""
+    """Log and drop the fold's notes: records that were taken although they contradict what is known."""
     noted, fold.noted = fold.noted, []
     for each in noted:
         what, name = _SAID_OF[each.conflict]

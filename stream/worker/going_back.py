@@ -1,8 +1,8 @@
-"""What must never go back: where a transaction lands, and what an owner before us had saved.
+"""What must never go back: where a transaction lands, and what an earlier owner had saved.
 
-A topic that is deleted and made anew under a worker takes its writes as if nothing had happened, and a checkpoint topic
-that is empty looks like a first start. Either is told by what else is known: offsets only grow, and an owner leaves
-traces in the journal and among the group's offsets.
+A topic that is deleted and made anew takes a worker's writes as if nothing had happened. An empty checkpoint topic
+looks like a first start. Other facts reveal both: offsets only grow, and an owner leaves traces in the journal and
+among the group's offsets.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 
 class Landings:
-    """Where the batches of one owner have landed. `least`: topic → no later batch may land before this offset."""
+    """Where the batches of one owner landed. `least`: topic → the offset before which no later batch may land."""
 
     def __init__(self) -> None:
         self.least: dict[str, int] = {}
 
     def check(self, topic: str, partition: int, offset: int, state_topic: str) -> None:
-        """Note where a batch landed; to be asked before the commit, so that nothing is committed to a wrong log.
+        """Note where a batch landed. Call this before the commit, so that nothing is committed to a wrong log.
 
         Args:
-            topic: of the batch.
-            partition: of the batch.
-            offset: of its first record; -1 where the broker took it for a repetition.
+            topic: the batch's topic.
+            partition: the batch's partition.
+            offset: the offset of its first record; -1 where the broker took the batch for a repetition.
             state_topic: the topic with the checkpoints.
 
         Raises:
-            FatalError: it landed before an earlier one.
+            FatalError: the batch landed before an earlier one.
         """
         least = self.least.get(topic, 0)
         if 0 <= offset < least:
@@ -57,17 +57,17 @@ class Landings:
 def refuse_lost_state(
     topics: Sequence[str], partition: int, ends: LogEnds, checkpoints: str, beside: Mapping[str, int]
 ) -> None:
-    """Stop where no state is saved although somebody had saved some.
+    """Raise where no state is saved although an earlier owner saved some.
 
     Args:
         topics: full names of the input topics.
-        partition: which.
-        ends: of the input topics, and what the group had committed of them.
+        partition: the partition.
+        ends: the ends of the input topics, and the offsets that the group had committed.
         checkpoints: the topic without state.
-        beside: topic → offset of the first record of other topics that each owner writes.
+        beside: topic → offset of its first record, for other topics that each owner writes.
 
     Raises:
-        FatalError: says by what it is known.
+        FatalError: an earlier owner left traces; the error names the first.
     """
     traces = [f"{topic} begins at offset {offset}" for topic, offset in beside.items()]
     traces += [

@@ -1,7 +1,7 @@
 """/metrics, /healthz and /readyz, on loopback unless told otherwise.
 
-Alive: the loop answers and the consumer is polled, or a rebalance is under way; restarting a worker during a
-rebalance would only begin another. Ready: every partition that the group gave us is folded here, and Redis answers.
+Alive: the loop answers, and the consumer is polled or a rebalance is under way. Restarting a worker during a rebalance
+would only begin another rebalance. Ready: this process folds every partition that the group gave it, and Redis answers.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from stream.worker.metrics import Metrics
     from stream.worker.partition_owner import Owner
 
-# The transport looks at the fetcher several times a second; this much silence means that it is stuck.
+# The transport looks at the fetcher several times a second. After this much silence it is stuck.
 POLL_SILENT_S = 30.0
-# A rebalance ends within session and rebalance time-outs of all members; one this old never will.
+# A rebalance ends within the time-outs of all members. A rebalance this old never ends.
 REBALANCE_MAX_S = 300.0
-# Backlog, fetch answers, and not one record folded for this long: only a new process helps.
+# With backlog and fetch answers, and not one record folded for this long, only a new process helps.
 STALLED_S = 60.0
 WATCH_S = 0.25
 
@@ -42,11 +42,11 @@ class Pulse:
         self._polled_at = time.monotonic()
 
     def polled(self) -> None:
-        """The transport looked at the fetcher."""
+        """Note that the transport looked at the fetcher."""
         self._polled_at = time.monotonic()
 
     def silent_s(self) -> float:
-        """Seconds since it last did."""
+        """Seconds since the transport last looked at the fetcher."""
         return time.monotonic() - self._polled_at
 
 
@@ -63,7 +63,7 @@ class Health:
         self._progress: dict[Owner, tuple[tuple[int, ...], float]] = {}
 
     def not_alive(self) -> list[str]:
-        """Why this process should be restarted; empty while it should not."""
+        """The reasons to restart this process; empty when there is none."""
         since = self._owners.rebalancing_since
         if since is not None:
             age_s = time.monotonic() - since
@@ -72,7 +72,7 @@ class Health:
         return [f"the consumer was not polled for {silent_s:.0f} s"] if silent_s > POLL_SILENT_S else []
 
     def not_ready(self) -> list[str]:
-        """What is missing before this worker does its whole job; empty when nothing is."""
+        """What keeps this worker from doing its whole job; empty when nothing does."""
         missing = []
         if self._owners.stopping:
             missing.append("stopping")
@@ -88,7 +88,7 @@ class Health:
         return missing
 
     async def run_watch(self) -> None:
-        """Measure the loop's lag, and end a process that stands still before work."""
+        """Measure the loop's lag, and end the process when a partition stands still although it has work."""
         checked_at = 0.0
         while True:
             begun = time.monotonic()
@@ -99,10 +99,10 @@ class Health:
                 self.check_progress(begun, time.time_ns() // 1_000_000)
 
     def check_progress(self, monotonic_s: float, now_ms: int) -> None:
-        """Look whether every partition with work moves.
+        """Check that every partition with work moves.
 
         Raises:
-            FatalError: one stands still, although the broker answers.
+            FatalError: a partition stands still although the broker answers.
         """
         for gone in self._progress.keys() - set(self._owners.live()):
             del self._progress[gone]
@@ -127,7 +127,7 @@ class Health:
     # -- over HTTP -----------------------------------------------------------------------------------------------------
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """Everything, in the format that the scraper asks for."""
+        """All metrics, in the format that the scraper asks for."""
         self._metrics.sync(self._owners.all(), len(self._owners.assigned))
         self._metrics.redis_up.set(bool(self._redis_answers()))
         self._metrics.rebalancing.set(self._owners.rebalancing)
@@ -135,12 +135,12 @@ class Health:
         return web.Response(body=encode(self._metrics.registry), headers={"Content-Type": content_type})
 
     async def healthz(self, _request: web.Request) -> web.Response:
-        """200 while alive."""
+        """200 while the worker is alive, else 503."""
         problems = self.not_alive()
         return web.json_response({"alive": not problems, "problems": problems}, status=503 if problems else 200)
 
     async def readyz(self, _request: web.Request) -> web.Response:
-        """200 while ready; else what is missing."""
+        """200 while the worker is ready, else 503. The body says what is missing."""
         missing = self.not_ready()
         phases = {phase.value: 0 for phase in Phase if phase is not Phase.GONE}
         for owner in self._owners.all():
@@ -155,10 +155,10 @@ class Health:
 
 
 async def serve(health: Health, host: str, port: int) -> web.AppRunner:
-    """Listen; the caller cleans the runner up.
+    """The runner of the listening server. The caller cleans it up.
 
     Raises:
-        SnapupError: the address cannot be listened on.
+        SnapupError: nothing can listen on the address.
     """
     app = web.Application()
     app.router.add_get("/metrics", health.metrics)

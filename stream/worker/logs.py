@@ -1,7 +1,7 @@
-"""One JSON line per event on standard output; Faust, aiokafka and the standard library are routed into it.
+"""One JSON line per event on standard output, also for events of Faust, aiokafka and the standard library.
 
-What a library says again and again is counted instead: while Kafka is away, aiokafka tells of every attempt to connect,
-some hundred lines a second of each worker.
+A library's repetitions are counted and not written: while Kafka is away, aiokafka logs every attempt to connect, about
+a hundred lines a second in each worker.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from structlog.typing import EventDict
 
-# Chatty at INFO about what is none of an operator's business.
+# At INFO these log much that is of no use to an operator.
 QUIET_LOGGERS = ("faust", "mode", "aiokafka", "asyncio", "aiohttp")
 OURS = "stream."
-# Of one message of a library, before its arguments: so many lines in so long, then a count.
+# How many lines one message of a library, without its arguments, may have in how long. Then follows a count.
 SAID_MOST, SAID_IN_S = 5, 10.0
-# More different messages than libraries have: beyond, all is forgotten and begins anew.
+# More messages than the libraries have. Beyond this many all counts are dropped.
 MESSAGES_MAX = 1_000
 
 
@@ -31,8 +31,9 @@ def configure_logging(level: str, **fields: Any) -> None:
     """Set up logging for the whole process.
 
     Args:
-        level: of our own lines, "debug" to "critical"; libraries are shown from WARNING on, or from DEBUG with "debug".
-        fields: put into every line.
+        level: the level of our own lines, "debug" to "critical". Libraries' lines are shown from WARNING on, or from
+            DEBUG on with "debug".
+        fields: the fields that go into every line.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Any] = [
@@ -71,7 +72,7 @@ def configure_logging(level: str, **fields: Any) -> None:
 
 
 def without_secrets(record: logging.LogRecord) -> bool:
-    """Whether a line holds no secret: at DEBUG, aiokafka writes the requests with which it shows its password."""
+    """Whether a line holds no secret: at DEBUG, aiokafka logs the requests that hold its password."""
     return not any(type(each).__name__.startswith("SaslAuthenticate") for each in _arguments(record))
 
 
@@ -80,9 +81,9 @@ def _arguments(record: logging.LogRecord) -> Iterable[object]:
 
 
 class Repetitions(logging.Filter):
-    """Lets a library say one thing `SAID_MOST` times in `SAID_IN_S`; the line after that says how often more it did.
+    """Lets a library log one message `SAID_MOST` times in `SAID_IN_S`. The next line says how many were left out.
 
-    Our own lines and critical ones always pass.
+    Our own lines and critical lines always pass.
 
     Args:
         now_s: a clock that never goes back, in seconds.
@@ -91,7 +92,7 @@ class Repetitions(logging.Filter):
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._now_s = now_s
-        self._said: dict[tuple[str, str], tuple[float, int]] = {}  # since when, how often
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}  # (since when, how often)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is written."""
@@ -111,7 +112,7 @@ class Repetitions(logging.Filter):
 
 
 def _adding(fields: Mapping[str, Any]) -> Any:
-    """A processor that puts the same fields into every line, whichever thread writes it."""
+    """A processor that puts the same fields into every line, in every thread."""
 
     def add(_logger: Any, _method: str, line: EventDict) -> EventDict:
         return {**fields, **line}

@@ -1,7 +1,7 @@
-"""What SREs see: every figure of the worker, on its own registry. Labels come from enums and topics, never from rooms.
+"""Every figure of the worker for its operators, on a registry of its own. Labels come from enums and topics, not rooms.
 
-`received = applied + duplicate + dead_lettered` holds in every scrape: the fold counts in plain integers, and all of
-them are read in one step of the event loop, between two folds.
+`received = applied + duplicate + dead_lettered` holds in every scrape: the fold counts in plain integers, and `sync`
+reads all of them in one step of the event loop, between two folds.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from stream.worker.checkpoint import Written
     from stream.worker.partition_owner import Acquired, Owner
 
-# Append → visible: the promise is under a quarter of a second, so the steps are finest there.
+# Append → visible. The promise is under a quarter of a second, so the steps are finest there.
 VISIBLE_STEPS_S = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 300)
 WRITE_STEPS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 8)
 RESTORE_STEPS_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120)
@@ -42,11 +42,11 @@ OUTCOMES = ("applied", "duplicate", "dead_lettered")
 
 
 class Metrics:
-    """The registry and what is in it. `sync` brings it up to date before a scrape.
+    """The registry and its metrics. `sync` brings them up to date before a scrape.
 
     Args:
         topics: full names of the input topics, in the order of the contract.
-        observe_latency: only where the record timestamps are of the wall clock.
+        observe_latency: observe append → visible; only right where record timestamps are of the wall clock.
     """
 
     def __init__(self, topics: Sequence[str], *, observe_latency: bool) -> None:
@@ -146,7 +146,7 @@ class Metrics:
         _about_the_process(registry)
 
     def _sessions(self, counter: Callable[..., Counter], gauge: Callable[..., Gauge]) -> None:
-        """How rooms come and go."""
+        """Make the metrics of rooms that come and go."""
         self._ended = counter(
             "stream_rooms_ended_total", "Sessions ended: by silence, by word, or beyond the bound on rooms.", "cause"
         )
@@ -207,29 +207,29 @@ class Metrics:
     # -- told as it happens --------------------------------------------------------------------------------------------
 
     def taken_over(self, acquired: Acquired) -> None:
-        """A partition was taken over."""
+        """Count a partition that was taken over."""
         self.takeovers.inc()
         self.restore_s.observe(acquired.restore_s)
         self.restore_records.observe(acquired.records)
 
     def lost(self, error: BaseException) -> None:
-        """An owner ended by an error."""
+        """Count an owner that an error ended."""
         self.lost_owners.inc()
         if type(error).__name__ in FENCED_ERRORS:
             self.fenced.inc()
 
     def checkpointed(self, written: Written, seconds: float) -> None:
-        """A transaction was committed."""
+        """Observe a committed transaction."""
         self.checkpoint_s.observe(seconds)
         self.checkpoint_bytes.observe(written.bytes)
         self.checkpoint_records.observe(written.records)
 
     def throttled(self, client: Client, held_s: float) -> None:
-        """A broker said that a client is held back for so long. From any thread."""
+        """Count the time for which a broker holds a client back. May be called from any thread."""
         self._throttled[client].inc(held_s)
 
     def written(self, owner: Owner, published: Published, now_ms: int) -> None:
-        """Redis accepted a document. Only what it shows for the first time has a latency."""
+        """Count a document that Redis accepted. Only records that it shows for the first time have a latency."""
         self.redis_writes["accepted"].inc()
         if published.append_ms > owner.shown_ms.get(published.room_id, -1):
             owner.shown_ms[published.room_id] = published.append_ms
@@ -239,7 +239,7 @@ class Metrics:
     # -- read before a scrape ------------------------------------------------------------------------------------------
 
     def sync(self, owners: Iterable[Owner], assigned: int) -> None:
-        """Bring everything up to date. One step: nothing is folded in between."""
+        """Bring all metrics up to date in one step: nothing is folded in between."""
         owners = list(owners)
         for owner in owners:
             self.harvest(owner)
@@ -267,7 +267,7 @@ class Metrics:
             self._bound_used.labels(bound).set(max((each[bound] for each in used), default=0))
 
     def harvest(self, owner: Owner) -> None:
-        """Add what an owner's fold has counted since the last time."""
+        """Add the counts of an owner's fold since the last call."""
         seen = self._seen.setdefault(owner, {})
         for key, value in self._counts(owner):
             added = value - seen.get(key, 0)
@@ -276,7 +276,7 @@ class Metrics:
                 self._child(key).inc(added)
 
     def forget(self, owner: Owner) -> None:
-        """The owner is gone; its counts stay."""
+        """Forget an owner that is gone. Its counts stay in the metrics."""
         self._seen.pop(owner, None)
 
     def _counts(self, owner: Owner) -> Iterable[tuple[tuple[str, ...], int]]:
@@ -330,7 +330,7 @@ class Metrics:
         return counter.labels(*labels) if labels else counter
 
     def _forget_partitions(self, owned: set[int]) -> None:
-        """A partition that went elsewhere must not leave its last lag standing here."""
+        """Remove the figures of partitions that this process lost: their last lag must not stay here."""
         for partition in self._age_partitions - owned:
             self._age.remove(str(partition))
             self._lag.remove_by_labels({"partition": str(partition)})
@@ -362,12 +362,12 @@ NowMs = Callable[[], int]
 
 
 def now_ms() -> int:
-    """The wall clock."""
+    """The wall clock, milliseconds since 1970."""
     return time.time_ns() // 1_000_000
 
 
 def build_info() -> dict[str, str]:
-    """Versions of what runs."""
+    """The versions of Python and of the packages that run."""
     found = {"python": python_version()}
     for name in ("snapup", "faust-streaming", "aiokafka"):
         try:

@@ -1,7 +1,8 @@
 """Tells rooms of their misplaced records, in their own partitions of the interactions topic, as any producer would.
 
-Before the checkpoint that moves past these records, so that a crash in between makes it come twice, which its event id
-tells, and does not lose it. Not in its transaction: one that stayed open would hold up an input topic.
+A notice is sent before the checkpoint that moves past the records. A crash in between sends the notice twice, which its
+event id shows, and never loses it. The notice is not part of the checkpoint's transaction: a transaction that stayed
+open would hold up an input topic.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 SEND_WAIT_S = 2.0
-# Unsent ones are tried again with the next checkpoint; beyond this the oldest go.
+# Unsent notices are tried again at the next checkpoint. Beyond this many the oldest are dropped.
 UNSENT_MAX = 10_000
 STOP_WAIT_S = 1.0
 
 
 class Notices:
-    """The producer of a process, made when the first notice is due.
+    """Sends the notices of a process. Makes its producer when the first notice is due.
 
     Args:
         bootstrap_servers: Kafka, and how it is reached.
         topic: full name of the interactions topic.
-        count: is told `sent` of each notice, and `failed` of each attempt that was given up.
+        count: is called with `sent` for each notice, and with `failed` for each attempt that was given up.
         make_producer: takes aiokafka's arguments.
     """
 
@@ -54,7 +55,7 @@ class Notices:
         self._count = count
 
     async def tell(self, notices: Sequence[Notice]) -> None:
-        """Send these, and what could not be sent before; a failure is logged, counted, and tried again."""
+        """Send these notices and the unsent ones before them. A failure is logged, counted, and tried again."""
         self._unsent = [*self._unsent, *notices][-UNSENT_MAX:]
         if not self._unsent:
             return

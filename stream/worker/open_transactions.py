@@ -1,12 +1,12 @@
 """What the transaction of an earlier owner left open in our output partitions, and how it is ended.
 
-After the fence nothing may be open: Kafka answers it when the older transaction has its marker in each partition. Kafka
-4.0 to 4.3 leave the marker of a partition out that has no leader at that moment (KAFKA-20734, shown by
-`findings/kafka-abort-without-leader.sh`). Its records stay open, and the next commit of the same transactional id makes
-them visible: half of a transaction, whose dead letters are then in the log twice.
+Nothing may be open after the fence: Kafka answers it once the older transaction has its marker in each partition. Kafka
+4.0 to 4.3 leave the marker out in a partition that has no leader at that moment (KAFKA-20734, shown by
+`findings/kafka-abort-without-leader.sh`). The records there stay open, and the next commit of the same transactional id
+makes them visible: half of a transaction, whose dead letters are then in the log twice.
 
-So an owner looks before its first write. What is open is ended as the rest of its transaction was: a transaction over
-all output partitions and without a record puts a marker into each of them. Whoever took over then takes over anew, and
+So an owner looks before its first write. It ends open records as the rest of their transaction ended: a transaction
+over all output partitions and without records puts a marker into each of them. The owner then takes over anew, and
 finds everything closed or ends it again.
 """
 
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# How far back the last visible record is looked for: a thousand transactions of the journal.
+# How far back to look for the last visible record: about a thousand transactions of the journal.
 TAIL_OFFSETS = 2_000
 
 
 class Open(Struct, frozen=True):
-    """Where a partition's open records begin, and where the log ends."""
+    """The offset at which a partition's open records begin, and the end of its log."""
 
     first_offset: int
     end_offset: int
@@ -52,13 +52,13 @@ class _Head(Struct):
 
 
 class OutputEnds:
-    """Where output partitions end, with and without what is open.
+    """The ends of output partitions, with and without open records.
 
-    A process keeps its two connections: to make them anew took most of a take-over, and while it took so long two
-    processes of one static name threw each other out before either had looked into the checkpoint.
+    A process keeps its two connections: making them anew took most of the time of a take-over. Meanwhile two processes
+    of one static name threw each other out before either had looked into the checkpoint.
 
     Args:
-        kafka: where, and how it is reached.
+        kafka: Kafka, and how it is reached.
         make_consumer: takes aiokafka's arguments.
     """
 
@@ -69,11 +69,11 @@ class OutputEnds:
         self._lock = asyncio.Lock()
 
     async def open_in(self, parts: Sequence[TopicPartition]) -> dict[str, Open]:
-        """The topics of those partitions in which something is open.
+        """Topic → what is open, for the topics with open records.
 
         Raises:
-            TimeoutError: the broker answers nothing.
-            KafkaError: what aiokafka has to say. Either way the next call begins with new connections.
+            TimeoutError: the broker does not answer.
+            KafkaError: any error of aiokafka. After either error the next call makes new connections.
         """
         async with self._lock:
             try:
@@ -95,7 +95,7 @@ class OutputEnds:
         return both[0], both[1]
 
     async def stop(self) -> None:
-        """Close the connections; never raises."""
+        """Close the connections. Never raises."""
         readers, self._readers = self._readers, None
         await asyncio.gather(*(within(each.stop(), STALL_S) for each in readers or ()))
 
@@ -116,9 +116,9 @@ class OutputPartitions:
     """One partition of each output topic, for one look at a take-over.
 
     Args:
-        output_ends: of this process.
+        output_ends: the process's.
         topics: the outputs.
-        partition: which.
+        partition: the partition.
     """
 
     def __init__(self, output_ends: OutputEnds, topics: OutputTopics, partition: int) -> None:
@@ -127,15 +127,15 @@ class OutputPartitions:
         self._partition = partition
 
     async def end_open(self, writer: CheckpointWriter, meta: Meta | None) -> str | None:
-        """A sentence about what was open and has been ended; None when nothing was.
+        """A sentence about the open records that were ended; None when nothing was open.
 
         Args:
-            writer: fenced; not to be used afterwards when something was open.
-            meta: of the last visible checkpoint.
+            writer: a fenced writer. It may not be used again when something was open.
+            meta: the meta record of the last visible checkpoint.
 
         Raises:
-            RestoreStalledError: the broker answers nothing.
-            KafkaError: what aiokafka has to say.
+            RestoreStalledError: the broker does not answer.
+            KafkaError: any error of aiokafka.
         """
         opened = await self._output_ends.open_in([self._part(topic) for topic in self._topics.all()])
         if not opened:
@@ -164,7 +164,7 @@ class OutputPartitions:
     ) -> bool:
         """Whether another partition shows that the open transaction was committed.
 
-        Its checkpoint says so, when that is visible; else the journal, which each transaction writes; else the rest.
+        The checkpoint shows it if it is visible, else the journal, which each transaction writes, else the rest.
         """
         checkpoint_open = self._topics.checkpoints in opened
         for topic, covered in (

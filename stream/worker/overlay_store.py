@@ -1,9 +1,9 @@
-"""Redis as the overlays see it: keys, and the one script that writes them.
+"""Redis as the overlays see it: the keys, and the one script that writes them.
 
-A document is written only over an older one: the version hash beside it holds the epoch of the owner who wrote it and
-his revision, and the script compares and sets in one step. So a paused owner that wakes up cannot bring old figures
-back. The hash also says of which offsets the document was made (`p`, in the order of the topics), so that anybody can
-count them again.
+A document only replaces an older one. The version hash beside the document holds the epoch and the revision of the
+owner that wrote it; the script compares and sets in one step. So a paused owner that wakes up cannot bring old figures
+back. The hash also holds the offsets up to which the document was made (`p`, in the order of the topics), so that
+anyone can count the records again.
 """
 
 from __future__ import annotations
@@ -25,18 +25,17 @@ if TYPE_CHECKING:
     from stream.core.publishing import Published
     from stream.redis_address import RedisAddress
 
-# The version outlives the document by far: a room that was silent for hours must not fall back to an older owner's
-# word.
+# The version outlives the document by far: after hours of silence an older owner's document must still be refused.
 VERSION_TTL_MS = 24 * 3_600_000
 
 
 class Answer(IntEnum):
-    """What the script says of one document."""
+    """The script's answer for one document."""
 
-    STALE_EPOCH = 0  # a later owner has written: this process is not the owner any more
+    STALE_EPOCH = 0  # a later owner has written: this process is no longer the owner
     WRITTEN = 1
-    WRITTEN_NEW = 2  # and no version was there before: a new room, or a wiped Redis
-    NOT_NEWER = 3  # this owner's same or a later document is there: a repeat after a lost answer
+    WRITTEN_NEW = 2  # written, and there was no version before: a new room, or a wiped Redis
+    NOT_NEWER = 3  # the same or a later document of this owner is there: a repeat after a lost answer
 
 
 # KEYS: document, version. ARGV: epoch, rev, document, its TTL in ms, TTL of the version in ms, channel, positions.
@@ -57,21 +56,21 @@ if held[1] then return 1 else return 2 end
 SCRIPT_SHA = hashlib.sha1(SCRIPT, usedforsecurity=False).hexdigest()
 
 
-# A trial leaves nothing behind for long.
+# How long the keys of a trial live.
 TRIAL_TTL_MS = 1_000
 
 
 class OverlayStore:
-    """The connections of this process; every failure is raised as one of `REDIS_ERRORS` within a bounded time.
+    """The process's connections to Redis. Every failure is raised as one of `REDIS_ERRORS` within a bounded time.
 
     Args:
-        address: of Redis; a bare URL too.
-        prefix: of the keys.
-        timeout_ms: of one round trip. A slow Redis must not hold back documents that a newer one will replace.
-        make_redis: stands for the client of redis-py in a simulation.
+        address: the address of Redis, or a bare URL.
+        prefix: the prefix of the keys.
+        timeout_ms: the bound on one round trip. A slow Redis must not hold back documents that newer ones will replace.
+        make_redis: makes what stands for redis-py's client in a simulation.
 
     Raises:
-        SnapupError: the URL is none.
+        SnapupError: the URL is not one of Redis.
     """
 
     def __init__(
@@ -86,11 +85,11 @@ class OverlayStore:
         self._trial = f"{prefix}:v1:{{trial:{uuid.uuid4().hex[:12]}"
 
     async def ping(self) -> None:
-        """Ask whether it answers."""
+        """Raise unless Redis answers."""
         await self._redis.ping()
 
     async def write(self, epoch: int, documents: Sequence[Published]) -> list[Answer | Exception]:
-        """Write documents, one answer each, in order; what Redis refuses is an answer too."""
+        """One answer for each written document, in order. An error of Redis about one document is an answer too."""
         commands = [
             (
                 "EVALSHA",
@@ -114,7 +113,7 @@ class OverlayStore:
         answers = await self._redis.batch(commands)
         if any(isinstance(answer, NoScriptError) for answer in answers):
             await self._redis.load_script(SCRIPT)
-            # Those that went through answer NOT_NEWER now: they are not sent again.
+            # Documents that went through would answer NOT_NEWER now: they are not sent again.
             missed = [number for number, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
             again = await self._redis.batch([commands[number] for number in missed])
             for number, answer in zip(missed, again, strict=True):
@@ -122,14 +121,14 @@ class OverlayStore:
         return [answer if isinstance(answer, Exception) else Answer(answer) for answer in answers]
 
     async def try_to_write(self) -> None:
-        """Write as documents are written, but nothing that anybody reads; of a cluster, one master has to take it.
+        """Write trial keys that nobody reads, as documents are written. In a cluster one master has to take its key.
 
-        A server may answer and yet take nothing: a replica, one that is full, one that we have no permission for.
+        A server may answer and yet take nothing: a replica, a full server, a server that does not permit us to write.
 
         Raises:
-            RedisError or OSError: none takes it; what the first one says.
+            RedisError or OSError: no server takes its key; the error is the first server's.
         """
-        # A stranger is told what is the matter only when he says little.
+        # Ask shortly first: Redis tells an unauthenticated client what is wrong only when its command is short.
         await self._redis.ping()
         keys = await self._redis.key_of_each_master(lambda number: f"{self._trial}:{number}}}")
         now_ms = time.time_ns() // 1_000_000
@@ -148,15 +147,15 @@ class OverlayStore:
         """Whether Redis still holds the versions of all these rooms.
 
         Raises:
-            RedisError or OSError: it does not say.
+            RedisError or OSError: Redis does not say.
         """
         return all(await self._exist(room_ids, "version"))
 
     async def shown(self, room_ids: Sequence[str]) -> list[bool]:
-        """Whether Redis holds a document of each of these rooms now.
+        """For each room, whether Redis holds its document now.
 
         Raises:
-            RedisError or OSError: it does not say.
+            RedisError or OSError: Redis does not say.
         """
         return await self._exist(room_ids, "overlay")
 
@@ -171,20 +170,20 @@ class OverlayStore:
         """`maxmemory` and `maxmemory-policy`.
 
         Raises:
-            RedisError or OSError: we may not ask, or it does not answer.
+            RedisError or OSError: we may not ask, or Redis does not answer.
         """
         return await self._redis.configuration()
 
     async def renew(self) -> None:
-        """Let all connections go: the next question goes to whoever is the master by then."""
+        """Close all connections. The next question goes to the server that is the master by then."""
         await self._redis.renew()
 
     async def refresh(self) -> None:
-        """Ask a cluster anew who has which keys."""
+        """Ask a cluster anew which server has which keys."""
         await self._redis.refresh()
 
     def words(self, error: BaseException) -> str:
-        """What an error says, in the server's own words."""
+        """The text of an error in the server's own words."""
         return self._redis.words(error)
 
     async def close(self) -> None:

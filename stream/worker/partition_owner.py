@@ -1,7 +1,7 @@
 """One partition in this process: its fold, its merge of topics, its transactional producer, and who may use them.
 
-Everything that changes state is synchronous, so state and offsets never part. What is saved is cut in one step and
-written after it; what cannot be proven to be ours is dropped, never repaired.
+Everything that changes state is synchronous, so state and offsets never part. A cut takes all that is saved in one
+step, and the transaction writes it afterwards. State that cannot be proven to be ours is dropped, never repaired.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 VERSION = version("snapup")
-# One look at the ends of the logs.
+# The most that one question for the ends of the logs may take.
 ENDS_WAIT_S = 8.0
 
 
@@ -62,20 +62,22 @@ class OwnerConfig(Struct, frozen=True, kw_only=True):
 
     Attributes:
         bootstrap_servers: Kafka, and how it is reached.
-        id_prefix: of the transactional ids; the partition follows. The same over restarts, or nothing is fenced.
-        who: this process, for people who read a checkpoint.
-        member_name: its static name, which no other process may have; `who` begins with it.
+        id_prefix: the prefix of the transactional ids; the partition follows. It stays the same over restarts, or
+            nothing is fenced.
+        who: the name of this process, for people who read a checkpoint.
+        member_name: the static name of this process. No other process may have it; `who` begins with it.
         topics: full names of the input topics, in the order of the contract.
         outputs: the topics that checkpoints write.
-        partitions: how many each topic has.
-        max_queued_records: per topic, what may wait in the merge.
-        trusts_times: producers' record times move the clock even beyond the wall clock: a show played faster than life.
+        partitions: how many partitions each topic has.
+        max_queued_records: how many records of a topic may wait in the merge.
+        trusts_times: producers' record times move the clock even beyond the wall clock, as for a show that is played
+            faster than life.
         accept_data_loss: go on where records are missing instead of ending the process.
-        make_fold: the state of a partition, empty.
+        make_fold: makes the empty state of a partition.
         tell: sends notices to rooms of other partitions; never raises.
-        make_producer: of checkpoints; takes aiokafka's arguments.
-        make_consumer: of restores; takes aiokafka's arguments.
-        output_ends: tells what is open in the outputs.
+        make_producer: makes the producer of checkpoints; takes aiokafka's arguments.
+        make_consumer: makes the consumer of a restore; takes aiokafka's arguments.
+        output_ends: says what is open in the outputs.
         throttled: is told how long quotas hold our clients back.
     """
 
@@ -108,7 +110,8 @@ class AskLogEnds(Protocol):
 class Acquired(Struct, frozen=True):
     """How a take-over went.
 
-    `behind`: records to fold before anything is published; what was folded and not saved, and what came meanwhile.
+    `behind`: how many records must be folded before anything is published. These are the records that an earlier owner
+    folded and did not save, and the records that came meanwhile.
     """
 
     records: int
@@ -127,25 +130,26 @@ class Owner:
         fold: the state; its `positions` say what it reflects.
         merge: slices that wait for their turn.
         epoch: this owner's number; later owners have greater ones.
-        saved: positions of the last committed checkpoint.
-        saved_at: monotonic seconds of it, or of the last moment when there was nothing to save. Before this owner's
-            claim: of the last one of the partition, whoever committed it.
-        cut_s: what a cut takes, the shorter of the last two: one that something else held up says nothing.
-        signals_left_out: documents that went to the topic `signals` without their longest lists; Redis has them whole.
-        claims_kept: records written to the topic `claims`; `claims_kept_bytes`: of their keys and values.
+        saved: the positions of the last committed checkpoint.
+        saved_at: monotonic seconds of the last committed checkpoint, or of the last moment with nothing to save. Until
+            this owner announces itself: of the partition's last checkpoint, whoever committed it.
+        cut_s: how long a cut takes: the shorter of the last two, since another task may hold up a single cut.
+        signals_left_out: how many documents went to the topic `signals` without their longest lists. Redis has them
+            whole.
+        claims_kept: how many records went to the topic `claims`. `claims_kept_bytes`: the bytes of their keys and
+            values.
         outbox: the newest document of each room that Redis has not accepted yet.
-        shown_ms: per room, the append time of the newest record that was shown; what the state held at the take-over
-        counts
-            as shown by an earlier owner.
-        refusals: which rooms' documents Redis' guard does not take, and for how long.
+        shown_ms: per room, the append time of the newest record that was shown. Records that were already in the
+            restored state count as shown.
+        refusals: the rooms whose documents Redis' guard does not take, and for how long.
         reproject: publish every room anew, changed or not.
-        pump: folds what was accepted, and moves the clock.
+        pump: folds the accepted slices, and moves the clock.
 
     Args:
         config: what all owners of the process share.
-        partition: which.
-        held_epoch: of the last owner of this partition in this same process.
-        carried_at: `saved_at` of the owner that was lost before it in this process.
+        partition: the partition.
+        held_epoch: the epoch of the partition's last owner in this same process.
+        carried_at: `saved_at` of the owner that this process lost before.
     """
 
     def __init__(
@@ -189,11 +193,11 @@ class Owner:
     # -- acquire -------------------------------------------------------------------------------------------------------
 
     async def acquire(self, log_ends: AskLogEnds) -> Acquired:
-        """Fence off older owners, restore, claim. Afterwards the owner is READY.
+        """How the take-over went: fence off older owners, restore, announce. Afterwards the owner is READY.
 
         Raises:
             FatalError: the checkpoint or the logs are not what they should be.
-            LostError: somebody else wrote meanwhile, or the partition went away.
+            LostError: another process wrote meanwhile, or the partition went away.
         """
         config, partition = self.config, self.partition
         begun = time.perf_counter()
@@ -226,7 +230,7 @@ class Owner:
             open_before = await outputs.end_open(self.writer, restored.meta)
         if open_before is not None:
             raise LostError(open_before)
-        # Asked after the fence: everything that the old owner may have published of lies before these ends.
+        # Ask after the fence: all records that the old owner may have published lie before these ends.
         ends = await asyncio.wait_for(_ask(log_ends(partition)), ENDS_WAIT_S)
         await self._adopt(restored, ends)
         await self._announce(restored.end_offset)
@@ -238,7 +242,7 @@ class Owner:
         return Acquired(restored.records, restored.bytes, fenced - begun, read - fenced, announced - read, behind)
 
     def _note_saved(self, restored: Restored) -> None:
-        """The age of the checkpoint is that of the last one that was committed, whoever did it."""
+        """Take over the age of the last committed checkpoint, whoever committed it."""
         if restored.saved_ms >= 0:
             age_s = max(0.0, time.time() - restored.saved_ms / 1000)
             saved_at = time.monotonic() - age_s
@@ -263,16 +267,16 @@ class Owner:
         self.epoch = (meta.epoch if meta else 0) + 1
         self._clock_ms = meta.clock_ms if meta else -1
         self.saved = tuple(positions)
-        if meta is not None:  # with --accept-data-loss these differ from where we go on
+        if meta is not None:  # with --accept-data-loss the saved positions differ from the positions to go on at
             self.saved = tuple(map(meta.positions.get, config.topics, positions))
         await self._load_finished(positions, meta.version if meta else VERSION_1)
         self.shown_ms = {room_id: room.last_append_ms for room_id, room in self.fold.rooms.items()}
 
     async def check_logs(self, log_ends: AskLogEnds) -> None:
-        """Look whether what is to be folded next is still there.
+        """Check that the logs still hold the next records to fold.
 
         Raises:
-            FatalError: it is not.
+            FatalError: they do not.
         """
         ends = await asyncio.wait_for(_ask(log_ends(self.partition)), ENDS_WAIT_S)
         if self.phase is Phase.READY:
@@ -280,7 +284,7 @@ class Owner:
             within_logs(positions, self.config.topics, self.partition, ends, accept_data_loss=False)
 
     def _refuse_a_namesake(self, meta: Meta) -> None:
-        """A later owner of our static name, while we live: two processes have it, and throw each other out for ever."""
+        """End if a later owner has our static name while we live: two such processes throw each other out for ever."""
         name = self.config.member_name
         if name is None or self._held_epoch is None or meta.epoch <= self._held_epoch or meta.owner == self.config.who:
             return
@@ -293,7 +297,7 @@ class Owner:
             )
 
     async def _load_finished(self, positions: list[int], version: int) -> None:
-        """Make the rooms, while others are folded in this process."""
+        """Make the rooms from the loaded records. Other partitions of the process get their turn meanwhile."""
         turn_at = time.monotonic()
         try:
             for _ in self.fold.loading(positions, self._clock_ms, version):
@@ -310,7 +314,7 @@ class Owner:
             ) from error
 
     async def _announce(self, end_offset: int) -> None:
-        """Our first write: makes the epoch durable before anything is folded, and proves that nobody else wrote."""
+        """Write for the first time: the epoch is durable before anything is folded, and no other owner writes."""
         steps = self.fold.journal.claim(self._clock_ms, self.saved)
         self.saved = tuple(self.fold.positions)
         meta = self._meta(self.saved, self.fold.version, claim=True)
@@ -340,7 +344,7 @@ class Owner:
     # -- save ----------------------------------------------------------------------------------------------------------
 
     async def checkpoint(self) -> Written | None:
-        """Save what changed; None if there was nothing. Whatever is raised, this owner is to be given up."""
+        """What was saved; None if nothing had changed. Whatever is raised, this owner must be given up."""
         async with self.lock:
             if self.phase not in (Phase.READY, Phase.LIVE) or self.writer is None:
                 return None
@@ -356,7 +360,7 @@ class Owner:
             return written
 
     def _note_shortened(self, signals: Sequence[Published]) -> None:
-        """Documents that were too large for `signals` are counted, and their rooms named once."""
+        """Count the documents that were too large for `signals`, and name each of their rooms once."""
         for each in signals:
             if not each.whole_bytes:
                 continue
@@ -378,7 +382,7 @@ class Owner:
         return contents
 
     def _cut(self) -> Contents | None:
-        """State, offsets, refusals and signals of one moment. No await in here, nor between here and the write."""
+        """State, offsets, refusals and signals of one moment. No await is in here, nor between here and the write."""
         cut = self.fold.cut(self.epoch)
         if cut.steps is None:
             return None
@@ -401,7 +405,7 @@ class Owner:
         )
 
     def _segment(self, meta: Meta, steps: Steps) -> bytes:
-        """The journal's record of this transaction. Where a replay can begin, it says under which rules."""
+        """The journal's record of this transaction. Where a replay can begin, the record holds the rules."""
         if not meta.claim and steps.base is None:
             return encode_segment(Segment(meta.epoch, meta.seq, meta.claim, steps))
         rules = msgspec.to_builtins(self.fold.rules)
@@ -410,7 +414,7 @@ class Owner:
     # -- publish -------------------------------------------------------------------------------------------------------
 
     def collect(self, wall_ms: int | None, limit: int) -> int:
-        """Put the documents of the rooms that are due into the outbox; how many."""
+        """How many documents went into the outbox: those of the rooms that are due."""
         if not self._caught_up():
             return 0
         everything, self.reproject = self.reproject, False
@@ -420,14 +424,15 @@ class Owner:
         return len(published)
 
     def project_anew(self) -> None:
-        """Redis may hold nothing any more: make every document once more, also the last ones of sessions just ended."""
+        """Make every document once more, also the last documents of sessions just ended: Redis may hold none."""
         self.reproject = True
         self.fold.last_again()
 
     def _caught_up(self) -> bool:
-        """Whether the replay has passed what existed at the claim.
+        """Whether the fold has passed all records that the logs held at the take-over.
 
-        The old owner published ahead of its checkpoints: before that, the screen would count backwards.
+        The old owner published ahead of its checkpoints. If the new owner published earlier, the screen would count
+        backwards.
         """
         if self._replay_to is None:
             return True
@@ -448,7 +453,7 @@ class Owner:
         self.merge.clear()
 
     def close(self) -> CheckpointWriter | None:
-        """Drop everything; the producer is the caller's to stop."""
+        """The producer, which the caller stops. Everything else is dropped."""
         self.ownership.end()
         self.merge.clear()
         self.fold = self.config.make_fold(self.partition)

@@ -1,8 +1,8 @@
 # ruff: noqa: SLF001 — requests that aiokafka's clients have no method for
-"""What a worker must be allowed to do, asked of the broker before it joins its group.
+"""The permissions that a worker needs, asked of the broker before the worker joins its group.
 
-A broker looks at permissions before anything else, so a request that cannot succeed shows them and changes nothing: the
-heartbeat of nobody, a transaction of no producer, a fetch from behind every log.
+A broker checks permissions first, so a request that cannot succeed shows them and changes nothing: a heartbeat without
+a member, a transaction without a producer, a fetch from behind every log.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from stream.kafka_clients import KafkaAt
 
-# Where no log reaches: the answer is that it is out of range, or that one may not read.
+# No log reaches this offset: the answer is "out of range", or that the topic may not be read.
 BEHIND_EVERY_LOG = 2**62
 READ_COMMITTED = 1
 LOOK_AT_GROUP_S = 2.0
@@ -44,15 +44,15 @@ async def missing_permissions(
     reads: Sequence[str],
     writes: Sequence[str],
 ) -> list[str]:
-    """One sentence for each permission that a worker needs and has not.
+    """One sentence for each permission that a worker needs and does not have.
 
     Args:
         admin: a started admin client.
-        where: whose principal is named.
+        where: the brokers, and the principal that the sentences name.
         group: the consumer group.
-        transactional_ids: of all partitions, in their order.
-        reads: full names of the topics that it reads.
-        writes: full names of the topics that it writes.
+        transactional_ids: those of all partitions, in order.
+        reads: full names of the topics that the worker reads.
+        writes: full names of the topics that the worker writes.
     """
     client = admin._client
 
@@ -79,7 +79,7 @@ async def missing_permissions(
 
 
 async def unreadable(admin: Any, names: Sequence[str]) -> list[str]:
-    """Of these topics, those that we may not read."""
+    """Those of the topics that we may not read."""
     client = admin._client
     topics = [(name, [(0, BEHIND_EVERY_LOG, 1)]) for name in names]
     answer = await client.send(client.get_random_node(), FetchRequest(0, 0, 1, READ_COMMITTED, topics))
@@ -89,10 +89,10 @@ async def unreadable(admin: Any, names: Sequence[str]) -> list[str]:
 
 @contextmanager
 def naming_refusals(where: KafkaAt, operation: str) -> Iterator[None]:
-    """What fails in here for want of a permission ends the process with its name: trying again would not help.
+    """Turn an error in here that a missing permission caused into the end of the process: a new try would not help.
 
     Raises:
-        FatalError: a permission is missing; every other error goes on as it is.
+        FatalError: a permission is missing; the error names it. Every other error is raised as it is.
     """
     try:
         yield
@@ -106,17 +106,17 @@ def naming_refusals(where: KafkaAt, operation: str) -> Iterator[None]:
 async def run_watch_group(
     group_error: Callable[[], BaseException | None], where: KafkaAt, put_out: Callable[[BaseException], FatalError]
 ) -> None:
-    """Look now and then whether the group has refused this member, for as long as the process runs.
+    """Check now and then whether the group has refused this member, for as long as the process runs.
 
-    aiokafka keeps such an error for the next fetch. In a rebalance there is none, so it would last for ever.
+    aiokafka keeps such an error for the next fetch. A rebalance has no fetch, so it would last for ever.
 
     Args:
-        group_error: what is kept; None: nothing.
+        group_error: gives the error that aiokafka keeps; None: there is none.
         where: the brokers.
-        put_out: what an error other than a missing permission means.
+        put_out: the error to raise when no permission is missing.
 
     Raises:
-        FatalError: it has.
+        FatalError: the group has refused this member.
     """
     while True:
         await asyncio.sleep(LOOK_AT_GROUP_S)

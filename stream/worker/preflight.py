@@ -1,4 +1,4 @@
-"""What is checked before a worker joins its group: a clear line now is better than a rebalance for everybody later."""
+"""Checks before a worker joins its group: a clear line now is better than a rebalance of the whole group later."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# Between two looks at the partition counts: what a producer writes into a new partition meanwhile is not read.
+# The time between two looks at partition counts. Records in a new partition are not read meanwhile.
 LOOK_AT_COUNTS_S = 5.0
-# A broker that has just started may not know of a topic yet; so often in a row means that it is gone.
+# A broker that has just started may not know a topic yet. A topic that is missing this often in a row is gone.
 ABSENT_LOOKS = 4
-# What a batch of one record has around it, its key included.
+# What a batch of one record has around the value, with the key.
 BATCH_OVERHEAD_BYTES = 4 * 1024
 
 
@@ -42,15 +42,15 @@ async def check_kafka(
     id_prefix: str,
     signal_max_bytes: int,
 ) -> int:
-    """How many partitions the topics have, when all is as it must be.
+    """How many partitions the topics have.
 
     Args:
         bootstrap_servers: Kafka, and how it is reached.
         inputs: full names of the input topics.
         outputs: the topics that are written.
         group: the consumer group.
-        id_prefix: of the transactional ids; the partition follows.
-        signal_max_bytes: of a document that is written.
+        id_prefix: the prefix of the transactional ids; the partition follows.
+        signal_max_bytes: the most bytes of a document that is written.
 
     Raises:
         SnapupError: Kafka does not answer or does not let us in, a permission or a topic is missing, counts differ, a
@@ -91,10 +91,10 @@ async def check_kafka(
 
 
 async def recheck_kafka(check: Callable[[], Awaitable[object]]) -> None:
-    """The same while a worker runs that loses its partitions again and again: what was checked may have changed.
+    """Check again for a running worker that loses its partitions again and again.
 
     Raises:
-        FatalError: it has; not when Kafka only does not answer.
+        FatalError: something is no longer as it must be. Kafka that does not answer is no such case.
     """
     try:
         await check()
@@ -105,7 +105,7 @@ async def recheck_kafka(check: Callable[[], Awaitable[object]]) -> None:
 
 
 async def check_outputs(bootstrap_servers: KafkaAt, outputs: OutputTopics, signal_max_bytes: int) -> None:
-    """The same of the limits alone, for whoever asks before a worker does; what may not be seen is not checked.
+    """Check the size limits alone, for commands that run before a worker. Hidden settings are not checked.
 
     Raises:
         SnapupError: Kafka does not answer, or a topic takes only smaller batches than are written.
@@ -116,10 +116,10 @@ async def check_outputs(bootstrap_servers: KafkaAt, outputs: OutputTopics, signa
 
 
 def check_limits(configs: Mapping[str, Mapping[str, str]], outputs: OutputTopics, signal_max_bytes: int) -> None:
-    """Refuse topics that would not take what a checkpoint writes: each would fail, and none would ever be saved.
+    """Refuse topics that take only smaller batches than a checkpoint writes: no checkpoint would ever succeed.
 
     Raises:
-        SnapupError: says how large a batch each of them must take.
+        SnapupError: a topic takes too small batches; the error says how large a batch each must take.
     """
     wrong = []
     for name, needed in (
@@ -142,17 +142,17 @@ def check_limits(configs: Mapping[str, Mapping[str, str]], outputs: OutputTopics
 def check_policies(
     configs: Mapping[str, Mapping[str, str]], inputs: Sequence[str], checkpoints: str, logs: Sequence[str] = ()
 ) -> None:
-    """Refuse settings that lose data, and warn of those that may, or that make timestamps the producers' word.
+    """Refuse settings that lose data. Warn of settings that may, and of timestamps that producers write.
 
     Args:
-        configs: topic → its settings, of those that may be seen.
+        configs: topic → its settings, for topics whose settings we may see.
         inputs: full names of the input topics.
         checkpoints: the topic with the state.
-        logs: the other topics that are written. A broker refuses a record without a key where it compacts, so nothing
-            could be saved at all.
+        logs: the other topics that are written. A compacted topic takes no record without a key, so nothing could be
+            saved at all.
 
     Raises:
-        SnapupError: a checkpoint topic that deletes, another one that is compacted, and the like.
+        SnapupError: a setting loses data: the checkpoint topic deletes, another topic is compacted, and the like.
     """
     found = topic_settings.judge(configs, inputs, checkpoints, logs)
     if found.refused:
@@ -170,17 +170,17 @@ def check_policies(
 async def run_watch_counts(
     ask: Callable[[], Awaitable[Mapping[str, int]]], topics: Sequence[str], partitions: int
 ) -> None:
-    """Look now and then whether the input topics still have as many partitions, for as long as the process runs.
+    """Check now and then that the input topics still have as many partitions, for as long as the process runs.
 
     Raises:
-        FatalError: one has others now, or is gone.
+        FatalError: a topic has another number of partitions now, or is gone.
     """
     absences: Counter[str] = Counter()
     while True:
         await asyncio.sleep(LOOK_AT_COUNTS_S)
         try:
             counts = await asyncio.wait_for(_asked(ask), LOOK_AT_COUNTS_S)
-        except Exception as error:  # noqa: BLE001 — whatever it was: the broker is away, the consumer not there yet
+        except Exception as error:  # noqa: BLE001 — whatever the error: the broker is away, or the consumer is not there yet
             log.debug("partition counts could not be read", error=repr(error))
             continue
         check_counts(counts, partitions)
@@ -188,12 +188,13 @@ async def run_watch_counts(
 
 
 def check_present(counts: Mapping[str, int], topics: Sequence[str], absences: Counter[str]) -> None:
-    """Stop when a topic is gone for good. `absences`: at how many looks it was not there, one after the other.
+    """Raise when a topic is gone for good. `absences`: topic → at how many looks in a row it was missing.
 
-    Of a topic that the group subscribes to a rebalance tells sooner; of those that are read along nobody does.
+    A rebalance shows sooner that a topic of the group's subscription is gone. Nothing else shows it for topics that are
+    read along.
 
     Raises:
-        FatalError: says which, and what to do.
+        FatalError: a topic is gone; the error names it and says what to do.
     """
     for topic in topics:
         absences[topic] = 0 if topic in counts else absences[topic] + 1
@@ -206,10 +207,10 @@ def check_present(counts: Mapping[str, int], topics: Sequence[str], absences: Co
 
 
 def check_counts(counts: Mapping[str, int], partitions: int) -> None:
-    """Stop when a topic was given more partitions: its keys lie elsewhere from now on, away from their rooms' state.
+    """Raise when a topic's number of partitions has changed: keys then lie elsewhere than their rooms' state.
 
     Raises:
-        FatalError: says which, and what to do.
+        FatalError: a number has changed; the error names the topic and says what to do.
     """
     for topic, count in sorted(counts.items()):
         if count != partitions:

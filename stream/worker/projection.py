@@ -1,11 +1,11 @@
 """Dirty rooms → Redis: absolute documents, paced, versioned, and never in the way of the fold.
 
 Collecting and writing are two tasks, so a Redis that is slow or away delays neither folding nor checkpoints nor
-signals. What could not be written is not queued: when Redis is back, the newest document of every room is made and
-written. The same follows when a version key is missing that was there before, that is, when Redis was wiped.
+signals. Documents that could not be written are not queued. When Redis is back, the newest document of every room is
+made and written. The same happens when a version key that was there before is missing, that is, when Redis was wiped.
 
-Redis is back when it takes a write again, not when it answers: after a failover the old master, a replica by then,
-answers every PING. So all connections are made anew before each try.
+Redis is back when it takes a write again, not when it answers: after a failover the old master is a replica and answers
+every PING. So all connections are made anew before each try.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# Documents made in one go before the loop gets its turn.
+# How many documents are made in one go before the loop gets its turn.
 COLLECT_ROOMS = 50
 PROBE_S = 1.0
 AWAY_RETRY_S = 0.5
-# At most this often is everything made anew: a Redis that evicts keys must not keep us busy with nothing else.
+# All documents are made anew at most this often: a Redis that evicts keys must not keep the worker busy with that.
 ANEW_EVERY_S = 5.0
-# With the log's clock, well inside the shortest TTL of a document.
+# How often documents are made anew under the log's clock: well inside the shortest TTL of a document.
 LOG_REFRESH_S = 2.0
-# Remembered to notice a wipe; ended rooms are in it too, so it is emptied now and then.
+# How many written rooms are remembered to notice a wipe. Ended rooms are among them, so the set is emptied at times.
 PROJECTED_MAX = 200_000
-# What Redis says again and again is logged once in this time.
+# The same words of Redis are logged once in this time.
 SAY_AGAIN_S = 60.0
 MOST_SAID = 100
-# Documents that are looked for again a while after they were written: none may go before its time.
+# How many written documents are looked for again after a while: none may be gone before its time.
 SAMPLE_ROOMS = 20
-# A document that has less than this to live may be gone when the answer comes.
+# A document with less time to live than this may be gone when the answer comes.
 SAMPLE_MARGIN_S = 1.0
-# Written again at once when only some of Redis' servers refuse: most of them are in their failover.
+# How often to ask a cluster anew when only some of its servers refuse: most of these are in their failover.
 PARTLY_RETRY_S = 0.5
 REFUSALS = {Answer.STALE_EPOCH: Refusal.STALE_EPOCH, Answer.NOT_NEWER: Refusal.NOT_NEWER}
 
@@ -60,16 +60,16 @@ class Projection:
     """Publishes what the owners of this process fold.
 
     Args:
-        store: Redis.
-        owners: whose documents.
-        metrics: what to count in.
-        interval_ms: between two looks for documents that are due.
-        batch_rooms: most documents in one pipeline.
-        wall_clock: documents are paced and aged by the wall clock; else by the log's.
+        store: the documents in Redis.
+        owners: the owners that make the documents.
+        metrics: the metrics to count in.
+        interval_ms: the time between two looks for documents that are due.
+        batch_rooms: how many documents a pipeline may hold.
+        wall_clock: pace and age documents by the wall clock, else by the log's clock.
         now_ms: the wall clock.
 
     Attributes:
-        answers: Redis answered the last time it was asked; None before the first time.
+        answers: whether Redis answered the last time; None before the first time.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Projection:
         refreshed_at = time.monotonic()
         while True:
             await asyncio.sleep(self._interval_s)
-            # The log's clock stands still when nothing is sent; the keys in Redis must not run out all the same.
+            # The log's clock stands still while nothing is sent. The keys in Redis must not run out all the same.
             refresh = not self._wall_clock and time.monotonic() - refreshed_at > LOG_REFRESH_S
             if refresh:
                 refreshed_at = time.monotonic()
@@ -119,14 +119,14 @@ class Projection:
                 await self.collect(owner)
 
     async def collect(self, owner: Owner) -> None:
-        """Make one partition's documents, in pieces."""
+        """Make the documents of one partition, in pieces."""
         while owner.phase is Phase.LIVE and owner.collect(self._publish_ms(), COLLECT_ROOMS) >= COLLECT_ROOMS:
             self._work.set()
             await asyncio.sleep(0)
         if owner.outbox:
             self._work.set()
         if self.answers is False:
-            owner.outbox = {}  # made anew when Redis is back
+            owner.outbox = {}  # they are made anew when Redis is back
 
     def _publish_ms(self) -> int | None:
         return self._now_ms() if self._wall_clock else None
@@ -134,7 +134,7 @@ class Projection:
     # -- write ---------------------------------------------------------------------------------------------------------
 
     async def run_write(self) -> None:
-        """Write what was collected, for as long as the process runs."""
+        """Write the collected documents, for as long as the process runs."""
         await self._connect()
         while True:
             with contextlib.suppress(TimeoutError):
@@ -148,7 +148,7 @@ class Projection:
                 await self._away(error)
 
     async def flush(self, timeout_s: float) -> None:
-        """Write the last documents before the process ends, if Redis is there."""
+        """Write the last documents before the process ends, if Redis answers."""
         if not self.answers:
             return
         try:
@@ -193,7 +193,7 @@ class Projection:
             self._project_all_anew("a version key is gone: Redis was wiped")
         if len(projected) > PROJECTED_MAX:
             projected.clear()
-        if len(failed) == len(answers):  # Redis itself refuses (read-only, out of memory), or these keys are odd
+        if len(failed) == len(answers):  # Redis refuses everything (read-only, out of memory), or these keys are odd
             await self._store.try_to_write()
 
     def _refused(self, owner: Owner, each: Published, answer: Answer, now_s: float) -> None:
@@ -204,7 +204,7 @@ class Projection:
         owner.refusals.refused(each.room_id, why, now_s)
 
     def _failed(self, owner: Owner, each: Published, error: Exception) -> None:
-        """One document was refused with an error: by an odd key, or by one server of several."""
+        """Note a document that failed with an error: its key is odd, or one server of several refuses."""
         self._metrics.redis_writes["failed"].inc()
         if is_of_the_server(error):
             self._partly = error
@@ -213,7 +213,7 @@ class Projection:
             self._say("Redis refuses a document", error, room_id=each.room_id)
 
     async def _mend(self) -> None:
-        """When a part of Redis takes nothing: ask anew who has which keys, as often as a try is worth."""
+        """Ask anew which server has which keys while a part of Redis takes nothing, at most once in a while."""
         if self._partly is None or time.monotonic() - self._partly_at < PARTLY_RETRY_S:
             return
         error, self._partly = self._partly, None
@@ -225,7 +225,7 @@ class Projection:
             owner.fold.last_again(room_id)
 
     async def _probe(self) -> None:
-        """Each second: whether Redis still holds what was written; and what waited for its time is done."""
+        """Check each second that Redis still holds what was written, and do the work that waited for its time."""
         now_s = time.monotonic()
         if self._anew_why is not None:
             self._project_all_anew(self._anew_why)
@@ -244,7 +244,7 @@ class Projection:
         self._probed_at = time.monotonic()
 
     async def _look_for_vanished(self, now_s: float) -> None:
-        """Documents that were written a while ago and have time to live must be there."""
+        """Check that documents written a while ago, with time left to live, are still there."""
         sample, self._sample = self._sample[:SAMPLE_ROOMS], []
         sample = [each for each in sample if each[2] - now_s > SAMPLE_MARGIN_S]
         if not sample:
@@ -269,7 +269,7 @@ class Projection:
         )
 
     def _project_all_anew(self, why: str) -> None:
-        """Now, or as soon as it is time again."""
+        """Make all documents anew: now, or as soon as `ANEW_EVERY_S` has passed."""
         if time.monotonic() - self._anew_at < ANEW_EVERY_S:
             self._anew_why = why
             return
@@ -293,7 +293,7 @@ class Projection:
         await warn_of_eviction(self._store)
 
     async def _away(self, error: BaseException) -> None:
-        """Wait until Redis takes documents, then have everything made anew."""
+        """Wait until Redis takes documents, then make all documents anew."""
         self.answers = False
         self._say("Redis does not take documents; folding goes on, overlays will go stale", error)
         while True:
@@ -307,12 +307,12 @@ class Projection:
             break
         self.answers = True
         self._say_words("Redis takes documents")
-        # What the old server refused is answered by writing all of it anew.
+        # All documents are written anew, so the old server's refusals no longer matter.
         self._sample, self._again, self._partly = [], [], None
         self._project_all_anew("Redis was away")
 
     def _say(self, event: str, error: BaseException, **fields: object) -> None:
-        """Log what Redis says, each of its words once in a while."""
+        """Log an error of Redis. The same words are logged once in a while."""
         self._say_words(event, error=self._store.words(error), **fields)
 
     def _say_words(self, event: str, error: str | None = None, **fields: object) -> None:

@@ -1,4 +1,4 @@
-"""Whether Redis is set up to drop our documents before their time: said at the start, as far as we may ask."""
+"""A warning at the start when Redis is set up to drop our documents before their time, as far as we may ask."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 async def warn_of_eviction(store: OverlayStore) -> None:
-    """A line in the log when the memory policy drops documents that are on screens, or when we may not ask for it."""
+    """Log a line when the memory policy drops documents that are on screens, or when we may not ask for the policy."""
     try:
         advice = eviction_advice(await store.configuration())
     except REDIS_ERRORS as error:

@@ -1,14 +1,14 @@
 """How long Redis' guard has refused the documents of a partition's rooms: once is a repeat, again and again is a fault.
 
-After an answer that was lost, the next document of the room is newer and is taken. A room whose documents go on being
-refused is not on any screen, and nobody else would notice: what lies in Redis runs out, and every other check is green.
+A lost answer leads to one refusal: the room's next document is newer, and the guard takes it. A room whose documents
+are refused again and again is on no screen. No other check would notice: the old document runs out in Redis.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-# A room that was not refused for so long has ended, or is published by somebody else: it is forgotten.
+# A room without refusals for this long is forgotten: it has ended, or another owner publishes it.
 FORGET_S = 60.0
 
 
@@ -20,24 +20,24 @@ class Refusal(StrEnum):
 
 
 class Refusals:
-    """Of one owner. All times are monotonic seconds."""
+    """The refusals of one owner's documents. All times are monotonic seconds."""
 
     def __init__(self) -> None:
         self._since: dict[str, tuple[Refusal, float, float]] = {}  # room → why, first and last time in a row
 
     def refused(self, room_id: str, why: Refusal, now_s: float) -> None:
-        """The guard refused a document of this room."""
+        """Note that the guard refused a document of this room."""
         held = self._since.get(room_id)
         first_s = held[1] if held is not None and held[0] is why else now_s
         self._since[room_id] = (why, first_s, now_s)
 
     def taken(self, room_id: str) -> None:
-        """The guard took one."""
+        """Note that the guard took a document of this room."""
         if self._since:
             self._since.pop(room_id, None)
 
     def longest_s(self, why: Refusal, now_s: float) -> float:
-        """From the first to the last refusal in a row, of the room that has waited longest; 0.0: none was twice."""
+        """Seconds from first to last refusal in a row, of the room that waits longest; 0.0 without a second one."""
         self._since = {room: held for room, held in self._since.items() if now_s - held[2] < FORGET_S}
         return max((last_s - first_s for held, first_s, last_s in self._since.values() if held is why), default=0.0)
 

@@ -1,7 +1,7 @@
-"""Reading a checkpoint back: the state records of one partition, the last meta record, and where to go on.
+"""A checkpoint read back: the state records of one partition, the last meta record, and where to go on.
 
-Reads `checkpoints` with `read_committed` from its beginning to its end. What a dead owner left open was aborted when
-it was fenced off, so the end is the last committed record.
+`restore` reads `checkpoints` with `read_committed` from its beginning to its end. Fencing off a dead owner aborted its
+open transaction, so the end is the last committed record.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from stream.kafka_clients import KafkaAt
     from stream.worker.fetching import LogEnds
 
-# 60 000 to 150 000 records/s were measured; no progress at all for this long means that the broker is gone.
+# Without any progress for this long the broker is gone. 60 000 to 150 000 records/s were measured.
 STALL_S = 30.0
 FETCH_BYTES = 16 * 1024 * 1024
-# Load this long at most before the event loop gets its turn: heartbeats of other partitions and /healthz wait for it.
+# Load for at most this long before the event loop gets its turn: heartbeats and /healthz wait for it.
 TURN_S = 0.02
 
 Load = Callable[[bytes, bytes | None], None]
@@ -41,12 +41,12 @@ class Restored(Struct, frozen=True):
     """What the log held.
 
     Attributes:
-        meta: of the last checkpoint; None if there is none.
-        end_offset: where the next record must land if nobody else has written.
-        records: state records read.
-        bytes: of them.
-        beside: where there is no state: topic → offset of the first record of another topic that each owner writes.
-        saved_ms: when the last checkpoint was written, by the clock of who wrote it; -1 if there is none.
+        meta: the meta record of the last checkpoint; None if there is none.
+        end_offset: the offset at which the next record must land if no other process has written.
+        records: how many records were read.
+        bytes: the bytes of their keys and values.
+        beside: where there is no state: topic → offset of the first record in it, for topics that each owner writes.
+        saved_ms: when the last checkpoint was written, by its writer's clock; -1 if there is none.
     """
 
     meta: Meta | None
@@ -58,7 +58,7 @@ class Restored(Struct, frozen=True):
 
 
 class RestoreStalledError(Exception):
-    """The broker answered nothing for too long."""
+    """The broker gave nothing for too long."""
 
 
 async def restore(
@@ -70,20 +70,20 @@ async def restore(
     beside: Sequence[str] = (),
     throttled: Told | None = None,
 ) -> Restored:
-    """Feed every state record of the partition to `load`, in log order.
+    """What the log held. Each state record of the partition went to `load`, in log order.
 
     Args:
         bootstrap_servers: Kafka, and how it is reached.
-        topic: with the checkpoints.
-        partition: which.
+        topic: the topic with the checkpoints.
+        partition: the partition.
         load: takes key and value of each state record.
         make_consumer: takes aiokafka's arguments.
-        beside: topics in which traces of earlier owners are looked for, if there is no state.
+        beside: topics in which to look for traces of earlier owners, if there is no state.
         throttled: is told how long a quota holds the reading back.
 
     Raises:
         FatalError: the checkpoint is of a newer version.
-        RestoreStalledError: no progress.
+        RestoreStalledError: reading made no progress.
     """
     tp = TopicPartition(topic, partition)
     consumer = make_consumer(
@@ -110,7 +110,7 @@ async def restore(
                 return restored
             firsts = {each: await _first_record(consumer, TopicPartition(each, partition)) for each in beside}
             found = {each: offset for each, offset in firsts.items() if offset is not None}
-            # A process that slept here finds what the next owner wrote meanwhile, and must then find its state too.
+            # If this process slept here, the traces may be the next owner's, whose state must then be read too.
             if not found or (await asyncio.wait_for(consumer.end_offsets([tp]), STALL_S))[tp] == end_offset:
                 return msgspec.structs.replace(restored, beside=found)
     finally:
@@ -118,9 +118,9 @@ async def restore(
 
 
 async def _first_record(consumer: Any, tp: TopicPartition) -> int | None:
-    """Offset of the first committed record that there is, or was; None if there was none, or we may not read there.
+    """The offset of the first committed record that is or was there; None without one, or where we may not read.
 
-    Where the log ends says too little: a first claim that was never committed leaves records behind too.
+    The end of the log says too little: an owner's first transaction leaves records behind even if it never commits.
     """
     consumer.assign([tp])
     begin = (await asyncio.wait_for(consumer.beginning_offsets([tp]), STALL_S))[tp]
@@ -177,11 +177,11 @@ def start_positions(
 ) -> list[int]:
     """Per topic, the next offset to fold.
 
-    The consumer's own offset reset would hide either trouble below by jumping; here both are errors, because records
-    that were never folded are gone, or because the saved offsets speak of another log.
+    The consumer's own offset reset would hide two troubles by jumping: records that were never folded are gone, or the
+    saved offsets belong to another log. Here both are errors.
 
     Raises:
-        FatalError: see above; not with `accept_data_loss`, which goes on at the nearest offset that exists.
+        FatalError: one of the two; with `accept_data_loss` the fold goes on at the nearest offset that exists instead.
     """
     if meta is None:
         return list(ends.begin)
@@ -202,15 +202,15 @@ def within_logs(
     *,
     accept_data_loss: bool,
 ) -> list[int]:
-    """Per topic, the next offset to fold: the saved one, when the log still holds it.
+    """Per topic, the next offset to fold: the saved offset, if the log still holds it.
 
     Raises:
-        FatalError: a log begins after it or ends before it; not with `accept_data_loss`.
+        FatalError: a log begins after the saved offset or ends before it, and `accept_data_loss` is False.
     """
     positions = []
-    # A worker of old read what was not committed: what it saved may lie behind an open transaction's first offset.
+    # Old workers read uncommitted records: their saved offset may lie behind an open transaction's first offset.
     for topic, begin, end in zip(topics, ends.begin, ends.written_to or ends.end, strict=True):
-        saved = saved_positions.get(topic, begin)  # a topic that is new since then is read whole
+        saved = saved_positions.get(topic, begin)  # a topic that is new since then is read from its beginning
         if saved < begin and not accept_data_loss:
             raise FatalError(
                 Exit.DATA_LOSS, _loss(topic, partition, saved, f"begins at {begin}, {begin - saved} records after")

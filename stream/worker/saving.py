@@ -1,4 +1,4 @@
-"""When partitions are saved: each on its own beat, so that one slow transaction delays no other."""
+"""When partitions are saved: each at its own beat, so that a slow transaction delays no other partition."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# How finely the beats are spread: a dozen partitions must not all save in the same turn of the loop.
+# How finely the beats are spread: a dozen partitions must not save in the same turn of the loop.
 LOOK_S = 0.05
-# Of the loop's time, what cuts may take: beyond it checkpoints come less often, up to so many intervals apart. With ten
-# thousand rooms that all change each second they took more than there was, transactions ran out of time, and every
-# take-over had more to read.
+# The share of the loop's time that cuts may take. Beyond it checkpoints come less often, up to INTERVALS_MAX intervals
+# apart. With ten thousand rooms that all change each second, cuts took more time than there was: transactions ran out
+# of time, and every take-over had more to read.
 CUT_SHARE = 0.2
 INTERVALS_MAX = 10
-# Group offsets are a hint for lag monitors; nothing here reads them.
+# Group offsets are a hint for lag monitors. Snapup does not read them.
 HINT_EVERY_S = 2.0
 HINT_WAIT_S = 3.0
 
@@ -52,12 +52,12 @@ async def run_checkpoints(owners: Owners, app: Any, interval_ms: int) -> None:
 
 
 def wait_s(interval_s: float, cut_s: float, partitions: int) -> float:
-    """How long until the next checkpoint of a partition whose cuts take `cut_s`, among so many partitions."""
+    """Seconds to the next checkpoint of a partition whose cuts take `cut_s`, in a process with this many partitions."""
     return min(max(interval_s, cut_s * partitions / CUT_SHARE), INTERVALS_MAX * interval_s)
 
 
 def spread(owner: Owner) -> float:
-    """Where in the interval this partition saves, 0 to 1: neighbours far apart."""
+    """The point of the interval at which this partition saves, 0 to 1. Neighbours lie far apart."""
     return owner.partition * 0.618 % 1.0
 
 

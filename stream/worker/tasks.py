@@ -1,7 +1,7 @@
 """Helper tasks, and the error with which one of them ends the process.
 
-A helper task that dies silently is worse than a crash: the worker would fold on without checkpoints. So the first
-exception of any helper ends the process, hard: what it had not saved is folded again by the next owner.
+A helper task that dies silently is worse than a crash: the worker would go on folding without checkpoints. So the first
+exception of any helper ends the process at once. The next owner folds again what was not saved.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 class FatalError(Exception):
-    """This process may not go on, and trying again would not help: it ends with the code and the sentence."""
+    """This process must end with this code and sentence: it may not go on, and a new try would not help."""
 
     def __init__(self, code: Exit, message: str) -> None:
         super().__init__(message)
@@ -32,16 +32,16 @@ class Tasks:
     """The helper tasks of this process.
 
     Args:
-        end: called with the exit code and the reason when a task fails; never returns in production.
+        end: called with the exit code and the reason when a task fails. It never returns in production.
     """
 
     def __init__(self, end: Callable[..., Any] = end_process) -> None:
         self._end = end
         self._stopping = False
-        self._running: dict[asyncio.Task[Any], None] = {}  # in the order of their start, so that runs can be repeated
+        self._running: dict[asyncio.Task[Any], None] = {}  # in the order of start, so that a run can be repeated
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """Run beside everything else; an exception of it ends the process."""
+        """The task that does this work beside everything else. Its exception ends the process."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._running[task] = None
         task.add_done_callback(self._ended)
@@ -60,11 +60,11 @@ class Tasks:
             self._end(Exit.HELPER_FAILED, "a helper task failed", task=task.get_name(), exc_info=error)
 
     def stopping(self) -> None:
-        """What they work with is about to be closed, which cancels whoever waits for it: no failure from here on."""
+        """Take no cancelled task for a failure from here on: clients that are closed next cancel their waiters."""
         self._stopping = True
 
     async def close(self, timeout_s: float) -> None:
-        """Cancel what still runs, and wait a bounded time for it."""
+        """Cancel the tasks that still run, and wait for them for a bounded time."""
         self._stopping = True
         tasks = [task for task in self._running if task is not asyncio.current_task()]
         for task in tasks:
@@ -74,7 +74,7 @@ class Tasks:
 
 
 async def within(work: Coroutine[Any, Any, Any], timeout_s: float) -> Any:
-    """The result, or None if it failed or took too long: for tidying up, where both are the same to us."""
+    """The result, or None if the work failed or took too long. For tidying up, where that makes no difference."""
     try:
         return await asyncio.wait_for(work, timeout_s)
     except asyncio.CancelledError as error:
@@ -88,10 +88,11 @@ async def within(work: Coroutine[Any, Any, Any], timeout_s: float) -> Any:
 
 
 def asked_to_stop(error: BaseException) -> bool:
-    """Whether this is a `CancelledError` that is meant for the task which has caught it.
+    """Whether this is a `CancelledError` for the task that caught it.
 
-    aiokafka cancels tasks of its own, and lets their `CancelledError` through to whoever waits for them: a consumer
-    that is stopped while a fetch waits to be tried again does. Taken for our own end, it ends a task without a word.
+    aiokafka cancels tasks of its own and passes their `CancelledError` on to the tasks that wait for them, for example
+    when a consumer is stopped while a fetch waits for its next try. A task that took this error for its own end would
+    end without a word.
     """
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

@@ -1,8 +1,8 @@
-"""Quotas: a broker that is sent too much, or asked for too much, answers at once and says how long it will be deaf.
+"""Quotas: a broker over its quota answers at once and says for how long it will not read from the connection.
 
-aiokafka does not look at that. Its next request over the connection is not read until the time is over, so it runs out
-of time, and the connection is given up for a new one: the quota is evaded, and a transaction that was only slow is
-lost. Here the next request waits instead, and whoever measures progress is told for how long.
+aiokafka ignores that. The broker does not read its next request until the time is over, so the request times out and
+aiokafka makes a new connection. That evades the quota and loses a transaction that was only slow. Here the next request
+waits instead, and the code that measures progress is told for how long.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from aiokafka.client import ConnectionGroup
 
 Client = Literal["checkpoint", "consumer", "restore"]
 CLIENTS: tuple[Client, ...] = ("checkpoint", "consumer", "restore")
-# (which of our clients, seconds): told of each answer that holds us back.
+# (which of our clients, seconds): called for each answer that holds us back.
 Told = Callable[[Client, float], None]
 
 
 class Throttle:
-    """What the brokers hold one client back. `until`: monotonic seconds, over all its connections; 0 at first."""
+    """How long the brokers hold one client back. `until`: monotonic seconds, over all its connections; 0 at first."""
 
     def __init__(self, kind: Client, told: Told | None = None) -> None:
         self.until = 0.0
@@ -31,11 +31,11 @@ class Throttle:
         self.listener: Callable[[], None] | None = None
 
     def left_s(self) -> float:
-        """For how much longer something may take that these brokers have to answer."""
+        """Seconds by which an answer of these brokers may still be late."""
         return max(0.0, self.until - time.monotonic())
 
     def obey(self, client: Any) -> None:
-        """Let a client of aiokafka's wait for as long as a broker asks it to, connection by connection."""
+        """Make a client of aiokafka wait as long as a broker asks it to, on each connection."""
         send = client.send
 
         async def sending(node_id: Any, request: Any, *, group: Any = ConnectionGroup.DEFAULT) -> Any:
@@ -52,7 +52,7 @@ class Throttle:
         update = client._metadata_update  # noqa: SLF001
 
         async def updating(cluster: Any, topics: Any) -> Any:
-            # aiokafka asks for metadata over the connection itself, past `send`.
+            # aiokafka asks for metadata on the connection itself, past `send`.
             held = (until for (_, group), until in self._connections.items() if group is ConnectionGroup.DEFAULT)
             left_s = max(held, default=0.0) - time.monotonic()
             if left_s > 0:
