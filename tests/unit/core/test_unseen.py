@@ -8,6 +8,7 @@ from stream.core.orders import forget_orders
 from stream.core.room import Room
 from stream.core.rules import Rules
 from stream.core.suspects import SUSPICION_RULES
+from stream.settings import load_settings
 from tests.support.events import at, cart, click, comment, enter, fold_at_own_time, like, new_room, order
 
 RULES = Rules(signals_edition=2, contract_edition=2)
@@ -130,3 +131,11 @@ def test_the_pace_is_without_them() -> None:
     fold_at_own_time(room, enter("ghost", s=11))
     room.unseen.look()
     assert sum(room.ledgers["s1", "k1"].recent.values()) == before + 3
+
+
+@pytest.mark.parametrize(("payers", "suspects"), [(22, 0), (99, 0), (100, 1)])
+def test_what_twenty_payers_show_by_chance_suspects_nobody(payers: int, suspects: int) -> None:
+    """Where three buyers in ten come from elsewhere, twenty of twenty-two were seen now and then."""
+    room = room_with_visits(payers, unseen=1, rules=load_settings().rules())
+    fold_at_own_time(room, order("placed", "o1", "stranger", s=6))
+    assert never_seen(room)[0] == suspects
