@@ -133,7 +133,9 @@ def tell(tally: Tally, *, as_json: bool, differs: bool = False) -> None:
             {"claim": kind, "said": said, "verdict": verdict, "count": count}
             for (kind, said, verdict), count in sorted(tally.counted.items())
         ]
-        typer.echo(msgspec.json.encode({"documents": tally.documents, "counted": counted, "wrong": tally.told}))
+        unknown = [{"claim": kind, "why": why, "count": count} for (kind, why), count in sorted(tally.unknown.items())]
+        told = {"documents": tally.documents, "counted": counted, "not_recounted": unknown, "wrong": tally.told}
+        typer.echo(msgspec.json.encode(told))
     else:
         for line in tally_lines(tally):
             typer.echo(line)

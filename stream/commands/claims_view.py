@@ -23,6 +23,8 @@ def tally_lines(tally: Tally) -> Iterator[str]:
     for (kind, said), counts in sorted(rows.items(), key=lambda row: (row[0][0], row[0][1] != "said", row[0][1])):
         yield _row(f"`{kind}`", said if said in ("said", "missing") else f"withheld: `{said}`", counts)
     yield _row("all", f"in {_number(tally.documents)} documents", sum(rows.values(), Counter()))
+    for (kind, why), count in sorted(tally.unknown.items()):
+        yield f"\n{_number(count)} of `{kind}` were not recounted: {why}."
     for text in tally.told:
         yield f"WRONG {text}"
 

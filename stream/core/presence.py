@@ -3,7 +3,8 @@
 A session is open when its latest `enter` is later than its latest `leave` (equal: it left), both by effective time, so
 the order in which they arrive does not matter. A session that has said nothing for `timeout_ms` is taken as gone:
 clients crash without leaving. A closed one is remembered for `closed_ms`, longer than the allowed lateness, so that no
-late `enter` from before can open it again.
+late `enter` from before can open it again. That is by the room's own visits too, not by the clock alone: other topics
+may have moved the clock on while visits of minutes ago are still to be read.
 
 Whether leaving is heard of at all is another question: a platform may send no `leave`, or few. So visits are counted by
 how they ended (`departures`). A visit that was left is over when its session is forgotten, or enters again more than
@@ -85,8 +86,10 @@ class Presence:
     """The sessions of one room."""
 
     __slots__ = (
+        "_behind",
         "_due",
         "_entered",
+        "_given_up",
         "_left",
         "_saved",
         "_seconds",
@@ -95,6 +98,7 @@ class Presence:
         "changed",
         "closed_ms",
         "counts_ends",
+        "heard_ms",
         "last_left_ms",
         "left",
         "left_long",
@@ -117,6 +121,11 @@ class Presence:
         self._waiting: dict[int, list[str]] = {}
         self._seconds: list[int] = []
         self._due: list[tuple[int, str]] = []  # heap of those whose second has begun
+        # Heap of those that the clock has left behind and visits have not: of these older words may still come. Who has
+        # said nothing for so long is given up at once all the same.
+        self._behind: list[tuple[int, str]] = []
+        self._given_up: set[str] = set()
+        self.heard_ms = NEVER  # effective time of the latest coming, or leaving if that is known no more
         # As of a moment: visits that were left, of sessions that are forgotten; the long ones of all that were left;
         # those that were given up.
         self.left = self.left_long = self.timed_out = 0
@@ -135,20 +144,24 @@ class Presence:
         """A session was opened."""
         entered_ms = self._entered.get(session, NEVER)
         if at_ms > entered_ms:
+            if at_ms > self.heard_ms:  # noqa: PLR1730 — a call for each visit
+                self.heard_ms = at_ms
             self._entered[session] = at_ms
             left_ms = self._left.get(session, NEVER)
+            was_open = entered_ms > left_ms and not (self._given_up and self._come_back(session))
             if entered_ms > NEVER and not self._ended(entered_ms, left_ms, at_ms) and entered_ms <= left_ms:
                 self.left_long -= left_ms - entered_ms > LONG_VISIT_MS  # the same visit goes on
             self.left_long += left_ms - at_ms > LONG_VISIT_MS
-            self._changed(session, entered_ms > left_ms, at_ms, left_ms)
+            self._changed(session, was_open, at_ms, left_ms)
 
     def leave(self, session: str, at_ms: int) -> None:
         """A session was closed."""
         entered_ms, left_ms = self._times(session)
         if at_ms > left_ms:
             self._left[session] = at_ms
-            self.last_left_ms = max(self.last_left_ms, at_ms)
-            was_open = entered_ms > left_ms
+            if at_ms > self.last_left_ms:  # noqa: PLR1730 — a call for each visit
+                self.last_left_ms = at_ms
+            was_open = entered_ms > left_ms and not (self._given_up and self._come_back(session))
             if entered_ms > NEVER:
                 if self.counts_ends and self._ended(entered_ms, left_ms, at_ms):
                     del self._entered[session]
@@ -156,6 +169,14 @@ class Presence:
                 else:
                     self.left_long += (at_ms - entered_ms > LONG_VISIT_MS) - (left_ms - entered_ms > LONG_VISIT_MS)
             self._changed(session, was_open, entered_ms, at_ms)
+
+    def _come_back(self, session: str) -> bool:
+        """Whether a session was given up and is heard of again: it is not counted as given up then."""
+        if session not in self._given_up:
+            return False
+        self._given_up.discard(session)
+        self.timed_out -= 1
+        return True
 
     def _ended(self, entered_ms: int, left_ms: int, at_ms: int) -> bool:
         """Whether a visit was over at this moment, though its session is still known; it is counted then."""
@@ -198,23 +219,39 @@ class Presence:
                 expires_ms = self._expires_ms(*self._times(session))
                 if expires_ms // 1_000 == second:
                     heappush(due, (expires_ms, session))
-        while due and due[0][0] <= clock_ms:
-            _, session = heappop(due)
+        behind, passed_ms = self._behind, clock_ms
+        if self.counts_ends:
+            # However few come, nobody is remembered for longer than who says nothing.
+            passed_ms = min(clock_ms, max(self.heard_ms, self.last_left_ms, clock_ms - self.timeout_ms))
+        while (due and due[0][0] <= clock_ms) or (behind and behind[0][0] <= passed_ms):
+            _, session = heappop(due if due and due[0][0] <= clock_ms else behind)
             entered_ms, left_ms = self._times(session)
-            if self._expires_ms(entered_ms, left_ms) <= clock_ms:
-                # Not out of `changed`: what was saved of it may still say that it is open.
-                self._entered.pop(session, None)
-                self._left.pop(session, None)
-                if entered_ms > left_ms:
-                    self.open_sessions -= 1
-                    self.timed_out += 1
-                elif entered_ms > NEVER:
-                    self.left += 1
+            expires_ms = self._expires_ms(entered_ms, left_ms)
+            if expires_ms <= clock_ms:
+                self._expire(session, entered_ms, left_ms, is_behind=expires_ms > passed_ms)
+                if expires_ms > passed_ms:
+                    heappush(behind, (expires_ms, session))
         return self.open_sessions != before
+
+    def _expire(self, session: str, entered_ms: int, left_ms: int, *, is_behind: bool) -> None:
+        """A session that is silent is given up, and one that left forgotten; while visits are behind, remembered."""
+        if entered_ms > left_ms and session not in self._given_up:
+            self.open_sessions -= 1
+            self.timed_out += 1
+            if is_behind:
+                self._given_up.add(session)
+        elif not is_behind and entered_ms > NEVER and entered_ms <= left_ms:
+            self.left += 1
+        if not is_behind:
+            # Not out of `changed`: what was saved of it may still say that it is open.
+            self._entered.pop(session, None)
+            self._left.pop(session, None)
+            self._given_up.discard(session)
 
     def departures(self, now_ms: int, came_lately: int, came: int) -> Departures:
         """How visits ended, as of a moment to which this was advanced; views of the last minute, and five minutes."""
-        left = self.left + len(self._entered) - self.open_sessions  # of some that left the session is still known
+        # Of some that left the session is still known.
+        left = self.left + len(self._entered) - self.open_sessions - len(self._given_up)
         silent_ms = now_ms - self.last_left_ms if self.last_left_ms > NEVER else NEVER
         return Departures(
             self.open_sessions, left, self.left_long, self.timed_out, silent_ms, came_lately, came, self.since_ms
@@ -222,6 +259,7 @@ class Presence:
 
     def saved_departures(self) -> SavedDepartures:
         """What of visits that are over is to be saved."""
+        self.advance(self.as_of_ms)  # whom visits have left behind since then: a restore forgets them, too
         return self.as_of_ms, self.left, self.left_long, self.timed_out, self.last_left_ms, self.since_ms
 
     def restore_departures(self, saved: SavedDepartures | None, since_ms: int = NEVER) -> None:
@@ -245,10 +283,12 @@ class Presence:
 
     def rebuild(self) -> None:
         """The number of open sessions and the order of time-outs anew, after a restore."""
-        self._waiting, self._seconds, self._due = {}, [], []
+        self._waiting, self._seconds, self._due, self._behind = {}, [], [], []
+        self._given_up = set()
         self.open_sessions = 0
         for session, (entered_ms, left_ms) in self.sessions.items():
             self.open_sessions += entered_ms > left_ms
+            self.heard_ms = max(self.heard_ms, entered_ms, left_ms)
             self._wait(session, self._expires_ms(entered_ms, left_ms) // 1_000)
         if self._saved is not None:
             self.advance(self._saved[0])  # what is over by then is among what was saved

@@ -40,6 +40,10 @@ NO_FORMER = FormerRounds(0, 0, 0, 0, 0)
 # After each so many documents the sums are compared with the recount, which works from all facts.
 SUMS_EVERY = 500
 
+# Why a claim is not recounted; of visits see `visits_seen`.
+BEYOND_BOUND = "the room had more sales than SNAPUP_SALES_PER_ROOM_MAX, so some records touched none"
+SKETCHED = "so many people that a sketch counts them (SNAPUP_DISTINCT_EXACT_MAX)"
+
 Subject = tuple[str | None, str | None]
 
 
@@ -63,7 +67,10 @@ class Expected(Struct):
 
 
 class Judged(NamedTuple):
-    """The verdict on one claim. `said`: `said`, or the reason of withholding. `why`: what is wrong with a wrong one."""
+    """The verdict on one claim. `said`: `said`, or the reason of withholding.
+
+    `why`: what is wrong with a wrong claim; the reason why a claim is not recounted.
+    """
 
     kind: str
     subject: Subject
@@ -73,17 +80,20 @@ class Judged(NamedTuple):
 
 
 class Tally(Struct):
-    """Counts of claims by verdict. `told`: the first wrong ones in words."""
+    """Counts of claims by verdict. `told`: the first wrong ones in words. `unknown`: those not recounted, by reason."""
 
     documents: int = 0
     counted: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (kind, said or reason, verdict)
     told: list[str] = field(default_factory=list)
+    unknown: Counter[tuple[str, str]] = field(default_factory=Counter)  # (kind, why)
 
     def add(self, where: str, judged: Iterable[Judged]) -> None:
         """Count the claims of one document."""
         self.documents += 1
         for each in judged:
             self.counted[each.kind, each.said, each.verdict] += 1
+            if each.verdict == NOT_RECOUNTED:
+                self.unknown[each.kind, each.why] += 1
             if each.verdict == WRONG and len(self.told) < TOLD_MAX:
                 subject = "/".join(part for part in each.subject if part is not None)
                 self.told.append(f"{where}: {each.kind} {subject}".rstrip() + f": {each.why}")
@@ -93,6 +103,7 @@ class Tally(Struct):
         self.documents += other.documents
         self.counted.update(other.counted)
         self.told = (self.told + other.told)[:TOLD_MAX]
+        self.unknown.update(other.unknown)
 
     def of(self, verdict: str | None = None, kind: str | None = None) -> int:
         """The number of claims of one verdict and kind, or of all."""
@@ -140,7 +151,7 @@ class ClaimChecker:
         self._rulebook.stated, self._settings = assumptions, settings
         for room in self.rooms.values():
             room.room.assume(assumptions)
-            room.follow(settings)
+            room.follow(settings, self.clock_ms)
 
     # -- the log -------------------------------------------------------------------------------------------------------
     def fold(self, topic: str, records: Sequence[Record], latest_ms: int | None = None) -> None:
@@ -194,7 +205,7 @@ class ClaimChecker:
         if self._documents % SUMS_EVERY == 0:
             self._compare_sums(overlay)
         room = self.rooms.get(overlay.room_id)
-        unsure = _not_recounted(overlay, is_upgraded=room is not None and room.is_upgraded)
+        unknown = _not_recounted(overlay, "" if room is None else room.visits.unknown)
         judged = []
         for name in {*expected, *published}:
             there = published.get(name)
@@ -203,8 +214,8 @@ class ClaimChecker:
             wrong = self._wrong(overlay, name, expected.get(name), there)
             said = _said(there) if there is not None else "missing"
             verdict = RIGHT if not wrong else WRONG
-            if unsure(name):
-                verdict, wrong = NOT_RECOUNTED, ""
+            if why := unknown(name):
+                verdict, wrong = NOT_RECOUNTED, why
             judged.append(Judged(*name, said, verdict, wrong))
         return judged + twice
 
@@ -336,16 +347,20 @@ def _said(there: Claim | Withheld) -> str:
     return SAID if isinstance(there, Claim) else there.reason
 
 
-def _not_recounted(overlay: Overlay, *, is_upgraded: bool) -> Callable[[tuple[str, Subject]], bool]:
-    """A function: whether a claim rests on something that the log does not tell exactly.
+def _not_recounted(overlay: Overlay, visits_unknown: str) -> Callable[[tuple[str, Subject]], str]:
+    """A function: the reason why a claim rests on something that the log does not tell exactly; empty: there is none.
 
     Such are a sketched distinct count; any figure of a sale in a room with more sales than its bound; and how visits
-    ended, in a session that began under workers that did not count that.
+    ended, in a session that began under workers that did not count that and may have forgotten what matters.
     """
     sketched = {(sale.sale_id, sale.sku_id) for sale in overlay.sales if sale.carters_without_order.method == "sketch"}
-    beyond = bool(overlay.sales_refused)
-    return lambda name: (
-        (beyond and name[1][0] is not None)
-        or (name[0] == "in_carts" and name[1] in sketched)
-        or (name[0] == "watching_now" and is_upgraded)
-    )
+
+    def why(name: tuple[str, Subject]) -> str:
+        kind, subject = name
+        if overlay.sales_refused and subject[0] is not None:
+            return BEYOND_BOUND
+        if kind == "in_carts" and subject in sketched:
+            return SKETCHED
+        return visits_unknown if kind == "watching_now" else ""
+
+    return why

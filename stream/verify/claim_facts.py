@@ -174,7 +174,6 @@ class RoomSeen:
         self.first_offsets: dict[str, int] = {}
         self.open_sessions = 0
         self.misplaced = False
-        self.is_upgraded = False  # workers of the first edition began the session, and newer ones continue it
         self.visits = VisitsSeen(settings.presence_timeout_ms)
         self.as_of_ms = -1
         self._settings = settings
@@ -188,8 +187,10 @@ class RoomSeen:
         self._went_ms: dict[str, int] = {}
         self._watches_until: list[tuple[int, str]] = []
 
-    def follow(self, settings: ClaimSettings) -> None:
-        """Take the settings of another owner."""
+    def follow(self, settings: ClaimSettings, clock_ms: int) -> None:
+        """Take the settings of another owner, who begins at a time of the clock."""
+        if self._settings.signals_edition <= FIRST_SIGNALS < settings.signals_edition:
+            self.visits = self.visits.taken_over(clock_ms, heard="visits" in self.first_offsets)
         self._settings = settings
         if self._suspects is not None:
             self._suspects.rules = settings
@@ -199,7 +200,6 @@ class RoomSeen:
     def _begin_second(self) -> None:
         """Switch to the second edition: newer workers take over, and what older ones did not keep is unknown."""
         self._suspects = SuspectsAlong(self._settings, self._flip)
-        self.is_upgraded = True
         self._unpaid.clear()
         for sale in self.sales.values():
             sale.begin_second()
@@ -269,7 +269,7 @@ class RoomSeen:
         self._session = session
         self._sessions += 1
         self.first_offsets.clear()
-        self.misplaced = self.is_upgraded = False
+        self.misplaced = False
         self.open_sessions = 0
         self.visits = VisitsSeen(self._settings.presence_timeout_ms)
         self._came_ms.clear()

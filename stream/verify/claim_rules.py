@@ -322,6 +322,8 @@ def _watching_2_conditions(room: RoomSeen, settings: ClaimSettings) -> Iterator[
 def _watching_2_figures(room: RoomSeen, settings: ClaimSettings) -> Figures:
     figures = _watching_figures(room, settings)
     figures.inputs.update(_ends_of(room)._asdict())
+    if room.visits.since_ms >= 0:
+        figures.inputs["since_ms"] = room.visits.since_ms
     return figures
 
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 from bisect import insort
 from collections import Counter
 from heapq import heappop, heappush
+from itertools import pairwise
 from typing import NamedTuple
 
 MINUTE_MS = 60_000
 LONG_MS = 5 * MINUTE_MS
 SECOND_MS = 1_000
+# Why nobody can tell from the log how visits ended, where a worker took over from one that did not count it.
+TOO_OLD = "a visit began so long before the upgrade that its worker may have forgotten it"
+LEFT_AGAIN = "before the upgrade somebody left who had left already, and its worker may have forgotten the first time"
 
 
 class _Ends(NamedTuple):
@@ -34,11 +38,14 @@ class VisitsSeen:
         left: visits that were left; `left_long`: those longer than five minutes.
         given_up: visits that were silent for too long.
         last_left_ms: the time of the latest leave; −1: there was none.
+        since_ms: the time from which a worker counted visits, where the session is older; −1: the session's beginning.
+        unknown: the reason why the log does not tell that worker's counts; empty: the log tells them.
     """
 
     def __init__(self, timeout_ms: int) -> None:
         self.left = self.left_long = self.given_up = 0
-        self.last_left_ms = -1
+        self.last_left_ms = self.since_ms = -1
+        self.unknown = ""
         self._timeout_ms = timeout_ms
         self._moves: dict[str, list[tuple[int, bool]]] = {}
         self._ends: dict[str, _Ends] = {}
@@ -64,6 +71,30 @@ class VisitsSeen:
         self._expired.discard(name)
         if after.open_ms >= 0:
             heappush(self._ending, (after.open_ms + self._timeout_ms, name))
+
+    def taken_over(self, now_ms: int, *, heard: bool) -> VisitsSeen:
+        """The visits as a worker has them who takes over from one that did not count how they end.
+
+        Of each name that one kept when it came last and when it left last. So much is a visit that was left, or goes
+        on; which of them was long, and when somebody left, counts from now on.
+
+        Args:
+            now_ms: the clock when the worker took over.
+            heard: whether the session has any record of visits yet.
+        """
+        anew = VisitsSeen(self._timeout_ms)
+        anew._views = self._views
+        for name, moves in self._moves.items():
+            if moves[0][0] < now_ms - self._timeout_ms:
+                anew.unknown = TOO_OLD
+            elif _left_again(moves):
+                anew.unknown = anew.unknown or LEFT_AGAIN
+            last = {gone: at_ms for at_ms, gone in moves}
+            for at_ms, gone in sorted((at_ms, gone) for gone, at_ms in last.items()):
+                anew.move(name, at_ms, gone=gone)
+        anew.left_long, anew.last_left_ms = 0, -1
+        anew.since_ms = now_ms if heard else -1
+        return anew
 
     def _visits(self, moves: list[tuple[int, bool]]) -> _Ends:
         left = long = lost = 0
@@ -103,3 +134,11 @@ class VisitsSeen:
     def silent_ms(self, as_of_ms: int) -> int:
         """The time since the latest leave; −1: there was none."""
         return as_of_ms - self.last_left_ms if self.last_left_ms >= 0 else -1
+
+
+def _left_again(moves: list[tuple[int, bool]]) -> bool:
+    """Whether somebody left who had left more than a minute before, and not come since."""
+    return any(
+        gone and left_again and again_ms > at_ms + MINUTE_MS
+        for (at_ms, gone), (again_ms, left_again) in pairwise(moves)
+    )

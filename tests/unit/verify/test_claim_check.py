@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from stream.commands.claims_view import tally_lines
 from stream.commands.replay_claims import CheckedReplay
 from stream.contract.overlay import Withheld
 from stream.contract.reading import read_overlay
@@ -16,7 +17,7 @@ from stream.core.rules import Rules
 from stream.errors import SnapupError
 from stream.replay.recording import Replay
 from stream.settings import load_settings
-from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG, ClaimChecker, Judged, Tally
+from stream.verify.claim_check import BEYOND_BOUND, NOT_RECOUNTED, RIGHT, SKETCHED, WRONG, ClaimChecker, Judged, Tally
 from stream.verify.claim_parts import ClaimSettings, Condition, claim_settings_of
 from stream.verify.claim_rules import EDITIONS, ROOM_RULES, RULES
 from stream.verify.rulebook import assumptions_of_rules
@@ -165,6 +166,12 @@ def test_a_sketched_count_is_neither_right_nor_wrong(right: tuple[Overlay, Claim
     verdicts = {each.kind: each.verdict for each in checker.check(sketched)}
     assert verdicts.pop("in_carts") == NOT_RECOUNTED
     assert set(verdicts.values()) == {RIGHT}
+    assert {each.why for each in checker.check(sketched) if each.verdict == NOT_RECOUNTED} == {SKETCHED}
+    tally = Tally()
+    tally.add("here", checker.check(sketched))
+    tally.merge(tally)
+    assert tally.unknown == {("in_carts", SKETCHED): 2}
+    assert f"\n2 of `in_carts` were not recounted: {SKETCHED}." in [*tally_lines(tally)]
 
 
 def test_of_a_room_with_too_many_sales_no_sale_is_judged(right: tuple[Overlay, ClaimChecker]) -> None:
@@ -172,6 +179,8 @@ def test_of_a_room_with_too_many_sales_no_sale_is_judged(right: tuple[Overlay, C
     verdicts = {each.kind: each.verdict for each in checker.check(structs.replace(overlay, sales_refused=3))}
     assert verdicts.pop("watching_now") == RIGHT
     assert set(verdicts.values()) == {NOT_RECOUNTED}
+    whys = {each.why for each in checker.check(structs.replace(overlay, sales_refused=3)) if each.why}
+    assert whys == {BEYOND_BOUND}
 
 
 def test_a_session_that_is_over_claims_nothing(right: tuple[Overlay, ClaimChecker]) -> None:
