@@ -8,8 +8,8 @@ pure, with no clock and no I/O: `merge.py` reads a partition's topics as one log
 `rates`, `eta`, `urgency` and `claims`; `snapshot.py` makes the document, `saved/` the checkpoint. `worker/` alone knows
 Faust: `app.py` wires, `transport.py` hands out whole slices, `ownership.py` and `partition_owner.py` say who may fold
 which partition, `checkpoint.py` saves state and offsets in one transaction, `projection.py` writes to Redis. `serve/`
-reads Redis and shows it to browsers: `feed.py` follows the watched rooms, `fanout.py` passes news on to their event
-streams, `routes.py` answers, `static/` holds the pages. `exits.py` says how both end on purpose. `records/` reads
+reads Redis and shows it to browsers: `room_follower.py` follows the watched rooms, `fanout.py` passes news on to their
+event streams, `routes.py` answers, `static/` holds the pages. `exits.py` says how both end on purpose. `records/` reads
 Kafka's batches for all. Beside them, needed by neither: `sources/` (other people's rows), `overlays/` (the documents in
 Redis, for people), `replay/` (a past run again), `shows/` (seeded simulations with known totals), `verify/` (the
 independent recount: it shares nothing with core and worker), `view/` (documents in a terminal), `local/` and

@@ -15,7 +15,7 @@ class State(StrEnum):
     STALE = "stale"  # there is a document, and the time is past its `stale_after_ms`
     MISSING = "missing"  # Redis answers, and holds no document
     UNREADABLE = "unreadable"  # Redis holds something that is no document that we know
-    REDIS_AWAY = "redis_away"  # nobody knows; what was known last is passed on until it is stale
+    REDIS_AWAY = "redis_away"  # no answer; the last known document is passed on until it is stale
 
 
 class Dated(Protocol):
@@ -28,7 +28,7 @@ class Dated(Protocol):
 
 
 class Unreadable(Struct, frozen=True):
-    """What is under the key is no document; `detail` says why, in words for an operator."""
+    """The key holds no document; `detail` says why, in words for an operator."""
 
     detail: str
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aiohttp import ETag
 
 STATIC = Path(__file__).parent / "static"
-# What the folders of mechanics hold for pages lies there, under `mechanics/`. Of their other files nothing is served.
+# The folders of the mechanics, with their files for pages (`mechanics/…`). None of their other files is served.
 MECHANICS = Path(__file__).parents[1] / "mechanics"
 MECHANICS_PREFIX = "mechanics/"
 MECHANICS_TYPES = (".js", ".css", ".svg")
