@@ -1,4 +1,4 @@
-"""Events of any kind, made from its fields alone: few ids, so that they meet, and numbers within their limits."""
+"""Events of any kind, made from the kind's fields alone: few ids, so that they meet, and numbers within limits."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def any_event(kind: type[Event], random: Random, event_id: str, room_id: str, at
     """One event of a kind.
 
     Args:
-        kind: which.
-        random: what is drawn.
+        kind: the kind.
+        random: draws the values.
         event_id: its id.
         room_id: its room.
         at_ms: its time; other times lie within minutes of it.

@@ -1,4 +1,4 @@
-"""A mechanic that is nobody's: people pick apples. It stands in where any mechanic would do."""
+"""A mechanic for tests alone: people pick apples. It stands in where any mechanic would do."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Apples(Struct):
 
 
 class ApplesAgain(Recounted):
-    """Every word kept; the greatest of a person and tree counts. Likes are cheers."""
+    """Keeps every word; the greatest of a person and tree counts. Likes are cheers."""
 
     NAME = "apples"
     KINDS = (Apple,)
@@ -89,7 +89,7 @@ class ApplesAgain(Recounted):
 
 
 class ApplesPlanned(Planned):
-    """So many pickers, each of whom says "1", "2", "3" and then "2" again."""
+    """This many pickers, each of whom says "1", "2", "3" and then "2" again."""
 
     NAME = "apples"
 

@@ -1,4 +1,4 @@
-"""A mechanic that is nobody's: people light candles, which burn down. It has all that the machine may have to do."""
+"""A mechanic for tests alone: people light candles, which burn down. It does everything that a mechanic may do."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Candles(Struct):
 
 
 class CandleRow(Struct, array_like=True):
-    """Until when a candle burns."""
+    """The moment until which a candle burns."""
 
     until_ms: int
 
@@ -148,13 +148,13 @@ def new_log(rules: Rules = RULES) -> Log:
 
 
 def candle(name: str = "red", burns_s: int = 60, s: float = 0, number: int = 0) -> Any:
-    """A candle is lit."""
+    """The event that lights a candle."""
     event_id = f"candle-{name}-{s}-{number}"
     return Candle(event_id=event_id, room_id="r1", event_time_ms=at(s), user_id="u1", candle_id=name, burns_s=burns_s)
 
 
 def snuff(name: str = "red", s: float = 0) -> Any:
-    """A candle is put away."""
+    """The event that puts a candle away."""
     return Snuff(event_id=f"snuff-{name}-{s}", room_id="r1", event_time_ms=at(s), user_id="u1", candle_id=name)
 
 

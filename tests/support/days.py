@@ -34,14 +34,14 @@ class Days:
         room: str = "",
         **fields: Any,
     ) -> None:
-        """An event of `at_s`, stored at once or at `stored_s`."""
+        """Add an event of `at_s`, stored at once or at `stored_s`."""
         at_ms, room = T0_MS + round(at_s * 1_000), room or self.room
         event = {"type": kind, "event_id": event_id or f"e{len(self.records)}", "room_id": room, "event_time_ms": at_ms}
         stored_ms = at_ms if stored_s is None else T0_MS + round(stored_s * 1_000)
         self.raw(TOPIC_OF[kind], msgspec.json.encode(event | fields), stored_ms, room)
 
     def raw(self, topic: str, value: bytes | None, stored_ms: int, room: str = "") -> None:
-        """Any record."""
+        """Add any record."""
         key = (room or self.room).encode()
         self.records.append(RecordedRecord(topic=topic, timestamp=stored_ms, value=value, key=key))
 
@@ -55,7 +55,7 @@ class Days:
         currency: str = "CNY",
         **fields: Any,
     ) -> None:
-        """An order; `lines`: SKU, sale, units, amount of each."""
+        """Add an order; `lines`: SKU, sale, units, amount of each."""
         told = [
             {"sku_id": sku, "quantity": units, "amount_minor": amount} | ({"sale_id": sale} if sale else {})
             for sku, sale, units, amount in lines or [("k1", "s1", 1, 900)]
@@ -64,17 +64,17 @@ class Days:
         self.add(at_s, "order", lines=told, **of, **fields)
 
     def sale(self, at_s: float, *, offered: int = 50, ends_s: float = 600, **fields: Any) -> None:
-        """`s1` of `k1` is opened, from now on."""
+        """Add the opening of sale `s1` of `k1`, which starts now."""
         told: dict[str, Any] = {"sale_id": "s1", "sku_id": "k1", "offered": offered}
         told["starts_at_ms"] = T0_MS + round(at_s * 1_000)
         self.add(at_s, "sale_opened", **(told | {"ends_at_ms": T0_MS + round(ends_s * 1_000)} | fields))
 
     def in_order(self) -> list[RecordedRecord]:
-        """As they were stored."""
+        """The records as they were stored."""
         return sorted(self.records, key=lambda record: record.timestamp)
 
     def as_from_kafka(self, partition: int = 3, first_offset: int = 100) -> list[RecordedRecord]:
-        """The same, each with a place."""
+        """The records as they were stored, each with a place."""
         seen = Counter[str]()
         placed = []
         for record in self.in_order():
@@ -84,6 +84,6 @@ class Days:
         return placed
 
     def written(self, path: Path) -> Path:
-        """The recording."""
+        """The path of the recording, now written."""
         write_recording(path, self.in_order())
         return path

@@ -1,4 +1,4 @@
-"""The tables of the documentation that are made from the code, and the reading of those that are checked against it.
+"""The tables of the documentation that are made from the code, and a reader of those that are checked against it.
 
 `python -m tests.support.doc_tables` writes them into docs/operations.md; tests/contract/test_docs.py says when to.
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`.
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 TOP = Path(__file__).parents[2]
 OPERATIONS = TOP / "docs" / "operations.md"
-# Their defaults depend on who asks.
+# The defaults of these depend on the user.
 FOLDERS = {"cache_dir": "`~/.cache/snapup`", "state_dir": "`~/.local/state/snapup`"}
 
 
 def tables() -> dict[str, str]:
-    """Name → Markdown of every table that is made."""
+    """Name → Markdown of every made table."""
     return {
         "settings": settings_table(Settings),
         "local settings": settings_table(LocalSettings),
@@ -62,7 +62,7 @@ def settings_table(settings: type[BaseSettings]) -> str:
 
 
 def metrics_table(families: list[Family]) -> str:
-    """Our own metrics; those of the process and of Python's collector are named in the text."""
+    """Our own metrics; the text names those of the process and of Python's collector."""
     rows = [
         (f"`{family.name}`", family.kind, ", ".join(f"`{label}`" for label in family.labels), family.text)
         for family in families
@@ -115,7 +115,7 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def marked(text: str, name: str) -> str:
-    """What stands between the marks of a table."""
+    """The text between the marks of a table."""
     found = re.search(rf"<!-- table: {re.escape(name)} -->\n(.*?)\n?<!-- end -->", text, re.DOTALL)
     assert found, f"there is no table {name!r}"
     return found[1]
@@ -128,7 +128,7 @@ def rows_of(text: str, name: str) -> Iterator[list[str]]:
 
 
 def main() -> None:
-    """Write every table that is made into its document."""
+    """Write every made table into its document."""
     text = OPERATIONS.read_text("utf-8")
     for name, table in tables().items():
         mark = f"<!-- table: {name} -->\n"

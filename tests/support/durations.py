@@ -1,4 +1,4 @@
-"""What each part of the tests takes: seconds by file and by folder, saved as JSON, the slowest named at a run's end.
+"""Seconds of each part of the tests, by file and by folder, saved as JSON, the slowest named at a run's end.
 
 A plugin of pytest, registered by `tests/conftest.py`. With pytest-xdist the controller hears of every test and writes;
 its processes do not. Seconds are those of the tests (with their fixtures) added up, so over several processes they come
@@ -23,7 +23,7 @@ SLOWEST = 5
 
 
 class Durations:
-    """Adds up what tests take. `root`: of the checkout; `processes`: that run them."""
+    """Adds up the durations of tests. `root`: of the checkout; `processes`: number of those that run the tests."""
 
     def __init__(self, root: Path, processes: int = 1) -> None:
         self._root = root
@@ -34,14 +34,14 @@ class Durations:
         self.outcomes: dict[str, int] = defaultdict(int)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Set-up, call and tear-down of a test, each by itself."""
+        """Add up a test's set-up, call and tear-down, each by itself."""
         self.files[report.nodeid.partition("::")[0]] += report.duration
         self.tests[report.nodeid] += report.duration
         if report.when == "call" or report.outcome != "passed":
             self.outcomes[report.outcome] += 1
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Save them; a run without tests leaves the last one's."""
+        """Save the durations; a run without tests leaves the last one's."""
         if not self.files:
             return
         path = self._root / OUT
@@ -49,7 +49,7 @@ class Durations:
         path.write_text(json.dumps(self.told(int(exitstatus)), indent=1) + "\n", encoding="utf-8")
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """The slowest parts in one line."""
+        """Write the slowest parts in one line."""
         if self.files:
             terminalreporter.write_line(self.line())
 
@@ -61,7 +61,7 @@ class Durations:
         return found
 
     def line(self) -> str:
-        """Where the time went: folders, then files."""
+        """The slowest parts in words: folders, then files."""
         total = sum(self.files.values())
         folders, files = (
             ", ".join(f"{name} {seconds:.0f} s" for name, seconds in _slowest(of)[:SLOWEST])
@@ -70,7 +70,7 @@ class Durations:
         return f"{total:.0f} s of tests in {OUT}; folders: {folders}; files: {files}"
 
     def told(self, exit_status: int) -> dict[str, Any]:
-        """All of it."""
+        """All durations, with the run and its machine."""
         return {
             "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._began)),
             "wall_s": round(time.time() - self._began, 1),
@@ -95,5 +95,5 @@ def _slowest(of: dict[str, float]) -> list[tuple[str, float]]:
 
 
 def _rounded(of: dict[str, float]) -> dict[str, float]:
-    """Slowest first."""
+    """The rounded seconds, the slowest first."""
     return {name: round(seconds, 2) for name, seconds in _slowest(of)}

@@ -1,4 +1,4 @@
-"""Contract events and their records with defaults: a test says only what matters to it."""
+"""Contract events and their records with defaults: a test names only what matters to it."""
 
 from __future__ import annotations
 
@@ -263,18 +263,18 @@ class Log:
         self.fold.fold(topics[0], records)
 
     def tick(self, s: float) -> None:
-        """The clock moves to `s`."""
+        """Move the clock to `s`."""
         self.fold.advance(at(s), "tick")
 
     def overlay(self, room: str = "r1") -> Overlay:
-        """The room as of the clock."""
+        """The room's document as of the clock."""
         overlay = self.fold.overlay(room)
         assert overlay is not None
         return overlay
 
 
 def every_kind(log: Log, s: float = 0) -> None:
-    """One event of every type, so that every kind of state record is written."""
+    """Add one event of every type, so that every kind of state record is written."""
     log.add(
         opened(10, s=s),
         restocked(s=s),

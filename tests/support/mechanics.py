@@ -1,4 +1,4 @@
-"""The mechanics that the laws are held against: each alone, and all of them together."""
+"""The mechanics under the laws: each alone, and all of them together."""
 
 from __future__ import annotations
 

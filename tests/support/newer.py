@@ -1,4 +1,4 @@
-"""An overlay document as a version to come might write it, for everybody who reads documents."""
+"""An overlay document as a version to come might write it, for every reader of documents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORDS: dict[str, str] = {
 
 
 def newer(value: Any) -> Any:
-    """The document with every word another, and a field more in every object."""
+    """The document with every word another, and one more field in every object."""
     if isinstance(value, list):
         return [newer(item) for item in value]
     if isinstance(value, dict):
@@ -30,7 +30,7 @@ def newer(value: Any) -> Any:
 
 
 def newer_document(document: Any) -> Any:
-    """The same, with a claim that is any numbers, and a section more."""
+    """The same, with one more section, and a claim whose value is a list of numbers."""
     made = newer(document)
     claims = [{**claim, "value": [1, 2, 3]} for claim in made["claims"][:1]]
     return {**made, "claims": [*made["claims"], *claims], "gifts": {"total": 3, "top": ["a"]}}

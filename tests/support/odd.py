@@ -1,4 +1,4 @@
-"""Logs of producers as they are: people whom nobody knows, orders that contradict each other, ids used twice."""
+"""Logs of producers as they are: unknown people, orders that contradict each other, ids used twice."""
 
 from __future__ import annotations
 

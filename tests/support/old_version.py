@@ -17,7 +17,7 @@ FIRST_VERSION = "4013363"
 def code_of(commit: str, to: Path) -> Path:
     """A folder with the package, the deploy files and the tests' support of a commit, for PYTHONPATH.
 
-    Skips the test where this clone does not have that commit.
+    Skips the test where this clone lacks that commit.
     """
     archive = subprocess.run(
         ["git", "-C", str(ROOT), "archive", "--format=tar", commit, "stream", "deploy", "tests/support"],  # noqa: S607

@@ -1,4 +1,4 @@
-"""What a PromQL expression names: enough of its grammar to tell metrics and labels from functions and keywords."""
+"""The names in a PromQL expression: enough of its grammar to tell metrics and labels from functions and keywords."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def metric_names(expr: str) -> set[str]:
 
 
 def matched_labels(expr: str) -> dict[str, set[str]]:
-    """Metric → labels that it is selected by."""
+    """Metric → labels that select it."""
     found: dict[str, set[str]] = {}
     for selector in _SELECTOR.finditer(_STRING.sub('""', expr)):
         labels = {matcher.split("=")[0].strip(" !~") for matcher in selector["matchers"].split(",") if matcher.strip()}
@@ -36,5 +36,5 @@ def matched_labels(expr: str) -> dict[str, set[str]]:
 
 
 def grouped_labels(expr: str) -> set[str]:
-    """Every label that is grouped or joined by."""
+    """Every label that groups or joins."""
     return {name.strip() for group in _GROUPING.findall(expr) for name in group.split(",") if name.strip()}

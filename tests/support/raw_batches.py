@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 LOG_APPEND_TIME, TRANSACTIONAL, CONTROL = 0x08, 0x10, 0x20
-# From the attributes to the number of records: what the checksum covers, but for the records.
+# From the attributes to the number of records: the part before the records that the checksum covers.
 _HEAD = struct.Struct(">hiqqqhii")
 REQUEST_TIMEOUT_MS = 10_000
 
@@ -43,7 +43,7 @@ def varint(number: int) -> bytes:
 
 
 def sized(content: bytes | None) -> bytes:
-    """Bytes behind their length; nothing at all is a length of −1."""
+    """Bytes behind their length; None is a length of −1."""
     return varint(-1) if content is None else varint(len(content)) + content
 
 
@@ -107,16 +107,16 @@ def batch(
     Args:
         content: its records.
         first: its first offset; a broker gives its own.
-        codec: that the records are compressed with.
-        payload: written in their place, whatever they are.
+        codec: of the compression.
+        payload: written in place of the records, whatever it is.
         attributes: beside the codec.
-        count: how many records it says that it has.
-        last_delta: the last offset less the first, as it says.
+        count: number of records that it claims.
+        last_delta: the last offset less the first, as it claims.
         first_ms: its first timestamp.
         max_ms: its greatest timestamp; None: the first.
         producer: id, epoch and sequence.
         magic: its format.
-        damaged: with a checksum that is not right.
+        damaged: whether its checksum is wrong.
     """
     rest = compressed(codec, b"".join(content)) if payload is None else payload
     said = len(content) if count is None else count
@@ -136,7 +136,7 @@ def batch(
 
 
 class Answer(NamedTuple):
-    """What the broker said: the batch's first offset, or the error's name."""
+    """The broker's answer: the batch's first offset, or the error's name."""
 
     offset: int
     error: str
@@ -156,7 +156,7 @@ class RawSender:
         await self._client.close()
 
     async def send(self, topic: str, partition: int, raw: bytes) -> Answer:
-        """What the broker says of one batch."""
+        """The broker's answer to one batch."""
         where = TopicPartition(topic, partition)
         if self._client.cluster.leader_for_partition(where) is None:
             await self._client.set_topics([topic])

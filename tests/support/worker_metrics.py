@@ -1,4 +1,4 @@
-"""What the registries of worker, read server and auditor declare, whether or not anything was counted yet."""
+"""The metrics that the registries of worker, read server and auditor declare, counted yet or not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"),
 
 
 class Family(NamedTuple):
-    """One metric. `name` is what is scraped; a histogram's without its suffix."""
+    """One metric. `name` is the scraped name; a histogram's without its suffix."""
 
     name: str
     kind: str
@@ -30,17 +30,17 @@ class Family(NamedTuple):
 
 
 def declared() -> list[Family]:
-    """The worker's."""
+    """The worker's metrics."""
     return _of(WorkerMetrics(("live.comments",), observe_latency=True).registry)
 
 
 def declared_by_server() -> list[Family]:
-    """The read server's."""
+    """The read server's metrics."""
     return _of(ServerMetrics().registry)
 
 
 def declared_by_audit() -> list[Family]:
-    """The auditor's."""
+    """The auditor's metrics."""
     return _of(AuditMetrics().registry)
 
 
