@@ -126,7 +126,7 @@ class RedisNode:
             raise
 
     def restart(self) -> None:
-        """Start again after a stop or kill, with the last configuration and what a Sentinel or a cluster added to it."""
+        """Start again after a stop or kill, with the last configuration and what Sentinels or a cluster added to it."""
         self.kill()
         self._launch(self.folder / "redis.conf")
 
