@@ -39,7 +39,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 async def run_step(arena: Arena, step: Step) -> Outcome:
-    """One fault, from a whole fleet to a whole fleet; measured, unless it overlaps with the one before."""
+    """The measured outcome of one fault, from whole fleet to whole fleet; unmeasured if it overlaps the one before."""
     await asyncio.sleep(step.pause_s)
     outcome = Outcome(kind=step.kind + (", overlapping" if step.overlaps else ""), at_s=0.0)
     victims = await step.fault(arena, outcome)
@@ -64,7 +64,7 @@ async def run_step(arena: Arena, step: Step) -> Outcome:
 
 
 async def run(options: argparse.Namespace) -> int:
-    """The whole run; the exit code."""
+    """The exit code of the whole run."""
     chance = random.Random(options.seed)
     steps = plan(options.plan, chance, options.brokers, options.only)
     console.print(f"chaos: plan {options.plan}, seed {options.seed}, {len(steps)} faults, {options.brokers} broker(s)")
@@ -105,7 +105,7 @@ async def run(options: argparse.Namespace) -> int:
 
 
 def first_version(folder: Path) -> Path | None:
-    """Its code; None, and said, when this clone does not have it."""
+    """The first version's code; None, with a message, when this clone lacks it."""
     try:
         return code_of(FIRST_VERSION, folder)
     except pytest.skip.Exception as error:
@@ -127,12 +127,12 @@ def _told(outcome: Outcome) -> str:
 async def end(
     arena: Arena, options: argparse.Namespace, outcomes: list[Outcome], missed: list[str], took_s: float
 ) -> int:
-    """Close the shop, verify, report."""
+    """The exit code; closes the shop, verifies, reports."""
     account = await arena.close_shop()
     await arena.fleet.until_whole(WHOLE_S)
     console.print("counting the log again...")
-    # In a loop of its own: the workers reach Redis through the proxy in this one, and millions of records are counted
-    # for seconds on end. While the proxy stands still, documents run out.
+    # In a loop of its own: the workers reach Redis through the proxy in this loop, and counting millions of records
+    # takes seconds on end. While the proxy stands still, documents run out.
     found = await asyncio.to_thread(
         asyncio.run, verify(arena.where, assumptions_of(load_settings()), arena.journal, VERIFY_S, lambda _: None)
     )
@@ -188,12 +188,12 @@ async def end(
 
 
 def _missed(missed: list[str]) -> str:
-    """Below the table: what did not hit, and so proves nothing."""
+    """The lines below the table: what did not hit, and so proves nothing."""
     return "".join(f"\n\nMissed: {text}." for text in missed)
 
 
 def show(outcomes: list[Outcome]) -> None:
-    """The table on screen."""
+    """Print the table."""
     shown = Table(*HEAD)
     for row in rows(outcomes):
         shown.add_row(*row)
@@ -201,7 +201,7 @@ def show(outcomes: list[Outcome]) -> None:
 
 
 def keep_logs(folder: Path, out: Path) -> None:
-    """What the workers and brokers said, and the brokers' segments (for `kafka-dump-log`), for whoever looks why."""
+    """Keep the logs of workers and brokers, and the brokers' segments (for `kafka-dump-log`), to find the cause."""
     kept = out / "chaos-logs"
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(parents=True)

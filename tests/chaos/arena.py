@@ -1,4 +1,4 @@
-"""Where the chaos takes place: brokers, Redis behind its proxy, the fleet, the shop, and one who watches overlays."""
+"""Where the chaos takes place: brokers, Redis behind its proxy, the fleet, the shop, and a watch on overlays."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Arena:
         settings: of the local servers.
         brokers: one, or three with three copies of each topic.
         partitions: of each topic.
-        chance: what the faults choose by.
+        chance: draws the faults' choices.
     """
 
     def __init__(self, folder: Path, settings: LocalSettings, brokers: int, partitions: int, chance: Random) -> None:
@@ -74,7 +74,7 @@ class Arena:
         worker = load_settings()
         # The group counts from the last heartbeat that it saw, which may be an interval old when a member falls silent.
         self.shortest_session_s = (worker.session_timeout_ms - worker.heartbeat_interval_ms) / 1000
-        self.stale: list[tuple[float, float]] = []  # when, and the age of the oldest overlay
+        self.stale: list[tuple[float, float]] = []  # time, and the age of the oldest overlay
         self._shop: subprocess.Popen[bytes] | None = None
         self._stack = contextlib.AsyncExitStack()
 
@@ -121,7 +121,7 @@ class Arena:
 
     @property
     def where(self) -> Where:
-        """For the audit: Redis itself, not the proxy."""
+        """The addresses for the audit: Redis itself, not the proxy."""
         return Where(bootstrap_servers=self.kafka.bootstrap_servers, redis_url=self.redis.url, prefix=PREFIX)
 
     def _make_reader(self) -> Redis:
@@ -136,11 +136,11 @@ class Arena:
         await self.reader.aclose()
 
     async def apply_topics(self) -> None:
-        """Those too that the version which the fleet began with did not know."""
+        """Apply all topics, also those that the fleet's first version did not know."""
         await topics.apply(self.kafka.bootstrap_servers, self._specs)
 
     async def fail_over(self) -> RedisServer:
-        """A replica becomes the master behind the one address; the old one, which follows it and keeps its clients."""
+        """The old master, which follows the new one and keeps its clients; a replica is now behind the one address."""
         old, new = self.redis, self.standby
         await asyncio.to_thread(new.start)
         async with Redis.from_url(old.url) as of_old, Redis.from_url(new.url) as of_new:
@@ -175,7 +175,7 @@ class Arena:
         self._shop.send_signal(signal.SIGUSR1)
 
     async def close_shop(self) -> dict[str, int]:
-        """Let the shop end in order; its account."""
+        """The shop's account; lets the shop end in order."""
         assert self._shop is not None
         if self._shop.poll() is not None:
             raise MissedError(f"the shop ended by itself with {self._shop.returncode}")
@@ -189,7 +189,7 @@ class Arena:
     # -- overlays ------------------------------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
-        """Note how old the oldest overlay is; one that is gone grows older."""
+        """Note the age of the oldest overlay; a missing overlay grows older."""
         rooms = rooms_of(self.partitions)[: self.partitions]
         assert len(rooms) * ROOMS_PER_PARTITION == len(rooms_of(self.partitions))
         keys = [room_key(PREFIX, room, "overlay") for room in rooms]
@@ -199,7 +199,7 @@ class Arena:
             try:
                 documents: list[Any] = await self.reader.mget(keys)
             except (RedisError, OSError):
-                continue  # nobody sees anything: not a question of freshness
+                continue  # Redis shows no overlay at all: not a question of freshness
             for key, document in zip(keys, documents, strict=True):
                 if document is not None:
                     shown_ms[key] = _as_of(document).as_of_ms
@@ -208,7 +208,7 @@ class Arena:
                 self.stale.append((now_s, now_s - min(shown_ms.values()) / 1000))
 
     async def oldest_shown_s(self) -> float | None:
-        """As of when the oldest overlay is, Unix seconds; None when one is missing or Redis does not answer."""
+        """The time that the oldest overlay shows, Unix seconds; None when one is missing or Redis does not answer."""
         keys = [room_key(PREFIX, room, "overlay") for room in rooms_of(self.partitions)[: self.partitions]]
         try:
             documents: list[Any] = await self.reader.mget(keys)
@@ -217,5 +217,5 @@ class Arena:
         return None if None in documents else min(_as_of(document).as_of_ms for document in documents) / 1000
 
     def stale_s(self, from_s: float) -> float | None:
-        """The greatest age of an overlay since then."""
+        """The greatest age of an overlay since `from_s`."""
         return max((age for at_s, age in self.stale if at_s >= from_s), default=None)

@@ -34,7 +34,7 @@ REDIS_SLOW_FOR_S = 8.0
 OPEN_FOR_S = 12.0
 STORM_S = 15.0
 STORM_PAUSE_S = 0.3
-# More letters than all else together.
+# The kind with more letters than all others together.
 ONCE = "thousands of nothings"
 
 
@@ -94,7 +94,7 @@ async def _restarted(arena: Arena, outcome: Outcome, member: Member) -> set[int]
     victims = arena.fleet.partitions_of(member)
     try:
         at_s, took_s = await arena.fleet.terminate(member, END_DEADLINE_S)
-    finally:  # whatever came of it, the next fault finds the fleet as it was
+    finally:  # in any case, the next fault finds the fleet as it was
         if not member.runs:
             arena.fleet.start(member)
     outcome.at_s = outcome.at_s or at_s
@@ -113,7 +113,7 @@ async def rolling_restart(arena: Arena, outcome: Outcome) -> set[int]:
 
 
 async def join_and_leave(arena: Arena, outcome: Outcome) -> set[int]:
-    """A member more, until it has its share; then it leaves. All members are alive: nobody waits for a time-out."""
+    """One more member, until it has its share; then it leaves. All members are alive: none waits for a time-out."""
     outcome.at_s = time.time()
     since_s = outcome.at_s
     member = arena.fleet.add(f"guest-{round(since_s)}", static=False)
@@ -121,7 +121,7 @@ async def join_and_leave(arena: Arena, outcome: Outcome) -> set[int]:
         await arena.fleet.until_whole(HIT_DEADLINE_S)
         share = arena.fleet.partitions_of(member)
         _, took_s = await arena.fleet.terminate(member, END_DEADLINE_S)
-    finally:  # whatever came of it, the next fault finds the fleet as it was
+    finally:  # in any case, the next fault finds the fleet as it was
         arena.fleet.remove(member)
     rebalances = arena.fleet.said("partitions assigned", since_s)
     if not rebalances:
@@ -147,7 +147,7 @@ async def broker_killed(arena: Arena, outcome: Outcome) -> set[int]:
 
 
 async def leader_moved(arena: Arena, outcome: Outcome) -> set[int]:
-    """A broker shuts down in order: every partition that it led is led by another one before it ends."""
+    """A broker shuts down in order: every partition that it led has another leader before it ends."""
     broker, led = await _choose_leader(arena)
     outcome.at_s = time.time()
     await asyncio.to_thread(broker.stop)
@@ -158,7 +158,7 @@ async def leader_moved(arena: Arena, outcome: Outcome) -> set[int]:
 
 
 async def _choose_leader(arena: Arena) -> tuple[KafkaServer, int]:
-    """A broker that leads something, and how much: one that is just back may lead nothing, and nobody would miss it."""
+    """A broker that leads something, and how much: one that is just back may lead nothing, and would not be missed."""
     for broker in arena.chance.sample(arena.kafka.servers, len(arena.kafka.servers)):
         if led := await arena.kafka.led_by(broker.node_id):
             return broker, led
@@ -174,7 +174,7 @@ async def _leads_nothing(arena: Arena, node_id: int) -> None:
 
 
 def kafka_away(for_s: float) -> Fault:
-    """All brokers are gone for so long."""
+    """All brokers are gone for this long."""
 
     async def fault(arena: Arena, outcome: Outcome) -> set[int]:
         outcome.at_s = time.time()
@@ -193,12 +193,12 @@ def kafka_away(for_s: float) -> Fault:
     return fault
 
 
-# A transaction that has no answer ends after 8 s: by then each owner with records has noticed.
+# A transaction without an answer ends after 8 s: by then each owner with records has noticed.
 HIT_AFTER_S = 15.0
 
 
 def redis_away(for_s: float) -> Fault:
-    """Redis is gone for so long, and comes back empty."""
+    """Redis is gone for this long, and comes back empty."""
 
     async def fault(arena: Arena, outcome: Outcome) -> set[int]:
         outcome.at_s = time.time()
@@ -234,7 +234,7 @@ async def redis_wiped(arena: Arena, outcome: Outcome) -> set[int]:
 
 
 async def redis_slow(arena: Arena, outcome: Outcome) -> set[int]:
-    """Each answer comes after 2 s, the workers wait for 0.5 s."""
+    """Each answer comes after 2 s; the workers wait for 0.5 s."""
     outcome.at_s = time.time()
     delayed = arena.proxy.delayed
     arena.proxy.delay_s = REDIS_DELAY_S
@@ -307,7 +307,7 @@ async def hanging_transaction(arena: Arena, outcome: Outcome) -> set[int]:
 
 
 async def poison_storm(arena: Arena, outcome: Outcome) -> set[int]:
-    """Each kind of record that no proper client writes, and each codec, for any partition, beside what is sold."""
+    """Each kind of record that no proper client writes, and each codec, for any partition, beside the sales."""
     outcome.at_s = time.time()
     rooms = rooms_of(arena.partitions)[: arena.partitions]
     before, sent = await arena.fleet.metric("stream_received_total"), 0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 COMMAND = [sys.executable, "-c", "from stream.cli import main; main()", "worker"]
 LOOK_S = 0.05
-# A supervisor waits a moment before it starts again what has ended by itself.
+# A supervisor waits a moment before it restarts a process that ended by itself.
 REVIVE_AFTER_S = 1.0
 ASK_TIMEOUT_S = 2.0
 
@@ -33,7 +33,7 @@ class MissedError(Exception):
 
 
 class Member:
-    """One place in the fleet: a process, and after its end the next one. `static`: its name in the group stays."""
+    """One place in the fleet: a process, and after its end the next one. `static`: whether its group name stays."""
 
     def __init__(self, name: str, *, static: bool) -> None:
         self.name = name
@@ -45,7 +45,7 @@ class Member:
 
     @property
     def runs(self) -> bool:
-        """Whether its process is there."""
+        """Whether its process runs."""
         return self.process is not None and self.process.poll() is None
 
     @property
@@ -58,11 +58,11 @@ class Member:
 
     @property
     def kind(self) -> str:
-        """For the report."""
+        """The word for the report."""
         return "static" if self.static else "dynamic"
 
     def state(self) -> str:
-        """The kernel's letter: R, S, T (stopped), Z; empty when it is gone."""
+        """The kernel's letter: R, S, T (stopped), Z; empty when the process is gone."""
         assert self.process is not None
         try:
             return Path(f"/proc/{self.process.pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[0]
@@ -94,7 +94,7 @@ class Fleet:
         return member
 
     def start(self, member: Member) -> None:
-        """A new process for a member."""
+        """Start a new process for a member."""
         self._started += 1
         path = self._folder / f"{member.name}-{self._started}.log"
         environment = {**os.environ, **self._environment, "SNAPUP_METRICS_PORT": "0"}
@@ -114,7 +114,7 @@ class Fleet:
         self._logs.append(member.log)
 
     def signal(self, member: Member, number: signal.Signals) -> float:
-        """Send a signal; when."""
+        """The time of the signal, now sent."""
         assert member.process is not None
         member.process.send_signal(number)
         at_s = time.time()
@@ -123,7 +123,7 @@ class Fleet:
         return at_s
 
     def kill(self, member: Member) -> float:
-        """SIGKILL, and wait for it; when."""
+        """The time of the SIGKILL; waits for the end."""
         assert member.process is not None
         at_s = time.time()
         member.process.kill()
@@ -134,7 +134,7 @@ class Fleet:
         return at_s
 
     async def terminate(self, member: Member, deadline_s: float) -> tuple[float, float]:
-        """SIGTERM, and wait for the orderly end; when, and how long it took."""
+        """The time of the SIGTERM, and how long the orderly end took; waits for it."""
         assert member.process is not None
         member.wanted = False
         begun = time.monotonic()
@@ -146,7 +146,7 @@ class Fleet:
         return at_s, time.monotonic() - begun
 
     def remove(self, member: Member) -> None:
-        """A member that is not to come back; what is left of it ends."""
+        """Take a member out for good, and end its process."""
         self.members.remove(member)
         if member.runs:
             self.kill(member)
@@ -156,7 +156,7 @@ class Fleet:
         self._changes.append(Change(at_s, member.log.name, begins=False, partitions=None))
 
     def revive(self) -> None:
-        """Start again what ended by itself."""
+        """Restart members whose processes ended by themselves."""
         for member in self.members:
             if member.runs or member.process is None or not member.wanted:
                 continue
@@ -179,27 +179,27 @@ class Fleet:
     # -- what it says --------------------------------------------------------------------------------------------------
 
     def read(self) -> None:
-        """Take what the logs hold."""
+        """Read on in all logs."""
         for log in self._logs:
             log.read_on()
 
     def gaps(self) -> dict[int, list[Gap]]:
-        """When each partition stood still."""
+        """The times in which each partition stood still."""
         self.read()
         return gaps([*self._changes, *(change for log in self._logs for change in log.changes)], self.partitions)
 
     def taken_over(self, since_s: float) -> list[TakeOver]:
-        """Take-overs since then."""
+        """The take-overs since `since_s`."""
         self.read()
         return [each for log in self._logs for each in log.taken_over if each.at_s >= since_s]
 
     def said(self, event: str, since_s: float) -> int:
-        """How often any worker has said this since then."""
+        """How often any worker has logged this event since `since_s`."""
         self.read()
         return sum(log.said(event, since_s) for log in self._logs)
 
     def partitions_of(self, member: Member) -> set[int]:
-        """What a member folds now, by its log."""
+        """The partitions that a member folds now, by its log."""
         assert member.log is not None
         member.log.read_on()
         mine: set[int] = set()
@@ -210,7 +210,7 @@ class Fleet:
         return mine
 
     async def ask(self, member: Member, page: str) -> str | None:
-        """A page of a member's health server; None when it does not answer."""
+        """A page of a member's health server; None when the member does not answer."""
         assert member.log is not None
         member.log.read_on()
         if member.log.metrics_url is None or not member.runs or member.state() == "T":
@@ -226,7 +226,7 @@ class Fleet:
             return None
 
     async def readiness(self) -> dict[str, dict[str, Any]]:
-        """What each member that answers says of itself."""
+        """The readiness of each member that answers."""
         found = {}
         for member in list(self.members):
             if (text := await self.ask(member, "/readyz")) is not None:
@@ -245,7 +245,7 @@ class Fleet:
     # -- waiting -------------------------------------------------------------------------------------------------------
 
     async def until(self, condition: Callable[[], bool], deadline_s: float, what: str) -> None:
-        """Look again until it holds; members that ended by themselves are started again meanwhile."""
+        """Wait until the condition holds; meanwhile restart members that ended by themselves."""
         until = time.monotonic() + deadline_s
         while not condition():
             if time.monotonic() > until:
@@ -254,7 +254,7 @@ class Fleet:
             await asyncio.sleep(LOOK_S)
 
     async def until_whole(self, deadline_s: float, *, redis: bool = True) -> None:
-        """Until every member is there and ready, and every partition is folded by exactly one of them."""
+        """Wait until every member is there and ready, and exactly one member folds each partition."""
         until = time.monotonic() + deadline_s
         while (missing := await self._missing(redis=redis)) is not None:
             if time.monotonic() > until:

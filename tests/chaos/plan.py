@@ -1,4 +1,4 @@
-"""Which faults, how often, in which order: seeded."""
+"""The faults of a plan, their number and their order: seeded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Step(NamedTuple):
-    """One fault. `pause_s` before it; `overlaps`: the one before it may not have been recovered from."""
+    """One fault. `pause_s` before it; `overlaps`: the fleet need not have recovered from the fault before it."""
 
     kind: str
     fault: Fault
@@ -22,7 +22,7 @@ class Step(NamedTuple):
     overlaps: bool
 
 
-# Kind → how often in each plan. The long plan is the one of the promise: 60 kills, 20 pauses, 10 wipes.
+# Kind → how often in each plan. The long plan is the promised one: 60 kills, 20 pauses, 10 wipes.
 _KINDS: dict[str, tuple[Fault, int, int, int]] = {
     "kill -9, dynamic": (faults.kill_dynamic, 1, 10, 32),
     "kill -9, static": (faults.kill_static, 1, 10, 32),
@@ -52,10 +52,10 @@ PAUSE_S = (0.5, 4.0)
 
 
 def plan(name: str, chance: Random, brokers: int, only: Sequence[str] = ()) -> list[Step]:
-    """The schedule of a plan; `only`: of the kinds whose names begin so.
+    """The schedule of a plan; `only`: beginnings of the names of the kinds to take.
 
     Raises:
-        ValueError: no kind's name begins so.
+        ValueError: no kind's name begins with one of `only`.
     """
     place = PLANS.index(name)
     kinds = [(kind, fault) for kind, (fault, *counts) in _KINDS.items() for _ in range(counts[place])]

@@ -1,4 +1,4 @@
-"""A TCP proxy before Redis that can be told to be slow."""
+"""A TCP proxy before Redis that can be made slow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHUNK_BYTES = 256 * 1024
 
 
 class SlowProxy:
-    """Forwards connections; each answer comes `delay_s` late. Counts what it forwarded."""
+    """Forwards connections; each answer comes `delay_s` late. Counts the delayed answers."""
 
     def __init__(self, port_behind: int) -> None:
         self._port_behind = port_behind
@@ -26,12 +26,12 @@ class SlowProxy:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def lead_to(self, port: int) -> None:
-        """New connections go there; what is open stays where it is."""
+        """Lead new connections to this port; open ones stay where they are."""
         self._port_behind = port
 
     @property
     def url(self) -> str:
-        """For Redis clients."""
+        """The address for Redis clients."""
         return f"redis://{LOOPBACK}:{self.port}/0"
 
     async def __aenter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""What each fault did: measured, summed up by kind; as a table, as JSON, and into the documentation."""
+"""The outcome of each fault: measured, summed up by kind; as a table, as JSON, and into the documentation."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Outcome(Struct, kw_only=True):
     Attributes:
         kind: as in the table.
         at_s: when, Unix seconds.
-        hit: how it was seen to have hit.
-        victims: partitions that it took from their owner.
-        takeover_s: per victim partition, until somebody folded it again.
+        hit: the signs that it had hit.
+        victims: number of partitions that it took from their owner.
+        takeover_s: per victim partition, until a worker folded it again.
         others_s: per other partition, its longest standstill until all was whole again.
         whole_s: until every partition was folded and every worker ready.
         stale_s: the greatest age of an overlay meanwhile, where Redis was there to tell.
@@ -72,23 +72,23 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def table(outcomes: Iterable[Outcome]) -> str:
-    """In Markdown."""
+    """The rows as a Markdown table."""
     lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows(outcomes))])
 
 
 def write_json(path: Path, summary: dict[str, Any], outcomes: Sequence[Outcome]) -> None:
-    """All of it."""
+    """Write the summary and all outcomes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     told = {**summary, "faults": outcomes}
     path.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=1))
 
 
 def marks(plan: str) -> tuple[str, str]:
-    """Between what the page holds a plan's table.
+    """The marks around a plan's table in the page.
 
     Raises:
-        SystemExit: it has no place for this plan's.
+        SystemExit: the page has no place for this plan's table.
     """
     begin, end = f"<!-- chaos {plan} -->\n", f"<!-- end of chaos {plan} -->"
     page = PAGE.read_text("utf-8")
@@ -98,7 +98,7 @@ def marks(plan: str) -> tuple[str, str]:
 
 
 def write_docs(plan: str, text: str) -> None:
-    """Between the marks of the page."""
+    """Write the text between the marks of the page."""
     begin, end = marks(plan)
     before, _, rest = PAGE.read_text("utf-8").partition(begin)
     _, _, after = rest.partition(end)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 TOP = Path(__file__).parents[2]
 # No fault begins after this; with the start, the last recovery and the recount the whole takes twice as long.
 MINUTES = 1.5
-# Some six times what it takes where nothing else runs; below the deadline of a test, so that what it said is shown.
+# Some six times what a run takes on an idle machine; below the deadline of a test, so that the run's output is shown.
 DEADLINE_S = 500.0
 END_S = 60.0
 
@@ -180,7 +180,7 @@ async def test_the_proxy_forwards_and_can_be_slow() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reader.readexactly(3), 0.5)
         assert proxy.delayed == 1
-        # A failover: what is open stays, new connections go elsewhere.
+        # A failover: open connections stay, new ones go elsewhere.
         proxy.delay_s = 0.0
         other = await asyncio.start_server(echo, "127.0.0.1", 0)
         proxy.lead_to(other.sockets[0].getsockname()[1])

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Change(NamedTuple):
-    """At a moment (Unix seconds) a worker began or stopped to fold some partitions; None: all that it had."""
+    """The moment (Unix seconds) when a worker began or stopped to fold some partitions; None: all that it had."""
 
     at_s: float
     worker: str
@@ -21,7 +21,7 @@ class Change(NamedTuple):
 
 
 class TakeOver(NamedTuple):
-    """A partition was taken over, with so many records to fold before anything is published."""
+    """The take-over of a partition, with the number of records to fold before anything is published."""
 
     at_s: float
     worker: str
@@ -58,7 +58,7 @@ class WorkerLog:
         self.metrics_url: str | None = None
 
     def read_on(self) -> None:
-        """Take what was written since the last time."""
+        """Take the lines written since the last time."""
         with self._path.open("rb") as file:
             file.seek(self._read)
             text = file.read()
@@ -87,23 +87,23 @@ class WorkerLog:
             self.metrics_url = msgspec.json.decode(text)["metrics"][0]
 
     def said(self, event: str, since_s: float = 0.0) -> int:
-        """How often it has said this since then."""
+        """How often the worker has logged this event since `since_s`."""
         return sum(1 for at_s, said in self.events if said == event and at_s >= since_s)
 
 
 class Gap(NamedTuple):
-    """A partition stood still from then to then; `to_s` None: it still does."""
+    """A standstill of a partition; `to_s` None: the partition still stands."""
 
     from_s: float
     to_s: float | None
 
     def length_s(self, now_s: float) -> float:
-        """How long, as of now."""
+        """Its length, as of now."""
         return (now_s if self.to_s is None else self.to_s) - self.from_s
 
 
 def gaps(changes: list[Change], partitions: int) -> dict[int, list[Gap]]:
-    """Per partition, the times in which nobody folded it, after the first time that somebody did."""
+    """Per partition, the times in which no worker folded it, after the first that did."""
     serving: dict[int, set[str]] = {number: set() for number in range(partitions)}
     since: dict[int, float] = {}
     found: dict[int, list[Gap]] = {number: [] for number in range(partitions)}

@@ -34,7 +34,7 @@ PREFIX = "live"
 ROOMS_PER_PARTITION = 3
 HOUR_MS = 3_600_000
 TURN_S = 0.02
-# What a broker that is away may keep waiting; beyond it the shop stops selling.
+# Most records that may wait while a broker is away; beyond it the shop stops selling.
 IN_FLIGHT_MAX = 20_000
 REQUEST_TIMEOUT_MS = 30_000
 # To each 10 orders.
@@ -47,7 +47,7 @@ Record = tuple[str, str, bytes]  # logical topic, room, value
 
 
 def rooms_of(partitions: int) -> list[str]:
-    """Rooms such that each partition has some."""
+    """Rooms such that each partition has `ROOMS_PER_PARTITION`."""
     partitioner, numbers = DefaultPartitioner(), list(range(partitions))
     found: dict[int, list[str]] = {number: [] for number in numbers}
     number = 0
@@ -73,14 +73,14 @@ class Shop:
         self._orders = 0
 
     def openings(self) -> Iterator[Record]:
-        """A sale in each room."""
+        """The opening of a sale in each room."""
         for room in self._rooms:
             self._hosts[room] = host = Host(self._chance, OFFERED, now_ms)
             topic, fields = host.opening()
             yield topic, room, self._event(room, fields)
 
     def records(self, orders: int) -> Iterator[Record]:
-        """So many orders, and what comes beside them."""
+        """This many orders, and the events beside them."""
         for _ in range(orders):
             yield from self._good("orders")
         for _ in range(orders * len(BESIDE) // 10):
@@ -172,7 +172,7 @@ class Sender:
         self.account["acknowledged"] += 1
 
     async def close(self) -> None:
-        """Wait for what is in flight."""
+        """Wait for the records in flight."""
         if self._in_flight:
             await asyncio.wait(self._in_flight, timeout=2 * REQUEST_TIMEOUT_MS / 1000)
         await self._producer.stop()
@@ -184,7 +184,7 @@ def now_ms() -> int:
 
 
 async def run(servers: str, prefix: str, partitions: int, journal: Path, seed: int, orders_per_s: int) -> Counter[str]:
-    """Send until told to stop."""
+    """The account of all that was sent until SIGTERM."""
     stop = asyncio.Event()
     shop = Shop(seed, rooms_of(partitions))
     loop = asyncio.get_running_loop()
@@ -202,7 +202,7 @@ async def run(servers: str, prefix: str, partitions: int, journal: Path, seed: i
         while not stop.is_set():
             due = round((time.monotonic() - begun) * orders_per_s) - ordered
             ordered += due
-            # After a halt the shop goes on, it does not catch up.
+            # After a halt the shop goes on; it does not catch up.
             for record in shop.records(min(due, orders_per_s)):
                 await sender.send(record)
             await asyncio.sleep(TURN_S)

@@ -1,4 +1,4 @@
-"""The end: everything that was acknowledged is in the log, and everything that is in the log was counted once."""
+"""The end: the log holds everything acknowledged, and everything in the log was counted once."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def journal_problems(journal: Path, servers: KafkaAt, prefix: str) -> tupl
 
 
 class Verified(NamedTuple):
-    """What is in the log: the audit's verdict, how many records were acknowledged, what of them is missing, claims."""
+    """The audit's verdict, the number of acknowledged records, the missing ones, and the claims."""
 
     verdict: Verdict
     acknowledged: int
@@ -72,7 +72,7 @@ class Verified(NamedTuple):
 async def verify(
     where: Where, assumptions: Assumptions, journal: Path, deadline_s: float, report: Callable[[str], None]
 ) -> Verified:
-    """Count the log again, look for what was acknowledged, recompute every claim."""
+    """What the log holds: counts the log again, looks for acknowledged records, recomputes every claim."""
     verdict = await audit(where, assumptions, deadline_s=deadline_s, report=report)
     acknowledged, missing = await journal_problems(journal, where.bootstrap_servers, where.prefix)
     at = load_settings(bootstrap_servers=brokers_of(where.bootstrap_servers).servers, topic_prefix=where.prefix)
