@@ -20,7 +20,7 @@ from stream.core.room import Room
 from stream.core.saved import heads, ledgers, rows
 from stream.core.saved.entries import OrderEntry
 from stream.core.saved.frames import CorruptCheckpointError, frame, unframe
-from stream.core.saved.growth import VERSION_2
+from stream.core.saved.growth import TOPICS_1, VERSION_2
 from stream.core.saved.heads import Head
 from stream.core.saved.journal import Segment, check_follows, decode_segment, encode_segment
 from stream.core.saved.ledgers import LedgerHead
@@ -284,7 +284,7 @@ def test_a_word_that_nobody_knows_ends_the_take_over_with_a_reason() -> None:
             fold.load(key, value)
     assert heads
     with pytest.raises(CorruptCheckpointError, match="frenzy"):
-        fold.loaded([0] * 6, at(0))
+        fold.loaded([0] * TOPICS_1, at(0))
 
 
 # -- the audit, over the upgrade ---------------------------------------------------------------------------------------
@@ -293,7 +293,7 @@ def _meta(epoch: int, seq: int, positions: dict[str, int], *, claim: bool = Fals
     return msgspec.json.encode({**meta, "positions": positions, "clock_ms": 5, "partitions": 12})
 
 
-OLD = dict.fromkeys((f"live.{name}" for name in TOPIC_NAMES[:6]), 7)
+OLD = dict.fromkeys((f"live.{name}" for name in TOPIC_NAMES[:TOPICS_1]), 7)
 NEW = {**OLD, "live.interactions": 3}
 
 

@@ -262,7 +262,8 @@ class Faults:
         return f"the answer to the next {kind} is lost{' for good' if error is LOST else ''}"
 
     def _refuse(self) -> str:
-        kind = ("init", "produce", "commit", "log ends", "heartbeat", "offsets")[int(self._world.random.random() * 6)]
+        kinds = ("init", "produce", "commit", "log ends", "heartbeat", "offsets")
+        kind = kinds[int(self._world.random.random() * len(kinds))]
         self._trap(kind, "asked", KafkaTimeoutError)
         return f"the next {kind} fails"
 

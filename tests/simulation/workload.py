@@ -129,7 +129,8 @@ def _event(random: Random, number: int, at_ms: int) -> tuple[int, dict[str, obje
         return CART_ADDS, {"type": "cart_add", "user_id": user, "sku_id": "k1", "quantity": 1, "sale_id": "s1"}
     if chance < 0.82:
         order = int(random.random() * 30)
-        status = ("placed", "placed", "placed", "paid", "cancelled", "refunded")[int(random.random() * 6)]
+        statuses = ("placed", "placed", "placed", "paid", "cancelled", "refunded")
+        status = statuses[int(random.random() * len(statuses))]
         line = {"sku_id": "k1", "quantity": 1 + order % 3, "amount_minor": 100 * (1 + order), "sale_id": "s1"}
         return ORDERS, {
             "type": "order",

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from stream.contract.events import TOPIC_NAMES
 from stream.contract.overlay import Count, Overlay, Session
 from stream.contract.reading import read_overlay
 from stream.verify.assumptions import Assumptions
@@ -100,7 +101,8 @@ def test_a_session_has_mechanics_of_its_own() -> None:
             recount.begins(ROOM, T + 10, {"interactions": 1})
         value = msgspec.json.encode(apple(offset, "a", picked))
         recount.add("interactions", value, ROOM.encode(), T, offset=offset, partition=0)
-    sessions = [None, Session(None, T + 10, None, None, [0] * 6 + [1], [0] * 6 + [2])]
+    before = [0] * (len(TOPIC_NAMES) - 1)
+    sessions = [None, Session(None, T + 10, None, None, [*before, 1], [*before, 2])]
     found = [recount.room(ROOM, T + 20, None, session).mechanics["apples"]["apples"] for session in sessions]
     assert found == [4, 9]
 

@@ -12,6 +12,7 @@ from stream.commands.verdict_view import rules_told
 from stream.contract.events import TOPIC_NAMES
 from stream.contract.overlay import Overlay
 from stream.core.rules import Rules
+from stream.core.saved.growth import TOPICS_1
 from stream.core.saved.journal import Segment, Steps, encode_segment
 from stream.verify.compare import compare
 from stream.verify.recount import Accounts, Recount
@@ -101,7 +102,7 @@ def test_a_checkpoint_topic_that_was_made_anew_begins_the_book_anew() -> None:
 def test_a_rule_that_an_older_worker_did_not_know_has_its_old_behaviour() -> None:
     old = structs.asdict(Rules(hold_ms=3_000))
     del old["presence_timeout_ms"]
-    steps = Steps([0] * 6, -1, [], [0] * 6, -1, [], None)  # six topics, as there once were
+    steps = Steps([0] * TOPICS_1, -1, [], [0] * TOPICS_1, -1, [], None)  # as many topics as there once were
     found = book(encode_segment(Segment(1, 1, claim=True, steps=steps, version="0.1.0", rules=old)))
     assert found.of_epoch(0, 1).presence_timeout_ms == Assumptions().presence_timeout_ms
     assert found.at(0, TOPIC_NAMES[0], 4).hold_ms == 3_000

@@ -83,7 +83,7 @@ def document(room: Room) -> bytes:
 
 def full_room(rules: Rules | None = None) -> Room:
     room = new_room(rules)
-    room.first_offsets[:] = [1, 2, 3, 4, 5, 6, 7]
+    room.first_offsets[:] = range(1, len(TOPICS) + 1)
     fold_at_own_time(
         room,
         opened(30, limit=1, restock_s=400),

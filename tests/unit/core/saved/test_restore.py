@@ -6,6 +6,7 @@ from stream.core.ids import ANY_TOPIC
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
 from stream.core.saved.frames import CorruptCheckpointError
+from stream.core.saved.growth import TOPICS_1
 from tests.support.events import Log, at, cart, every_kind, like, opened, order
 from tests.support.rooms import TOPICS, restarted
 
@@ -18,8 +19,9 @@ def test_unknown_kinds_of_records_are_passed_over() -> None:
     fold = PartitionFold(0, RULES, TOPICS)
     fold.load(b"m", b"whatever")
     fold.load(b"z|9", b"whatever")
-    fold.loaded([1, 2, 3, 4, 5, 6], at(3))
-    assert (fold.positions, fold.clock_ms, fold.rooms) == ([1, 2, 3, 4, 5, 6, 0], at(3), {})
+    saved = [*range(1, TOPICS_1 + 1)]
+    fold.loaded(saved, at(3))
+    assert (fold.positions, fold.clock_ms, fold.rooms) == ([*saved, 0], at(3), {})
 
 
 @pytest.mark.parametrize("kind", [b"r|", b"b|", b"d|", b"i|", b"o|", b"p|"])
