@@ -15,7 +15,6 @@ from stream.core.publishing import Published
 from stream.core.saved.frames import frame, unframe
 from stream.core.saved.growth import TOPICS_1, grown
 from stream.core.saved.heads import tombstones
-from stream.core.shown import encode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -50,7 +49,7 @@ class Last:
         overlay = self._overlay
         overlay["epoch"], overlay["rev"] = epoch, self.rev
         made_of = tuple(grown(self._positions, TOPICS_1, 0))
-        return Published(self.room_id, self.rev, encode(overlay), self._ttl_ms, -1, made_of, last=True)
+        return Published(self.room_id, self.rev, msgspec.json.encode(overlay), self._ttl_ms, -1, made_of, last=True)
 
 
 class Ended:

@@ -31,7 +31,7 @@ from stream.core.standing import (
     PLACED,
     REFUNDED,
     STANDINGS,
-    STEPS,
+    TRANSITIONS,
     UNDONE,
     bits_of,
 )
@@ -146,7 +146,7 @@ def release_hold(memory: Memory, order_id: str, hold_until_ms: int) -> bool:
     order.mask = after = before | EXPIRED
     order.changed_ms = memory.shared.clock_ms
     memory.changed_orders[order.order_id] = None
-    step, second = STEPS[before][after], order.hold_until_ms // BUCKET_MS
+    step, second = TRANSITIONS[before][after], order.hold_until_ms // BUCKET_MS
     person = None if order.user_id in memory.strangers else order.user_id
     suspect = is_suspect(memory, order)
     if order.suspicion:
@@ -248,7 +248,7 @@ def _take_in(room: Room, order: OrderState, bit: int, second: int) -> int:
     if order_id in changed:
         del changed[order_id]  # last again
     changed[order_id] = None
-    placed, paid, unpaid, held, sold, released, gone = STEPS[before][after]
+    placed, paid, unpaid, held, sold, released, gone = TRANSITIONS[before][after]
     if bit & CANCELLED:
         room.orders_cancelled += 1
     elif bit & REFUNDED:

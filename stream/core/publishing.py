@@ -116,9 +116,9 @@ class Publishing:
 
     # -- when --------------------------------------------------------------------------------------------------------
     def changed(self, room: Room) -> None:
-        """A room has changed: it is due at its pace."""
+        """A room has changed: it is due at its pace, and earlier than it was if it became busy meanwhile."""
         due_ms = room.published_ms + self._pace_ms(room)
-        if not room.changed or due_ms < room.next_due_ms:  # the second: it has become busy meanwhile
+        if not room.changed or due_ms < room.next_due_ms:
             room.changed = True
             self._schedule(room, due_ms)
 
@@ -180,7 +180,8 @@ class Publishing:
         refresh_ms = self._refresh_ms(room)
         self._schedule(room, now_ms + refresh_ms)
         self._counters.snapshots += 1
-        return self._made(room, self._moment(room, wall_ms, epoch, refresh_ms), self._counters.withheld)
+        self._bring_to_clock(room)
+        return self._made(room, self._moment(wall_ms, epoch, refresh_ms), self._counters.withheld)
 
     def signal(self, room: Room, epoch: int) -> Published:
         """The document of a changed room as of the cut, with a revision of its own; not larger than the log takes.
@@ -191,7 +192,8 @@ class Publishing:
         room.rev_saved = room.rev
         idle = self._shared.clock_ms - room.touched_ms > self._rules.idle_after_ms
         refresh_ms = self._rules.refresh_idle_ms if idle else self._rules.refresh_active_ms
-        return self.for_log(self._made(room, self._moment(room, None, epoch, refresh_ms), None), epoch)
+        self._bring_to_clock(room)
+        return self.for_log(self._made(room, self._moment(None, epoch, refresh_ms), None), epoch)
 
     def for_log(self, published: Published, epoch: int) -> Published:
         """What goes to the topic `signals`, which takes documents up to a size; and what of it goes to `claims`.
@@ -208,7 +210,8 @@ class Publishing:
 
     def last(self, room: Room, ended_by: EndedBy, positions: Sequence[int]) -> Overlay:
         """The last document of a session, made as it ends; `positions`: behind its last records."""
-        moment = self._moment(room, None, 0, self._rules.refresh_idle_ms)
+        self._bring_to_clock(room)
+        moment = self._moment(None, 0, self._rules.refresh_idle_ms)
         stale_after_ms = moment.as_of_ms + self._rules.ended_ttl_ms
         # Moves of the clock with nothing folded between them are one to a replay: what moved it is no matter here.
         moment = structs.replace(moment, stale_after_ms=stale_after_ms, source="log", positions=list(positions))
@@ -216,7 +219,8 @@ class Publishing:
 
     def look(self, room: Room, epoch: int) -> Overlay:
         """One room as of the clock; no revision is used up."""
-        return overlay_of(room, self._moment(room, None, epoch, self._refresh_ms(room)))
+        self._bring_to_clock(room)
+        return overlay_of(room, self._moment(None, epoch, self._refresh_ms(room)))
 
     def _made(self, room: Room, moment: Moment, withheld: Counter[Reason] | None) -> Published:
         document = document_of(room, moment, withheld)
@@ -224,11 +228,15 @@ class Publishing:
         made_of = tuple(grown(self._positions, TOPICS_1, 0))
         return Published(room.room_id, room.rev, document, good_for_ms, room.last_append_ms, made_of)
 
-    def _moment(self, room: Room, wall_ms: int | None, epoch: int, refresh_ms: int) -> Moment:
-        """The clock's, and the room brought to it."""
+    def _bring_to_clock(self, room: Room) -> None:
+        """Move the room's windows to the clock, and forget orders that are too old by then."""
         as_of_ms = max(self._shared.clock_ms, 0)
         room.advance(as_of_ms)
         self._counters.orders_forgotten += forget_orders(room, as_of_ms - self._rules.remember_orders_ms)
+
+    def _moment(self, wall_ms: int | None, epoch: int, refresh_ms: int) -> Moment:
+        """Returns the moment at which the clock stands; the next document is due within `refresh_ms`."""
+        as_of_ms = max(self._shared.clock_ms, 0)
         return Moment(
             as_of_ms=as_of_ms,
             stale_after_ms=as_of_ms + refresh_ms * self._rules.stale_after_refreshes,

@@ -91,7 +91,7 @@ class Room(Memory):
         # From the second edition of signals on: who has something in a cart, and who went away.
         self.cart_people = CartPeople(rules) if rules.second_signals else None
         self.urgencies: dict[SaleKey, UrgencyState] = {}
-        # What documents keep of each ledger (`shown.py`), with the version of the ledger that it was made of.
+        # What documents keep of each ledger (`sale_json.py`), with the version of the ledger that it was made of.
         self.sale_json: dict[SaleKey, Any] = {}
         self.unseen = Unseen(self, self.audiences)
         self.feed: list[FeedItem] = []

@@ -13,14 +13,26 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from stream.contract.overlay import Count, EtaSellout, SaleCorrection, SaleStatus, Velocity
+from stream.contract.overlay import (
+    Count,
+    EtaSellout,
+    FormerRounds,
+    Sale,
+    SaleCorrection,
+    SaleStatus,
+    Suspicion,
+    Urgency,
+    Velocity,
+)
 from stream.core.distinct import ERROR_95
 from stream.core.eta import COVERAGE, Pace, pace_of
 from stream.core.forecast import MAX_DUE, MAX_RETURNING, MEMORY_S, Forecast, Silence, forecast
 from stream.core.purchases import is_bought, is_doubtful
 from stream.core.stock import RECENT_BUCKETS
+from stream.core.suspects import SUSPICION_RULES
 from stream.core.time import BUCKET_MS
 from stream.core.urgency import SaleFigures, UrgencyState, agrees
+from stream.core.words import CORRECTIONS_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +42,7 @@ if TYPE_CHECKING:
     from stream.core.stock import Ledger
 
 
-class Look(Struct, gc=False):
+class SaleReading(Struct, gc=False):
     """What is seen of a ledger at one moment. `pace`: what the forecast rests on. `silence`: why there is none.
 
     `is_bought`: whether people buy. `is_doubtful`: what is left may not be said, so no level rests on it either. Under
@@ -72,7 +84,7 @@ class Look(Struct, gc=False):
         )
 
 
-def look(room: Room, ledger: Ledger, now_ms: int) -> Look:
+def read_sale(room: Room, ledger: Ledger, now_ms: int) -> SaleReading:
     """One ledger as of a moment."""
     rules = room.rules
     window_ms, second = rules.velocity_window_ms, rules.second_signals
@@ -91,7 +103,7 @@ def look(room: Room, ledger: Ledger, now_ms: int) -> Look:
     eta = None if pace is None else eta_at(pace, now_ms)
     if second and pace is not None and eta is None:
         silence = "forecast_not_calibrated"  # its time is up, and something is left
-    return Look(
+    return SaleReading(
         status,
         ends_at_ms,
         extended,
@@ -106,6 +118,44 @@ def look(room: Room, ledger: Ledger, now_ms: int) -> Look:
         second and left is not None and left <= 0 < ledger.held - ledger.former[0],
         silence,
         () if (told := room.told_of(ledger)) is None else told.corrections,
+    )
+
+
+def sale_of(ledger: Ledger, reading: SaleReading, urgency: Urgency) -> Sale:
+    """One ledger as the overlay shows it."""
+    opened, left = ledger.opened, ledger.available
+    restocked, (held, sold, gone) = ledger.restocked - ledger.restocked_before, ledger.former
+    held, sold, gone = ledger.held - held, ledger.sold - sold, ledger.gone - gone
+    total = None if opened is None else opened.offered + restocked
+    return Sale(
+        ledger.sale_id,
+        ledger.sku_id,
+        reading.status,
+        None if opened is None else opened.starts_at_ms,
+        reading.ends_at_ms,
+        reading.extended,
+        ledger.offered,
+        restocked,
+        reading.available,
+        held,
+        sold,
+        0 if left is None else max(0, -left),
+        ledger.over_limit,
+        ledger.released,
+        round(sold / total, 4) if total else None,
+        reading.carters,
+        ledger.suspect_held,
+        reading.velocity,
+        reading.eta,
+        ledger.restock_planned[1] if ledger.restock_planned[1] >= 0 else None,
+        None if opened is None else opened.price_minor,
+        None if opened is None else opened.list_price_minor,
+        None if opened is None else opened.currency,
+        urgency,
+        [Suspicion(SUSPICION_RULES[place], *ledger.suspicions[place]) for place in sorted(ledger.suspicions)],
+        gone,
+        [*reading.corrections[-CORRECTIONS_SHOWN:]],
+        None if ledger.rounds == 1 else FormerRounds(ledger.rounds - 1, ledger.restocked_before, *ledger.former),
     )
 
 
@@ -233,22 +283,22 @@ def move_urgencies(room: Room, second_ms: int) -> bool:
         if urgency is None:
             urgency = room.urgencies[key] = UrgencyState(since_ms=second_ms)
             moved = True
-        if urgency.update(look(room, ledger, now_ms).figures(now_ms, baseline, rules), second_ms, rules):
+        if urgency.update(read_sale(room, ledger, now_ms).figures(now_ms, baseline, rules), second_ms, rules):
             ledger.version += 1
             moved = True
     return moved
 
 
-def shown_urgency(room: Room, ledger: Ledger, seen: Look, now_ms: int) -> UrgencyState:
+def level_now(room: Room, ledger: Ledger, reading: SaleReading, now_ms: int) -> UrgencyState:
     """The level that a document of this moment shows; nothing is moved."""
     urgency = room.urgencies.get((ledger.sale_id, ledger.sku_id))
     if urgency is not None and agrees(
-        urgency.level, seen.status, sold_out=seen.available == 0, all_taken=seen.all_taken
+        urgency.level, reading.status, sold_out=reading.available == 0, all_taken=reading.all_taken
     ):
         return urgency
     second_ms = now_ms // BUCKET_MS * BUCKET_MS
     urgency = UrgencyState(since_ms=second_ms) if urgency is None else urgency.copy()
-    urgency.update(seen.figures(now_ms, baseline_units(room, now_ms), room.rules), second_ms, room.rules)
+    urgency.update(reading.figures(now_ms, baseline_units(room, now_ms), room.rules), second_ms, room.rules)
     return urgency
 
 

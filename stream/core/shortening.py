@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw, Struct
 
-from stream.core.shown import encode
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -71,11 +69,11 @@ def shortened(document: bytes, most_bytes: int) -> bytes:
         left_out[name] = len(lists[name]) - len(kept)
         excess -= _bytes_of(lists[name]) - _bytes_of(kept)
         lists[name] = kept
-    totals["money"] = Raw(encode(lists.pop("money")))
-    fields |= {name: Raw(encode(items)) for name, items in lists.items() if name in left_out}
-    fields["totals"] = Raw(encode(totals))
-    fields["left_out"] = Raw(encode(left_out))
-    return encode(fields)
+    totals["money"] = Raw(msgspec.json.encode(lists.pop("money")))
+    fields |= {name: Raw(msgspec.json.encode(items)) for name, items in lists.items() if name in left_out}
+    fields["totals"] = Raw(msgspec.json.encode(totals))
+    fields["left_out"] = Raw(msgspec.json.encode(left_out))
+    return msgspec.json.encode(fields)
 
 
 def _kept(items: list[Raw], rank: Callable[[Raw], int], excess: int) -> list[Raw]:

@@ -1,7 +1,7 @@
-"""Room + moment → overlay document. Reads the room and moves nothing in it; every figure is absolute.
+"""Room + moment → overlay document. Reads the room; every figure is absolute.
 
-`overlay_of` makes all of it anew, as values. `document_of` makes the bytes that are published and keeps what it made of
-each sale; both say the same.
+`overlay_of` makes the whole document anew, as values. `document_of` makes the bytes that are published and keeps the
+JSON of each sale (`sale_json.py`). Both say the same.
 """
 
 from __future__ import annotations
@@ -10,24 +10,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from stream.contract.overlay import SCHEMA, Clock, Evidence, Money, Orders, Overlay, Session, Totals, Urgency
 from stream.contract.sections import overlay_with
 from stream.core.audiences import VIEWERS
 from stream.core.claims import ClaimBook
 from stream.core.rates import all_rates, rates_json
-from stream.core.sale import look, shown_urgency
-from stream.core.shown import (
-    AS_OF,
-    SOURCE_TOPICS,
-    VALUES,
-    VERSION,
-    Kept,
-    Shown,
-    encode,
-    sale_of,
-)
+from stream.core.sale import level_now, read_sale, sale_of
+from stream.core.sale_json import SaleJson, encode, gap_values
 from stream.core.urgency import UrgencyState, leading
 
 if TYPE_CHECKING:
@@ -59,12 +50,12 @@ def overlay_of(room: Room, moment: Moment) -> Overlay:
     urgencies = {}
     for key in sorted(room.ledgers):
         ledger = room.ledgers[key]
-        seen = look(room, ledger, moment.as_of_ms)
-        urgencies[key] = shown_urgency(room, ledger, seen, moment.as_of_ms)
-        sale = sale_of(ledger, seen, urgencies[key].published())
+        reading = read_sale(room, ledger, moment.as_of_ms)
+        urgencies[key] = level_now(room, ledger, reading, moment.as_of_ms)
+        sale = sale_of(ledger, reading, urgencies[key].published())
         sales.append(sale)
         bought = ledger.bought_recently(moment.as_of_ms, room.rules.bought_window_ms)
-        book.sale(sale, *bought, misplaced=room.misplaced, basis=seen.basis())
+        book.sale(sale, *bought, misplaced=room.misplaced, basis=reading.basis())
     lead, urgency = leading(urgencies)
     published = urgency.published(None if lead is None else lead[0])
     return _with_sections(room, _assembled(room, moment, all_rates(room, moment.as_of_ms), sales, published, book))
@@ -76,7 +67,7 @@ def last_of(room: Room, moment: Moment, ended_by: EndedBy) -> Overlay:
     for key in sorted(room.ledgers):
         ledger = room.ledgers[key]
         level = Urgency("unknown", moment.as_of_ms, [])
-        sale = sale_of(ledger, look(room, ledger, moment.as_of_ms), level)
+        sale = sale_of(ledger, read_sale(room, ledger, moment.as_of_ms), level)
         sale.eta_sellout_ms = None
         sales.append(sale)
     over = Urgency("ended", moment.as_of_ms, [])
@@ -90,20 +81,20 @@ def last_of(room: Room, moment: Moment, ended_by: EndedBy) -> Overlay:
 def document_of(room: Room, moment: Moment, withheld: Counter[Reason] | None) -> bytes:
     """The same, encoded, from what is kept of the documents before it. Counts what is withheld and why."""
     book = _book(room, moment)
-    first: Shown | None = None
+    first: SaleJson | None = None
     sales: list[Sale] = []
     values: list[bytes] = []
-    kept: dict[SaleKey, Shown] = room.sale_json
+    kept: dict[SaleKey, SaleJson] = room.sale_json
     for key in sorted(room.ledgers):
         ledger, shown = room.ledgers[key], kept.get(key)
         if shown is not None and shown.version != ledger.version:
             shown = None
         if shown is not None and not values:
-            values = _values(moment, book)
+            values = gap_values(book)
         if shown is not None and shown.fill(room, ledger, moment.as_of_ms, values):
-            _add_kept(shown.kept(room.rules, moment.as_of_ms, stale=book.stale), values, sales, book)
+            shown.templates(room.rules, moment.as_of_ms, stale=book.stale).add_to(sales, book, values)
         else:
-            shown = kept[key] = Shown(room, ledger, moment.as_of_ms)
+            shown = kept[key] = SaleJson(room, ledger, moment.as_of_ms)
             sales.append(shown.sale)
             shown.say(book)
         if first is None or shown.rank < first.rank:
@@ -123,29 +114,6 @@ def _with_sections(room: Room, overlay: Overlay) -> Overlay:
         return overlay
     kind: Any = overlay_with(room.shared.installed.catalogue.sections)
     return cast("Overlay", kind(*msgspec.structs.astuple(overlay), **sections))
-
-
-def _values(moment: Moment, book: ClaimBook) -> list[bytes]:
-    """For the gaps: what is the same for all ledgers of a document."""
-    values = [b""] * VALUES
-    values[VERSION], values[AS_OF] = book.version.encode(), b"%d" % moment.as_of_ms
-    # Each topic once, though several claims rest on it.
-    of_topic = {topic: encode(evidence) for topic, evidence in enumerate(book.evidence) if evidence is not None}
-    for place, topics in enumerate(SOURCE_TOPICS, VALUES - len(SOURCE_TOPICS)):
-        values[place] = b"[%b]" % b",".join([of_topic[topic] for topic in topics if topic in of_topic])
-    return values
-
-
-def _add_kept(kept: Kept, values: list[bytes], sales: list[Any], book: ClaimBook) -> None:
-    """JSON stands in the lists for the values that it encodes."""
-    sales.append(Raw(kept.sale.filled(values)))
-    claims: list[Any] = book.claims
-    held_back: list[Any] = book.withheld
-    if said := kept.claims.filled(values):
-        claims.append(Raw(said))
-    if kept.withheld:
-        held_back.append(Raw(kept.withheld))
-    book.reasons += kept.reasons
 
 
 def _book(room: Room, moment: Moment) -> ClaimBook:

@@ -101,4 +101,4 @@ def _steps_from(before: int) -> dict[int, Standing]:
 
 
 # What changes, by the set of statuses before, and by the one after, which holds it.
-STEPS = tuple(_steps_from(before) for before in range(STATUS_SETS))
+TRANSITIONS = tuple(_steps_from(before) for before in range(STATUS_SETS))

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from stream.contract.overlay import SuspicionRule
-from stream.core.standing import BACK, CANCELLED, EXPIRED, GONE, PAID, PLACED, REFUNDED, STEPS, UNDONE
+from stream.core.standing import BACK, CANCELLED, EXPIRED, GONE, PAID, PLACED, REFUNDED, TRANSITIONS, UNDONE
 from stream.core.stock import one_of_equal
 from stream.core.time import BUCKET_MS
 
@@ -281,7 +281,7 @@ def moves_of_session(order: OrderState, born_ms: int) -> Iterator[tuple[int, int
         mask &= ~bits_of_move(move)
     for number, move in enumerate(order.moves):
         bits = bits_of_move(move)
-        step = STEPS[mask][mask | bits]
+        step = TRANSITIONS[mask][mask | bits]
         mask |= bits
         if number >= order.moves_before and (step.held or step.sold or step.gone):
             yield move >> STATUS_BITS, step.held + step.sold + step.gone, step.sold

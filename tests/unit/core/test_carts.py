@@ -8,7 +8,7 @@ import pytest
 from stream.core.cart_people import CartPeople
 from stream.core.carts import SWEEP_FROM, Carts
 from stream.core.rules import Rules
-from stream.core.sale import look
+from stream.core.sale import read_sale
 from stream.core.saved.growth import VERSION_1, VERSION_2
 from tests.support.events import Log, at, cart, cart_removed, enter, every_kind, leave, opened, order
 
@@ -139,7 +139,7 @@ def test_beyond_the_bound_a_sample_is_kept_and_the_count_is_an_estimate() -> Non
     ledger = room.ledgers["s1", "k1"]
     assert ledger.carts is not None
     assert len(ledger.carts.added) <= 500
-    count = look(room, ledger, at(2)).carters
+    count = read_sale(room, ledger, at(2)).carters
     assert count.method == "sketch"
     assert count.error_95 is not None
     assert abs(count.value - 4_000) <= 2 * count.error_95 * 4_000

@@ -6,7 +6,7 @@ import pytest
 
 from stream.core.forecast import Forecast
 from stream.core.rules import Rules
-from stream.core.sale import awake_ms, forecast_at, look, move_urgencies, next_status_ms, shown_urgency
+from stream.core.sale import awake_ms, forecast_at, level_now, move_urgencies, next_status_ms, read_sale
 from tests.support.events import at, closed, extended, fold_at_own_time, new_room, opened, order
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ SECOND = Rules(contract_edition=2)
 def test_what_is_only_held_has_a_level_of_its_own_until_it_is_paid_or_comes_back() -> None:
     room = new_room(Rules(signals_edition=2, hold_ms=30_000))
     fold_at_own_time(room, opened(2, ends_s=None), order("placed", "o1", "a", s=1), order("placed", "o2", "b", s=1))
-    assert shown_urgency(room, room.ledgers["s1", "k1"], look(room, room.ledgers["s1", "k1"], at(2)), at(2)).level == (
+    assert level_now(room, room.ledgers["s1", "k1"], read_sale(room, room.ledgers["s1", "k1"], at(2)), at(2)).level == (
         "all_taken"
     )
     fold_at_own_time(room, order("paid", "o1", "a", s=3), order("paid", "o2", "b", s=4))
     ledger = room.ledgers["s1", "k1"]
-    assert shown_urgency(room, ledger, look(room, ledger, at(5)), at(5)).level == "sold_out"
+    assert level_now(room, ledger, read_sale(room, ledger, at(5)), at(5)).level == "sold_out"
 
 
 @pytest.mark.parametrize("second_of_order", [12, 13, 14])
@@ -155,7 +155,7 @@ def test_a_close_before_the_start_ends_it() -> None:
 def shown(room: Room, s: float) -> UrgencyState:
     ledger = room.ledgers["s1", "k1"]
     room.advance(at(s))
-    return shown_urgency(room, ledger, look(room, ledger, at(s)), at(s))
+    return level_now(room, ledger, read_sale(room, ledger, at(s)), at(s))
 
 
 def test_the_level_that_stands_is_shown_until_the_next_whole_second() -> None:

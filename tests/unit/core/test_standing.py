@@ -16,7 +16,7 @@ from stream.core.standing import (
     REFUNDED,
     STANDINGS,
     STATUS_SETS,
-    STEPS,
+    TRANSITIONS,
     bits_of,
     is_gone,
     is_held,
@@ -89,7 +89,7 @@ def test_units_are_gone_of_what_was_placed_and_undone_unless_they_came_back(mask
 
 
 def test_a_step_is_the_difference_of_two_standings() -> None:
-    for before, steps in enumerate(STEPS):
+    for before, steps in enumerate(TRANSITIONS):
         for after, step in steps.items():
             assert [*step] == [now - was for was, now in zip(STANDINGS[before], STANDINGS[after], strict=True)]
 

@@ -1,9 +1,10 @@
-"""What documents show of one ledger: JSON with gaps, kept until an event or the clock changes what is shown.
+"""The JSON that documents show of one ledger, kept until an event or the clock changes it.
 
-Of a room with fifty sales one or two change between two documents; the others differ in the gaps alone: the moment, the
-revision, the offsets that prove a claim, a countdown, a forecast that moves with every millisecond. Which figures are
-shown and which claims are made is decided where it always is (`sale`, `claims`); here is only how long that holds. The
-bytes are those of `snapshot.overlay_of`, which keeps nothing: `tests/property/test_documents.py` compares them.
+In a room with fifty sales one or two change between two documents. The others differ only in a few places, the gaps:
+the moment, the revision, the offsets that prove a claim, a countdown, a forecast that moves with every millisecond. A
+template is the JSON with gaps, and a list of encoded values fills them. `sale.py` decides which figures are shown and
+`claims.py` which claims are made; this file decides how long both hold. The bytes are those of `snapshot.overlay_of`,
+which keeps nothing: `tests/property/test_documents.py` compares them.
 """
 
 from __future__ import annotations
@@ -14,14 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from stream.contract.events import TOPIC_NAMES
-from stream.contract.overlay import FormerRounds, Sale, Suspicion
 from stream.core.claims import SOURCES, SOURCES_2, ClaimBook
-from stream.core.sale import eta_at, look, shown_urgency
+from stream.core.sale import eta_at, level_now, read_sale, sale_of
 from stream.core.stock import BOUGHT_BUCKET_MS
-from stream.core.suspects import SUSPICION_RULES
 from stream.core.time import BUCKET_MS, NEVER_MS
 from stream.core.urgency import rank_of
-from stream.core.words import CORRECTIONS_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from stream.core.counters import Reason
     from stream.core.room import Room
     from stream.core.rules import Rules
-    from stream.core.sale import Look
     from stream.core.stock import Ledger
 
 # What goes into the gaps: places in a list of encoded values, most of them the same for all ledgers of a document.
@@ -52,8 +49,8 @@ _NO_EVIDENCE: list[Evidence | None] = [None] * len(TOPIC_NAMES)
 encode = msgspec.json.Encoder().encode
 
 
-class Text:
-    """A piece of JSON with gaps. `gaps`: which value each of them takes, in order."""
+class JsonTemplate:
+    """A piece of JSON with gaps. `gaps` says which value each gap takes, in order."""
 
     __slots__ = ("_pick", "_template")
 
@@ -64,21 +61,43 @@ class Text:
             self._pick = itemgetter(*gaps)
 
     def filled(self, values: Sequence[bytes]) -> bytes:
-        """As it is with these values."""
+        """Returns the JSON with these values in its gaps."""
         return self._template if self._pick is None else self._template % self._pick(values)
 
 
-class Kept(NamedTuple):
-    """What is kept of a ledger: the sale, the items of the lists of claims and of what is withheld, and the reasons."""
+class SaleTemplates(NamedTuple):
+    """The templates of one ledger: its sale, its claims, what is withheld of it, and the reasons."""
 
-    sale: Text
-    claims: Text
+    sale: JsonTemplate
+    claims: JsonTemplate
     withheld: bytes
     reasons: list[Reason]
 
+    def add_to(self, sales: list[Any], book: ClaimBook, values: list[bytes]) -> None:
+        """Add the filled JSON to the lists of a document, in place of the values that it encodes."""
+        sales.append(msgspec.Raw(self.sale.filled(values)))
+        claims: list[Any] = book.claims
+        held_back: list[Any] = book.withheld
+        if said := self.claims.filled(values):
+            claims.append(msgspec.Raw(said))
+        if self.withheld:
+            held_back.append(msgspec.Raw(self.withheld))
+        book.reasons += self.reasons
 
-class Shown:
-    """One ledger as documents show it, until an event or the clock changes it. The JSON is made when it is first used.
+
+def gap_values(book: ClaimBook) -> list[bytes]:
+    """Returns the values for the gaps of one document, as far as they are the same for all of its ledgers."""
+    values = [b""] * VALUES
+    values[VERSION], values[AS_OF] = book.version.encode(), b"%d" % book.as_of_ms
+    # Each topic once, though several claims rest on it.
+    of_topic = {topic: encode(evidence) for topic, evidence in enumerate(book.evidence) if evidence is not None}
+    for place, topics in enumerate(SOURCE_TOPICS, VALUES - len(SOURCE_TOPICS)):
+        values[place] = b"[%b]" % b",".join([of_topic[topic] for topic in topics if topic in of_topic])
+    return values
+
+
+class SaleJson:
+    """One ledger as documents show it until an event or the clock changes it. Its templates are made on first use.
 
     Attributes:
         sale: as of the moment when this was made.
@@ -89,11 +108,11 @@ class Shown:
     __slots__ = (
         "_basis",
         "_bought",
-        "_kept",
         "_made_ms",
         "_misplaced",
         "_moving",
         "_pace",
+        "_templates",
         "_until_ms",
         "_urgency",
         "rank",
@@ -103,17 +122,17 @@ class Shown:
 
     def __init__(self, room: Room, ledger: Ledger, now_ms: int) -> None:
         self.version = ledger.version
-        seen = look(room, ledger, now_ms)
-        urgency = shown_urgency(room, ledger, seen, now_ms)
+        reading = read_sale(room, ledger, now_ms)
+        urgency = level_now(room, ledger, reading, now_ms)
         self.rank = rank_of((ledger.sale_id, ledger.sku_id), urgency)
-        self.sale = sale_of(ledger, seen, urgency.published())
+        self.sale = sale_of(ledger, reading, urgency.published())
         self._made_ms, self._until_ms = now_ms, -1
         # Time alone empties these, and that is no event.
         self._moving = bool(ledger.taken if room.rules.second_signals else ledger.recent), bool(ledger.bought)
-        self._pace, self._urgency = seen.pace, urgency
-        self._basis = seen.basis()
+        self._pace, self._urgency = reading.pace, urgency
+        self._basis = reading.basis()
         self._bought = ledger.bought_recently(now_ms, room.rules.bought_window_ms)
-        self._kept: list[Kept | None] = [None, None]  # fresh, stale
+        self._templates: list[SaleTemplates | None] = [None, None]  # fresh, stale
         self._misplaced = room.misplaced
 
     def lead(self) -> Urgency:
@@ -172,26 +191,26 @@ class Shown:
             moments_ms += ends_at_ms, ends_at_ms - rules.ends_in_max_ms
         return min([moment_ms for moment_ms in moments_ms if moment_ms > now_ms], default=NEVER_MS)
 
-    def kept(self, rules: Rules, now_ms: int, *, stale: bool) -> Kept:
-        """It with gaps; as long as it holds, `now_ms` does not matter."""
-        kept = self._kept[stale]
-        if kept is None:
+    def templates(self, rules: Rules, now_ms: int, *, stale: bool) -> SaleTemplates:
+        """Returns the templates. While they hold, `now_ms` does not matter."""
+        found = self._templates[stale]
+        if found is None:
             book = ClaimBook(rules, _NO_EVIDENCE, "", now_ms, stale=stale)
             self.say(book)
-            kept = Kept(
+            found = SaleTemplates(
                 self._sale_with_gap(), _with_gaps(book.claims, rules), encode(book.withheld)[1:-1], book.reasons
             )
-            self._kept[stale] = kept
-        return kept
+            self._templates[stale] = found
+        return found
 
-    def _sale_with_gap(self) -> Text:
+    def _sale_with_gap(self) -> JsonTemplate:
         if self.sale.eta_sellout_ms is None:
-            return Text(encode(self.sale), ())
+            return JsonTemplate(encode(self.sale), ())
         shape: Any = msgspec.structs.replace(self.sale, eta_sellout_ms=_GAP)
-        return Text(encode(shape), (ETA,))
+        return JsonTemplate(encode(shape), (ETA,))
 
 
-def _with_gaps(claims: list[Claim], rules: Rules) -> Text:
+def _with_gaps(claims: list[Claim], rules: Rules) -> JsonTemplate:
     """Claims without what is different in each document."""
     gaps: list[int] = []
     evidence = EVIDENCE_2 if rules.second_signals else EVIDENCE
@@ -204,42 +223,4 @@ def _with_gaps(claims: list[Claim], rules: Rules) -> Text:
             gaps.append(_VALUE[claim.claim])
         claim.as_of_ms = claim.valid_until_ms = claim.evidence = _GAP
         gaps += AS_OF, VALID_UNTIL, evidence[claim.claim]
-    return Text(encode(shapes)[1:-1], gaps)
-
-
-def sale_of(ledger: Ledger, seen: Look, urgency: Urgency) -> Sale:
-    """One ledger as the overlay shows it."""
-    opened, left = ledger.opened, ledger.available
-    restocked, (held, sold, gone) = ledger.restocked - ledger.restocked_before, ledger.former
-    held, sold, gone = ledger.held - held, ledger.sold - sold, ledger.gone - gone
-    total = None if opened is None else opened.offered + restocked
-    return Sale(
-        ledger.sale_id,
-        ledger.sku_id,
-        seen.status,
-        None if opened is None else opened.starts_at_ms,
-        seen.ends_at_ms,
-        seen.extended,
-        ledger.offered,
-        restocked,
-        seen.available,
-        held,
-        sold,
-        0 if left is None else max(0, -left),
-        ledger.over_limit,
-        ledger.released,
-        round(sold / total, 4) if total else None,
-        seen.carters,
-        ledger.suspect_held,
-        seen.velocity,
-        seen.eta,
-        ledger.restock_planned[1] if ledger.restock_planned[1] >= 0 else None,
-        None if opened is None else opened.price_minor,
-        None if opened is None else opened.list_price_minor,
-        None if opened is None else opened.currency,
-        urgency,
-        [Suspicion(SUSPICION_RULES[place], *ledger.suspicions[place]) for place in sorted(ledger.suspicions)],
-        gone,
-        [*seen.corrections[-CORRECTIONS_SHOWN:]],
-        None if ledger.rounds == 1 else FormerRounds(ledger.rounds - 1, ledger.restocked_before, *ledger.former),
-    )
+    return JsonTemplate(encode(shapes)[1:-1], gaps)

@@ -8,7 +8,7 @@ import pytest
 
 from stream.core.rules import Rules
 from stream.core.sale import move_urgencies
-from stream.core.shown import AS_OF, ENDS_IN, VALID_UNTIL, VALUES, Shown, Text
+from stream.core.sale_json import AS_OF, ENDS_IN, VALID_UNTIL, VALUES, JsonTemplate, SaleJson
 from stream.core.time import NEVER_MS
 from tests.support.events import at, closed, fold_at_own_time, new_room, opened, order
 
@@ -22,7 +22,7 @@ COUNTDOWN_S = Rules().ends_in_max_ms / 1_000
 class Sale(NamedTuple):
     room: Room
     ledger: Ledger
-    shown: Shown
+    shown: SaleJson
 
     def until_ms(self) -> int:
         return self.shown.until_ms(self.room, self.ledger)
@@ -40,7 +40,7 @@ def shown_at(s: float, *, starts_s: float = 0, ends_s: float | None = 600, close
 
 def shown_in(room: Room, s: float) -> Sale:
     ledger = room.ledgers["s1", "k1"]
-    return Sale(room, ledger, Shown(room, ledger, at(s)))
+    return Sale(room, ledger, SaleJson(room, ledger, at(s)))
 
 
 def values() -> list[bytes]:
@@ -49,7 +49,7 @@ def values() -> list[bytes]:
 
 # -- text with gaps ----------------------------------------------------------------------------------------------------
 def test_gaps_are_filled_in_their_order_and_percent_signs_stay() -> None:
-    text = Text(b'{"name":"100% silk, %s","as_of":\0,"until":\0,"again":\0}', (AS_OF, VALID_UNTIL, AS_OF))
+    text = JsonTemplate(b'{"name":"100% silk, %s","as_of":\0,"until":\0,"again":\0}', (AS_OF, VALID_UNTIL, AS_OF))
     assert text.filled(values()) == b'{"name":"100%% silk, %%s","as_of":%d,"until":%d,"again":%d}' % (
         AS_OF,
         VALID_UNTIL,
@@ -58,11 +58,11 @@ def test_gaps_are_filled_in_their_order_and_percent_signs_stay() -> None:
 
 
 def test_text_without_gaps_is_what_it_is() -> None:
-    assert Text(b'{"name":"100% silk"}', ()).filled(values()) == b'{"name":"100% silk"}'
+    assert JsonTemplate(b'{"name":"100% silk"}', ()).filled(values()) == b'{"name":"100% silk"}'
 
 
 def test_one_gap_takes_one_value() -> None:
-    assert Text(b"[\0]", (ENDS_IN,)).filled(values()) == b"[%d]" % ENDS_IN
+    assert JsonTemplate(b"[\0]", (ENDS_IN,)).filled(values()) == b"[%d]" % ENDS_IN
 
 
 # -- how long it holds -------------------------------------------------------------------------------------------------
