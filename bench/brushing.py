@@ -49,19 +49,19 @@ HOSTS = {
     "snap-up": (1.0, Target("snap-up", "coat-drop", "sku-881", 15_000, 130_000, "CNY", 5_400)),
 }
 SEEDS = {"brushing": (1, 2, 3, 4), "snap-up": (1,)}
-# As large as is folded in a minute or so; in their rooms of thousands of orders one made-up one changes nothing.
+# As large as a minute or so can fold; in their rooms of thousands of orders one made-up order changes nothing.
 HONEST = (
     *(("brushing", 1.0), ("snap-up", 1.0), ("tadu-2019", 1.0)),
     *(("viya-2017", 0.005), ("jd-midnight", 0.02), ("long-tail", 0.01)),
 )
-# Kind and host are drawn so often, without the show.
+# Draws of each kind and host, without the show.
 DRAWS = 100
 CHANCES = 20_000
 _encode = msgspec.json.Encoder().encode
 
 
 class Rec(NamedTuple):
-    """What the core reads of a record."""
+    """The parts of a record that the core reads."""
 
     value: bytes | None
     key: bytes | None
@@ -74,7 +74,7 @@ Sent = tuple[int, int, bytes, bytes]  # when (ms), topic, key, value
 
 
 class Score(msgspec.Struct):
-    """Of some shows. Orders, then unit-seconds; `alarm_s`: seconds in which claims were withheld."""
+    """Counts over some shows: orders, then unit-seconds; `alarm_s`: seconds in which claims were withheld."""
 
     shows: int = 0
     fakes: int = 0
@@ -89,7 +89,7 @@ class Score(msgspec.Struct):
     orders: int = 0
 
     def add(self, other: Score) -> None:
-        """Both together."""
+        """Add another score."""
         for name in self.__struct_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
@@ -105,7 +105,7 @@ def honest(name: str, seed: int, scale: float = 1.0) -> list[Sent]:
 
 
 def attacked(show: list[Sent], target: Target, fakes: Fakes) -> list[Sent]:
-    """A show with an attack in it."""
+    """The deliveries of a show with an attack in it."""
     key = target.room_id.encode()
     more = []
     for event in fakes.events:
@@ -115,7 +115,7 @@ def attacked(show: list[Sent], target: Target, fakes: Fakes) -> list[Sent]:
 
 
 def measured(sent: Iterable[Sent], fakes: set[str], t0_ms: int, every_ms: int = 1_000, *, moves: bool = True) -> Score:
-    """Fold a show second by second, and count what is suspected; `moves`: the clock, for holds that run out."""
+    """The score of a show, folded second by second; `moves`: whether to move the clock, for holds that run out."""
     fold = PartitionFold(0, load_settings().rules(), [f"live.{name}" for name in TOPIC_NAMES])
     score, offsets, waiting = Score(shows=1), [0] * len(TOPIC_NAMES), [[] for _ in TOPIC_NAMES]  # type: ignore[var-annotated]
     until_ms, alarms = -1, set[str]()
@@ -168,7 +168,7 @@ def _look(fold: PartitionFold, fakes: set[str], score: Score, orders: dict[str, 
 
 
 def attacks(kinds: dict[str, Any]) -> dict[str, Score]:
-    """Each kind hidden in each host."""
+    """The score of each kind, hidden in each host."""
     scores = {kind: Score() for kind in kinds}
     for name, (scale, target) in HOSTS.items():
         for seed in SEEDS[name]:
@@ -182,9 +182,9 @@ def attacks(kinds: dict[str, Any]) -> dict[str, Score]:
 
 
 def drawn(attack: Callable[[Fakes], None], target: Target, draw: str) -> tuple[int, int]:
-    """Fakes of one attack, and how many of them the rules suspect at its end, as the recount has these.
+    """Fakes of one attack, and how many of them the rules suspect at its end, by the recount's rules.
 
-    Without the show, which has only to say that whoever pays is seen; so nothing is folded, and many can be drawn.
+    Without the show, which need only tell that whoever pays is seen. So nothing is folded, and many can be drawn.
     """
     fakes = Fakes(target, Random(draw))
     attack(fakes)
@@ -213,7 +213,7 @@ def drawn(attack: Callable[[Fakes], None], target: Target, draw: str) -> tuple[i
 
 
 def recalls(kinds: Mapping[str, Callable[[Fakes], None]]) -> list[str]:
-    """A row for each kind and host: the share that is found at the end, over many draws, and in the worst of these."""
+    """A row for each kind and host: the share found at the end, over many draws, and in the worst draw."""
     lines = ["| kind | in | draws | fakes | recall | least of a draw |", "|---|---|---:|---:|---:|---:|"]
     for kind, attack in kinds.items():
         for name, (_, target) in HOSTS.items():
@@ -225,7 +225,7 @@ def recalls(kinds: Mapping[str, Callable[[Fakes], None]]) -> list[str]:
 
 
 def by_chance(count: int, within_s: int) -> float:
-    """The share of people with so many orders of one product at random moments whom the rules suspect."""
+    """The share of people with this many orders of one product at random moments whom the rules suspect."""
     random, rules = Random(f"{count}/{within_s}"), load_settings().rules()
     times = (sorted(random.randrange(within_s) for _ in range(count)) for _ in range(CHANCES))
     return sum(looks_made_up(seconds, rules) for seconds in times) / CHANCES
@@ -241,7 +241,7 @@ def chance_table() -> list[str]:
 
 
 def recorded_day(path: Path) -> Iterable[Sent]:
-    """An imported file; each product of each order is given a sale, for without one no rule looks at it."""
+    """The records of an imported file; each product of each order gets a sale, for without one no rule looks at it."""
     for record in Case(path.stem, path=path).records():
         topic, value = TOPIC_NAMES.index(record.topic), record.value or b""
         if record.topic == "orders":
@@ -253,14 +253,14 @@ def recorded_day(path: Path) -> Iterable[Sent]:
 
 
 def quiet() -> dict[str, Score]:
-    """Honest shows and recorded days."""
+    """The scores of honest shows and recorded days."""
     scores = {}
     for name, scale in HONEST:
         what = f"`{name}`" if scale == 1 else f"`{name}`, {scale:g} of it"
         scores[what] = measured(honest(name, 1, scale), set(), T0_MS)
         print(name, file=sys.stderr, flush=True)
     for path in sorted(DATA.glob("*.csv")):
-        # Of hundreds of sales, so it is looked at once: who is suspected stays so.
+        # A day has hundreds of sales, so it is looked at once: an order once suspected stays so.
         scores[path.name] = measured(recorded_day(path), set(), 0, 10 * 24 * 3_600_000, moves=False)
         print(path.name, file=sys.stderr, flush=True)
     return scores
@@ -292,7 +292,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def main() -> int:
-    """Measure and print."""
+    """The exit code; measures and prints."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--development", action="store_true", help="kinds that the rules were made with, no more")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/signals.md")

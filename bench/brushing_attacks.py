@@ -1,8 +1,8 @@
 """Made-up orders with their labels, and the kinds of attacks that the rules of suspicion were made with.
 
-An attack knows a show as anybody does who watches it: its sale, when it opens and ends, how many buy. What it makes up
-is added to an honest show; all of its orders are fakes. Parameters are drawn by seed. Kinds that the rules were not
-set on are in `brushing_held_out`.
+An attack knows of a show what any viewer knows: its sale, when it opens and ends, how many buy. The attack's events are
+added to an honest show; all of its orders are fakes. Parameters are drawn by seed. Kinds that the rules were not set on
+are in `brushing_held_out`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Target(NamedTuple):
-    """The show that is attacked. Times from its beginning; `orders`: of honest people, of the sale."""
+    """The attacked show. Times from its beginning; `orders`: number of honest people's orders of the sale."""
 
     room_id: str
     sale_id: str
@@ -50,7 +50,7 @@ class Fakes:
         self._write(ProductClick, at_ms + 900, user_id=user_id, sku_id=self.target.sku_id)
 
     def chat(self, user_id: str, at_ms: float) -> None:
-        """It says and likes something."""
+        """The account says and likes something."""
         self._write(Comment, at_ms, user_id=user_id, text="买了")
         self._write(Like, at_ms + 400, user_id=user_id, count=self.rng.randint(1, 20))
 
@@ -64,7 +64,7 @@ class Fakes:
         undone: OrderStatus = OrderStatus.REFUNDED,
         device_id: str | None = None,
     ) -> None:
-        """A fake; `undone_after_ms` counts from the moment when it was placed."""
+        """Place a fake; `undone_after_ms` counts from its placing."""
         target, order_id = self.target, f"fake-{len(self.order_ids)}"
         self.order_ids.add(order_id)
         line = OrderLine(
@@ -88,13 +88,13 @@ class Fakes:
                 )
 
     def moment(self) -> float:
-        """Some moment of the sale."""
+        """A random moment of the sale."""
         return self.rng.uniform(self.target.opens_ms, self.target.until_ms)
 
 
 # -- what the rules were tried on --------------------------------------------------------------------------------------
 def stuffing(fakes: Fakes) -> None:
-    """Accounts that order and order for a minute, and never pay: the scenario `brushing`."""
+    """Accounts order again and again for a minute, and never pay: the scenario `brushing`."""
     rng, target = fakes.rng, fakes.target
     for account in range(max(3, target.orders // 90)):
         begins_ms = fakes.moment()

@@ -53,7 +53,7 @@ def buy_and_refund(fakes: Fakes) -> None:
 
 
 def before_the_drop(fakes: Fakes) -> None:
-    """Unpaid orders in the last seconds before the sale opens and its first ones: it begins half gone."""
+    """Unpaid orders in the last seconds before the sale opens and its first ones: the sale begins half gone."""
     rng, target = fakes.rng, fakes.target
     seconds = rng.uniform(6_000, 20_000)
     in_the_room = rng.random() < 0.5

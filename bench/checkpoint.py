@@ -2,11 +2,11 @@
 
     python -m bench.checkpoint [ORDERS [ROOMS]]
 
-One room, one sale; each second 1 000 orders are placed by new people who entered just before: bytes, records and CPU
-of a cut. "whole" is the size of all state records of the room: what each checkpoint would write without change logs.
-Then 1 000 orders at a time in the room when it has a thousand, and when it has all: their cuts beside each other. Then
-a partition of many rooms, each with 20 people and 20 orders, from its state records to what can be folded on; reading
-them from Kafka comes on top. Prints all of it and writes bench/out/checkpoint.json. One process, CPU time.
+One room, one sale; each second 1 000 new people enter and place an order each: bytes, records and CPU of a cut. "whole"
+is the size of all state records of the room: what each checkpoint would write without change logs. Then 1 000 orders at
+a time in the room when it has a thousand, and when it has all: their cuts beside each other. Then a partition of many
+rooms, each with 20 people and 20 orders, from its state records to a fold that can go on; reading the records from
+Kafka comes on top. Prints all of it and writes bench/out/checkpoint.json. One process, CPU time.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ ROOM = "room-1"
 ORDERS_DEFAULT, ROOMS_DEFAULT = 1_000_000, 10_000
 PEOPLE_PER_ROOM = 20
 RESTORES = 3
-# Cuts around a size, of which the median is taken: one alone may fall on a sealed segment or not.
+# Number of cuts around a size, for the median: a single cut may fall on a sealed segment or not.
 AROUND = 10
 ORDERS, VISITS = TOPIC_NAMES.index("orders"), TOPIC_NAMES.index("visits")
 
 
 class Rec(NamedTuple):
-    """What the fold reads of a Kafka record."""
+    """The parts of a Kafka record that the fold reads."""
 
     value: bytes
     key: bytes
@@ -49,7 +49,7 @@ class Rec(NamedTuple):
 
 
 def second(number: int) -> list[tuple[int, list[Rec]]]:
-    """What comes in one second: a thousand people, and an order of each."""
+    """The records of one second: a thousand people, and an order of each."""
     at_ms = T0_MS + number * 1_000
     line = {"sku_id": "sku-1", "quantity": 1, "amount_minor": 19_900, "sale_id": "drop"}
     visits, orders = [], []
@@ -64,7 +64,7 @@ def second(number: int) -> list[tuple[int, list[Rec]]]:
 
 
 class Restore(NamedTuple):
-    """One restore: how many rooms, from how much, in how much CPU time."""
+    """One restore: number of rooms, records and bytes, and CPU time."""
 
     rooms: int
     records: int
@@ -101,7 +101,7 @@ def grow(orders: int) -> list[dict[str, float]]:
 
 
 def many_rooms(rooms: int) -> Restore:
-    """A partition with so many rooms, and the best of some restores of it."""
+    """The best of some restores of a partition with this many rooms."""
     fold = PartitionFold(0, Rules(rooms_max=max(rooms, Rules().rooms_max)), TOPICS)
     line = {"sku_id": "sku-1", "quantity": 1, "amount_minor": 19_900, "sale_id": "drop"}
     offset = 0
@@ -136,7 +136,7 @@ def many_rooms(rooms: int) -> Restore:
 
 
 def against_small(rows: list[dict[str, float]]) -> dict[str, float]:
-    """How many times a cut of the large room costs what one of the small room does."""
+    """The cost of a cut of the large room, as a multiple of the small room's."""
     small, large = rows[:AROUND], rows[-AROUND:]
     ratio = {
         name: median(row[name] for row in large) / median(row[name] for row in small)

@@ -56,7 +56,7 @@ class Case(NamedTuple):
     path: Path | None = None
 
     def records(self) -> Iterable[RecordedRecord]:
-        """In the order in which they are to be folded."""
+        """The records in the order of folding."""
         if self.path is None:
             show = build_show(self.name, self.seed, None, self.scale)
             return (
@@ -81,7 +81,7 @@ def _imported(path: Path) -> Iterator[RecordedRecord]:
 
 
 def cases(*, small: bool) -> list[Case]:
-    """What is replayed: scenarios with their seeds, recorded days."""
+    """The replays: scenarios with their seeds, recorded days."""
     if small:
         return [Case("brushing", 1, 0.1, 1_000), Case("jd-midnight", 1, 0.002, 1_000)]
     found = [Case("snap-up", seed, every_ms=100) for seed in range(1, 4)]
@@ -95,7 +95,7 @@ def cases(*, small: bool) -> list[Case]:
 
 
 def measured(case: Case) -> tuple[Case, Tally, float]:
-    """One case: what was right, and the seconds that it took."""
+    """One case, its tally, and the seconds that it took."""
     began = time.monotonic()
     settings = load_settings()
     tally = check_recording(case.records(), settings.rules(), settings.topic_prefix, case.every_ms, SETTLE_MS)
@@ -103,7 +103,7 @@ def measured(case: Case) -> tuple[Case, Tally, float]:
 
 
 def run(chosen: Sequence[Case], processes: int) -> Tally:
-    """All of them; a line for each as it ends."""
+    """The tally of all cases; prints a line for each as it ends."""
     total = Tally()
     with ProcessPoolExecutor(processes) as pool:
         for case, tally, seconds in pool.map(measured, chosen):
@@ -129,13 +129,13 @@ def write(tables: Mapping[str, Sequence[str]]) -> None:
 
 
 def commit() -> str:
-    """Of this code, as far as git knows it."""
+    """The commit of this code, as far as git knows it."""
     asked = ["git", "-C", str(TOP), "describe", "--always", "--dirty"]
     return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
 
 
 def main() -> int:
-    """Run, print the table, and say whether all were right."""
+    """The exit code; runs the cases and prints the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", action="store_true", help="a small one, of some seconds")
     parser.add_argument("--recordings", type=Path, help="a folder of recordings, checked too")

@@ -72,7 +72,7 @@ def cpu_us(call: Callable[[], object], rounds: int) -> tuple[float, float]:
 
 
 def measure(case: Case, rounds: int) -> dict[str, Any]:
-    """One row: the decoder, and where the record is good, the typed pass alone."""
+    """One row: the decoder, and for a good record also the typed pass alone."""
     name, topic, record, headers = case
     value = record if isinstance(record, bytes) else msgspec.json.encode(record)
     key = b"viya-2017"

@@ -1,6 +1,6 @@
 """Many sessions that end by one silence: how long the fold stands still, in one step and as the worker does it.
 
-A partition with so many rooms, each touched once within a minute; then six hours of nothing. CPU time of this process.
+A partition with many rooms, each touched once within a minute; then six hours of silence. CPU time of this process.
 
     python -m bench.ends [rooms]
 """
@@ -29,7 +29,7 @@ RULES = Rules(remember_sales_ms=7 * 86_400_000, rooms_max=1_000_000)
 
 
 def partition(rooms: int) -> PartitionFold:
-    """Rooms that were saved and have fallen silent."""
+    """A partition whose rooms were saved and have fallen silent."""
     fold = PartitionFold(0, RULES, TOPICS)
     for number in range(rooms):
         at_ms, room_id = T0_MS + number * WITHIN_MS // rooms, f"room-{number}"
@@ -42,7 +42,7 @@ def partition(rooms: int) -> PartitionFold:
 
 
 def timed(work: Callable[[], object], longest_s: list[float]) -> object:
-    """Do it; the longest one is noted."""
+    """The result of the work; keeps the longest time."""
     begin = time.thread_time()
     done = work()
     longest_s[0] = max(longest_s[0], time.thread_time() - begin)
@@ -50,7 +50,7 @@ def timed(work: Callable[[], object], longest_s: list[float]) -> object:
 
 
 def main(rooms: int) -> None:
-    """Both ways, one line each."""
+    """Print both ways, one line each."""
     silent_ms = T0_MS + RULES.room_idle_ms + 2 * WITHIN_MS
     for name, most_ends in (("in one step", None), ("as the worker does", ENDS_A_TURN)):
         fold, step_s, cut_s = partition(rooms), [0.0], [0.0]

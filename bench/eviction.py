@@ -1,7 +1,7 @@
-"""A full Redis under each memory policy: how often a live overlay is missing when somebody looks.
+"""A full Redis under each memory policy: how often a look finds a live overlay missing.
 
-12 MB are kept full by keys that somebody else writes, of an hour each, while 20 busy rooms write a document ten times a
-second and 200 quiet ones every five seconds, as the worker does. Prints a table; with RATE and SECONDS, others.
+Another program's keys, of an hour each, keep 12 MB full. Meanwhile 20 busy rooms write a document ten times a second
+and 200 quiet rooms every five seconds, as the worker does. Prints a table; with RATE and SECONDS, others.
 
     python -m bench.eviction [keys a second of the others] [seconds a policy]
 """
@@ -48,7 +48,7 @@ class Run:
         self._random = random.Random(1)
 
     def fill(self, keys: int) -> None:
-        """What others write."""
+        """Write other programs' keys."""
         pipe = self.client.pipeline(transaction=False)
         for _ in range(keys):
             pipe.set(f"other:{self._filled}", OTHERS, ex=OTHERS_TTL_S)
@@ -56,7 +56,7 @@ class Run:
         pipe.execute(raise_on_error=False)
 
     def write(self, rooms: range) -> None:
-        """A document and a version for each of these rooms."""
+        """Write a document and a version for each of these rooms."""
         pipe = self.client.pipeline(transaction=False)
         for room in rooms:
             pipe.set(f"overlay:{room}", DOCUMENT, px=TTL_MS)
@@ -67,7 +67,7 @@ class Run:
         self.refused += sum(isinstance(answer, redis.RedisError) for answer in answers[::3])
 
     def look(self) -> None:
-        """At some busy rooms and some quiet ones."""
+        """Look at some busy rooms and some quiet ones."""
         pipe = self.client.pipeline(transaction=False)
         for _ in range(2):
             pipe.exists(f"overlay:{self._random.randrange(BUSY)}")
@@ -77,7 +77,7 @@ class Run:
         self.missing += answers.count(0)
 
     def run(self, seconds: float) -> None:
-        """Fill it, then measure."""
+        """Fill Redis, then measure."""
         self.write(range(BUSY + QUIET))
         self.fill(2 * MEGABYTES * 1_000)
         begun = time.monotonic()

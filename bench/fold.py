@@ -28,7 +28,7 @@ T0_MS = 1_700_000_000_000
 
 
 class Rec(NamedTuple):
-    """What the fold reads of a Kafka record."""
+    """The parts of a Kafka record that the fold reads."""
 
     value: bytes
     key: bytes

@@ -2,8 +2,8 @@
 
     python -m bench.kept_claims
 
-A room with so many sales, in which somebody buys before each cut (`bench/pieces.py`); a cut a second, as a worker
-makes. CPU time of one thread. Prints a table, writes bench/out/kept_claims.json.
+A room with some sales, in which someone buys before each cut (`bench/pieces.py`); a cut a second, as a worker makes.
+CPU time of one thread. Prints a table, writes bench/out/kept_claims.json.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CUT_EVERY_MS = 1_000
 
 
 def measured(sales: int) -> dict[str, float]:
-    """Per cut of a room with so many sales: CPU µs without and with the claims, bytes of the document and of them."""
+    """Per cut of a room with this many sales: CPU µs without and with the claims, bytes of the document and of them."""
     rules = load_settings().rules()
     rooms = {keeps: OneRoom(sales, structs.replace(rules, keep_claims=keeps)) for keeps in (False, True)}
     took: dict[bool, list[float]] = {False: [], True: []}

@@ -35,14 +35,14 @@ GOAL_SHARE, GOAL_P50_MS, GOAL_P99_MS = 50, 60, 250
 
 
 async def probe(stack: Stack, seconds: float) -> list[LatencyProbe]:
-    """Probe for a while, in several rooms at once."""
+    """The probes, after a while of probing in several rooms at once."""
     where = Where(bootstrap_servers=stack.bootstrap_servers, redis_url=stack.redis_url, prefix=PREFIX)
     probes = [LatencyProbe(where, f"probe-{number}") for number in range(PROBES)]
     tasks = [asyncio.create_task(each.run()) for each in probes]
     await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
     for task in tasks:
         if task.done():
-            task.result()  # it never ends by itself
+            task.result()  # a probe never ends by itself
         task.cancel()
     for task in tasks:
         with suppress(asyncio.CancelledError):
@@ -51,7 +51,7 @@ async def probe(stack: Stack, seconds: float) -> list[LatencyProbe]:
 
 
 def at_rate(rate: int, seconds: int) -> dict[str, Any]:
-    """One load."""
+    """The figures of one load."""
     loaded_s = seconds + 2 * WARM_S
     with local_stack(with_topics=False) as stack:
         stack.apply_topics(PREFIX, partitions=PARTITIONS)
@@ -87,7 +87,7 @@ def at_rate(rate: int, seconds: int) -> dict[str, Any]:
 
 
 def measured_maximum(parser: argparse.ArgumentParser) -> int:
-    """What `bench/worker.py` found last."""
+    """The median that `bench/worker.py` found last."""
     path = measuring.OUT / "worker.json"
     if not path.exists():
         parser.error("--maximum is not known: give it, or run python -m bench.worker first")

@@ -36,16 +36,16 @@ BATCH_RECORDS = 2_000
 EVENTS_PER_S = 100_000
 MAX_BATCH_BYTES = 1 << 20
 TICK_MS = 25
-# What encoding a show may take: some seven times what it takes on a quiet machine.
+# Time to encode a show: some seven times what it takes on a quiet machine.
 PREPARE_US, PREPARE_S = 30, 10.0
-# Stand for a number and a time of the same length in a batch that was encoded beforehand.
+# Places for a number and a time of the same length in a batch that was encoded beforehand.
 RUN, TIME = b"RRRRRR", 1_000_000_000_000
 RUNS = 1_000_000
 Where = tuple[int, int]
 
 
 class Batches:
-    """Collects records into batches, by topic and partition; `full` ones are taken away when they are."""
+    """Collects records into batches, by topic and partition; the caller takes the `full` ones away."""
 
     def __init__(self, producer: AIOKafkaProducer, partitions: int, records: int = BATCH_RECORDS) -> None:
         self._producer = producer
@@ -56,7 +56,7 @@ class Batches:
         self.full: list[tuple[Where, Any]] = []
 
     def add(self, topic_index: int, key: bytes, value: bytes) -> None:
-        """One record, to the partition that any client would choose."""
+        """Add one record, to the partition that any client would choose."""
         partition = self._places.get(key)
         if partition is None:
             partition = self._places[key] = (murmur2(key) & 0x7FFFFFFF) % self._partitions
@@ -71,31 +71,31 @@ class Batches:
             self.full.append((where, self.open.pop(where)))
 
     def take(self) -> list[tuple[Where, Any]]:
-        """All of them, full or not."""
+        """All batches, full or not."""
         taken, self.full, self.open = [*self.full, *self.open.items()], [], {}
         return taken
 
 
 class Ready:
-    """A batch whose bytes are made: what aiokafka's producer asks of a batch builder."""
+    """A batch whose bytes are made: the part of a batch builder that aiokafka's producer uses."""
 
     def __init__(self, data: bytes, records: int) -> None:
         self._data = data
         self._records = records
 
     def close(self) -> None:
-        """Nothing can be added."""
+        """Do nothing: nothing can be added."""
 
     def closed(self) -> bool:
-        """Always."""
+        """True, always."""
         return True
 
     def size(self) -> int:
-        """Bytes."""
+        """Number of bytes."""
         return len(self._data)
 
     def record_count(self) -> int:
-        """Records."""
+        """Number of records."""
         return self._records
 
     def _build(self) -> bytes:

@@ -65,7 +65,7 @@ def _status_mib(pid: int, field: str) -> float:
 
 
 def wait_until(true: Callable[[], bool], what: str, *, deadline_s: float = DEADLINE_S, poll_s: float = POLL_S) -> None:
-    """Poll; a deadline ends the bench, for its figures would mean nothing."""
+    """Poll until true; a deadline ends the bench, for its figures would mean nothing."""
     end = time.monotonic() + deadline_s
     while not true():
         if time.monotonic() > end:
@@ -100,7 +100,7 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """Number of the process."""
         assert self._process is not None  # noqa: S101 - in a with block
         return self._process.pid
 
@@ -124,7 +124,7 @@ class Worker:
             self._process.wait()
 
     def require_alive(self) -> None:
-        """A worker that ended by itself ends the bench."""
+        """End the bench when the worker has ended by itself."""
         if self._process is None or self._process.poll() is not None:
             sys.exit(f"bench: the worker has ended, see {OUT / self._name}.log")
 
@@ -139,11 +139,11 @@ class Worker:
         return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[:1] != "#")}
 
     def received(self) -> int:
-        """Records that it says it has received; 0 before it answers."""
+        """Number of records that the worker says it has received; 0 before it answers."""
         return int(total(self.metrics(), "stream_received_total"))
 
     def is_ready(self) -> bool:
-        """Whether /readyz says so."""
+        """Whether /readyz answers that the worker is ready."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5) as answer:
                 return int(answer.status) == 200
@@ -181,13 +181,13 @@ def documents(redis_url: str, prefix: str, room_ids: Sequence[str]) -> Iterator[
 
 
 def load(*arguments: str) -> subprocess.Popen[bytes]:
-    """A process of `bench/load.py`; it says on stdout, in JSON lines, what it did."""
+    """A process of `bench/load.py`; its stdout, in JSON lines, says what it did."""
     command = [sys.executable, "-m", "bench.load", *arguments]
     return subprocess.Popen(command, cwd=TOP, stdout=subprocess.PIPE)
 
 
 def said(process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    """The next line of such a process; ends the bench when it has failed."""
+    """The next line of a load process; ends the bench when the process has failed."""
     assert process.stdout is not None  # noqa: S101 - as `load` starts it
     line = process.stdout.readline()
     if not line:
@@ -204,7 +204,7 @@ def spread(values: Iterable[float]) -> dict[str, float]:
 
 
 def machine() -> dict[str, Any]:
-    """Where this was measured, and with what."""
+    """The machine and the versions of this measurement."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     memory = re.search(r"MemTotal:\s+(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"))
     return {
@@ -222,7 +222,7 @@ def machine() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """Of the checkout, and whether it has been changed since."""
+    """The commit of the checkout, and whether files have changed since."""
 
     def git(*arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=TOP, capture_output=True, text=True, check=False)  # noqa: S607
@@ -233,7 +233,7 @@ def commit() -> str:
 
 
 def write_report(name: str, report: Mapping[str, Any]) -> None:
-    """bench/out/NAME.json."""
+    """Write bench/out/NAME.json."""
     OUT.mkdir(exist_ok=True)
     path = OUT / f"{name}.json"
     path.write_text(json.dumps({**report, "machine": machine()}, indent=1) + "\n", encoding="utf-8")
@@ -241,11 +241,11 @@ def write_report(name: str, report: Mapping[str, Any]) -> None:
 
 
 def show(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table on the screen."""
+    """Print a table on the screen."""
     table = Table(title=title)
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left")
     for row in rows:
         table.add_row(*(f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row))
-    # Into a file as wide as it needs, or a table of many columns would be one word a line.
+    # A file gets a table as wide as it needs, or a table of many columns would be one word a line.
     Console(width=None if sys.stdout.isatty() else 160).print(table)

@@ -25,7 +25,7 @@ BUYER_STEP = 7_919
 
 
 class Drawn(NamedTuple):
-    """One event: where it goes, and its bytes."""
+    """One event: its topic, room and bytes."""
 
     topic_index: int
     room_id: str

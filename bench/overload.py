@@ -35,7 +35,7 @@ PATHS = ("metrics", "healthz", "readyz")
 
 
 class Watch:
-    """Asks the worker's HTTP every second, in a thread; notes how long answers take, its memory and its lag."""
+    """Asks the worker's HTTP every second, in a thread; notes the time of the answers, its memory and its lag."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -68,13 +68,13 @@ class Watch:
         self.answer_s[path].append(time.monotonic() - began)
 
     def stop(self) -> None:
-        """No more questions."""
+        """Ask no more."""
         self._stop.set()
         self._thread.join()
 
 
 def overload(rate: int, seconds: int) -> dict[str, Any]:
-    """Load, drain, verify."""
+    """The figures of an overload: loads, drains, verifies."""
     with local_stack(with_topics=False) as stack:
         stack.apply_topics(PREFIX, partitions=PARTITIONS)
         with Worker(stack, PREFIX, name="overload") as worker:

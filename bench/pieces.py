@@ -42,7 +42,7 @@ class OneRoom:
             self.sell(buyer)
 
     def sell(self, buyer: int) -> None:
-        """A tap, a cart-add, and an order that is paid: what makes a document differ from the one before."""
+        """A tap, a cart-add, and a paid order: they make a document differ from the one before."""
         sku = {"sku_id": f"sku-{buyer % self._sales}", "quantity": 1, "sale_id": f"drop-{buyer % self._sales}"}
         user = {"user_id": f"u-{buyer}"}
         self._say("likes", "like", count=2, **user)
@@ -62,7 +62,7 @@ class OneRoom:
 
 
 def snapshot_us(sales: int) -> dict[str, float]:
-    """CPU µs of one document, built and encoded, of a room with so many sales; something has happened before each."""
+    """CPU µs of one document, built and encoded, of a room with this many sales; something has happened before each."""
     room = OneRoom(sales)
     taken = []
     for number in range(ROUNDS):
@@ -95,7 +95,7 @@ class _Timed(PartitionFold):
 
 
 def checkpoint(seconds: int) -> dict[str, Any]:
-    """What each second of the mix at 100 000 events/s costs to save, in one partition: the longest pieces there are."""
+    """What each second of the mix at 100 000 events/s costs to save, in one partition: the longest pieces."""
     fold = _Timed()
     longest_ms, sizes, next_ms = [], [], T0_MS + 1_000
     spent_ms = 0.0

@@ -1,9 +1,9 @@
-"""Writes bench/RESULTS.md from what the benches measured last (bench/out/*.json), and prints the regression ratio.
+"""Writes bench/RESULTS.md from the last figures of the benches (bench/out/*.json), and prints the regression ratio.
 
     python -m bench.results
 
-Only from the JSON files: nothing in RESULTS.md is typed by hand. What has not been measured is named as missing, and
-figures of different commits or machines are said to be so.
+Only from the JSON files: nothing in RESULTS.md is typed by hand. RESULTS.md names what has not been measured, and marks
+figures of different commits or machines.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SOURCES = {
     "overload": "make bench-overload",
     "streams": "python -m bench.streams",
 }
-# CPU µs an event: what was set out for, in steps.
+# CPU µs an event: the goals, in steps.
 GOAL_EVENTS_PER_S = 200_000
 GOALS_US = (5.0, 3.7, 2.5)
 
@@ -35,7 +35,7 @@ Reports = dict[str, dict[str, Any]]
 
 
 def read() -> Reports:
-    """Every report that is there."""
+    """Every report that exists."""
     paths = {name: measuring.OUT / f"{name}.json" for name in SOURCES}
     return {name: json.loads(path.read_text("utf-8")) for name, path in paths.items() if path.exists()}
 
@@ -239,7 +239,7 @@ def _yes(holds: bool) -> str:  # noqa: FBT001 - a word for it
 
 
 def main() -> None:
-    """Write, and say the ratio."""
+    """Write the page, and print the ratio."""
     reports = read()
     if not reports:
         sys.exit("bench: nothing in bench/out: run `make bench` and the others first")

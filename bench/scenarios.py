@@ -44,9 +44,9 @@ PREFIX = "bench"
 PARTITIONS = 4
 LOOK_S = 0.1
 WARM_S = 15
-# Log time: each show after the one before, so that none of it is late.
+# Log time: each show follows the one before, so that none of it is late.
 NIGHTS_FROM_MS, NIGHT_MS = 60_000, 60_000
-# The orders that the goal for memory is about: of more, the oldest are forgotten.
+# The orders in the goal for memory: of more, the oldest are forgotten.
 ORDERS_REMEMBERED = 1_000_000
 # Distinct people beyond the exact bound are a sketch: these figures are then near, and not compared.
 OF_PEOPLE = ("viewers:", "watch_to_buy_uv:", "click_to_buy_uv:", "cart_to_order_uv:", "orders_per_viewer:")
@@ -79,13 +79,13 @@ class Row(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether the goal is met: all of them are upper bounds."""
+        """Whether the goal is met: all goals are upper bounds."""
         return self.value <= self.goal
 
 
 # -- what is true in Redis ---------------------------------------------------------------------------------------------
 def differences(stack: Stack, rooms: Sequence[ExpectedRoom]) -> list[str]:
-    """Every figure in Redis that is not the plan's."""
+    """Every figure in Redis that differs from the plan's."""
     wrong = []
     raws = measuring.documents(stack.redis_url, PREFIX, [room.room_id for room in rooms])
     for room, raw in zip(rooms, raws, strict=True):
@@ -99,7 +99,7 @@ def differences(stack: Stack, rooms: Sequence[ExpectedRoom]) -> list[str]:
 
 
 def wait_for_totals(stack: Stack, expected: Expected, *, deadline_s: float = 60.0) -> int:
-    """Wait until every figure is the plan's; ends the bench when one is not. Returns how many figures were compared."""
+    """Number of figures compared, once every figure is the plan's; ends the bench when one stays wrong."""
     end = time.monotonic() + deadline_s
     while wrong := differences(stack, expected.rooms):
         if time.monotonic() > end:
@@ -109,12 +109,12 @@ def wait_for_totals(stack: Stack, expected: Expected, *, deadline_s: float = 60.
 
 
 def orders_placed(stack: Stack, rooms: Sequence[str]) -> int:
-    """In all rooms, as Redis shows it."""
+    """The orders of all rooms, as Redis shows them."""
     return sum(_orders(raw).totals.orders.placed for raw in measuring.documents(stack.redis_url, PREFIX, rooms) if raw)
 
 
 def simulate(stack: Stack, *arguments: str) -> float:
-    """`snapup simulate` as fast as it goes, in a process of its own; records a second."""
+    """Records a second of `snapup simulate`, run as fast as it goes in a process of its own."""
     command = [str(Path(sys.executable).parent / "snapup"), "simulate", *arguments, "--speed", "max", "--json"]
     environment = {**os.environ, **stack.environment(), "SNAPUP_TOPIC_PREFIX": PREFIX}
     began = time.monotonic()
@@ -127,7 +127,7 @@ def simulate(stack: Stack, *arguments: str) -> float:
 
 # -- the scenarios -----------------------------------------------------------------------------------------------------
 def viya(scale: float, _: argparse.Namespace) -> list[Row]:
-    """The whole evening, from a log that lies there."""
+    """The whole evening, from a log that is there already."""
     expected = build_show("viya-2017", 1, None, scale).expected
     with local_stack(with_topics=False) as stack:
         stack.apply_topics(PREFIX, partitions=PARTITIONS, timestamp_type="CreateTime")
@@ -151,7 +151,7 @@ def viya(scale: float, _: argparse.Namespace) -> list[Row]:
 
 
 def jd(scale: float, _: argparse.Namespace) -> list[Row]:
-    """Two workers while it happens."""
+    """The show live, for two workers."""
     show = build_show("jd-midnight", 1, None, scale).expected
     rooms = [room.room_id for room in show.rooms]
     orders = sum(room.orders_placed for room in show.rooms)
@@ -264,12 +264,12 @@ def memory(scale: float, _: argparse.Namespace) -> list[Row]:
 
 
 def soak(scale: float, flags: argparse.Namespace) -> list[Row]:
-    """What becomes of that memory under some minutes more of the mix, in rooms of its own."""
+    """That memory after some more minutes of the mix, in rooms of its own."""
     return _nights(scale, flags.soak_min)[2:]
 
 
 def _nights(scale: float, soak_min: float) -> list[Row]:
-    """The worker is told to remember a million orders. The totals of those that it forgot stay, and are compared."""
+    """The worker must remember a million orders. The totals of those that it forgot stay, and are compared."""
     now_ms = time.time_ns() // 1_000_000 - 10 * 60_000
     shows = [("long-tail", 1, "tail", now_ms)]
     shows += [("jd-midnight", seed, f"jd{seed}", now_ms + NIGHTS_FROM_MS + seed * NIGHT_MS) for seed in (1, 2, 3)]
@@ -300,7 +300,7 @@ def _nights(scale: float, soak_min: float) -> list[Row]:
 
 
 def _remembered(stack: Stack, worker: Worker, played: Sequence[Expected]) -> Row:
-    """The most memory that the worker has had, when all of these shows are in Redis."""
+    """The worker's peak memory, once all of these shows are in Redis."""
     rooms = [room for each in played for room in each.rooms]
     records = sum(each.deliveries for each in played)
     wait_until(lambda: worker.received() >= records, "the last record")
@@ -323,7 +323,7 @@ def _soak_a_minute(stack: Stack) -> None:
 
 
 def of_pieces(scale: float, _: argparse.Namespace) -> list[Row]:
-    """What needs no server."""
+    """The rows that need no server."""
     cut = pieces.checkpoint(max(3, round(20 * scale)))
     one, fifty = pieces.snapshot_us(1), pieces.snapshot_us(50)
     return [
@@ -372,7 +372,7 @@ def main() -> None:
 
 
 def _measured_before(scale: float, now: list[str]) -> list[dict[str, Any]]:
-    """The rows of other parts at this scale, if there are any: `--only` measures one of them anew."""
+    """The rows of other parts at this scale, if there are any: `--only` measures one part anew."""
     path = measuring.OUT / "scenarios.json"
     report = json.loads(path.read_text("utf-8")) if path.exists() else {}
     kept = report.get("rows", ()) if report.get("scale") == scale else ()

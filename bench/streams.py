@@ -5,9 +5,9 @@
 Four processes: a Redis of its own, `snapup serve`, one reader process that holds all streams, and this one, which
 publishes as a worker does. Prints a table, writes bench/out/streams.json with machine and versions, exits 1 when a p99
 is above 250 ms.
-The latency is wall clock at the reader less `as_of_ms` of the document, stamped just before it is sent to Redis: so it
-holds the work of publisher, Redis and reader as well, and whatever else the machine was busy with. What the server
-itself saw, and its own share of a core, stand beside it.
+The latency is wall clock at the reader less `as_of_ms` of the document, stamped just before it is sent to Redis. So it
+holds the work of publisher, Redis and reader as well, and whatever else the machine was busy with. The server's own
+measurement, and its share of a core, stand beside it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ LOADS = (
     Load("20 rooms, each 5 times a second", 20, 5),
     Load("one room, once a second", 1, 1),
     Load("one room, 5 times a second", 1, 5),
-    # 20 000 events a second: what one process cannot do is to be skipped, not queued.
+    # 20 000 events a second: one process cannot do all of them, and must skip the rest, not queue it.
     Load("one room, 10 times a second", 1, 10, promised=False),
 )
 
@@ -80,7 +80,7 @@ class Reader(asyncio.Protocol):
         self._held = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask."""
+        """Send the request."""
         transport.write(self._request)  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
@@ -97,14 +97,14 @@ class Reader(asyncio.Protocol):
         self._held = held
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """A stream that ends is a failure of the bench."""
+        """Count a failure of the bench: a stream must not end."""
         if not self._ready.done():
             self._ready.set_exception(exc or ConnectionError("refused"))
         self._ages_ms[-1] += 1
 
 
 async def read(port: int, rooms: int, seconds: float) -> None:
-    """Open the streams, say so, wait to be told, and count for a while."""
+    """Open the streams, say so, wait for the word to go, and count for a while."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     loop = asyncio.get_running_loop()
     ages_ms: Counter[int] = Counter()
@@ -138,7 +138,7 @@ class Publisher:
         self.published = 0
 
     async def run(self, load: Load) -> None:
-        """Spread the rooms evenly over their period, for ever."""
+        """Publish for ever, the rooms spread evenly over their period."""
         period_s = 1 / load.per_s
         begun = time.monotonic()
         number = 0
@@ -149,7 +149,7 @@ class Publisher:
             await asyncio.sleep(max(0.0, wait_s))
 
     async def publish(self, room_id: str) -> None:
-        """One document, stamped now."""
+        """Publish one document, stamped now."""
         self._rev += 1
         draft = self._drafts.setdefault(room_id, document(room_id, epoch=self._epoch))
         now_ms = time.time_ns() // 1_000_000
@@ -158,7 +158,7 @@ class Publisher:
         self.published += 1
 
     async def close(self) -> None:
-        """Let go."""
+        """Close the connection to Redis."""
         await self._store.close()
 
 
@@ -194,7 +194,7 @@ async def _port_in(log: int) -> int:
 
 
 async def measure(load: Load, epoch: int, redis_url: str, seconds: float) -> dict[str, Any]:
-    """One load, with a server and readers of its own."""
+    """The figures of one load, with a server and readers of its own."""
     publisher = Publisher(redis_url, epoch)
     for number in range(load.rooms):
         await publisher.publish(f"room-{number}")
@@ -242,7 +242,7 @@ async def measure(load: Load, epoch: int, redis_url: str, seconds: float) -> dic
         "server_p99_ms": _server_p99_ms(figures, after),
         "server_cpu": round(cpu_s / seconds, 2),
         "readers_cpu": round(report["cpu"], 2),
-        # Redis, and whatever else ran: where it leaves no core free, the latency is that of waiting for one.
+        # Redis, and whatever else ran: where they leave no core free, the latency is that of waiting for one.
         "others_cpu": round(others_s / seconds, 2),
         "server_rss_mib": round(after["process_resident_memory_bytes"] / 2**20),
     }
@@ -258,7 +258,7 @@ def _quantile(ages_ms: Counter[int], share: float) -> int | None:
 
 
 def _server_p99_ms(before: dict[str, float], after: dict[str, float]) -> int | None:
-    """What the server measured: the upper bound of the step in which its own p99 lies."""
+    """The server's own measurement: the upper bound of the step in which its p99 lies."""
     steps = {
         float(name.partition('le="')[2].rstrip('"}')): count - before.get(name, 0.0)
         for name, count in after.items()
@@ -290,7 +290,7 @@ async def _figures(port: int) -> dict[str, float]:
 
 
 async def main(seconds: float) -> int:
-    """All loads; 1 when the promise does not hold."""
+    """The exit code of all loads; 1 when the promise does not hold."""
     reports = []
     with tempfile.TemporaryDirectory() as folder:
         redis = RedisServer(Path(folder), LocalSettings())
@@ -323,7 +323,7 @@ def _encoded() -> bytes:
 
 
 def machine(redis_version: str) -> dict[str, Any]:
-    """Where and with what this was measured."""
+    """The machine and the versions of this measurement."""
     cpu = next(
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
         platform.machine(),

@@ -40,7 +40,7 @@ SOON_MS = 10_000
 SETTLE_S = 900
 DRAMA: tuple[Level, ...] = ("rush", "snap_up", "last_call")
 LEVELS: tuple[Level, ...] = ("calm", "warming", "brisk", *DRAMA)
-# Name → scale: what is played of each scenario.
+# Name → scale: the share of each scenario that is played.
 SCALES = {
     "snap-up": 1.0,
     "encore": 1.0,
@@ -60,7 +60,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Rec(NamedTuple):
-    """What the core reads of a record."""
+    """The parts of a record that the core reads."""
 
     value: bytes
     key: bytes
@@ -121,7 +121,7 @@ class _Sale:
 
 
 def lookers(sale: _Sale) -> None:
-    """Three hundred carts, a dozen orders in the first minute, and nobody else buys."""
+    """Three hundred carts, a dozen orders in the first minute, and no one else buys."""
     for person in range(300):
         sale.cart(sale.random.uniform(0, 120), f"c{person}")
     for _ in range(12):
@@ -129,7 +129,7 @@ def lookers(sale: _Sale) -> None:
 
 
 def slow(sale: _Sale) -> None:
-    """Much is carted, and every 6 to 30 seconds somebody buys."""
+    """Much is carted, and every 6 to 30 seconds someone buys."""
     for person in range(200):
         sale.cart(sale.random.uniform(0, 600), f"c{person}")
     at_s = 5.0
@@ -164,13 +164,13 @@ def regret(sale: _Sale) -> None:
 
 
 def late(sale: _Sale) -> None:
-    """Orders that are paid minutes later, or after their hold has run out."""
+    """Orders paid minutes later, or after their hold has run out."""
     for at_s in sale.arrivals(lambda t: 2 if t % 240 < 30 else 0.05, sale.end_s):
         sale.order(at_s, paid_after_s=sale.random.uniform(20, 300))
 
 
 def closing(sale: _Sale) -> None:
-    """It sells in bursts, the last of them before its end, with pauses of up to a minute."""
+    """Orders in bursts, the last of them before the sale's end, with pauses of up to a minute."""
     for at_s in sale.arrivals(lambda t: 3 if t % 90 < 30 else 0, sale.end_s):
         sale.order(at_s)
 
@@ -195,7 +195,7 @@ class Case(NamedTuple):
     seed: int
 
     def records(self) -> Iterable[Sent]:
-        """In the order of sending."""
+        """The records in the order of sending."""
         if self.name in KINDS:
             write, offered, minutes = KINDS[self.name]
             sale = _Sale(Random(f"{self.name}/{self.seed}"), offered, minutes)
@@ -224,7 +224,7 @@ class _Watch:
         self._second = T0_MS // 1_000
 
     def take(self, sent: Sent) -> None:
-        """One record."""
+        """Take one record."""
         while self._second < sent.at_ms // 1_000:
             self.end_second()
         self._piece[sent.topic].append(Rec(sent.value, sent.key, self._offsets[sent.topic], sent.at_ms))
@@ -242,7 +242,7 @@ class _Watch:
                     self._latest_ms[key] = max(order.event_time_ms, self._latest_ms.get(key, 0))
 
     def end_second(self) -> None:
-        """Fold what came in it, and look."""
+        """Fold the records of the second, and look."""
         for topic, records in self._piece.items():
             for fold in self._folds.values():
                 fold.fold(TOPIC_NAMES.index(topic), records)
@@ -271,7 +271,7 @@ def measured(case: Case, editions: tuple[int, ...] = (FIRST_SIGNALS, SIGNALS_EDI
 
 
 def cases(*, small: bool) -> list[Case]:
-    """What is measured."""
+    """The shows to measure."""
     if small:
         return [Case("lookers", 1), Case("taper", 1)]
     shows = [Case(name, seed) for name in SCALES for seed in SEEDS]

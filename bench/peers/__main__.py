@@ -47,7 +47,7 @@ FIGURES = ("cpu_us_per_event", "warm_cpu_us_per_event", "events_per_s", "rss_pea
 
 
 class Peer(NamedTuple):
-    """One way. `work` says what it does, and what it leaves out that ours does."""
+    """One way to count. `work` says what it does, and what it leaves out that ours does."""
 
     name: str
     title: str
@@ -58,7 +58,7 @@ class Peer(NamedTuple):
 
 
 _COUNTS = "counts only"
-# Of the events: some are too slow for all of them, and what runs on a Java machine is warm after some millions.
+# A share of the events: some peers are too slow for all of them, and a Java machine is warm after some millions.
 SLOW, LONG = 0.05, 4.0
 PEERS = (
     Peer(
@@ -145,7 +145,7 @@ class Log(NamedTuple):
 
 
 def fill(stack: Stack, prefix: str, events: int, partitions: int) -> Log:
-    """Write the mix, and say what a count of it must give."""
+    """The filled log, with what a count of it must give."""
     stack.apply_topics(prefix, partitions=partitions)
     flags = ("--events", str(events), "--partitions", str(partitions))
     loading = measuring.load("mix", stack.bootstrap_servers, prefix, *flags)
@@ -159,7 +159,7 @@ def fill(stack: Stack, prefix: str, events: int, partitions: int) -> Log:
 
 
 def count(peer: Peer, stack: Stack, log: Log, partitions: int, group: str) -> dict[str, float]:
-    """Let a peer count a log; ends the bench when it counts wrong."""
+    """The figures of a peer that counts a log; ends the bench when it counts wrong."""
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         arguments = [stack.bootstrap_servers, log.prefix, group, str(log.events), str(partitions), str(answer), folder]
@@ -196,7 +196,7 @@ def count(peer: Peer, stack: Stack, log: Log, partitions: int, group: str) -> di
 
 
 def one_round(peers: list[Peer], events: int, partitions: int) -> dict[str, dict[str, float]]:
-    """Every peer once, on one log."""
+    """The figures of every peer, once each, on one log."""
     found = {}
     with local_stack(with_topics=False) as stack:
         logs = {}
@@ -283,7 +283,7 @@ def main() -> None:
     rounds = []
     for number in range(flags.runs):
         print(f"round {number + 1}", flush=True)
-        # Each round begins with another one: what runs first has the coldest page cache.
+        # Each round begins with another peer: the first to run has the coldest page cache.
         turn = number % len(peers)
         rounds.append(one_round(peers[turn:] + peers[:turn], flags.events, flags.partitions))
     report = report_of(peers, rounds, flags.events)

@@ -1,6 +1,6 @@
-"""What every peer written in Python tells: when it began, when it had counted all, what that cost, and the counts.
+"""What every peer written in Python tells: when it began, when it had counted all, the cost, and the counts.
 
-Runs in the peers' own environment, so it uses nothing but the standard library.
+Runs in the peers' own environment, so it uses only the standard library.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Task(NamedTuple):
-    """What a peer is asked to do: the arguments of its program, in this order."""
+    """A peer's task: the arguments of its program, in this order."""
 
     bootstrap_servers: str
     prefix: str
@@ -30,18 +30,18 @@ class Task(NamedTuple):
 
     @property
     def topics(self) -> list[str]:
-        """Those of the mix."""
+        """The topics of the mix."""
         return [f"{self.prefix}.{name}" for name in ("comments", "likes", "cart-adds", "orders")]
 
 
 def task() -> Task:
-    """From the command line."""
+    """The task from the command line."""
     bootstrap_servers, prefix, group, events, partitions, answer, folder = sys.argv[1:8]
     return Task(bootstrap_servers, prefix, group, int(events), int(partitions), Path(answer), Path(folder))
 
 
 class Progress:
-    """Counts what was counted; after the last event, writes the answer and ends the process."""
+    """Counts the counted events; after the last one, writes the answer and ends the process."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
@@ -49,17 +49,17 @@ class Progress:
         self._first = (0.0, 0.0)
 
     def begin(self) -> None:
-        """The first event is here: the clock starts."""
+        """Start the clock: the first event is here."""
         if not self._first[1]:
             self._first = time.process_time(), time.monotonic()
 
     def add(self, events: int) -> bool:
-        """So many more were counted; True when that was all."""
+        """Whether these events were the last; adds them."""
         self._seen += events
         return self._seen >= self._task.events
 
     def finish(self, counts: Mapping[tuple[str, int], int]) -> None:
-        """Tell, and end at once: how long a peer takes to stop is not measured."""
+        """Tell, and end at once: the time a peer takes to stop is not measured."""
         cpu_s, wall_s = time.process_time() - self._first[0], time.monotonic() - self._first[1]
         peak = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text(encoding="ascii"))
         answer = {f"{room}|{second}": count for (room, second), count in counts.items()}

@@ -1,4 +1,4 @@
-"""Bytewax: batches from its Kafka source, a stateful step for each room. No recovery store, as it is by default."""
+"""Bytewax: batches from its Kafka source, a stateful step for each room. No recovery store, as by default."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.peers.answer import Progress, task
 
 
 class Event(msgspec.Struct, gc=False):
-    """What a count needs."""
+    """The fields that a count needs."""
 
     room_id: str
     event_time_ms: int
@@ -37,7 +37,7 @@ class Room(StatefulBatchLogic[int, Any, Any]):  # type: ignore[misc,unused-ignor
         rooms.append(self)
 
     def on_batch(self, values: list[Any]) -> tuple[list[Any], bool]:
-        """Some events of the room."""
+        """Count some events of the room."""
         self.room_id = values[0].room_id
         counts = self.counts
         for event in values:
@@ -47,7 +47,7 @@ class Room(StatefulBatchLogic[int, Any, Any]):  # type: ignore[misc,unused-ignor
         return [], False
 
     def snapshot(self) -> Any:
-        """For recovery, which is off."""
+        """The state for recovery, which is off."""
         return dict(self.counts)
 
 

@@ -24,7 +24,7 @@ app: Any = faust.App(
 
 
 class Event(msgspec.Struct, gc=False):
-    """What a count needs."""
+    """The fields that a count needs."""
 
     room_id: str
     event_time_ms: int
@@ -37,7 +37,7 @@ counts: Counter[tuple[str, int]] = Counter()
 
 @app.agent(topic)  # type: ignore[untyped-decorator]
 async def count(values: Any) -> None:
-    """One value at a time."""
+    """Count one value at a time."""
     async for value in values:
         progress.begin()
         event = decode(value)

@@ -22,7 +22,7 @@ app: Any = faust.App(
 
 
 class Event(faust.Record, serializer="json"):
-    """What a count needs."""
+    """The fields that a count needs."""
 
     room_id: str
     event_time_ms: int
@@ -34,7 +34,7 @@ counts = app.Table("counts", default=int)
 
 @app.agent(topic)  # type: ignore[untyped-decorator]
 async def count(events: Any) -> None:
-    """One event at a time."""
+    """Count one event at a time."""
     async for event in events:
         progress.begin()
         counts[f"{event.room_id}|{event.event_time_ms // 1_000}"] += 1

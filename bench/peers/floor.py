@@ -12,14 +12,14 @@ from bench.peers.answer import Progress, task
 
 
 class Event(msgspec.Struct, gc=False):
-    """What a count needs."""
+    """The fields that a count needs."""
 
     room_id: str
     event_time_ms: int
 
 
 async def main() -> None:
-    """Count."""
+    """Count all events."""
     asked = task()
     progress = Progress(asked)
     decode = msgspec.json.Decoder(Event).decode

@@ -16,13 +16,13 @@ newest: dict[tuple[str, str, int], int] = {}
 
 
 def time_of(value: Any, _headers: Any, _timestamp_ms: int, _kind: Any) -> int:
-    """Windows are of event time."""
+    """The event's time: windows are of event time."""
     progress.begin()
     return int(value["event_time_ms"])
 
 
 def note(topic: str) -> Any:
-    """What is done with each update of a window."""
+    """The function that notes each update of a window."""
 
     def noted(window: Any, key: Any, _timestamp: int, _headers: Any) -> None:
         newest[topic, key.decode(), window["start"] // 1_000] = window["value"]
