@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 
 from stream.contract.events import EDITION
 from stream.contract.overlay import SIGNALS_EDITION
+from stream.core.mechanic import NO_MECHANICS, Installed
 from stream.core.rules import Rules
 from stream.errors import SnapupError, bad_settings
 from stream.kafka_clients import Brokers, Mechanism, Protocol, Security
@@ -162,6 +163,9 @@ class Settings(BaseSettings):
     remember_orders_max: int = Field(500_000, ge=1_000, description="orders remembered per partition")
     rooms_max: int = Field(50_000, ge=1, description="rooms per partition")
     sales_per_room_max: int = Field(500, ge=1, description="sale and SKU pairs per room")
+    mechanic_limits: str = Field(
+        "", description="bounds of mechanics, such as `gifts.givers_max=1000`, comma separated; each names its own"
+    )
     signal_max_bytes: int = Field(
         1_000_000,
         ge=100_000,
@@ -276,9 +280,17 @@ class Settings(BaseSettings):
             ),
         )
 
-    def rules(self) -> Rules:
-        """The settings that the pure core depends on."""
+    def rules(self, mechanics: Installed = NO_MECHANICS) -> Rules:
+        """Returns the part of the settings that the pure core depends on.
+
+        Args:
+            mechanics: that are known; their limits are part of the rules.
+
+        Raises:
+            SnapupError: a limit of mechanics is none that these have.
+        """
         return Rules(
+            mechanics=_limits_of(mechanics, self.mechanic_limits),
             isolation="read_committed",
             allowed_lateness_ms=self.allowed_lateness_ms,
             hold_ms=self.hold_ms,
@@ -303,6 +315,17 @@ class Settings(BaseSettings):
             suspect_regular_gap_ms=SUSPECT_REGULAR_GAP_MS,
             suspect_regular_within_ms=SUSPECT_REGULAR_WITHIN_MS,
         )
+
+
+def _limits_of(mechanics: Installed, said: str) -> dict[str, dict[str, int]]:
+    """Returns the limits of mechanics. Where none are known nothing is said of any."""
+    if not mechanics.of_name:
+        return {}
+    try:
+        words = [word.partition("=") for word in said.split(",") if word.strip()]
+        return mechanics.limits({name.strip(): int(value) for name, _, value in words})
+    except ValueError as error:
+        raise SnapupError(f"{PREFIX}MECHANIC_LIMITS={said}: {error}. Say name.limit=number, comma separated.") from None
 
 
 def _said(secret: SecretStr | None) -> str | None:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from stream.commands.verdict_view import audit_line, show_verdict
 from stream.errors import EXIT_FAILURE
+from stream.mechanics.folds import INSTALLED
 from stream.mechanics.recounts import COUNTED_AGAIN
 from stream.settings import load_settings
 from stream.verify.audit import Where
@@ -136,7 +137,7 @@ def assumptions_of(settings: Settings) -> Assumptions:
         contract_edition=settings.rules().contract_edition,
         signals_edition=settings.rules().signals_edition,
         ids_by_topic=settings.rules().ids_by_topic,
-        mechanics=assumptions_of_rules(msgspec.to_builtins(settings.rules())).mechanics,
+        mechanics=assumptions_of_rules(msgspec.to_builtins(settings.rules(INSTALLED))).mechanics,
         # Ids are remembered in two generations: for at least half of this time.
         remember_ids_ms=settings.remember_ids_ms // 2,
     )

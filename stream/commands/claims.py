@@ -14,6 +14,7 @@ from rich.console import Console
 from stream.commands.claims_view import tally_lines
 from stream.commands.replay_claims import check_recording
 from stream.errors import EXIT_FAILURE, SnapupError, UsageError
+from stream.mechanics.folds import INSTALLED
 from stream.mechanics.recounts import COUNTED_AGAIN
 from stream.replay.recording import MIN_EVERY_MS, recorded, survey
 from stream.settings import load_settings
@@ -92,7 +93,7 @@ def _of_file(file: Path, settings: Settings, every_ms: int, settle_ms: int) -> T
         _talk.print(said, style="yellow", markup=False)
     with _talk.status("Recomputing claims..."):
         records = recorded(file, in_order=found.sorted, offered={})
-        return check_recording(records, settings.rules(), settings.topic_prefix, every_ms, settle_ms)
+        return check_recording(records, settings.rules(INSTALLED), settings.topic_prefix, every_ms, settle_ms)
 
 
 async def check_topics(

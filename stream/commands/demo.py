@@ -27,6 +27,7 @@ from stream.local.ports import free_ports
 from stream.local.process import ServerProcess, last_lines
 from stream.local.settings import load_local_settings, make_folder
 from stream.local.stack import local_stack
+from stream.mechanics.folds import INSTALLED
 from stream.mechanics.kinds import CATALOGUE
 from stream.mechanics.recounts import COUNTED_AGAIN
 from stream.redis_clients import RedisClient
@@ -248,7 +249,7 @@ class _Demo:
             SHOW,
             session=None,
             stated=assumptions_of(self._settings),
-            stated_rules=msgspec.to_builtins(self._settings.rules()),
+            stated_rules=msgspec.to_builtins(self._settings.rules(INSTALLED)),
             check_claims=check_claims,
             progress=_waiting(self._view, "The report"),
             mechanics=COUNTED_AGAIN,

@@ -16,6 +16,7 @@ from stream.commands.replay_claims import CheckedReplay
 from stream.contract.partitioner import partition_of
 from stream.contract.reading import read_overlay
 from stream.errors import EXIT_FAILURE, NoSuchError, SnapupError, did_you_mean
+from stream.mechanics.folds import INSTALLED
 from stream.mechanics.recounts import COUNTED_AGAIN
 from stream.replay.recording import Replay, recorded, survey
 from stream.settings import load_settings
@@ -138,7 +139,7 @@ def of_recording(file: Path, room: str, at: str | None, settings: Settings, keep
         raise SnapupError(f"{file} holds no records.")
     first = next(iter(recorded(file, in_order=looked.sorted, offered={})))
     at_ms = None if at is None else moment_ms(at, "--at", first.timestamp)
-    rules, records = settings.rules(), RoomRecords(room, keep)
+    rules, records = settings.rules(INSTALLED), RoomRecords(room, keep)
     rooms: set[str] = set()
     last: list[tuple[Overlay, ClaimChecker]] = []
 
@@ -153,7 +154,7 @@ def of_recording(file: Path, room: str, at: str | None, settings: Settings, keep
                 last[:] = [(read_overlay(published.document), checker)]
 
     checked = CheckedReplay(rules, settings.topic_prefix, began=began)
-    job = Replay(rules, settings.topic_prefix, EVERY_MS, emit, checked)
+    job = Replay(rules, settings.topic_prefix, EVERY_MS, emit, checked, mechanics=INSTALLED)
     reached = _Reached()
     job.run(reached.until(recorded(file, in_order=looked.sorted, offered={}), at_ms), 0)
     if at_ms is not None and at_ms > reached.last_ms >= 0:

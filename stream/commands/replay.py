@@ -17,6 +17,7 @@ from stream.commands.whole_file import check_target, written_whole
 from stream.contract.events import MAX_OFFERED
 from stream.contract.ids import is_id
 from stream.errors import NoSuchError, SnapupError, UsageError, did_you_mean
+from stream.mechanics.folds import INSTALLED
 from stream.replay.recording import MIN_EVERY_MS, Replay, Survey, recorded, survey
 from stream.settings import load_settings
 from stream.view.replay import books_view, rooms_view
@@ -123,8 +124,9 @@ def replay(
         emit = stack.enter_context(signals_to(signals, overwrite=overwrite))
         keep = stack.enter_context(claims_to(claims, overwrite=overwrite))
         step = stack.enter_context(_bar("folding", found.records))
-        rules = msgspec.structs.replace(settings.rules(), keep_claims=claims is not None)
-        job = Replay(rules, settings.topic_prefix, every_ms, emit, keep=None if claims is None else keep)
+        rules = msgspec.structs.replace(settings.rules(INSTALLED), keep_claims=claims is not None)
+        kept = None if claims is None else keep
+        job = Replay(rules, settings.topic_prefix, every_ms, emit, keep=kept, mechanics=INSTALLED)
         job.run(_counted(recorded(file, in_order=found.sorted, offered=offers), step), settle_ms)
     if found.cut_off:
         _talk.print(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stream.contract.reading import read_overlay
+from stream.mechanics.folds import INSTALLED
 from stream.mechanics.recounts import COUNTED_AGAIN
 from stream.replay.recording import Replay
 from stream.verify.claim_check import ClaimChecker, Tally
@@ -81,5 +82,5 @@ def check_recording(
         SnapupError: the recount contradicts itself.
     """
     checked = CheckedReplay(rules, prefix)
-    Replay(rules, prefix, every_ms, checked.published, checked).run(records, settle_ms)
+    Replay(rules, prefix, every_ms, checked.published, checked, mechanics=INSTALLED).run(records, settle_ms)
     return checked.tally

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from stream.errors import EXIT_FAILURE, NoSuchError
+from stream.mechanics.folds import INSTALLED
 from stream.replay.journal_log import JournalLog, Plan, journal_log
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ async def replay_topics(
     Raises:
         SnapupError: Kafka does not answer, or logs and journal do not go together (any more).
     """
-    log = await journal_log(bootstrap_servers, prefix)
+    log = await journal_log(bootstrap_servers, prefix, INSTALLED)
     found = Replayed(differences=[], versions=set(), last={})
     plans = {number: plan for number in range(log.partitions) if (plan := await log.plan(number)) is not None}
     total, done = sum(plan.records for plan in plans.values()), 0

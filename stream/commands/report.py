@@ -103,6 +103,7 @@ def _made(
 
         return report_from_recording(path, settings, room, session=session, any_time=any_time, progress=progress)
     from stream.commands.audit import assumptions_of  # noqa: PLC0415
+    from stream.mechanics.folds import INSTALLED  # noqa: PLC0415
     from stream.mechanics.recounts import COUNTED_AGAIN  # noqa: PLC0415
     from stream.verify.report_log import report_from_kafka  # noqa: PLC0415
 
@@ -113,7 +114,7 @@ def _made(
             source,
             session=session,
             stated=assumptions_of(settings),
-            stated_rules=msgspec.to_builtins(settings.rules()),
+            stated_rules=msgspec.to_builtins(settings.rules(INSTALLED)),
             progress=progress,
             mechanics=COUNTED_AGAIN,
         )

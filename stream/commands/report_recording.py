@@ -14,6 +14,7 @@ from stream.contract.events import TOPIC_NAMES
 from stream.contract.reading import read_overlay
 from stream.contract.report import RulesTold
 from stream.errors import NoSuchError, SnapupError, did_you_mean
+from stream.mechanics.folds import INSTALLED
 from stream.mechanics.recounts import COUNTED_AGAIN
 from stream.replay.recording import Replay, recorded, survey
 from stream.verify.room_sessions import RoomSessions
@@ -77,9 +78,9 @@ def report_from_recording(
             if room_id is None and len(sessions) > 1:
                 raise NoSuchError(f"{path} holds several rooms, such as {', '.join(sorted(sessions))}: say --room.")
 
-    rules = settings.rules()
+    rules = settings.rules(INSTALLED)
     checked = CheckedReplay(rules, settings.topic_prefix)
-    job = Replay(rules, settings.topic_prefix, EVERY_MS, take, checked)
+    job = Replay(rules, settings.topic_prefix, EVERY_MS, take, checked, mechanics=INSTALLED)
     job.run(_counted(recorded(path, in_order=found.sorted, offered={}), "folded", progress))
     if not sessions:
         meant = did_you_mean(room_id or "", {overlay.room_id for overlay in job.overlays()})

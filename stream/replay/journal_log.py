@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from msgspec import Struct
 
 from stream.contract.events import TOPIC_NAMES
+from stream.core.mechanic import NO_MECHANICS
 from stream.core.saved.growth import fitted
 from stream.core.saved.journal import JournalError, Segment, check_follows, decode_segment
 from stream.errors import SnapupError
@@ -25,6 +26,7 @@ from stream.topics import check
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
+    from stream.core.mechanic import Installed
     from stream.core.publishing import Published
     from stream.kafka_clients import KafkaAt
 
@@ -58,7 +60,8 @@ class Plan(Struct):
 class JournalLog:
     """The journal, the inputs and the signals of one prefix. Made by `journal_log`."""
 
-    def __init__(self, bootstrap_servers: KafkaAt, prefix: str, partitions: int) -> None:
+    def __init__(self, bootstrap_servers: KafkaAt, prefix: str, partitions: int, mechanics: Installed) -> None:
+        self._mechanics = mechanics
         self.inputs = tuple(f"{prefix}.{name}" for name in TOPIC_NAMES)
         self.journal = f"{prefix}.journal"
         self.signals = f"{prefix}.signals"
@@ -120,7 +123,13 @@ class JournalLog:
             async for offset, segment in self._segments(journal, part, plan):
                 try:
                     if follower is None:
-                        follower = JournaledPartition(partition, self.inputs, segment, keep_state=plan.rules_differ)
+                        follower = JournaledPartition(
+                            partition,
+                            self.inputs,
+                            segment,
+                            keep_state=plan.rules_differ,
+                            mechanics=self._mechanics,
+                        )
                     if segment.rules and isolation != (isolation := isolation_of(segment)):
                         # Early workers read aborted records, too: what they folded is read as they read it.
                         consumer = await stack.enter_async_context(self._consumer(inputs, isolation))
@@ -194,7 +203,7 @@ class JournalLog:
             await consumer.stop()
 
 
-async def journal_log(bootstrap_servers: KafkaAt, prefix: str) -> JournalLog:
+async def journal_log(bootstrap_servers: KafkaAt, prefix: str, mechanics: Installed = NO_MECHANICS) -> JournalLog:
     """The journal of a prefix.
 
     Raises:
@@ -203,7 +212,7 @@ async def journal_log(bootstrap_servers: KafkaAt, prefix: str) -> JournalLog:
     read_tolerantly()
     names = [f"{prefix}.{name}" for name in (*TOPIC_NAMES, "journal", "signals")]
     counts = await check(bootstrap_servers, names, to="Read")
-    return JournalLog(bootstrap_servers, prefix, counts[names[0]])
+    return JournalLog(bootstrap_servers, prefix, counts[names[0]], mechanics)
 
 
 class _Cursor:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from stream.core.mechanic import NO_MECHANICS
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
 from stream.core.saved.growth import fitted
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from stream.contract.decode import Record
+    from stream.core.mechanic import Installed
     from stream.core.publishing import Published
     from stream.core.saved.journal import Segment
 
@@ -34,15 +36,30 @@ class JournaledPartition:
         topics: full names of the input topics.
         first: the segment to begin with; it has a base.
         keep_state: whether to keep the saved state, for a take-over under other rules, which makes the rooms anew.
+        mechanics: that there are; the journal says which of them were known.
     """
 
-    def __init__(self, partition: int, topics: Sequence[str], first: Segment, *, keep_state: bool) -> None:
+    def __init__(
+        self,
+        partition: int,
+        topics: Sequence[str],
+        first: Segment,
+        *,
+        keep_state: bool,
+        mechanics: Installed = NO_MECHANICS,
+    ) -> None:
         if first.steps.base is None:
             raise JournalError("a replay can only begin where there were no rooms")
         self._topics = tuple(topics)
+        self._mechanics = mechanics
         self._state: dict[bytes, bytes] | None = {} if keep_state else None
-        self.fold = PartitionFold(partition, _rules_of(first), self._topics)
+        self.fold = self._new_fold(partition, _rules_of(first))
         self.fold.begin_at(first.steps.positions_before, first.steps.clock_before_ms, first.steps.base)
+
+    def _new_fold(self, partition: int, rules: Rules) -> PartitionFold:
+        if unknown := sorted(rules.mechanics.keys() - self._mechanics.of_name.keys()):
+            raise JournalError(f"it was written by a Snapup with mechanics that are unknown here: {', '.join(unknown)}")
+        return PartitionFold(partition, rules, self._topics, mechanics=self._mechanics)
 
     def pieces(self, segment: Segment) -> Iterator[Piece]:
         """The pieces of a segment, the clock moved as it says; fold each piece before taking the next."""
@@ -99,7 +116,7 @@ class JournaledPartition:
         if rules != self.fold.rules:
             if self._state is None:
                 raise JournalError(f"epoch {claim.epoch} began under other settings, and the state was not kept")
-            fold = PartitionFold(self.fold.partition, rules, self._topics)
+            fold = self._new_fold(self.fold.partition, rules)
             for key, value in self._state.items():
                 fold.load(key, value)
             fold.loaded(steps.positions, steps.clock_ms)

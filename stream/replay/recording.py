@@ -17,6 +17,7 @@ from msgspec import Struct
 from stream.contract.events import TOPIC_NAMES, SaleOpened
 from stream.contract.overlay import Overlay
 from stream.contract.recording import RecordedRecord, decode_record, encode_record, read_recording
+from stream.core.mechanic import NO_MECHANICS
 from stream.core.partition import PartitionFold
 from stream.core.time import BUCKET_MS
 from stream.sources.far_off import Recorded
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from stream.core.mechanic import Installed
     from stream.core.publishing import Published, Refused
     from stream.core.rules import Rules
     from stream.sources.timeline import TimedValue
@@ -145,6 +147,7 @@ class Replay:
         emit: called with each document, in order.
         watcher: hears what is folded, before a document is made of it.
         keep: called with each document, and its claims, that a worker would have written to the log.
+        mechanics: that there are; the rules say which of them are known.
     """
 
     def __init__(
@@ -155,7 +158,9 @@ class Replay:
         emit: Callable[[Published], None],
         watcher: Watcher | None = None,
         keep: Callable[[Published], None] | None = None,
+        mechanics: Installed = NO_MECHANICS,
     ) -> None:
+        self._mechanics = mechanics
         self._keep = keep
         self._cut_every_ms = FORGET_EVERY_MS if keep is None else CUT_EVERY_MS
         self._watcher = watcher
@@ -287,7 +292,9 @@ class Replay:
         for (partition, topic), records in sorted(queues.items(), key=_place):
             fold = self._folds.get(partition)
             if fold is None:
-                fold = self._folds[partition] = PartitionFold(partition, self._rules, self._topics)
+                fold = self._folds[partition] = PartitionFold(
+                    partition, self._rules, self._topics, mechanics=self._mechanics
+                )
             numbered = _with_offsets(records, fold.positions[topic])
             fold.fold(topic, numbered)
             if self._watcher is not None:

@@ -25,6 +25,7 @@ from faust.tables.manager import TableManager
 
 from stream.contract.events import TOPIC_NAMES
 from stream.core.distinct import sketches
+from stream.core.mechanic import NO_MECHANICS
 from stream.core.partition import PartitionFold
 from stream.exits import Exit, end_process
 from stream.kafka_clients import tls_context
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from faust.types import TP
     from mode import Seconds
 
+    from stream.core.mechanic import Installed
     from stream.kafka_clients import Security
     from stream.settings import Settings
 
@@ -85,11 +87,13 @@ FLUSH_S = 0.5
 class Worker:
     """One worker process, wired."""
 
-    def __init__(self, settings: Settings, partitions: int, *, accept_data_loss: bool) -> None:
+    def __init__(
+        self, settings: Settings, partitions: int, *, accept_data_loss: bool, mechanics: Installed = NO_MECHANICS
+    ) -> None:
         self.settings = settings
         self.topics = input_topics(settings.topic_prefix)
         wall_clock = settings.clock == "wall"
-        rules = settings.rules()
+        rules = settings.rules(mechanics)
         if settings.partitioner == "murmur2":
             rules = msgspec.structs.replace(rules, murmur2_partitions=partitions)
         self.metrics = Metrics(self.topics, observe_latency=wall_clock)
@@ -113,7 +117,7 @@ class Worker:
             trusts_times=settings.record_times == "trusted",
             accept_data_loss=accept_data_loss,
             throttled=self.metrics.throttled,
-            make_fold=lambda partition: PartitionFold(partition, rules, self.topics),
+            make_fold=lambda partition: PartitionFold(partition, rules, self.topics, mechanics=mechanics),
         )
         self.tasks = Tasks()
         self.pulse = health.Pulse()
@@ -375,7 +379,7 @@ async def stop_signals(stop_timeout_ms: int) -> AsyncIterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
-async def run_worker(settings: Settings, *, accept_data_loss: bool = False) -> int:
+async def run_worker(settings: Settings, *, accept_data_loss: bool = False, mechanics: Installed = NO_MECHANICS) -> int:
     """The exit code. Checks, wires, works, stops.
 
     Raises:
@@ -390,7 +394,7 @@ async def run_worker(settings: Settings, *, accept_data_loss: bool = False) -> i
     configure_logging(settings.log_level, group=settings.group, member=settings.member_name or str(os.getpid()))
     async with stop_signals(settings.stop_timeout_ms) as stop:
         partitions = await check_kafka(settings)
-        worker = Worker(settings, partitions, accept_data_loss=accept_data_loss)
+        worker = Worker(settings, partitions, accept_data_loss=accept_data_loss, mechanics=mechanics)
         served = await health.serve(worker.health, settings.metrics_host, settings.metrics_port)
         try:
             log.info("worker started", partitions=partitions, metrics=[str(site.name) for site in served.sites])

@@ -91,7 +91,8 @@ def test_rules_table_has_every_rule_with_its_default_and_its_variable() -> None:
         quoted(rule)[0]: (quoted(value)[0] if quoted(value) else float(value), quoted(variable))
         for rule, value, variable, _ in rows_of(SIGNALS, "rules")
     }
-    values = {name: getattr(defaults, name) for name in Rules.__struct_fields__}
+    # The limits of mechanics stand on the mechanics' own pages.
+    values = {name: getattr(defaults, name) for name in Rules.__struct_fields__ if name != "mechanics"}
     assert documented == {
         name: (value if isinstance(value, str) else float(value), variables.get(name, []))
         for name, value in values.items()

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 import pytest
 
+from stream.core.mechanic import NO_MECHANICS
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
-from stream.core.saved.journal import Segment, check_follows, decode_segment, encode_segment
+from stream.core.saved.journal import JournalError, Segment, check_follows, decode_segment, encode_segment
 from stream.replay.journaled import JournaledPartition
 from tests.support.events import Log as Events
 from tests.support.events import opened
-from tests.support.rooms import T0_MS, TOPICS, random_log
+from tests.support.mechanics import EACH, with_interactions
+from tests.support.rooms import INTERACTIONS, T0_MS, TOPICS, random_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from stream.core.mechanic import Installed
     from tests.support.rooms import Log
 
 RULES = Rules()
@@ -46,8 +49,8 @@ Signals = list[tuple[str, int, bytes]]
 class Cluster:
     """The committed logs of one partition, and the owners that come and go."""
 
-    def __init__(self, log: Log, random: Random, rules: Rules) -> None:
-        self.log, self.random, self.rules = log, random, rules
+    def __init__(self, log: Log, random: Random, rules: Rules, mechanics: Installed = NO_MECHANICS) -> None:
+        self.log, self.random, self.rules, self.mechanics = log, random, rules, mechanics
         self.state: dict[bytes, bytes] = {}
         self.positions, self.clock_ms = [0] * len(TOPICS), -1
         self.journal: list[bytes] = []
@@ -61,7 +64,7 @@ class Cluster:
         if self.random.random() < 0.2:
             least = self.random.randrange(1, 6)
             self.rules = msgspec.structs.replace(self.rules, bought_min_orders=least, ids_by_topic=least % 2 == 0)
-        fold = PartitionFold(3, self.rules, TOPICS)
+        fold = PartitionFold(3, self.rules, TOPICS, mechanics=self.mechanics)
         for key, value in self.state.items():
             fold.load(key, value)
         fold.loaded(self.positions, self.clock_ms)
@@ -118,11 +121,13 @@ class Cluster:
             fold.fold(topic, piece)
 
 
-def replayed(journal: list[bytes], log: Log, start: int = 0) -> Iterator[tuple[str, int, bytes]]:
+def replayed(
+    journal: list[bytes], log: Log, start: int = 0, mechanics: Installed = NO_MECHANICS
+) -> Iterator[tuple[str, int, bytes]]:
     segments = [decode_segment(value, "here") for value in journal]
     for before, after in pairwise(segments):
         check_follows(before, after, "here")
-    follower = JournaledPartition(3, TOPICS, segments[start], keep_state=True)
+    follower = JournaledPartition(3, TOPICS, segments[start], keep_state=True, mechanics=mechanics)
     for segment in segments[start:]:
         for piece in follower.pieces(segment):
             follower.take(piece, log[piece.topic_index][piece.first : piece.end])
@@ -177,3 +182,38 @@ def test_a_replay_may_begin_wherever_there_were_no_rooms(seed: int) -> None:
     for start in starts:
         rest = list(replayed(cluster.journal, log, start))
         assert rest == cluster.signals[len(cluster.signals) - len(rest) :]
+
+
+@pytest.mark.parametrize("rules", [RULES, TIGHT, REMEMBERING], ids=["default", "tight", "remembering"])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_replay_gives_the_same_sections(seed: int, rules: Rules) -> None:
+    random, mechanics = Random(seed), EACH["all"]
+    limits = mechanics.limits({})
+    if rules is not RULES:
+        limits = {name: dict.fromkeys(bounds, 4) for name, bounds in limits.items()}
+    log = random_log(seed, events=200, rooms=3, duration_ms=120_000, words=rules is REMEMBERING)
+    log = with_interactions(log, mechanics, random, events=150, rooms=3, duration_ms=120_000)
+    cluster = Cluster(log, random, msgspec.structs.replace(rules, mechanics=limits), mechanics)
+    cluster.run()
+    assert cluster.epoch > 1
+    assert any(b'"gifts":{' in document for _, _, document in cluster.signals)
+    assert any(b'"candles":{' in document for _, _, document in cluster.signals)
+    assert list(replayed(cluster.journal, log, mechanics=mechanics)) == cluster.signals
+    with pytest.raises(JournalError, match="mechanics that are unknown here: candles, gifts"):
+        list(replayed(cluster.journal, log))
+
+
+def test_a_mechanic_begins_with_the_owner_that_knows_it_first() -> None:
+    """What an older worker refused stays refused in its part of the log."""
+    mechanics, random = EACH["gifts"], Random(3)
+    log = with_interactions(random_log(3, events=200), mechanics, random, events=150, rooms=3, duration_ms=120_000)
+    cluster = Cluster(log, random, RULES, mechanics)
+    fold = cluster.owner()
+    half = len(log[INTERACTIONS]) // 2
+    fold.fold(INTERACTIONS, log[INTERACTIONS][:half])
+    assert fold.counters.dead_letters["unknown_type"] > 0
+    cluster.commit(fold)
+    cluster.rules = msgspec.structs.replace(RULES, mechanics=mechanics.limits({}))
+    cluster.run()
+    assert any(b'"gifts":{' in document for _, _, document in cluster.signals)
+    assert list(replayed(cluster.journal, log, mechanics=mechanics)) == cluster.signals

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import msgspec
+
 from stream.contract.catalogue import Catalogue, Forms
 from stream.core.mechanic import Installed
 from stream.mechanics.gifts.events import EXAMPLES, Gift
 from stream.mechanics.gifts.fold import GiftFold
 from stream.mechanics.gifts.section import Gifts
+from tests.support.any_event import any_event
 from tests.support.candles import CANDLES, FORMS, CandleFold
+from tests.support.rooms import INTERACTIONS, T0_MS, Rec
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from tests.support.rooms import Log
 
 GIFTS = Forms("gifts", (Gift,), Gifts, EXAMPLES)
 EACH: dict[str, Installed] = {
@@ -15,3 +26,18 @@ EACH: dict[str, Installed] = {
     "gifts": Installed(Catalogue((GIFTS,)), (GiftFold,)),
     "all": Installed(Catalogue((GIFTS, FORMS)), (GiftFold, CandleFold)),
 }
+
+
+def with_interactions(
+    log: Log, mechanics: Installed, random: Random, *, events: int, rooms: int, duration_ms: int
+) -> Log:
+    """The log with events of the mechanics among its interactions; some come twice."""
+    kinds = list(mechanics.name_of)
+    more = []
+    for number in range(events):
+        at_ms, room_id = T0_MS + random.randrange(duration_ms), f"room-{random.randrange(rooms)}"
+        event = any_event(random.choice(kinds), random, f"m{number}", room_id, at_ms)
+        record = Rec(msgspec.json.encode(event), room_id.encode(), 0, at_ms + random.randrange(2_000))
+        more += [record, record] if random.random() < 0.1 else [record]
+    mixed = sorted([*log[INTERACTIONS], *more], key=lambda record: record.timestamp)
+    return [*log[:INTERACTIONS], [record._replace(offset=offset) for offset, record in enumerate(mixed)]]
