@@ -1,4 +1,6 @@
 // What pages know of each mechanic: the shape of its section, its words, its widgets' places, its sample. One line a
 // mechanic, in the order of `kinds.py`. Nothing here touches a page: widgets and panels are loaded when they are asked for.
 
-export const MECHANICS = [];
+import { gifts } from "./gifts/section.js";
+
+export const MECHANICS = [gifts];

@@ -126,6 +126,7 @@ class Room:
         self.money = [Money("CNY", 195_510_000, 187_530_000, 186_931_500)]
         self.feed: list[FeedItem] = []
         self.urgency: Urgency | None = None
+        self.sections: dict[str, Any] = {}  # of mechanics, by name
 
     def overlay(self) -> Overlay:
         """The document as of now; good for `fresh_ms`."""
@@ -168,7 +169,10 @@ class Room:
         """Publish the next revision."""
         self.rev += 1
         made = self.overlay()
-        self.put_raw(msgspec.json.encode(made))
+        raw = msgspec.json.encode(made)
+        for name, section in self.sections.items():
+            raw = raw[:-1] + b',"%s":%s}' % (name.encode(), msgspec.json.encode(section))
+        self.put_raw(raw)
         return made
 
     def put_raw(self, document: bytes) -> None:

@@ -30,7 +30,15 @@ def table(name: str) -> list[list[str]]:
 async def params(pages: Pages) -> dict[str, Any]:
     page = await pages.open("/builder")
     found: dict[str, Any] = await page.evaluate(
-        "import('/static/overlay/params.js').then(({ DEFAULTS, HOMES, PLACES }) => ({ DEFAULTS, HOMES, PLACES }))"
+        """
+        async () => {
+          const { DEFAULTS, HOMES, PLACES } = await import("/static/overlay/params.js");
+          const { MECHANICS } = await import("/static/mechanics/mechanics.js");
+          // A mechanic's widgets are told of in its own README.
+          const theirs = MECHANICS.flatMap(({ homes }) => Object.keys(homes));
+          return { DEFAULTS, HOMES: Object.keys(HOMES).filter((name) => !theirs.includes(name)), PLACES };
+        }
+        """
     )
     return found
 
