@@ -13,10 +13,14 @@ from stream.contract import publish
 from stream.contract.compatibility import Direction, incompatibilities
 from stream.contract.schema import WRITTEN
 from stream.errors import NoSuchError, SnapupError
+from stream.mechanics.kinds import CATALOGUE
 
 SCHEMAS = "schemas"
 GUIDE = Path("docs/contract.md")
 MAX_LISTED = 20
+
+README = "stream/mechanics/{}/README.md"
+MECHANICS_PAGE = "docs/mechanics.md"
 
 schemas_app = typer.Typer(name="schemas", help="Write or check the published contract.", no_args_is_help=True)
 
@@ -91,7 +95,7 @@ def _refuse_replacing(root: Path, wanted: dict[Path, str]) -> None:
     lost = [
         f"{path}: would be replaced"
         for path, text in wanted.items()
-        if path != root / GUIDE and path.is_file() and path.read_text(encoding="utf-8") != text
+        if not path.name.endswith(".md") and path.is_file() and path.read_text(encoding="utf-8") != text
     ]
     lost += [f"{path}: would be removed" for path in _stale(root, wanted)]
     if lost:
@@ -100,10 +104,15 @@ def _refuse_replacing(root: Path, wanted: dict[Path, str]) -> None:
 
 def _wanted(root: Path) -> dict[Path, str]:
     """Every generated file with its text, with the guide if it exists."""
-    wanted = {root / SCHEMAS / path: text for path, text in publish.files().items()}
+    wanted = {root / SCHEMAS / path: text for path, text in publish.files(CATALOGUE).items()}
     guide = root / GUIDE
     if guide.is_file():
-        wanted[guide] = publish.filled(guide.read_text(encoding="utf-8"))
+        wanted[guide] = publish.filled(guide.read_text(encoding="utf-8"), CATALOGUE)
+    readmes = {root / README.format(name): name for name in CATALOGUE.sections}
+    filled = {path: publish.filled(path.read_text(encoding="utf-8"), CATALOGUE) for path in readmes if path.is_file()}
+    if filled:  # in a checkout
+        wanted |= filled
+        wanted[root / MECHANICS_PAGE] = publish.mechanics_page(list(filled.values()))
     return wanted
 
 
@@ -118,7 +127,7 @@ def _stale(root: Path, wanted: dict[Path, str]) -> list[Path]:
 
 def _refuse_breaking(folder: Path) -> None:
     """Raise if the Python types break the schemas in a folder. A missing type breaks the contract too."""
-    new = publish.schemas()
+    new = publish.schemas(CATALOGUE)
     found = []
     for path in sorted(folder.glob("*.schema.json")):
         if path.name not in new:

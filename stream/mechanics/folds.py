@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stream.core.mechanic import Installed
+from stream.mechanics.gifts.fold import GiftFold
 from stream.mechanics.kinds import CATALOGUE
 
-INSTALLED = Installed(CATALOGUE, ())
+INSTALLED = Installed(CATALOGUE, (GiftFold,))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from stream.contract.catalogue import Catalogue
+from stream.contract.catalogue import Catalogue, Forms
+from stream.mechanics.gifts import events as gifts
+from stream.mechanics.gifts.section import Gifts
 
-CATALOGUE = Catalogue(())
+CATALOGUE = Catalogue((Forms("gifts", (gifts.Gift,), Gifts, gifts.EXAMPLES),))

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from stream.mechanics.gifts.recount import GiftsAgain
 from stream.mechanics.kinds import CATALOGUE
 from stream.verify.recounted import Mechanics
 
-if TYPE_CHECKING:
-    from stream.verify.recounted import Recounted
-
-RECOUNTS: tuple[type[Recounted], ...] = ()
-COUNTED_AGAIN = Mechanics(RECOUNTS, CATALOGUE)
+COUNTED_AGAIN = Mechanics((GiftsAgain,), CATALOGUE)

@@ -9,7 +9,7 @@ from stream.errors import NoSuchError, UsageError, did_you_mean
 from stream.shows import brushing, encore, jd_midnight, long_tail, snap_up, tadu_2019, viya_2017
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from stream.shows.show import Show
 
@@ -27,25 +27,34 @@ _SCALED: dict[str, Callable[[int, str, float], Show]] = {
     viya_2017.NAME: viya_2017.build,
 }
 SCENARIOS = (*_WHOLE, *_SCALED)
+_NO_MORE: Mapping[str, Callable[[int, str], Show]] = {}
 # The names of a show's rooms are this name and a number.
 MAX_ROOM_CHARS = 48
 
 
-def build_show(name: str, seed: int, room_id: str | None = None, scale: float = 1.0) -> Show:
+def build_show(
+    name: str,
+    seed: int,
+    room_id: str | None = None,
+    scale: float = 1.0,
+    more: Mapping[str, Callable[[int, str], Show]] = _NO_MORE,
+) -> Show:
     """The scenario of this name.
 
     Args:
-        name: one of `SCENARIOS`.
+        name: one of `SCENARIOS`, or of `more`.
         seed: another seed is another show of the same kind.
         room_id: the room, or the beginning of its rooms' names; None: the scenario's name.
         scale: above 0, at most 1: the share of the show that is played.
+        more: scenarios of mechanics, which are always played whole.
 
     Raises:
         SnapupError: there is no such scenario, or it cannot be played in this way.
     """
-    if name not in SCENARIOS:
-        known = ", ".join(sorted(SCENARIOS))
-        raise NoSuchError(f"There is no scenario {name!r}.{did_you_mean(name, SCENARIOS)} There are: {known}.")
+    names = (*SCENARIOS, *more)
+    if name not in names:
+        known = ", ".join(sorted(names))
+        raise NoSuchError(f"There is no scenario {name!r}.{did_you_mean(name, names)} There are: {known}.")
     room_id = name if room_id is None else room_id
     if not is_id(room_id) or len(room_id) > MAX_ROOM_CHARS:
         raise UsageError(f"A room may be named with letters, digits and . _ : - only, not {room_id!r}.")
@@ -55,4 +64,4 @@ def build_show(name: str, seed: int, room_id: str | None = None, scale: float = 
         return _SCALED[name](seed, room_id, scale)
     if scale != 1:
         raise UsageError(f"{name} is played whole; with --scale there are: {', '.join(sorted(_SCALED))}.")
-    return _WHOLE[name](seed, room_id)
+    return {**_WHOLE, **more}[name](seed, room_id)

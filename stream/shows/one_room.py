@@ -20,10 +20,10 @@ def show_of_room(name: str, seed: int, plan: RoomPlan, disturbance: Disturbance)
     expected = Expected(
         rooms=[plan.expected()],
         deliveries=len(events) + counted.redelivered,
-        applied=len(events),
+        applied=len(events) - plan.repeated_statuses,
         redelivered=counted.redelivered,
         replayed=0,
-        repeated_statuses=0,
+        repeated_statuses=plan.repeated_statuses,
         out_of_order=counted.out_of_order,
         duration_ms=disturbance.duration_ms,
     )

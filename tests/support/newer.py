@@ -33,4 +33,4 @@ def newer_document(document: Any) -> Any:
     """The same, with one more section, and a claim whose value is a list of numbers."""
     made = newer(document)
     claims = [{**claim, "value": [1, 2, 3]} for claim in made["claims"][:1]]
-    return {**made, "claims": [*made["claims"], *claims], "gifts": {"total": 3, "top": ["a"]}}
+    return {**made, "claims": [*made["claims"], *claims], "karaoke": {"total": 3, "top": ["a"]}}

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from stream import cli
-from stream.shows import SCENARIOS
+from stream.commands.simulate import NAMES
 from tests.support.commands import ROOT, subcommands
 
 TOP = Path(__file__).parents[3]
@@ -186,7 +186,7 @@ def test_scenarios_are_completed(shell: str) -> None:
 
 
 def test_all_scenarios_are_offered() -> None:
-    assert sorted(complete("bash", "snapup simulate ").split()) == sorted(SCENARIOS)
+    assert sorted(complete("bash", "snapup simulate ").split()) == NAMES
 
 
 def test_commands_are_completed() -> None:

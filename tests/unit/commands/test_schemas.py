@@ -33,7 +33,7 @@ def test_files_that_are_missing_different_or_left_over_are_named(tmp_path: Path)
     write(tmp_path)
     (tmp_path / LIKE).unlink()
     (tmp_path / "schemas/asyncapi.yaml").write_text("asyncapi: 3.0.0\n", encoding="utf-8")
-    (tmp_path / "schemas/examples/valid/gift--full.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "schemas/examples/valid/karaoke--full.json").write_text("{}", encoding="utf-8")
     with pytest.raises(SnapupError) as error:
         check(tmp_path)
     lines = error.value.message.splitlines()
@@ -41,13 +41,13 @@ def test_files_that_are_missing_different_or_left_over_are_named(tmp_path: Path)
     assert [line.removeprefix(str(tmp_path)) for line in lines[1:]] == [
         f"/{LIKE}: missing",
         "/schemas/asyncapi.yaml: differs",
-        "/schemas/examples/valid/gift--full.json: not part of the contract",
+        "/schemas/examples/valid/karaoke--full.json: not part of the contract",
     ]
     with pytest.raises(SnapupError) as error:
         write(tmp_path)
     assert [line.removeprefix(str(tmp_path)) for line in error.value.message.splitlines()[1:]] == [
         "/schemas/asyncapi.yaml: would be replaced",
-        "/schemas/examples/valid/gift--full.json: would be removed",
+        "/schemas/examples/valid/karaoke--full.json: would be removed",
     ]
     assert not (tmp_path / LIKE).exists()
     write(tmp_path, overwrite=True)
@@ -68,8 +68,8 @@ def test_a_breaking_change_is_neither_passed_nor_written(tmp_path: Path) -> None
 
 def test_a_type_may_not_go(tmp_path: Path) -> None:
     write(tmp_path)
-    (tmp_path / "schemas/gift.v1.schema.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(SnapupError, match=r"gift\.v1\.schema\.json: the whole type is gone"):
+    (tmp_path / "schemas/karaoke.v1.schema.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(SnapupError, match=r"karaoke\.v1\.schema\.json: the whole type is gone"):
         check(tmp_path)
 
 

@@ -1,0 +1,14 @@
+"""A show of each mechanic, for `snapup simulate`. One line a mechanic, in the order of `kinds`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stream.mechanics.gifts import show as gifts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from stream.shows.show import Show
+
+SCENARIOS: Mapping[str, Callable[[int, str], Show]] = {gifts.NAME: gifts.build}
