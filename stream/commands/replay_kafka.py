@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, nullcontext
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import typer
-from msgspec import Struct
+from msgspec import Struct, field
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from stream.contract.reading import read_overlay
 from stream.errors import EXIT_FAILURE, NoSuchError
 from stream.mechanics.folds import INSTALLED
 from stream.replay.journal_log import JournalLog, Plan, journal_log
+from stream.verify.kept_claims import Kept
+from stream.verify.kept_log import KeptComparison, KeptLog, kept_log
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from stream.core.publishing import Published
     from stream.kafka_clients import KafkaAt
     from stream.settings import Settings
+    from stream.verify.kept_claims import Standing
 
 VERSION = version("snapup")
 
@@ -41,6 +45,7 @@ class Replayed(Struct):
         versions: the versions of Snapup that wrote the journal.
         last: the last document of each room.
         records: the number of folded input records.
+        kept: with a check, how `live.claims` agrees with the documents.
     """
 
     documents: int = 0
@@ -50,6 +55,12 @@ class Replayed(Struct):
     differences: list[str] = []
     versions: set[str] = set()
     last: dict[str, bytes] = {}
+    kept: Kept = field(default_factory=Kept)
+
+    @property
+    def differs(self) -> bool:
+        """Whether documents or claims are others than those of the log."""
+        return bool(self.differences or self.kept.differing)
 
 
 def replay_live(
@@ -87,15 +98,25 @@ def replay_live(
         print(f"{found.documents} documents of {len(found.last)} rooms from {found.records} records", file=told)
     if not check:
         return
-    for text in found.differences:
+    for text in [*found.differences, *found.kept.told]:
         _talk.print(text, style="red", markup=False)
-    if found.differences and found.versions - {VERSION}:
+    if found.differs and found.versions - {VERSION}:
         _talk.print(f"The journal was written by Snapup {', '.join(sorted(found.versions))}; this is {VERSION}.")
-    verdict = "REPLAY-DIFFERS" if found.differences else "REPLAY-IDENTICAL" if found.identical else "REPLAY-UNCHECKED"
-    line = f"{verdict}: {found.identical} documents identical, {found.unchecked} not compared"
+    verdict = "REPLAY-DIFFERS" if found.differs else "REPLAY-IDENTICAL" if found.identical else "REPLAY-UNCHECKED"
+    line = (
+        f"{verdict}: {found.identical} documents identical, {found.unchecked} not compared; {claims_told(found.kept)}"
+    )
     print(line, file=sys.stderr if as_json or not summary else sys.stdout)
-    if not found.identical or found.differences:
+    if not found.identical or found.differs:
         raise typer.Exit(EXIT_FAILURE)
+
+
+def claims_told(kept: Kept) -> str:
+    """What a check found of `live.claims`, in words; a claims topic that cannot be read says why."""
+    if kept.why_not:
+        return f"claims not compared: {kept.why_not}"
+    told = f"claims of {kept.documents} documents as they were kept"
+    return f"{told}, of {kept.differing} others" if kept.differing else told
 
 
 @contextmanager
@@ -131,7 +152,7 @@ async def replay_topics(
         bootstrap_servers: the cluster.
         prefix: the prefix of the topics.
         room: the room whose documents are handed out; None: all rooms.
-        check: compare with `live.signals`.
+        check: compare with `live.signals` and `live.claims`.
         emit: called with each document, in order within a partition.
         progress: called with the records folded and the records in all.
 
@@ -149,9 +170,11 @@ async def replay_topics(
         progress(done, total)
         found.records = done
 
-    for number, plan in plans.items():
-        found.versions |= plan.versions
-        await _replay_partition(log, number, plan, found, room, emit, folded, check=check)
+    async with kept_log(bootstrap_servers, prefix) if check else nullcontext(None) as kept:
+        found.kept.why_not = "" if kept is None else kept.why_not
+        for number, plan in plans.items():
+            found.versions |= plan.versions
+            await _replay_partition(log, number, plan, found, room, emit, folded, kept)
     return found
 
 
@@ -163,21 +186,30 @@ async def _replay_partition(
     room: str | None,
     emit: Callable[[Published], None],
     folded: Callable[[int], None],
-    *,
-    check: bool,
+    kept: KeptLog | None,
 ) -> None:
+    """Replay one partition. `kept`: the topic of claims, for a check; None: nothing is compared."""
     async with (
         aclosing(log.committed_signals(number)) as live,
         aclosing(log.replay(number, plan, folded)) as documents,
+        aclosing(KeptComparison(_none() if kept is None else kept.standings(number), found.kept)) as claims,
     ):
         comparison = Comparison(live, f"{log.signals}, partition {number}", found)
         async for published in documents:
-            if check:
+            if kept is not None:
                 await comparison.take(published)
+                if kept.is_there:
+                    await claims.take(read_overlay(published.document))
             if room in (None, published.room_id):
                 found.documents += 1
                 found.last[published.room_id] = published.document
                 emit(published)
+
+
+async def _none() -> AsyncIterator[Standing]:
+    none: tuple[Standing, ...] = ()
+    for standing in none:
+        yield standing
 
 
 class Comparison:

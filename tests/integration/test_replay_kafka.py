@@ -79,6 +79,8 @@ async def test_a_replay_gives_the_committed_signals_over_a_kill_and_a_rebalance(
     assert found.differences == []
     assert found.unchecked == 0
     assert found.identical == found.documents > 100
+    assert (found.kept.why_not, found.kept.differing) == ("", 0)
+    assert found.kept.documents > 50
 
     # One room by the command, with its verdict; the last document is one of a sale that has a level.
     environment = {**stack.environment(), "SNAPUP_TOPIC_PREFIX": topic_prefix}

@@ -311,12 +311,12 @@ async def test_each_permission_that_a_reader_or_a_producer_lacks_is_named(  # no
         )
 
     for process, user, do, skipped in (
-        ("audit", "auditor", audit_it, "journal"),
-        ("replay --from-kafka", "replayer", replay_it, "signals"),
-        ("claims check --from-kafka", "explainer", check_claims, "claims"),
-        ("import --to kafka", "importer", import_it, ""),
-        ("simulate", "simulator", simulate_it, "interactions"),
-        ("topics list", "owner", list_it, ""),
+        ("audit", "auditor", audit_it, ("journal",)),
+        ("replay --from-kafka", "replayer", replay_it, ("signals", "claims")),
+        ("claims check --from-kafka", "explainer", check_claims, ("claims",)),
+        ("import --to kafka", "importer", import_it, ()),
+        ("simulate", "simulator", simulate_it, ("interactions",)),
+        ("topics list", "owner", list_it, ()),
     ):
         grants = documented(process, prefix, "")
         await secured.grant(user, grants)

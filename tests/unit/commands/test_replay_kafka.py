@@ -1,17 +1,24 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 import pytest
 from typer.testing import CliRunner
 
 from stream.cli import app
-from stream.commands.replay_kafka import Comparison, Replayed, difference
+from stream.commands.replay_kafka import Comparison, Replayed, _replay_partition, claims_told, difference
 from stream.core.publishing import Published
+from stream.core.rules import Rules
+from stream.verify.kept_claims import Kept, KeptClaims
+from tests.support.events import Log, at, enter, opened, order
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+
+    from stream.replay.journal_log import JournalLog, Plan
+    from stream.verify.kept_claims import Standing
+    from stream.verify.kept_log import KeptLog
 
 
 class Record(NamedTuple):
@@ -79,6 +86,68 @@ def test_other_bytes_of_the_same_values_are_a_difference_too() -> None:
     ours = replayed("a", 1)
     assert "in other bytes" in difference(ours, b"a", ours.document.replace(b":", b": "))
     assert "room b in the log" in difference(ours, b"b", ours.document)
+
+
+# -- live.claims -------------------------------------------------------------------------------------------------------
+class OnePartition:
+    """A journal that gives documents of one room, all of them in `signals`, and what `claims` keeps of them."""
+
+    signals = "live.signals"
+    is_there = True
+
+    def __init__(self, lie: bytes = b"") -> None:
+        rules = Rules(keep_claims=True, remember_sales_ms=9_000_000, watching_min=1, in_carts_min=1)
+        log = Log(rules)
+        log.add(opened(20), *(enter(f"u{number}") for number in range(3)))
+        self._cuts: list[Published] = []
+        for second in range(1, 4):
+            log.add(order("paid", f"o{second}", s=second))
+            log.fold.advance(at(second) + 500, "tick")
+            self._cuts += log.fold.cut(1).signals
+        self._lie = lie
+
+    async def replay(self, *_: object) -> AsyncIterator[Published]:
+        for cut in self._cuts:
+            yield cut
+
+    async def committed_signals(self, _: int) -> AsyncIterator[Record]:
+        for offset, cut in enumerate(self._cuts):
+            yield Record(cut.room_id.encode(), cut.document, offset)
+
+    async def standings(self, _partition: int) -> AsyncIterator[Standing]:
+        reader = KeptClaims()
+        for cut in self._cuts:
+            for _, value in cut.claims:
+                if standing := reader.take(value.replace(b'"value":3', self._lie or b'"value":3')):
+                    yield standing
+
+
+async def replayed_partition(logs: OnePartition, *, check: bool = True) -> Replayed:
+    found = Replayed(differences=[], last={})
+    kept = cast("KeptLog", logs) if check else None
+    log, plan = cast("JournalLog", logs), cast("Plan", None)
+    await _replay_partition(log, 0, plan, found, None, lambda _: None, lambda _: None, kept)
+    return found
+
+
+async def test_a_check_holds_the_kept_claims_against_the_documents() -> None:
+    found = await replayed_partition(OnePartition())
+    assert (found.identical, found.kept.documents, found.kept.differing, found.differs) == (3, 3, 0, False)
+    assert claims_told(found.kept) == "claims of 3 documents as they were kept"
+
+
+async def test_a_claim_that_was_kept_otherwise_is_a_difference_though_every_document_is_identical() -> None:
+    found = await replayed_partition(OnePartition(lie=b'"value":4'))
+    assert (found.identical, found.differences, found.differs) == (3, [], True)
+    assert found.kept.differing == 3
+    assert "watching_now" in found.kept.told[0]
+    assert claims_told(found.kept) == "claims of 3 documents as they were kept, of 3 others"
+
+
+async def test_where_claims_cannot_be_read_or_nothing_is_checked_nothing_is_compared() -> None:
+    assert claims_told(Kept(why_not="there is no topic")) == "claims not compared: there is no topic"
+    found = await replayed_partition(OnePartition(lie=b'"value":4'), check=False)
+    assert (found.documents, found.identical, found.kept.documents, found.differs) == (3, 0, 0, False)
 
 
 @pytest.mark.parametrize(
