@@ -48,6 +48,8 @@ def show_verdict(verdict: Verdict, console: Console, *, full: bool = False, one_
         console.print(text, markup=False, soft_wrap=True)
     for text in shortened_told(verdict.rooms, every_room=full):
         console.print(text, markup=False, soft_wrap=True)
+    for text in words_told(verdict.rooms, every_room=full):
+        console.print(text, markup=False, soft_wrap=True)
     if accounts.forgettable:
         told = f"{accounts.forgettable} duplicates came so late that a worker may have forgotten their ids."
         console.print(told, soft_wrap=True)
@@ -69,6 +71,18 @@ def shortened_told(rooms: list[RoomVerdict], *, every_room: bool) -> list[str]:
     ]
     if len(short) > len(told):
         told.append(f"and {_number(len(short) - len(told))} more rooms: --full lists all")
+    return told
+
+
+def words_told(rooms: list[RoomVerdict], *, every_room: bool) -> list[str]:
+    """The rooms in which a host said more about a sale than is kept, a sentence each. No differences."""
+    wordy = [room for room in rooms if room.words_beyond]
+    told = [
+        f"{room.room_id}: {_number(room.words_beyond)} words about sales are older than the 16 that count."
+        for room in (wordy if every_room else wordy[:SHORT_SHOWN])
+    ]
+    if len(wordy) > len(told):
+        told.append(f"and in {_number(len(wordy) - len(told))} more rooms: --full lists all")
     return told
 
 

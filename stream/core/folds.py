@@ -45,6 +45,7 @@ from stream.core.engaged import Engaged
 from stream.core.orders import fold_orders, forget_orders
 from stream.core.rounds import begin_round
 from stream.core.time import BUCKET_MS
+from stream.core.words import drops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from stream.core.cart_people import CartPeople
     from stream.core.room import Room
     from stream.core.stock import Ledger
+    from stream.core.words import Words
 
 # Below this many events, folding one at a time is faster. Together with `windows.FEW` this saved 25 % of the fold with
 # 500 busy rooms.
@@ -350,8 +352,9 @@ def _fold_orders_in_order(room: Room, batch: Batch, event_ids: list[str]) -> Bat
 def _fold_sale_opened(room: Room, event: SaleOpened, at_ms: int) -> Outcome:  # noqa: ARG001 — all folds take the same
     ledger = room.ledger(event.sale_id, event.sku_id)
     if ledger is not None:
-        round_from_ms = ledger.round_from_ms
+        round_from_ms, words = ledger.round_from_ms, ledger.words
         ledger.open(event, in_rounds=room.rules.second_signals)
+        _count_dropped(room, words, ledger.words)
         if ledger.round_from_ms != round_from_ms:
             begin_round(room, ledger)
         ledger.said_ms = room.shared.clock_ms
@@ -372,7 +375,9 @@ def _fold_sale_restocked(room: Room, event: SaleRestocked, at_ms: int) -> Outcom
 def _fold_sale_extended(room: Room, event: SaleExtended, at_ms: int) -> Outcome:  # noqa: ARG001
     terms = room.terms_of(event.sale_id, event.sku_id)
     if terms is not None:
+        words = terms.words
         terms.extend(event)
+        _count_dropped(room, words, terms.words)
         terms.said_ms = room.shared.clock_ms
         room.shared.uses_second |= room.rules.second_signals
         _show_anew(room, event.sale_id)
@@ -382,11 +387,18 @@ def _fold_sale_extended(room: Room, event: SaleExtended, at_ms: int) -> Outcome:
 def _fold_sale_closed(room: Room, event: SaleClosed, at_ms: int) -> Outcome:
     terms = room.terms_of(event.sale_id, event.sku_id)
     if terms is not None:
+        words = terms.words
         terms.close(event, at_ms)
+        _count_dropped(room, words, terms.words)
         terms.said_ms = room.shared.clock_ms
         room.shared.uses_second |= room.rules.second_signals
         _show_anew(room, event.sale_id)
     return Outcome.APPLIED
+
+
+def _count_dropped(room: Room, before: Words, after: Words) -> None:
+    """Count a word that found no place among the newest. Under the first edition no word is asked for later."""
+    room.shared.words_dropped += room.rules.second_signals and drops(before, after)
 
 
 def _show_anew(room: Room, sale_id: str) -> None:

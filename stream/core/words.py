@@ -77,6 +77,11 @@ def with_word(words: Words, word: Word) -> Words:
     return tuple(more[-WORDS_MAX:])
 
 
+def drops(before: Words, after: Words) -> bool:
+    """Whether a word that came displaced the oldest one, or was older than all that are kept."""
+    return len(before) == WORDS_MAX and after is not before
+
+
 class Rounds(NamedTuple):
     """How many rounds there were, and when the present one begins: −1 of the first one."""
 

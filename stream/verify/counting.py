@@ -165,6 +165,7 @@ class Counting:
         if place is None:
             return verdict
         partition = verdict.partition = place.partition
+        verdict.words_beyond = self.recount.words_beyond(room_id)
         for topic, after in place.after.items():
             first = min(self._agreed[topic, partition], after - 1)
             verdict.spans.append(Span(topic, partition, first, self.inputs.handed[topic, partition]))

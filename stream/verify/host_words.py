@@ -30,6 +30,12 @@ class HostWords:
             list
         )
 
+    @property
+    def beyond(self) -> int:
+        """How many words have found no place among the newest."""
+        counts = [*map(len, self._openings.values()), *map(len, self._others.values())]
+        return sum(max(0, count - NEWEST) for count in counts)
+
     def opened(self, key: SaleKey, event: SaleOpened) -> None:
         """Note that a sale was opened, or opened again."""
         self._openings[key].append(event)

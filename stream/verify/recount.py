@@ -363,6 +363,11 @@ class Recount:
         """Every known room, in alphabetical order."""
         return sorted(self._rooms)
 
+    def words_beyond(self, room_id: str) -> int:
+        """How many words about terms of a room's sales newer ones have displaced."""
+        room = self._rooms.get(room_id)
+        return 0 if room is None else room.words_beyond
+
     def room(
         self, room_id: str, as_of_ms: int, rules: Assumptions | None = None, session: Session | None = None
     ) -> RoomFigures:

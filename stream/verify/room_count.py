@@ -417,6 +417,11 @@ class RoomCount:
             ledgers[key].suspicions[rule] = counts
         return ledgers
 
+    @property
+    def words_beyond(self) -> int:
+        """How many words about terms of its sales are no longer asked, because so many newer ones were said."""
+        return self._words.beyond if self._signals > FIRST_SIGNALS else 0
+
     def round_from_ms(self, key: SaleKey) -> int:
         """The beginning of a sale's present round; −1: the first one."""
         return self._words.round(key, self._assumptions.signals_edition)[1]

@@ -51,6 +51,7 @@ class RoomVerdict(Struct, kw_only=True):
         as_of_ms: the moment of the document in Redis; None: it was not compared.
         figures: the figures of that document.
         left_out: the number of items that the lists of the document in `live.signals`, too large for the topic, lack.
+        words_beyond: words of a host about terms of sales that newer ones have displaced.
         skipped: why there was nothing to compare.
         redis_skipped: why the document in Redis was not compared.
         spans: per logical topic, the records of this room's partition counted since the last audit that agreed.
@@ -63,6 +64,7 @@ class RoomVerdict(Struct, kw_only=True):
     as_of_ms: int | None = None
     figures: list[Figure] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
+    words_beyond: int = 0
     skipped: str | None = None
     redis_skipped: str | None = None
     spans: list[Span] = field(default_factory=list)

@@ -174,7 +174,7 @@ class Metrics:
             self._conflicts.labels(str(conflict))
         for cause in ("age", "bound"):
             self._orders_forgotten.labels(cause)
-        for bound in ("orders", "rooms", "sales"):
+        for bound in ("orders", "rooms", "sales", "words"):
             self._bound_refused.labels(bound)
 
     def _told_elsewhere(self, counter: Callable[..., Counter]) -> None:
@@ -301,6 +301,7 @@ class Metrics:
         yield ("bound_refused", "orders"), counters.orders_displaced
         yield ("bound_refused", "rooms"), counters.rooms_evicted
         yield ("bound_refused", "sales"), owner.fold.shared.sales_refused
+        yield ("bound_refused", "words"), owner.fold.shared.words_dropped
         yield ("holds_expired",), counters.holds_expired
         yield ("ended", "idle"), counters.rooms_ended
         yield ("ended", "evicted"), counters.rooms_evicted

@@ -72,6 +72,15 @@ def test_a_document_that_was_too_large_for_its_topic_is_said_and_is_no_differenc
     assert short.line == PASSED
 
 
+def test_words_that_newer_ones_have_displaced_are_told_and_are_no_difference() -> None:
+    wordy = verdict(0)
+    wordy.rooms = [RoomVerdict(room_id=f"r{number}", words_beyond=3) for number in range(6)]
+    lines = told(wordy)
+    assert "r4: 3 words about sales are older than the 16 that count." in lines
+    assert "and in 1 more rooms: --full lists all" in lines
+    assert wordy.line == PASSED
+
+
 def test_what_could_not_be_compared_says_why() -> None:
     some = verdict(0)
     ended, early, moving = "its session has ended", "it may have begun before the log", "it is in motion"

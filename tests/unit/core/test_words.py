@@ -4,10 +4,13 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
 from stream.contract.overlay import SaleCorrection
 from stream.core.rules import Rules
 from stream.core.words import ENDLESS, WORDS_MAX, Word, close, extension, opening, told, with_word
+from stream.verify.recount import Recount
+from stream.verify.rulebook import assumptions_of_rules
 from tests.support.events import Log, at, closed, extended, opened, order
 
 if TYPE_CHECKING:
@@ -127,3 +130,24 @@ def test_words_count_by_event_time_then_by_id() -> None:
 def test_of_two_closes_the_first_holds() -> None:
     words = [opening(opened()), close(closed(s=9), at(9)), close(closed(s=7), at(8))]
     assert told(words).closed_at_ms == at(8)
+
+
+def test_words_that_find_no_place_among_the_newest_are_counted_by_worker_and_recount() -> None:
+    """Each kind: openings of a SKU, words about it, words about the whole sale. A repetition is none."""
+    events: list[RoomEvent] = [opened(100 + number, s=number) for number in range(WORDS_MAX + 3)]
+    events += [extended(700 + number, sku="k1", s=100 + number) for number in range(WORDS_MAX + 2)]
+    events += [extended(900, s=300), *(closed(s=200 + number) for number in range(WORDS_MAX))]
+    for rules, dropped in ((SECOND, 3 + 2 + 1), (FIRST, 0)):
+        log, recount = Log(rules), Recount(assumptions_of_rules(structs.asdict(rules)))
+        for event in [*events, events[-1]]:
+            topic, record = log.record(event, 400)
+            log.fold.fold(topic, [record])
+            recount.add("sales", record.value, record.key, record.timestamp)
+        assert log.fold.shared.words_dropped == dropped
+        assert (recount.words_beyond("r1"), recount.words_beyond("another")) == (dropped, 0)
+
+
+def test_the_room_for_words_is_not_passed_by_its_last_one() -> None:
+    log = Log(SECOND)
+    log.add(*(opened(100 + number, s=number) for number in range(WORDS_MAX)), append_s=60)
+    assert log.fold.shared.words_dropped == 0
