@@ -299,8 +299,8 @@ class CheckpointWriter:
             try:
                 taken: asyncio.Future[Any] = await self._producer.send_batch(batch, topic, partition=self._partition)
             except (KafkaTimeoutError, UnknownTopicOrPartitionError):
-                # Of a topic that it has not written before, aiokafka asks where it lies: that question waits for the
-                # quota too, and its failure is called an unknown topic.
+                # aiokafka first asks where a topic lies that it has not written before. That question waits for the
+                # quota too; when it fails, aiokafka says "unknown topic".
                 if not refused and not self.throttle.left_s():
                     raise
             else:

@@ -1,22 +1,21 @@
 # ruff: noqa: SLF001 — private parts are what this module is about
-"""Faust's consumer, handing out whole fetched slices: this touches private parts of Faust and aiokafka.
+"""Faust's consumer, handing out whole fetched slices. This module touches private parts of Faust and aiokafka.
 
-It was written against the exact versions asserted below. What is overridden, and why:
+The module was written against the exact versions asserted below. It overrides:
 
-- `Consumer.getmany`: yields hauls of whole slices of LIVE partitions instead of single records: in a backlog a hundred
-  times cheaper, and with a dozen quiet partitions one item per fetch instead of one per topic partition.
-- `Consumer.perform_seek`: nothing. Faust would seek to the group's offsets after each rebalance; ours are in the
+- `Consumer.getmany`: yields hauls of whole slices of LIVE partitions instead of single records. In a backlog that is a
+  hundred times cheaper; with a dozen quiet partitions a fetch gives one item instead of one per topic partition.
+- `Consumer.perform_seek`: does nothing. Faust would seek to the group's offsets after each rebalance; ours are in the
   checkpoint.
-- `Consumer.verify_event_path`: nothing, it knows acks and commits only.
-- the consumer thread's fetch waits, which Faust fixes at 1.5 s: a seek during a waiting fetch would stand still that
-  long.
-- aiokafka's handling of records: `stream.records.reading`, for all who read them.
-- the assignor: Faust's own, which keeps partition p of all topics together; without a Table it would use round robin.
-- the group's topics: those of the first version; later ones are read along (`companions`).
+- `Consumer.verify_event_path`: does nothing. Faust's method knows only acks and commits.
+- the consumer thread's fetch waits, which Faust fixes at 1.5 s: a seek during a waiting fetch would take that long.
+- aiokafka's handling of records: `stream.records.reading`, for all readers.
+- the assignor: Faust's own, which keeps partition p of all topics together. Without a Table, Faust takes round robin.
+- the group's topics: those of the first version. Later topics are read along (`companions`).
 
-Topics are declared with `acks=False`, so none of Faust's ack, gap and commit code runs. What must happen in the
-consumer's own thread (seek, heartbeat, end offsets) runs on that thread's loop directly: Faust's method queue has two
-workers, and `getmany` sits in one of them.
+Topics are declared with `acks=False`, so none of Faust's ack, gap and commit code runs. Calls that belong in the
+consumer's own thread (seek, heartbeat, end offsets) run on that thread's loop directly: Faust's method queue has two
+workers, and `getmany` occupies one of them.
 """
 
 from __future__ import annotations
@@ -58,25 +57,25 @@ if TYPE_CHECKING:
 FAUST_VERSION = "0.15.3"
 AIOKAFKA_VERSION = "0.14.0"
 
-# How long a drain waits for the first record: bounds how late a newly live partition is looked at.
+# How long a drain waits for the first record. A newly live partition is looked at no later than this.
 DRAIN_WAIT_S = 0.2
-# One answer of one broker, over all its partitions: with the records of the drain before, what fetching may hold at
-# most.
+# The bound on one answer of one broker, over all its partitions. Together with the records of the drain before, it
+# bounds what fetching may hold.
 FETCH_ANSWER_MAX_BYTES = 16 * 1024 * 1024
-# What is not wanted (its partition is not live, or its queue is full) may be so at any moment: look again after this
-# long. In a backlog the fold is through with what it waits for in less than `DRAIN_WAIT_S`.
+# How soon to look again while some topic partitions are not wanted (not live, or their queues are full): they may be
+# wanted at any moment. In a backlog the fold has folded what it waits for in less than `DRAIN_WAIT_S`.
 NOT_WANTED_S = 0.02
 ASKER_STOP_S = 3.0
-# Well below `broker_max_poll_interval`.
+# How often to seem busy: well below `broker_max_poll_interval`.
 SEEM_BUSY_S = 10.0
-# Nothing of an aborted transaction is ever read; one that is open holds up its own topic partition alone.
+# Records of aborted transactions are never read. An open transaction holds up only its own topic partition.
 ISOLATION = "read_committed"
 
 T = TypeVar("T")
 
 
 def check_versions() -> None:
-    """Refuse to run on other versions than these private parts were read in.
+    """Refuse to run on versions other than those that this module was written against.
 
     Raises:
         SnapupError: another version, or a build without the compiled parts, whose pure Python twins behave differently.
@@ -101,7 +100,7 @@ def check_versions() -> None:
 
 
 def _stable_end(state: Any) -> int | None:
-    """Up to where a log is committed, as its last fetch answer said; None before the first."""
+    """The end of a log's committed part in its last fetch answer; None before the first answer."""
     stable: int | None = state.lso
     return state.highwater if stable is None or stable < 0 else stable
 
@@ -113,7 +112,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        # Faust would do so for "exactly once" only, which is another transaction of its own.
+        # Faust sets this only for "exactly once", which would add a transaction of its own.
         consumer._isolation_level = ISOLATION
         consumer._fetch_max_wait_ms = IDLE_WAIT_MS
         consumer._fetch_max_bytes = FETCH_ANSWER_MAX_BYTES
@@ -124,14 +123,14 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
 
 
 class BatchConsumer(FaustConsumer):
-    """Hands an agent whole slices, and only of partitions that their owner wants."""
+    """Hands whole slices to an agent, only of partitions that their owners want."""
 
     mundane_level = "debug"
     transport: BatchTransport
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Touched in the consumer's thread only: what is drained and the token it gets are of one moment.
+        # Touched in the consumer's thread only, so that drained records and their token are of one moment.
         self._stamps: dict[TopicPartition, int] = {}
         self._seemed_busy_at = 0.0
 
@@ -139,16 +138,16 @@ class BatchConsumer(FaustConsumer):
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def perform_seek(self) -> None:
-        """Nothing: Faust would go to the group's offsets after every rebalance, but they are hints; owners seek."""
+        """Do nothing: Faust would seek to the group's offsets, which are only hints. Owners seek."""
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Nothing: Faust would report every partition as hanging after five minutes, for it looks at acks and commits.
+        """Do nothing: Faust looks at acks and commits, and would report every partition as hanging after five minutes.
 
-        Who watches instead: `health.Health.check_progress`.
+        `health.Health.check_progress` watches instead.
         """
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109, ARG002 — Faust's
-        """One fetch: yields messages whose values are hauls."""
+        """The messages of one fetch. Their values are hauls."""
         await self._flow()
         desk = self.transport.desk
         wanted = desk.wanted()
@@ -163,10 +162,10 @@ class BatchConsumer(FaustConsumer):
             for tp in error.args[0]:
                 desk.out_of_range(tp.partition)
             return
-        except NoOffsetForPartitionError:  # just assigned, and the old owner is not told yet: nobody has sought
+        except NoOffsetForPartitionError:  # just assigned: no owner has sought yet
             return
-        # A slice yielded while the flow is stopped is lost: the delivery is cancelled, and the streams' queues are
-        # cleared before the flow resumes. What slips through all the same is seen by `Ownership.accept`.
+        # A slice yielded while the flow is stopped is lost: Faust cancels the delivery, and clears the streams' queues
+        # before the flow resumes. `Ownership.accept` notices slices that are lost all the same.
         await self._flow()
         for haul in hauls(desk.cut(drains), self.transport.haul_records):
             yield self._message(haul)
@@ -176,11 +175,11 @@ class BatchConsumer(FaustConsumer):
             await self.wait(cast("Any", self.can_resume_flow))
 
     def _kafka(self) -> Any:
-        """The consumer of aiokafka; to be touched in its own thread."""
+        """The consumer of aiokafka. Touch it in its own thread only."""
         return self._thread._ensure_consumer()
 
     async def _seem_busy(self) -> None:
-        """Let aiokafka see a poll now and then: a stand-by that never fetches would leave the group after 300 s."""
+        """Show aiokafka a poll now and then: a stand-by that never fetches would leave the group after 300 s."""
         if time.monotonic() - self._seemed_busy_at < SEEM_BUSY_S:
             return
         self._seemed_busy_at = time.monotonic()
@@ -192,7 +191,7 @@ class BatchConsumer(FaustConsumer):
         await self._on_thread(touch())
 
     async def _drain(self, wanted: set[TP]) -> list[Drained]:
-        """In the consumer's thread: take what was fetched, and look how far the log reaches."""
+        """The fetched records of each topic partition, and how far its log reaches. Runs in the consumer's thread."""
         consumer = self._kafka()
         fetcher = consumer._fetcher
         if consumer._closed or fetcher._closed:
@@ -204,7 +203,7 @@ class BatchConsumer(FaustConsumer):
                 timeout=DRAIN_WAIT_S if all_wanted else NOT_WANTED_S,
                 max_records=self.transport.drain_records,
             )
-        # No await from here on: the tokens and positions belong to these records.
+        # There is no await from here on: the tokens and positions belong to these records.
         drains = [self._drained(consumer, TopicPartition(*tp), fetched) for tp in wanted]
         terms = fetch_terms(drains, self.transport.fetch_collect_ms, all_wanted=all_wanted)
         fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = terms
@@ -227,11 +226,11 @@ class BatchConsumer(FaustConsumer):
         )
 
     def _message(self, haul: Haul) -> tuple[TP, ConsumerMessage]:
-        """One message of Faust's, under the name of the first slice's topic partition: only the agent looks inside."""
+        """A message of Faust's with a haul, under the first slice's topic partition. Only the agent looks inside."""
         piece = haul[0]
         last = piece.records[-1]
         tp = TP(self.transport.topics[piece.topic_index], piece.partition)
-        # Faust drops what lies at or before its read offset; a re-read after a seek does, rightly.
+        # Faust drops records at or before its read offset. Records that are read again after a seek must pass.
         self._read_offset[tp] = None
         message = ConsumerMessage(
             tp.topic,
@@ -256,10 +255,10 @@ class BatchConsumer(FaustConsumer):
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._thread.thread_loop))
 
     async def seek_fenced(self, partition: int, positions: Sequence[int], token: int) -> None:
-        """Seek all topics of a partition, and stamp the token on whatever is drained from there.
+        """Seek all topics of a partition, and stamp the token on the records that are drained from there.
 
         Raises:
-            IllegalStateError: the partition is not, or no longer, assigned.
+            IllegalStateError: the partition is not assigned, or no longer.
         """
         at = {TopicPartition(topic, partition): position for topic, position in self._pairs(positions)}
 
@@ -273,11 +272,11 @@ class BatchConsumer(FaustConsumer):
 
     @property
     def member_id(self) -> str:
-        """Under which the group knows this process. While it is told of an assignment, that of this assignment."""
+        """The id by which the group knows this process. During an assignment it is the id of that assignment."""
         return str(self._kafka()._coordinator.member_id)
 
     async def heartbeat_now(self) -> bool:
-        """Ask the group whether this process is still a member; a refusal makes aiokafka join anew at once."""
+        """Whether this process is still a member, by the group's word. A refusal makes aiokafka join anew at once."""
 
         async def beat() -> bool:
             coordinator = self._kafka()._coordinator
@@ -286,7 +285,7 @@ class BatchConsumer(FaustConsumer):
         return await self._on_thread(beat())
 
     def group_error(self) -> BaseException | None:
-        """What the group has against this member, while nobody has fetched since."""
+        """The error with which the group refuses this member, as long as no fetch has raised it."""
         try:
             error: BaseException | None = self._kafka()._coordinator._pending_exception
         except (AttributeError, ConsumerNotStarted):  # not there yet
@@ -294,10 +293,10 @@ class BatchConsumer(FaustConsumer):
         return error
 
     async def log_ends(self, partition: int) -> LogEnds:
-        """Ask the broker where the logs of a partition begin and end.
+        """Where the logs of a partition begin and end, by the broker's word.
 
-        Over a connection of its own: a broker answers one connection's requests in their order, and on the group
-        consumer's a fetch may wait `IDLE_WAIT_MS` for records before either question gets its turn.
+        The question has a connection of its own: a broker answers the requests of one connection in order, and on the
+        group consumer's connection a fetch may wait `IDLE_WAIT_MS` for records first.
         """
         tps = [TopicPartition(topic, partition) for topic in self.transport.topics]
         asker = AIOKafkaConsumer(
@@ -305,28 +304,28 @@ class BatchConsumer(FaustConsumer):
         )
         try:
             await asker.start()
-            await asker._client.set_topics(self.transport.topics)  # else its first try would only tell it of them
+            await asker._client.set_topics(self.transport.topics)  # else its first try only names the topics
             begin, end = await asyncio.gather(asker.beginning_offsets(tps), asker.end_offsets(tps))
             fetcher: Any = asker._fetcher
-            fetcher._isolation_level = READ_UNCOMMITTED  # asked last: not before what is committed
+            fetcher._isolation_level = READ_UNCOMMITTED  # asked after the committed ends, so as not to be less
             written = await asker.end_offsets(tps)
         finally:
             await within(asker.stop(), ASKER_STOP_S)
-        # A hint: where it cannot be had, nothing is concluded from it.
+        # The committed offsets are a hint. Without them nothing is concluded.
         hints = await within(self._on_thread(self._committed(tps)), ASKER_STOP_S)
         committed = None if hints is None else [hints.get(tp, -1) for tp in tps]
         return LogEnds([begin[tp] for tp in tps], [end[tp] for tp in tps], [written[tp] for tp in tps], committed)
 
     async def _committed(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """What the group has committed, -1 where it has nothing."""
+        """The offsets that the group has committed, -1 where it has none."""
         found = await self._kafka()._coordinator.fetch_committed_offsets(tps)
         return {tp: at.offset for tp, at in found.items()}
 
     async def leave_when_stopped(self) -> None:
-        """Let a static member leave the group at its end, as others do.
+        """Let a static member leave the group at its end, as other members do.
 
-        aiokafka leaves out LeaveGroup for a static name, so its partitions would stand still for the session time-out,
-        or until it is back. One that was killed keeps its place all the same.
+        aiokafka sends no LeaveGroup for a static name. The member's partitions would stand still for the session
+        time-out, or until the member is back. A member that was killed keeps its place all the same.
         """
 
         async def forget_the_name() -> None:
@@ -335,7 +334,7 @@ class BatchConsumer(FaustConsumer):
         await self._on_thread(forget_the_name())
 
     async def partition_counts(self) -> dict[str, int]:
-        """Ask the brokers how many partitions each input topic has; a topic that nobody knows is left out."""
+        """Topic → its number of partitions, by the brokers' word. A topic that no broker knows is left out."""
 
         async def ask() -> dict[str, int]:
             client = self._kafka()._client
@@ -346,7 +345,7 @@ class BatchConsumer(FaustConsumer):
         return await self._on_thread(ask())
 
     async def commit_hint(self, saved: Mapping[int, Sequence[int]]) -> None:
-        """Commit the saved offsets to the group: for lag monitors, nothing here reads them."""
+        """Commit the saved offsets to the group, for lag monitors. Snapup does not read them."""
         offsets = {
             TopicPartition(topic, partition): OffsetAndMetadata(position, "")
             for partition, positions in saved.items()
@@ -360,16 +359,16 @@ class BatchConsumer(FaustConsumer):
 
 
 class BatchTransport(FaustTransport):
-    """Makes the consumer, and carries what it needs to know.
+    """Makes the consumer, and holds what the consumer needs to know.
 
     Args:
         app: the Faust app.
         desk: says what to fetch.
-        topics: full names, in the order of the contract.
+        topics: full names of the input topics, in the order of the contract.
         bootstrap_servers: Kafka, and how it is reached.
-        fetch_collect_ms: while records come, the broker collects them this long before it answers.
-        drain_records: most records taken over from the fetcher at once.
-        haul_records: a haul is closed when it holds so many.
+        fetch_collect_ms: how long a broker collects records before it answers, while records come.
+        drain_records: how many records may be taken from the fetcher at once.
+        haul_records: how many records close a haul.
         polled: called at every look at the fetcher, for the liveness check.
         throttled: is told, in the consumer's thread, how long a quota holds it back.
     """
@@ -402,10 +401,10 @@ class BatchTransport(FaustTransport):
 
 
 class PassSchema(Schema[Any, Any]):
-    """Hands the haul through: decoding is the core's."""
+    """Passes the haul through: the core decodes it."""
 
     def loads_key(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> None:
-        """There is no key: a haul has many."""
+        """None: a haul has many keys."""
 
     def loads_value(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:  # noqa: ARG002
         """The haul itself."""
@@ -416,10 +415,10 @@ class CopartitionedAssignor(PartitionAssignor):
     """Faust's sticky assignor, which keeps partition p of all topics on one worker, without stand-bys."""
 
     def __init__(self, app: Any, replicas: int = 0) -> None:
-        del replicas  # Faust passes the setting that only made it choose this assignor
+        del replicas  # Faust passes a setting that was only made to choose this assignor
         super().__init__(app, replicas=0)
 
     def metadata(self, topics: Iterable[str]) -> Any:  # type: ignore[override] # of the class, in aiokafka alone
-        """What a member says to its group: it subscribes to these topics, but for those that it reads along."""
+        """What a member tells its group: it subscribes to these topics, except those that it reads along."""
         app: Any = self.app
         return super().metadata({*topics} - app.companions)
