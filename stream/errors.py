@@ -28,7 +28,7 @@ class SnapupError(Exception):
 
     Args:
         message: one clear line that says what is wrong and what to do.
-        exit_code: of the process; 2 is left to wrong usage, as the command-line parser has it.
+        exit_code: the exit code of the process; 2 is left to wrong usage, as the command-line parser has it.
     """
 
     def __init__(self, message: str, *, exit_code: int = EXIT_FAILURE) -> None:

@@ -24,13 +24,13 @@ class Security(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
 
     Attributes:
         protocol: in Kafka's own name.
-        mechanism: of SASL.
-        username: of SASL.
-        password: of SASL.
+        mechanism: the mechanism of SASL.
+        username: the user name of SASL.
+        password: the password of SASL.
         cafile: PEM of the authorities that may sign a broker's certificate; None: the system's.
         certfile: PEM of our own certificate, for brokers that ask for one (mutual TLS); may hold the key too.
         keyfile: PEM of the certificate's key.
-        key_password: of an encrypted key.
+        key_password: the password of an encrypted key.
         check_hostname: whether the certificate must name the host that was asked for.
     """
 

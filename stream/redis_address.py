@@ -91,7 +91,7 @@ class RedisAddress(_Shown, frozen=True, kw_only=True):
     Attributes:
         mode: how Redis is run.
         hosts: host and port of each named server: of the Sentinels with Sentinel, of some nodes with a cluster.
-        path: of a Unix socket, in place of a host.
+        path: the path of a Unix socket, in place of a host.
         service: its name at the Sentinels.
         db: the number of the database.
         login: at Redis.

@@ -84,7 +84,7 @@ class RedisClient:
 
     Args:
         address: where, and as whom; may be a bare URL.
-        timeout_ms: of one round trip, and of connecting.
+        timeout_ms: the bound on one round trip, and on connecting.
         max_connections: to one server; None leaves it open.
         make_redis: stands for `redis.asyncio.Redis` in a simulation; gets the time-outs only.
 

@@ -31,13 +31,14 @@ if TYPE_CHECKING:
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Ms = Annotated[int, Field(gt=0)]
 PREFIX = "SNAPUP_"
-# Of difflib's ratio: a letter or two more, fewer or swapped; SNAPUP_REDIS_SERVER is far enough from SNAPUP_REDIS_URL.
+# The least ratio of difflib for a near name: a letter or two more, fewer or swapped. SNAPUP_REDIS_SERVER is far enough
+# from SNAPUP_REDIS_URL.
 NEARLY = 0.9
 # Three orders in a row of one product by one account, at least the gap apart, at gaps that differ by the second at
 # most.
 SUSPECT_REGULAR_GAP_MS, SUSPECT_REGULAR_WITHIN_MS = 10_000, 2_000
-# So many people must have paid before anybody is suspected because nobody saw that person. Of twenty payers 90 in 100
-# are seen by chance now and then, where three in ten buy from elsewhere: honest orders then raise an alarm.
+# How many people must have paid before a payer whom the room never saw is suspected. Where three in ten buy from
+# elsewhere, 90 % of twenty payers are seen by chance now and then, and honest orders would raise an alarm.
 SUSPECT_SEEN_PAYERS = 100
 # Each of these may be read from a file, which the setting with `_file` after the name names.
 SECRETS = ("token_secret", "sasl_password", "ssl_key_password")
@@ -284,7 +285,7 @@ class Settings(BaseSettings):
         """Returns the part of the settings that the pure core depends on.
 
         Args:
-            mechanics: that are known; their limits are part of the rules.
+            mechanics: the known mechanics; their limits are part of the rules.
 
         Raises:
             SnapupError: a limit of mechanics is none that these have.

@@ -123,9 +123,9 @@ def declared(
 
     Args:
         prefix: stands before each name, with a dot.
-        partitions: of every topic; None takes the file's.
-        replication_factor: of every topic; None takes the file's.
-        timestamp_type: of the input topics; None takes the file's.
+        partitions: the number for every topic; None takes the file's.
+        replication_factor: the factor for every topic; None takes the file's.
+        timestamp_type: the type for the input topics; None takes the file's.
         path: another file of the same form.
 
     Raises:
@@ -169,7 +169,7 @@ async def apply(bootstrap_servers: KafkaAt, specs: Sequence[TopicSpec]) -> list[
 
     Args:
         bootstrap_servers: the cluster.
-        specs: of `declared`.
+        specs: the topics as `declared` gives them.
 
     Raises:
         SnapupError: the cluster does not answer or refuses, or an existing topic has another partition count, another

@@ -30,7 +30,7 @@ class KafkaCluster:
 
     Args:
         folder: holds one folder for each node.
-        settings: of each broker; mind the heap.
+        settings: the settings of each broker; mind the heap.
         brokers: number of brokers; one is alone, as `KafkaServer` is.
     """
 

@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 SCAN_COUNT = 1_000
 BATCH_ROOMS = 200
-# Of one look. Documents are let go at once; some 300 bytes of a room are kept.
+# How many rooms one look reads at most. Documents are let go at once; some 300 bytes of each room are kept.
 MAX_ROOMS = 100_000
 SCAN_MAX_S = 30.0
 # A claim withheld for one of these reasons is rightly withheld; any other reason is a fault.
 HARMLESS = frozenset(
     {
         *("stale", "sample_too_small", "restock_planned", "above_display_threshold", "sale_not_open", "nothing_left"),
-        # What cannot be known well enough of a room, however good its data.
+        # Facts about a room that cannot be known well enough, however good its data.
         *("approximate", "forecast_not_calibrated", "leaves_not_heard"),
     }
 )
 BACKLOG_MS = 3_000
-# What can be wrong with a room, the worst first; `withheld_…` stands for every reason that is not harmless.
+# The alerts of a room, the worst first. `withheld_…` stands for every reason that is not harmless.
 ALERTS = {
     "unreadable": "what lies in Redis is no document",
     "another_room": "the document is of another room",
@@ -113,17 +113,17 @@ class RoomState(Struct, kw_only=True):
         room_id: the room.
         alerts: what is wrong with the room, the worst first; see `_alerts`.
         lag_ms: how far the room's clock is behind: because it stands still, or in a backlog.
-        age_ms: of the document.
+        age_ms: the age of the document.
         watching_now: people.
         orders_placed: in this session.
         orders_paid: in this session.
         oversold: units, over all sales.
         sales_open: number of open sales.
-        level: of urgency.
+        level: the level of urgency.
         ended: whether the session has ended; the document is then its last.
         withheld: number of withheld claims, by reason.
-        epoch: of the document.
-        rev: of the document.
+        epoch: the epoch of the document.
+        rev: the revision of the document.
     """
 
     room_id: str
@@ -154,7 +154,7 @@ async def room_states(redis: RedisClient, prefix: str, max_rooms: int = MAX_ROOM
 
     Args:
         redis: to read.
-        prefix: of the keys.
+        prefix: the prefix of the keys.
         max_rooms: most rooms to look at.
 
     Raises:

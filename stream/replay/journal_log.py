@@ -42,10 +42,10 @@ class Plan(Struct):
 
     Attributes:
         start: offset of the segment at which a replay begins.
-        end: of the journal.
+        end: the end of the journal.
         records: about how many input records the segments name.
         segments: number of segments from `start` on.
-        versions: of Snapup that wrote the segments.
+        versions: the versions of Snapup that wrote the segments.
         rules_differ: whether owners folded under different settings.
     """
 

@@ -36,7 +36,7 @@ class JournaledPartition:
         topics: full names of the input topics.
         first: the segment to begin with; it has a base.
         keep_state: whether to keep the saved state, for a take-over under other rules, which makes the rooms anew.
-        mechanics: that there are; the journal says which of them were known.
+        mechanics: all mechanics; the journal says which of them were known.
     """
 
     def __init__(

@@ -141,13 +141,13 @@ class Replay:
     """Folds records and hands out each document that becomes due.
 
     Args:
-        rules: of the core.
-        prefix: of the topics, for the evidence of claims.
+        rules: the rules of the core.
+        prefix: the prefix of the topics, for the evidence of claims.
         every_ms: log time between two ticks.
         emit: called with each document, in order.
         watcher: hears what is folded, before a document is made of it.
         keep: called with each document, and its claims, that a worker would have written to the log.
-        mechanics: that there are; the rules say which of them are known.
+        mechanics: all mechanics; the rules say which of them are known.
     """
 
     def __init__(

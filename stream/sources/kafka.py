@@ -75,7 +75,7 @@ async def deliver(
     Args:
         records: in the order of sending.
         bootstrap_servers: the cluster.
-        prefix: of the topics.
+        prefix: the prefix of the topics.
         on_sent: called after each record, to show the progress.
 
     Raises:

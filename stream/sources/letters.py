@@ -36,15 +36,15 @@ class Letter(Struct, frozen=True, kw_only=True):
         detail: in words.
         pointer: RFC 6901, to the value at fault; None: no single value is.
         topic: full name of the record's topic; "" when the letter does not say.
-        partition: of the record.
-        offset: of the record.
-        append_time_ms: of the record.
-        letter_partition: of the letter.
-        letter_offset: of the letter.
+        partition: the partition of the record.
+        offset: the offset of the record.
+        append_time_ms: when the record was appended.
+        letter_partition: the partition of the letter.
+        letter_offset: the offset of the letter.
         letter_time_ms: when the letter was written.
-        key: of the record.
-        value: of the record.
-        headers: of the record, without the worker's.
+        key: the key of the record.
+        value: the value of the record.
+        headers: the headers of the record, without the worker's.
         cut: what the letter lacks of the record, in words; empty when it is whole.
         resent: how often the record was sent again before.
     """
@@ -167,7 +167,7 @@ class Judge:
     """Says whether a letter's record would be taken now.
 
     Args:
-        prefix: of the topics.
+        prefix: the prefix of the topics.
         by_record_time: logical names of the topics that keep the producer's time (`CreateTime`).
     """
 

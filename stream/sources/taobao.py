@@ -54,7 +54,7 @@ def taobao_events(
     """The events of the rows, in the order of the rows; rows that cannot be used go to the accounts.
 
     Args:
-        rows: of the file, with or without a header.
+        rows: the rows of the file, with or without a header.
         room_id: the room of all events.
         accounts: the books.
         latest_ms: rows later than this are refused; None takes all.
@@ -72,7 +72,7 @@ def taobao_events(
             if periods is not None and (days_off := periods.days_off(event.event_time_ms)):
                 raise RefusedRowError(RefusedRow.TIME_FAR_OFF, told(event.event_time_ms, days_off))  # noqa: TRY301
         except RefusedRowError as refused:
-            # Whatever is wrong with a row at the file's torn end, the tear is the reason.
+            # A row at the file's torn end is refused because of the tear, whatever else is wrong with it.
             reason = RefusedRow.CUT_OFF if row.torn else refused.reason
             accounts.refuse(row.line, reason, refused.detail, row.text)
         else:

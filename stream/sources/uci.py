@@ -96,11 +96,11 @@ def uci_events(
     """The orders of the rows, in the order of the rows; rows that cannot be used go to the accounts.
 
     Args:
-        rows: of the file, its header first.
+        rows: the rows of the file, its header first.
         room_id: the room of all events.
         accounts: the books.
         latest_ms: rows later than this are refused; None takes all.
-        zone: of the times.
+        zone: the time zone of the times.
         dates: how the times are written.
         periods: rows outside of these are refused; None takes all.
 
@@ -120,7 +120,7 @@ def uci_events(
             if periods is not None and (days_off := periods.days_off(line.time.epoch_ms)):
                 raise RefusedRowError(RefusedRow.TIME_FAR_OFF, told(line.time.epoch_ms, days_off))  # noqa: TRY301
         except RefusedRowError as refused:
-            # Whatever is wrong with a row at the file's torn end, the tear is the reason.
+            # A row at the file's torn end is refused because of the tear, whatever else is wrong with it.
             reason = RefusedRow.CUT_OFF if row.torn else refused.reason
             accounts.refuse(row.line, reason, refused.detail, row.text)
         else:
