@@ -32,7 +32,17 @@ SEEN_BY = (VIEWERS, CLICKERS, ENGAGED)
 class Unseen:
     """Of one room, in one session. What it keeps it may keep too long: it looks again before it judges."""
 
-    __slots__ = ("_asked_at", "_audiences", "_changed", "_judges", "_looked_at", "_memory", "_orders", "_payers")
+    __slots__ = (
+        "_asked_at",
+        "_audiences",
+        "_changed",
+        "_fresh",
+        "_judges",
+        "_looked_at",
+        "_memory",
+        "_orders",
+        "_payers",
+    )
 
     def __init__(self, memory: Memory, audiences: Sequence[Audience]) -> None:
         self._memory, self._audiences = memory, audiences
@@ -41,6 +51,8 @@ class Unseen:
         self._orders: dict[str, OrderState | dict[str, OrderState]] = {}
         self._payers: dict[str, None] = {}
         self._judges = self._changed = False
+        # Who has placed an order since the last look, while the rule judges: the others are suspected already.
+        self._fresh: dict[str, None] = {}
         self._looked_at: tuple[int, ...] = ()
         # People of each audience when the payers were last looked for among them.
         self._asked_at: tuple[int, ...] = (0,) * len(SEEN_BY)
@@ -60,6 +72,8 @@ class Unseen:
         if self._is_seen(user_id):
             return
         self._changed = True
+        if self._judges:
+            self._fresh[user_id] = None
         others = self._orders.setdefault(user_id, order)
         if isinstance(others, dict):
             others[order.order_id] = order
@@ -81,7 +95,10 @@ class Unseen:
             suspect(self._memory, order, order.suspicion & ~NEVER_SEEN)
 
     def look(self, *, paced: bool = True) -> None:
-        """Who was never seen, as of now? `paced`: as of `suspect`."""
+        """Suspect whoever was never seen, and whoever was seen no longer. `paced`: as of `suspect`.
+
+        While the rule goes on judging, only those are looked at who came or ordered since the last look.
+        """
         if not (self._orders or self._judges):
             return
         audiences = self._audiences
@@ -89,14 +106,17 @@ class Unseen:
         sizes = tuple([len(session.members) if session.sketch is None else -1 for session in sessions])
         if sizes == self._looked_at and not self._changed:
             return
-        self._looked_at, self._changed = sizes, False
+        before, self._looked_at, self._changed = self._looked_at, sizes, False
         judges = min(sizes) >= 0 and self._may_judge(sizes)
         if judges:
-            for user_id in self._seen_among(self._orders):
+            since = before[1:] if self._judges else (0,) * len(SEEN_BY)
+            for user_id in self._seen_among(self._orders, since, sizes[1:]):
                 self._lift(user_id)
                 del self._orders[user_id]
-            for user_id in self._orders:
-                self._suspect(user_id, paced=paced)
+            for user_id in self._fresh if self._judges else self._orders:
+                if user_id in self._orders:
+                    self._suspect(user_id, paced=paced)
+            self._fresh.clear()
         elif self._judges:
             self.lift_all()
         self._judges = judges
@@ -105,6 +125,7 @@ class Unseen:
         """Nobody is suspected of this any more."""
         for user_id in self._orders:
             self._lift(user_id)
+        self._fresh.clear()
         self._judges = False
 
     def _may_judge(self, sizes: tuple[int, ...]) -> bool:
@@ -116,19 +137,20 @@ class Unseen:
         # Each person who came since can be one payer at most: mostly there is no need to ask who.
         if (payers - len(self._payers) + sum(sizes[1:]) - sum(self._asked_at)) * 100 < least:
             return False
-        for index, now, before in zip(SEEN_BY, sizes[1:], self._asked_at, strict=True):
-            members = self._audiences[index].session.members
-            # Those who came since lie at the end. A view finds payers among them at two thirds of the cost of a loop.
-            came = islice(reversed(members), now - before) if now - before < len(self._payers) else members.keys()
-            for user_id in self._payers.keys() & came:
-                del self._payers[user_id]
+        for user_id in self._seen_among(self._payers, self._asked_at, sizes[1:]):
+            del self._payers[user_id]
         self._asked_at = sizes[1:]
         return (payers - len(self._payers)) * 100 >= least
 
-    def _seen_among(self, people: Mapping[str, object]) -> set[str]:
+    def _seen_among(self, people: Mapping[str, object], since: Sequence[int], sizes: Sequence[int]) -> set[str]:
+        """Those of these people who were seen since audiences were so large; `sizes`: how large they are now."""
         seen = set[str]()
-        for index in SEEN_BY:
-            seen |= people.keys() & self._audiences[index].session.members.keys()
+        for index, now, before in zip(SEEN_BY, sizes, since, strict=True):
+            members = self._audiences[index].session.members
+            # Those who came since lie at the end. A view finds people among them at two thirds of the cost of a loop.
+            seen |= people.keys() & (
+                islice(reversed(members), now - before) if now - before < len(people) else members.keys()
+            )
         return seen
 
     def _orders_of(self, user_id: str) -> list[OrderState]:

@@ -8,6 +8,7 @@ from stream.core.orders import forget_orders
 from stream.core.room import Room
 from stream.core.rules import Rules
 from stream.core.suspects import SUSPICION_RULES
+from stream.core.unseen import Unseen
 from stream.settings import load_settings
 from tests.support.events import at, cart, click, comment, enter, fold_at_own_time, like, new_room, order
 
@@ -139,3 +140,27 @@ def test_what_twenty_payers_show_by_chance_suspects_nobody(payers: int, suspects
     room = room_with_visits(payers, unseen=1, rules=load_settings().rules())
     fold_at_own_time(room, order("placed", "o1", "stranger", s=6))
     assert never_seen(room)[0] == suspects
+
+
+def test_a_look_asks_only_those_who_came_or_ordered_since_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    room, asked = room_with_visits(), list[str]()
+    suspect_one = Unseen._suspect
+
+    def noted(unseen: Unseen, user_id: str, *, paced: bool) -> None:
+        asked.append(user_id)
+        suspect_one(unseen, user_id, paced=paced)
+
+    monkeypatch.setattr(Unseen, "_suspect", noted)
+    fold_at_own_time(room, *(order("placed", f"o{number}", f"ghost-{number}", s=6) for number in range(50)))
+    assert never_seen(room) == (50, 50)
+    asked.clear()
+    fold_at_own_time(room, order("placed", "one", "ghost-50", s=7), order("placed", "more", "ghost-3", s=7))
+    fold_at_own_time(room, enter("ghost-7", s=7), comment("somebody", s=7))
+    assert never_seen(room) == (51, 51)
+    assert asked == ["ghost-50", "ghost-3"]
+    asked.clear()
+    fold_at_own_time(room, *(order("paid", f"more-{n}", f"buyer-{n}", s=8) for n in range(30)))
+    assert never_seen(room) == (0, 0), "now too few of the payers were seen"
+    fold_at_own_time(room, *(enter(f"buyer-{n}", s=9) for n in range(30)))
+    assert never_seen(room) == (51, 51)
+    assert len(asked) == 50, "whoever orders twice is asked once"
