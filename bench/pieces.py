@@ -82,9 +82,9 @@ class _Timed(PartitionFold):
         super().__init__(0, load_settings().rules(), TOPICS)
         self.pieces_ms: list[float] = []
 
-    def spool(self) -> None:
+    def encode_early(self) -> None:
         begin = time.thread_time_ns()
-        super().spool()
+        super().encode_early()
         self.pieces_ms.append((time.thread_time_ns() - begin) / 1e6)
 
     def cut(self, epoch: int, revisions: Sequence[int] | None = None) -> Cut:

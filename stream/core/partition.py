@@ -9,19 +9,15 @@ from __future__ import annotations
 from heapq import heapify, heappop
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from stream.contract.decode import DeadLetter, Decoder, ahead_of_clock
-from stream.contract.events import MAX_AHEAD_MS, TOPIC_NAMES, Order, RoomClosed, RoomOpened
-from stream.core.batch import Batch, by_room, newest_by_room
+from stream.contract.events import TOPIC_NAMES
 from stream.core.bounds import bounds_used
-from stream.core.conflicts import REASON_OF, Noted, Outcome, letter_of, note_conflicts, record_of
 from stream.core.counters import Counters
 from stream.core.dormant import RISING_KEY
 from stream.core.ended import LAST_KIND
-from stream.core.folds import fold_many, fold_one
+from stream.core.intake import Intake
 from stream.core.lifecycle import Lifecycle
 from stream.core.mechanic import NO_MECHANICS
 from stream.core.memory import Shared
-from stream.core.misplaced import Misplaced, limits_of
 from stream.core.orders import expire_hold
 from stream.core.publishing import Cut, Publishing, Refused
 from stream.core.saved import heads, members, rows
@@ -32,15 +28,14 @@ from stream.core.saved.generations import GENERATION_KEY
 from stream.core.saved.growth import TOPICS_1, VERSION_1, VERSION_2, fitted
 from stream.core.saved.journal import Journal
 from stream.core.saved.restore import SavedRooms
-from stream.core.time import BUCKET_MS, effective_time_ms, effective_times_ms
 from stream.core.timers import Timers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stream.contract.decode import Decoded, Limits, Record
-    from stream.contract.events import RoomEvent
+    from stream.contract.decode import Limits, Record
     from stream.contract.overlay import Overlay
+    from stream.core.conflicts import Noted
     from stream.core.mechanic import Installed
     from stream.core.memory import Memory
     from stream.core.publishing import Published
@@ -55,7 +50,7 @@ class PartitionFold:
     """The rooms of one partition, and where in each input topic their state stands."""
 
     # After this many records, encode what the next cut needs. A cut cannot be interrupted: this keeps it short.
-    spool_records: ClassVar[int] = 20_000
+    early_records: ClassVar[int] = 20_000
 
     def __init__(
         self,
@@ -71,19 +66,12 @@ class PartitionFold:
         self.positions = [0] * len(self.topic_names)
         self.version = VERSION_1
         self.rooms: dict[str, Room] = {}
-        self.refused: list[Refused] = []
-        self.refused_bytes = 0
-        self.noted: list[Noted] = []  # the first ones since somebody last took them out
         self.counters = Counters(len(self.topic_names))
-        self._installed = mechanics.under(rules)
-        self.shared = Shared(self._installed)
+        self.shared = Shared(mechanics.under(rules))
         self._publishing = Publishing(
             partition, rules, self.topic_names, self.rooms, self.positions, self.shared, self.counters
         )
-        limits = limits or limits_of(rules, partition)
-        self._misplaced = Misplaced(partition, rules.murmur2_partitions)
-        self._decoders = [Decoder(index, limits, self._installed.catalogue) for index in range(len(self.topic_names))]
-        self._unspooled = 0
+        self._since_early = 0
         self._cut_positions: tuple[int, ...] = ()
         self._logs = ChangeLogs()
         self._saved = SavedRooms(self._logs)
@@ -92,6 +80,7 @@ class PartitionFold:
         self._life = Lifecycle(
             rules, self.shared, self.rooms, self.counters, self._publishing, self._timers, self._logs
         )
+        self._intake = Intake(partition, rules, self.shared, self.positions, self.counters, self._life, limits)
         self._begin_journal()
 
     @property
@@ -108,6 +97,30 @@ class PartitionFold:
     def clock_source(self, source: Literal["tick", "log"]) -> None:
         self._publishing.clock_source = source
 
+    @property
+    def refused(self) -> list[Refused]:
+        """Refused records since the last cut."""
+        return self._intake.refused
+
+    @property
+    def refused_bytes(self) -> int:
+        """How large they are."""
+        return self._intake.refused_bytes
+
+    @property
+    def noted(self) -> list[Noted]:
+        """The first records that contradicted what is known, since the last `take_noted`."""
+        return self._intake.noted
+
+    def take_refused(self) -> list[Refused]:
+        """Returns `refused` and lets go of it."""
+        return self._intake.take_refused()
+
+    def take_noted(self) -> list[Noted]:
+        """Returns `noted` and lets go of it."""
+        noted, self._intake.noted = self._intake.noted, []
+        return noted
+
     # -- fold -------------------------------------------------------------------------------------------------------
     def fold(self, topic_index: int, records: Sequence[Record], latest_ms: int | None = None) -> None:
         """Fold one contiguous piece of one topic. Total: bad records wait in `refused`, nothing raises.
@@ -116,123 +129,21 @@ class PartitionFold:
         """
         if not records:
             return
-        decoded = self._decoders[topic_index].decode_all(records)
-        times = [record.timestamp for record in records] if decoded is None else decoded.append_time_ms
-        is_ahead = latest_ms is not None and max(times) > latest_ms
-        if self.shared.clock_ms < 0:
-            # Before anything is known the first record says what time it is: rooms and orders must not be born at −1.
-            most_ms = latest_ms - MAX_AHEAD_MS if is_ahead and latest_ms is not None else times[0]
-            self.shared.clock_ms = max(min(times[0], most_ms), 0)
-        self._life.touched.clear()
-        if decoded is None or is_ahead or (topic_index == INTERACTIONS and self._has_words(decoded.events)):
-            self._fold_each(topic_index, records, latest_ms if is_ahead else None)
-        else:
-            self._fold_good(topic_index, records, decoded)
+        is_ahead = self._intake.fold(topic_index, records, latest_ms)
         if topic_index >= TOPICS_1 or self.shared.cart_removed:
             self.needs(VERSION_2)
         self.positions[topic_index] = end = records[-1].offset + 1
         self.journal.folded(topic_index, records[0].offset, end, latest_ms if is_ahead else None)
-        self.counters.received[topic_index] += len(records)
         self._note_changes()
         self._expire_holds()
         self._elapse()
-        self._unspooled += len(records)
-        if self._unspooled >= self.spool_records:
-            self.spool()
+        self._since_early += len(records)
+        if self._since_early >= self.early_records:
+            self.encode_early()
 
     def needs(self, version: int) -> None:
         """From the next cut on the checkpoint holds what only a Snapup that knows this version reads rightly."""
         self.version = max(self.version, version)
-
-    def _has_words(self, events: Sequence[RoomEvent]) -> bool:
-        """Whether others than mechanics' are among these: some begin and end sessions, so each has its turn."""
-        return not self._installed.name_of.keys() >= set(map(type, events))
-
-    def _fold_each(self, topic_index: int, records: Sequence[Record], latest_ms: int | None) -> None:
-        """One record at a time: among these is a bad one, or one that has to be looked at by itself."""
-        decode, lateness_ms = self._decoders[topic_index].decode, self.rules.allowed_lateness_ms
-        for record in records:
-            event = decode(record.value, record.key, record.timestamp, record.headers)
-            if latest_ms is not None and record.timestamp > latest_ms and not isinstance(event, DeadLetter):
-                event = ahead_of_clock(record.timestamp - latest_ms + MAX_AHEAD_MS)
-            if isinstance(event, DeadLetter):
-                self._refuse(topic_index, record, event)
-                continue
-            if isinstance(event, RoomOpened | RoomClosed) and self.rules.remembers_rooms:
-                self._life.fold_word(topic_index, record, event, self.positions, self.noted)
-                continue
-            at_ms = effective_time_ms(event.event_time_ms, record.timestamp, lateness_ms)
-            if between := self._life.between(event):
-                memory, outcome = between
-            else:
-                memory = room = self._life.touch(event.room_id, self.positions)
-                room.note(topic_index, record.offset, record.timestamp)
-                outcome = fold_one(room, event, at_ms)
-            self._account(topic_index, memory, outcome, event, at_ms, [record], [event])
-            note_conflicts(self.shared, self.counters, self.noted, topic_index, [record], [event])
-            self._life.generations.ids += 1
-
-    def _fold_good(self, topic_index: int, records: Sequence[Record], decoded: Decoded) -> None:
-        """Room by room, each in the order of the log: what one room becomes does not depend on another."""
-        room_ids, own_ms = decoded.room_ids, decoded.event_time_ms
-        events_of = by_room(room_ids, decoded.events)
-        if not self._life.dormant.rooms.keys().isdisjoint(events_of):
-            self._fold_each(topic_index, records, None)  # not every record begins a session
-            return
-        effective_ms = effective_times_ms(decoded, self.rules.allowed_lateness_ms)
-        retimed = effective_ms is not own_ms
-        times = by_room(room_ids, effective_ms) if retimed else {}
-        newest_ms = newest_by_room(room_ids, decoded.append_time_ms)
-        second = min(effective_ms) // BUCKET_MS
-        in_one_second = max(effective_ms) // BUCKET_MS == second
-        for room_id, events in events_of.items():
-            room = self._life.touch(room_id, self.positions)
-            if room.first_offsets[topic_index] < 0:
-                room.first_offsets[topic_index] = records[room_ids.index(room_id)].offset
-            room.last_append_ms = max(room.last_append_ms, newest_ms[room_id])
-            room.records_since += len(events)
-            at_ms = times[room_id] if retimed else [event.event_time_ms for event in events]
-            seconds = second if in_one_second else [each_ms // BUCKET_MS for each_ms in at_ms]
-            folded = fold_many(room, topic_index, Batch(events, at_ms, seconds))
-            if folded is not None:
-                self.counters.applied[topic_index] += len(folded.events)
-                self.counters.duplicate[topic_index] += len(events) - len(folded.events)
-                if retimed:
-                    at_own_times = zip(folded.events, folded.at_ms, strict=True)
-                    self.counters.retimed += sum(event.event_time_ms != at for event, at in at_own_times)
-                continue
-            for event, each_ms in zip(events, at_ms, strict=True):
-                outcome = fold_one(room, event, each_ms)
-                self._account(topic_index, room, outcome, event, each_ms, records, decoded.events)
-        note_conflicts(self.shared, self.counters, self.noted, topic_index, records, decoded.events)
-        self._life.generations.ids += len(records)
-
-    def _account(
-        self,
-        topic_index: int,
-        memory: Memory,
-        outcome: Outcome,
-        event: RoomEvent,
-        at_ms: int,
-        records: Sequence[Record],
-        events: Sequence[RoomEvent],
-    ) -> None:
-        """Count what became of one of `events`, which are those of `records`."""
-        if outcome is Outcome.APPLIED:
-            self.counters.applied[topic_index] += 1
-            self.counters.retimed += event.event_time_ms != at_ms
-        elif outcome is Outcome.DUPLICATE:
-            self.counters.duplicate[topic_index] += 1
-        elif isinstance(event, Order):  # no other is ever in conflict
-            letter = letter_of(memory, REASON_OF[outcome], event)
-            self._refuse(topic_index, record_of(event, records, events), letter)
-            self.counters.conflicts[letter.reason.value] += 1
-
-    def _refuse(self, topic_index: int, record: Record, letter: DeadLetter) -> None:
-        self.refused.append(Refused(topic_index, record.offset, record, letter))
-        self.refused_bytes += len(record.value or b"") + len(record.key or b"")
-        self.counters.refused(topic_index, letter.reason.value)
-        self._misplaced.meet(topic_index, record, letter)
 
     def _note_changes(self) -> None:
         """The rooms of the piece just folded are to be saved, and published at their pace."""
@@ -351,12 +262,12 @@ class PartitionFold:
         return bounds_used(self.rules, self.rooms.values(), self.remembered_orders(), self._life.generations.ids)
 
     # -- checkpoint -------------------------------------------------------------------------------------------------
-    def spool(self) -> None:
+    def encode_early(self) -> None:
         """Encode for the next cut what has become much since the last: people of windows and event ids."""
         for room in self._life.unsaved.values():
             rows.log_people(room, self._logs, self.clock_ms)
             self._saved.mechanics.log_rows(room, self.clock_ms)
-        self._unspooled = 0
+        self._since_early = 0
 
     def cut(self, epoch: int, revisions: Sequence[int] | None = None) -> Cut:
         """Everything that changed since the last cut, and the positions that it reflects.
@@ -392,7 +303,7 @@ class PartitionFold:
         if changed:
             records.extend(self._life.generations.record())
         self._life.unsaved.clear()
-        self._unspooled = 0
+        self._since_early = 0
         with_orders: list[Memory] = [*self.rooms.values(), *self._life.dormant.with_orders()]
         records.extend(self._forgetting.forget(with_orders, clock_ms, self.counters))
         self.shared.orders_bound_ms = self._forgetting.bound_ms
@@ -403,13 +314,13 @@ class PartitionFold:
         if self.rules.second_signals:
             records += self._logs.carts.cut(clock_ms - self.rules.cart_max_age_ms - 2 * self.rules.allowed_lateness_ms)
         records += self._saved.mechanics.cut_rows(self.rooms, clock_ms)
-        refused, self.refused, self.refused_bytes = self.refused, [], 0
+        refused = self.take_refused()
         positions, steps = tuple(self.positions), None
         if records or refused or signals or positions != self._cut_positions:
             self._cut_positions = positions
             steps = self.journal.take(clock_ms, published)
             self._note_base()
-        notices = self._misplaced.take(clock_ms, steps)
+        notices = self._intake.misplaced.take(clock_ms, steps)
         return Cut(records, positions, clock_ms, refused, signals, steps, self.version, notices)
 
     # -- restore ----------------------------------------------------------------------------------------------------

@@ -275,7 +275,7 @@ class Replay:
     def _keep_refused(self, fold: PartitionFold) -> None:
         if fold.refused:
             self.refused += fold.refused[: SHOWN_REFUSED - len(self.refused)]
-            fold.refused = []
+            fold.take_refused()
 
     def _take(self, record: RecordedRecord) -> None:
         """Queue a record with those of its topic and its second, as a worker's merge of the topics does."""

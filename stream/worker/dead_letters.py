@@ -87,7 +87,7 @@ def _fitting(headers: Iterable[tuple[str, bytes | None]]) -> Iterable[tuple[str,
 
 def tell_noted(fold: PartitionFold, topics: Sequence[str]) -> None:
     """Log and drop the fold's notes: records that were taken although they contradict what is known."""
-    noted, fold.noted = fold.noted, []
+    noted = fold.take_noted()
     for each in noted:
         what, name = _SAID_OF[each.conflict]
         log.warning(

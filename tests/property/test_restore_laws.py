@@ -64,7 +64,7 @@ def test_a_restored_partition_publishes_what_the_one_that_never_stopped_does(see
         if number % 5 == 0:
             assert documents(fold, wall_ms) == documents(straight, wall_ms)
         if random.random() < 0.1:
-            fold.spool()
+            fold.encode_early()
         if random.random() < 0.06:
             # Both save, as owners do; what was saved is only ever read by the restarted one.
             straight.cut(EPOCH)

@@ -64,7 +64,7 @@ def shared_metrics() -> Metrics:
 class WatchedFold(PartitionFold):
     """The fold, with the oracle looking at what it is given."""
 
-    spool_records = 25  # between most cuts
+    early_records = 25  # between most cuts
 
     def __init__(self, world: World, partition: int) -> None:
         super().__init__(partition, world.rules, TOPICS)

@@ -284,7 +284,7 @@ def test_more_sold_than_offered_is_summed_over_all_rooms() -> None:
 
 
 class _EncodesEarly(PartitionFold):
-    spool_records = 10
+    early_records = 10
 
 
 def test_what_a_cut_has_to_encode_does_not_grow_with_what_was_folded_before_it() -> None:

@@ -50,7 +50,7 @@ def test_a_row_that_is_gone_stays_gone() -> None:
 
 def test_rows_are_encoded_early_in_a_rush() -> None:
     log = new_log()
-    log.fold.spool_records = 2  # type: ignore[misc]
+    log.fold.early_records = 2  # type: ignore[misc]
     log.add_slice(candle("red"), candle("blue"))
     engaged = log.fold.rooms["r1"].engaged
     assert engaged is not None

@@ -1,0 +1,188 @@
+"""What becomes of the records of a piece: decoded, refused, or folded into their rooms, and counted.
+
+`partition.py` says which piece is folded when; `folds.py` what an event does to its room.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stream.contract.decode import DeadLetter, Decoder, ahead_of_clock
+from stream.contract.events import MAX_AHEAD_MS, TOPIC_NAMES, Order, RoomClosed, RoomOpened
+from stream.core.batch import Batch, by_room, newest_by_room
+from stream.core.conflicts import REASON_OF, Outcome, letter_of, note_conflicts, record_of
+from stream.core.folds import fold_many, fold_one
+from stream.core.misplaced import Misplaced, limits_of
+from stream.core.publishing import Refused
+from stream.core.time import BUCKET_MS, effective_time_ms, effective_times_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stream.contract.decode import Decoded, Limits, Record
+    from stream.contract.events import RoomEvent
+    from stream.core.conflicts import Noted
+    from stream.core.counters import Counters
+    from stream.core.lifecycle import Lifecycle
+    from stream.core.memory import Memory, Shared
+    from stream.core.rules import Rules
+
+INTERACTIONS = TOPIC_NAMES.index("interactions")
+
+
+class Intake:
+    """Folds pieces into the rooms of one partition.
+
+    Args:
+        partition: its number.
+        rules: of the partition.
+        shared: what its rooms share.
+        positions: where the fold stands in each topic. The caller moves it on.
+        counters: count what becomes of each record.
+        life: begins and ends rooms.
+        limits: of what is taken; None: those of the rules.
+
+    Attributes:
+        refused: refused records, until somebody takes them out.
+        refused_bytes: how large they are.
+        noted: the first records that contradict what is known, until somebody takes them out.
+        misplaced: the rooms of other partitions of which records lie here.
+    """
+
+    def __init__(
+        self,
+        partition: int,
+        rules: Rules,
+        shared: Shared,
+        positions: list[int],
+        counters: Counters,
+        life: Lifecycle,
+        limits: Limits | None,
+    ) -> None:
+        self.refused: list[Refused] = []
+        self.refused_bytes = 0
+        self.noted: list[Noted] = []
+        self.misplaced = Misplaced(partition, rules.murmur2_partitions)
+        limits = limits or limits_of(rules, partition)
+        self._decoders = [Decoder(index, limits, shared.installed.catalogue) for index in range(len(positions))]
+        self._name_of = shared.installed.name_of
+        self._rules = rules
+        self._shared = shared
+        self._positions = positions
+        self._counters = counters
+        self._life = life
+
+    def fold(self, topic_index: int, records: Sequence[Record], latest_ms: int | None) -> bool:
+        """Fold one contiguous piece of one topic. Returns whether a record in it is beyond `latest_ms`.
+
+        Total: bad records wait in `refused`, nothing raises. Afterwards `life.touched` holds the rooms that changed.
+        """
+        decoded = self._decoders[topic_index].decode_all(records)
+        times = [record.timestamp for record in records] if decoded is None else decoded.append_time_ms
+        is_ahead = latest_ms is not None and max(times) > latest_ms
+        if self._shared.clock_ms < 0:
+            # Before anything is known the first record says what time it is: rooms and orders must not be born at −1.
+            most_ms = latest_ms - MAX_AHEAD_MS if is_ahead and latest_ms is not None else times[0]
+            self._shared.clock_ms = max(min(times[0], most_ms), 0)
+        self._life.touched.clear()
+        if decoded is None or is_ahead or (topic_index == INTERACTIONS and self._has_words(decoded.events)):
+            self._fold_each(topic_index, records, latest_ms if is_ahead else None)
+        else:
+            self._fold_good(topic_index, records, decoded)
+        self._counters.received[topic_index] += len(records)
+        return is_ahead
+
+    def take_refused(self) -> list[Refused]:
+        """Returns the refused records and lets go of them."""
+        refused, self.refused, self.refused_bytes = self.refused, [], 0
+        return refused
+
+    def _has_words(self, events: Sequence[RoomEvent]) -> bool:
+        """Whether others than mechanics' are among these: some begin and end sessions, so each has its turn."""
+        return not self._name_of.keys() >= set(map(type, events))
+
+    def _fold_each(self, topic_index: int, records: Sequence[Record], latest_ms: int | None) -> None:
+        """One record at a time: among these is a bad one, or one that has to be looked at by itself."""
+        decode, lateness_ms = self._decoders[topic_index].decode, self._rules.allowed_lateness_ms
+        for record in records:
+            event = decode(record.value, record.key, record.timestamp, record.headers)
+            if latest_ms is not None and record.timestamp > latest_ms and not isinstance(event, DeadLetter):
+                event = ahead_of_clock(record.timestamp - latest_ms + MAX_AHEAD_MS)
+            if isinstance(event, DeadLetter):
+                self._refuse(topic_index, record, event)
+                continue
+            if isinstance(event, RoomOpened | RoomClosed) and self._rules.remembers_rooms:
+                self._life.fold_word(topic_index, record, event, self._positions, self.noted)
+                continue
+            at_ms = effective_time_ms(event.event_time_ms, record.timestamp, lateness_ms)
+            if between := self._life.between(event):
+                memory, outcome = between
+            else:
+                memory = room = self._life.touch(event.room_id, self._positions)
+                room.note(topic_index, record.offset, record.timestamp)
+                outcome = fold_one(room, event, at_ms)
+            self._account(topic_index, memory, outcome, event, at_ms, [record], [event])
+            note_conflicts(self._shared, self._counters, self.noted, topic_index, [record], [event])
+            self._life.generations.ids += 1
+
+    def _fold_good(self, topic_index: int, records: Sequence[Record], decoded: Decoded) -> None:
+        """Room by room, each in the order of the log: what one room becomes does not depend on another."""
+        room_ids, own_ms = decoded.room_ids, decoded.event_time_ms
+        events_of = by_room(room_ids, decoded.events)
+        if not self._life.dormant.rooms.keys().isdisjoint(events_of):
+            self._fold_each(topic_index, records, None)  # not every record begins a session
+            return
+        effective_ms = effective_times_ms(decoded, self._rules.allowed_lateness_ms)
+        retimed = effective_ms is not own_ms
+        times = by_room(room_ids, effective_ms) if retimed else {}
+        newest_ms = newest_by_room(room_ids, decoded.append_time_ms)
+        second = min(effective_ms) // BUCKET_MS
+        in_one_second = max(effective_ms) // BUCKET_MS == second
+        for room_id, events in events_of.items():
+            room = self._life.touch(room_id, self._positions)
+            if room.first_offsets[topic_index] < 0:
+                room.first_offsets[topic_index] = records[room_ids.index(room_id)].offset
+            room.last_append_ms = max(room.last_append_ms, newest_ms[room_id])
+            room.records_since += len(events)
+            at_ms = times[room_id] if retimed else [event.event_time_ms for event in events]
+            seconds = second if in_one_second else [each_ms // BUCKET_MS for each_ms in at_ms]
+            folded = fold_many(room, topic_index, Batch(events, at_ms, seconds))
+            if folded is not None:
+                self._counters.applied[topic_index] += len(folded.events)
+                self._counters.duplicate[topic_index] += len(events) - len(folded.events)
+                if retimed:
+                    at_own_times = zip(folded.events, folded.at_ms, strict=True)
+                    self._counters.retimed += sum(event.event_time_ms != at for event, at in at_own_times)
+                continue
+            for event, each_ms in zip(events, at_ms, strict=True):
+                outcome = fold_one(room, event, each_ms)
+                self._account(topic_index, room, outcome, event, each_ms, records, decoded.events)
+        note_conflicts(self._shared, self._counters, self.noted, topic_index, records, decoded.events)
+        self._life.generations.ids += len(records)
+
+    def _account(
+        self,
+        topic_index: int,
+        memory: Memory,
+        outcome: Outcome,
+        event: RoomEvent,
+        at_ms: int,
+        records: Sequence[Record],
+        events: Sequence[RoomEvent],
+    ) -> None:
+        """Count what became of one of `events`, which are those of `records`."""
+        if outcome is Outcome.APPLIED:
+            self._counters.applied[topic_index] += 1
+            self._counters.retimed += event.event_time_ms != at_ms
+        elif outcome is Outcome.DUPLICATE:
+            self._counters.duplicate[topic_index] += 1
+        elif isinstance(event, Order):  # no other is ever in conflict
+            letter = letter_of(memory, REASON_OF[outcome], event)
+            self._refuse(topic_index, record_of(event, records, events), letter)
+            self._counters.conflicts[letter.reason.value] += 1
+
+    def _refuse(self, topic_index: int, record: Record, letter: DeadLetter) -> None:
+        self.refused.append(Refused(topic_index, record.offset, record, letter))
+        self.refused_bytes += len(record.value or b"") + len(record.key or b"")
+        self._counters.refused(topic_index, letter.reason.value)
+        self.misplaced.meet(topic_index, record, letter)
