@@ -74,6 +74,7 @@ class Mechanics:
     Attributes:
         catalogue: as above.
         sections: name → shape of its section.
+        recounts: as above.
 
     Raises:
         ValueError: the catalogue and the recounts name different mechanics, or two have one name.
@@ -82,6 +83,7 @@ class Mechanics:
     def __init__(self, recounts: Sequence[type[Recounted]] = (), catalogue: Catalogue = BUILT_IN) -> None:
         self.catalogue = catalogue
         self.sections = catalogue.sections
+        self.recounts = tuple(recounts)
         self._recounts = {each.NAME: each for each in recounts}
         if len(self._recounts) < len(recounts) or self._recounts.keys() != self.sections.keys():
             raise ValueError(f"{sorted(self.sections)} and their recounts {[each.NAME for each in recounts]} differ")

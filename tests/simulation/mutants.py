@@ -14,11 +14,13 @@ from unittest.mock import patch
 
 import msgspec
 
+from stream.core import partition as partition_module
 from stream.core.dormant import Dormant
+from stream.core.engaged import Engaged, Part
 from stream.core.ids import EventIds
 from stream.core.lifecycle import Lifecycle
-from stream.core.room import Room
 from stream.core.saved.generations import Generations
+from stream.core.saved.mechanics import MechanicRecords
 from stream.core.standing import EXPIRED
 from stream.worker import partition_owner as owner_module
 from stream.worker.assignment import Owners
@@ -32,11 +34,12 @@ from tests.simulation.run import run_seed
 from tests.simulation.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from faust.types import TP
 
     from stream.core.memory import Memory
+    from stream.core.room import Room
     from stream.core.rules import Rules
     from stream.worker.ownership import Slice
     from tests.simulation.world import Result
@@ -123,17 +126,17 @@ class WorldWithoutCompare(World):
 # -- hold expiry not idempotent: it gives units back whatever became of the order --------------------------------------
 
 
-def expires_again(self: Room, order_id: str, hold_until_ms: int) -> bool:
-    order = self.orders.get(order_id)
+def expires_again(room: Room, order_id: str, hold_until_ms: int) -> bool:
+    order = room.orders.get(order_id)
     if order is None:
         return False
     for sale_id, sku_id, quantity in order.lines:
-        ledger = self.ledgers.get((sale_id, sku_id))
+        ledger = room.ledgers.get((sale_id, sku_id))
         if ledger is not None:
             ledger.released += quantity
             ledger.move(order.user_id, -quantity, 0, hold_until_ms // 1000, suspect=False)
     order.mask |= EXPIRED
-    self.changed_orders[order_id] = None
+    room.changed_orders[order_id] = None
     return True
 
 
@@ -217,6 +220,24 @@ def drops_the_memory(self: Dormant, memory: Memory, _clock_ms: int) -> None:
     self.gone[memory.room_id] = None
 
 
+# -- mechanics: what their machine has to do ---------------------------------------------------------------------------
+
+
+def keeps_the_section(self: Part) -> None:
+    """What was made of a section holds whatever happens."""
+    self.changed = True
+
+
+def lets_rows_go(self: MechanicRecords, _rooms: Mapping[str, Room], clock_ms: int) -> list[tuple[bytes, bytes | None]]:
+    """No row is written again before its segment goes."""
+    return self._rows.cut(clock_ms - self.horizon_ms)
+
+
+def skips_the_moment(self: Engaged, name: str, due_ms: int) -> bool:
+    """A mechanic is not told that its time has come."""
+    return name in self.parts and due_ms < 0
+
+
 class Mutant(NamedTuple):
     """A broken rule. `seed`: catches it, as of now; other code may need another seed, so the search goes on from it."""
 
@@ -245,7 +266,7 @@ MUTANTS = (
     Mutant("kept state over a missed generation", 86, ((Owners, "on_assigned", keeps_always),)),
     Mutant("kept state that a namesake had", 2036, ((Owners, "on_assigned", keeps_a_namesakes),)),
     Mutant("stale Redis write", 28, world=WorldWithoutCompare),
-    Mutant("hold expiry not idempotent", 1, ((Room, "expire_hold", expires_again),)),
+    Mutant("hold expiry not idempotent", 1, ((partition_module, "expire_hold", expires_again),)),
     Mutant("ids forgotten early", 0, ((Generations, "turn_by_number", turns_at_once),)),
     Mutant("one id for all topics", 0, ((EventIds, "__init__", knows_no_topics),)),
     Mutant("commit without awaiting the batches", 3, ((CheckpointWriter, "_transact", commits_unawaited),)),
@@ -254,6 +275,9 @@ MUTANTS = (
     Mutant("revisions begin anew", 3, ((Lifecycle, "begin", begins_at_rev_0),)),
     Mutant("memory dropped at session end", 3, ((Dormant, "add", drops_the_memory),)),
     Mutant("stock forgotten at session end", 3, ((Dormant, "add", forgets_what_was_sold),)),
+    Mutant("kept section not dropped", 18, ((Part, "moves", keeps_the_section),)),
+    Mutant("row not written again before its segment goes", 103, ((MechanicRecords, "cut_rows", lets_rows_go),)),
+    Mutant("due moment skipped", 4, ((Engaged, "elapse", skips_the_moment),)),
 )
 
 

@@ -15,13 +15,16 @@ import msgspec
 from msgspec import Struct
 
 from stream.contract.events import EDITION, TOPIC_NAMES
-from stream.contract.overlay import Overlay, Session, room_key
+from stream.contract.overlay import Session, room_key
+from stream.contract.sections import overlay_with
 from stream.verify.compare import compare
 from stream.verify.recount import Recount
 from stream.verify.room_count import Assumptions
+from stream.verify.rulebook import Rulebook, assumptions_of_rules
 from stream.verify.saved import CheckpointLog, DeadLetters
 from tests.simulation import claims_told, sessions
 from tests.simulation.kafka_log import Outcome
+from tests.simulation.mechanics import AGAIN
 from tests.simulation.workload import INTERACTIONS, TOPICS
 
 if TYPE_CHECKING:
@@ -101,7 +104,7 @@ class _Seen(NamedTuple):
 
 _shown_of = msgspec.json.Decoder(_Shown).decode
 _saved_of = msgspec.json.Decoder(_Saved).decode
-_overlay_of = msgspec.json.Decoder(Overlay).decode
+_overlay_of = msgspec.json.Decoder(overlay_with(AGAIN.sections)).decode
 # Compaction leaves these as they are.
 WRITTEN_ONCE = ("live.dead-letters", "live.signals", "live.journal")
 
@@ -229,7 +232,8 @@ class Oracle:
                 newest = sessions.named(self._newest_sessions.get(room))
                 found.append(f"{room}: Redis shows {sessions.named(overlay.session)}, signals {newest}")
                 continue
-            figures = compare(recount.room(room, overlay.as_of_ms, session=overlay.session), overlay)
+            counted = recount.room(room, overlay.as_of_ms, session=overlay.session)
+            figures = compare(counted, overlay, mechanics=AGAIN)
             found += [
                 f"{room} {figure.name}: recounted {figure.recounted}, published {figure.published}"
                 for figure in figures
@@ -242,16 +246,16 @@ class Oracle:
         if self._recounted is not None:
             return self._recounted
         rules = self._rules
-        recount = self._recounted = Recount(
-            Assumptions(
-                hold_ms=rules.hold_ms,
-                room_idle_ms=rules.room_idle_ms,
-                remember_sales_ms=rules.remember_sales_ms,
-                contract_edition=EDITION,
-                signals_edition=rules.signals_edition,
-                ids_by_topic=rules.ids_by_topic,
-            )
+        assumptions = Assumptions(
+            hold_ms=rules.hold_ms,
+            room_idle_ms=rules.room_idle_ms,
+            remember_sales_ms=rules.remember_sales_ms,
+            contract_edition=EDITION,
+            signals_edition=rules.signals_edition,
+            ids_by_topic=rules.ids_by_topic,
+            mechanics=assumptions_of_rules(msgspec.to_builtins(rules)).mechanics,
         )
+        recount = self._recounted = Recount(rulebook=Rulebook(assumptions, AGAIN))
         self._tell_sessions(recount)
         for log in self._inputs():
             for record in log.records:

@@ -90,7 +90,7 @@ def look_at_words(partition: int, records: Sequence[Kept], signals: Sequence[Sig
     shows: dict[str, str] = {}
     known: set[tuple[str, str]] = set()
     for record in records:
-        if record.value is None or record.marker:
+        if record.value is None or record.marker or b'"type":"room_' not in record.value:
             continue
         event = json.loads(record.value)
         room, show, name = event["room_id"], event["show_id"], (event["room_id"], event["event_id"])

@@ -26,6 +26,7 @@ from stream.worker.tasks import Tasks
 from tests.simulation.group import ReplacedError
 from tests.simulation.kafka_clients import ConsumerTwin, ProducerTwin
 from tests.simulation.loop import PROCESS, Process
+from tests.simulation.mechanics import FOLDS
 from tests.simulation.redis_server import RedisTwin
 from tests.simulation.workload import EVENTS_MAX, T0_MS, TOPICS
 
@@ -46,7 +47,10 @@ RULES = Rules(
     ids_by_topic=True,
     remember_sales_ms=7 * 24 * 3_600_000,
     keep_claims=True,
+    mechanics=FOLDS.limits({}),
 )
+# Rows of mechanics are written again and again within a run.
+ROWS_HORIZON_MS = 900
 SLICE_RECORDS = 8
 REDIS_TIMEOUT_MS = 400
 BATCH_ROOMS = 3
@@ -67,7 +71,8 @@ class WatchedFold(PartitionFold):
     early_records = 25  # between most cuts
 
     def __init__(self, world: World, partition: int) -> None:
-        super().__init__(partition, world.rules, TOPICS)
+        super().__init__(partition, world.rules, TOPICS, mechanics=FOLDS)
+        self._saved.mechanics.horizon_ms = ROWS_HORIZON_MS
         self._world = world
 
     def fold(self, topic_index: int, records: Any, latest_ms: int | None = None) -> None:

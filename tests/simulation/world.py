@@ -14,6 +14,7 @@ from tests.simulation.group import Coordinator, GroupMember
 from tests.simulation.kafka_clients import ProducerTwin
 from tests.simulation.kafka_log import Cluster, Draft
 from tests.simulation.loop import WORLD_CONTEXT, SimulatedLoop
+from tests.simulation.mechanics import with_mechanics
 from tests.simulation.network import Network
 from tests.simulation.oracle import Oracle
 from tests.simulation.redis_server import RedisServer
@@ -88,6 +89,7 @@ class World:
         )
         if self.rules is not RULES:
             self._sent = with_sessions(hand, self._sent, self.seconds, self.rules.room_idle_ms)
+        self._sent = with_mechanics(seed, self._sent, self.seconds)
         self._next = 0
         self.faults = Faults(self, plan)
         self.static = plan.random() < STATIC_SHARE

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stream.contract.catalogue import Catalogue, Forms
-from stream.core.mechanic import Installed
-from stream.mechanics.gifts.events import EXAMPLES, Gift
-from stream.mechanics.gifts.fold import GiftFold
-from stream.mechanics.gifts.section import Gifts
+from stream.core.mechanic import Installed, Mechanic
+from stream.mechanics.folds import INSTALLED
 from tests.support.any_event import any_event
-from tests.support.candles import CANDLES, FORMS, CandleFold
+from tests.support.candles import FORMS, CandleFold
 from tests.support.rooms import INTERACTIONS, T0_MS, Rec
 
 if TYPE_CHECKING:
@@ -20,11 +18,11 @@ if TYPE_CHECKING:
 
     from tests.support.rooms import Log
 
-GIFTS = Forms("gifts", (Gift,), Gifts, EXAMPLES)
+_ALL: tuple[type[Mechanic], ...] = (*INSTALLED.of_name.values(), CandleFold)
+_FORMS: tuple[Forms, ...] = (*INSTALLED.catalogue.mechanics, FORMS)
 EACH: dict[str, Installed] = {
-    "candles": CANDLES,
-    "gifts": Installed(Catalogue((GIFTS,)), (GiftFold,)),
-    "all": Installed(Catalogue((GIFTS, FORMS)), (GiftFold, CandleFold)),
+    **{fold.NAME: Installed(Catalogue((forms,)), (fold,)) for forms, fold in zip(_FORMS, _ALL, strict=True)},
+    "all": Installed(Catalogue(_FORMS), _ALL),
 }
 
 

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from stream.core.saved.changelog import ChangeLog
 
 KIND = b"m|"
-# A segment of rows goes when nothing was written into it for so long; a row is written again after half of it.
 ROWS_HORIZON_MS = 900_000
-REWRITE_AFTER_MS = ROWS_HORIZON_MS // 2
 # Some milliseconds of a restore.
 PARTS_IN_A_STEP = 20
 
@@ -51,9 +49,14 @@ class MechanicRecords:
 
     Args:
         rows: the change log of rows.
+
+    Attributes:
+        horizon_ms: a segment of rows goes when nothing was written into it for so long; a row is written again after
+            half of it.
     """
 
     def __init__(self, rows: ChangeLog[RowsEntry]) -> None:
+        self.horizon_ms = ROWS_HORIZON_MS
         self._rows = rows
         self._loaded: dict[bytes, bytes] = {}
         # Heap of (when the first row is to be written again, room id, name); a part's own `rewrite_ms` says which
@@ -77,7 +80,7 @@ class MechanicRecords:
 
     def _note_rewrite(self, room: Room, name: str, part: Part) -> None:
         if part.rewrite_ms is None and part.written_ms:
-            part.rewrite_ms = next(iter(part.written_ms.values())) + REWRITE_AFTER_MS
+            part.rewrite_ms = next(iter(part.written_ms.values())) + self.horizon_ms // 2
             heappush(self._rewrites, (part.rewrite_ms, room.room_id, name))
 
     def records(self, room: Room) -> Iterator[tuple[bytes, bytes]]:
@@ -98,10 +101,10 @@ class MechanicRecords:
             part = None if room is None or room.engaged is None else room.engaged.parts.get(name)
             if room is None or part is None or part.rewrite_ms != rewrite_ms:
                 continue
-            self._log(room, name, part.take_old_rows(clock_ms - REWRITE_AFTER_MS, clock_ms), clock_ms)
+            self._log(room, name, part.take_old_rows(clock_ms - self.horizon_ms // 2, clock_ms), clock_ms)
             part.rewrite_ms = None
             self._note_rewrite(room, name, part)
-        return self._rows.cut(clock_ms - ROWS_HORIZON_MS)
+        return self._rows.cut(clock_ms - self.horizon_ms)
 
     # -- restore -------------------------------------------------------------------------------------------------------
     def load(self, key: bytes, value: bytes | None) -> None:
