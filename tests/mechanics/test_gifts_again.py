@@ -110,6 +110,9 @@ def test_beyond_the_bound_the_combos_that_were_silent_for_longest_are_let_go(cou
     evening.gift("a", 5, 1, "s0")  # let go: it counts anew
     evening.gift("a", 5, 1, f"s{199 + count}")
     assert evening.figures()["gifts"] == 200 + count + 5 + 4
+    if count == 1:  # a hundredth of the bound went at once
+        evening.gift("a", 5, 1, "s2")
+        assert evening.figures()["gifts"] == 200 + count + 5 + 4 + 4
 
 
 def test_who_comes_beyond_the_bound_of_givers_is_counted_but_not_credited() -> None:
