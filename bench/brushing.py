@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from stream.core.stock import OrderState
+    from stream.core.order_state import OrderState
 
 T0_MS = 1_507_636_800_000
 LATENCY_MS = 20

@@ -4,7 +4,7 @@ The map, in the order of the data flow. `cli.py` mounts `commands/` (thin: parse
 once and pass it on. `contract/` is what goes in and comes out: `events.py` (the one source of schemas/), `decode.py`
 (bytes → event or dead letter), `overlay.py` (the document in Redis), `recording.py` (records in a file). `core/` is
 pure, with no clock and no I/O: `merge.py` reads a partition's topics as one log, `partition.py` folds its slices,
-`folds.py` events into a room (`room.py`), with a rule book each in `time`, `windows`, `distinct`, `presence`, `stock`,
+`folds.py` events into a room (`room.py`), with a rule book each in `time`, `windows`, `distinct`, `presence`, `ledger`,
 `rates`, `eta`, `urgency` and `claims`; `snapshot.py` makes the document, `saved/` the checkpoint. `worker/` alone knows
 Faust: `app.py` wires, `transport.py` hands out whole slices, `ownership.py` and `partition_owner.py` say who may fold
 which partition, `pump.py` folds a partition's slices, `checkpoint.py` saves state and offsets in one transaction,

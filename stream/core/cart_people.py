@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from stream.core.carts import Carts
+    from stream.core.ledger import Ledger
     from stream.core.rules import Rules
-    from stream.core.stock import Ledger
 
 # Of so many SKUs each is asked who carted it; of more it is noted who carted which.
 FEW_LEDGERS = 8

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stream.contract.events import Leave, Order
 from stream.contract.refusal import Reason, refuse
-from stream.core.stock import OrderState
+from stream.core.order_state import OrderState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

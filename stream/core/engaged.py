@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stream.core.batch import Batch
     from stream.core.mechanic import Installed, Mechanic
     from stream.core.memory import Memory, Shared
-    from stream.core.stock import OrderState
+    from stream.core.order_state import OrderState
 
 
 class _RoomScope(Scope):

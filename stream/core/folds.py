@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     from stream.contract.events import Event, PersonEvent, RoomEvent
     from stream.core.batch import Seconds
     from stream.core.cart_people import CartPeople
+    from stream.core.ledger import Ledger
     from stream.core.room import Room
-    from stream.core.stock import Ledger
     from stream.core.words import Words
 
 # Below this many events, folding one at a time is faster. Together with `windows.FEW` this saved 25 % of the fold with

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from msgspec import Struct
 
     from stream.contract.events import Event
+    from stream.core.order_state import OrderState
     from stream.core.rules import Rules
-    from stream.core.stock import OrderState
 
 __all__ = ["NEVER_MS", "NO_MECHANICS", "Batch", "Installed", "Mechanic", "Scope"]
 

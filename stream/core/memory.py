@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, ClassVar
 from stream.contract.events import FIRST_EDITION
 from stream.contract.people import UNKNOWN_PEOPLE
 from stream.core.ids import EventIds
+from stream.core.ledger import Ledger
 from stream.core.mechanic import NO_MECHANICS
 from stream.core.standing import bits_of
-from stream.core.stock import Ledger, OrderState
 from stream.core.suspects import Suspects
 from stream.core.terms import SaleTerms, own_terms_key, sale_of_terms, status_of
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stream.contract.events import Order, RoomEvent
     from stream.contract.overlay import SaleStatus
     from stream.core.mechanic import Installed
+    from stream.core.order_state import OrderState
     from stream.core.rules import Rules
     from stream.core.words import Told
 

@@ -1,7 +1,7 @@
 """What orders do to their room: totals, money, stock, people.
 
-An order is the set of statuses that were seen of it (`stock.py`). What changes with its set is taken from a table of
-all transitions; sums and people of many orders go into windows together, which is half the cost of one at a time.
+An order is the set of statuses that were seen of it (`order_state.py`). A table of all transitions says what changes
+with the set. Sums and people of many orders go into windows together, which is half the cost of one at a time.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from stream.core.audiences import (
     count_carted_buyer,
 )
 from stream.core.conflicts import has_other_lines
+from stream.core.order_state import OrderState
 from stream.core.rounds import is_former, place_again
 from stream.core.standing import (
     BACK,
@@ -35,7 +36,6 @@ from stream.core.standing import (
     UNDONE,
     bits_of,
 )
-from stream.core.stock import OrderState
 from stream.core.suspects import facts_of, note_move
 from stream.core.suspicion import count_suspect, forget, look_again
 from stream.core.time import BUCKET_MS

@@ -12,9 +12,9 @@ from stream.core.time import BUCKET_MS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stream.core.ledger import Ledger
     from stream.core.room import Room
     from stream.core.rules import Rules
-    from stream.core.stock import Ledger
 
 
 def is_bought(ledger: Ledger, recent: Sequence[int], now_ms: int, rules: Rules) -> bool:

@@ -22,10 +22,10 @@ from stream.core.windows import Audience, Tally, advance_all
 if TYPE_CHECKING:
     from stream.contract.overlay import FeedItem
     from stream.core.engaged import Engaged
+    from stream.core.ledger import Ledger
     from stream.core.memory import SaleKey, Shared
     from stream.core.presence import Departures
     from stream.core.rules import Rules
-    from stream.core.stock import Ledger
     from stream.core.urgency import UrgencyState
 
 # A late `enter` must find the `leave` that closed its session: lateness plus a minute for what waits in the merge.

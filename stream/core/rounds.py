@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from stream.core.standing import STANDINGS
 
 if TYPE_CHECKING:
+    from stream.core.ledger import Ledger
     from stream.core.memory import Memory
+    from stream.core.order_state import OrderState
     from stream.core.rules import Rules
-    from stream.core.stock import Ledger, OrderState
 
 
 def is_former(ledger: Ledger, order: OrderState, rules: Rules) -> bool:

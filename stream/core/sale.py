@@ -27,8 +27,8 @@ from stream.contract.overlay import (
 from stream.core.distinct import ERROR_95
 from stream.core.eta import COVERAGE, Pace, pace_of
 from stream.core.forecast import MAX_DUE, MAX_RETURNING, MEMORY_S, Forecast, Silence, forecast
+from stream.core.ledger import RECENT_BUCKETS
 from stream.core.purchases import is_bought, is_doubtful
-from stream.core.stock import RECENT_BUCKETS
 from stream.core.suspects import SUSPICION_RULES
 from stream.core.time import BUCKET_MS
 from stream.core.urgency import SaleFigures, UrgencyState, agrees
@@ -37,9 +37,9 @@ from stream.core.words import CORRECTIONS_SHOWN
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from stream.core.ledger import Ledger
     from stream.core.room import Room
     from stream.core.rules import Rules
-    from stream.core.stock import Ledger
 
 
 class SaleReading(Struct, gc=False):

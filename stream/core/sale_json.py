@@ -16,8 +16,8 @@ import msgspec
 
 from stream.contract.events import TOPIC_NAMES
 from stream.core.claims import SOURCES, SOURCES_2, ClaimBook
+from stream.core.ledger import BOUGHT_BUCKET_MS
 from stream.core.sale import eta_at, level_now, read_sale, sale_of
-from stream.core.stock import BOUGHT_BUCKET_MS
 from stream.core.time import BUCKET_MS, NEVER_MS
 from stream.core.urgency import rank_of
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from stream.contract.overlay import Claim, Evidence, Urgency
     from stream.core.counters import Reason
+    from stream.core.ledger import Ledger
     from stream.core.room import Room
     from stream.core.rules import Rules
-    from stream.core.stock import Ledger
 
 # What goes into the gaps: places in a list of encoded values, most of them the same for all ledgers of a document.
 VERSION, AS_OF, VALID_UNTIL = 0, 1, 2

@@ -13,15 +13,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from stream.contract.overlay import SuspicionRule
+from stream.core.order_state import one_of_equal
 from stream.core.standing import BACK, CANCELLED, EXPIRED, GONE, PAID, PLACED, REFUNDED, TRANSITIONS, UNDONE
-from stream.core.stock import one_of_equal
 from stream.core.time import BUCKET_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from stream.core.order_state import OrderState
     from stream.core.rules import Rules
-    from stream.core.stock import OrderState
 
 # In this order: an order that several rules suspect counts under the first of them.
 SUSPICION_RULES: tuple[SuspicionRule, ...] = get_args(SuspicionRule)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stream.core.ledger import oldest_buckets
 from stream.core.rounds import is_former
 from stream.core.standing import STANDINGS
-from stream.core.stock import oldest_buckets
 from stream.core.suspects import NEVER_SEEN, facts_of, moves_of_session
 from stream.core.time import BUCKET_MS
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stream.core.memory import Memory
-    from stream.core.stock import OrderState
+    from stream.core.order_state import OrderState
     from stream.core.suspects import Facts, Suspects
 
 # Some milliseconds of a restore.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from stream.core.memory import Memory
-    from stream.core.stock import OrderState
+    from stream.core.order_state import OrderState
     from stream.core.windows import Audience
 
 SEEN_BY = (VIEWERS, CLICKERS, ENGAGED)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import msgspec
 
+from stream.core.order_state import SaleLine
 from stream.core.saved.changelog import ChangeLog
-from stream.core.stock import SaleLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

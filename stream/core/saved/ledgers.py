@@ -9,8 +9,8 @@ import msgspec
 
 from stream.contract.events import SaleOpened
 from stream.core.forecast import MEMORY_S
+from stream.core.ledger import Ledger
 from stream.core.saved.growth import grown_object, grown_row
-from stream.core.stock import Ledger
 from stream.core.words import Word, opening, rounds_of
 
 if TYPE_CHECKING:

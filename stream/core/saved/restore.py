@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stream.core.memory import Memory, Shared
+    from stream.core.order_state import OrderState
     from stream.core.room import Room
     from stream.core.rules import Rules
     from stream.core.saved.changelog import ChangeLog
     from stream.core.saved.entries import CartEntry, ChangeLogs, IdsEntry, OrderEntry, PresenceEntry, WindowEntry
     from stream.core.saved.generations import Generations
-    from stream.core.stock import OrderState
 
 _BYTES_OF_KIND = 2  # "r|", "b|", ...
 # Heads or blocks of members, and orders: some milliseconds.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from stream.core.order_state import OrderState, one_of_equal
 from stream.core.saved.entries import ENTRY_ITEMS, CartEntry, OrderEntry, PresenceEntry, WindowEntry
 from stream.core.saved.growth import AUDIENCES_1, TALLIES_1, grown
-from stream.core.stock import OrderState, one_of_equal
 from stream.core.windows import Tally
 
 if TYPE_CHECKING:

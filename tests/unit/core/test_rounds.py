@@ -8,9 +8,9 @@ import pytest
 
 from stream.contract.overlay import FormerRounds
 from stream.core.folds import fold_one
+from stream.core.order_state import OrderState
 from stream.core.rounds import begin_round, is_former
 from stream.core.rules import Rules
-from stream.core.stock import OrderState
 from stream.core.words import FIRST_ROUND, opening, rounds_of
 from tests.support.events import Log, at, closed, extended, new_room, opened, order, restocked
 

@@ -13,8 +13,8 @@ from stream.core.time import NEVER_MS
 from tests.support.events import at, closed, fold_at_own_time, new_room, opened, order
 
 if TYPE_CHECKING:
+    from stream.core.ledger import Ledger
     from stream.core.room import Room
-    from stream.core.stock import Ledger
 
 COUNTDOWN_S = Rules().ends_in_max_ms / 1_000
 

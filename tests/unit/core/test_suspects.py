@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream.core.stock import OrderState
+from stream.core.order_state import OrderState
 from stream.core.suspects import moves_of_session, note_move, was_placed_in
 from tests.support.events import T0_S
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from stream.core.folds import fold_one
+from stream.core.ledger import RECENT_BUCKETS, Ledger
 from stream.core.orders import expire_hold
 from stream.core.rules import Rules
-from stream.core.stock import RECENT_BUCKETS, Ledger, OrderState
 from tests.support.events import T0_S, at, line, new_room, opened, order
 
 if TYPE_CHECKING:
@@ -161,12 +161,6 @@ def test_lines_of_several_sales_move_each_ledger() -> None:
         ("s1", "k2"): 3,
         ("s2", "k1"): 4,
     }
-
-
-def test_lines_of_one_sku_of_one_sale_are_one_line() -> None:
-    state = OrderState.of(order(lines=[line(2, amount=10), line(3, sku="k2"), line(5, amount=20), line(1, sale=None)]))
-    assert state.lines == (("s1", "k1", 7), ("s1", "k2", 3))
-    assert state.amount_minor == 10 + 100 + 20 + 100
 
 
 def test_an_order_of_many_lines_is_one_order_bought() -> None:

@@ -1,0 +1,90 @@
+"""What is remembered of one order.
+
+What an order contributes follows from the set of statuses seen for its id (`standing.py`), so a transition is "take the
+old contribution out, put the new one in": repeating one, or learning them in another order, ends the same.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
+
+from stream.core.standing import EXPIRED, PAID, UNDONE
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from stream.contract.events import Order
+    from stream.core.rules import Rules
+
+SHARED_MAX = 10_000
+
+T = TypeVar("T", bound="Hashable")
+
+# The part of an order that touches stock: the sale, the SKU, the units.
+SaleLine = tuple[str, str, int]
+
+
+def _merged(lines: tuple[SaleLine, ...]) -> tuple[SaleLine, ...]:
+    """One line for each SKU of each sale: a ledger must see an order once, however it is written down."""
+    units: dict[tuple[str, str], int] = {}
+    for sale_id, sku_id, quantity in lines:
+        units[sale_id, sku_id] = units.get((sale_id, sku_id), 0) + quantity
+    return tuple([(*key, quantity) for key, quantity in units.items()])
+
+
+@lru_cache(maxsize=SHARED_MAX)
+def one_of_equal(value: T) -> T:
+    """One object for all equal values: orders hardly differ in lines and currency, users of a sale in their units.
+
+    Copies were a third of what an order takes in memory.
+    """
+    return value
+
+
+class OrderState(Struct, gc=False):
+    """What is remembered of one order."""
+
+    order_id: str
+    user_id: str
+    currency: str
+    amount_minor: int
+    lines: tuple[SaleLine, ...]
+    mask: int = 0
+    hold_until_ms: int = 0
+    changed_ms: int = 0
+    # For suspicion (`suspicion.py`): how it came to its statuses, in the session of `moved_in` from `moves_before` on.
+    device_id: str | None = None
+    moves: tuple[int, ...] = ()
+    moved_in: int = -1
+    moves_before: int = 0
+    suspicion: int = 0
+    # From the second edition of signals on: how long it holds, by the rules when it was placed; −1: as long as all.
+    hold_ms: int = -1
+
+    @classmethod
+    def of(cls, event: Order) -> OrderState:
+        """A new order from the first record seen of it: its lines are the order's lines."""
+        amount_minor = 0
+        lines: tuple[SaleLine, ...] = ()
+        for line in event.lines:
+            amount_minor += line.amount_minor
+            if line.sale_id is not None:
+                lines += ((line.sale_id, line.sku_id, line.quantity),)
+        if len(lines) > 1:
+            lines = _merged(lines)
+        order = cls(event.order_id, event.user_id, one_of_equal(event.currency), amount_minor, one_of_equal(lines))
+        if event.device_id is not None:
+            order.device_id = event.device_id
+        return order
+
+    def placed_ms(self, rules: Rules) -> int:
+        """When it was placed, or else paid, of one that may hold units."""
+        return self.hold_until_ms - (rules.hold_ms if self.hold_ms < 0 else self.hold_ms)
+
+    @property
+    def has_hold(self) -> bool:
+        """Whether it holds units, which are yet to be sold or released."""
+        return self.hold_until_ms > 0 and not self.mask & (EXPIRED | PAID | UNDONE)
