@@ -176,7 +176,7 @@ class _Screen:
             print(overlay_line(overlay, lang=self._lang, now_ms=self._now_ms()), flush=True)  # noqa: T201
 
     def words(self, look: Look | None) -> str:
-        """The meaning of a look, and the advice. None: nobody has looked yet."""
+        """The meaning of a look, and the advice. None: before the first look."""
         if look is None:
             return f"Connecting to {self._redis}..."
         match look.sight.found:

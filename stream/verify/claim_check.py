@@ -37,7 +37,7 @@ RIGHT, WRONG, NOT_RECOUNTED = "right", "wrong", "not recounted"
 # Bound on wrong claims told in words. All are counted.
 TOLD_MAX = 50
 NO_FORMER = FormerRounds(0, 0, 0, 0, 0)
-# After each so many documents the sums are compared with the recount, which works from all facts.
+# Number of documents after which the sums are compared with the recount, which works from all facts.
 SUMS_EVERY = 500
 
 # Why a claim is not recounted; of visits see `visits_seen`.

@@ -102,7 +102,7 @@ class Mechanics:
             counted: the mechanics of the session, by name.
             event: an event that counts.
             effective_ms: the event's effective time.
-            assumptions: the rules of whoever folded the event; a mechanic keeps the limits that it was made under.
+            assumptions: the rules of the worker that folded the event; a mechanic keeps its first limits.
 
         Returns:
             Whether the event says anything new; None: no mechanic has such events.

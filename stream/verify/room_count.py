@@ -419,7 +419,7 @@ class RoomCount:
 
     @property
     def words_beyond(self) -> int:
-        """How many words about terms of its sales are no longer asked, because so many newer ones were said."""
+        """Number of words about terms of its sales that no longer count, displaced by newer ones."""
         return self._words.beyond if self._signals > FIRST_SIGNALS else 0
 
     def round_from_ms(self, key: SaleKey) -> int:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 MINUTE_MS = 60_000
 LONG_MS = 5 * MINUTE_MS
 SECOND_MS = 1_000
-# Why nobody can tell from the log how visits ended, where a worker took over from one that did not count it.
+# Why the log does not tell how visits ended, where a worker took over from one that did not count it.
 TOO_OLD = "a visit began so long before the upgrade that its worker may have forgotten it"
 LEFT_AGAIN = "before the upgrade somebody left who had left already, and its worker may have forgotten the first time"
 
@@ -137,7 +137,7 @@ class VisitsSeen:
 
 
 def _left_again(moves: list[tuple[int, bool]]) -> bool:
-    """Whether somebody left who had left more than a minute before, and not come since."""
+    """Whether a person left who had left more than a minute before, and not come since."""
     return any(
         gone and left_again and again_ms > at_ms + MINUTE_MS
         for (at_ms, gone), (again_ms, left_again) in pairwise(moves)
