@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from stream.commands.claims import check_topics
 from stream.commands.replay_kafka import replay_topics
 from stream.contract.events import TOPIC_NAMES
+from stream.settings import load_settings
+from stream.verify.claim_check import RIGHT
 from tests.integration.worker_process import assert_exact, feeding, send
 from tests.support.old_version import FIRST_VERSION, code_of
 
@@ -51,6 +54,15 @@ async def assert_replayed(stack: Stack, prefix: str) -> None:
     assert found.differences == []
     assert found.unchecked == 0
     assert found.identical == found.documents > 50
+    assert (found.kept.why_not, found.kept.told) == ("", [])
+
+
+async def assert_claims_right(stack: Stack, prefix: str) -> None:
+    """Each claim of both versions follows from the log; also who watches where a newer worker took over."""
+    settings = load_settings(bootstrap_servers=stack.bootstrap_servers, topic_prefix=prefix)
+    tally, _ = await check_topics(settings)
+    assert tally.told == []
+    assert tally.of(RIGHT, "watching_now") > 50
 
 
 async def test_partitions_move_between_the_versions_and_nothing_is_lost_or_counted_twice(
@@ -88,6 +100,7 @@ async def test_partitions_move_between_the_versions_and_nothing_is_lost_or_count
         await send(stack, topic_prefix, words_of_rooms("night"))
     await assert_exact(stack, topic_prefix, fourth)
     await assert_replayed(stack, topic_prefix)
+    await assert_claims_right(stack, topic_prefix)
 
     late = start_worker(code=old)
     assert await late.exit_code() == 74  # rather than lose what the rooms said
