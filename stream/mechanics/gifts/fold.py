@@ -63,6 +63,7 @@ class GiftFold(Mechanic):
         self.coins = self.gifts = self.uncredited = 0
         self.givers: dict[str, GiftRow] = {}
         self.combos: dict[str, GiftRow] = {}
+        self._givers_max, self._combos_max = scope.limit("givers_max"), scope.limit("combos_max")
         self._people: Distinct | None = None  # all givers, once some have no row
         self._top: list[str] | None = []  # the users who gave most; None: to be found anew
         self._newest: list[str] = []  # keys of the combos that were heard of last
@@ -70,38 +71,46 @@ class GiftFold(Mechanic):
     # -- what happens --------------------------------------------------------------------------------------------------
     def fold(self, batch: Batch) -> list[bool]:
         """As `Mechanic.fold`: a word of a combo counts where it is the greatest of it so far."""
-        return [self._take(gift, at_ms) for gift, at_ms in zip(batch.events, batch.at_ms, strict=True)]
+        rose: set[str] = set()
+        heard: set[str] = set()
+        counted = [self._take(gift, at_ms, rose, heard) for gift, at_ms in zip(batch.events, batch.at_ms, strict=True)]
+        # Whoever is among the first now was before, or is among those that changed.
+        if self._top is not None:
+            self._top = self._most(rose.union(self._top))
+        if heard:
+            self._newest = self._last(heard.union(self._newest).intersection(self.combos))
+        return counted
 
-    def _take(self, gift: Gift, at_ms: int) -> bool:
-        said = GiftRow(gift.count, gift.count * gift.coins_each, at_ms)
+    def _take(self, gift: Gift, at_ms: int, rose: set[str], heard: set[str]) -> bool:
+        """Whether it counts. Notes the giver and the combo that changed."""
+        user_id, gifts, coins = gift.user_id, gift.count, gift.count * gift.coins_each
         if gift.streak_id is None:
-            self._give(gift.user_id, said.gifts, said.coins)
+            self._give(user_id, gifts, coins, rose)
             return True
-        key = f"{gift.user_id}|{gift.gift_id}|{gift.streak_id}"
+        key = f"{user_id}|{gift.gift_id}|{gift.streak_id}"
         before = self.combos.get(key, NOTHING)
-        if (said.gifts, said.coins) > (before.gifts, before.coins):
-            self._give(gift.user_id, said.gifts - before.gifts, said.coins - before.coins)
-            counts = True
+        at_ms = max(at_ms, before.at_ms)
+        counts = gifts > before.gifts or (gifts == before.gifts and coins > before.coins)
+        if counts:
+            self._give(user_id, gifts - before.gifts, coins - before.coins, rose)
+            self.combos[key] = GiftRow(gifts, coins, at_ms)
+        elif at_ms > before.at_ms:
+            self.combos[key] = GiftRow(before.gifts, before.coins, at_ms)
         else:
-            said = GiftRow(before.gifts, before.coins, max(before.at_ms, at_ms))
-            counts = False
-        if before.at_ms > said.at_ms:
-            said = GiftRow(said.gifts, said.coins, before.at_ms)
-        if said != before:
-            self.combos[key] = said
-            self.touch(key)
-            self._hear(key)
-            if len(self.combos) > self.scope.limit("combos_max"):
-                self._forget_combos()
+            return False
+        self.changed[key] = None
+        heard.add(key)
+        if before is NOTHING and len(self.combos) > self._combos_max:
+            self._forget_combos()
         return counts
 
-    def _give(self, user_id: str, gifts: int, coins: int) -> None:
+    def _give(self, user_id: str, gifts: int, coins: int, rose: set[str]) -> None:
         self.gifts += gifts
         self.coins += coins
         if user_id in self.scope.strangers:
             return
-        had = self.givers.get(user_id)
-        if had is None and len(self.givers) >= self.scope.limit("givers_max"):
+        had = self.givers.get(user_id, NOTHING)
+        if had is NOTHING and len(self.givers) >= self._givers_max:
             if self._people is None:
                 self._people = Distinct(len(self.givers))
                 self._people.add_all(list(self.givers))
@@ -109,22 +118,11 @@ class GiftFold(Mechanic):
             self.uncredited += coins
             self.scope.beyond("givers_max")
             return
-        had = had or NOTHING
         self.givers[user_id] = GiftRow(had.gifts + gifts, had.coins + coins)
-        self.touch(user_id)
+        self.changed[user_id] = None
+        rose.add(user_id)
         if coins < 0:
             self._top = None  # somebody else may be among them now
-        elif self._top is not None:
-            self._rise(self._top, user_id)
-
-    def _rise(self, top: list[str], user_id: str) -> None:
-        """Somebody gave more than before."""
-        if user_id not in top:
-            if len(top) == self.scope.limit("top") and self._rank(user_id) < self._rank(top[-1]):
-                return
-            self._top = self._most([*top, user_id])
-        elif top[0] != user_id:
-            self._top = self._most(top)
 
     def _rank(self, user_id: str) -> tuple[int, int, str]:
         giver = self.givers[user_id]
@@ -133,25 +131,15 @@ class GiftFold(Mechanic):
     def _most(self, users: Iterable[str]) -> list[str]:
         return nlargest(self.scope.limit("top"), users, key=self._rank)
 
-    def _hear(self, key: str) -> None:
-        newest, combos = self._newest, self.combos
-        if key not in newest:
-            if len(newest) == COMBOS_SHOWN and (combos[key].at_ms, key) < (combos[newest[-1]].at_ms, newest[-1]):
-                return
-            self._newest = self._last([*newest, key])
-        elif newest[0] != key:
-            self._newest = self._last(newest)
-
     def _last(self, keys: Iterable[str]) -> list[str]:
         return nlargest(COMBOS_SHOWN, keys, key=lambda key: (self.combos[key].at_ms, key))
 
     def _forget_combos(self) -> None:
         """More combos than the bound: those go that were silent for longest. One that speaks again counts anew."""
-        count = max(1, self.scope.limit("combos_max") // FORGOTTEN_AT_ONCE)
+        count = max(1, self._combos_max // FORGOTTEN_AT_ONCE)
         for key in sorted(self.combos, key=lambda each: (self.combos[each].at_ms, each))[:count]:
             del self.combos[key]
             self.touch(key)
-        self._newest = [key for key in self._newest if key in self.combos]
         self.scope.beyond("combos_max", count)
 
     # -- what is shown -------------------------------------------------------------------------------------------------
