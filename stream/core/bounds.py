@@ -1,4 +1,4 @@
-"""How much of each bound is used: whoever nears one loses something soon, and can be told before."""
+"""How much of each bound is used, so that an operator is told before a partition loses something."""
 
 from __future__ import annotations
 

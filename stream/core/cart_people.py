@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stream.core.ledger import Ledger
     from stream.core.rules import Rules
 
-# Of so many SKUs each is asked who carted it; of more it is noted who carted which.
+# Up to this many SKUs, each is asked who carted it. Beyond, an index by person says who carted which.
 FEW_LEDGERS = 8
 
 
@@ -51,12 +51,12 @@ class CartPeople:
                     holders[user_id] = (*held, ledger)
 
     def holding(self, user_id: str) -> list[tuple[Ledger, Carts]]:
-        """What somebody has carted, and their carts."""
+        """Returns the ledgers of which a person has something in the cart, with the carts."""
         ledgers = self._ledgers if self._holders is None else self._holders.get(user_id, ())
         return [(ledger, carts) for ledger in ledgers if (carts := ledger.carts) is not None and user_id in carts.added]
 
     def leave(self, user_id: str, at_ms: int) -> None:
-        """Somebody was heard to leave."""
+        """Note that a person left."""
         if at_ms > self.left.get(user_id, NEVER):
             self._move(user_id, at_ms)
             self._newest_ms = max(self._newest_ms, at_ms)
@@ -64,7 +64,7 @@ class CartPeople:
                 self.sweep()
 
     def come_back(self, user_id: str) -> None:
-        """Somebody who was heard to leave has entered again."""
+        """Note that a person who had left entered again."""
         self._move(user_id, None)
 
     def _move(self, user_id: str, left_ms: int | None) -> None:

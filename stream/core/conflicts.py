@@ -1,8 +1,9 @@
 """Records that contradict what their room knows: an order of two users, one event id for two things, other lines.
 
-The first two are refused whole, for one of the two records is wrong and nobody here knows which. Where an order has
-other lines than in its first record those of the first hold, as the contract says, and it is noted. Only orders are
-looked at: they must never vanish as duplicates. The first record in the log is right, so every reader agrees.
+The first two are refused whole: one of the two records is wrong, and the log does not say which. If a record has other
+lines than the first record of its order, the lines of the first record hold, as the contract says, and the record is
+noted. Only orders are checked, because an order must never vanish as a duplicate. The first record in the log counts as
+right, so every reader agrees.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Noted(NamedTuple):
 
 
 def said_before(memory: Memory, event: RoomEvent) -> Outcome | None:
-    """What becomes of a record that repeats what is known, or contradicts it; None: it may be new."""
+    """Returns what becomes of a record that repeats or contradicts what is known; None: the record may be new."""
     is_known_id = memory.ids.knows(event)
     if memory.second_edition and isinstance(event, Order):
         order = memory.orders.get(event.order_id)
@@ -76,10 +77,10 @@ def said_before(memory: Memory, event: RoomEvent) -> Outcome | None:
 
 
 def said_between(memory: Memory, event: RoomEvent) -> Outcome | None:
-    """The same between two sessions, of what is no reason to begin one. None: a session begins with it.
+    """Returns what becomes of a record between two sessions; None: the record begins a session.
 
-    So is a status that its order has reached already, under another event id; and whoever leaves now leaves what is
-    over.
+    Three kinds of record begin none: a repetition, a status that its order has reached already under another event id,
+    and a `leave`, whose visit is over.
     """
     outcome = said_before(memory, event)
     if outcome is not None:

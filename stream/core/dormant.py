@@ -1,8 +1,8 @@
 """Rooms between two sessions: what each still knows, and what of a partition rises from session to session.
 
-A room is known until nothing was heard of it for `remember_sales_ms` and no order of it is remembered; beyond the bound
-on rooms those go first that have been silent for longest. Nothing that a later session shows depends on when it is
-looked through here: who wakes a room asks once more what is to be forgotten.
+A room is known until nothing was heard of it for `remember_sales_ms` and no order of it is remembered. Beyond the bound
+on rooms the longest silent ones go first. Nothing that a later session shows depends on when this file forgets: a room
+that wakes forgets what is too old by then.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Sessions that have ended: the last document of each, for Redis and for the log, and what is to be deleted with it.
+"""Sessions that have ended: the last document of each, for Redis and for the log, and the keys to delete with it.
 
-A last document is made as its session ends; its revision is known where documents are published, and a replay learns
-from the journal how many these were. Those of the last minutes are kept, and saved, to be written again by a new owner
-or after a loss of Redis.
+A last document is made as its session ends. Its revision follows from how many documents were published; a replay
+learns that number from the journal. Last documents of the last minutes are kept and saved: a new owner writes them
+again, and so does the owner after a loss of Redis.
 """
 
 from __future__ import annotations

@@ -230,7 +230,7 @@ def _fold_into_carts(room: Room, batch: Batch) -> None:
 
 
 def _put_into_carts(room: Room, ledger: Ledger, people: CartPeople, added: Sequence[tuple[str, int, int]]) -> None:
-    """What cart-adds change from the second edition of signals on: (person, units, ms) of each, as in the log."""
+    """Put units into carts, from the second edition of signals on. `added`: (person, units, ms), as in the log."""
     carts = ledger.carts or room.carts_of(ledger, people)
     if new := carts.add_all(added):
         people.carted(ledger, new)

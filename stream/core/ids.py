@@ -1,11 +1,11 @@
 """Which event ids a room has had: two generations of them, by topic.
 
-An id is the name of an event within its topic. In which order the topics of a partition are folded the log does not
-say, so what one topic has said must not decide what becomes of a record of another: an id that is used in two topics
-names two events, and both count. It is still somebody's mistake, and told where one of the two is an order.
+An id names an event within its topic. The log does not say in which order the topics of a partition are folded, so a
+record of one topic must not decide what becomes of a record of another: an id that is used in two topics names two
+events, and both count. Such an id is a producer's mistake; it is reported if one of the two events is an order.
 
-Under the older rule (`Rules.ids_by_topic`) all topics share one place; so do ids that were saved under it, whose topic
-nobody knows any more: as long as they are remembered they are known in every topic.
+Under the older rule (`Rules.ids_by_topic`) all topics share one place. Ids that were saved under that rule lie there
+too, because their topic is not known: as long as they are remembered, they are known in every topic.
 """
 
 from __future__ import annotations

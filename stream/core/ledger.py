@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BOUGHT_BUCKET_MS = 10_000
 RECENT_BUCKETS = 30
 NO_UNITS = (0, 0)
-# So many restocks are told apart by their round; older ones are of former rounds.
+# This many restocks are told apart by their round; older ones count as of former rounds.
 RESTOCKS_MAX = 64
 # Event time, event id, units; in this order.
 Restocks = tuple[tuple[int, str, int], ...]
@@ -238,7 +238,7 @@ class Ledger:
             bought[1] += orders
 
     def count_suspect(self, place: int, orders: int, units: int) -> None:
-        """So many more orders and units are suspected by the rule of this place; negative: fewer."""
+        """Count orders and units that the rule of this place suspects, or, if negative, no longer suspects."""
         self.version += 1
         counts = self.suspicions.setdefault(place, [0, 0])
         counts[0] += orders
@@ -248,7 +248,7 @@ class Ledger:
         self.suspect_held += units
 
     def owe(self, units: int, until_ms: int) -> None:
-        """So many units more are held until then; negative: fewer."""
+        """Count units that are held until then, or, if negative, no longer held."""
         if not units:
             return
         second = until_ms // 1_000
@@ -259,7 +259,7 @@ class Ledger:
             self.due.pop(second, None)
 
     def add_units(self, user_id: str, held: int, sold: int) -> tuple[int, int]:
-        """Change one user's units and nothing else. Returns how many they were in all, before and after."""
+        """Change one user's units and nothing else. Returns the user's units in all, before and after."""
         held_before, sold_before = self.users.get(user_id, NO_UNITS)
         held += held_before
         sold += sold_before
@@ -270,7 +270,7 @@ class Ledger:
         return held_before + sold_before, held + sold
 
     def add_carter(self, user_id: str) -> None:
-        """Somebody put this SKU of this sale into the cart."""
+        """Count a person who put this SKU of this sale into the cart."""
         self.version += 1
         if self.carters.add(user_id) and user_id in self.users:
             self.carters_with_order += 1
@@ -297,12 +297,12 @@ class Ledger:
             self.carts.ordered(user_id)
 
     def suspect(self, units: int) -> None:
-        """So many of the held units look fake from now on; negative: no longer."""
+        """Count held units that look fake from now on, or, if negative, no longer do."""
         self.version += 1
         self.suspect_held += units
 
     def held_by(self, user_id: str) -> int:
-        """Units that one user holds."""
+        """Returns the units that one user holds."""
         return self.users.get(user_id, NO_UNITS)[0]
 
     def forget_recent(self, as_of_bucket: int, bought_window_ms: int) -> None:
@@ -350,7 +350,7 @@ class Ledger:
         return self.restocked - sum([units for at_ms, _, units in self.restocks if at_ms >= self.round_from_ms])
 
     def move_former(self, step: tuple[int, int, int], units: int) -> None:
-        """Of former rounds so many units more are held, sold and gone."""
+        """Count units of former rounds that are held, sold and gone."""
         self.version += 1
         self.forecast = None
         for place, change in enumerate(step):

@@ -1,6 +1,6 @@
 """How the rooms of a partition come and go: sessions begin and end, and what is known of a room stays or is forgotten.
 
-The caller folds; whoever is in `rooms` has a session.
+The caller folds. A room in `rooms` has a session.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Lifecycle:
         self._logs = logs
 
     def begin(self, room_id: str, positions: Sequence[int]) -> Room:
-        """A new session of a room; another one ends if there is no room for it."""
+        """Returns a new session of a room. Sessions of other rooms end if the bound on rooms is reached."""
         clock_ms, rising = self._shared.clock_ms, self.rising
         memory = self.dormant.take(room_id, clock_ms)
         if len(self._rooms) + len(self.dormant.rooms) >= self._rules.rooms_max:
@@ -138,10 +138,10 @@ class Lifecycle:
         self._counters.retimed += at_ms != event.event_time_ms
 
     def _make_room(self, positions: Sequence[int]) -> None:
-        """The bound on rooms is reached: a hundredth of them goes, so that the search is paid once for these.
+        """Drop a hundredth of the rooms, because the bound on rooms is reached. One search then serves many new rooms.
 
-        Those that are dormant go first, then those that have been silent for longest; never a room of the piece that is
-        being folded, or it would matter how that is gone through.
+        Dormant rooms go first, then those that have been silent for longest. A room of the piece that is being folded
+        never goes: the result would depend on the order in which the piece is gone through.
         """
         rooms = len(self._rooms) + len(self.dormant.rooms)
         count = rooms - self._rules.rooms_max + max(1, rooms // 100)
@@ -153,7 +153,7 @@ class Lifecycle:
             self._counters.rooms_evicted += 1
 
     def end(self, room: Room, ended_by: EndedBy, positions: Sequence[int]) -> None:
-        """A session is over. What the room knows stays, but where there is no room for it."""
+        """End a session. What the room knows stays, unless the bound on rooms ended it."""
         del self._rooms[room.room_id]
         self.unsaved.pop(room.room_id, None)
         self.touched.pop(room.room_id, None)
@@ -170,7 +170,7 @@ class Lifecycle:
             self.dormant.add(room.memory(), self._shared.clock_ms)
 
     def memories(self) -> Iterator[Memory]:
-        """Of all rooms that are known."""
+        """Yields what is known of every room, with a session or without."""
         yield from self._rooms.values()
         yield from self.dormant.rooms.values()
 

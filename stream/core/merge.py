@@ -51,14 +51,13 @@ class _Topic:
         return time_ms if self.stamped or wall_ms is None else min(time_ms, wall_ms)
 
     def take_until(self, end_ms: int, wall_ms: int | None) -> Sequence[Record]:
-        """The records of the first slice up to `end_ms`, at least one."""
+        """Returns the records of the first slice up to `end_ms`, at least one."""
         piece, start = self.queue[0], self.start
         last_ms = piece[-1].timestamp
         if last_ms < end_ms:
             stop = len(piece)
         else:
-            # Producers' own timestamps may go back; then this is some cut, the same in every run, which is all that is
-            # needed.
+            # Producers' own timestamps may go back. The split point is then arbitrary but deterministic, as it must be.
             stop = max(start + 1, bisect_left(piece, end_ms, lo=start, key=_append_time_ms))
             last_ms = piece[stop - 1].timestamp
         taken = piece if stop - start == len(piece) else piece[start:stop]

@@ -1,6 +1,7 @@
-"""Records of rooms of other partitions: their own partition is told, for without them it would say that more is left.
+"""Records that lie in another partition than their room's. The room's own partition gets a notice.
 
-A room is told of at once, and then at most once a minute, however many of its records are misplaced.
+Without the notice that partition would say that more is left than there is. The first notice about a room goes out at
+once, later ones at most once a minute, however many records are misplaced.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ from __future__ import annotations
 from heapq import heapify, heappop
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from stream.contract.events import TOPIC_NAMES
 from stream.core.bounds import bounds_used
 from stream.core.counters import Counters
 from stream.core.dormant import RISING_KEY
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
     from stream.core.room import Room
     from stream.core.rules import Rules
     from stream.core.saved.journal import Base
-
-INTERACTIONS = TOPIC_NAMES.index("interactions")
 
 
 class PartitionFold:

@@ -1,8 +1,8 @@
-"""Which rooms of a partition are to be published, and when: their documents, at their pace.
+"""Which rooms of a partition are published, when, and with which document.
 
-Documents that go to Redis use up revisions as they are made; when they are made is no matter of the log. The documents
-of a cut go to `live.signals` and depend on nothing but the log and the revision; a cut is all that the shell is to
-write down at one moment.
+Documents for Redis use up revisions as they are made; the log does not say when that is. The documents of a cut go to
+`live.signals` and depend on nothing but the log and the revision. A cut is all that the shell writes down at one
+moment.
 """
 
 from __future__ import annotations

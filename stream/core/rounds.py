@@ -24,9 +24,9 @@ def is_former(ledger: Ledger, order: OrderState, rules: Rules) -> bool:
 
 
 def begin_round(memory: Memory, ledger: Ledger) -> None:
-    """The present round is another one, or begins at another moment: which orders are of former ones?
+    """Count anew which units are of former rounds, because the present round is another or begins at another moment.
 
-    Orders that nobody remembers are.
+    Orders that are not remembered are of former rounds.
     """
     ledger.version += 1
     ledger.forecast = None

@@ -1,4 +1,4 @@
-"""What the clock alone does to the rooms of a partition, and the next moment at which it does any of it.
+"""What the clock alone does to the rooms of a partition, and the next moment at which it does something.
 
 Three kinds of timers: holds that run out, sessions that are over by their silence, and levels of urgency, which move on
 whole seconds. Only rooms with a sale in which something happened lately are looked at each second; the others sleep
@@ -36,7 +36,7 @@ class Timers:
         self._silences: list[tuple[int, str]] = []  # heap of (when the session may be over, room id)
 
     def next_ms(self) -> int:
-        """The next moment at which something happens by time alone."""
+        """Returns the next moment at which time alone changes something."""
         holds, silences = self._shared.holds, self._silences
         moment_ms = holds[0][0] if holds else NEVER_MS
         if silences and silences[0][0] < moment_ms:
@@ -61,7 +61,7 @@ class Timers:
         heappush(self._silences, (room.over_ms, room.room_id))
 
     def _over_ms(self, room: Room) -> int:
-        """When it is over if nothing comes: a show that a host has opened may be silent for longer."""
+        """Returns when the session ends if nothing comes. A show that a host has opened may be silent for longer."""
         return room.touched_ms + (self._idle_ms if room.show_id is None else self._show_idle_ms) + 1
 
     def wake(self, room: Room) -> None:
@@ -102,7 +102,7 @@ class Timers:
 
     # -- what has happened by the clock as it stands -------------------------------------------------------------------
     def over(self) -> Iterator[Room]:
-        """Rooms that have been silent for too long; the caller ends them."""
+        """Yields rooms that have been silent for too long; the caller ends them."""
         silences, clock_ms = self._silences, self._shared.clock_ms
         while silences and silences[0][0] <= clock_ms:
             moment_ms, room_id = heappop(silences)
@@ -116,7 +116,7 @@ class Timers:
                 heappush(silences, (room.over_ms, room_id))
 
     def moved(self) -> Iterator[Room]:
-        """On a whole second: rooms of which a level has moved in the second just gone."""
+        """Yields, on a whole second, the rooms in which a level moved in the second before."""
         clock_ms = self._shared.clock_ms
         if clock_ms % BUCKET_MS:
             return

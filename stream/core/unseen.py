@@ -1,8 +1,8 @@
-"""Orders of people whom their room has never seen, in a room that is told of those who come.
+"""Orders by people whom their room has never seen, in a room that hears of visits.
 
-Whoever comes, clicks, likes, comments or carts is seen, before or after the order: what counts is whether the room has
-heard of it by now. Nothing is asked of those events. Here is kept who orders without having been seen, and whoever
-makes a document or moves a level looks first whether they were seen since.
+A person is seen who comes, clicks, likes, comments or carts, before or after the order, if the room has heard of it by
+now. The folds of those events do nothing for this. This file keeps who ordered unseen; `look` asks whether those
+people were seen since, before a document is made and before a level moves.
 
 The rule judges only where platforms evidently send visits: of at least so many people who have paid in this session
 nearly all were seen. It looks at unpaid orders alone, for who pays and was not seen is a buyer from elsewhere. And it

@@ -153,8 +153,8 @@ class Audience(Edges):
         super().__init__()
         self.session = session
         self.sample_max = sample_max
-        # With those who are in no window any more: to look for these in a full sample at each newcomer took 4 % of the
-        # fold of a large room.
+        # Upper bound including people who left all windows. Sweeping them at every newcomer cost 4 % of a large room's
+        # fold.
         self.kept_max = sample_max + sample_max // 4
         self.bits = 0
         # The members of the session themselves, while all of these are kept: then a newcomer is written down once.

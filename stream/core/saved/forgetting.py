@@ -1,6 +1,6 @@
-"""Which orders are forgotten: those out of time, and of more than the bound those that have not changed for longest.
+"""Which orders are forgotten: those that are too old, or, beyond the bound, the least recently changed first.
 
-The second are told apart by one moment, which is saved: whoever takes over forgets the same ones.
+The cut-off time of the second rule is saved, so that a new owner forgets the same orders.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Forgetting:
         return max(clock_ms - self._remember_ms, self._bound_ms)
 
     def forget(self, rooms: Collection[Memory], clock_ms: int, counters: Counters) -> Iterator[tuple[bytes, bytes]]:
-        """Forget what is to be forgotten, and give what of this is to be saved."""
+        """Forget orders. Yields the records that save the cut-off time."""
         orders, by_age_ms = 0, clock_ms - self._remember_ms
         for room in rooms:
             if room.orders:

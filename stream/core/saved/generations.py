@@ -1,4 +1,4 @@
-"""When event ids are forgotten: in generations, of which the present one and the one before are remembered.
+"""When event ids are forgotten. Ids lie in generations; the present generation and the one before are remembered.
 
 A generation lasts for half of `remember_ids_ms` of the partition's clock, or until half of `remember_ids_max` ids came.
 The turns by time follow from the clock alone, in one step or in many; a turn by number dates from the clock before it.

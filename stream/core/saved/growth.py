@@ -1,12 +1,12 @@
-"""How saved forms grow: what an older Snapup saved is read, and what it would misread is marked.
+"""How saved forms grow: this version reads what an older one saved, and marks what an older one would misread.
 
 Lists with a place for each topic, audience or tally become longer with the contract, and structs get new fields at
-their end. So what was saved before is shorter than what is asked of it, and `fitted` makes it as long, in this one
-place. What is written leaves out what nothing has happened to yet (`grown`, `grown_row`), so a room or a partition that
-uses nothing new keeps its bytes, and an older Snapup can go on with it.
+their end. A form that was saved earlier is shorter than the present one; `fitted` fills it up, and nothing else does.
+A form that is written leaves out the places at its end that hold nothing yet (`grown`, `grown_row`). A room or a
+partition that uses nothing new keeps its bytes, and an older Snapup can go on with it.
 
-A partition uses something new from the first record on that an older Snapup would lose: from there its meta record says
-another version, for ever, and an older worker ends instead. A partition that does not say so can be rolled back.
+From the first record on that an older Snapup would lose, the partition's meta record says another version, for ever,
+and an older worker ends instead. A partition whose meta record does not say so can be rolled back.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ TALLIES_1 = 4
 
 
 def fitted(saved: Sequence[T], length: int, nothing: T) -> list[T]:
-    """What was saved, at the length of now: `nothing` for each place that came since.
+    """Returns what was saved, at the present length: `nothing` stands in each place that came since.
 
-    What is beyond that is of a newer Snapup, which says by its version whether it may be left out.
+    Places beyond the present length are of a newer Snapup, whose version says whether they may be left out.
     """
     return [*saved[:length], *[nothing] * (length - len(saved))]
 
 
 def grown(values: Sequence[T], length_1: int, nothing: T) -> list[T]:
-    """What to save: without what is `nothing` at the end, but at least as long as in version 1."""
+    """Returns what to save: the values without `nothing` at the end, but at least as many as in version 1."""
     end = len(values)
     while end > length_1 and values[end - 1] == nothing:
         end -= 1
@@ -58,7 +58,7 @@ class Row(Protocol):
 
 
 def grown_row(row: Row) -> Any:
-    """What to save of a struct: without defaults at the end, but at least as long as in version 1."""
+    """Returns what to save of a struct: its fields without defaults at the end, but at least those of version 1."""
     fields_1 = row.fields_1
     end = len(row.__struct_fields__)
     if end == fields_1:

@@ -158,7 +158,7 @@ class Journal:
             self._base = Base(generation, self._now[1], rising)
 
     def clock(self, clock_ms: int, source: Literal["tick", "log"]) -> None:
-        """The clock was moved, or stands where it stood for another reason."""
+        """Note the clock and what moved it. The source may change while the time does not."""
         self._now = clock_ms, source
 
     def folded(self, topic_index: int, first: int, end: int, latest_ms: int | None = None) -> None:
