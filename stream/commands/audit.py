@@ -129,15 +129,4 @@ def where_of(settings: Settings) -> Where:
 
 def assumptions_of(settings: Settings) -> Assumptions:
     """The assumptions of a recount for workers under these settings."""
-    return Assumptions(
-        allowed_lateness_ms=settings.allowed_lateness_ms,
-        hold_ms=settings.hold_ms,
-        room_idle_ms=settings.room_idle_ms,
-        presence_timeout_ms=settings.rules().presence_timeout_ms,
-        contract_edition=settings.rules().contract_edition,
-        signals_edition=settings.rules().signals_edition,
-        ids_by_topic=settings.rules().ids_by_topic,
-        mechanics=assumptions_of_rules(msgspec.to_builtins(settings.rules(INSTALLED))).mechanics,
-        # Ids are remembered in two generations: for at least half of this time.
-        remember_ids_ms=settings.remember_ids_ms // 2,
-    )
+    return assumptions_of_rules(msgspec.to_builtins(settings.rules(INSTALLED)))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from io import StringIO
 
+from msgspec import structs
 from rich.console import Console
 
+from stream.commands.audit import assumptions_of
 from stream.commands.verdict_view import DIFFERENCES_SHOWN, audit_line, show_verdict
+from stream.settings import load_settings
 from stream.verify.compare import Figure
 from stream.verify.recount import Accounts
 from stream.verify.verdict import PASSED, RoomVerdict, Verdict
@@ -102,3 +105,12 @@ def test_what_could_not_be_compared_says_why() -> None:
     assert f"Not comparable: r0, r1, r2, r3, r4, r5, r6: {ended}." in told(some, full=True)
     assert counts in audit_line(some)
     assert some.line == PASSED
+
+
+def test_without_a_journal_a_recount_assumes_every_rule_of_the_settings() -> None:
+    settings = load_settings(hold_ms=7_000)
+    assumed, rules = structs.asdict(assumptions_of(settings)), structs.asdict(settings.rules())
+    shared = assumed.keys() & rules.keys() - {"mechanics", "remember_ids_ms"}
+    assert {"suspect_seen_payers", "suspect_regular_gap_ms", "remember_sales_ms", "hold_ms"} <= shared
+    assert {name: assumed[name] for name in shared} == {name: rules[name] for name in shared}
+    assert assumed["remember_ids_ms"] == rules["remember_ids_ms"] // 2
