@@ -65,12 +65,20 @@ def test_the_workers_rules_hold_and_not_those_that_are_set_here() -> None:
     assert found.greatest("room_idle_ms") == 60_000
 
 
-@pytest.mark.parametrize("name", sorted(set(Assumptions.__struct_fields__) & set(Rules.__struct_fields__)))
+NUMBERS = {*Assumptions.__struct_fields__} & {*Rules.__struct_fields__} - {"mechanics"}
+
+
+@pytest.mark.parametrize("name", sorted(NUMBERS))
 def test_every_rule_that_a_recount_knows_is_read_from_the_journal(name: str) -> None:
     """Also one that is added to both later."""
     value = getattr(Rules(), name) + 2_000
     found = book(segment(1, 1, structs.replace(Rules(), **{name: value})))
     assert getattr(found.of_epoch(0, 1), name) == (value // 2 if name == "remember_ids_ms" else value)
+
+
+def test_limits_of_mechanics_are_read_from_the_journal_by_name() -> None:
+    found = book(segment(1, 1, structs.replace(Rules(), mechanics={"b": {"y": 2, "x": 1}, "a": {}})))
+    assert found.of_epoch(0, 1).mechanics == (("a", ()), ("b", (("x", 1), ("y", 2))))
 
 
 def test_without_a_journal_the_settings_here_have_to_do() -> None:
