@@ -13,7 +13,7 @@ export function panel({ strings }) {
   const [top, combos] = [h("tbody"), h("tbody")];
   const heads = (...names) => h("thead", {}, h("tr", {}, ...names.map((name) => h("th", { scope: "col" }, name))));
   const root = h(
-    "div.parts",
+    "div.beside",
     {},
     h("dl.figures", {}, ...sums.map(([name, value]) => h("div", { "data-figure": name }, h("dt", {}, words.figures[name]), value))),
     h("table.money", {}, heads(words.giver, words.figures.coins, words.figures.gifts), top),
