@@ -302,6 +302,8 @@ class Metrics:
         yield ("bound_refused", "rooms"), counters.rooms_evicted
         yield ("bound_refused", "sales"), owner.fold.shared.sales_refused
         yield ("bound_refused", "words"), owner.fold.shared.words_dropped
+        for (mechanic, limit), count in owner.fold.shared.mechanics_beyond.items():
+            yield ("bound_refused", f"{mechanic}.{limit}"), count
         yield ("holds_expired",), counters.holds_expired
         yield ("ended", "idle"), counters.rooms_ended
         yield ("ended", "evicted"), counters.rooms_evicted

@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError
 
 from stream import topics
 from stream.commands.audit import assumptions_of
+from stream.mechanics.recounts import COUNTED_AGAIN
 from stream.settings import load_settings
 from stream.verify.audit import Where, audit
 from stream.verify.verdict import PASSED
@@ -286,7 +287,7 @@ async def apply_topic(stack: Stack, prefix: str, name: str, *, partitions: int) 
 async def assert_exact(stack: Stack, prefix: str, *workers: WorkerProcess, redis_url: str | None = None) -> Verdict:
     """The independent recount of the log agrees with Redis, checkpoints and dead letters; its verdict."""
     where = Where(bootstrap_servers=stack.bootstrap_servers, redis_url=redis_url or stack.redis_url, prefix=prefix)
-    verdict = await audit(where, assumptions_of(load_settings()), deadline_s=DEADLINE_S)
+    verdict = await audit(where, assumptions_of(load_settings()), deadline_s=DEADLINE_S, mechanics=COUNTED_AGAIN)
     said = "\n".join(worker.text()[-2_000:] for worker in workers)
     assert verdict.line == PASSED, f"{verdict.told()[:20]}\n{said}"
     assert verdict.rooms

@@ -147,10 +147,12 @@ def test_the_nearest_bound_of_all_partitions_is_told(metrics: Metrics) -> None:
     owners = [live_owner(0), live_owner(1)]
     owners[1].fold.shared.sales_refused = 3
     owners[1].fold.shared.words_dropped = 2
+    owners[1].fold.shared.mechanics_beyond["gifts", "givers_max"] = 4
     metrics.sync(owners, 2)
     assert value(metrics, "stream_bound_used_ratio", bound="rooms") == 0
     assert value(metrics, "stream_bound_refused_total", bound="sales") == 3
     assert value(metrics, "stream_bound_refused_total", bound="words") == 2
+    assert value(metrics, "stream_bound_refused_total", bound="gifts.givers_max") == 4
     drained = drain(owners[0], LIKES, [like(0)])
     owners[0].fold.fold(LIKES, drained.records)
     metrics.sync(owners, 2)
