@@ -41,6 +41,7 @@ class _Urgency(Struct):
 
 class _Sale(Struct):
     oversold: int
+    suspect_units: int = 0
 
 
 class _Counted(Struct):
@@ -69,7 +70,7 @@ class _Named(Struct):
 
 
 class Summary(Struct, frozen=True):
-    """One room in the list of rooms. `oversold` is summed over its sales."""
+    """One room in the list of rooms. `oversold` and `suspect_units` are summed over its sales."""
 
     room_id: str
     epoch: int
@@ -85,6 +86,7 @@ class Summary(Struct, frozen=True):
     orders_paid: int
     sales: int
     oversold: int
+    suspect_units: int
     claims: int
     withheld: int
 
@@ -124,6 +126,7 @@ class Document(Struct, frozen=True):
             orders_paid=head.totals.orders.paid,
             sales=len(head.sales),
             oversold=sum(sale.oversold for sale in head.sales),
+            suspect_units=sum(sale.suspect_units for sale in head.sales),
             claims=len(head.claims),
             withheld=len(head.withheld),
         )

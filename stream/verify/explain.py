@@ -40,7 +40,7 @@ PHRASES = {
 }
 # Words for a figure, after its number.
 COUNTED = {
-    "suspect_units": "units are held by people with many unpaid orders",
+    "suspect_units": "units are of orders that look fake",
     "available": "units are left",
     "paid_orders_net": "orders are paid, net",
     "units_net": "units are sold, net",

@@ -171,7 +171,7 @@ class SessionCount:
         return sum(
             1
             for session, entered_ms in self.entered_ms.items()
-            if entered_ms > self.left_ms.get(session, -1) and entered_ms + timeout_ms >= as_of_ms
+            if entered_ms > self.left_ms.get(session, -1) and entered_ms + timeout_ms > as_of_ms
         )
 
     def come_or_go(self, who: str, at_ms: int, *, gone: bool) -> None:

@@ -46,8 +46,9 @@ class WatchingCurve:
             return
         step = at_ms // self._step_ms
         person.entered_ms = at_ms
-        # A known going is later than this coming, and only arrived earlier.
-        until = at_ms + self._timeout_ms if at_ms > person.left_ms else person.left_ms
+        # A known going is later than this coming, and only arrived earlier. A going at the end of a step belongs to the
+        # next step, but whoever is timed out at the end of a step is not there at that end.
+        until = at_ms + self._timeout_ms - 1 if at_ms > person.left_ms else person.left_ms
         if person.absent_from > step:
             self._changes[person.absent_from] += 1
         else:

@@ -355,7 +355,7 @@ async def test_the_rooms_page_ranks_rooms_and_tells_the_worst_alerts_first(
     calm, busy, oversold = new_room(), new_room(), new_room()
     calm.watching, busy.watching, oversold.watching = 20, 90_000_000, 30
     calm.sales = [coat(level="calm")]
-    oversold.sales = [coat(sold=5_007, level="calm")]
+    oversold.sales = [coat(sold=5_007, suspect_units=12, level="calm")]
     for room in (calm, busy, oversold):
         room.put()
     page = await pages.open("/console?lang=en")
@@ -371,7 +371,9 @@ async def test_the_rooms_page_ranks_rooms_and_tells_the_worst_alerts_first(
         "alerts first",
     )
     row = page.locator("tbody tr", has=page.locator(f"text='{oversold.room_id}'"))
-    assert "oversold by 107" in await row.inner_text()
+    alerts = await row.inner_text()
+    assert "oversold by 107" in alerts
+    assert "12 units look fake" in alerts
     await page.keyboard.press("/")
     await page.keyboard.type(calm.room_id)
     await eventually(names, lambda text: text == calm.room_id, "only what matches")

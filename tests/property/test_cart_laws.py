@@ -113,7 +113,7 @@ def test_carts_are_those_of_the_recount_at_any_moment_and_after_restarts(
     crowds: bool,  # noqa: FBT001
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("stream.core.carts.FEW_LEDGERS", seed % 2 * 8)
+    monkeypatch.setattr("stream.core.cart_people.FEW_LEDGERS", seed % 2 * 8)
     random, log = Random(seed), cart_log(seed)
     fold, straight, recount = new_fold(RULES), new_fold(RULES), Recount(ASSUMED)
     saved: dict[bytes, bytes | None] = {}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from stream.core.presence import Presence
 from stream.verify.session_count import SessionCount
 from stream.verify.watching import WatchingCurve
 
@@ -36,6 +37,7 @@ def asked_anew(moves: list[tuple[int, str, bool]], last: int) -> list[int]:
         lambda moves: sorted(moves, key=lambda move: move[0])
     )
 )
+@example([(30_000, "a", True)])
 def test_it_is_the_rule_asked_at_every_end(moves: list[tuple[int, str, bool]]) -> None:
     assert curve(moves, 12) == asked_anew(moves, 12)
 
@@ -45,10 +47,23 @@ def test_who_comes_goes_and_is_timed_out() -> None:
     assert curve(moves, 5) == [2, 1, 1, 1, 0, 0]
 
 
+def test_who_says_nothing_is_gone_at_the_time_out_itself_as_in_the_worker() -> None:
+    counted, presence = SessionCount({}), Presence(TIMEOUT_MS, TIMEOUT_MS)
+    counted.come_or_go("a", 30_000, gone=False)
+    presence.enter("a", 30_000)
+    found = []
+    for as_of_ms in (30_000 + TIMEOUT_MS - 1, 30_000 + TIMEOUT_MS):
+        presence.advance(as_of_ms)
+        assert counted.watching(as_of_ms, TIMEOUT_MS) == presence.open_sessions
+        found.append((presence.open_sessions, counted.departures(as_of_ms, TIMEOUT_MS).not_left))
+    assert found == [(1, 1), (0, 1)]
+    assert curve([(30_000, "a", True)], 2) == asked_anew([(30_000, "a", True)], 2) == [1, 1, 0]
+
+
 def test_a_going_that_arrives_before_its_coming_ends_the_stay() -> None:
     assert curve([(90_000, "a", False), (30_000, "a", True)], 2) == [1, 0, 0]
 
 
 def test_an_older_coming_or_going_moves_nothing() -> None:
     moves = [(30_000, "a", True), (20_000, "a", False), (10_000, "a", True)]
-    assert curve(moves, 3) == [1, 1, 1, 0]
+    assert curve(moves, 3) == [1, 1, 0, 0]
