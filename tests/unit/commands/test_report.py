@@ -182,8 +182,8 @@ def test_the_page_needs_nothing_beside_itself(tmp_path: Path, lang: str) -> None
 
 
 def test_a_figure_that_differs_is_told_loudly_and_ends_with_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def wrong(room_id: str, document: bytes) -> Any:
-        overlay = read_document(room_id, document)
+    def wrong(room_id: str, document: bytes, *more: Any) -> Any:
+        overlay = read_document(room_id, document, *more)
         overlay.totals.views += 1
         return overlay
 
