@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from stream.core.mechanic import Installed
+from stream.mechanics.follows.fold import FollowFold
 from stream.mechanics.gifts.fold import GiftFold
 from stream.mechanics.kinds import CATALOGUE
 
-INSTALLED = Installed(CATALOGUE, (GiftFold,))
+INSTALLED = Installed(CATALOGUE, (GiftFold, FollowFold))

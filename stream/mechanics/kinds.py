@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from stream.contract.catalogue import Catalogue, Forms
+from stream.mechanics.follows import events as follows
+from stream.mechanics.follows.section import Follows
 from stream.mechanics.gifts import events as gifts
 from stream.mechanics.gifts.section import Gifts
 
-CATALOGUE = Catalogue((Forms("gifts", (gifts.Gift,), Gifts, gifts.EXAMPLES),))
+CATALOGUE = Catalogue(
+    (
+        Forms("gifts", (gifts.Gift,), Gifts, gifts.EXAMPLES),
+        Forms("follows", (follows.Follow, follows.Unfollow), Follows, follows.EXAMPLES),
+    )
+)

@@ -1,6 +1,7 @@
 // What pages know of each mechanic: the shape of its section, its words, its widgets' places, its sample. One line a
 // mechanic, in the order of `kinds.py`. Nothing here touches a page: widgets and panels are loaded when they are asked for.
 
+import { follows } from "./follows/section.js";
 import { gifts } from "./gifts/section.js";
 
-export const MECHANICS = [gifts];
+export const MECHANICS = [gifts, follows];

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stream.mechanics.follows import show as follows
 from stream.mechanics.gifts import show as gifts
 
 if TYPE_CHECKING:
@@ -11,4 +12,4 @@ if TYPE_CHECKING:
 
     from stream.shows.show import Show
 
-SCENARIOS: Mapping[str, Callable[[int, str], Show]] = {gifts.NAME: gifts.build}
+SCENARIOS: Mapping[str, Callable[[int, str], Show]] = {gifts.NAME: gifts.build, follows.NAME: follows.build}

@@ -1,0 +1,1 @@
+"""Follows: people begin to follow the host, or stop."""
