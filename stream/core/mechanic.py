@@ -56,7 +56,10 @@ class Scope(ABC):
 
     @abstractmethod
     def order(self, order_id: str) -> OrderState | None:
-        """Returns what is known of an order of the room; None: nothing."""
+        """Returns what is known of an order of the room; None: nothing.
+
+        No `section` may ask for it: an order that moves does not drop the section's kept bytes.
+        """
 
 
 class Mechanic(ABC):
