@@ -56,6 +56,7 @@ unit: setup ## the fast tests only
 bench: system ## what it costs: decode, fold, checkpoint, the whole job of a worker, and 2 000 streams (some minutes; leave the machine alone)
 	$(BIN)/python -m bench.decode
 	$(BIN)/python -m bench.fold
+	$(BIN)/python -m bench.gifts
 	$(BIN)/python -m bench.checkpoint
 	$(BIN)/python -m bench.worker
 	$(BIN)/python -m bench.streams
