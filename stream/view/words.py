@@ -92,14 +92,19 @@ def duration(ms: int) -> str:
 
 
 def span(low_ms: int, high_ms: int) -> str:
-    """An interval in one unit: `1.4–2.6 s`, `14–59 s`, `2–5 min`. Rounding is outwards: the text promises no less."""
+    """An interval: `1.4–2.6 s`, `14–59 s`, `2–5 min`. Rounding is outwards: the text promises no less.
+
+    It is in one unit, unless the earlier end is less than one of it: `50 s–4 min`.
+    """
     if high_ms < 10 * SECOND_MS:
         return f"{low_ms // 100 / 10:.1f}–{-(-high_ms // 100) / 10:.1f} s"
     if high_ms < 2 * MINUTE_MS:
         return f"{low_ms // SECOND_MS}–{-(-high_ms // SECOND_MS)} s"
     if high_ms < 2 * HOUR_MS:
-        return f"{low_ms // MINUTE_MS}–{-(-high_ms // MINUTE_MS)} min"
-    return f"{low_ms // HOUR_MS}–{-(-high_ms // HOUR_MS)} h"
+        low = f"{low_ms // SECOND_MS} s" if SECOND_MS <= low_ms < MINUTE_MS else str(low_ms // MINUTE_MS)
+        return f"{low}–{-(-high_ms // MINUTE_MS)} min"
+    low = f"{low_ms // MINUTE_MS} min" if MINUTE_MS <= low_ms < HOUR_MS else str(low_ms // HOUR_MS)
+    return f"{low}–{-(-high_ms // HOUR_MS)} h"
 
 
 def share(num: int, den: int) -> str:

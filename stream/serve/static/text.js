@@ -79,7 +79,10 @@ export function windowOf(ms, strings) {
   return ms % MINUTE_MS === 0 ? fill(strings.minutes, { n: ms / MINUTE_MS }) : fill(strings.seconds, { n: ms / 1000 });
 }
 
-/** An interval in one unit, rounded outwards so that it promises no less: `1.4–2.6 s`, `14–59 s`, `2–5 min`. */
+/**
+ * An interval, rounded outwards so that it promises no less: `1.4–2.6 s`, `14–59 s`, `2–5 min`. In one unit, unless the
+ * earlier end is less than one of it: `50 s–4 min`.
+ */
 export function span(lowMs, highMs, strings) {
   const of = (unit, size, digits = 0) =>
     fill(unit, {
@@ -90,13 +93,19 @@ export function span(lowMs, highMs, strings) {
     });
   if (highMs < 10 * SECOND_MS) return of(strings.seconds, SECOND_MS, 1);
   if (highMs < 2 * MINUTE_MS) return of(strings.seconds, SECOND_MS);
-  if (highMs < 2 * HOUR_MS) return of(strings.minutes, MINUTE_MS);
-  return of(strings.hours, HOUR_MS);
+  const mixed = (lower, lowerMs, unit, size) =>
+    `${fill(lower, { n: Math.floor(lowMs / lowerMs) })}–${fill(unit, { n: Math.ceil(highMs / size) })}`;
+  if (highMs < 2 * HOUR_MS) {
+    const isMixed = lowMs >= SECOND_MS && lowMs < MINUTE_MS;
+    return isMixed ? mixed(strings.seconds, SECOND_MS, strings.minutes, MINUTE_MS) : of(strings.minutes, MINUTE_MS);
+  }
+  const isMixed = lowMs >= MINUTE_MS && lowMs < HOUR_MS;
+  return isMixed ? mixed(strings.minutes, MINUTE_MS, strings.hours, HOUR_MS) : of(strings.hours, HOUR_MS);
 }
 
 /**
  * The text of an interval for viewers: `{ word, text }`, such as under `30 s` or about `2 min`. Never tenths: the
- interval * is a forecast. Up to a minute the later end counts, beyond it the middle, in whole minutes.
+ * interval is a forecast. Up to a minute the later end counts, beyond it the middle, in whole minutes.
  */
 export function roughly(lowMs, highMs, strings) {
   const under = [10, 20, 30].find((seconds) => highMs <= seconds * SECOND_MS);

@@ -241,5 +241,9 @@ export function eventLabel(event, strings) {
   const words = strings.console.events;
   if (event.kind === "level") return strings.levels[event.value] ?? clean(event.value, 20);
   if (event.kind === "extended") return fill(words.extended, { time: timeOfDay(event.value) });
+  if (event.kind === "corrected") {
+    const { what } = event.correction;
+    return Object.hasOwn(words.corrected, what) ? words.corrected[what] : clean(what, 20);
+  }
   return fill(words[event.kind], { n: grouped(event.value ?? 0) });
 }

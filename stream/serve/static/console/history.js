@@ -122,22 +122,40 @@ function* firstEvents(sale, appeared) {
 }
 
 function* eventsBetween(old, sale) {
+  const isAnew = roundOf(sale) > roundOf(old);
+  if (isAnew) yield { kind: "round", value: roundOf(sale) };
+  for (const correction of newCorrections(old, sale)) {
+    yield { kind: "corrected", value: `${correction.what} ${correction.said_at_ms}`, correction };
+  }
   if (old.status !== sale.status && sale.status === "scheduled") yield { kind: "scheduled" };
   if (old.status !== sale.status && sale.status === "open") {
     yield sale.starts_at_ms === null ? { kind: "opened" } : { kind: "opened", atMs: sale.starts_at_ms };
   }
   if (sale.restocked > old.restocked) yield { kind: "restock", value: sale.restocked - old.restocked };
-  if (sale.ends_at_ms !== null && old.ends_at_ms !== null && sale.ends_at_ms > old.ends_at_ms && sale.extended) {
+  const isLater = sale.ends_at_ms !== null && old.ends_at_ms !== null && sale.ends_at_ms > old.ends_at_ms;
+  if (isLater && sale.extended && !isAnew) {
     yield { kind: "extended", value: sale.ends_at_ms };
   }
   const gone = goneAs(sale);
   if (gone !== null && gone !== goneAs(old)) yield { kind: gone, value: sale.held };
-  if (old.available === 0 && sale.available > 0 && sale.restocked === old.restocked) yield { kind: "available" };
+  // The units of a new round were never out of stock.
+  const isBack = old.available === 0 && sale.available > 0 && sale.restocked === old.restocked;
+  if (isBack && !isAnew) yield { kind: "available" };
   if (sale.oversold > old.oversold) yield { kind: "oversold", value: sale.oversold };
   if (old.status !== sale.status && sale.status === "ended") yield { kind: "ended" };
   if (old.urgency.level !== sale.urgency.level) {
     yield { kind: "level", value: sale.urgency.level, because: sale.urgency.because, atMs: sale.urgency.since_ms };
   }
+}
+
+/** The number of the present round. */
+const roundOf = (sale) => (sale.former?.rounds ?? 0) + 1;
+
+/** The corrections of a document that the one before it did not show. */
+function newCorrections(old, sale) {
+  const nameOf = (each) => `${each.what} ${each.said_at_ms}`;
+  const known = new Set((old.corrections ?? []).map(nameOf));
+  return (sale.corrections ?? []).filter((each) => !known.has(nameOf(each)));
 }
 
 /** How the stock ran out: all of it sold, or some only held. Null if something is left. */

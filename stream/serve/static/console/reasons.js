@@ -58,3 +58,13 @@ export function subjectOf({ sale_id, sku_id }) {
   if (sale_id === null || sale_id === undefined) return "";
   return sku_id === null || sku_id === undefined ? clean(sale_id, 40) : `${clean(sku_id, 40)} · ${clean(sale_id, 40)}`;
 }
+
+/** The text of what a host took back; "" for a correction that only a newer worker knows. */
+export function correctionText({ what, before, now }, strings) {
+  const words = strings.console.sale;
+  const told = (value) => {
+    if (value === null || value === undefined) return words.noEnd;
+    return what === "offered" ? grouped(value) : timeOfDay(value);
+  };
+  return Object.hasOwn(words.corrections, what) ? fill(words.corrections[what], { before: told(before), now: told(now) }) : "";
+}

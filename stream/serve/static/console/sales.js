@@ -8,7 +8,7 @@ import { explain } from "./explain.js";
 import { aboutOf } from "./funnel.js";
 import { saleKey } from "./history.js";
 import { keyed } from "./keyed.js";
-import { becauseLines } from "./reasons.js";
+import { becauseLines, correctionText } from "./reasons.js";
 
 const MAX_SHOWN = 4;
 
@@ -170,16 +170,6 @@ function whenOf(sale, nowMs, strings) {
   return sale.extended ? `${text} · ${words.extended}` : text;
 }
 
-/** The text of what a host took back; "" for a correction that only a newer worker knows. */
-function correctionOf({ what, before, now }, words) {
-  const pattern = words.corrections[what];
-  const told = (value) => {
-    if (value === null || value === undefined) return words.noEnd;
-    return what === "offered" ? grouped(value) : timeOfDay(value);
-  };
-  return pattern ? fill(pattern, { before: told(before), now: told(now) }) : "";
-}
-
 /** Further lines about a sale: warnings first. */
 function paceOf(sale, strings) {
   const words = strings.console.sale;
@@ -203,7 +193,7 @@ function paceOf(sale, strings) {
     add("round", text, help.round);
   }
   for (const each of sale.corrections ?? []) {
-    const text = correctionOf(each, words);
+    const text = correctionText(each, strings);
     if (text) add(`corrected-${each.what}-${each.said_at_ms}`, text, fill(help.corrected, { time: timeOfDay(each.said_at_ms) }));
   }
   if (sale.velocity.units !== 0) {

@@ -6,7 +6,7 @@ import { foreign, h } from "../dom.js";
 import { clean, timeOfDay } from "../text.js";
 import { eventLabel } from "./charts.js";
 import { keyed } from "./keyed.js";
-import { becauseLines } from "./reasons.js";
+import { becauseLines, correctionText } from "./reasons.js";
 
 const MAX_LINES = 60;
 const TOLD_BY_LEVEL = new Set(["all_taken", "sold_out", "ended"]);
@@ -41,10 +41,12 @@ export class Urgency {
           isLevel ? levelIcon(event.value, RAMP.indexOf(event.value)) : null,
           eventLabel(event, strings),
         );
-        const why = isLevel ? becauseLines(event.because, event.value, strings).join("; ") : "";
+        const why = isLevel ? becauseLines(event.because, event.value, strings).join("; ") : correctionOf(event, strings);
         return h("li", {}, h("time.soft", {}, timeOfDay(event.atMs)), mark, h("span.why", {}, why), h("span.soft.of", {}, foreign(clean(event.key, 60))));
       },
       () => {},
     );
   }
 }
+
+const correctionOf = (event, strings) => (event.kind === "corrected" ? correctionText(event.correction, strings) : "");

@@ -327,6 +327,8 @@ export const EN = {
       opened: "opened",
       scheduled: "announced",
       restock: "restock +{n}",
+      round: "round {n}",
+      corrected: { ends_at_ms: "end corrected", closed_at_ms: "close taken back", offered: "offered corrected" },
       extended: "extended to {time}",
       all_taken: "all taken, {n} not yet paid",
       sold_out: "sold out",

@@ -13,6 +13,8 @@ const AFTER_MS = 10_000;
 const CORRECTED_MS = 60_000;
 /** Beyond this a start is a date, not a countdown. */
 const AHEAD_MAX_MS = 24 * 3_600_000;
+/** What a host takes back that moves the end. */
+const OF_THE_END = new Set(["ends_at_ms", "closed_at_ms"]);
 
 export class CountdownWidget extends Widget {
   #parts;
@@ -76,7 +78,7 @@ export class CountdownWidget extends Widget {
     const { room } = this.context;
     const sale = room.overlay?.sales.find((each) => each.sale_id === saleId && each.sku_id === skuId);
     const since = room.now() - CORRECTED_MS;
-    return (sale?.corrections ?? []).some((each) => each.what !== "offered" && each.said_at_ms > since);
+    return (sale?.corrections ?? []).some((each) => OF_THE_END.has(each.what) && each.said_at_ms > since);
   }
 
   build() {
