@@ -39,6 +39,7 @@ from stream.shows import build_show
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from bench.selling import Sale
     from stream.core.publishing import Published
 
 PAGE = Path(__file__).parents[1] / "docs" / "signals.md"
@@ -102,8 +103,12 @@ def records_of_show(name: str, seed: int) -> Iterator[RecordedRecord]:
 
 
 def records_of_sale(kind: str, seed: int) -> list[RecordedRecord]:
+    """Return those of one sale of a kind, in the order in which they arrive."""
+    return records_of(sale_of(kind, seed))
+
+
+def records_of(sale: Sale) -> list[RecordedRecord]:
     """Those of a simulated sale, in the order in which they arrive."""
-    sale = sale_of(kind, seed)
     opened = {"type": "sale_opened", "sku_id": "k", "offered": sale.offered, "starts_at_ms": T0_MS + OPENS_MS}
     found = [_record("sales", "opened", 0, opened | {"sale_id": "s"})]
     for number, move in enumerate(sale.moves):

@@ -1,7 +1,9 @@
 """Where `LOW` and `HIGH` of `stream/core/forecast.py` come from: `python -m bench.forecast --fit`.
 
 Sales of the kinds `CONSTANTS_FROM` (`bench/selling.py`), of seeds that no table counts, are played second by second.
-Of each second in which the core would forecast, its own features and ln(wait ÷ plain wait) are one row. A quantile is
+Of each second in which the core would forecast, its own features and ln(wait ÷ plain wait) are one row. For the lower
+bound a row in the last `LAST_S` of a sale counts as much as `LAST_WEIGHT` others: by then a sale that is sold out
+sooner than foreseen has few rows left. A quantile is
 the linear regression that minimises the pinball loss (Koenker & Bassett 1978), by iteratively reweighted least squares,
 each a majorizer of the loss (Hunter & Lange 2000). All kinds weigh alike at first. Then, `ROUNDS` times, a kind weighs
 more by how much more often it was missed than it should have been: so the bounds are nearer to those of the worst kind
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bench.selling import CONSTANTS_FROM, HOLD_S, OPENS_MS, sale_of
-from stream.core.forecast import HIGH, LOW, MAX_DUE, MAX_RETURNING, MEMORY_S, outlook
+from stream.core.forecast import HIGH, LOW, MAX_DUE, MAX_RETURNING, MEMORY_S, is_just_restocked, outlook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +39,7 @@ SECOND_MS = 1_000
 QUANTILES = 0.05, 0.95
 ROUNDS = 2
 MAX_STEP = 2.0
+LAST_S, LAST_WEIGHT = 15.0, 3.0
 # A miss in a hundred more on both sides of a ratio: a kind that was never missed does not lose all its weight.
 SMOOTH = 0.01
 STEPS = 60
@@ -51,7 +54,7 @@ class Second(NamedTuple):
     """What is known at the beginning of a second, and `wait_s` until nothing is left, None if that never comes.
 
     `due`: units whose holds run out in each second from here to half of a hold. `back`: share of all taken that came
-    back.
+    back. `restocked`: whether it was restocked just before.
     """
 
     second: int
@@ -60,6 +63,7 @@ class Second(NamedTuple):
     returned: list[int]
     due: list[int]
     back: float
+    restocked: bool
     wait_s: float | None
 
 
@@ -138,6 +142,7 @@ class _Books:
             [self.returned[each] for each in seen],
             [self.due[second + ahead] for ahead in range(HOLD_S // 2)],
             self.released / max(1, self.committed + self.released),
+            is_just_restocked(second, OPENS_MS // SECOND_MS, self.since),
             None,
         )
 
@@ -168,7 +173,7 @@ def seconds_of(sale: Sale) -> Iterator[Second]:
 def row_of(seen: Second) -> tuple[tuple[float, ...], float] | None:
     """Features and ln(wait ÷ plain wait) of a second in which the core would forecast."""
     found = outlook(seen.available, seen.taken, seen.returned)
-    if isinstance(found, str) or seen.back > MAX_RETURNING:
+    if isinstance(found, str) or seen.restocked or seen.back > MAX_RETURNING:
         return None
     ahead = min(HOLD_S // 2, int(2 * found.wait_s + 1))
     if sum(seen.due[:ahead]) > MAX_DUE * seen.available:
@@ -190,20 +195,20 @@ def regression(x: Floats, y: Floats, weights: Floats, quantile: float) -> Floats
     return found
 
 
-def balanced(x: Floats, y: Floats, kinds: NDArray[np.int64], quantile: float) -> Floats:
-    """The same, where kinds that are missed more often weigh more."""
-    sizes = np.bincount(kinds)
+def balanced(x: Floats, y: Floats, kinds: NDArray[np.int64], counts: Floats, quantile: float) -> Floats:
+    """The same, where kinds that are missed more often weigh more. Each row counts as many times as `counts` says."""
+    sizes = np.bincount(kinds, counts)
     gains = np.ones(len(sizes))
     aim = min(quantile, 1 - quantile)
 
     def weighed(gains: Floats) -> Floats:
-        weights = (gains / sizes)[kinds]
+        weights = (gains / sizes)[kinds] * counts
         return regression(x, y, weights / weights.mean(), quantile)
 
     found = weighed(gains)
     for _ in range(ROUNDS):
         missed = y < x @ found if quantile < 1 / 2 else y > x @ found
-        share = np.bincount(kinds, missed.astype(float)) / sizes
+        share = np.bincount(kinds, missed * counts) / sizes
         gains *= np.clip((share + SMOOTH) / (aim + SMOOTH), 1 / MAX_STEP, MAX_STEP)
         found = weighed(gains)
     return found
@@ -216,6 +221,7 @@ def fitted(
     rows: list[tuple[float, ...]] = []
     logs: list[float] = []
     kinds: list[int] = []
+    lasts: list[bool] = []
     for number, kind in enumerate(of_kinds):
         for seed in seeds:
             for seen in seconds_of(sale_of(kind.__name__, seed)):
@@ -224,8 +230,13 @@ def fitted(
                     rows.append(row[0])
                     logs.append(row[1])
                     kinds.append(number)
+                    lasts.append(seen.wait_s is not None and seen.wait_s <= LAST_S)
     x, y, of = np.array(rows), np.array(logs), np.array(kinds)
-    low, high = (tuple(float(each) for each in balanced(x, y, of, quantile).round(3)) for quantile in QUANTILES)
+    counts = np.where(lasts, LAST_WEIGHT, 1.0), np.ones(len(y))
+    low, high = (
+        tuple(float(each) for each in balanced(x, y, of, each_counts, quantile).round(3))
+        for each_counts, quantile in zip(counts, QUANTILES, strict=True)
+    )
     return low, high
 
 

@@ -18,13 +18,16 @@ seconds, from the first second in which anything was taken.
    by its own error.
 4. Unrest: about ten blocks of equal length; how far the logs of neighbouring blocks lie apart beyond what `phi`
    explains, and how far they turn back.
-5. Bounds: `W · exp(x · LOW)` and `W · exp(x · HIGH)` for the features `x`: quantiles 0.05 and 0.95 of log(wait ÷ W) by
+5. Hindsight: the plain wait that stood before the last units went, half as many as are left, beside the time that
+   these units took. The log of taken ÷ plain is the sale's own last miss, as far as it is known.
+6. Bounds: `W · exp(x · LOW)` and `W · exp(x · HIGH)` for the features `x`: quantiles 0.05 and 0.95 of log(wait ÷ W) by
    linear regression (Koenker & Bassett 1978), fitted to simulated sales of thirteen kinds; kinds count alike, and more
    the more of them were missed: `bench/forecast_fit.py` does it, and says whether it comes to the same as stands here.
    `bench/forecast.py` counts how often they hold, also for kinds that were kept aside.
 
-Where no regression helps nothing is said: demand that falls with most of the wait ahead, or turns up again; units that
-come back nearly as fast as they go, or are due to. Else the last unit would be a wish.
+Where no regression helps nothing is said: demand that falls with most of the wait ahead, that was just missed by much
+with most of the wait ahead, or that turns up again; units that come back nearly as fast as they go, or are due to; and
+the first `MEMORY_S` after a restock (`is_just_restocked`). Else the last unit would be a wish.
 """
 
 from __future__ import annotations
@@ -62,12 +65,55 @@ MIN_BLOCK_S = 2
 # more than half of what was seen still ahead, or that rises again where it did not rise before, is between two waves.
 FALLING, FALLING_NEAR, FALLING_AHEAD = -1.0, -0.4, 0.5
 RISING_NEAR, RISING = 0.4, 0.5
+# The units before took longer than foreseen by e^0.3, with more than half of what was seen still ahead.
+SLOWER, SLOWER_AHEAD = 0.3, 0.5
+# Hindsight looks at the last units, half as many as are left; and needs so many units before them.
+HINDSIGHT_SHARE, HINDSIGHT_UNITS = 0.5, 6
+MAX_HINDSIGHT = 2.0
 # Units come back: so many for each that goes now, or so many for each that is left.
 MAX_RETURNING = 0.25
 MAX_DUE = 0.1
 
-LOW = (0.518, -0.964, -1.832, -0.23, -0.136, -0.229, -0.138, -0.216, -0.595, -2.375, 0.423, -0.407, 0.59, 0.325, -0.164)
-HIGH = (0.46, 0.522, -0.004, -0.118, -0.083, -0.474, 0.128, 0.078, 0.23, -0.745, 0.128, -0.192, 0.61, 0.755, -0.018)
+LOW = (
+    0.636,
+    -2.509,
+    -0.751,
+    -0.221,
+    -0.055,
+    0.042,
+    -0.09,
+    -0.143,
+    -0.077,
+    0.17,
+    0.401,
+    -0.408,
+    0.553,
+    0.399,
+    -0.288,
+    -0.003,
+    -0.193,
+    -0.155,
+)
+HIGH = (
+    1.299,
+    0.025,
+    0.289,
+    -0.103,
+    -0.064,
+    -0.321,
+    -0.034,
+    0.043,
+    0.396,
+    -0.329,
+    -0.076,
+    -0.019,
+    0.343,
+    0.476,
+    0.095,
+    -0.111,
+    0.003,
+    -0.225,
+)
 
 # Mean position of the units in the window: −1 all in its first moment, 1 all in its last. Beyond, the Padé form fails.
 _POSITION_MAX = 0.95
@@ -137,6 +183,15 @@ def forecast(available: int, taken: Sequence[int], returned: Sequence[int], made
     return Forecast(made_ms, int(low * 1_000), ceil(high * 1_000), available, seen.seconds, seen.taken, seen.returned)
 
 
+def is_just_restocked(second: int, starts: int, restocked: int) -> bool:
+    """Return whether the last restock of a sale that had started is less than `MEMORY_S` ago; all in whole seconds.
+
+    Those who were turned away have waited, and how many they are nothing tells: forecasts after a restock held in some
+    kinds of sales and in others they did not. `restocked` is negative when there was none.
+    """
+    return restocked > starts and second - restocked < MEMORY_S
+
+
 def outlook(available: int, taken: Sequence[int], returned: Sequence[int]) -> Outlook | Silence:
     """Return what a forecast of the same is made of, or why there is none: `LOW` and `HIGH` are fitted to it."""
     begin = next((second for second, units in enumerate(taken) if units), len(taken))
@@ -178,11 +233,13 @@ def _near(taken: Sequence[int], needed: float) -> _Near:
 def _features(
     available: int, taken: Sequence[int], returned: Sequence[int], phi: float, near: _Near, wait: float
 ) -> tuple[float, ...] | None:
-    """Steps 3 and 4; None where nothing can be said."""
+    """Steps 3 to 5; None where nothing can be said."""
     seconds, total = len(taken), sum(taken)
     trend, whole_trend = _trend(taken[-near.seconds :], near.taken, phi), _trend(taken, total, phi)
+    hindsight = _hindsight(available, taken, phi)
     if (
         whole_trend < FALLING
+        or (hindsight > SLOWER and wait > SLOWER_AHEAD * seconds)
         or (trend < FALLING_NEAR and wait > FALLING_AHEAD * seconds)
         or (trend > RISING_NEAR and whole_trend < RISING)
     ):
@@ -211,6 +268,9 @@ def _features(
         following,
         abs(following),
         turns,
+        hindsight,
+        abs(hindsight),
+        log(wait),
     )
 
 
@@ -243,3 +303,20 @@ def _unrest(taken: Sequence[int], phi: float) -> tuple[float, float]:
         ]
     ) / (len(steps) - 1)
     return min(2.0, sqrt(max(0.0, apart))), min(1.5, sqrt(max(0.0, turned)))
+
+
+def _hindsight(available: int, taken: Sequence[int], phi: float) -> float:
+    """Step 5: log of the time that the last units took ÷ that which was foreseen for them; 0 when it is not known."""
+    needed = max(1.0, HINDSIGHT_SHARE * available)
+    units = seconds = 0
+    for units in accumulate(reversed(taken)):
+        seconds += 1
+        if units >= needed:
+            break
+    before = taken[: len(taken) - seconds]
+    if len(before) < NEAR_S:
+        return 0.0
+    near = _near(before, max(NEAR_SHARE * needed, NEAR_ARRIVALS * phi))
+    if near.taken < HINDSIGHT_UNITS:
+        return 0.0
+    return max(-MAX_HINDSIGHT, min(MAX_HINDSIGHT, log(seconds * near.taken / (units * near.seconds))))

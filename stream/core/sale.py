@@ -26,7 +26,7 @@ from stream.contract.overlay import (
 )
 from stream.core.distinct import ERROR_95
 from stream.core.eta import COVERAGE, Pace, pace_of
-from stream.core.forecast import MAX_DUE, MAX_RETURNING, MEMORY_S, Forecast, Silence, forecast
+from stream.core.forecast import MAX_DUE, MAX_RETURNING, MEMORY_S, Forecast, Silence, forecast, is_just_restocked
 from stream.core.ledger import RECENT_BUCKETS
 from stream.core.purchases import is_bought, is_doubtful
 from stream.core.suspects import SUSPICION_RULES
@@ -204,6 +204,8 @@ def forecast_at(ledger: Ledger, now_ms: int, rules: Rules) -> Forecast | Silence
         ledger.forecast = second, found
     if not isinstance(found, Forecast):
         return found
+    if is_just_restocked(second, ledger.opened.starts_at_ms // BUCKET_MS, ledger.restocked_ms // BUCKET_MS):
+        return "forecast_not_calibrated"
     # Where so much of all that was ever taken came back, what is taken now says little.
     unsteady = ledger.released > MAX_RETURNING * (ledger.held + ledger.sold + ledger.released)
     if unsteady or due_units(ledger, found, rules) > MAX_DUE * found.available:

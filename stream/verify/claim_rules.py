@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stream.verify.claim_parts import ClaimSettings, Condition, Figures, Number
 from stream.verify.forecast_again import SECONDS_SEEN, sellout_1
-from stream.verify.forecast_second import MOST_BACK, MOST_DUE, SECONDS_KEPT, Sellout, sellout_2
+from stream.verify.forecast_second import MOST_BACK, MOST_DUE, SECONDS_KEPT, Sellout, sellout_2, waits_for_whole_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -190,6 +190,8 @@ def _eta_2(sale: SaleNow) -> tuple[Sellout, int] | str:
     )
     if isinstance(found, str):
         return found
+    if waits_for_whole_memory(second, opened.starts_at_ms // SECOND_MS, seen.restocked_s):
+        return "forecast_not_calibrated"
     until = second + min(found.high_ms // SECOND_MS + 1, sale.settings.hold_ms // (2 * SECOND_MS))
     due = sum(units for each, units in seen.due.items() if second <= each < until)
     ever = seen.held + seen.sold + seen.released

@@ -21,27 +21,32 @@ LEAST_SECONDS, LEAST_UNITS, LEAST_ARRIVALS = 10, 12, 8
 NEAR_SECONDS, NEAR_HALF, NEAR_ARRIVALS = 6, 0.5, 20
 # Waves: demand that may be over; demand that falls while more than half of the observed time is ahead; a new rise.
 OVER, FALLS, RISES, ROSE = -1.0, -0.4, 0.4, 0.5
+# The units before took longer than promised, with more than half of what was seen still ahead.
+MISSED, MISSED_UNITS, MISSED_MOST = 0.3, 6, 2.0
 FLAT = 1e-6
 # Bounds on units due, as a share of those left then, and on units that came back, as a share of those that go.
 MOST_DUE, MOST_BACK = 0.1, 0.25
 
 # By feature: weights of the lower and of the upper bound.
 WEIGHTS = {
-    "one": (0.518, 0.46),
-    "error of the rate": (-0.964, 0.522),
-    "error of the way": (-1.832, -0.004),
-    "near trend": (-0.23, -0.118),
-    "its size": (-0.136, -0.083),
-    "ahead": (-0.229, -0.474),
-    "sunk": (-0.138, 0.128),
-    "unrest": (-0.216, 0.078),
-    "share ahead": (-0.595, 0.23),
-    "coming back": (-2.375, -0.745),
-    "whole trend": (0.423, 0.128),
-    "size of it": (-0.407, -0.192),
-    "following": (0.59, 0.61),
-    "size of that": (0.325, 0.755),
-    "turns": (-0.164, -0.018),
+    "one": (0.636, 1.299),
+    "error of the rate": (-2.509, 0.025),
+    "error of the way": (-0.751, 0.289),
+    "near trend": (-0.221, -0.103),
+    "its size": (-0.055, -0.064),
+    "ahead": (0.042, -0.321),
+    "sunk": (-0.09, -0.034),
+    "unrest": (-0.143, 0.043),
+    "share ahead": (-0.077, 0.396),
+    "coming back": (0.17, -0.329),
+    "whole trend": (0.401, -0.076),
+    "size of it": (-0.408, -0.019),
+    "following": (0.553, 0.343),
+    "size of that": (0.399, 0.476),
+    "turns": (-0.288, 0.095),
+    "hindsight": (-0.003, -0.111),
+    "size of the miss": (-0.193, 0.003),
+    "how long": (-0.155, -0.225),
 }
 
 
@@ -78,6 +83,8 @@ def sellout_2(left: int, taken: Sequence[int], returned: Sequence[int]) -> Sello
     wait = left * near / of_near
     trend, whole = _trend(seen[-near:], burst), _trend(seen, burst)
     falling = whole < OVER or (trend < FALLS and 2 * wait > len(seen))
+    missed = _missed(left, seen, burst)
+    falling = falling or (missed > MISSED and 2 * wait > len(seen))
     if wait > len(seen) or falling or (trend > RISES and whole < ROSE):
         return "forecast_not_calibrated"
     ends_at = of_near * (1.0 if abs(trend) <= FLAT else trend / (1 - exp(-trend)))
@@ -101,11 +108,37 @@ def sellout_2(left: int, taken: Sequence[int], returned: Sequence[int]) -> Sello
         "following": following,
         "size of that": abs(following),
         "turns": turns,
+        "hindsight": missed,
+        "size of the miss": abs(missed),
+        "how long": log(wait),
     }
     low, high = (wait * exp(sum(WEIGHTS[name][side] * x for name, x in features.items())) for side in (0, 1))
     if low >= high:
         return "forecast_not_calibrated"
     return Sellout(int(1_000 * low), ceil(1_000 * high), len(seen), units, sum(back))
+
+
+def waits_for_whole_memory(second: int, starts_s: int, restocked_s: int) -> bool:
+    """Whether a sale was restocked, once it had started, within the seconds that a forecast would look at."""
+    return starts_s < restocked_s and restocked_s + SECONDS_KEPT > second
+
+
+def _missed(left: int, seen: Sequence[int], burst: float) -> float:
+    """By how much the last units, half of what is left, were slower than the pace before them promised; in logs."""
+    half = max(1.0, left / 2)
+    cut = len(seen) - 1
+    while cut > 0 and sum(seen[cut:]) < half:
+        cut -= 1
+    if cut < NEAR_SECONDS:
+        return 0.0
+    start = cut - NEAR_SECONDS
+    while start > 0 and sum(seen[start:cut]) < max(NEAR_HALF * half, NEAR_ARRIVALS * burst):
+        start -= 1
+    before, went = sum(seen[start:cut]), sum(seen[cut:])
+    if before < MISSED_UNITS:
+        return 0.0
+    slower = log((len(seen) - cut) * before / (went * (cut - start)))
+    return min(MISSED_MOST, max(-MISSED_MOST, slower))
 
 
 def _trend(seen: Sequence[int], burst: float) -> float:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stream.core.forecast import HIGH, LOW, MEMORY_S, Forecast, forecast
+from stream.core.forecast import HIGH, LOW, MEMORY_S, Forecast, forecast, is_just_restocked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,14 +71,46 @@ def test_too_little_was_seen(available: int, taken: list[int]) -> None:
         (20, [round(60 * 0.95**second) for second in range(60)], None),
         (300, [10] * 30 + [20, 18, 16, 14, 12, 10, 9, 8, 7, 6, 5, 5, 4, 4], None),
         (50, [20] * 20 + [2] * 20 + [4, 8, 12, 16, 20, 24], None),
+        (220, [20] * 28 + [10] * 11, None),
         (100, [10] * 60, [0] * 30 + [3] * 30),
     ],
-    ids=["further than was seen", "demand is over", "it falls, and far ahead", "a second wave", "it comes back"],
+    ids=[
+        "further than was seen",
+        "demand is over",
+        "it falls, and far ahead",
+        "a second wave",
+        "it was just missed",
+        "it comes back",
+    ],
 )
 def test_nothing_is_said_that_cannot_be_calibrated(
     available: int, taken: list[int], returned: list[int] | None
 ) -> None:
     assert made(available, taken, returned) == "forecast_not_calibrated"
+
+
+@pytest.mark.parametrize(("available", "slower"), [(220, True), (150, False)])
+def test_what_was_just_missed_is_withheld_while_most_of_the_way_lies_ahead(available: int, *, slower: bool) -> None:
+    """The last units took twice as long as the pace before them promised. With less ahead there is a forecast."""
+    found = made(available, [20] * 28 + [10] * 11)
+    assert (found == "forecast_not_calibrated") == slower
+    assert isinstance(made(available, [10] * 39), Forecast)
+
+
+@pytest.mark.parametrize(
+    ("second", "starts", "restocked", "just"),
+    [
+        (1_000, 900, -1, False),
+        (1_000, 900, 890, False),
+        (1_000, 900, 900, False),
+        (1_000, 900, 901, True),
+        (1_020, 900, 901, True),
+        (1_021, 900, 901, False),
+    ],
+    ids=["never", "before it started", "as it started", "just now", "the last second of it", "long ago"],
+)
+def test_after_a_restock_a_whole_memory_is_waited_for(second: int, starts: int, restocked: int, *, just: bool) -> None:
+    assert is_just_restocked(second, starts, restocked) == just
 
 
 def test_a_burstier_sale_is_less_certain() -> None:
@@ -89,5 +121,5 @@ def test_a_burstier_sale_is_less_certain() -> None:
 
 
 def test_each_feature_has_its_weights_and_the_memory_is_bounded() -> None:
-    assert len(LOW) == len(HIGH) == 15
+    assert len(LOW) == len(HIGH) == 18
     assert MEMORY_S == 120
