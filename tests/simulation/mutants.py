@@ -259,24 +259,24 @@ class Mutant(NamedTuple):
 
 
 MUTANTS = (
-    Mutant("no fence", 0, ((owner_module, "CheckpointWriter", UnfencedWriter),)),
+    Mutant("no fence", 3, ((owner_module, "CheckpointWriter", UnfencedWriter),)),
     Mutant("offsets after state", 2, ((Owner, "checkpoint", offsets_after_state),)),
     Mutant("seek skipped", 0, world=WorldWithoutSeek),
     Mutant("contiguity check off", 2, ((Ownership, "accept", accepts_all),)),
-    Mutant("kept state over a missed generation", 86, ((Owners, "on_assigned", keeps_always),)),
-    Mutant("kept state that a namesake had", 2036, ((Owners, "on_assigned", keeps_a_namesakes),)),
-    Mutant("stale Redis write", 28, world=WorldWithoutCompare),
+    Mutant("kept state over a missed generation", 95, ((Owners, "on_assigned", keeps_always),)),
+    Mutant("kept state that a namesake had", 2056, ((Owners, "on_assigned", keeps_a_namesakes),)),
+    Mutant("stale Redis write", 78, world=WorldWithoutCompare),
     Mutant("hold expiry not idempotent", 1, ((partition_module, "expire_hold", expires_again),)),
     Mutant("ids forgotten early", 0, ((Generations, "turn_by_number", turns_at_once),)),
     Mutant("one id for all topics", 0, ((EventIds, "__init__", knows_no_topics),)),
     Mutant("commit without awaiting the batches", 3, ((CheckpointWriter, "_transact", commits_unawaited),)),
-    Mutant("left open", 64, ((OutputPartitions, "end_open", leaves_open),)),
+    Mutant("left open", 69, ((OutputPartitions, "end_open", leaves_open),)),
     Mutant("published before the replay has caught up", 3, ((Owner, "_caught_up", publishes_at_once),)),
     Mutant("revisions begin anew", 3, ((Lifecycle, "begin", begins_at_rev_0),)),
     Mutant("memory dropped at session end", 3, ((Dormant, "add", drops_the_memory),)),
     Mutant("stock forgotten at session end", 3, ((Dormant, "add", forgets_what_was_sold),)),
-    Mutant("kept section not dropped", 18, ((Part, "moves", keeps_the_section),)),
-    Mutant("row not written again before its segment goes", 103, ((MechanicRecords, "cut_rows", lets_rows_go),)),
+    Mutant("kept section not dropped", 5, ((Part, "moves", keeps_the_section),)),
+    Mutant("row not written again before its segment goes", 19, ((MechanicRecords, "cut_rows", lets_rows_go),)),
     Mutant("due moment skipped", 4, ((Engaged, "elapse", skips_the_moment),)),
 )
 

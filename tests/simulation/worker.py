@@ -50,7 +50,7 @@ RULES = Rules(
     mechanics=FOLDS.limits({}),
 )
 # Rows of mechanics are written again and again within a run.
-ROWS_HORIZON_MS = 900
+ROWS_HORIZON_MS = 400
 SLICE_RECORDS = 8
 REDIS_TIMEOUT_MS = 400
 BATCH_ROOMS = 3
