@@ -130,10 +130,10 @@ def test_an_interrupted_demo_leaves_nothing_running_and_no_files(
 ) -> None:
     demo = start()
     assert wait_for(lambda: "sent to visible" in demo.said(), DEADLINE_S), demo.said()
-    assert len(demo.children()) == 5  # Kafka, Redis, worker, pages, show
+    assert len(demo.children()) == 6  # Kafka, Redis, worker, pages, two shows
     if number is signal.SIGINT:  # once is enough
         addresses = re.findall(r"(?:overlay|builder|console) +http://127\.0\.0\.1:(\d+/\S+)", demo.said())
-        assert len(addresses) == 3, demo.said()
+        assert len(addresses) == 4, demo.said()
         for address in addresses:
             with urllib.request.urlopen(f"http://127.0.0.1:{address}", timeout=STOP_DEADLINE_S) as answer:
                 assert answer.headers["Content-Type"].startswith("text/html")
