@@ -51,8 +51,18 @@ UNPAID_EACH, CANCELLED_EACH, REFUNDED_EACH = 12, 40, 30
 # An order of the first round is undone before the second begins, or refunded in it.
 REFUNDS_MS = {FIRST_OPENS_MS: (92_000, 130_000), SECOND_OPENS_MS: (126_000, 136_000)}
 # Later than any held-back cart-add arrives.
+# Nobody cancels until all are taken.
+REGRET_AFTER_MS = 3_000
 EMPTIED_FROM_MS, EMPTIED_UNTIL_MS = 66_000, 84_000
 LOOKERS, EMPTY_THEIRS, TAKE_ONE_OUT, CARTED_AND_GONE_EACH = 260, 150, 30, 45
+
+
+class _Purchase(NamedTuple):
+    """`regret_ms`: the order is not cancelled before."""
+
+    at_ms: int
+    quantity: int
+    regret_ms: int
 
 
 class _Person(NamedTuple):
@@ -164,12 +174,13 @@ def _rush(plan: RoomPlan, buyers: _Buyers, units: int, when_ms: tuple[int, int],
     moments = sorted(from_ms + int(span_ms * buyers.rng.betavariate(2.2, 1.8)) for _ in quantities)
     turn = buyers.rng.randrange(1_000)
     for number, (at_ms, quantity) in enumerate(zip(moments, quantities, strict=True), turn):
-        _order(plan, buyers, at_ms, quantity, number, round_ms)
+        _order(plan, buyers, _Purchase(at_ms, quantity, from_ms + span_ms + REGRET_AFTER_MS), number, round_ms)
 
 
-def _order(plan: RoomPlan, buyers: _Buyers, placed_ms: int, quantity: int, number: int, round_ms: int) -> None:
+def _order(plan: RoomPlan, buyers: _Buyers, purchase: _Purchase, number: int, round_ms: int) -> None:
     """One order for the coat: a click, a cart, and what becomes of it."""
     rng = buyers.rng
+    placed_ms, quantity, regret_ms = purchase
     person = buyers.pick(placed_ms)
     cart_ms = max(person.enter_ms + 500, placed_ms - 500 - int(rng.expovariate(1 / 2_500)))
     plan.click(person.user_id, max(person.enter_ms + 200, cart_ms - 1_500), COAT)
@@ -180,7 +191,7 @@ def _order(plan: RoomPlan, buyers: _Buyers, placed_ms: int, quantity: int, numbe
         plan.order(person.user_id, lines, "CNY", placed_ms=placed_ms)
         return
     if number % CANCELLED_EACH == 1:
-        cancelled_ms = paid_ms + 1_000 + rng.randrange(6_000)
+        cancelled_ms = max(paid_ms, regret_ms) + rng.randrange(6_000)
         plan.order(person.user_id, lines, "CNY", placed_ms=placed_ms, paid_ms=paid_ms, cancelled_ms=cancelled_ms)
         return
     if number % REFUNDED_EACH != 2:

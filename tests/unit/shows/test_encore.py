@@ -106,6 +106,23 @@ def test_the_show_ends_as_planned_and_as_an_independent_recount_finds(seed: int)
     assert (rehearsal.totals.orders.paid, rehearsal.totals.viewers.value) == (1, 6)
 
 
+def test_all_coats_are_taken_before_the_restock_and_in_each_round_and_some_are_not_paid_for() -> None:
+    fold = PartitionFold(0, load_settings().rules(), TOPIC_NAMES)
+    looks = iter((50_000, 68_500, 118_500, 10**9))
+    look_ms, seen = next(looks), []
+    for record in records(1):
+        if record.timestamp - T0_MS > look_ms:
+            overlay = fold.overlay("encore")
+            assert overlay is not None
+            (coat,) = (sale for sale in overlay.sales if sale.sku_id == encore.COAT)
+            seen.append((coat.available, coat.held > 0, coat.former is not None))
+            look_ms = next(looks)
+        fold.advance(record.timestamp, "log")
+        fold.fold(TOPIC_NAMES.index(record.topic), [record])
+    assert [(held, round_) for _, held, round_ in seen] == [(True, False), (True, False), (True, True)]
+    assert (seen[0][0], seen[2][0]) == (0, 0)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_word_that_a_host_can_say_and_all_that_can_become_of_a_unit_is_in_it(seed: int) -> None:
     kinds = {type(decode(record.value or b"")) for record in records(seed)}
