@@ -6,5 +6,6 @@ from stream.core.mechanic import Installed
 from stream.mechanics.follows.fold import FollowFold
 from stream.mechanics.gifts.fold import GiftFold
 from stream.mechanics.kinds import CATALOGUE
+from stream.mechanics.shares.fold import ShareFold
 
-INSTALLED = Installed(CATALOGUE, (GiftFold, FollowFold))
+INSTALLED = Installed(CATALOGUE, (GiftFold, FollowFold, ShareFold))

@@ -7,10 +7,13 @@ from stream.mechanics.follows import events as follows
 from stream.mechanics.follows.section import Follows
 from stream.mechanics.gifts import events as gifts
 from stream.mechanics.gifts.section import Gifts
+from stream.mechanics.shares import events as shares
+from stream.mechanics.shares.section import Shares
 
 CATALOGUE = Catalogue(
     (
         Forms("gifts", (gifts.Gift,), Gifts, gifts.EXAMPLES),
         Forms("follows", (follows.Follow, follows.Unfollow), Follows, follows.EXAMPLES),
+        Forms("shares", (shares.Share,), Shares, shares.EXAMPLES),
     )
 )

@@ -3,5 +3,6 @@
 
 import { follows } from "./follows/section.js";
 import { gifts } from "./gifts/section.js";
+import { shares } from "./shares/section.js";
 
-export const MECHANICS = [gifts, follows];
+export const MECHANICS = [gifts, follows, shares];

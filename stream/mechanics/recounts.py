@@ -5,6 +5,7 @@ from __future__ import annotations
 from stream.mechanics.follows.recount import FollowsAgain
 from stream.mechanics.gifts.recount import GiftsAgain
 from stream.mechanics.kinds import CATALOGUE
+from stream.mechanics.shares.recount import SharesAgain
 from stream.verify.recounted import Mechanics
 
-COUNTED_AGAIN = Mechanics((GiftsAgain, FollowsAgain), CATALOGUE)
+COUNTED_AGAIN = Mechanics((GiftsAgain, FollowsAgain, SharesAgain), CATALOGUE)

@@ -1,0 +1,1 @@
+"""Shares: people pass the room on, by some channel or another."""
