@@ -50,9 +50,9 @@ PAIRS_SHARE = 0.2
 UNPAID_EACH, CANCELLED_EACH, REFUNDED_EACH = 12, 40, 30
 # An order of the first round is undone before the second begins, or refunded in it.
 REFUNDS_MS = {FIRST_OPENS_MS: (92_000, 130_000), SECOND_OPENS_MS: (126_000, 136_000)}
-# Later than any held-back cart-add arrives.
 # Nobody cancels until all are taken.
 REGRET_AFTER_MS = 3_000
+# Later than any held-back cart-add arrives.
 EMPTIED_FROM_MS, EMPTIED_UNTIL_MS = 66_000, 84_000
 LOOKERS, EMPTY_THEIRS, TAKE_ONE_OUT, CARTED_AND_GONE_EACH = 260, 150, 30, 45
 
