@@ -79,6 +79,21 @@ async def test_every_figure_of_the_page_is_explained_and_reachable(pages: Pages,
     assert not await page.locator("#explanation").is_visible()
 
 
+async def test_an_explanation_stays_when_the_page_scrolls_to_what_is_focused(pages: Pages, room: Room) -> None:
+    room.put()
+    page = await console(pages, room, viewport={"width": 400, "height": 400})
+    scrolled = await page.evaluate("""async () => {
+        const far = [...document.querySelectorAll("[data-explained]")].at(-1);
+        const scrolls = new Promise((done) => addEventListener("scroll", done, { capture: true, once: true }));
+        far.focus();
+        await scrolls;
+        await new Promise(requestAnimationFrame);
+        return document.activeElement === far;
+    }""")
+    assert scrolled
+    assert await page.locator("#explanation").is_visible()
+
+
 async def test_the_window_is_chosen_by_key_and_by_pointer_and_stands_in_the_link(pages: Pages, room: Room) -> None:
     room.put()
     page = await console(pages, room)

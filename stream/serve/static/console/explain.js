@@ -32,7 +32,7 @@ export function startExplaining() {
     else hide();
   });
   document.addEventListener("focusout", hide);
-  addEventListener("scroll", hide, { capture: true, passive: true });
+  addEventListener("scroll", follow, { capture: true, passive: true });
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
 }
 
@@ -69,6 +69,12 @@ function place() {
   const below = figure.bottom + 6 + size.height < innerHeight;
   bubble.style.left = `${Math.max(8, inline)}px`;
   bubble.style.top = `${Math.max(8, below ? figure.bottom + 6 : figure.top - size.height - 6)}px`;
+}
+
+/** A page scrolls to what is focused out of view: the bubble goes with it. What is only pointed at is left behind. */
+function follow() {
+  if (shownFor !== null && shownFor === document.activeElement) place();
+  else hide();
 }
 
 function hide() {
