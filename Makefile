@@ -121,9 +121,11 @@ lock-peers: $(STAMP) ## pin what the bench's peers need, in an environment of th
 	$(BIN)/uv pip compile $(subst make lock,make lock-peers,$(LOCK)) bench/peers/requirements.in -o bench/peers/requirements.txt
 	@! grep -nE '^(-i|--index-url|--extra-index-url|-f|--find-links|--trusted-host)|https?://|@ file:' bench/peers/requirements.txt
 
-# A process for each core, whole files to each, the slow ones (they come first by name) before the many. A process that
+# One process more than cores, for tests wait for servers: with one for each core two cores were
+# busy for half of the run. Whole files to each, the slow ones (they come first by name) before the many. A process that
 # dies ends the run: pytest-xdist would give its file to the next one, and after a second death wait for good.
-PARALLEL = -n auto --maxprocesses 4 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
+PROCESSES = $(shell $(BIN)/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+PARALLEL = -n $(PROCESSES) --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
 
 LOCK = --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
