@@ -233,8 +233,16 @@ class RoomFollower:
     async def _subscribe(self, room_ids: Iterable[str]) -> None:
         """Subscribe before the first look at a room: changes after the look are then heard."""
         new = [self._key(room_id, "rev") for room_id in room_ids]
-        if new and self._nudges is not None:
-            await self._nudges.subscribe(*new)
+        nudges = self._nudges
+        if not new or nudges is None:
+            return
+        try:
+            await nudges.subscribe(*new)
+        except AttributeError:
+            # `_run_nudges` has closed the connection meanwhile, which redis-py does not notice before it writes. Its
+            # next subscription has all channels, and looks at all rooms.
+            if nudges.connection is not None and nudges.connection.is_connected:
+                raise
 
     # -- documents -----------------------------------------------------------------------------------------------------
 

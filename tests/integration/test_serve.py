@@ -424,3 +424,21 @@ async def test_pages_may_be_opened_before_redis_is_there(tmp_path: Path) -> None
             await writer.close()
         finally:
             redis_server.stop()
+
+
+async def test_a_subscription_that_closes_while_a_room_is_added_to_it_is_made_anew(redis_server: RedisServer) -> None:
+    room_id = "room-added"  # the server is shared with the tests before
+    async with serving(redis_server.url) as (server, client):
+        follower = server.follower
+        await eventually(lambda: follower._nudges is not None)
+        adding = asyncio.create_task(follower._subscribe([room_id]))
+        await asyncio.sleep(0)  # it is about to write
+        await follower._nudges.connection.disconnect(nowait=True)
+        await adding
+        writer = Writer(redis_server.url)
+        await writer.put(room_id)
+        async with await client.events(room_id) as events:
+            assert (await events.snapshot()).data["state"] == "live"
+            await writer.put(room_id)
+            assert (await events.snapshot()).data["state"] == "live"
+        await writer.close()
