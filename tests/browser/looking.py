@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Page
 
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 LOOK_S = 0.03
 _GONE = "(name) => ((widget) => widget.hidden && widget.children.length === 0)(document.querySelector(name))"
 

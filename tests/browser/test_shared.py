@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +23,27 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="session")]
 SOURCES = 8
 STREAMS_MAX = 4
+OLD_MS = 2_000
 WIDGETS = "widgets=stock,watching&lang=en"
+# The worker's answers wait until `answer()`, as on a machine that is busy.
+SLOW_WORKER = """
+  const Real = SharedWorker;
+  window.SharedWorker = class {
+    constructor(...named) {
+      const { port } = new Real(...named);
+      const waiting = [];
+      let take = (event) => waiting.push(event);
+      this.port = {
+        postMessage: (message) => port.postMessage(message),
+        close: () => port.close(),
+        set onmessage(mine) {
+          port.onmessage = (event) => take(event);
+          window.answer = () => { take = mine; waiting.forEach(mine); };
+        },
+      };
+    }
+  };
+"""
 
 
 async def sources(pages: Pages, rooms: list[Room]) -> tuple[BrowserContext, list[Page]]:
@@ -59,6 +80,50 @@ async def test_eight_sources_of_one_room_all_show_over_one_stream(pages: Pages, 
     room.put()
     for page in shown:
         await until_says(page, "stock", "40left")
+
+
+async def test_sources_whose_worker_answers_late_show_meanwhile_and_share_then(pages: Pages, room: Room) -> None:
+    room.put()
+    await no_streams(pages.url)
+    context = await pages.context()
+    await context.add_init_script(SLOW_WORKER)
+    address = f"/overlay?room={room.room_id}&{WIDGETS}"
+    shown = await asyncio.gather(*(pages.open(address, context=context) for _ in range(SOURCES)))
+    for page in shown:
+        await until_says(page, "stock", "42left")
+    await until_streams(pages.url, 0)
+    for page in shown:
+        await page.evaluate("answer()")
+    await until_streams(pages.url, 1)
+    room.sales = [coat(sold=4_860)]
+    room.put()
+    for page in shown:
+        await until_says(page, "stock", "40left")
+
+
+async def test_sources_whose_worker_dies_share_another_one(browser: Browser, pages: Pages, room: Room) -> None:
+    async with room.live():
+        await no_streams(pages.url)
+        context = await pages.context()
+        await context.clock.install()
+        address = f"/overlay?room={room.room_id}&{WIDGETS}"
+        shown = await asyncio.gather(*(pages.open(address, context=context) for _ in range(2)))
+        for page in shown:
+            await until_says(page, "stock", "42left")
+        await until_streams(pages.url, 1)
+        session = await browser.new_browser_cdp_session()
+        targets = (await session.send("Target.getTargets"))["targetInfos"]
+        workers = [each["targetId"] for each in targets if each["type"] == "shared_worker"]
+        for target in workers:
+            await session.send("Target.closeTarget", {"targetId": target})
+        assert workers
+        await until_streams(pages.url, 0)
+        for _ in range(4):
+            await context.clock.fast_forward(5_000)
+        await until_streams(pages.url, 1)
+        room.sales = [coat(sold=4_860)]
+        for page in shown:
+            await until_says(page, "stock", "40left")
 
 
 async def test_eight_sources_of_eight_rooms_all_show_and_move(pages: Pages, new_room: Callable[[], Room]) -> None:
@@ -103,11 +168,16 @@ async def test_a_room_that_is_asked_for_says_what_is_away(pages: Pages, new_room
 
 
 async def test_a_page_that_comes_later_knows_how_old_what_it_is_told_is(pages: Pages, room: Room) -> None:
-    room.fresh_ms = 8_000
     room.put()
+    put_s = time.monotonic()
+
+    async def age_ms() -> float:
+        return (time.monotonic() - put_s) * 1_000
+
     context = await pages.context()
     first = await pages.open(f"/overlay?room={room.room_id}&{WIDGETS}", context=context)
     await until_says(first, "stock", "42left")
+    await eventually(age_ms, lambda old: old > OLD_MS, "the document is old")
     second = await pages.open(f"/overlay?room={room.room_id}&{WIDGETS}", context=context)
     await until_says(second, "stock", "42left")
     skew_ms = await second.evaluate(
@@ -120,9 +190,7 @@ async def test_a_page_that_comes_later_knows_how_old_what_it_is_told_is(pages: P
           return skew;
         }"""
     )
-    assert abs(skew_ms) < 1_000
-    for page in (first, second):
-        await until_gone(page, "stock")
+    assert abs(skew_ms) < await age_ms() / 2
 
 
 async def test_sources_that_were_open_before_the_server_restarts_share_again(

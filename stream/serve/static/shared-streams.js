@@ -6,7 +6,7 @@ import { StreamConnection } from "./stream-connection.js";
 
 /** Rooms with a stream of their own. Further rooms are polled, so that pages still find a connection to load. */
 const STREAMS_MAX = 4;
-/** Bound on a page's silence. A page reports every 20 s, a hidden one every minute. */
+/** Bound on a page's silence. A page reports every 5 s, a hidden one every minute. */
 const SILENT_PAGE_MS = 150_000;
 const LOOK_EVERY_MS = 30_000;
 
@@ -83,6 +83,7 @@ class Page {
     this.heardAt = performance.now();
     if (message.attach) this.attach(message.attach);
     else if (message.detach) this.detach();
+    else if (message.ping) this.port.postMessage({ pong: true });
     else if (message.wake) this.#feed?.wake();
   }
 
