@@ -26,8 +26,8 @@ from aiokafka.record.util import calc_crc32c
 from bench.mix import Drawn, draw
 from stream.contract.events import TOPIC_NAMES
 from stream.kafka_clients import client_options
+from stream.mechanics.scenarios import build
 from stream.settings import load_settings
-from stream.shows import build_show
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -181,7 +181,7 @@ def with_places(events: Iterable[Drawn]) -> Iterable[Drawn]:
 
 async def live(bootstrap_servers: str, prefix: str, name: str, scale: float, partitions: int, mark_ms: int) -> None:
     """Play a show at its own speed from batches that were encoded before it began."""
-    show = build_show(name, 1, None, scale)
+    show = build(name, 1, None, scale)
     prepare_s = PREPARE_S + show.expected.deliveries * PREPARE_US / 1e6
     t0_ms = int((time.time() + prepare_s) * 1_000)
     _say(t0_ms=t0_ms, deliveries=show.expected.deliveries)

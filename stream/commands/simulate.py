@@ -16,9 +16,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from stream.commands.expected_table import expected_tables
 from stream.commands.whole_file import check_target
 from stream.errors import EXIT_FAILURE, UsageError
-from stream.mechanics import scenarios
+from stream.mechanics.scenarios import NAMES, build
 from stream.settings import load_settings
-from stream.shows import SCENARIOS, build_show
 from stream.shows.player import Played, play_to_file, play_to_kafka
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ MAX_SPEED = 1_000_000
 LINE_EVERY_S = 5.0
 # Kafka accepts records up to an hour ahead of its clock.
 MAX_AHEAD_MS = 30 * 60_000
-NAMES = sorted((*SCENARIOS, *scenarios.SCENARIOS))
 SCENARIO_HELP = f"One of: {', '.join(NAMES)}."
 
 _talk = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -77,7 +75,7 @@ def simulate(
     """Play a seeded show into Kafka or a file, and print what it must add up to."""
     settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=topic_prefix)
     times = _speed(speed)
-    show = build_show(scenario, seed, room, scale, scenarios.SCENARIOS)
+    show = build(scenario, seed, room, scale)
     for target in (None if to == "kafka" else Path(to), ack_journal):
         if target is not None:
             check_target(target, overwrite=overwrite)

@@ -1,4 +1,7 @@
-"""A show of each mechanic, for `snapup simulate`. One line a mechanic, in the order of `kinds`."""
+"""The shows of mechanics, for `snapup simulate`: one of each in the order of `kinds`, and storms.
+
+A storm is more of a mechanic than any room should bear, in a room that sells beside it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ from typing import TYPE_CHECKING
 
 from stream.mechanics.follows import show as follows
 from stream.mechanics.gifts import show as gifts
+from stream.mechanics.gifts import storm as gift_storm
 from stream.mechanics.shares import show as shares
+from stream.shows import SCENARIOS as BUILT_IN
+from stream.shows import build_show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,3 +24,12 @@ SCENARIOS: Mapping[str, Callable[[int, str], Show]] = {
     follows.NAME: follows.build,
     shares.NAME: shares.build,
 }
+STORMS: Mapping[str, Callable[[int, str, float], Show]] = {
+    gift_storm.NAME: gift_storm.build,
+}
+NAMES = sorted((*BUILT_IN, *SCENARIOS, *STORMS))
+
+
+def build(name: str, seed: int, room_id: str | None = None, scale: float = 1.0) -> Show:
+    """The scenario of this name, whether a mechanic's or not. As `stream.shows.build_show`."""
+    return build_show(name, seed, room_id, scale, SCENARIOS, STORMS)

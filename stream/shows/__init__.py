@@ -28,6 +28,7 @@ _SCALED: dict[str, Callable[[int, str, float], Show]] = {
 }
 SCENARIOS = (*_WHOLE, *_SCALED)
 _NO_MORE: Mapping[str, Callable[[int, str], Show]] = {}
+_NONE_SCALED: Mapping[str, Callable[[int, str, float], Show]] = {}
 # The names of a show's rooms are this name and a number.
 MAX_ROOM_CHARS = 48
 
@@ -38,20 +39,23 @@ def build_show(
     room_id: str | None = None,
     scale: float = 1.0,
     more: Mapping[str, Callable[[int, str], Show]] = _NO_MORE,
+    more_scaled: Mapping[str, Callable[[int, str, float], Show]] = _NONE_SCALED,
 ) -> Show:
     """The scenario of this name.
 
     Args:
-        name: one of `SCENARIOS`, or of `more`.
+        name: one of `SCENARIOS`, of `more` or of `more_scaled`.
         seed: another seed is another show of the same kind.
         room_id: the room, or the beginning of its rooms' names; None: the scenario's name.
         scale: above 0, at most 1: the share of the show that is played.
-        more: scenarios of mechanics, which are always played whole.
+        more: scenarios of mechanics that are always played whole.
+        more_scaled: scenarios of mechanics with a scale.
 
     Raises:
         SnapupError: there is no such scenario, or it cannot be played in this way.
     """
-    names = (*SCENARIOS, *more)
+    whole, scaled = {**_WHOLE, **more}, {**_SCALED, **more_scaled}
+    names = (*whole, *scaled)
     if name not in names:
         known = ", ".join(sorted(names))
         raise NoSuchError(f"There is no scenario {name!r}.{did_you_mean(name, names)} There are: {known}.")
@@ -60,8 +64,8 @@ def build_show(
         raise UsageError(f"A room may be named with letters, digits and . _ : - only, not {room_id!r}.")
     if not 0 < scale <= 1:
         raise UsageError(f"--scale {scale:g}: give a share above 0 and up to 1, such as 0.01.")
-    if name in _SCALED:
-        return _SCALED[name](seed, room_id, scale)
+    if name in scaled:
+        return scaled[name](seed, room_id, scale)
     if scale != 1:
-        raise UsageError(f"{name} is played whole; with --scale there are: {', '.join(sorted(_SCALED))}.")
-    return {**_WHOLE, **more}[name](seed, room_id)
+        raise UsageError(f"{name} is played whole; with --scale there are: {', '.join(sorted(scaled))}.")
+    return whole[name](seed, room_id)

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def show_of_room(name: str, seed: int, plan: RoomPlan, disturbance: Disturbance) -> Show:
-    """The show of one room in which no client reconnects and no status is repeated on purpose."""
+    """The show of one room."""
     events = sorted(plan.events, key=attrgetter("event_time_ms"))
     counted = count_disturbed(events, plan.held_back_ms, disturbance)
     expected = Expected(
         rooms=[plan.expected()],
-        deliveries=len(events) + counted.redelivered,
+        deliveries=len(events) + counted.redelivered + counted.replayed,
         applied=len(events) - plan.repeated_statuses,
         redelivered=counted.redelivered,
-        replayed=0,
+        replayed=counted.replayed,
         repeated_statuses=plan.repeated_statuses,
         out_of_order=counted.out_of_order,
         duration_ms=disturbance.duration_ms,

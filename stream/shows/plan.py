@@ -159,6 +159,7 @@ class RoomPlan:
             raise ValueError(f"{planned.NAME} is planned twice for room {self.room_id}")
         self.events += planned.events()
         self.repeated_statuses += planned.repeated
+        self.held_back_ms |= planned.held_back_ms
         self._mechanics[planned.NAME] = planned.figures()
 
     # -- the host ---------------------------------------------------------------------------------------------------
@@ -225,8 +226,8 @@ class RoomPlan:
         repeat_paid_ms: int | None = None,
         comes_back: bool | None = None,
         back_after_all_ms: int | None = None,
-    ) -> None:
-        """An order with all its statuses.
+    ) -> str:
+        """The id of an order that is written with all its statuses.
 
         `placed_held_back_ms` delivers its first record that much later than the rest. `repeat_paid_ms` repeats "paid"
         under another event id. `comes_back`: the `restock` of its cancel or refund; None: absent, so the units return.
@@ -263,6 +264,7 @@ class RoomPlan:
         else:
             fate = "held" if placed_ms + HOLD_MS > self.duration_ms else "released"
         self._note_stock(user_id, lines, fate, placed_ms)
+        return str(told["order_id"])
 
     def cancel_of_unknown_order(
         self, user_id: str, lines: Sequence[OrderLine], currency: str, cancelled_ms: int

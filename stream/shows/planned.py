@@ -8,10 +8,11 @@ same words.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from stream.contract.events import Event
     from stream.contract.sections import Plain
@@ -23,10 +24,12 @@ class Planned(ABC):
     Attributes:
         NAME: of the mechanic, as in its section.
         repeated: number of its events that say nothing new, though their ids are new.
+        held_back_ms: the delay by event id, where what counts depends on the order of arrival.
     """
 
     NAME: ClassVar[str]
     repeated: int = 0
+    held_back_ms: Mapping[str, int] = MappingProxyType({})
 
     @abstractmethod
     def events(self) -> Iterable[Event]:

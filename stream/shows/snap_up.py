@@ -17,15 +17,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from functools import partial
-from operator import attrgetter
 from random import Random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from stream.contract.events import OrderLine
-from stream.shows.delivery import Disturbance, Replay, count_disturbed, deliver
+from stream.shows.delivery import Disturbance, Replay
 from stream.shows.lines import line
+from stream.shows.one_room import show_of_room
 from stream.shows.plan import HOLD_MS, RoomPlan
-from stream.shows.show import Expected, Show
+
+if TYPE_CHECKING:
+    from stream.shows.show import Show
 
 NAME = "snap-up"
 SALE, COAT, SCARF = "coat-drop", "sku-881", "sku-412"
@@ -79,7 +81,6 @@ def build(seed: int, room_id: str = NAME) -> Show:
     _other_orders(plan, people, rng)
     _carts_without_order(plan, people, rng)
     _crowd(plan, people, rng)
-    events = sorted(plan.events, key=attrgetter("event_time_ms"))
     disturbance = Disturbance(
         seed=seed,
         duration_ms=DURATION_MS,
@@ -87,19 +88,7 @@ def build(seed: int, room_id: str = NAME) -> Show:
         held_back_per_10k=150,
         replay=Replay(count=300, first_ms=40_000, lost_ms=60_000, back_ms=95_000),
     )
-    counted = count_disturbed(events, plan.held_back_ms, disturbance)
-    expected = Expected(
-        rooms=[plan.expected()],
-        deliveries=len(events) + counted.redelivered + counted.replayed,
-        applied=len(events) - plan.repeated_statuses,
-        redelivered=counted.redelivered,
-        replayed=counted.replayed,
-        repeated_statuses=plan.repeated_statuses,
-        out_of_order=counted.out_of_order,
-        duration_ms=DURATION_MS,
-    )
-    deliveries = partial(deliver, events, plan.held_back_ms, disturbance)
-    return Show(name=NAME, seed=seed, expected=expected, deliveries=deliveries)
+    return show_of_room(NAME, seed, plan, disturbance)
 
 
 # Shapes are numbers in the functions that draw them: assumed shares and milliseconds, named by their use there.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from stream.contract.people import UNKNOWN_USER
@@ -18,7 +19,7 @@ from stream.shows.plan import RoomPlan
 from stream.shows.planned import Planned
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from stream.contract.sections import Plain
     from stream.shows.show import Show
@@ -33,6 +34,7 @@ PRICES = {"heart": 0, "rose": 1, "lantern": 20, "koi": 188, "dragon": 2_999}
 WORD_EVERY_MS = 180
 # Per cent of the combos whose client says lower numbers again after it was away.
 BEGINS_AGAIN_PERCENT = 15
+ON_TIME: Mapping[int, int] = MappingProxyType({})
 
 
 class GiftsPlanned(Planned):
@@ -50,28 +52,46 @@ class GiftsPlanned(Planned):
         self._events: list[Gift] = []
         self._gifts, self._coins = Counter[str](), Counter[str]()
         self._streaks = 0
+        self.held_back_ms: dict[str, int] = {}
 
     def alone(self, user_id: str, at_ms: int, gift_id: str, count: int, coins_each: int) -> None:
         """Gifts outside of any combo."""
         self._write(user_id, at_ms, gift_id, count, coins_each, None)
         self._give(user_id, count, count * coins_each)
 
-    def combo(self, user_id: str, from_ms: int, gift_id: str, counts: Sequence[int], coins_each: int) -> None:
-        """A combo that says these numbers one after the other; what it comes to is the greatest of them."""
+    def combo(
+        self,
+        user_id: str,
+        from_ms: int,
+        gift_id: str,
+        counts: Sequence[int],
+        coins_each: int,
+        late_ms: Mapping[int, int] = ON_TIME,
+    ) -> None:
+        """A combo that says these numbers one after the other; what it comes to is the greatest of them.
+
+        `late_ms`: by its place among the numbers, how much later than the others one arrives. A number that arrives
+        after a greater one says nothing new.
+        """
         self._streaks += 1
+        arrivals: list[tuple[int, int, int]] = []
         for place, count in enumerate(counts):
             at_ms = from_ms + place * WORD_EVERY_MS
-            self._write(user_id, at_ms, gift_id, count, coins_each, f"{self._tag}-c{self._streaks:x}")
-        greatest = max(counts)
+            event_id = self._write(user_id, at_ms, gift_id, count, coins_each, f"{self._tag}-c{self._streaks:x}")
+            if place in late_ms:
+                self.held_back_ms[event_id] = late_ms[place]
+            arrivals.append((at_ms + late_ms.get(place, 0), place, count))
+        greatest = 0
+        for _, _, count in sorted(arrivals):
+            self.repeated += count <= greatest
+            greatest = max(greatest, count)
         self._give(user_id, greatest, greatest * coins_each)
-        self.repeated += sum(1 for place, count in enumerate(counts) if count <= max(counts[:place], default=0))
 
-    def _write(
-        self, user_id: str, at_ms: int, gift_id: str, count: int, coins_each: int, streak_id: str | None
-    ) -> None:
+    def _write(self, user_id: str, at_ms: int, gift_id: str, count: int, coins_each: int, streak_id: str | None) -> str:
+        event_id = f"{self._tag}-{len(self._events):x}"
         self._events.append(
             Gift(
-                event_id=f"{self._tag}-{len(self._events):x}",
+                event_id=event_id,
                 room_id=self._room_id,
                 event_time_ms=at_ms,
                 user_id=user_id,
@@ -81,6 +101,7 @@ class GiftsPlanned(Planned):
                 streak_id=streak_id,
             )
         )
+        return event_id
 
     def _give(self, user_id: str, gifts: int, coins: int) -> None:
         self._gifts[user_id] += gifts

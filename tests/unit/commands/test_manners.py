@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from stream import cli
-from stream.commands.simulate import NAMES
+from stream.mechanics.scenarios import NAMES
 from tests.support.commands import ROOT, subcommands
 
 TOP = Path(__file__).parents[3]
