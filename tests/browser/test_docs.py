@@ -55,9 +55,10 @@ async def test_the_example_widget_runs_as_it_stands_and_blanks_by_itself(pages: 
     page = await pages.open(f"/my-widget.html?room={room.room_id}", context=context)
     text = text_of(page, "#left")
     room.fresh_ms = 4_000
-    room.put()
-    await eventually(text, lambda said: said == "Only 42 left!", "the claim")
+    async with room.live():
+        await eventually(text, lambda said: said == "Only 42 left!", "the claim")
     await eventually(text, lambda said: said == "", "it ran out")
+    room.fresh_ms = 60_000
     room.sales = [coat(sold=1_000)]
     room.put()
     room.sales = [coat(sold=4_893)]
