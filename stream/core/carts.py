@@ -1,16 +1,16 @@
-"""Who has what in the cart, and may still buy it: carts age, are emptied, and belong to people who may still be there.
+"""People with one SKU of one sale in the cart who may still buy it, from the second edition of signals on.
 
-From the second edition of signals on. Of one SKU of one sale those people count
+A person counts
 
-- whose latest cart-add of it is at most `cart_max_age_ms` old, in whole seconds, like every window;
-- who have not taken all of it out again: units count in the order of the log, "all of them" by its time;
-- who hold or bought none of it;
-- of whom no `leave` was heard that is later than that cart-add, unless they entered again behind it in the log. Those
-  of whom no visits are known count while the cart is young.
+- whose latest cart-add is at most `cart_max_age_ms` old, in whole seconds, like every window;
+- who has not taken all units out again: a number of units counts in the order of the log, "all units" by its time;
+- who holds and bought no unit;
+- who has no `leave` later than that cart-add, unless an `enter` follows the `leave` in the log. A person without known
+  visits counts while the cart is young.
 
-The count is kept, not worked out: each second in which somebody carted knows how many of those count, and leaves whole.
-Beyond the bound on people a sample of them is kept, the same as the windows' (`windows.sample_of`), and the count is an
-estimate.
+The count is kept up to date: each second has the number of counting people whose latest cart-add lies in it, and the
+whole second leaves at once. Beyond the bound on people a sample is kept, by the rule of the windows
+(`windows.sample_of`), and the count is an estimate.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 NEVER = -1
 # (latest cart-add, units, all of it taken out), in ms where they are times.
 Saved = tuple[int, int, int]
-# What is over is forgotten when there is twice as much as after the last time, and at least this.
+# Old entries are removed when there are twice as many as after the last removal, and at least this many.
 SWEEP_FROM = 1_024
-# A record that is late by all that is allowed, and waited in the merge, still finds what was known of its person.
+# A record of the greatest lateness, held back in the merge, still finds the entries of its person.
 MARGIN_MS = 60_000
 
 
@@ -41,9 +41,9 @@ class Carts:
     """The carts with one SKU of one sale.
 
     Args:
-        rules: of the room.
-        with_order: who holds or bought some of it; it changes elsewhere, and `ordered` says so.
-        left: of the room's people who went, when. It changes in `CartPeople`.
+        rules: the rules of the room.
+        with_order: people who hold or bought a unit. The caller changes it, and calls `ordered`.
+        left: person → time of the latest `leave`. `CartPeople` changes it.
     """
 
     __slots__ = (
@@ -70,11 +70,11 @@ class Carts:
         self._people_max = rules.distinct_exact_max
         self._with_order, self._left = with_order, left
         self.added: dict[str, int] = {}  # person → latest cart-add, in ms
-        self._units: dict[str, int] = {}  # of those who have more than one
-        self._emptied: dict[str, int] = {}  # person → when all was taken out
+        self._units: dict[str, int] = {}  # of people with more than one unit
+        self._emptied: dict[str, int] = {}  # person → time at which all units were taken out
         self.changed: dict[str, None] = {}
         self.bits = 0  # one in 2**bits people is kept
-        # Second → how many count whose latest cart-add was in it; none of them at or before the edge.
+        # Second → counting people whose latest cart-add lies in it. No second lies at or before the edge.
         self._counts: dict[int, int] = {}
         self.total = 0
         self._edge = self._oldest = NEVER
@@ -85,7 +85,7 @@ class Carts:
         """Somebody put units into the cart. Returns whether they are new here."""
         is_new = user_id not in self.added
         if is_new and not self._emptied and not self.bits:
-            # What hardly ever differs, at a third of the cost.
+            # The common case, at a third of the cost.
             self.added[user_id] = at_ms
             self.changed[user_id] = None
             if units > 1:
@@ -100,7 +100,7 @@ class Carts:
         return is_new
 
     def add_all(self, people: Sequence[tuple[str, int, int]]) -> list[str]:
-        """`add` for each of them: (person, units, ms). Returns who is new here."""
+        """Call `add` for each (person, units, ms). Returns the people who are new here."""
         added = self.added
         known = len(added) + len(self._emptied) + len(people)
         if self._emptied or self.bits or known > min(self._sweep_at, self._people_max):
@@ -155,11 +155,11 @@ class Carts:
         self.moved(user_id, before)
 
     def has(self, user_id: str, at_ms: int) -> bool:
-        """Whether somebody had some of it in the cart at a moment, as far as is known now."""
+        """Return whether a person had a unit in the cart at a moment, as far as is known now."""
         return not self._is_over(self.added.get(user_id, NEVER), at_ms)
 
     def ordered(self, user_id: str) -> None:
-        """Somebody holds or bought some of it, and did not before; or the other way round."""
+        """Note that a person came into `with_order`, or went out of it."""
         at_ms = self.added.get(user_id, NEVER)
         second = at_ms // BUCKET_MS
         if at_ms >= 0 and second > self._edge and self._left.get(user_id, NEVER) <= at_ms:
@@ -182,7 +182,7 @@ class Carts:
 
     # -- the count --------------------------------------------------------------------------------------------------
     def second_of(self, user_id: str) -> int:
-        """The second with which somebody counts; −1: does not."""
+        """Return the second with which a person counts; −1: the person does not count."""
         at_ms = self.added.get(user_id, NEVER)
         if at_ms < 0 or user_id in self._with_order or self._left.get(user_id, NEVER) > at_ms:
             return NEVER
@@ -190,7 +190,7 @@ class Carts:
         return second if second > self._edge else NEVER
 
     def moved(self, user_id: str, before: int) -> None:
-        """Something changed of somebody who counted with the second `before`."""
+        """Count a person anew who counted with the second `before`."""
         after = self.second_of(user_id)
         if after != before:
             if before != NEVER:
@@ -209,7 +209,7 @@ class Carts:
             counts.pop(second, None)
 
     def advance(self, now_ms: int) -> None:
-        """Carts that are too old by now do not count any more."""
+        """Remove the carts that are too old at `now_ms` from the count."""
         edge = now_ms // BUCKET_MS - self._age_s
         if edge <= self._edge:
             return
@@ -228,15 +228,15 @@ class Carts:
         self._oldest = second
 
     def next_ms(self) -> int:
-        """A moment at which time alone may change the count, or one before it; −1: never."""
+        """Return the next moment at which time alone may change the count, or an earlier one; −1: never."""
         return (self._oldest + self._age_s) * BUCKET_MS if self._counts else NEVER
 
     def count(self) -> int:
-        """How many people count, as of where this was advanced to."""
+        """Return the number of counting people, as of the last `advance`."""
         return self.total << self.bits
 
     def published(self) -> Count:
-        """The same, with how it was counted."""
+        """Return the number of counting people with its method and error."""
         if not self.bits:
             return Count(self.total, "exact")
         error = Z_95 * sqrt((1 - 0.5**self.bits) / max(self.total, 1))
@@ -261,17 +261,17 @@ class Carts:
         self.added = {user_id: added[user_id] for user_id in sample_of(added, self.bits)}
 
     def rebuild(self) -> None:
-        """Counts anew, from people, orders and leaves as they are known."""
+        """Compute the counts anew from people, orders and leaves."""
         self._counts, self.total = {}, 0
         for user_id in self.added:
             self.moved(user_id, NEVER)
 
     # -- the checkpoint ---------------------------------------------------------------------------------------------
     def take_changed(self) -> dict[str, Saved]:
-        """People of whom something changed since the last call, as they are now."""
+        """Return the people who changed since the last call, in their present state."""
         changed, self.changed = self.changed, {}
         added, units, emptied = self.added, self._units, self._emptied
-        # Each cart-add passes here, at the next cut: no call for each.
+        # Each cart-add of the cut passes here: no call for each.
         return {
             user_id: (added[user_id], units.get(user_id, 1), emptied.get(user_id, NEVER))
             if user_id in added
@@ -280,7 +280,7 @@ class Carts:
         }
 
     def restore(self, people: Mapping[str, Saved], bits: int) -> None:
-        """Take back what was saved; `restored` must follow."""
+        """Restore saved people; `restored` must follow."""
         self.bits = bits
         for user_id, (at_ms, units, emptied_ms) in people.items():
             self.added.pop(user_id, None)
@@ -291,7 +291,7 @@ class Carts:
                 self._emptied[user_id] = emptied_ms
 
     def restored(self, now_ms: int) -> None:
-        """All of it is there, and so are orders and leaves."""
+        """Finish a restore, once people, orders and leaves are there."""
         if self.bits:
             self._thin()
         self.changed = {}

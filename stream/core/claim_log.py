@@ -1,10 +1,11 @@
-"""Documents → the records of `live.claims`: of each claim what changed, and of each document that it was made.
+"""The records of `live.claims`, from documents: each change of a claim, and a mark for each document.
 
-A function of the documents of the cuts, in their order, and of the epoch: a new owner begins anew, for he cannot know
-what was said before him, and so does a replay that follows the journal. Nothing of it is saved.
+The records are a function of the documents of the cuts, in their order, and of the epoch. A new owner begins anew,
+because the claims of the owner before are not known to it. A replay that follows the journal does the same. No state is
+saved.
 
-The moment, the revision and the offsets of a claim differ in each document; that is no change. Nor is a countdown that
-goes on to the same end.
+Moment, revision and last offset of a claim differ in each document; such a difference is no change. A countdown to the
+same end is no change either.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-# After so many seconds all that stands is written once more: who reads need not look back further than that.
+# After this many seconds every standing claim is written once more. A reader need not look back further.
 WHOLE_EVERY_S = 60
-# Its value is the time left to `inputs.ends_at_ms`.
+# The value of this claim is the time left to `inputs.ends_at_ms`.
 COUNTDOWN = "ends_in"
 
 KeyValue = tuple[bytes, bytes]
-# Kind, sale, SKU.
+# Kind, sale and SKU of a claim.
 _Name = tuple[ClaimKind, str | None, str | None]
 
 _encode = msgspec.json.Encoder().encode
@@ -47,7 +48,7 @@ class _Session(Struct):
 
 
 class _Document(Struct):
-    """What of a document says something."""
+    """The fields of a document that the claim log reads."""
 
     room_id: str
     epoch: int
@@ -63,7 +64,7 @@ _decode = msgspec.json.Decoder(_Document).decode
 
 
 class _Standing:
-    """What stands of one room. `since_s`: all of it was written in this second or later."""
+    """The standing claims of one room. `since_s`: every one was written in this second or later."""
 
     __slots__ = ("of", "since_s")
 
@@ -73,7 +74,7 @@ class _Standing:
 
 
 class ClaimLog:
-    """Of one partition. `rooms`: of how many something stands."""
+    """The claim log of one partition."""
 
     def __init__(self) -> None:
         self._epoch = -1
@@ -81,16 +82,16 @@ class ClaimLog:
 
     @property
     def rooms(self) -> int:
-        """Of how many rooms something stands."""
+        """The number of rooms with a standing claim."""
         return len(self._standing)
 
     def records(self, document: bytes, positions: Sequence[int], epoch: int) -> Iterator[KeyValue]:
-        """What one document of a cut leads to: keys and values, the room's record last.
+        """Yield the records that one document of a cut leads to, as keys and values; the room's record comes last.
 
         Args:
-            document: whole, as Redis would have it.
-            positions: of the input topics when it was made.
-            epoch: of the owner that writes.
+            document: the whole document, as in Redis.
+            positions: offsets of the input topics when the document was made.
+            epoch: the epoch of the owner that writes.
         """
         if epoch != self._epoch:
             self._epoch = epoch
@@ -124,7 +125,7 @@ class ClaimLog:
 
 
 def _changes(said: _Document, standing: _Standing, second: int) -> Iterator[KeyValue]:
-    """What stands otherwise than before, and then stands."""
+    """Yield a record for each claim that differs from the standing one; the document's claims stand from then on."""
     before = standing.of
     now: dict[_Name, bytes] = {}
     for claim in said.claims:
@@ -143,7 +144,7 @@ def _changes(said: _Document, standing: _Standing, second: int) -> Iterator[KeyV
 
 
 def _mark(claim: Claim) -> bytes:
-    """Eight bytes that are the same as long as the same is said."""
+    """Eight bytes that stay equal while a claim says the same."""
     value = None if claim.claim == COUNTDOWN else claim.value
     first = [(each.topic, each.first_offset) for each in claim.evidence]
     valid_ms = claim.valid_until_ms - claim.as_of_ms
@@ -189,7 +190,7 @@ def _withheld(said: _Document, held: Withheld) -> KeptClaim:
 
 
 def _over(said: _Document, names: AbstractSet[_Name], second: int) -> Iterator[KeyValue]:
-    """Claims of which nothing is said any more, neither that nor why not."""
+    """Yield a record for each of `names` that the document neither says nor withholds."""
     there: set[_Name] = {(each.claim, each.sale_id, each.sku_id) for each in said.claims}
     there |= {(each.claim, each.sale_id, each.sku_id) for each in said.withheld}
     for name in sorted(names - there, key=repr):

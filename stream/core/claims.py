@@ -33,35 +33,35 @@ SOURCES: dict[ClaimKind, tuple[int, ...]] = {
 }
 
 
-# From the second edition of signals on: who has left is of nobody's cart.
+# From the second edition of signals on, the cart of a person who has left does not count: visits are a source.
 SOURCES_2: dict[ClaimKind, tuple[int, ...]] = {**SOURCES, "in_carts": (CART_ADDS, ORDERS, VISITS)}
 
 
 def sources_of(rules: Rules) -> dict[ClaimKind, tuple[int, ...]]:
-    """Of which topics the figures of each claim are."""
+    """Return the topics that the figures of each claim come from, as places in `TOPIC_NAMES`."""
     return SOURCES_2 if rules.second_signals else SOURCES
 
 
 class ClaimBook:
-    """Collects the claims of one snapshot, and what is withheld with its reasons."""
+    """The claims of one snapshot, and the withheld ones with their reasons."""
 
     def __init__(
         self, rules: Rules, evidence: list[Evidence | None], version: str, as_of_ms: int, *, stale: bool
     ) -> None:
         self.rules = rules
-        self.version = version  # epoch and revision: a revision alone comes again after a take-over
+        self.version = version  # epoch and revision: after a take-over a revision alone occurs again
         self.as_of_ms = as_of_ms
         self.stale = stale
         self.claims: list[Claim] = []
         self.withheld: list[Withheld] = []
         self.reasons: list[Reason] = []
-        self.evidence = evidence  # of each topic; None: it has nothing of the room
-        self._of_topics: dict[tuple[int, ...], list[Evidence]] = {}  # the same for several claims
+        self.evidence = evidence  # by topic; None: the topic has no record of the room
+        self._of_topics: dict[tuple[int, ...], list[Evidence]] = {}  # kept, since several claims share it
 
     def watching(self, watching_now: int, departures: Departures | None = None) -> None:
         """`watching_now/2`: open sessions, at least `watching_min`, where leaving is heard of.
 
-        `departures`: None under the first edition, which took that for granted (`watching_now/1`).
+        `departures`: None under the first edition, which took hearing of leaves for granted (`watching_now/1`).
         """
         inputs: dict[str, int | float | None] = {"open_sessions": watching_now}
         if watching_now < self.rules.watching_min:
@@ -89,8 +89,8 @@ class ClaimBook:
     ) -> None:
         """Every claim about one SKU of one sale. A sale that has ended claims nothing.
 
-        `misplaced`: records of the room lie where nobody counts them, so nobody knows what is left. `basis`: of the
-        forecast, or why there is none; under the first edition nobody says.
+        `misplaced`: records of the room lie in a partition where nobody counts them, so the stock is not known.
+        `basis`: the forecast, or the reason for its absence; None under the first edition.
         """
         if sale.status == "ended":
             return
@@ -111,7 +111,7 @@ class ClaimBook:
         second = self.rules.second_signals
         kind: ClaimKind = "sold_out" if available == 0 else "stock_left"
         if second and available == 0 and sale.held > 0:
-            kind = "all_taken"  # what is held may still come back
+            kind = "all_taken"  # held units may still come back
         reason = not_open or self._scarcity_reason(sale)
         if reason is not None or available is None or sale.offered is None:
             self._withhold(kind, sale, reason or "stock_unknown")
@@ -132,7 +132,10 @@ class ClaimBook:
         self._say(kind, sale, value, "items", None, inputs, version=2 if second and kind != "all_taken" else 1)
 
     def _scarcity_reason(self, sale: Sale) -> WithheldReason | None:
-        """Saying "few left" while more is on its way, or while the orders look fake, would be true and misleading."""
+        """The reason to be silent on stock, or None.
+
+        "Few left" would be true and misleading while a restock is planned or while orders look fake.
+        """
         planned_ms = sale.restock_planned_at_ms
         if planned_ms is not None and planned_ms > self.as_of_ms:
             return "restock_planned"
@@ -196,7 +199,7 @@ class ClaimBook:
             self._say("ends_in", sale, left_ms, "ms", None, inputs, version=2 if second else 1)
 
     def evidence_of(self, topics: tuple[int, ...]) -> list[Evidence]:
-        """Where in the log the figures come from that rest on these topics."""
+        """Return the ranges of the log behind figures that rest on these topics."""
         found = self._of_topics.get(topics)
         if found is None:
             found = self._of_topics[topics] = [each for topic in topics if (each := self.evidence[topic]) is not None]
@@ -224,7 +227,7 @@ class ClaimBook:
         sale_id, sku_id = (None, None) if sale is None else (sale.sale_id, sale.sku_id)
         subject = "" if sale is None else f"{sale_id}:{sku_id}:"
         valid_until_ms = self.as_of_ms + self.rules.claim_valid_ms
-        # What ends must not be said beyond its end, however long the snapshot is good for.
+        # A claim about a sale is never valid beyond the end of that sale.
         if sale is not None and sale.ends_at_ms is not None:
             valid_until_ms = min(valid_until_ms, sale.ends_at_ms)
         self.claims.append(

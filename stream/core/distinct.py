@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
 LG_K = 14
-# What a member's value is before an audience has one for it.
+# The value of a member before an audience sets one.
 NOT_SEEN = -1
 ERROR_95 = 0.0165
 
 
 @cache
 def sketches() -> Any:
-    """The library of sketches. It brings numpy: a third of a second that no start, and no show, has to wait for."""
+    """Return the library of sketches. Its import takes a third of a second (numpy), so it is not at the top."""
     return import_module("datasketches")
 
 
@@ -40,7 +40,7 @@ class Distinct:
     def __init__(self, exact_max: int) -> None:
         self.exact_max = exact_max
         # A dictionary for its insertion order: checkpoints write members in blocks that never change once full. Its
-        # values are an audience's (`Audience.last`), who keeps the same people.
+        # values are those of the audience that keeps the same people (`Audience.last`).
         self.members: dict[str, int] = {}
         self.sketch: Any = None  # an `hll_sketch`
         self.saved = 0
@@ -75,7 +75,7 @@ class Distinct:
         return ()
 
     def grown(self) -> None:
-        """There are more members than before: a sketch takes their place if they are too many."""
+        """Note that members were added: beyond `exact_max` a sketch takes their place."""
         self.changed = True
         if len(self.members) > self.exact_max:
             self._to_sketch()
@@ -84,7 +84,7 @@ class Distinct:
         return member in self.members
 
     def may_contain(self, member: str) -> bool:
-        """False when this member was certainly never added."""
+        """Return False when this member was certainly never added."""
         return member in self.members or self.sketch is not None
 
     @property
@@ -93,7 +93,7 @@ class Distinct:
         return self.sketch is None
 
     def count(self) -> int:
-        """The number of distinct ids, estimated once sketched."""
+        """Return the number of distinct ids; an estimate once sketched."""
         if self.sketch is None:
             return len(self.members)
         if self._estimate is None:
@@ -104,26 +104,26 @@ class Distinct:
         return self._estimate
 
     def published(self) -> Count:
-        """The count with its method and error bound."""
+        """Return the count with its method and error bound."""
         if self.sketch is None:
             return Count(len(self.members), "exact")
         return Count(self.count(), "sketch", ERROR_95)
 
     def restore_members(self, members: Iterable[str]) -> None:
-        """Take back a block of saved members."""
+        """Restore a block of saved members."""
         if self.sketch is None:
             self.members.update(dict.fromkeys(members, NOT_SEEN))
             self.saved = len(self.members)
 
     def restore_sketch(self, encoded: bytes) -> None:
-        """Take back a saved sketch; it replaces the members."""
+        """Restore a saved sketch; the sketch replaces the members."""
         self.sketch = sketches().hll_sketch.deserialize(encoded)
         self.members = {}
         self.saved = 0
         self._estimate = None
 
     def encoded_sketch(self) -> bytes:
-        """The sketch as bytes; only once sketched."""
+        """Return the sketch as bytes. Raises ValueError while the count is exact."""
         if self.sketch is None:
             raise ValueError("an exact count has no sketch")
         return bytes(self.sketch.serialize_updatable())

@@ -44,11 +44,11 @@ if TYPE_CHECKING:
 COVERAGE = 0.9
 MEMORY_S = 120
 
-# Below these there is no forecast.
+# Below these minimums there is no forecast.
 MIN_SEEN_S = 10
 MIN_UNITS = 12
 MIN_ARRIVALS = 8.0
-# Nothing is said further ahead than this many times what was seen: half of the way is behind.
+# The plain wait may be at most this many times the seconds seen.
 MAX_AHEAD = 1.0
 
 NEAR_S = 6
@@ -65,7 +65,7 @@ MIN_BLOCK_S = 2
 # more than half of what was seen still ahead, or that rises again where it did not rise before, is between two waves.
 FALLING, FALLING_NEAR, FALLING_AHEAD = -1.0, -0.4, 0.5
 RISING_NEAR, RISING = 0.4, 0.5
-# The units before took longer than foreseen by e^0.3, with more than half of what was seen still ahead.
+# The last units took longer than foreseen by e^0.3, with more than half of what was seen still ahead.
 SLOWER, SLOWER_AHEAD = 0.3, 0.5
 # Hindsight looks at the last units, half as many as are left; and needs so many units before them.
 HINDSIGHT_SHARE, HINDSIGHT_UNITS = 0.5, 6
@@ -148,7 +148,7 @@ class Forecast(Struct, frozen=True, gc=False):
 
 
 class Outlook(NamedTuple):
-    """What the bounds are made of: the plain wait in seconds, the features `x`; and of what, as `Forecast` has it."""
+    """The plain wait in seconds, the features `x` behind the bounds, and the counts that `Forecast` has."""
 
     wait_s: float
     features: tuple[float, ...]
@@ -193,7 +193,7 @@ def is_just_restocked(second: int, starts: int, restocked: int) -> bool:
 
 
 def outlook(available: int, taken: Sequence[int], returned: Sequence[int]) -> Outlook | Silence:
-    """Return what a forecast of the same is made of, or why there is none: `LOW` and `HIGH` are fitted to it."""
+    """Return the plain wait and the features of a forecast, or why there is none. `LOW` and `HIGH` fit these."""
     begin = next((second for second, units in enumerate(taken) if units), len(taken))
     if begin:
         taken, returned = taken[begin:], returned[begin:]
@@ -216,7 +216,7 @@ def _dispersion(taken: Sequence[int], total: int) -> float:
     pairs = 2 * total - taken[0] - taken[-1]
     if pairs <= 0:
         return 1.0
-    # Whole numbers, so that whoever works it out again gets the same.
+    # Whole numbers: an independent computation gives the same value.
     return max(1.0, sum([(newer - older) ** 2 for older, newer in pairwise(taken)]) / pairs)
 
 

@@ -23,24 +23,24 @@ if TYPE_CHECKING:
     from stream.core.rules import Rules
 
 NEVER = -1
-# Who comes back sooner has not been away. No late `enter` is dated earlier after a leave that was forgotten.
+# A person who comes back sooner has not been away. No late `enter` is dated so long before a forgotten leave.
 AGAIN_MS = 60_000
 LONG_VISIT_MS = 300_000
 HOUR_MS = 3_600_000
-# As of when, left, long ones of them, given up, the latest leave, counted since.
+# (as of, left, left after a long visit, given up, the latest leave, counted since)
 SavedDepartures = tuple[int, int, int, int, int, int]
 
 
 class Departures(NamedTuple):
-    """How visits of one room ended, as far as anybody was heard to leave.
+    """How the visits of one room ended.
 
     Attributes:
-        open_sessions: visits that go on, for all that is known.
-        left: visits that were heard to end; `left_long`: those of them that had lasted longer than five minutes.
-        timed_out: visits that were given up.
-        silent_ms: since the latest leave that was heard of; −1: there was none.
-        came_lately: views of the last minute; `came`: of the last five.
-        since_ms: from when on they were counted, where that is later than the session; else −1.
+        open_sessions: visits without a known end.
+        left: visits that ended with a `leave`; `left_long`: those of them that lasted longer than five minutes.
+        timed_out: visits that were given up after a long silence.
+        silent_ms: time since the latest `leave`; −1: there was none.
+        came_lately: views of the last minute; `came`: views of the last five minutes.
+        since_ms: beginning of this counting, where it is later than the session's; else −1.
     """
 
     open_sessions: int
@@ -54,20 +54,20 @@ class Departures(NamedTuple):
 
     @property
     def not_left(self) -> int:
-        """Visits of which no end was heard, but for those that may have begun in the last minute."""
+        """Visits without a `leave`, less those that may have begun in the last minute."""
         return max(0, self.open_sessions - self.came_lately) + self.timed_out
 
     @property
     def not_left_long(self) -> int:
-        """The same, but for those that may have begun in the last five minutes."""
+        """Visits without a `leave`, less those that may have begun in the last five minutes."""
         return max(0, self.open_sessions - self.came) + self.timed_out
 
     def are_heard_of(self, rules: Rules) -> bool:
-        """Whether so many were heard to leave that who was not heard of may be taken to be there.
+        """Return whether enough visits ended with a `leave` to take the open sessions for people who are there.
 
-        Of all visits and of the long ones a share must have been heard to end (the long ones do not matter while they
-        are few among those that go on); and not so many leaves may be missing since the last one as there would be if
-        each of those who are said to be there stayed for an hour.
+        A share of all visits must have ended with a `leave`, and a share of the long ones (unless long ones are few
+        among the open sessions). Since the latest `leave` fewer leaves may be missing than would have come if each of
+        the people said to be there stayed for an hour.
         """
         if self.left < rules.leaves_min or self.left < rules.leaves_share_min * (self.left + self.not_left):
             return False
@@ -112,29 +112,28 @@ class Presence:
         self.timeout_ms = timeout_ms
         self.closed_ms = closed_ms
         self.counts_ends = counts_ends
-        # Session → latest enter, latest leave: two dictionaries, for most never leave and a pair each is memory.
+        # Session → latest enter, and latest leave. Most never leave: two dictionaries take less memory than pairs.
         self._entered: dict[str, int] = {}
         self._left: dict[str, int] = {}
         self.open_sessions = 0
         self.changed: dict[str, tuple[int, int]] = {}
-        # Second → sessions that time out in it; the seconds as a heap. One that changed since stands in another, too.
+        # Second → sessions that time out in it; the seconds as a heap. A session that changed since stands twice.
         self._waiting: dict[int, list[str]] = {}
         self._seconds: list[int] = []
-        self._due: list[tuple[int, str]] = []  # heap of those whose second has begun
-        # Heap of those that the clock has left behind and visits have not: of these older words may still come. Who has
-        # said nothing for so long is given up at once all the same.
+        self._due: list[tuple[int, str]] = []  # heap of the sessions whose second has begun
+        # Heap of the sessions that the clock has passed and the visits have not: older visits may still be read. A
+        # silent session is given up at once nevertheless.
         self._behind: list[tuple[int, str]] = []
         self._given_up: set[str] = set()
-        self.heard_ms = NEVER  # effective time of the latest coming, or leaving if that is known no more
-        # As of a moment: visits that were left, of sessions that are forgotten; the long ones of all that were left;
-        # those that were given up.
+        self.heard_ms = NEVER  # effective time of the latest enter, or of the leave where the enter is forgotten
+        # As of `as_of_ms`: left visits of forgotten sessions; left visits that were long; visits that were given up.
         self.left = self.left_long = self.timed_out = 0
         self.as_of_ms = self.last_left_ms = self.since_ms = NEVER
         self._saved: SavedDepartures | None = None
 
     @property
     def sessions(self) -> dict[str, tuple[int, int]]:
-        """All that are remembered: session → latest (enter, leave)."""
+        """The remembered sessions: session → latest (enter, leave)."""
         return {session: self._times(session) for session in self._entered | self._left}
 
     def _times(self, session: str) -> tuple[int, int]:
@@ -171,7 +170,7 @@ class Presence:
             self._changed(session, was_open, entered_ms, at_ms)
 
     def _come_back(self, session: str) -> bool:
-        """Whether a session was given up and is heard of again: it is not counted as given up then."""
+        """Return whether a session was given up; the session is then no longer counted as given up."""
         if session not in self._given_up:
             return False
         self._given_up.discard(session)
@@ -179,7 +178,7 @@ class Presence:
         return True
 
     def _ended(self, entered_ms: int, left_ms: int, at_ms: int) -> bool:
-        """Whether a visit was over at this moment, though its session is still known; it is counted then."""
+        """Return whether a visit was over at this moment while its session is still known. Counts an ended visit."""
         if entered_ms > left_ms:
             is_over = at_ms >= entered_ms + self.timeout_ms
             self.timed_out += is_over
@@ -221,7 +220,7 @@ class Presence:
                     heappush(due, (expires_ms, session))
         behind, passed_ms = self._behind, clock_ms
         if self.counts_ends:
-            # However few come, nobody is remembered for longer than who says nothing.
+            # With few visits, no session is remembered for longer than a silent one.
             passed_ms = min(clock_ms, max(self.heard_ms, self.last_left_ms, clock_ms - self.timeout_ms))
         while (due and due[0][0] <= clock_ms) or (behind and behind[0][0] <= passed_ms):
             _, session = heappop(due if due and due[0][0] <= clock_ms else behind)
@@ -234,7 +233,7 @@ class Presence:
         return self.open_sessions != before
 
     def _expire(self, session: str, entered_ms: int, left_ms: int, *, is_behind: bool) -> None:
-        """A session that is silent is given up, and one that left forgotten; while visits are behind, remembered."""
+        """Give up a silent session, or forget one that left; while visits are behind, keep it in memory."""
         if entered_ms > left_ms and session not in self._given_up:
             self.open_sessions -= 1
             self.timed_out += 1
@@ -243,14 +242,17 @@ class Presence:
         elif not is_behind and entered_ms > NEVER and entered_ms <= left_ms:
             self.left += 1
         if not is_behind:
-            # Not out of `changed`: what was saved of it may still say that it is open.
+            # The session stays in `changed`: its saved form may still be open.
             self._entered.pop(session, None)
             self._left.pop(session, None)
             self._given_up.discard(session)
 
     def departures(self, now_ms: int, came_lately: int, came: int) -> Departures:
-        """How visits ended, as of a moment to which this was advanced; views of the last minute, and five minutes."""
-        # Of some that left the session is still known.
+        """Return how visits ended, as of `now_ms`, to which `advance` was called.
+
+        `came_lately`: views of the last minute; `came`: views of the last five minutes.
+        """
+        # Some sessions that left are still remembered.
         left = self.left + len(self._entered) - self.open_sessions - len(self._given_up)
         silent_ms = now_ms - self.last_left_ms if self.last_left_ms > NEVER else NEVER
         return Departures(
@@ -258,17 +260,20 @@ class Presence:
         )
 
     def saved_departures(self) -> SavedDepartures:
-        """What of visits that are over is to be saved."""
-        self.advance(self.as_of_ms)  # whom visits have left behind since then: a restore forgets them, too
+        """Return the counts of ended visits, for the checkpoint."""
+        self.advance(self.as_of_ms)  # forgets what a restore would not bring back either
         return self.as_of_ms, self.left, self.left_long, self.timed_out, self.last_left_ms, self.since_ms
 
     def restore_departures(self, saved: SavedDepartures | None, since_ms: int = NEVER) -> None:
-        """Take that back; `rebuild` must follow. None: an older worker did not count them, who ended at `since_ms`."""
+        """Restore the counts of ended visits; `rebuild` must follow.
+
+        None: an older worker, which ended at `since_ms`, did not count them.
+        """
         self._saved = saved
         self.since_ms = since_ms
 
     def take_changed(self) -> dict[str, tuple[int, int]]:
-        """Sessions changed since the last call, those that are over as they last were."""
+        """Return the sessions changed since the last call. A session that is over has its last times."""
         changed, self.changed = self.changed, {}
         return changed
 
@@ -291,6 +296,6 @@ class Presence:
             self.heard_ms = max(self.heard_ms, entered_ms, left_ms)
             self._wait(session, self._expires_ms(entered_ms, left_ms) // 1_000)
         if self._saved is not None:
-            self.advance(self._saved[0])  # what is over by then is among what was saved
+            self.advance(self._saved[0])  # the saved counts hold the visits that ended by then
             self.as_of_ms, self.left, self.left_long, self.timed_out, self.last_left_ms, self.since_ms = self._saved
             self._saved = None

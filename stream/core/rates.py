@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from stream.core.room import Room
     from stream.core.windows import Audience
 
-# What each rate is told of: the windows, and the whole session.
+# The spans of each rate: the windows, and the whole session.
 _SPANS_MS = (*WINDOWS_MS, None)
-# The rates of one of these, in the order of publication; behind them those of money, one for each currency.
+# The rates of one span, in the order of publication. Rates of money follow, one for each currency.
 _NAMES = ("watch_to_buy_uv", "click_to_buy_uv", "cart_to_order_uv", "orders_per_viewer", "pay_rate", "engaged_uv_rate")
 _OF_MONEY = "gpm_views"
-# Each rate of people: its place, numerator, denominator. The fourth counts orders and the fifth no people at all.
+# Each rate of people: place, numerator, denominator. The fourth rate counts orders, and the fifth counts no people.
 _OF_PEOPLE = ((0, PAYERS, VIEWERS), (1, PAYERS, CLICKERS), (2, CARTED_BUYERS, CARTERS), (5, ENGAGED, VIEWERS))
 _OF_ORDERS = 3
 _CART_TO_ORDER = 2
-# By name, why there may be more of what is counted than of what it is a share of.
+# By name of the rate: the reason for a numerator that exceeds its denominator.
 _NOTES: dict[str, RateNote] = {
     "watch_to_buy_uv": "not_seen_to_enter",
     "click_to_buy_uv": "not_seen_to_click",
@@ -48,11 +48,11 @@ _NOTHING = (0, 0, 0)
 
 # In JSON control characters are always escaped, so these bytes can be nothing but gaps.
 _FIGURE, _MOMENT = b"\0", b"\1"
-_TEMPLATES = 1_024  # of lists of currencies and of which rates are above 1: what rooms have differs little
+_TEMPLATES = 1_024  # one for each list of currencies and of rates above 1; rooms differ little in both
 
 
 def all_rates(room: Room, as_of_ms: int) -> list[Rate]:
-    """Every rate, over every window and the session."""
+    """Return every rate, over every window and the session."""
     audiences, currencies = room.audiences, [*room.money]
     people = [
         [*(audience.total(place) << audience.bits for place in range(3)), audience.session.count()]
@@ -80,9 +80,9 @@ def all_rates(room: Room, as_of_ms: int) -> list[Rate]:
 
 
 def rates_json(room: Room, as_of_ms: int) -> list[Rate] | msgspec.Raw:
-    """`all_rates`, for an encoder: JSON that lies ready but for its figures, while every count is exact.
+    """Return `all_rates` for an encoder: while every count is exact, a ready JSON text with the figures filled in.
 
-    28 objects, made and encoded, took a sixth of what the document of a room with one sale does; so half of that.
+    Making and encoding 28 objects took a sixth of the time of a document with one sale; the ready text takes half.
     """
     people = []
     for audience in room.audiences:
@@ -107,7 +107,7 @@ def _template(currencies: tuple[str, ...], above: tuple[bool, ...]) -> bytes:
 
 
 def _figures(room: Room, people: Sequence[Sequence[int]]) -> list[int]:
-    """Numerator, denominator, numerator, ... of all rates, from the people of each audience in each span.
+    """Return numerator, denominator, numerator, ... of all rates, from the people of each audience in each span.
 
     The room's currencies are those of its money: a currency stays when its payments leave the windows.
     """
@@ -128,7 +128,7 @@ def _figures(room: Room, people: Sequence[Sequence[int]]) -> list[int]:
 
 
 def _rates(window_ms: int | None, as_of_ms: int, figures: Sequence[int], currencies: Sequence[str]) -> list[Rate]:
-    """The rates of one window, as they are while every count is exact."""
+    """Return the rates of one window, for exact counts."""
     named = zip((*_NAMES, *[_OF_MONEY] * len(currencies)), figures[::2], figures[1::2], strict=True)
     rates = [Rate(name, window_ms, num, den, as_of_ms, "exact") for name, num, den in named]
     for rate, currency in zip(rates[len(_NAMES) :], currencies, strict=True):
@@ -137,14 +137,14 @@ def _rates(window_ms: int | None, as_of_ms: int, figures: Sequence[int], currenc
 
 
 def _say_notes(rates: list[Rate], above: Sequence[bool]) -> None:
-    """Of those that are above 1, why."""
+    """Add the reason to each rate above 1."""
     for rate, is_above in zip(rates, above, strict=False):
         if is_above:
             rate.note = _NOTES.get(rate.name)
 
 
 def _say_errors(rates: list[Rate], people: list[Count]) -> None:
-    """Some of these people are counted by a sketch: the rates that rest on them say so."""
+    """Add method and error to the rates of people, of whom some are counted by a sketch."""
     for place, num, den in _OF_PEOPLE:
         rates[place].method, rates[place].error_95 = _combined(people[num], people[den])
     rate = rates[_OF_ORDERS]
@@ -159,15 +159,15 @@ def _combined(num: Count, den: Count) -> tuple[Method, float | None]:
 
 
 def _is_whole(audiences: list[Audience]) -> bool:
-    """Whether who carted and who bought in the session is known of everybody."""
+    """Return whether the session's carters and buyers are both known exactly."""
     return audiences[CARTERS].session.exact and audiences[BUYERS].session.exact
 
 
 def carted_buyers_of_session(audiences: list[Audience]) -> Count:
-    """Distinct people who carted and placed an order in this session.
+    """Return the distinct people who carted and placed an order in this session.
 
-    Exact while both sets are. Beyond, who is in both is known only for people met in both within the longest window: a
-    lower bound, published as a sketch with the error of the sketches it rests on.
+    The count is exact while both sets are. Beyond, a person is known to be in both sets only when met in both within
+    the longest window: the count is a lower bound, published as a sketch with the error of the sketches behind it.
     """
     both = audiences[CARTED_BUYERS].session.published()
     if _is_whole(audiences):

@@ -5,8 +5,8 @@ is the rule book: thresholds are the product's judgement (there is no public sta
 docs/signals.md. To fall, the rules must support less than the present level, with thresholds lowered by
 `urgency_fall_factor`, for `urgency_fall_after_ms` without a break; then the level goes to what they support.
 
-From the second edition on nothing above `QUIET_TOP` is supported while nobody buys, whatever the rules see, and such a
-level goes in the same second: a rush is people who buy.
+From the second edition on no level above `QUIET_TOP` is supported while nobody buys: a rush is people who buy. A higher
+level ends in the same second.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ETA_BANDS_S: tuple[tuple[float, Level], ...] = (
     (10.0, "last_call"),
 )
 
-# Of each, what counts while nobody buys.
+# The bands that count while nobody buys.
 _QUIET = {
     bands: tuple(band for band in bands if _RANK[band[1]] <= _RANK[QUIET_TOP])
     for bands in (VELOCITY_BANDS, DEMAND_BANDS, ETA_BANDS_S)
@@ -43,9 +43,9 @@ _QUIET = {
 
 
 class SaleFigures(Struct, gc=False):
-    """What the rules look at, all as of one moment. Times in ms; None = unknown or below its minimum sample.
+    """The figures that the rules look at, as of one moment. Times in ms; None: unknown, or below the minimum sample.
 
-    `is_bought`: whether people buy; under the first edition nobody asked, so they do.
+    `is_bought`: whether people buy; always true under the first edition.
     """
 
     status: str
@@ -55,11 +55,11 @@ class SaleFigures(Struct, gc=False):
     eta_s: float | None
     time_left_ms: int | None
     is_bought: bool = True
-    all_taken: bool = False  # sold out, but for units that are held and not paid yet: they may come back
+    all_taken: bool = False  # no unit is available, and held units may come back
 
 
 class UrgencyState(Struct):
-    """The memory of one level: what it is, since when, and since when the rules support less (−1: they do not)."""
+    """One level: its name, its beginning, and the moment since which the rules support less (−1: they support it)."""
 
     level: Level = "unknown"
     since_ms: int = 0
@@ -67,11 +67,11 @@ class UrgencyState(Struct):
     because: list[Because] = []
 
     def copy(self) -> UrgencyState:
-        """Another one in the same state."""
+        """Return an independent copy."""
         return UrgencyState(self.level, self.since_ms, self.below_since_ms, self.because)
 
     def update(self, figures: SaleFigures, now_ms: int, rules: Rules) -> bool:
-        """Move the level as of `now_ms`. Returns whether anything changed that has to be remembered."""
+        """Move the level as of `now_ms`. Returns whether the saved state changed."""
         before = self.level, self.since_ms, self.below_since_ms, self.because
         self._move(figures, now_ms, rules)
         return before != (self.level, self.since_ms, self.below_since_ms, self.because)
@@ -108,12 +108,12 @@ class UrgencyState(Struct):
         self.because = because
 
     def published(self, sale_id: str | None = None) -> Urgency:
-        """As the overlay shows it."""
+        """Return the level in the form of the overlay document."""
         return Urgency(self.level, self.since_ms, self.because, sale_id)
 
 
 def agrees(level: Level, status: str, *, sold_out: bool, all_taken: bool = False) -> bool:
-    """Whether a level can be that of a sale in this condition: ended, not open, all taken, sold out, or selling."""
+    """Return whether a sale in this condition can have the level: ended, not open, all taken, sold out, or selling."""
     fixed = _fixed_level(status, sold_out=sold_out, all_taken=all_taken)
     return level in _RANK if fixed is None else level == fixed
 
@@ -129,7 +129,7 @@ def _fixed_level(status: str, *, sold_out: bool, all_taken: bool) -> Level | Non
 
 
 def supported(figures: SaleFigures, rules: Rules, factor: float) -> tuple[Level, list[Because]]:
-    """The highest level that the figures support, with the rules that do.
+    """Return the highest level that the figures support, with the rules that support it.
 
     `factor` < 1 makes every threshold easier to meet.
     """
@@ -142,7 +142,7 @@ def supported(figures: SaleFigures, rules: Rules, factor: float) -> tuple[Level,
         _vote_up(votes, rule, value, bands if is_bought else _QUIET[bands], factor)
     _vote_down(votes, "eta_below_s", figures.eta_s, ETA_BANDS_S if is_bought else _QUIET[ETA_BANDS_S], factor)
     time_left_ms = figures.time_left_ms if is_bought else None
-    # The end of a sale makes a last call only while something is selling: a dead sale has no rush to announce.
+    # The end of a sale makes a last call only while units are selling.
     if time_left_ms is not None and time_left_ms <= rules.last_call_ms and figures.velocity_ratio is not None:
         reason = Because("time_left_below_s", round(time_left_ms / 1_000, 1), rules.last_call_ms / 1_000)
         votes.append((_RANK["last_call"], reason))
@@ -183,9 +183,9 @@ def _vote_down(
 
 
 def leading(levels: dict[tuple[str, str], UrgencyState]) -> tuple[tuple[str, str] | None, UrgencyState]:
-    """The sale that leads the room's urgency.
+    """Return the sale that leads the room's urgency, and its level.
 
-    The highest level, of equals the one that has it longest, then by name.
+    The highest level leads; of equal levels the one that began first; then the order of names decides.
     """
     if not levels:
         return None, UrgencyState()
@@ -194,5 +194,5 @@ def leading(levels: dict[tuple[str, str], UrgencyState]) -> tuple[tuple[str, str
 
 
 def rank_of(key: tuple[str, str], urgency: UrgencyState) -> tuple[int, int, tuple[str, str]]:
-    """What a sale's level leads by: the least rank does."""
+    """Return the sort key of a sale's level: the least one leads."""
     return place_of_level(urgency.level), urgency.since_ms, key

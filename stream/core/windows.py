@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 WINDOW_BUCKETS = tuple(window_ms // BUCKET_MS for window_ms in WINDOWS_MS)
 LONGEST_BUCKETS = WINDOW_BUCKETS[-1]
 SWEEP_SLACK = 64
-# Fewer people are sooner moved one by one.
+# Up to this many people, moving one by one is faster.
 FEW = 12
 Z_95 = 1.96
 
@@ -53,7 +53,7 @@ class Edges:
             advance_all((self,), as_of_bucket)
 
     def forget(self, edge: int) -> None:
-        """Drop the buckets that are older."""
+        """Drop the buckets before `edge`."""
         counts = self.counts
         if edge - self.edge_2 <= len(counts):
             for bucket in range(self.edge_2, edge):
@@ -63,23 +63,23 @@ class Edges:
                 del counts[bucket]
 
     def recount(self) -> None:
-        """Totals anew from the buckets, after a restore."""
+        """Compute the totals anew from the buckets, after a restore."""
         items = self.counts.items()
         self.total_0 = sum(n for bucket, n in items if bucket >= self.edge_0)
         self.total_1 = sum(n for bucket, n in items if bucket >= self.edge_1)
         self.total_2 = sum(n for bucket, n in items if bucket >= self.edge_2)
 
     def totals(self) -> tuple[int, int, int]:
-        """The running totals of all three windows."""
+        """Return the running totals of all three windows."""
         return self.total_0, self.total_1, self.total_2
 
     def total(self, window: int) -> int:
-        """The running total of window 0, 1 or 2 of `WINDOWS_MS`."""
+        """Return the running total of window 0, 1 or 2 of `WINDOWS_MS`."""
         return (self.total_0, self.total_1, self.total_2)[window]
 
 
 def advance_all(together: Iterable[Edges], as_of_bucket: int) -> None:
-    """Move all of these forward: those of a room, which moves each second in which it is told or something happens."""
+    """Move the windows of all of a room's tallies and audiences so that they end with `as_of_bucket`."""
     edge_0, edge_1, edge_2 = _edges(as_of_bucket)
     for each in together:
         counts = each.counts
@@ -133,19 +133,19 @@ class Tally(Edges):
             self.total_0 += amount
 
     def take_changed(self) -> dict[int, int]:
-        """Buckets changed since the last call, with their absolute values."""
+        """Return the buckets changed since the last call, with their absolute values."""
         counts = self.counts
         changed = {bucket: counts[bucket] for bucket in sorted(self.changed) if bucket in counts}
         self.changed.clear()
         return changed
 
     def restore(self, buckets: Mapping[int, int]) -> None:
-        """Take back saved buckets; `recount` must follow."""
+        """Restore saved buckets; `recount` must follow."""
         self.counts.update(buckets)
 
 
 class Audience(Edges):
-    """Distinct people per window, and of the whole session."""
+    """Distinct people of each window, and of the whole session."""
 
     __slots__ = ("bits", "changed", "kept_max", "last", "sample_max", "session")
 
@@ -157,12 +157,12 @@ class Audience(Edges):
         # fold.
         self.kept_max = sample_max + sample_max // 4
         self.bits = 0
-        # The members of the session themselves, while all of these are kept: then a newcomer is written down once.
+        # While the session keeps all members, its own dictionary: a newcomer is then written once.
         self.last = session.members
         self.changed: dict[str, int] = {}
 
     def seen(self, person: str, bucket: int) -> int:  # noqa: C901, PLR0912 — the hottest path: calls cost more than they tell
-        """Somebody was seen in `bucket`. Returns the latest bucket in which they were seen (−1: not kept)."""
+        """Note that a person was seen in `bucket`. Returns the person's latest bucket (−1: the person is not kept)."""
         last = self.last.get(person, NOT_SEEN)
         if bucket <= last:
             return last
@@ -197,7 +197,7 @@ class Audience(Edges):
         return bucket
 
     def is_exact_with(self, more: int) -> bool:
-        """Whether all counts are exact, and stay so when so many more people come."""
+        """Return whether all counts are exact, and stay exact with `more` further people."""
         session = self.session
         return (
             not self.bits
@@ -207,7 +207,7 @@ class Audience(Edges):
         )
 
     def seen_all(self, people: Mapping[str, int], bucket: int) -> None:
-        """`seen` for each of them; `people`: each with `bucket`, for whole dictionaries cost a third of a loop."""
+        """Call `seen` for each person. `people` maps each one to `bucket`: a dictionary costs a third of a loop."""
         if bucket < self.edge_0 or len(people) < FEW:
             for person in people:
                 self.seen(person, bucket)
@@ -231,13 +231,13 @@ class Audience(Edges):
             self._shrink()
 
     def _sample_of(self, people: Mapping[str, int], bucket: int) -> Mapping[str, int]:
-        """Those of them who are in the sample. The others are counted in the session, and nowhere else."""
+        """Return the people in the sample. The others are counted in the session alone."""
         chosen = dict.fromkeys(sample_of(people, self.bits), bucket)
         self.session.add_all([person for person in people if person not in chosen])
         return chosen
 
     def _move(self, before: Mapping[int, int], bucket: int, moved: int) -> None:
-        """So many people came into `bucket`, which is in every window, out of the buckets of `before`."""
+        """Move `moved` people into `bucket`, which lies in every window, out of the buckets of `before`."""
         counts = self.counts
         for second, count in before.items():
             if second < self.edge_0:
@@ -254,24 +254,24 @@ class Audience(Edges):
             counts[bucket] = counts.get(bucket, 0) + moved
 
     def latest(self, person: str) -> int:
-        """The latest bucket in which somebody was seen, −1 when it is outside every window."""
+        """Return the latest bucket in which a person was seen; −1: outside every window."""
         last = self.last.get(person, -1)
         return last if last >= self.edge_2 else -1
 
     def count(self, window: int) -> Count:
-        """Distinct people in window 0, 1 or 2."""
+        """Return the distinct people in window 0, 1 or 2."""
         kept = self.total(window)
         if not self.bits:
             return Count(kept, "exact")
         return Count(kept << self.bits, "sketch", round(Z_95 * sqrt((1 - 0.5**self.bits) / max(kept, 1)), 4))
 
     def advance(self, as_of_bucket: int) -> None:
-        """Move the windows, and drop the people who are in none."""
+        """Move the windows, and drop people who are in no window."""
         super().advance(as_of_bucket)
         self.sweep()
 
     def sweep(self) -> None:
-        """Now and then drop the people who are in no window (amortised: one visit for each one added)."""
+        """Drop people who are in no window, once there are enough (amortised: one visit for each one added)."""
         if len(self.last) > 2 * self.total_2 + SWEEP_SLACK and self.last is not self.session.members:
             self._sweep()
 
@@ -288,29 +288,29 @@ class Audience(Edges):
             self.rebuild()
 
     def rebuild(self) -> None:
-        """Bucket counts and totals anew from the people kept."""
+        """Compute bucket counts and totals anew from the kept people."""
         counts = Counter(self.last.values())
         self.counts = {bucket: count for bucket, count in counts.items() if bucket >= self.edge_2}
         self.recount()
 
     def take_changed(self) -> dict[str, int]:
-        """People seen since the last call, with the latest bucket of each."""
+        """Return the people seen since the last call, with the latest bucket of each."""
         changed, self.changed = self.changed, {}
         return changed
 
     def restore(self, people: Mapping[str, int], bits: int) -> None:
-        """Take back saved people; `rebuild` must follow."""
+        """Restore saved people; `rebuild` must follow."""
         self.last.update(people)
         self.bits = bits
 
     def keep_sample(self) -> None:
-        """After a restore: drop who is not in the sample."""
+        """Drop people who are not in the sample, after a restore."""
         if self.bits:
             last = self.last
             self.last = {person: last[person] for person in sample_of(last, self.bits) if last[person] >= 0}
 
     def thin(self, bits: int) -> None:
-        """Keep no larger sample than an audience that this one is a part of: both then stand for the same people."""
+        """Keep no larger sample than the audience that this one is a part of: both then sample the same people."""
         if bits > self.bits:
             self.bits = bits
             self.keep_sample()
@@ -318,6 +318,6 @@ class Audience(Edges):
 
 
 def sample_of(people: Iterable[str], bits: int) -> list[str]:
-    """Those of whom the top `bits` bits of a mixed 32-bit hash are zero: the same answer in every process and run."""
+    """Return the people whose mixed 32-bit hash has `bits` zero bits on top: the same in every process and run."""
     end = 1 << (32 - bits)
     return [person for person in people if crc32(person.encode()) * 0x9E3779B1 & 0xFFFFFFFF < end]
