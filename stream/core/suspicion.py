@@ -81,12 +81,14 @@ def forget(memory: Memory, suspects: Suspects, order: OrderState) -> None:
 
 
 def find_all(memory: Memory, suspects: Suspects) -> Iterator[None]:
-    """After a restore: whom the windows of all orders suspect. In steps."""
+    """Suspect the orders that the windows of all restored orders suspect. In steps."""
     found: dict[str, OrderState] = {}
     for count, order in enumerate(memory.orders.values(), 1):
         if order.user_id not in memory.strangers:
             found |= suspects.update(order, None, facts_of(order, memory.rules)) or {}
         if count % ORDERS_IN_A_STEP == 0:
             yield
-    for order in found.values():
+    for count, order in enumerate(found.values(), 1):
         suspect(memory, order, suspects.judge(order), paced=False)
+        if count % ORDERS_IN_A_STEP == 0:
+            yield
