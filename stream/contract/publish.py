@@ -15,12 +15,14 @@ from stream.contract.events import PersonEvent
 from stream.contract.schema import (
     CLAIM_SCHEMA_FILE,
     CLAIMS_SCHEMA_FILE,
+    HISTORY_SCHEMA_FILE,
     OVERLAY_SCHEMA_FILE,
     Schema,
     claim_schema,
     claims_schema,
     event_schema,
     event_schema_file,
+    history_schema,
     overlay_schema,
 )
 
@@ -45,6 +47,7 @@ def schemas(catalogue: Catalogue = BUILT_IN) -> dict[str, Schema]:
         OVERLAY_SCHEMA_FILE: overlay_schema(catalogue),
         CLAIM_SCHEMA_FILE: claim_schema(),
         CLAIMS_SCHEMA_FILE: claims_schema(),
+        HISTORY_SCHEMA_FILE: history_schema(),
     }
 
 

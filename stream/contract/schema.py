@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12 of every event type, of the overlay document and of kept claims, made from the Python types.
+"""JSON Schema 2020-12 of events, the overlay document, kept claims and histories, made from the Python types.
 
 Each schema is one self-contained file. It uses only keywords that every validator knows, and regular expressions that
 mean the same in ECMA 262, Python, Go and Rust. A schema cannot state the record's size, key, times or UTF-8:
@@ -15,6 +15,7 @@ import msgspec
 from stream.contract.catalogue import BUILT_IN, Catalogue
 from stream.contract.claims import CLAIM_SCHEMA, CLAIMS_SCHEMA, KeptClaim, KeptRoom
 from stream.contract.events import ID_PATTERN, MAX_ID_CHARS
+from stream.contract.history import HISTORY_SCHEMA, RoomHistory
 from stream.contract.overlay import SCHEMA
 from stream.contract.sections import overlay_with
 
@@ -42,8 +43,9 @@ def event_schema_file(name: str) -> str:
 OVERLAY_SCHEMA_FILE = f"overlay.v{MAJOR_VERSION}.schema.json"
 CLAIM_SCHEMA_FILE = f"claim.v{MAJOR_VERSION}.schema.json"
 CLAIMS_SCHEMA_FILE = f"claims.v{MAJOR_VERSION}.schema.json"
+HISTORY_SCHEMA_FILE = f"history.v{MAJOR_VERSION}.schema.json"
 # Schemas of what Snapup writes. It reads all others.
-WRITTEN = (OVERLAY_SCHEMA_FILE, CLAIM_SCHEMA_FILE, CLAIMS_SCHEMA_FILE)
+WRITTEN = (OVERLAY_SCHEMA_FILE, CLAIM_SCHEMA_FILE, CLAIMS_SCHEMA_FILE, HISTORY_SCHEMA_FILE)
 
 
 def event_schema(name: str, examples: list[Any] | None = None, catalogue: Catalogue = BUILT_IN) -> Schema:
@@ -81,6 +83,11 @@ def claim_schema() -> Schema:
 def claims_schema() -> Schema:
     """The schema of a room's record in topic `claims`."""
     return _written(KeptRoom, "claims", CLAIMS_SCHEMA)
+
+
+def history_schema() -> Schema:
+    """The schema of a room's history as the read server answers it. Readers must ignore unknown fields and words."""
+    return _written(RoomHistory, "history", HISTORY_SCHEMA)
 
 
 def _written(kind: type, title: str, name: str) -> Schema:

@@ -16,6 +16,7 @@ from stream.errors import SnapupError
 from stream.exits import Exit, end_process
 from stream.serve.connection import ADDRESS, Gate, connection_factory, log_left
 from stream.serve.fanout import Fanout
+from stream.serve.history import HistoryReader
 from stream.serve.limits import RateLimit, Slots, parse_networks
 from stream.serve.metrics import Metrics
 from stream.serve.pages import PAGES
@@ -82,6 +83,7 @@ class Server:
             follower=self.follower,
             fanout=self.fanout,
             rooms=self.rooms,
+            histories=HistoryReader(self.follower.redis, settings.topic_prefix),
             access=self._access,
             streams=self.streams,
             requests=RateLimit(settings.serve_requests_per_s),

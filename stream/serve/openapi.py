@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from stream.contract.events import ID_PATTERN, MAX_ID_CHARS
+from stream.contract.history import RoomHistory
 from stream.contract.overlay import Overlay
 from stream.contract.sight import State
 from stream.serve.problems import CONTENT_TYPE, Kind, Problem
@@ -52,7 +53,7 @@ class Readiness(Struct):
     missing: list[str]
 
 
-_TYPES = (Overlay, RoomList, Snapshot, Problem, Time, Health, Readiness)
+_TYPES = (Overlay, RoomHistory, RoomList, Snapshot, Problem, Time, Health, Readiness)
 
 _ROOM = {
     "name": "room",
@@ -74,6 +75,7 @@ _STATE = {
         "schema": {"enum": [State.LIVE.value, State.STALE.value]},
     }
 }
+_EPOCH_MS = {"type": "integer", "minimum": 0, "maximum": (1 << 53) - 1}
 _RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
 
 
@@ -136,6 +138,21 @@ def _operations() -> dict[str, dict[str, Any]]:
                 *(Kind.DOCUMENT_UNREADABLE, Kind.REDIS_AWAY),
             ),
             parameters=[_ROOM],
+        ),
+        "/v1/rooms/{room}/history": _operation(
+            "getHistory",
+            "What a room did in one session: a point every ten seconds in which something changed, and marks. Two "
+            "sessions are kept, the present one and the one before it, also after the show.",
+            {"200": _answer("The history.", "RoomHistory", _CLOCK)},
+            (
+                *(Kind.BAD_ROOM_ID, Kind.BAD_PARAMETER, Kind.TOKEN_MISSING, Kind.TOKEN_OTHER_ROOM),
+                *(Kind.HISTORY_MISSING, Kind.DOCUMENT_UNREADABLE, Kind.REDIS_AWAY),
+            ),
+            parameters=[
+                _ROOM,
+                _query("session", "Which session, by its `session_ms`; without it the last one.", _EPOCH_MS),
+                _query("since_ms", "Only points that are later.", _EPOCH_MS),
+            ],
         ),
         "/v1/rooms/{room}/events": _operation(
             "streamRoom",

@@ -25,6 +25,7 @@ class Kind(Enum):
     TOKEN_REFUSED = ("token_refused", 401, "The token does not hold")
     TOKEN_OTHER_ROOM = ("token_other_room", 403, "The token is for another room")
     ROOM_MISSING = ("room_missing", 404, "No document of this room")
+    HISTORY_MISSING = ("history_missing", 404, "No such history of this room")
     FOREIGN_HOST = ("foreign_host", 421, "Not the host that was asked for")
     TOO_MANY_REQUESTS = ("too_many_requests", 429, "Too many requests")
     TOO_MANY_STREAMS = ("too_many_streams", 429, "Too many streams")

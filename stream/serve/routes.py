@@ -14,8 +14,10 @@ from prometheus_client.exposition import choose_encoder
 
 from stream.contract.ids import is_id
 from stream.contract.sight import Away, State, Unreadable
+from stream.redis_clients import REDIS_ERRORS
 from stream.serve.connection import ADDRESS
 from stream.serve.events import RETRY_MS, Stream, retry_frame
+from stream.serve.history import NoHistoryError
 from stream.serve.openapi import openapi_document
 from stream.serve.pages import PAGES, StaticFiles, is_held
 from stream.serve.problems import Kind, ProblemError
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from stream.serve.documents import Document
     from stream.serve.fanout import Fanout
+    from stream.serve.history import HistoryReader
     from stream.serve.limits import RateLimit, Slots
     from stream.serve.metrics import Metrics
     from stream.serve.room_follower import RoomFollower
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from stream.serve.security import Access
 
 MAX_QUERY_CHARS = 64
+MAX_MS = (1 << 53) - 1
 DEFAULT_ROOMS, MAX_LISTED_ROOMS = 100, 1_000
 # The first look takes one round trip to Redis, and at worst two time-outs.
 FIRST_LOOK_S = 3.0
@@ -64,6 +68,7 @@ class Routes:
         follower: RoomFollower,
         fanout: Fanout,
         rooms: RoomIndex,
+        histories: HistoryReader,
         access: Access,
         streams: Slots,
         requests: RateLimit,
@@ -72,6 +77,7 @@ class Routes:
         self._follower = follower
         self._fanout = fanout
         self._rooms = rooms
+        self._histories = histories
         self._access = access
         self._streams = streams
         self._requests = requests
@@ -85,6 +91,7 @@ class Routes:
         return [
             Route("/v1/rooms", self.room_list, "listRooms"),
             Route("/v1/rooms/{room}", self.room, "getRoom"),
+            Route("/v1/rooms/{room}/history", self.history, "getHistory"),
             # A HEAD of an endless answer has no meaning.
             Route("/v1/rooms/{room}/events", self.events, "streamRoom", allow_head=False),
             Route("/v1/time", self.time, "getTime"),
@@ -134,6 +141,28 @@ class Routes:
                 raise _redis_away()
             case document:
                 return document
+
+    async def history(self, request: web.Request) -> web.StreamResponse:
+        """The history of a room in one session, as Redis has it."""
+        self._count(request)
+        room_id = _room_id(request)
+        self._access.check(request, room_id)
+        session_ms = _whole_number(request, "session", -1, 0, MAX_MS)
+        since_ms = _whole_number(request, "since_ms", -1, 0, MAX_MS)
+        if self._follower.away:
+            raise _redis_away()
+        try:
+            async with asyncio.timeout(FIRST_LOOK_S):
+                found = await self._histories.read(
+                    room_id, None if session_ms < 0 else session_ms, None if since_ms < 0 else since_ms
+                )
+        except NoHistoryError as error:
+            raise ProblemError(Kind.HISTORY_MISSING, str(error), retry_after_s=RETRY_AFTER_S) from None
+        except REDIS_ERRORS:
+            raise _redis_away() from None
+        if isinstance(found, Unreadable):
+            raise ProblemError(Kind.DOCUMENT_UNREADABLE, found.detail)
+        return _json(msgspec.json.encode(found))
 
     async def room_list(self, request: web.Request) -> web.StreamResponse:
         """Rooms that match a search, by default the most watched first."""

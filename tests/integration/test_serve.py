@@ -9,6 +9,18 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from stream.contract.history import (
+    CHUNK_MS,
+    HISTORY_SCHEMA,
+    HistoryHead,
+    Point,
+    SessionRow,
+    chunks_key,
+    encode_chunk,
+    encode_chunks,
+    encode_head,
+    history_key,
+)
 from stream.local.redis import RedisServer
 from stream.local.settings import LocalSettings
 from tests.support.serve import DEADLINE_S, Client, Writer, document, eventually, now_ms, serving
@@ -442,3 +454,29 @@ async def test_a_subscription_that_closes_while_a_room_is_added_to_it_is_made_an
             await writer.put(room_id)
             assert (await events.snapshot()).data["state"] == "live"
         await writer.close()
+
+
+# -- history -----------------------------------------------------------------------------------------------------------
+async def test_a_history_is_there_when_no_document_is_any_more(client: Client, redis: Redis) -> None:
+    from_ms = 1_767_960_000_000
+    chunks = [
+        encode_chunk(
+            from_ms + place * CHUNK_MS, [Point(from_ms + place * CHUNK_MS + 10_000, (1,) * 12, {"CNY": 5})], [], 0
+        )
+        for place in range(2)
+    ]
+    session = SessionRow(from_ms, from_ms, from_ms + CHUNK_MS + 10_000, "show", 1, {"CNY": 5})
+    head = HistoryHead(HISTORY_SCHEMA, ROOM, 10_000, [session], chunks[1])
+    assert (await problem(client, f"/v1/rooms/{ROOM}/history"))["type"] == "urn:snapup:problem:history_missing"
+    await redis.set(history_key("live", ROOM), encode_head(head))
+    await redis.set(chunks_key("live", ROOM, from_ms), encode_chunks(chunks[:1]))
+    found = await (await client.get(f"/v1/rooms/{ROOM}/history")).json()
+    assert found["points"]["at_ms"] == [from_ms + 10_000, from_ms + CHUNK_MS + 10_000]
+    assert found["points"]["gmv_minor"] == [5, 5]
+    later = await (await client.get(f"/v1/rooms/{ROOM}/history?session={from_ms}&since_ms={from_ms + 10_000}")).json()
+    assert later["points"]["at_ms"] == [from_ms + CHUNK_MS + 10_000]
+    other = await problem(client, f"/v1/rooms/{ROOM}/history?session=5")
+    assert (other["type"], str(from_ms) in other["detail"]) == ("urn:snapup:problem:history_missing", True)
+    for wrong in (b"no history", encode_head(HistoryHead("snapup.history.v9", ROOM, 1, [session], b""))):
+        await redis.set(history_key("live", ROOM), wrong)
+        assert (await problem(client, f"/v1/rooms/{ROOM}/history"))["status"] == 502

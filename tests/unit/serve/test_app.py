@@ -32,6 +32,7 @@ API = [
     "/v1/rooms",
     "/v1/rooms/room-1",
     "/v1/rooms/room-1/events",
+    "/v1/rooms/room-1/history",
     "/v1/time",
     "/openapi.json",
     "/healthz",
@@ -84,6 +85,10 @@ async def problem_of(response: ClientResponse) -> dict[str, Any]:
         ("GET", "/v1/rooms?sort=best", 400, "urn:snapup:problem:bad_parameter"),
         ("GET", "/v1/rooms?q=" + 65 * "q", 400, "urn:snapup:problem:bad_parameter"),
         ("GET", "/v1/rooms/room-1", 503, "urn:snapup:problem:redis_away"),
+        ("GET", "/v1/rooms/a%20b/history", 400, "urn:snapup:problem:bad_room_id"),
+        ("GET", "/v1/rooms/room-1/history?session=-1", 400, "urn:snapup:problem:bad_parameter"),
+        ("GET", "/v1/rooms/room-1/history?since_ms=now", 400, "urn:snapup:problem:bad_parameter"),
+        ("GET", "/v1/rooms/room-1/history", 503, "urn:snapup:problem:redis_away"),
     ],
 )
 async def test_every_error_is_a_problem(client: Client, method: str, path: str, status: int, name: str) -> None:
@@ -319,7 +324,7 @@ async def test_answers_are_of_the_schemas_that_the_document_names(client: Client
 # -- fuzz --------------------------------------------------------------------------------------------------------------
 PIECES = st.one_of(
     st.sampled_from(
-        ["v1", "rooms", "events", "time", "room-1", "static", "overlay", "console", "openapi.json", "..", ""]
+        ["v1", "rooms", "events", "history", "time", "room-1", "static", "overlay", "console", "openapi.json", "..", ""]
     ),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=80),
 )
