@@ -24,10 +24,18 @@ class _Orders(Struct):
     paid: int
 
 
+class Amount(Struct, frozen=True, gc=False):
+    """GMV of one currency in minor units: paid, refunds not taken off, as in `stream.contract.overlay.Money`."""
+
+    currency: str
+    gmv_paid_minor: int
+
+
 class _Totals(Struct):
     viewers: _Value
     watching_now: int
     orders: _Orders
+    money: list[Amount] = []
 
 
 class _Clock(Struct):
@@ -48,6 +56,11 @@ class _Counted(Struct):
     """An object of which only the presence counts."""
 
 
+class _Session(Struct):
+    began_at_ms: int
+    ended_at_ms: int | None = None
+
+
 class _Head(Struct):
     """The fields of an overlay that this server reads itself; see `stream.contract.overlay.Overlay`."""
 
@@ -63,6 +76,7 @@ class _Head(Struct):
     urgency: _Urgency
     claims: list[_Counted]
     withheld: list[_Counted]
+    session: _Session | None = None
 
 
 class _Named(Struct):
@@ -70,7 +84,10 @@ class _Named(Struct):
 
 
 class Summary(Struct, frozen=True):
-    """One room in the list of rooms. `oversold` and `suspect_units` are summed over its sales."""
+    """One room in the list of rooms. `oversold` and `suspect_units` are summed over its sales.
+
+    `money`: one amount for each currency. `ended_at_ms`: when its session ended; null: not, or not heard.
+    """
 
     room_id: str
     epoch: int
@@ -89,6 +106,8 @@ class Summary(Struct, frozen=True):
     suspect_units: int
     claims: int
     withheld: int
+    money: list[Amount] = []
+    ended_at_ms: int | None = None
 
 
 class Document(Struct, frozen=True):
@@ -117,7 +136,7 @@ class Document(Struct, frozen=True):
             rev=self.rev,
             as_of_ms=self.as_of_ms,
             stale_after_ms=self.stale_after_ms,
-            state=State.STALE if now_ms > self.stale_after_ms else State.LIVE,
+            state=state_at(self.stale_after_ms, now_ms),
             level=head.urgency.level,
             level_since_ms=head.urgency.since_ms,
             watching_now=head.totals.watching_now,
@@ -129,7 +148,14 @@ class Document(Struct, frozen=True):
             suspect_units=sum(sale.suspect_units for sale in head.sales),
             claims=len(head.claims),
             withheld=len(head.withheld),
+            money=head.totals.money,
+            ended_at_ms=None if head.session is None else head.session.ended_at_ms,
         )
+
+
+def state_at(stale_after_ms: int, now_ms: int) -> State:
+    """Whether a document is fresh or stale at this time."""
+    return State.STALE if now_ms > stale_after_ms else State.LIVE
 
 
 _decode_head = msgspec.json.Decoder(_Head).decode

@@ -13,7 +13,7 @@ from stream.contract.history import RoomHistory
 from stream.contract.overlay import Overlay
 from stream.contract.sight import State
 from stream.serve.problems import CONTENT_TYPE, Kind, Problem
-from stream.serve.rooms import SORTS, RoomList
+from stream.serve.rooms import MAX_ROOMS, SORTS, RoomList
 
 VERSION = "1.0.0"
 JSON = "application/json"
@@ -117,12 +117,18 @@ def _operations() -> dict[str, dict[str, Any]]:
     return {
         "/v1/rooms": _operation(
             "listRooms",
-            "Rooms whose documents are in Redis, by search.",
+            "Rooms whose documents are in Redis, by search, and sums over all that match. A token for one room lists "
+            "that room alone.",
             {"200": _answer("The first of the rooms that match.", "RoomList", _CLOCK)},
-            (Kind.BAD_PARAMETER, Kind.TOKEN_MISSING, Kind.TOKEN_OTHER_ROOM, Kind.REDIS_AWAY),
+            (Kind.BAD_PARAMETER, Kind.TOKEN_MISSING, Kind.REDIS_AWAY),
             parameters=[
                 _query("q", "Part of the room's id, whatever its case.", {"type": "string", "maxLength": 64}),
                 _query("limit", "At most so many.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
+                _query(
+                    "offset",
+                    "So many of the matching rooms come before the first of the answer.",
+                    {"type": "integer", "minimum": 0, "maximum": MAX_ROOMS, "default": 0},
+                ),
                 _query("sort", "What comes first.", {"enum": list(SORTS), "default": SORTS[0]}),
             ],
         ),

@@ -22,7 +22,8 @@ from stream.serve.openapi import openapi_document
 from stream.serve.pages import PAGES, StaticFiles, is_held
 from stream.serve.problems import Kind, ProblemError
 from stream.serve.room_follower import RedisAwayError
-from stream.serve.rooms import SORTS, Sort
+from stream.serve.rooms import MAX_ROOMS, SORTS, RoomList, Sort, totals_of
+from stream.serve.tokens import ALL_ROOMS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -167,7 +168,7 @@ class Routes:
     async def room_list(self, request: web.Request) -> web.StreamResponse:
         """Rooms that match a search, by default the most watched first."""
         self._count(request)
-        self._access.check(request)
+        grant = self._access.grant(request)
         query = request.query.get("q", "")
         if len(query) > MAX_QUERY_CHARS:
             raise _bad_parameter("q", f"at most {MAX_QUERY_CHARS} characters")
@@ -175,11 +176,27 @@ class Routes:
         if sort not in SORTS:
             raise _bad_parameter("sort", f"one of {', '.join(SORTS)}")
         limit = _whole_number(request, "limit", DEFAULT_ROOMS, 1, MAX_LISTED_ROOMS)
+        offset = _whole_number(request, "offset", 0, 0, MAX_ROOMS)
         try:
-            found = await self._rooms.search(query, limit, cast("Sort", sort))
-        except RedisAwayError:
+            if grant is None or grant.allows(ALL_ROOMS):
+                found = await self._rooms.search(query, limit, cast("Sort", sort), offset)
+            else:
+                found = await self._only(grant.room, query, limit, offset)
+        except (RedisAwayError, TimeoutError):
             raise _redis_away() from None
         return _json(msgspec.json.encode(found))
+
+    async def _only(self, room_id: str, query: str, limit: int, offset: int) -> RoomList:
+        """The list for a token that opens one room: this room, if it fits, and no word of any other."""
+        async with asyncio.timeout(FIRST_LOOK_S):
+            sight = await self._follower.look(room_id)
+        now_ms = _now_ms()
+        if isinstance(sight.found, Away):
+            raise RedisAwayError
+        rooms = [] if sight.found is None or isinstance(sight.found, Unreadable) else [sight.found.summary(now_ms)]
+        fits = [room for room in rooms if query.casefold() in room_id.casefold()]
+        shown = fits[offset : offset + limit]
+        return RoomList(shown, len(fits), now_ms, True, offset, totals_of(fits, now_ms), only_room=room_id)
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """The event stream of a room, until the reader leaves or is dropped."""

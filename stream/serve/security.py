@@ -80,6 +80,18 @@ class Access:
         Raises:
             ProblemError: the request may not read it.
         """
+        grant = self.grant(request)
+        if grant is not None and not grant.allows(room_id):
+            needed = "all rooms" if room_id == ALL_ROOMS else "this room"
+            raise ProblemError(Kind.TOKEN_OTHER_ROOM, f"a token for {needed} is needed")
+        return grant
+
+    def grant(self, request: web.Request) -> Grant | None:
+        """The grant of this request, whichever rooms it opens; None if no token is needed.
+
+        Raises:
+            ProblemError: there is no token, or it is not valid.
+        """
         if self._tokens is None:
             return None
         token = _token_of(request)
@@ -89,13 +101,9 @@ class Access:
                 "send `Authorization: Bearer …`, or `token=…` in the query; `snapup token` makes one",
             )
         try:
-            grant = self._tokens.read(token, time.time())
+            return self._tokens.read(token, time.time())
         except TokenError as error:
             raise ProblemError(Kind.TOKEN_REFUSED, str(error)) from None
-        if not grant.allows(room_id):
-            needed = "all rooms" if room_id == ALL_ROOMS else "this room"
-            raise ProblemError(Kind.TOKEN_OTHER_ROOM, f"a token for {needed} is needed")
-        return grant
 
     def check_host(self, request: web.Request) -> None:
         """Without tokens, accept only this machine's own names. A foreign name that leads here is another site's.

@@ -310,6 +310,9 @@ async def test_rooms_are_listed_searched_and_sorted(client: Client, writer: Writ
     assert await ids("q=nothing") == []
     found = await (await client.get("/v1/rooms?q=beta&limit=1")).json()
     assert (found["matching"], found["complete"], len(found["rooms"])) == (2, True, 1)
+    assert await ids("sort=room_id&limit=2&offset=1") == ["alpha", "beta-2"]
+    assert await ids("offset=3") == []
+    assert found["totals"]["orders_placed"] == 2 * totals["orders"]["placed"]
     room = found["rooms"][0]
     assert (room["watching_now"], room["level"], room["state"]) == (50, "rush", "live")
     assert room["orders_placed"] == totals["orders"]["placed"]

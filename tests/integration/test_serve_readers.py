@@ -204,14 +204,37 @@ async def test_tokens_open_their_room_and_no_other(redis_server: RedisServer, wr
                     assert response.status == status, (path, token)
                 async with await client.get(path, headers={"Authorization": f"Bearer {token}"}) as response:
                     assert response.status == status, (path, token)
-        for path in ("/v1/rooms", "/metrics"):
-            for token, status in {"": 401, one: 403, every: 200}.items():
+        for path, of_one in (("/v1/rooms", 200), ("/metrics", 403)):
+            for token, status in {"": 401, one: of_one, every: 200, old: 401}.items():
                 assert (await client.get(path, params={"token": token})).status == status
         response = await client.get(f"/v1/rooms/{ROOM}")
         assert response.headers["WWW-Authenticate"].startswith("Bearer")
         assert (await response.json())["type"] == "urn:snapup:problem:token_missing"
         for path in ("/v1/time", "/openapi.json", "/healthz", "/readyz"):
             assert (await client.get(path)).status == 200
+
+
+async def test_a_token_for_one_room_lists_this_room_alone(redis_server: RedisServer, writer: Writer) -> None:
+    for room_id in (ROOM, "room-2"):
+        await writer.put(room_id)
+    tokens = Tokens([SECRET])
+    async with serving(redis_server.url, token_secret=SECRET) as (_, client):
+
+        async def listed(opens: str, **query: str) -> dict[str, Any]:
+            asked = {"token": tokens.issue(opens, 60, time.time()), **query}
+            return await (await client.get("/v1/rooms", params=asked)).json()  # type: ignore[no-any-return]
+
+        every = await listed("*")
+        assert [room["room_id"] for room in every["rooms"]] == [ROOM, "room-2"]
+        assert every["only_room"] is None
+        found = await listed(ROOM)
+        assert [room["room_id"] for room in found["rooms"]] == [ROOM]
+        assert (found["matching"], found["only_room"]) == (1, ROOM)
+        assert found["totals"]["orders_placed"] * 2 == every["totals"]["orders_placed"]
+        # Neither a search nor another place in the list tells of other rooms.
+        for query in ({"q": "room-2"}, {"offset": "1"}):
+            assert (await listed(ROOM, **query))["rooms"] == []
+        assert (await listed("nobody"))["matching"] == 0
 
 
 async def test_a_stream_ends_with_its_token(redis_server: RedisServer, writer: Writer) -> None:

@@ -82,6 +82,8 @@ async def problem_of(response: ClientResponse) -> dict[str, Any]:
         ("GET", "/v1/rooms?limit=1001", 400, "urn:snapup:problem:bad_parameter"),
         ("GET", "/v1/rooms?limit=ten", 400, "urn:snapup:problem:bad_parameter"),
         ("GET", "/v1/rooms?limit=%D9%A3", 400, "urn:snapup:problem:bad_parameter"),
+        ("GET", "/v1/rooms?offset=-1", 400, "urn:snapup:problem:bad_parameter"),
+        ("GET", "/v1/rooms?offset=10001", 400, "urn:snapup:problem:bad_parameter"),
         ("GET", "/v1/rooms?sort=best", 400, "urn:snapup:problem:bad_parameter"),
         ("GET", "/v1/rooms?q=" + 65 * "q", 400, "urn:snapup:problem:bad_parameter"),
         ("GET", "/v1/rooms/room-1", 503, "urn:snapup:problem:redis_away"),
