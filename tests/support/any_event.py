@@ -1,4 +1,7 @@
-"""Events of any kind, made from the kind's fields alone: few ids, so that they meet, and numbers within limits."""
+"""Events of any kind, made from the kind's fields alone: few ids, so that they meet, and numbers within limits.
+
+An array has few items more than it must; an item's ids may be alike, as no schema forbids that.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
 
 IDS = 5
 SPREAD = 40
+MORE_ITEMS = 2
 
 
 def any_event(kind: type[Event], random: Random, event_id: str, room_id: str, at_ms: int) -> Event:
@@ -52,6 +56,18 @@ def _value(name: str, described: inspect.Type, random: Random, at_ms: int) -> An
         return at_ms + random.randrange(-60_000, 180_000) if name.endswith("_ms") else _number(described, random)
     if isinstance(described, inspect.StrType):
         return f"{name[:2]}{random.randrange(IDS)}"
+    return _composed(name, described, random, at_ms)
+
+
+def _composed(name: str, described: inspect.Type, random: Random, at_ms: int) -> Any:
+    """An array, or a struct in one."""
+    if isinstance(described, inspect.StructType):
+        return described.cls(**{each.name: _value(each.name, each.type, random, at_ms) for each in described.fields})
+    if isinstance(described, inspect.CollectionType):
+        least = described.min_length or 0
+        most = least + MORE_ITEMS if described.max_length is None else min(described.max_length, least + MORE_ITEMS)
+        items = [_value(name, described.item_type, random, at_ms) for _ in range(random.randint(least, most))]
+        return items if isinstance(described, inspect.ListType) else tuple(items)
     raise AssertionError(f"{name}: no value is known for {described}")
 
 
