@@ -7,5 +7,6 @@ from stream.mechanics.follows.fold import FollowFold
 from stream.mechanics.gifts.fold import GiftFold
 from stream.mechanics.kinds import CATALOGUE
 from stream.mechanics.shares.fold import ShareFold
+from stream.mechanics.votes.fold import VoteFold
 
-INSTALLED = Installed(CATALOGUE, (GiftFold, FollowFold, ShareFold))
+INSTALLED = Installed(CATALOGUE, (GiftFold, FollowFold, ShareFold, VoteFold))

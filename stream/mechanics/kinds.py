@@ -9,11 +9,14 @@ from stream.mechanics.gifts import events as gifts
 from stream.mechanics.gifts.section import Gifts
 from stream.mechanics.shares import events as shares
 from stream.mechanics.shares.section import Shares
+from stream.mechanics.votes import events as votes
+from stream.mechanics.votes.section import Votes
 
 CATALOGUE = Catalogue(
     (
         Forms("gifts", (gifts.Gift,), Gifts, gifts.EXAMPLES),
         Forms("follows", (follows.Follow, follows.Unfollow), Follows, follows.EXAMPLES),
         Forms("shares", (shares.Share,), Shares, shares.EXAMPLES),
+        Forms("votes", (votes.PollOpened, votes.Vote, votes.PollClosed), Votes, votes.EXAMPLES),
     )
 )

@@ -4,5 +4,6 @@
 import { follows } from "./follows/section.js";
 import { gifts } from "./gifts/section.js";
 import { shares } from "./shares/section.js";
+import { votes } from "./votes/section.js";
 
-export const MECHANICS = [gifts, follows, shares];
+export const MECHANICS = [gifts, follows, shares, votes];

@@ -11,6 +11,7 @@ from stream.mechanics.follows import show as follows
 from stream.mechanics.gifts import show as gifts
 from stream.mechanics.gifts import storm as gift_storm
 from stream.mechanics.shares import show as shares
+from stream.mechanics.votes import show as votes
 from stream.shows import SCENARIOS as BUILT_IN
 from stream.shows import build_show
 
@@ -23,6 +24,7 @@ SCENARIOS: Mapping[str, Callable[[int, str], Show]] = {
     gifts.NAME: gifts.build,
     follows.NAME: follows.build,
     shares.NAME: shares.build,
+    votes.NAME: votes.build,
 }
 STORMS: Mapping[str, Callable[[int, str, float], Show]] = {
     gift_storm.NAME: gift_storm.build,

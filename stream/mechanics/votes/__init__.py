@@ -1,0 +1,1 @@
+"""Votes: the host asks the room, and people choose among options."""
