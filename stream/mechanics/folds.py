@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from stream.core.mechanic import Installed
 from stream.mechanics.follows.fold import FollowFold
+from stream.mechanics.gauges.fold import GaugeFold
 from stream.mechanics.gifts.fold import GiftFold
 from stream.mechanics.kinds import CATALOGUE
 from stream.mechanics.shares.fold import ShareFold
 from stream.mechanics.votes.fold import VoteFold
 
-INSTALLED = Installed(CATALOGUE, (GiftFold, FollowFold, ShareFold, VoteFold))
+INSTALLED = Installed(CATALOGUE, (GiftFold, FollowFold, ShareFold, VoteFold, GaugeFold))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from stream.contract.catalogue import Catalogue, Forms
 from stream.mechanics.follows import events as follows
 from stream.mechanics.follows.section import Follows
+from stream.mechanics.gauges import events as gauges
+from stream.mechanics.gauges.section import Gauges
 from stream.mechanics.gifts import events as gifts
 from stream.mechanics.gifts.section import Gifts
 from stream.mechanics.shares import events as shares
@@ -18,5 +20,6 @@ CATALOGUE = Catalogue(
         Forms("follows", (follows.Follow, follows.Unfollow), Follows, follows.EXAMPLES),
         Forms("shares", (shares.Share,), Shares, shares.EXAMPLES),
         Forms("votes", (votes.PollOpened, votes.Vote, votes.PollClosed), Votes, votes.EXAMPLES),
+        Forms("gauges", (gauges.Gauge,), Gauges, gauges.EXAMPLES),
     )
 )

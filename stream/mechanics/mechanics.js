@@ -2,8 +2,9 @@
 // mechanic, in the order of `kinds.py`. Nothing here touches a page: widgets and panels are loaded when they are asked for.
 
 import { follows } from "./follows/section.js";
+import { gauges } from "./gauges/section.js";
 import { gifts } from "./gifts/section.js";
 import { shares } from "./shares/section.js";
 import { votes } from "./votes/section.js";
 
-export const MECHANICS = [gifts, follows, shares, votes];
+export const MECHANICS = [gifts, follows, shares, votes, gauges];

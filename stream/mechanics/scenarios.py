@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stream.mechanics.follows import show as follows
+from stream.mechanics.gauges import show as gauges
 from stream.mechanics.gifts import show as gifts
 from stream.mechanics.gifts import storm as gift_storm
 from stream.mechanics.shares import show as shares
@@ -25,6 +26,7 @@ SCENARIOS: Mapping[str, Callable[[int, str], Show]] = {
     follows.NAME: follows.build,
     shares.NAME: shares.build,
     votes.NAME: votes.build,
+    gauges.NAME: gauges.build,
 }
 STORMS: Mapping[str, Callable[[int, str, float], Show]] = {
     gift_storm.NAME: gift_storm.build,
