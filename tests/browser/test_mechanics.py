@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -149,6 +150,18 @@ async def test_the_console_has_a_panel_of_it_while_the_room_has_a_section(
     room.put()
     await panel.wait_for(state="hidden")
     assert pages.wrong == []
+
+
+async def test_on_a_phone_the_panels_show_all_that_they_hold(pages: Pages, room: Room) -> None:
+    page = await pages.open(f"/console/{room.room_id}?lang=en", viewport={"width": 400, "height": 800})
+    room.sections = {name: await sample(page, name) for name in NAMES}
+    async with room.live():
+        for name in NAMES:
+            panel = page.locator(f"section.mechanic.{name}")
+            await panel.wait_for(state="visible")
+            hidden = partial(panel.evaluate, "panel => panel.scrollHeight - panel.clientHeight")
+            await eventually(hidden, lambda px: px <= 0, f"{name} is cut off")
+            assert await panel.evaluate("panel => panel.clientHeight") > 60
 
 
 def with_text(value: Any, text: str) -> Any:
