@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stream.core.mechanic import Installed
+from stream.mechanics.coupons.fold import CouponFold
 from stream.mechanics.follows.fold import FollowFold
 from stream.mechanics.gauges.fold import GaugeFold
 from stream.mechanics.gifts.fold import GiftFold
@@ -10,4 +11,4 @@ from stream.mechanics.kinds import CATALOGUE
 from stream.mechanics.shares.fold import ShareFold
 from stream.mechanics.votes.fold import VoteFold
 
-INSTALLED = Installed(CATALOGUE, (GiftFold, FollowFold, ShareFold, VoteFold, GaugeFold))
+INSTALLED = Installed(CATALOGUE, (GiftFold, FollowFold, ShareFold, VoteFold, GaugeFold, CouponFold))

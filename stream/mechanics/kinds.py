@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from stream.contract.catalogue import Catalogue, Forms
+from stream.mechanics.coupons import events as coupons
+from stream.mechanics.coupons.section import Coupons
 from stream.mechanics.follows import events as follows
 from stream.mechanics.follows.section import Follows
 from stream.mechanics.gauges import events as gauges
@@ -21,5 +23,11 @@ CATALOGUE = Catalogue(
         Forms("shares", (shares.Share,), Shares, shares.EXAMPLES),
         Forms("votes", (votes.PollOpened, votes.Vote, votes.PollClosed), Votes, votes.EXAMPLES),
         Forms("gauges", (gauges.Gauge,), Gauges, gauges.EXAMPLES),
+        Forms(
+            "coupons",
+            (coupons.CouponOffered, coupons.CouponTaken, coupons.CouponUsed, coupons.CouponReturned),
+            Coupons,
+            coupons.EXAMPLES,
+        ),
     )
 )

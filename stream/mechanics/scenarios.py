@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stream.mechanics.coupons import show as coupons
 from stream.mechanics.follows import show as follows
 from stream.mechanics.gauges import show as gauges
 from stream.mechanics.gifts import show as gifts
@@ -27,6 +28,7 @@ SCENARIOS: Mapping[str, Callable[[int, str], Show]] = {
     shares.NAME: shares.build,
     votes.NAME: votes.build,
     gauges.NAME: gauges.build,
+    coupons.NAME: coupons.build,
 }
 STORMS: Mapping[str, Callable[[int, str, float], Show]] = {
     gift_storm.NAME: gift_storm.build,

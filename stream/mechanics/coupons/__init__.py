@@ -1,0 +1,1 @@
+"""Coupons: limited, handed out in the room, used, returned or expired."""
