@@ -195,6 +195,9 @@ class Settings(BaseSettings):
     )
     token_secret_file: Path | None = Field(None, description="a file with the secret, instead")
     serve_cors_origins: str = Field("", description="origins whose pages may read, comma separated; *: all")
+    serve_picture_hosts: str = Field(
+        "", description="hosts that pages may show pictures from, over https, comma separated; default: no pictures"
+    )
     serve_trusted_proxies: str = Field("", description="networks whose X-Forwarded-For is believed, comma separated")
     serve_streams_max: int = Field(5_000, ge=1, le=100_000, description="event streams of one process")
     serve_streams_per_address: int = Field(200, ge=1, le=100_000, description="event streams of one client address")

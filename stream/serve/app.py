@@ -24,7 +24,7 @@ from stream.serve.problems import ProblemError, plain_problem, response
 from stream.serve.room_follower import RoomFollower
 from stream.serve.rooms import RoomIndex
 from stream.serve.routes import Routes
-from stream.serve.security import Access, Cors, is_loopback, parse_origins, security_headers
+from stream.serve.security import Access, Cors, is_loopback, parse_origins, parse_picture_hosts, security_headers
 from stream.serve.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class Server:
         self.rooms = RoomIndex(self.follower.redis, settings.topic_prefix, lambda: time.time_ns() // 1_000_000)
         self._access = Access(tokens)
         self._cors = Cors(_checked("SNAPUP_SERVE_CORS_ORIGINS", parse_origins, settings.serve_cors_origins))
+        self._picture_hosts = _checked("SNAPUP_SERVE_PICTURE_HOSTS", parse_picture_hosts, settings.serve_picture_hosts)
         trusted = _checked("SNAPUP_SERVE_TRUSTED_PROXIES", parse_networks, settings.serve_trusted_proxies)
         total, per_address = settings.serve_streams_max, settings.serve_streams_per_address
         self.streams = Slots(total, per_address)
@@ -88,6 +89,7 @@ class Server:
             streams=self.streams,
             requests=RateLimit(settings.serve_requests_per_s),
             metrics=self.metrics,
+            picture_hosts=self._picture_hosts,
         )
         # A reader that leaves cancels its handler.
         self._runner = web.AppRunner(
@@ -244,7 +246,7 @@ class Server:
         # The address decides, not the answer: a browser takes the headers of a 304 for the page it holds.
         resource = request.match_info.route.resource
         is_page = resource is not None and resource.canonical in PAGES
-        for name, value in security_headers(page=is_page):
+        for name, value in security_headers(page=is_page, picture_hosts=self._picture_hosts):
             answer.headers[name] = value
         for name, value in self._cors.headers(request).items():
             if name == "Vary" and name in answer.headers:

@@ -10,11 +10,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 from aiohttp import web
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aiohttp import ETag
 
@@ -46,6 +47,8 @@ TYPES = {
     ".LICENSE": "text/plain",
 }
 GZIP_MIN_BYTES = 1_000
+# The module that tells pages which hosts pictures may come from. The file in the folder says none.
+PICTURE_HOSTS = "picture-hosts.js"
 # Plain names: no hidden file, no step upwards.
 _NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
@@ -65,11 +68,15 @@ class StaticFiles:
     Args:
         folder: the folder of the files. The memory is bounded by the package's number of files.
         mechanics: the folder of the mechanics, whose files for pages have names that begin with `mechanics/`.
+        made: name → text of files that the settings make. They take the place of the folder's files of the same name.
     """
 
-    def __init__(self, folder: Path = STATIC, mechanics: Path = MECHANICS) -> None:
+    def __init__(
+        self, folder: Path = STATIC, mechanics: Path = MECHANICS, made: Mapping[str, str] | None = None
+    ) -> None:
         self._folder = folder
         self._mechanics = mechanics
+        self._made = {name: _file(name, text.encode(), 0) for name, text in (made or {}).items()}
         self._files: dict[str, _File] = {}
 
     async def answer(self, request: web.Request, name: str) -> web.Response:
@@ -94,6 +101,8 @@ class StaticFiles:
         )
 
     def _find(self, name: str) -> _File | None:
+        if name in self._made:
+            return self._made[name]
         if _NAME.fullmatch(name) is None:
             return None
         path = self._folder / name
@@ -110,18 +119,27 @@ class StaticFiles:
         except (OSError, ValueError):
             self._files.pop(name, None)
             return None
-        kind = TYPES.get(path.suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-        is_text = kind.startswith("text/") or kind in ("application/json", "image/svg+xml")
-        file = _File(
-            status.st_mtime_ns,
-            status.st_size,
-            f"{kind}; charset=utf-8" if kind.startswith("text/") else kind,
-            hashlib.sha256(body).hexdigest()[:20],
-            body,
-            gzip.compress(body, mtime=0) if is_text and len(body) >= GZIP_MIN_BYTES else None,
-        )
-        self._files[name] = file
+        file = self._files[name] = _file(name, body, status.st_mtime_ns)
         return file
+
+
+def picture_hosts_file(hosts: Sequence[str]) -> dict[str, str]:
+    """Name → text of the module that tells pages which hosts pictures may come from."""
+    listed = msgspec.json.encode(list(hosts)).decode()
+    return {PICTURE_HOSTS: f"export const PICTURE_HOSTS = {listed};\n"}
+
+
+def _file(name: str, body: bytes, mtime_ns: int) -> _File:
+    kind = TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    is_text = kind.startswith("text/") or kind in ("application/json", "image/svg+xml")
+    return _File(
+        mtime_ns,
+        len(body),
+        f"{kind}; charset=utf-8" if kind.startswith("text/") else kind,
+        hashlib.sha256(body).hexdigest()[:20],
+        body,
+        gzip.compress(body, mtime=0) if is_text and len(body) >= GZIP_MIN_BYTES else None,
+    )
 
 
 def is_held(request: web.Request, tag: str) -> bool:

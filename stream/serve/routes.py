@@ -19,14 +19,14 @@ from stream.serve.connection import ADDRESS
 from stream.serve.events import RETRY_MS, Stream, retry_frame
 from stream.serve.history import NoHistoryError
 from stream.serve.openapi import openapi_document
-from stream.serve.pages import PAGES, StaticFiles, is_held
+from stream.serve.pages import PAGES, StaticFiles, is_held, picture_hosts_file
 from stream.serve.problems import Kind, ProblemError
 from stream.serve.room_follower import RedisAwayError
 from stream.serve.rooms import MAX_ROOMS, SORTS, RoomList, Sort, totals_of
 from stream.serve.tokens import ALL_ROOMS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from stream.serve.documents import Document
     from stream.serve.fanout import Fanout
@@ -74,6 +74,7 @@ class Routes:
         streams: Slots,
         requests: RateLimit,
         metrics: Metrics,
+        picture_hosts: Sequence[str] = (),
     ) -> None:
         self._follower = follower
         self._fanout = fanout
@@ -83,7 +84,7 @@ class Routes:
         self._streams = streams
         self._requests = requests
         self._metrics = metrics
-        self._static = StaticFiles()
+        self._static = StaticFiles(made=picture_hosts_file(picture_hosts))
         self._openapi = msgspec.json.encode(openapi_document())
         self.stopping = False
 

@@ -15,9 +15,10 @@ from stream.serve.tokens import ALL_ROOMS, Grant, TokenError, Tokens
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# For pages: scripts and styles from this server only, nothing inline, framed only by our own builder.
+# For pages: scripts and styles from this server only, nothing inline, framed only by our own builder. Pictures also
+# from the hosts of the setting.
 PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:{}; font-src 'self'; "
     "connect-src 'self'; frame-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
 )
 # For everything else, which is data: a browser that opens it shows text, not a page.
@@ -39,6 +40,8 @@ CORS_PATHS = ("/v1/", "/openapi.json", "/static/")
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
+# In small letters, as a browser writes a host. No `*`, no address: each host is one that somebody named.
+_HOST = re.compile(r"(?=.{1,253}(?::|$))[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:[0-9]{1,5})?")
 
 
 def parse_origins(text: str) -> frozenset[str]:
@@ -52,6 +55,24 @@ def parse_origins(text: str) -> frozenset[str]:
         if _ORIGIN.fullmatch(origin) is None:
             raise ValueError(f"{origin!r} is no origin: https://overlays.example is one")
     return frozenset(origins)
+
+
+def parse_picture_hosts(text: str) -> tuple[str, ...]:
+    """The hosts of a comma-separated list, in small letters, each once and in order: `cdn.example`, `cdn.example:8443`.
+
+    Raises:
+        ValueError: a part is no host.
+    """
+    hosts = {part.strip().lower() for part in text.split(",") if part.strip()}
+    for host in hosts:
+        if _HOST.fullmatch(host) is None:
+            raise ValueError(f"{host!r} is no host: cdn.example is one, without https:// and without *")
+    return tuple(sorted(hosts))
+
+
+def page_policy(picture_hosts: Iterable[str] = ()) -> str:
+    """The policy of pages that may show pictures from these hosts, over https."""
+    return PAGE_POLICY.format("".join(f" https://{host}" for host in picture_hosts))
 
 
 def is_loopback(host: str) -> bool:
@@ -127,10 +148,10 @@ def _token_of(request: web.Request) -> str:
     return request.query.get("token", "")
 
 
-def security_headers(*, page: bool) -> Iterable[tuple[str, str]]:
-    """The headers of every answer."""
+def security_headers(*, page: bool, picture_hosts: Iterable[str] = ()) -> Iterable[tuple[str, str]]:
+    """The headers of every answer; those of a page let it show pictures from the hosts."""
     yield from SECURITY_HEADERS.items()
-    yield "Content-Security-Policy", PAGE_POLICY if page else DATA_POLICY
+    yield "Content-Security-Policy", page_policy(picture_hosts) if page else DATA_POLICY
     yield "X-Frame-Options", "SAMEORIGIN" if page else "DENY"
 
 

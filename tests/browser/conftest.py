@@ -43,18 +43,20 @@ DEADLINE_MS = 60_000
 START = "from stream.cli import main; main()"
 # As in a browser without the worker that pages share: a test can then watch and answer what a page asks for.
 NO_SHARED_WORKER = "delete window.SharedWorker"
+PICTURE_HOSTS = ["pictures.example", "pictures.example:8443"]
 _numbers = itertools.count(1)
 
 
 class ServeProcess:
     """`snapup serve` in a process of its own, on a port that it keeps over restarts."""
 
-    def __init__(self, redis_url: str, log: Path, *flags: str) -> None:
+    def __init__(self, redis_url: str, log: Path, *flags: str, **settings: str) -> None:
         self.port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
         self._redis_url = redis_url
         self._log = log
         self._flags = flags
+        self._settings = {"SNAPUP_SERVE_REQUESTS_PER_S": "10000"} | settings
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -72,9 +74,7 @@ class ServeProcess:
         ]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SNAPUP_")}
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, env=kept | {"SNAPUP_SERVE_REQUESTS_PER_S": "10000"}
-            )
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=kept | self._settings)
         deadline_s = time.monotonic() + START_S
         while not self._answers():
             assert self._process.poll() is None, self._log.read_text()
@@ -171,6 +171,16 @@ def served(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) 
     process.end()
 
 
+@pytest.fixture(scope="session")
+def listing(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
+    """A server that lists hosts of pictures."""
+    log = tmp_path_factory.mktemp("listing") / "serve.log"
+    process = ServeProcess(redis_server.url, log, SNAPUP_SERVE_PICTURE_HOSTS=",".join(PICTURE_HOSTS))
+    process.start()
+    yield process
+    process.end()
+
+
 @pytest.fixture
 def own_server(redis_server: RedisServer, tmp_path: Path) -> Iterator[ServeProcess]:
     """A server that is not started yet, for a test that stops and kills it."""
@@ -203,3 +213,11 @@ async def pages(browser: Browser, served: ServeProcess) -> AsyncIterator[Pages]:
     yield made
     await made.close()
     assert made.wrong == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def there(browser: Browser, listing: ServeProcess) -> AsyncIterator[Pages]:
+    """Pages of the server that lists hosts of pictures."""
+    made = Pages(browser, listing.url)
+    yield made
+    await made.close()

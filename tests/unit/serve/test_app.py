@@ -183,6 +183,27 @@ async def test_every_answer_is_locked_down(client: Client, path: str) -> None:
         assert ("Snapup-Time-Ms" in headers) == path.startswith("/v1/")
 
 
+async def test_pictures_come_from_this_server_and_from_the_hosts_that_are_named() -> None:
+    for hosts, sources, listed in (
+        ("", "'self' data: blob:", b"[]"),
+        (
+            "img.example:8443, CDN.example,cdn.example",
+            "'self' data: blob: https://cdn.example https://img.example:8443",
+            b'["cdn.example","img.example:8443"]',
+        ),
+    ):
+        async with serving(NO_REDIS, serve_picture_hosts=hosts) as (_, client):
+            for path in PAGES:
+                async with await client.get(path.replace("{room}", "room-1")) as response:
+                    said = response.headers["Content-Security-Policy"].split("; ")
+                    assert f"img-src {sources}" in said
+            async with await client.get("/static/picture-hosts.js") as response:
+                assert response.headers["Content-Type"] == "text/javascript; charset=utf-8"
+                assert await response.read() == b"export const PICTURE_HOSTS = %b;\n" % listed
+            async with await client.get("/v1/time") as response:
+                assert "img-src" not in response.headers["Content-Security-Policy"]
+
+
 async def test_the_top_leads_to_the_rooms(client: Client) -> None:
     response = await client.get("/", allow_redirects=False)
     assert (response.status, response.headers["Location"]) == (302, "/console")
@@ -370,6 +391,19 @@ async def test_whatever_is_asked_gets_an_answer_or_a_problem(
         ({"token_secret": "short"}, "SNAPUP_TOKEN_SECRET"),
         ({"token_secret": f"{SECRET},short"}, "SNAPUP_TOKEN_SECRET"),
         ({"serve_cors_origins": "a.example"}, "SNAPUP_SERVE_CORS_ORIGINS"),
+        *(
+            ({"serve_picture_hosts": hosts}, "SNAPUP_SERVE_PICTURE_HOSTS")
+            for hosts in (
+                "https://a.example",
+                "*",
+                "*.a.example",
+                "a.example/x",
+                "a.example; script-src *",
+                "a b",
+                "'self'",
+                "data:",
+            )
+        ),
         ({"serve_trusted_proxies": "lb"}, "SNAPUP_SERVE_TRUSTED_PROXIES"),
         ({"redis_url": "http://user:short@x"}, "SNAPUP_REDIS_URL"),
     ],

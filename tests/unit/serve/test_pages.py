@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from stream.local.ports import LOOPBACK
-from stream.serve.pages import MECHANICS, PAGES, STATIC, StaticFiles
+from stream.serve.pages import MECHANICS, PAGES, PICTURE_HOSTS, STATIC, StaticFiles, picture_hosts_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -141,6 +141,11 @@ async def test_other_names_are_not_found(top: str, session: ClientSession, name:
 
     async with session.get(URL(f"{top}/{name}", encoded=True)) as response:
         assert response.status == 404
+
+
+def test_without_a_server_that_lists_hosts_no_picture_is_shown() -> None:
+    (text,) = picture_hosts_file(()).values()
+    assert (STATIC / PICTURE_HOSTS).read_text("utf-8").endswith(text)
 
 
 def test_every_page_is_there() -> None:
