@@ -5,6 +5,7 @@ An array has few items more than it must; an item's ids may be alike, as no sche
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from msgspec import inspect
@@ -55,7 +56,7 @@ def _value(name: str, described: inspect.Type, random: Random, at_ms: int) -> An
     if isinstance(described, inspect.IntType):
         return at_ms + random.randrange(-60_000, 180_000) if name.endswith("_ms") else _number(described, random)
     if isinstance(described, inspect.StrType):
-        return f"{name[:2]}{random.randrange(IDS)}"
+        return _text(name, described, random)
     return _composed(name, described, random, at_ms)
 
 
@@ -69,6 +70,16 @@ def _composed(name: str, described: inspect.Type, random: Random, at_ms: int) ->
         items = [_value(name, described.item_type, random, at_ms) for _ in range(random.randint(least, most))]
         return items if isinstance(described, inspect.ListType) else tuple(items)
     raise AssertionError(f"{name}: no value is known for {described}")
+
+
+def _text(name: str, described: inspect.StrType, random: Random) -> str:
+    """A word of few; where a pattern is asked for, in the first of some forms that has it: a code, an address."""
+    number = random.randrange(IDS)
+    word = f"{name[:2]}{number}"
+    for text in (word, f"{name[:2].upper()}{'ABCDE'[number]}", f"https://cdn.example/{word}"):
+        if described.pattern is None or re.search(described.pattern, text):
+            return text
+    raise AssertionError(f"{name}: no text is known for {described.pattern}")
 
 
 def _number(described: inspect.IntType, random: Random) -> int:
