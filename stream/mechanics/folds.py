@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stream.core.mechanic import Installed
+from stream.mechanics.card.fold import CardFold
 from stream.mechanics.coupons.fold import CouponFold
 from stream.mechanics.follows.fold import FollowFold
 from stream.mechanics.gauges.fold import GaugeFold
@@ -11,4 +12,4 @@ from stream.mechanics.kinds import CATALOGUE
 from stream.mechanics.shares.fold import ShareFold
 from stream.mechanics.votes.fold import VoteFold
 
-INSTALLED = Installed(CATALOGUE, (GiftFold, FollowFold, ShareFold, VoteFold, GaugeFold, CouponFold))
+INSTALLED = Installed(CATALOGUE, (GiftFold, FollowFold, ShareFold, VoteFold, GaugeFold, CouponFold, CardFold))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from stream.contract.catalogue import Catalogue, Forms
+from stream.mechanics.card import events as card
+from stream.mechanics.card.section import Card
 from stream.mechanics.coupons import events as coupons
 from stream.mechanics.coupons.section import Coupons
 from stream.mechanics.follows import events as follows
@@ -29,5 +31,6 @@ CATALOGUE = Catalogue(
             Coupons,
             coupons.EXAMPLES,
         ),
+        Forms("card", card.KINDS, Card, card.EXAMPLES),
     )
 )

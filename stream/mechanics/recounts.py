@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stream.mechanics.card.recount import CardAgain
 from stream.mechanics.coupons.recount import CouponsAgain
 from stream.mechanics.follows.recount import FollowsAgain
 from stream.mechanics.gauges.recount import GaugesAgain
@@ -11,4 +12,6 @@ from stream.mechanics.shares.recount import SharesAgain
 from stream.mechanics.votes.recount import VotesAgain
 from stream.verify.recounted import Mechanics
 
-COUNTED_AGAIN = Mechanics((GiftsAgain, FollowsAgain, SharesAgain, VotesAgain, GaugesAgain, CouponsAgain), CATALOGUE)
+COUNTED_AGAIN = Mechanics(
+    (GiftsAgain, FollowsAgain, SharesAgain, VotesAgain, GaugesAgain, CouponsAgain, CardAgain), CATALOGUE
+)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stream.mechanics.card import show as card
 from stream.mechanics.coupons import show as coupons
 from stream.mechanics.follows import show as follows
 from stream.mechanics.gauges import show as gauges
@@ -29,6 +30,7 @@ SCENARIOS: Mapping[str, Callable[[int, str], Show]] = {
     votes.NAME: votes.build,
     gauges.NAME: gauges.build,
     coupons.NAME: coupons.build,
+    card.NAME: card.build,
 }
 STORMS: Mapping[str, Callable[[int, str, float], Show]] = {
     gift_storm.NAME: gift_storm.build,
