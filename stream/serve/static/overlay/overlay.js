@@ -8,7 +8,9 @@ import { MECHANICS } from "../mechanics/mechanics.js";
 import { keepThisPage } from "./keep.js";
 import { turnMotionOff } from "./motion.js";
 import { paramsOf, PLACES } from "./params.js";
+import { Agreed } from "./agreed.js";
 import { SampleRoom } from "./sample.js";
+import { Subject } from "./subject.js";
 import { BadgeWidget } from "./widgets/badge.js";
 import { CountdownWidget } from "./widgets/countdown.js";
 import { BoughtWidget, CartsWidget, EtaWidget, WatchingWidget } from "./widgets/figures.js";
@@ -71,7 +73,8 @@ else stage.append(h("p.mistake", {}, strings.overlay.noRoom));
 
 function show() {
   const room = params.sample ? new SampleRoom() : new SnapupRoom({ room: params.room, token: params.token });
-  const context = { room, params, strings, lang };
+  const subject = new Subject(params.sample ? undefined : new Agreed(params.room));
+  const context = { room, subject, params, strings, lang };
   const known = params.widgets.filter(({ name }) => customElements.get(`snapup-${name}`));
   const widgets = known.map(({ name, place }) => {
     const widget = document.createElement(`snapup-${name}`);
@@ -96,7 +99,7 @@ function show() {
   const look = () => {
     asked = false;
     clearTimeout(timer);
-    let nextMs = Infinity;
+    let nextMs = subject.look(context);
     for (const { widget } of widgets) nextMs = Math.min(nextMs, widget.update());
     if (nextMs < Infinity && !document.hidden) timer = setTimeout(look, Math.min(nextMs, 2 ** 31 - 1));
   };

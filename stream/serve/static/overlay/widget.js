@@ -9,7 +9,7 @@ const LEAVE_MS = 200;
  * document that changes nothing for the widget costs no frame.
  */
 export class Widget extends HTMLElement {
-  /** Set by the page: `{ room, strings, params, lang }`. */
+  /** Set by the page: `{ room, subject, strings, params, lang }`. */
   context = null;
   #shown = null;
   #said = "";

@@ -1,10 +1,10 @@
-// The time to a sale's start, or to its end, by the server's clock. The end comes from an `ends_in` claim, the start
+// The time to the start or the end of the subject's sale, by the server's clock. The end comes from an `ends_in` claim, the start
 // from the announcement of a scheduled sale.
 
 import { foreign, h, setText } from "../../dom.js";
 import { countdown, countdownChangesIn } from "../../text.js";
 import { pulse } from "../motion.js";
-import { claimOf, isWanted, nameOf } from "../subject.js";
+import { claimOf, nameOf } from "../subject.js";
 import { Widget } from "../widget.js";
 
 /** How long "started" and "ended" stay. */
@@ -25,35 +25,29 @@ export class CountdownWidget extends Widget {
   }
 
   #end() {
-    const { room } = this.context;
+    const { room, subject } = this.context;
     const claim = claimOf(this.context, "ends_in");
     if (claim !== null) return this.#of("endsIn", claim, claim.inputs.ends_at_ms, claim.inputs.extended === 1);
     const now = room.now();
-    const sale = room.overlay?.sales.find(
-      (each) =>
-        isWanted(each, this.context.params) &&
-        (each.status === "open" || each.status === "ended") &&
-        each.ends_at_ms !== null &&
-        now >= each.ends_at_ms &&
-        now < each.ends_at_ms + AFTER_MS,
-    );
-    return sale === undefined ? null : this.#of("endsIn", sale, sale.ends_at_ms, sale.extended);
+    const { sale } = subject;
+    const isOver =
+      (sale?.status === "open" || sale?.status === "ended") &&
+      sale.ends_at_ms !== null &&
+      now >= sale.ends_at_ms &&
+      now < sale.ends_at_ms + AFTER_MS;
+    return isOver ? this.#of("endsIn", sale, sale.ends_at_ms, sale.extended) : null;
   }
 
   #start() {
-    const { room, params } = this.context;
+    const { room, subject } = this.context;
     const now = room.now();
-    const scheduled = (room.overlay?.sales ?? [])
-      .filter(
-        (sale) =>
-          isWanted(sale, params) &&
-          (sale.status === "scheduled" || sale.status === "open") &&
-          sale.starts_at_ms !== null &&
-          sale.starts_at_ms - now <= AHEAD_MAX_MS &&
-          now < sale.starts_at_ms + AFTER_MS,
-      )
-      .sort((a, b) => a.starts_at_ms - b.starts_at_ms);
-    return scheduled.length ? this.#of("startsIn", scheduled[0], scheduled[0].starts_at_ms, false) : null;
+    const { sale } = subject;
+    const isNear =
+      (sale?.status === "scheduled" || sale?.status === "open") &&
+      sale.starts_at_ms !== null &&
+      sale.starts_at_ms - now <= AHEAD_MAX_MS &&
+      now < sale.starts_at_ms + AFTER_MS;
+    return isNear ? this.#of("startsIn", sale, sale.starts_at_ms, false) : null;
   }
 
   #of(kind, { sale_id, sku_id }, atMs, extended) {
@@ -68,17 +62,16 @@ export class CountdownWidget extends Widget {
       label: over ? "" : words[kind],
       time: over ? (kind === "endsIn" ? words.ended : words.started) : countdown(leftMs, strings),
       extended: extended && !over,
-      corrected: !over && this.#isCorrected(sale_id, sku_id),
+      corrected: !over && this.#isCorrected(),
       last: !over && leftMs <= 10_000,
     };
   }
 
   /** Whether a shown time was just taken back: the countdown jumped because of that, not because of a delay. */
-  #isCorrected(saleId, skuId) {
-    const { room } = this.context;
-    const sale = room.overlay?.sales.find((each) => each.sale_id === saleId && each.sku_id === skuId);
+  #isCorrected() {
+    const { room, subject } = this.context;
     const since = room.now() - CORRECTED_MS;
-    return (sale?.corrections ?? []).some((each) => OF_THE_END.has(each.what) && each.said_at_ms > since);
+    return (subject.sale?.corrections ?? []).some((each) => OF_THE_END.has(each.what) && each.said_at_ms > since);
   }
 
   build() {

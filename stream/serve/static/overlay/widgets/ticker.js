@@ -5,7 +5,7 @@ import { foreign, h } from "../../dom.js";
 import { clean, grouped, pieces } from "../../text.js";
 import { icon } from "../icons.js";
 import { slideIn } from "../motion.js";
-import { nameOf } from "../subject.js";
+import { isWanted, nameOf } from "../subject.js";
 import { Widget } from "../widget.js";
 
 /** Long enough to read one line. */
@@ -21,8 +21,7 @@ export class TickerWidget extends Widget {
   view() {
     const { room, params } = this.context;
     const now = room.now();
-    const news = (room.overlay?.feed ?? []).filter((item) => item.kind === "order" && now - item.at_ms < NEWS_MS);
-    const newest = news.find((item) => !params.sku || item.sku_id === params.sku) ?? null;
+    const newest = this.#newest(now);
     const shown = this.#item !== null && now - this.#item.at_ms < NEWS_MS && room.overlay !== null ? this.#item : null;
     if (shown === null || (newest !== null && now - this.#sinceMs >= STANDS_MS && !same(newest, shown))) {
       this.#item = newest;
@@ -31,6 +30,15 @@ export class TickerWidget extends Widget {
     if (this.#item === null) return null;
     const { who, sku_id, quantity, at_ms } = this.#item;
     return { key: "feed", who: masked(who), sku: nameOf(sku_id, params), n: quantity, at_ms };
+  }
+
+  /** The newest order of a product that the address allows; null: there is none. An order names no sale. */
+  #newest(now) {
+    const { room, params } = this.context;
+    const { feed = [], sales = [] } = room.overlay ?? {};
+    const isOfSale = (item) => !params.sale || sales.some((sale) => sale.sku_id === item.sku_id && isWanted(sale, params));
+    const isAllowed = (item) => (!params.sku || item.sku_id === params.sku) && isOfSale(item);
+    return feed.find((item) => item.kind === "order" && now - item.at_ms < NEWS_MS && isAllowed(item)) ?? null;
   }
 
   build() {
@@ -53,8 +61,8 @@ export class TickerWidget extends Widget {
 
   changesIn(view) {
     const now = this.context.room.now();
-    const newest = this.context.room.overlay?.feed.find((item) => item.kind === "order");
-    const turn = newest !== undefined && !same(newest, this.#item) ? this.#sinceMs + STANDS_MS - now : Infinity;
+    const newest = this.#newest(now);
+    const turn = newest !== null && !same(newest, this.#item) ? this.#sinceMs + STANDS_MS - now : Infinity;
     return Math.max(1, Math.min(turn, view.at_ms + NEWS_MS - now));
   }
 }

@@ -2,7 +2,7 @@
 
 import { foreign, h, setText } from "../../dom.js";
 import { fill, grouped, windowOf } from "../../text.js";
-import { nameOf } from "../subject.js";
+import { isWanted, nameOf } from "../subject.js";
 import { Widget } from "../widget.js";
 
 const PLACES = 3;
@@ -13,7 +13,7 @@ export class TopWidget extends Widget {
   view() {
     const { room, params, strings } = this.context;
     const claims = room.claims
-      .filter((claim) => claim.claim === "bought_recently" && (!params.sale || claim.sale_id === params.sale))
+      .filter((claim) => claim.claim === "bought_recently" && isWanted(claim, params))
       .sort((a, b) => b.value - a.value || (a.id < b.id ? -1 : 1))
       .slice(0, PLACES);
     if (!claims.length) return null;
