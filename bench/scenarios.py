@@ -1,10 +1,11 @@
 """Each scenario against real workers, on real Kafka and Redis, beside its goal; totals verified, or it does not count.
 
-    python -m bench.scenarios [--scale 1.0] [--only viya,jd,tail,start,memory,soak,pieces] [--soak-min 0]
+    python -m bench.scenarios [--scale 1.0] [--only viya,jd,tail,storms,start,memory,soak,pieces] [--soak-min 0]
 
 viya    `viya-2017` from Kafka, one worker: how long the replay of the evening takes
 jd      `jd-midnight` live, two workers: from the last append until all of it is in Redis, ledger exact
 tail    `long-tail` live, one worker: freshness, CPU; then its start with all these rooms in its checkpoint
+storms  `gift-storm` live, one worker: freshness, CPU, the size of the document
 start   a worker's start with nothing in its checkpoint
 memory  10 000 rooms, 1 M remembered orders, 1 M viewers, then 1.5 M: resident memory
 soak    that memory after `--soak-min` minutes more at 20 000 events/s; none unless they are given
@@ -31,6 +32,8 @@ from bench import measuring, pieces
 from bench.measuring import Worker, total, wait_until
 from stream.contract.reading import read_overlay
 from stream.local.stack import local_stack
+from stream.mechanics.kinds import CATALOGUE
+from stream.mechanics.scenarios import STORMS, build
 from stream.shows import build_show, jd_midnight, long_tail
 from stream.shows.outcome import figures_planned, unmet
 
@@ -92,7 +95,7 @@ def differences(stack: Stack, rooms: Sequence[ExpectedRoom]) -> list[str]:
         if raw is None:
             wrong.append(f"{room.room_id}: no document")
             continue
-        overlay = read_overlay(raw)
+        overlay = read_overlay(raw, CATALOGUE.sections)
         near = OF_ALL_PEOPLE if overlay.totals.viewers.method != "exact" else ()
         wrong += [f"{room.room_id}: {each}" for each in unmet(room, overlay) if not each.startswith(near)]
     return wrong
@@ -237,6 +240,43 @@ def tail(scale: float, _: argparse.Namespace) -> list[Row]:
     ]
 
 
+def storms(scale: float, _: argparse.Namespace) -> list[Row]:
+    """Each storm of a mechanic in one room, for one worker: all of it is one partition's."""
+    return [row for name in STORMS for row in _storm(name, scale)]
+
+
+def _storm(name: str, scale: float) -> list[Row]:
+    show = build(name, 1, None, scale).expected
+    with local_stack(with_topics=False) as stack:
+        stack.apply_topics(PREFIX, partitions=PARTITIONS)
+        with Worker(stack, PREFIX, name=name) as worker:
+            wait_until(worker.is_ready, "a ready worker")
+            playing = _play(stack, name, scale)
+            wait_until(lambda: worker.received() > 0, "the first record")
+            before, cpu, began = worker.metrics(), measuring.cpu_s(worker.pid), time.monotonic()
+            done = measuring.said(playing)
+            after, share, wall_s = worker.metrics(), measuring.cpu_s(worker.pid) - cpu, time.monotonic() - began
+            _require_all_sent(done)
+            compared = wait_for_totals(stack, show)
+            (document,) = measuring.documents(stack.redis_url, PREFIX, [show.rooms[0].room_id])
+            p50_s, p99_s = (
+                measuring.quantile_of(before, after, "stream_visible_latency_seconds", each) for each in (0.5, 0.99)
+            )
+            figures = {
+                "records": show.deliveries,
+                "visible_p50_s": p50_s,
+                "visible_p99_s": p99_s,
+                "sent_late_ms": done["behind_ms"],
+                "figures_compared": compared,
+                "document_bytes": len(document or b""),
+                "rss_peak_mib": measuring.rss_peak_mib(worker.pid),
+            }
+    return [
+        Row(f"{name}: freshness, p99 (upper edge of its bucket)", "s", p99_s, 1, figures),
+        Row(f"{name}: CPU of one worker", "% of a core", 100 * share / wall_s, 70, figures),
+    ]
+
+
 def start(_scale: float, _: argparse.Namespace) -> list[Row]:
     """A worker that finds an empty checkpoint log."""
     with local_stack(with_topics=False) as stack:
@@ -339,6 +379,7 @@ PARTS: dict[str, Callable[[float, argparse.Namespace], list[Row]]] = {
     "start": start,
     "jd": jd,
     "tail": tail,
+    "storms": storms,
     "viya": viya,
     "memory": memory,
     "soak": soak,
