@@ -16,6 +16,7 @@ from stream.errors import SnapupError
 from stream.exits import Exit, end_process
 from stream.serve.connection import ADDRESS, Gate, connection_factory, log_left
 from stream.serve.fanout import Fanout
+from stream.serve.heartbeats import Heartbeats
 from stream.serve.history import HistoryReader
 from stream.serve.limits import RateLimit, Slots, parse_networks
 from stream.serve.metrics import Metrics
@@ -23,7 +24,7 @@ from stream.serve.pages import PAGES
 from stream.serve.problems import ProblemError, plain_problem, response
 from stream.serve.room_follower import RoomFollower
 from stream.serve.rooms import RoomIndex
-from stream.serve.routes import Routes
+from stream.serve.routes import PIPELINE, Routes
 from stream.serve.security import Access, Cors, is_loopback, parse_origins, parse_picture_hosts, security_headers
 from stream.serve.tokens import Tokens
 
@@ -66,10 +67,16 @@ class Server:
                 "least 32 random characters), or listen on 127.0.0.1."
             )
         self.follower = RoomFollower(settings.redis(), settings.topic_prefix, settings.redis_timeout_ms, self.metrics)
+        self.heartbeats = Heartbeats(self.follower.redis, settings.topic_prefix, self.metrics, _now_ms)
         self.fanout = Fanout(
-            self.follower, self.metrics, ping_ms=settings.serve_ping_ms, slow_ms=settings.serve_slow_client_ms
+            self.follower,
+            self.metrics,
+            ping_ms=settings.serve_ping_ms,
+            slow_ms=settings.serve_slow_client_ms,
+            pipeline=lambda: self.heartbeats.pipeline,
         )
-        self.rooms = RoomIndex(self.follower.redis, settings.topic_prefix, lambda: time.time_ns() // 1_000_000)
+        self.heartbeats.on_change = self.fanout.news_of_all
+        self.rooms = RoomIndex(self.follower.redis, settings.topic_prefix, _now_ms)
         self._access = Access(tokens)
         self._cors = Cors(_checked("SNAPUP_SERVE_CORS_ORIGINS", parse_origins, settings.serve_cors_origins))
         self._picture_hosts = _checked("SNAPUP_SERVE_PICTURE_HOSTS", parse_picture_hosts, settings.serve_picture_hosts)
@@ -83,6 +90,7 @@ class Server:
         self.routes = Routes(
             follower=self.follower,
             fanout=self.fanout,
+            heartbeats=self.heartbeats,
             rooms=self.rooms,
             histories=HistoryReader(self.follower.redis, settings.topic_prefix),
             access=self._access,
@@ -149,8 +157,9 @@ class Server:
             raise _cannot_listen(host, port, error, "--port or SNAPUP_SERVE_PORT") from None
         self.port = self._listening.sockets[0].getsockname()[1]
         await self._listen_for_operators()
-        for work in (*self.follower.work(), self.fanout.run(), self.rooms.run(), self._watch_loop()):
+        for work in (*self.follower.work(), self.fanout.run(), self.rooms.run(), self.heartbeats.run()):
             self._tasks.append(loop.create_task(work))
+        self._tasks.append(loop.create_task(self._watch_loop()))
         log.info("listening", host=host, port=self.port, tokens=self._settings.token_secret is not None)
 
     async def _listen_for_operators(self) -> None:
@@ -252,8 +261,10 @@ class Server:
             if name == "Vary" and name in answer.headers:
                 value = f"{answer.headers[name]}, {value}"  # noqa: PLW2901 -- one header of both
             answer.headers[name] = value
+        if (told := request.get(PIPELINE)) is not None:
+            answer.headers["Snapup-Pipeline"] = told
         if request.path.startswith("/v1/"):
-            answer.headers["Snapup-Time-Ms"] = str(time.time_ns() // 1_000_000)
+            answer.headers["Snapup-Time-Ms"] = str(_now_ms())
 
 
 async def run_server(settings: Settings, announce: Callable[[Server], None] = lambda _server: None) -> None:
@@ -284,6 +295,10 @@ async def run_server(settings: Settings, announce: Callable[[Server], None] = la
         except TimeoutError:
             end_process(Exit.SLOW_STOP, "the server did not stop in time")
     log.info("stopped")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _tokens(settings: Settings) -> Tokens | None:

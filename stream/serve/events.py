@@ -2,10 +2,10 @@
 
     event: snapshot
     id: <epoch>-<rev>
-    data: {"server_time_ms": …, "state": "live", "overlay": {…}}
+    data: {"server_time_ms": …, "state": "live", "pipeline": {…}, "overlay": {…}}
 
-Only a live snapshot has an id. Every other snapshot empties the id: a returning reader is then sent a snapshot in any
-case.
+Only a live snapshot under workers that are up has an id. Every other snapshot empties the id: a returning reader is
+then sent a snapshot in any case.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
+from stream.contract.heartbeat import PipelineState
 from stream.contract.sight import State, Unreadable
 from stream.serve.documents import Document
 
 if TYPE_CHECKING:
+    from stream.contract.heartbeat import Pipeline
     from stream.serve.documents import DocumentSight
     from stream.serve.room_follower import FollowedRoom
 
@@ -58,31 +60,37 @@ class View(Struct, frozen=True):
     rev: int = 0
     as_of_ms: int = 0
     detail: str = ""
+    pipeline: PipelineState | None = None
 
     @property
     def event_id(self) -> str:
         """The id that a returning reader names; "" if that reader must be sent a snapshot in any case."""
-        return f"{self.epoch}-{self.rev}" if self.state is State.LIVE else ""
+        is_usual = self.state is State.LIVE and self.pipeline in (None, PipelineState.UP)
+        return f"{self.epoch}-{self.rev}" if is_usual else ""
 
 
-def view_of(state: State, sight: DocumentSight | None) -> View:
-    """The view of a state and the last look."""
+def view_of(state: State, sight: DocumentSight | None, pipeline: PipelineState | None = None) -> View:
+    """The view of a state, the last look, and the workers. Without Redis nothing is known of workers."""
+    told = None if state is State.REDIS_AWAY else pipeline
     match sight.found if sight is not None else None:
         case Document() as document:
-            return View(state, document.epoch, document.rev, document.as_of_ms)
+            return View(state, document.epoch, document.rev, document.as_of_ms, pipeline=told)
         case Unreadable(detail=detail) if state is State.UNREADABLE:
-            return View(state, detail=detail)
+            return View(state, detail=detail, pipeline=told)
         case _:
-            return View(state)
+            return View(state, pipeline=told)
 
 
-def snapshot_frame(view: View, document: Document | None, server_time_ms: int) -> Frame:
-    """The frame of one snapshot event."""
+def snapshot_frame(
+    view: View, document: Document | None, server_time_ms: int, pipeline: Pipeline | None = None
+) -> Frame:
+    """The frame of one snapshot event. It tells of the workers if the view does."""
     overlay = b"null" if document is None else document.raw
     detail = b',"detail":' + msgspec.json.encode(view.detail) if view.detail else b""
+    workers = b"" if view.pipeline is None else b',"pipeline":' + msgspec.json.encode(pipeline)
     return Frame(
-        b'event: snapshot\nid: %b\ndata: {"server_time_ms":%d,"state":"%b"%b,"overlay":%b}\n\n'
-        % (view.event_id.encode(), server_time_ms, view.state.value.encode(), detail, overlay)
+        b'event: snapshot\nid: %b\ndata: {"server_time_ms":%d,"state":"%b"%b%b,"overlay":%b}\n\n'
+        % (view.event_id.encode(), server_time_ms, view.state.value.encode(), detail, workers, overlay)
     )
 
 

@@ -12,6 +12,9 @@ from stream.contract.sight import State
 from stream.serve.events import PING, Frame, Stream, View, retry_frame, snapshot_frame, view_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stream.contract.heartbeat import Pipeline
     from stream.serve.metrics import DropReason, Metrics
     from stream.serve.room_follower import FollowedRoom, RoomFollower
 
@@ -34,10 +37,20 @@ class Fanout:
         metrics: the metrics to count in.
         ping_ms: a stream that was silent for this long gets a comment.
         slow_ms: a stream that takes nothing for this long is dropped.
+        pipeline: what is known of the workers now.
     """
 
-    def __init__(self, follower: RoomFollower, metrics: Metrics, *, ping_ms: int, slow_ms: int) -> None:
+    def __init__(
+        self,
+        follower: RoomFollower,
+        metrics: Metrics,
+        *,
+        ping_ms: int,
+        slow_ms: int,
+        pipeline: Callable[[], Pipeline | None] = lambda: None,
+    ) -> None:
         self._follower = follower
+        self._pipeline = pipeline
         self._metrics = metrics
         self._ping_s = ping_ms / 1000
         self._slow_s = slow_ms / 1000
@@ -82,6 +95,11 @@ class Fanout:
         """Mark a room whose view may have changed."""
         self._changed[room] = None
         self._news.set()
+
+    def news_of_all(self) -> None:
+        """Mark every room: something changed that is told with each of them."""
+        for room in self._streams:
+            self.news(room)
 
     async def stop(self) -> None:
         """Tell every reader to connect again, and end the streams."""
@@ -137,7 +155,7 @@ class Fanout:
     def _observe(self, room: FollowedRoom, before: View | None, shown: View) -> None:
         """Observe the delivery time of a live document that replaced another. A first document may already be old."""
         document = self._follower.document(room)
-        if document is None or before is None or before == shown:
+        if document is None or before is None or (before.epoch, before.rev) == (shown.epoch, shown.rev):
             return
         if before.state is State.LIVE is shown.state:
             self._metrics.delivery_s.observe(max(0, _now_ms() - document.published_ms) / 1000)
@@ -188,14 +206,16 @@ class Fanout:
     # -- what to show --------------------------------------------------------------------------------------------------
 
     def _view(self, room: FollowedRoom) -> View:
-        return view_of(self._follower.state(room, _now_ms()), room.sight)
+        pipeline = self._pipeline()
+        known = None if pipeline is None else pipeline.state
+        return view_of(self._follower.state(room, _now_ms()), room.sight, known)
 
     def _frame(self, room: FollowedRoom, view: View) -> Frame:
         now_ms = _now_ms()
         held = self._frames.get(room)
         if held is not None and held[0] == view and 0 <= now_ms - held[1] <= FRAME_MAX_AGE_MS:
             return held[2]
-        frame = snapshot_frame(view, self._follower.document(room), now_ms)
+        frame = snapshot_frame(view, self._follower.document(room), now_ms, self._pipeline())
         if room in self._streams:
             self._frames[room] = (view, now_ms, frame)
         return frame

@@ -19,6 +19,7 @@ RefuseReason = Literal[
 # From publication to the last stream's write. The promise is under 0.25 s, so the steps are finest there.
 DELIVERY_STEPS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1, 2, 5, 10)
 FETCH_STEPS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
+UNKNOWN_WORKERS = -1
 LAG_STEPS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 
 
@@ -59,6 +60,14 @@ class Metrics:
         self.fetch_s = histogram("stream_serve_fetch_seconds", "One round trip for documents.", FETCH_STEPS_S)
         self.unreadable = counter("stream_serve_unreadable_total", "Looks that found something else than a document.")
         self.redis_up = gauge("stream_serve_redis_up", "Redis answered the last time.")
+        self.workers = gauge("stream_serve_workers", "Workers heard within the last seconds; -1: not known.")
+        self.partitions = gauge("stream_serve_partitions", "Partitions of each input topic, as workers say.")
+        self.partitions_folded = gauge("stream_serve_partitions_folded", "Of these, those that a worker folds.")
+        self.heartbeats_unreadable = counter(
+            "stream_serve_heartbeats_unreadable_total",
+            "Looks at heartbeats that found something else or failed in part.",
+        )
+        self.workers.set(UNKNOWN_WORKERS)
         self.loop_lag_s = histogram("stream_serve_loop_lag_seconds", "How late the event loop is.", LAG_STEPS_S)
         Info("stream_build", "What runs.", registry=registry).info(_build_info())
         ProcessCollector(registry=registry)

@@ -6,9 +6,10 @@ import re
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from stream.contract.events import ID_PATTERN, MAX_ID_CHARS
+from stream.contract.heartbeat import Pipeline
 from stream.contract.history import RoomHistory
 from stream.contract.overlay import Overlay
 from stream.contract.sight import State
@@ -24,13 +25,16 @@ class Snapshot(Struct):
 
     `overlay` is null where none is known (`missing`, `unreadable`, or `redis_away` before anything was known). With
     `stale` and `redis_away` it is the last one known: show nothing of it beyond its own `stale_after_ms` and each
-    claim's `valid_until_ms`. `detail` says why something is `unreadable`.
+    claim's `valid_until_ms`. `detail` says why something is `unreadable`. `pipeline` is of the last snapshot, and
+    another snapshot follows when no worker is heard any more, or some partition is folded by nobody, and when that
+    ends; it is absent while nothing is known of the workers.
     """
 
     server_time_ms: int
     state: State
     overlay: Overlay | None
     detail: str = ""
+    pipeline: Pipeline | UnsetType = UNSET
 
 
 class Time(Struct):
@@ -53,7 +57,7 @@ class Readiness(Struct):
     missing: list[str]
 
 
-_TYPES = (Overlay, RoomHistory, RoomList, Snapshot, Problem, Time, Health, Readiness)
+_TYPES = (Overlay, RoomHistory, RoomList, Snapshot, Pipeline, Problem, Time, Health, Readiness)
 
 _ROOM = {
     "name": "room",
@@ -76,6 +80,12 @@ _STATE = {
     }
 }
 _EPOCH_MS = {"type": "integer", "minimum": 0, "maximum": (1 << 53) - 1}
+_PIPELINE = {
+    "Snapup-Pipeline": {
+        "description": "What is known of the workers, as JSON; absent while that is nothing.",
+        "content": {JSON: {"schema": {"$ref": "#/components/schemas/Pipeline"}}},
+    }
+}
 _RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
 
 
@@ -136,8 +146,8 @@ def _operations() -> dict[str, dict[str, Any]]:
             "getRoom",
             "The overlay document of a room. Revalidate with If-None-Match.",
             {
-                "200": _answer("The document.", "Overlay", {**_CLOCK, **_ETAG, **_STATE}),
-                "304": {"description": "The reader has it.", "headers": {**_CLOCK, **_ETAG, **_STATE}},
+                "200": _answer("The document.", "Overlay", {**_CLOCK, **_ETAG, **_STATE, **_PIPELINE}),
+                "304": {"description": "The reader has it.", "headers": {**_CLOCK, **_ETAG, **_STATE, **_PIPELINE}},
             },
             (
                 *(Kind.BAD_ROOM_ID, Kind.TOKEN_MISSING, Kind.TOKEN_OTHER_ROOM, Kind.ROOM_MISSING),

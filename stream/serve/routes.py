@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from stream.serve.documents import Document
     from stream.serve.fanout import Fanout
+    from stream.serve.heartbeats import Heartbeats
     from stream.serve.history import HistoryReader
     from stream.serve.limits import RateLimit, Slots
     from stream.serve.metrics import Metrics
@@ -45,6 +46,8 @@ FIRST_LOOK_S = 3.0
 RETRY_AFTER_S = 1.0
 # For requests while streams are still coming back after a restart.
 FULL_RETRY_AFTER_S = 5.0
+# What an answer says of the workers, in its header `Snapup-Pipeline`.
+PIPELINE = web.RequestKey("pipeline", str)
 
 
 class Route(NamedTuple):
@@ -68,6 +71,7 @@ class Routes:
         *,
         follower: RoomFollower,
         fanout: Fanout,
+        heartbeats: Heartbeats,
         rooms: RoomIndex,
         histories: HistoryReader,
         access: Access,
@@ -78,6 +82,7 @@ class Routes:
     ) -> None:
         self._follower = follower
         self._fanout = fanout
+        self._heartbeats = heartbeats
         self._rooms = rooms
         self._histories = histories
         self._access = access
@@ -121,12 +126,18 @@ class Routes:
         self._count(request)
         room_id = _room_id(request)
         self._access.check(request, room_id)
+        self._tell_pipeline(request)
         document = await self._document(room_id)
         state = State.STALE if _now_ms() > document.stale_after_ms else State.LIVE
         headers = {"ETag": f'"{document.etag}"', "Cache-Control": "no-cache", "Snapup-State": state.value}
         if is_held(request, document.etag):
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
         return web.Response(body=document.raw, content_type="application/json", headers=headers)
+
+    def _tell_pipeline(self, request: web.Request) -> None:
+        """Have the answer say what is known of the workers, be the answer a document or a problem."""
+        if self._follower.away is False and (pipeline := self._heartbeats.pipeline) is not None:
+            request[PIPELINE] = msgspec.json.encode(pipeline).decode()
 
     async def _document(self, room_id: str) -> Document:
         try:

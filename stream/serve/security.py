@@ -32,7 +32,7 @@ SECURITY_HEADERS = {
     "Server": "snapup",
 }
 CORS_ALLOW = "Authorization, If-None-Match, Last-Event-ID, Cache-Control"
-CORS_EXPOSE = "ETag, Retry-After, Snapup-Time-Ms, Snapup-State"
+CORS_EXPOSE = "ETag, Retry-After, Snapup-Time-Ms, Snapup-State, Snapup-Pipeline"
 CORS_METHODS = "GET, HEAD"
 CORS_MAX_AGE_S = 600
 # Only paths that other sites may need: the data, and the module that reads it.

@@ -36,6 +36,7 @@ from stream.worker.assignment import Owners
 from stream.worker.checkpoint import OutputTopics
 from stream.worker.companions import companions
 from stream.worker.fold_loop import FoldLoop
+from stream.worker.heartbeat import Heartbeats
 from stream.worker.logs import configure_logging
 from stream.worker.metrics import Metrics, now_ms
 from stream.worker.notices import Notices
@@ -140,6 +141,7 @@ class Worker:
             wall_clock=wall_clock,
             now_ms=now_ms,
         )
+        self.heartbeats = Heartbeats(self.store, self.owners, self.metrics, partitions=partitions, now_ms=now_ms)
         self.health = health.Health(self.owners, self.metrics, self.pulse, lambda: self.projection.answers)
         self.app = self._app()
 
@@ -193,6 +195,7 @@ class Worker:
             (run_checkpoints(self.owners, self.app, self.settings.checkpoint_interval_ms), "checkpoints"),
             (self.projection.run_collect(), "collect documents"),
             (self.projection.run_write(), "write documents"),
+            (self.heartbeats.run(), "heartbeats"),
             (self.health.run_watch(), "watch"),
             (
                 preflight.run_watch_counts(self._partition_counts, self.topics, self.owner_config.partitions),

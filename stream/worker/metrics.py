@@ -38,6 +38,7 @@ KEPT = "Records of claims, said or withheld, written to the topic claims."
 NOTICES = "Rooms told of their records in other partitions."
 WRITES = "Documents sent to Redis; refused: a later owner had written."
 HELD_UP = "How long an open transaction has held up what was written behind its first record."
+HEARTBEATS = "Heartbeats for the read servers; held back: this worker folds nothing, or Kafka does not answer."
 OUTCOMES = ("applied", "duplicate", "dead_lettered")
 
 
@@ -202,6 +203,8 @@ class Metrics:
             "stream_redis_vanished_total", "Documents looked for again that were gone before their time."
         )
         self.reprojections = counter("stream_reprojections_total", "Times that every document was written anew.")
+        heartbeats = counter("stream_heartbeats_total", HEARTBEATS, "result")
+        self.heartbeats = {result: heartbeats.labels(result) for result in ("written", "failed", "held_back")}
         self.redis_up = gauge("stream_redis_up", "Redis answered the last time.")
 
     # -- told as it happens --------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import NoScriptError
 
+from stream.contract.heartbeat import HEARTBEAT_TTL_MS, heartbeat_key
 from stream.contract.overlay import room_key
 from stream.redis_clients import RedisClient
 
@@ -173,6 +174,14 @@ class OverlayStore:
             RedisError or OSError: we may not ask, or Redis does not answer.
         """
         return await self._redis.configuration()
+
+    async def beat(self, name: str, word: bytes) -> None:
+        """Write this worker's heartbeat, which runs out by itself.
+
+        Raises:
+            RedisError or OSError: Redis does not take it.
+        """
+        await self._redis.ask("SET", heartbeat_key(self._prefix, name), word, "PX", HEARTBEAT_TTL_MS)
 
     async def renew(self) -> None:
         """Close all connections. The next question goes to the server that is the master by then."""

@@ -232,6 +232,10 @@ class Ownership:
         seen = self._seen[topic_index]
         return seen is not None and now_ms - seen.polled_at_ms <= END_KNOWN_FOR_MS
 
+    def polled_at_ms(self) -> int:
+        """The wall clock of the last fetch answer for any topic of this partition; 0: there was none."""
+        return max((seen.polled_at_ms for seen in self._seen if seen is not None), default=0)
+
     def lag_records(self, topic_index: int, folded_to: int) -> int | None:
         """The number of records between the fold and the log's last known end; None while no end is known."""
         seen = self._seen[topic_index]

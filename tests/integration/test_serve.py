@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from stream.contract.heartbeat import heartbeat_key
 from stream.contract.history import (
     CHUNK_MS,
     HISTORY_SCHEMA,
@@ -23,13 +24,15 @@ from stream.contract.history import (
 )
 from stream.local.redis import RedisServer
 from stream.local.settings import LocalSettings
+from stream.worker.overlay_store import OverlayStore
 from tests.support.serve import DEADLINE_S, Client, Writer, document, eventually, now_ms, serving
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from stream.serve.app import Server
+    from tests.support.serve import Event
 
 pytestmark = pytest.mark.integration
 ROOM = "room-1"
@@ -337,6 +340,55 @@ async def test_a_list_that_does_not_fit_says_so(
         await writer.put(f"room-{number}")
     found = await (await client.get("/v1/rooms")).json()
     assert (found["matching"], found["complete"]) == (2, False)
+
+
+# -- workers -----------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heartbeats are looked for more often, and count for less long."""
+    monkeypatch.setattr("stream.serve.heartbeats.HEARTBEAT_EVERY_S", 0.1)
+    monkeypatch.setattr("stream.serve.heartbeats.SCAN_EVERY_S", 0.1)
+    monkeypatch.setattr("stream.serve.heartbeats.SCAN_SOON_S", 0.1)
+    monkeypatch.setattr("stream.serve.heartbeats.SCAN_REST", 0)
+    monkeypatch.setattr("stream.serve.heartbeats.COMING_BACK_S", 0.2)
+
+
+async def test_workers_that_go_and_come_are_told_although_no_document_changes(
+    soon: None, redis: Redis, redis_server: RedisServer, writer: Writer
+) -> None:
+    del soon
+    store = OverlayStore(redis_server.url, "live", 2_000)
+
+    def workers(count: int, folded: int) -> Callable[[Event], bool]:
+        wanted = {"workers": count, "partitions": 2, "folded": folded}
+        return lambda event: wanted.items() <= (event.data.get("pipeline") or {}).items()
+
+    async with serving(redis_server.url) as (server, client):
+        await writer.put(ROOM)
+        events, empty = await client.events(ROOM), await client.events("room-2")
+        await events.until(lambda event: event.data.get("pipeline", {}).get("workers") == 0)
+        await store.beat("a", b'{"at_ms":1,"folds":[0],"of":2}')
+        first = await events.until(workers(1, 1))
+        assert (first.id, first.data["state"]) == ("", "live")
+        await store.beat("b", b'{"at_ms":1,"folds":[1],"of":2}')
+        both = await events.until(workers(2, 2))
+        assert both.id == f"1-{both.data['overlay']['rev']}"
+        assert abs(both.data["pipeline"]["heard_ms"] - now_ms()) < 60_000
+        await empty.until(workers(2, 2))  # also where there is no document
+        answer = await client.get(f"/v1/rooms/{ROOM}")
+        assert msgspec.json.decode(answer.headers["Snapup-Pipeline"])["workers"] == 2
+        missing = await client.get("/v1/rooms/room-2")
+        assert (missing.status, "Snapup-Pipeline" in missing.headers) == (404, True)
+        # What runs out in Redis is gone here too, and the server remembers how many partitions there are.
+        await redis.delete(heartbeat_key("live", "a"), heartbeat_key("live", "b"))
+        for heard in server.heartbeats._heard.values():
+            heard.at_s -= 60
+        assert (await events.until(workers(0, 0))).data["overlay"] == both.data["overlay"]
+        await store.beat("c", b'{"at_ms":1,"folds":[0,1],"of":2}')
+        await events.until(workers(1, 2))
+        await events.__aexit__()
+        await empty.__aexit__()
+    await store.close()
 
 
 # -- Redis away, back, wiped -------------------------------------------------------------------------------------------

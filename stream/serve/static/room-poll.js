@@ -1,6 +1,7 @@
 // One room by repeated requests for its snapshot, for pages without a free connection for a stream. While nothing
 // changes, an answer has no body.
 
+import { pipelineOf } from "./pipeline.js";
 import { Refusal, isRefusal, sleep } from "./stream-connection.js";
 
 const ASK_EVERY_MS = 400;
@@ -22,6 +23,7 @@ export class RoomPoll {
   #running = new AbortController();
   #wake = () => {};
   #etag = "";
+  #pipeline = "";
   #said = "";
 
   /** @param {{url: string|URL, headers: () => Record<string, string>, onEvent: Function, onState: Function}} options */
@@ -63,7 +65,13 @@ export class RoomPoll {
     const headers = { ...this.#headers(), ...(this.#etag && { "If-None-Match": this.#etag }) };
     const within = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
     const response = await fetch(this.#url, { headers, cache: "no-store", signal: within });
-    if (response.status === 304) return this.#state(true, false);
+    const pipeline = response.headers.get("Snapup-Pipeline") ?? "";
+    if (response.status === 304) {
+      // The next answer has a body again, and is told with what it says of the workers.
+      if (stateIn(pipeline) !== stateIn(this.#pipeline)) this.#etag = "";
+      return this.#state(true, false);
+    }
+    this.#pipeline = pipeline;
     const serverMs = Number(response.headers.get("Snapup-Time-Ms"));
     if (response.ok) {
       this.#etag = response.headers.get("ETag") ?? "";
@@ -78,7 +86,8 @@ export class RoomPoll {
   }
 
   #tell(state, overlay, serverMs) {
-    const data = `{"server_time_ms":${serverMs},"state":${JSON.stringify(state)},"overlay":${overlay}}`;
+    const workers = this.#pipeline && `,"pipeline":${this.#pipeline}`;
+    const data = `{"server_time_ms":${serverMs},"state":${JSON.stringify(state)}${workers},"overlay":${overlay}}`;
     this.#onEvent({ type: "snapshot", data, id: null });
   }
 
@@ -87,4 +96,9 @@ export class RoomPoll {
     if (says !== this.#said) this.#onState({ online, refused });
     this.#said = says;
   }
+}
+
+/** "up", "partly" or "down" of the header; undefined: not known. */
+function stateIn(header) {
+  return header ? pipelineOf(JSON.parse(header))?.state : undefined;
 }

@@ -12,6 +12,7 @@
 // and expiry: expired values are not handed out, and "change" fires at that very moment. It draws nothing.
 
 import { isOverlay } from "./document.js";
+import { pipelineOf } from "./pipeline.js";
 import { ServerClock } from "./server-clock.js";
 import { SharedStream } from "./shared-stream.js";
 
@@ -31,6 +32,7 @@ export class SnapupRoom extends EventTarget {
   #last = null;
   #broken = false;
   #serverState = null;
+  #pipeline = null;
   #online = false;
   #refused = false;
   #wanted = false;
@@ -89,6 +91,15 @@ export class SnapupRoom extends EventTarget {
     if (this.#broken) return "unreadable";
     if (this.#serverState === "live") return "stale";
     return this.#serverState ?? "connecting";
+  }
+
+  /**
+   * The workers, as the server hears them: `{ state, workers, heard_ms, partitions, folded }`; null while that is not
+   * known. `state` tells why a room is stale: "up" (nobody sends), "partly" (some rooms are folded by nobody), "down"
+   * (no worker was heard since `heard_ms`). It holds until the next change: the server sends each one.
+   */
+  get pipeline() {
+    return this.#online ? this.#pipeline : null;
   }
 
   /** The claims that may be said at this moment. */
@@ -185,8 +196,9 @@ export class SnapupRoom extends EventTarget {
   #headers() {
     const headers = {};
     if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
-    // The server may leave out only a document that is still shown.
-    if (this.overlay !== null) headers["Last-Event-ID"] = `${this.#last.epoch}-${this.#last.rev}`;
+    // The server may leave out only a document that is still shown, under workers that are up.
+    const isUsual = this.#pipeline === null || this.#pipeline.state === "up";
+    if (this.overlay !== null && isUsual) headers["Last-Event-ID"] = `${this.#last.epoch}-${this.#last.rev}`;
     return headers;
   }
 
@@ -208,6 +220,7 @@ export class SnapupRoom extends EventTarget {
     this.#broken = false;
     if (Number.isSafeInteger(message.server_time_ms)) this.#clock.observe(message.server_time_ms + ageMs);
     this.#serverState = typeof message.state === "string" ? message.state : null;
+    this.#pipeline = pipelineOf(message.pipeline);
     if (message.overlay !== null && message.overlay !== undefined) this.#replace(message.overlay);
     else if (this.#serverState === "unreadable") this.#drop();
     else if (this.#serverState === "missing") this.#last = null;
@@ -242,7 +255,7 @@ export class SnapupRoom extends EventTarget {
   // -- time -----------------------------------------------------------------------------------------------------------
   /** Fires "change" unless no observable value changed, and sets a timer for the next expiry. */
   #changed(always = false) {
-    const says = `${this.state} ${this.#online} ${this.claims.length}`;
+    const says = `${this.state} ${this.#online} ${this.pipeline?.state} ${this.claims.length}`;
     if (always || says !== this.#said) {
       this.#said = says;
       this.dispatchEvent(new Event("change"));

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from stream.contract.heartbeat import Pipeline
 from stream.contract.sight import State, Unreadable
 from stream.serve.documents import Document, DocumentSight, read_document
 from stream.serve.events import PING, Frame, Stream, View, retry_frame, snapshot_frame, view_of
@@ -98,3 +99,17 @@ def test_a_connection_that_closes_takes_everything_and_gets_nothing() -> None:
     transport.closed = True
     assert stream.write(PING, 1.0)
     assert transport.written == []
+
+
+def test_a_snapshot_tells_of_the_workers_unless_nothing_is_known_of_them(sight: DocumentSight) -> None:
+    up, down = Pipeline(2, 900, 6, 6), Pipeline(0, 900, 6)
+    told = snapshot_frame(view_of(State.LIVE, sight, up.state), sight.document, 1_234, up)
+    assert told.plain.startswith(
+        b'event: snapshot\nid: 3-9\ndata: {"server_time_ms":1234,"state":"live",'
+        b'"pipeline":{"workers":2,"heard_ms":900,"partitions":6,"folded":6},"overlay":'
+    )
+    # Whoever comes back must hear that they are down, whatever he has.
+    assert b"\nid: \n" in snapshot_frame(view_of(State.LIVE, sight, down.state), sight.document, 1, down).plain
+    # Without Redis nothing is known of workers either.
+    assert b"pipeline" not in snapshot_frame(view_of(State.REDIS_AWAY, sight, up.state), sight.document, 1, up).plain
+    assert view_of(State.STALE, sight, up.state) != view_of(State.STALE, sight, down.state)
