@@ -98,6 +98,7 @@ class Server:
             requests=RateLimit(settings.serve_requests_per_s),
             metrics=self.metrics,
             picture_hosts=self._picture_hosts,
+            origin_of=self._gate.origin_of,
         )
         # A reader that leaves cancels its handler.
         self._runner = web.AppRunner(

@@ -79,10 +79,21 @@ class Gate:
             request.remote or "", ",".join(request.headers.getall("X-Forwarded-For", [])), self._trusted
         )
 
+    def origin_of(self, request: web.BaseRequest) -> str:
+        """Scheme, host and port that the reader's address begins with. Only a trusted proxy's word makes it https."""
+        scheme = request.scheme
+        if self._is_proxy(request.remote or ""):
+            said = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower()
+            scheme = said if said in ("http", "https") else scheme
+        return f"{scheme}://{request.host}"
+
+    def _is_proxy(self, peer: str) -> bool:
+        return bool(self._trusted) and client_address(peer, "0.0.0.0", self._trusted) == "0.0.0.0"  # noqa: S104
+
     def enter(self, peer: str) -> str | None:
         """The name under which a new connection is counted; None if it is refused."""
         # A proxy carries readers of many addresses: its connections have no bound of their own.
-        is_proxy = bool(self._trusted) and client_address(peer, "0.0.0.0", self._trusted) == "0.0.0.0"  # noqa: S104
+        is_proxy = self._is_proxy(peer)
         address = "proxy" if is_proxy else client_address(peer, "", ())
         reason: RefuseReason | None = None
         if self._slots.is_full():

@@ -23,6 +23,7 @@ from stream.serve.pages import PAGES, StaticFiles, is_held, picture_hosts_file
 from stream.serve.problems import Kind, ProblemError
 from stream.serve.room_follower import RedisAwayError
 from stream.serve.rooms import MAX_ROOMS, SORTS, RoomList, Sort, totals_of
+from stream.serve.starter import starter_page
 from stream.serve.tokens import ALL_ROOMS
 
 if TYPE_CHECKING:
@@ -78,8 +79,10 @@ class Routes:
         streams: Slots,
         requests: RateLimit,
         metrics: Metrics,
+        origin_of: Callable[[web.Request], str],
         picture_hosts: Sequence[str] = (),
     ) -> None:
+        self._origin_of = origin_of
         self._follower = follower
         self._fanout = fanout
         self._heartbeats = heartbeats
@@ -108,6 +111,7 @@ class Routes:
             Route("/metrics", self.metrics, "getMetrics"),
             *(Route(path, self.page) for path in PAGES),
             Route("/static/{name:.+}", self.static),
+            Route("/starter/{room}.html", self.starter),
             Route("/", self.top),
         ]
 
@@ -325,6 +329,24 @@ class Routes:
     async def static(self, request: web.Request) -> web.StreamResponse:
         """A file that a page loads."""
         return await self._static.answer(request, request.match_info["name"])
+
+    async def starter(self, request: web.Request) -> web.StreamResponse:
+        """A file to save: the widget of docs/overlays.md for this server, a room, and the token of the query."""
+        room_id = _room_id(request)
+        try:
+            page = starter_page(self._origin_of(request), room_id, request.query.get("token", ""))
+        except ValueError as error:
+            raise _bad_parameter("token" if "token" in str(error) else "Host", str(error)) from None
+        return web.Response(
+            text=page,
+            content_type="text/html",
+            charset="utf-8",
+            # A colon has no place in a file's name.
+            headers={
+                "Content-Disposition": f'attachment; filename="{room_id.replace(":", "-")}.html"',
+                "Cache-Control": "no-store",
+            },
+        )
 
     async def top(self, _request: web.Request) -> web.StreamResponse:
         """A redirect to the list of rooms."""

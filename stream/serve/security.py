@@ -7,6 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+import structlog
 from aiohttp import hdrs, web
 
 from stream.serve.problems import Kind, ProblemError
@@ -14,6 +15,8 @@ from stream.serve.tokens import ALL_ROOMS, Grant, TokenError, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+log = structlog.get_logger("stream.serve.access")
 
 # For pages: scripts and styles from this server only, nothing inline, framed only by our own builder. Pictures also
 # from the hosts of the setting.
@@ -39,22 +42,30 @@ CORS_MAX_AGE_S = 600
 CORS_PATHS = ("/v1/", "/openapi.json", "/static/")
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
-_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 # In small letters, as a browser writes a host. No `*`, no address: each host is one that somebody named.
 _HOST = re.compile(r"(?=.{1,253}(?::|$))[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:[0-9]{1,5})?")
+# Origins that were refused and written to the log, each once. Beyond the bound the log says no more of them.
+MAX_ORIGINS_TOLD = 32
+MAX_ORIGIN_CHARS = 200
+
+_ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
+# The port that a browser leaves out of an origin.
+_OWN_PORT = re.compile(r"(?<=\Ahttp://)([^/]*):80\Z|(?<=\Ahttps://)([^/]*):443\Z")
 
 
 def parse_origins(text: str) -> frozenset[str]:
-    """The allow-list of comma-separated origins. `*` lets every page read, `null` pages opened from a file.
+    """The allow-list of comma-separated origins, each as browsers write it: in small letters, without the usual port.
+
+    `*` lets every page read, `null` pages opened from a file.
 
     Raises:
         ValueError: a part is no origin.
     """
-    origins = {part.strip().rstrip("/") for part in text.split(",") if part.strip()}
+    origins = {part.strip().rstrip("/").lower() for part in text.split(",") if part.strip()}
     for origin in origins - {"*", "null"}:
         if _ORIGIN.fullmatch(origin) is None:
             raise ValueError(f"{origin!r} is no origin: https://overlays.example is one")
-    return frozenset(origins)
+    return frozenset(_OWN_PORT.sub(r"\1\2", origin) for origin in origins)
 
 
 def parse_picture_hosts(text: str) -> tuple[str, ...]:
@@ -164,6 +175,7 @@ class Cors:
 
     def __init__(self, origins: frozenset[str]) -> None:
         self._origins = origins
+        self._told: set[str] = set()
 
     def headers(self, request: web.BaseRequest) -> dict[str, str]:
         """The CORS headers for this request's origin; none if it is not on the list."""
@@ -175,7 +187,15 @@ class Cors:
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is not None and origin in self._origins:
             headers |= {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": CORS_EXPOSE}
+        elif origin is not None and origin.partition("://")[2] != request.host:
+            self._tell(origin[:MAX_ORIGIN_CHARS])
         return headers
+
+    def _tell(self, origin: str) -> None:
+        """Name the cure in the log: the page itself is told nothing by its browser."""
+        if origin not in self._told and len(self._told) < MAX_ORIGINS_TOLD:
+            self._told.add(origin)
+            log.warning("a page of another origin was refused: SNAPUP_SERVE_CORS_ORIGINS lacks it", origin=origin)
 
     def preflight(self, request: web.Request) -> web.Response | None:
         """The answer to a preflight; None if the request is none, or its origin is not on the list."""

@@ -53,6 +53,9 @@ class ServeProcess:
     def __init__(self, redis_url: str, log: Path, *flags: str, **settings: str) -> None:
         self.port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
+        # Where pages of others are served from. By its other name, `localhost`, the same place may not read.
+        self.widgets_port = free_ports(1)[0]
+        self.widgets_origin = f"http://127.0.0.1:{self.widgets_port}"
         self._redis_url = redis_url
         self._log = log
         self._flags = flags
@@ -73,6 +76,7 @@ class ServeProcess:
             *self._flags,
         ]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SNAPUP_")}
+        kept |= {"SNAPUP_SERVE_REQUESTS_PER_S": "10000", "SNAPUP_SERVE_CORS_ORIGINS": self.widgets_origin}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env=kept | self._settings)
         deadline_s = time.monotonic() + START_S
@@ -85,6 +89,10 @@ class ServeProcess:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
             return True  # it listens when it is ready
         return False
+
+    def said(self) -> str:
+        """Its log."""
+        return self._log.read_text("utf-8")
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End it; SIGKILL: as a crash would."""

@@ -13,12 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from structlog.testing import capture_logs
 
 from stream.errors import SnapupError
 from stream.local.ports import LOOPBACK
 from stream.serve.app import Server, run_server, tokens_of
 from stream.serve.openapi import Snapshot, openapi_document
 from stream.serve.pages import PAGES
+from stream.serve.security import MAX_ORIGINS_TOLD
 from stream.settings import load_settings
 from tests.support.serve import DEADLINE_S, SECRET, Client, document, eventually, serving
 
@@ -309,6 +311,46 @@ async def test_without_a_list_no_origin_may_read_and_with_a_star_all_may(client:
         assert (await other.get("/v1/time", headers=origin)).headers["Access-Control-Allow-Origin"] == "*"
 
 
+@pytest.mark.parametrize("listed", ["HTTPS://A.Example", "https://a.example:443", "https://a.example:443/"])
+async def test_an_origin_may_be_listed_as_people_write_it(listed: str) -> None:
+    """A browser writes small letters and leaves out the usual port: what was listed otherwise would never fit."""
+    async with serving(NO_REDIS, serve_cors_origins=f"http://b.example:80,{listed}") as (_, client):
+        for origin in ("https://a.example", "http://b.example"):
+            assert "Access-Control-Allow-Origin" in (await client.get("/v1/time", headers={"Origin": origin})).headers
+
+
+async def test_each_refused_origin_is_named_in_the_log_once_and_not_for_ever(client: Client) -> None:
+    with capture_logs() as logs:
+        for number in range(MAX_ORIGINS_TOLD + 5):
+            for _ in range(2):
+                await client.get("/v1/time", headers={"Origin": f"https://{number}.example"})
+        await client.get("/metrics", headers={"Origin": "https://other.example"})
+    told = [entry for entry in logs if "SNAPUP_SERVE_CORS_ORIGINS" in entry["event"]]
+    assert [entry["origin"] for entry in told] == [f"https://{number}.example" for number in range(MAX_ORIGINS_TOLD)]
+
+
+# -- the starter of a widget -------------------------------------------------------------------------------------------
+async def test_the_starter_is_a_file_for_the_address_that_was_asked(client: Client) -> None:
+    response = await client.get("/starter/shop:7.html?token=a.b", headers={"Host": "localhost:8123"})
+    assert response.headers["Content-Disposition"] == 'attachment; filename="shop-7.html"'
+    text = await response.text()
+    assert "http://localhost:8123/static/snapup-room.js" in text
+    assert 'room: "shop:7", token: "a.b"' in text
+    for path, parameter in (("/starter/a%20b.html", "room"), ('/starter/a.html?token="', "token")):
+        refused = await client.get(path)
+        assert (refused.status, (await problem_of(refused))["parameter"]) == (400, parameter)
+
+
+async def test_a_starter_begins_with_https_only_on_a_trusted_proxys_word() -> None:
+    asks = {"Host": "snapup.example", "X-Forwarded-Proto": "https"}
+    async with serving(NO_REDIS, token_secret=SECRET, serve_trusted_proxies="127.0.0.1") as (_, client):
+        assert '"https://snapup.example/' in await (await client.get("/starter/a.html", headers=asks)).text()
+        bad = await client.get("/starter/a.html", headers={"Host": 'a"b'})
+        assert (bad.status, (await problem_of(bad)).get("parameter")) == (400, "Host")
+    async with serving(NO_REDIS, token_secret=SECRET) as (_, client):
+        assert '"http://snapup.example/' in await (await client.get("/starter/a.html", headers=asks)).text()
+
+
 # -- the OpenAPI document ----------------------------------------------------------------------------------------------
 def test_the_openapi_document_is_valid() -> None:
     OpenAPIV31SpecValidator(msgspec.json.decode(msgspec.json.encode(openapi_document()))).validate()
@@ -322,7 +364,7 @@ async def test_the_openapi_document_is_served_and_lists_exactly_what_is_answered
     routes = {route.path: route.operation for route in server.routes.table() if route.operation is not None}
     assert operations == routes
     registered = {re.sub(r":[^}]+", "", resource.canonical) for resource in server.app().router.resources()}
-    assert registered == set(routes) | set(PAGES) | {"/static/{name}", "/"}
+    assert registered == set(routes) | set(PAGES) | {"/static/{name}", "/starter/{room}.html", "/"}
 
 
 async def test_answers_are_of_the_schemas_that_the_document_names(client: Client) -> None:
