@@ -16,8 +16,8 @@ from stream.commands.verdict_view import show_verdict
 from stream.contract.report import Report
 from stream.verify.latency import quantile
 from stream.verify.verdict import Verdict
+from stream.view.fitted import Fitted
 from stream.view.line import overlay_line
-from stream.view.terminal import render
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -102,8 +102,7 @@ class DemoView:
         """Show the room of a document. "Now" is the document's moment: a fast show runs ahead of the wall clock."""
         if self._console.is_terminal:
             latency = Text(latency_text(latencies_ms), style="dim")
-            # The latency comes first: a low window cuts off the end.
-            self._live.update(Group(latency, render(overlay, width=self._console.width)))
+            self._live.update(Group(latency, Fitted(overlay, lang="en", now_ms=overlay.as_of_ms, reserved=2)))
         elif time.monotonic() - self._last_line_s >= LINE_EVERY_S:
             self._last_line_s = time.monotonic()
             line = overlay_line(overlay, now_ms=overlay.as_of_ms)

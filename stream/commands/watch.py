@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
+import threading
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
@@ -20,6 +24,7 @@ from stream.errors import NoSuchError, SnapupError, UsageError
 from stream.mechanics.kinds import CATALOGUE
 from stream.overlays.reader import Look, OverlayReader
 from stream.settings import load_settings
+from stream.view.fitted import Fitted
 from stream.view.line import overlay_line
 from stream.view.strings import LANGUAGES
 from stream.view.terminal import render
@@ -42,7 +47,9 @@ def watch(
     once: Annotated[
         bool, typer.Option("--once", help="Print what is there now and exit; 2 without such a room.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Each document as it is, one line each.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line: state, at_ms, room_id, detail, and the document.")
+    ] = False,
     lang: Annotated[str, typer.Option(help=LANGUAGE_HELP)] = "en",
     redis_url: Annotated[str | None, typer.Option(help="Redis that overlays read.")] = None,
     topic_prefix: Annotated[str | None, typer.Option(help="Of the keys.")] = None,
@@ -56,13 +63,22 @@ def watch(
     address = settings.redis()
     reader = OverlayReader(address, settings.topic_prefix, room, settings.redis_timeout_ms, CATALOGUE.sections)
     shown = _Screen(room, address.called, lang, as_json=as_json)
+    if threading.current_thread() is threading.main_thread():
+        # A termination from outside ends as Ctrl-C does: else a terminal would stay without its cursor.
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         asyncio.run(_once(reader, shown) if once else _watch(reader, shown))
     except KeyboardInterrupt:
-        pass
+        if shown.is_live:
+            typer.echo(f"No longer watching {room}; the room goes on.", err=True)
     except BrokenPipeError:
-        # The reader of our output has closed it. Python would complain again when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output has closed it. Python would complain again when it closes the stream.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except BrokenPipeError:
+                os.dup2(nowhere, stream.fileno())
 
 
 async def _once(reader: OverlayReader, shown: _Screen) -> None:
@@ -131,10 +147,13 @@ class _Screen:
     def __rich__(self) -> RenderableType:
         """The newest document so far, and the trouble if it is not the present one."""
         is_present = self._look is not None and self._look.overlay is not None
-        state = Text() if is_present else Text(self.words(self._look), style="bold #fbbf24")
+        words = "" if is_present else self.words(self._look)
+        state = Text(words, style="bold #fbbf24")
         if self._last is None or self._last.overlay is None:
             return state
-        whole = render(self._last.overlay, width=self.console.width, lang=self._lang, now_ms=self._now_ms())
+        # One line stays free for the cursor: a terminal that is full would scroll at the end.
+        reserved = 1 + (0 if is_present else 1 + cell_len(words) // self.console.width)
+        whole = Fitted(self._last.overlay, lang=self._lang, now_ms=self._now_ms(), reserved=reserved)
         return whole if is_present else Group(state, whole)
 
     def print_whole(self) -> None:
@@ -143,16 +162,16 @@ class _Screen:
         if look is None:
             return
         if self._as_json:
-            _print_raw(look)
+            self._print_json(look)
         elif look.overlay is not None:
             overlay = look.overlay
             if self.console.is_terminal:
-                self.console.print(self)
+                self.console.print(render(overlay, width=self.console.width, lang=self._lang, now_ms=self._now_ms()))
             else:
                 print(overlay_line(overlay, lang=self._lang, now_ms=self._now_ms()), flush=True)  # noqa: T201
 
     def print_news(self) -> None:
-        """Print a line after a change: as JSON each document; else a new state at once and figures now and then."""
+        """Print a line after a change: as JSON each; else a new state at once, and figures now and then."""
         look = self._look
         if look is None:
             return
@@ -160,7 +179,7 @@ class _Screen:
         state = look.sight.state(0)  # of the document, only that it is there: `stale` below says the rest
         news = (state, 0, 0, False)
         if overlay is not None:
-            stale = not self._as_json and self._now_ms() > overlay.stale_after_ms
+            stale = self._now_ms() > overlay.stale_after_ms
             news = (state, overlay.epoch, overlay.rev, stale)
         if news == self._printed:
             return
@@ -168,28 +187,50 @@ class _Screen:
         if not self._as_json and same_state and time.monotonic() - self._printed_at < LINE_EVERY_S:
             return
         self._printed, self._printed_at = news, time.monotonic()
-        if overlay is None:
+        if self._as_json:
+            self._print_json(look)
+        elif overlay is None:
             print(self.words(look), file=sys.stderr, flush=True)  # noqa: T201
-        elif self._as_json:
-            _print_raw(look)
         else:
             print(overlay_line(overlay, lang=self._lang, now_ms=self._now_ms()), flush=True)  # noqa: T201
 
+    def _print_json(self, look: Look) -> None:
+        """Print one object in one line; its first four fields are always there."""
+        now_ms = self._now_ms()
+        state = look.sight.state(now_ms)
+        said: dict[str, Any] = {
+            "state": state.value,
+            "at_ms": now_ms,
+            "room_id": self._room,
+            "detail": None if state is State.LIVE else self.words(look),
+        }
+        if look.overlay is not None:
+            # The fields as the worker wrote them, also those that only a newer Snapup knows.
+            document = msgspec.json.decode(look.raw, type=dict[str, msgspec.Raw])
+            said |= {name: value for name, value in document.items() if name not in said}
+        # A line break can only stand between the values of a document, where it means nothing.
+        line = msgspec.json.encode(said).replace(b"\r", b" ").replace(b"\n", b" ")
+        sys.stdout.buffer.write(line + b"\n")
+        sys.stdout.buffer.flush()
+
     def words(self, look: Look | None) -> str:
         """The meaning of a look, and the advice. None: before the first look."""
-        if look is None:
-            return f"Connecting to {self._redis}..."
-        match look.sight.found:
+        match None if look is None else look.sight.found:
             case Away(detail=detail):
-                return f"{clean(detail, MOST_WORDS)} Trying again."
+                said = f"{clean(detail, MOST_WORDS)} Trying again."
             case Unreadable(detail=detail):
-                return f"What is in Redis for {self._room!r} is no overlay document ({clean(detail)})."
-            case None if look.was_there:
-                return f"The document of {self._room!r} ran out: no worker publishes it now. Waiting."
+                said = f"What is in Redis for {self._room!r} is no overlay document ({clean(detail)})."
+            case None if look is None:
+                said = f"Connecting to {self._redis}..."
+            case None if look is not None and look.was_there:
+                said = f"The document of {self._room!r} ran out: no worker publishes it now. Waiting."
             case None:
-                return f"No room {self._room!r} in {self._redis} yet: waiting for a worker to publish it."
+                said = f"No room {self._room!r} in {self._redis} yet: waiting for a worker to publish it."
+            case overlay if self._now_ms() > overlay.stale_after_ms:
+                said = f"The document of {self._room!r} is too old: what it says is not how things are now."
             case _:
-                return f"{self._room!r} is live."
+                said = f"{self._room!r} is live."
+        return said
 
     def _now_ms(self) -> int:
         return _wall_ms() + self._ahead_ms
@@ -197,8 +238,3 @@ class _Screen:
 
 def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _print_raw(look: Look) -> None:
-    sys.stdout.buffer.write(look.raw + b"\n")
-    sys.stdout.buffer.flush()

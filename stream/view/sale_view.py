@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,12 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from stream.view.levels import WORD_CHARS, level_text
+from stream.view.levels import WORD_CHARS, level_text, level_word
 from stream.view.words import clean, duration, grouped, money, share, span
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import RenderableType
 
     from stream.contract.overlay import Sale
@@ -80,14 +83,15 @@ def _head(sale: Sale, strings: Strings, width: int, now_ms: int) -> Table:
     if sale.price_minor is not None and sale.currency is not None:
         name.append(f" · {money(sale.price_minor, sale.currency)}", style="not bold")
     state = level_text(sale.urgency.level, strings)
-    when = _when(sale, strings, now_ms)
+    when = when_of(sale, strings, now_ms)
     if when and sale.urgency.level != "ended":
         state.append(f" · {when}", style="default not bold")
     head.add_row(name, state)
     return head
 
 
-def _when(sale: Sale, strings: Strings, now_ms: int) -> str:
+def when_of(sale: Sale, strings: Strings, now_ms: int) -> str:
+    """The time to the start or end of a sale, else its status."""
     if sale.status == "scheduled" and sale.starts_at_ms is not None:
         return strings.starts_in.format(time=duration(sale.starts_at_ms - now_ms))
     if sale.status != "open" or sale.ends_at_ms is None:
@@ -134,6 +138,17 @@ def _warnings(sale: Sale, strings: Strings) -> list[str]:
         rule = strings.suspicions.get(each.rule, each.rule)
         parts.append(strings.suspect_orders.format(n=grouped(each.orders), units=grouped(each.units), rule=rule))
     return parts
+
+
+def counted_sales(sales: Iterable[Sale], strings: Strings) -> Text:
+    """`and 54 more sales: 50 calm, 3 sold out, 1 scheduled`: by level, and by status where none is announced yet."""
+    words = Counter(
+        strings.statuses[sale.status] if sale.status == "scheduled" else level_word(sale.urgency.level, strings)
+        for sale in sales
+    )
+    said = strings.between.join(f"{grouped(number)} {word}" for word, number in words.most_common())
+    more = strings.more_sales.format(n=grouped(words.total()), kinds=said)
+    return Text(f"  {more}", style="#94a3b8", no_wrap=True, overflow="ellipsis")
 
 
 def utc_time(epoch_ms: int, *, millis: bool = False) -> str:

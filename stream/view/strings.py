@@ -57,6 +57,8 @@ class Strings:
     orders: str
     gmv: str
     more_sales: str
+    between: str
+    taller: str
     no_rates: str
     about: str
     at_least: str
@@ -170,7 +172,9 @@ EN = Strings(
     cart_adds="cart-adds",
     orders="orders: {placed} placed, {paid} paid, {cancelled} cancelled, {refunded} refunded",
     gmv="{currency}: placed {placed}, paid {paid}, net {net}",
-    more_sales="and {n} more sales",
+    more_sales="and {n} more sales: {kinds}",
+    between=", ",
+    taller="A taller window shows the rest: rates, what is held back.",
     no_rates="no rates yet: nobody to count",
     about="±{share} %",
     at_least="≥{value}",
@@ -289,7 +293,9 @@ ZH_CN = Strings(
     cart_adds="加购",
     orders="订单:{placed} 下单,{paid} 支付,{cancelled} 取消,{refunded} 退款",
     gmv="{currency}:下单 {placed},支付 {paid},净额 {net}",
-    more_sales="另有 {n} 个活动",
+    more_sales="另有 {n} 个活动:{kinds}",
+    between="、",
+    taller="拉高窗口可查看其余内容:比率、暂不展示的原因。",
     no_rates="暂无比率:还没有可统计的人",
     about="±{share} %",
     at_least="≥{value}",

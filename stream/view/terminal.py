@@ -19,7 +19,7 @@ from stream.contract.levels import place_of_level
 from stream.contract.overlay import Withheld
 from stream.view.levels import WORD_CHARS, level_text
 from stream.view.mechanics import section_figures
-from stream.view.sale_view import sale_view, utc_time
+from stream.view.sale_view import counted_sales, sale_view, utc_time
 from stream.view.strings import EN, LANGUAGES, Strings
 from stream.view.words import MINUTE_MS, clean, compact, duration, grouped, money, share, span
 
@@ -49,13 +49,13 @@ def render(overlay: Overlay, *, width: int, lang: str = "en", now_ms: int | None
     strings = LANGUAGES.get(lang, EN)
     width = max(width, MIN_WIDTH)
     now = overlay.as_of_ms if now_ms is None else now_ms
-    parts: list[RenderableType] = [_head(overlay, strings, width, now), Rule(style="#475569")]
-    shown = sorted(overlay.sales, key=_place)
+    parts: list[RenderableType] = [head_of(overlay, strings, width, now), Rule(style="#475569")]
+    shown = sorted(overlay.sales, key=lambda sale: sale_order(sale, overlay.urgency.sale_id))
     for sale in shown[:MAX_SALES]:
         parts += [sale_view(sale, strings, width, now), Text()]
     if len(shown) > MAX_SALES:
-        parts += [Text(f"  {strings.more_sales.format(n=grouped(len(shown) - MAX_SALES))}"), Text()]
-    parts += [_totals(overlay, strings, width), Text(), _rates(overlay.rates, strings, width), Text()]
+        parts += [counted_sales(shown[MAX_SALES:], strings), Text()]
+    parts += [totals_of(overlay, strings, width), Text(), _rates(overlay.rates, strings, width), Text()]
     for mechanic, figures in section_figures(overlay, strings):
         parts += [Text(mechanic, "bold"), *_filled(figures, width), Text()]
     parts.append(_claims(overlay, strings, width, now))
@@ -77,7 +77,8 @@ class _Greyed:
             yield Segment(segment.text, None if segment.control else GREY, segment.control)
 
 
-def _head(overlay: Overlay, strings: Strings, width: int, now_ms: int) -> RenderableType:
+def head_of(overlay: Overlay, strings: Strings, width: int, now_ms: int) -> RenderableType:
+    """The line of the room: its name and level, the time of the figures, and their age."""
     head = Table.grid(padding=(0, 2))
     head.width = width
     head.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
@@ -97,7 +98,8 @@ def _head(overlay: Overlay, strings: Strings, width: int, now_ms: int) -> Render
     return head
 
 
-def _totals(overlay: Overlay, strings: Strings, width: int) -> RenderableType:
+def totals_of(overlay: Overlay, strings: Strings, width: int) -> RenderableType:
+    """Lines of people, orders and money of the session."""
     totals = overlay.totals
     figures = [
         (count_text(totals.viewers, strings), strings.viewers),
@@ -214,18 +216,34 @@ def _claims(overlay: Overlay, strings: Strings, width: int, now_ms: int) -> Rend
     grid.add_column(ratio=1)
     grid.add_column(ratio=1)
     sales = {(sale.sale_id, sale.sku_id): sale for sale in overlay.sales}
-    said = [_claim(claim, strings, now_ms) for claim in overlay.claims if claim.valid_until_ms >= now_ms]
-    expired = [
-        Withheld(claim.claim, "stale", claim.sale_id, claim.sku_id)
-        for claim in overlay.claims
-        if claim.valid_until_ms < now_ms
-    ]
-    held_back = [_withheld(withheld, sales, strings) for withheld in (*expired, *overlay.withheld)]
+    said = [_claim(claim, strings, now_ms) for claim in _standing(overlay, now_ms)]
+    held_back = [_withheld(withheld, sales, strings) for withheld in _held_back(overlay, now_ms)]
     grid.add_row(
         _column(strings.said, said, "✓", "#e2e8f0", strings),
         _column(strings.not_said, held_back, "–", "#94a3b8", strings),
     )
     return grid
+
+
+def claim_lines(overlay: Overlay, strings: Strings, now_ms: int) -> list[Text]:
+    """A title with the number of claims that stand and that are withheld, then a line for each that stands."""
+    said = [_claim(claim, strings, now_ms) for claim in _standing(overlay, now_ms)]
+    title = Text(f"{strings.said}: {grouped(len(said))}", style="bold")
+    title.append(f" · {strings.not_said}: {grouped(len(_held_back(overlay, now_ms)))}", "not bold #94a3b8")
+    return [title, *(Text(f"✓ {line}", style="#e2e8f0", no_wrap=True, overflow="ellipsis") for line in said)]
+
+
+def _standing(overlay: Overlay, now_ms: int) -> list[Claim]:
+    return [claim for claim in overlay.claims if claim.valid_until_ms >= now_ms]
+
+
+def _held_back(overlay: Overlay, now_ms: int) -> list[Withheld]:
+    expired = [
+        Withheld(claim.claim, "stale", claim.sale_id, claim.sku_id)
+        for claim in overlay.claims
+        if claim.valid_until_ms < now_ms
+    ]
+    return [*expired, *overlay.withheld]
 
 
 def _column(title: str, lines: list[str], mark: str, style: str, strings: Strings) -> RenderableType:
@@ -259,9 +277,9 @@ def _claim(claim: Claim, strings: Strings, now_ms: int) -> str:
     return _of_sale(said, claim)
 
 
-def _place(sale: Sale) -> tuple[int, str, str]:
-    """The sort key of a sale in the list. A sale with an unknown level comes first."""
-    return place_of_level(sale.urgency.level, of_unknown=-1), sale.sale_id, sale.sku_id
+def sale_order(sale: Sale, lead: str | None) -> tuple[int, bool, str, str]:
+    """The sort key of a sale: by urgency, `lead` first among equals. One of an unknown level comes first."""
+    return place_of_level(sale.urgency.level, of_unknown=-1), sale.sale_id != lead, sale.sale_id, sale.sku_id
 
 
 def _of_sale(said: str, claim: Claim | Withheld) -> str:

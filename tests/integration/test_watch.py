@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import json
+import os
+import pty
 import re
-from typing import TYPE_CHECKING
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -23,6 +32,7 @@ from stream.local.settings import LocalSettings
 from stream.overlays.reader import Look, OverlayReader
 from stream.replay.recording import Replay
 from stream.worker.overlay_store import OverlayStore
+from tests.browser.rooms import coat
 from tests.integration.test_dead_letters import snapup
 
 if TYPE_CHECKING:
@@ -130,7 +140,76 @@ async def test_watch_once_prints_a_room_or_says_that_there_is_none(stack: Stack,
     assert line.output.startswith("STALE ")
     assert f"room-1 rev 1.{document.rev} |" in line.output
     raw = await asyncio.to_thread(CliRunner().invoke, app, [*words, "--json"])
-    assert raw.stdout_bytes == document.document + b"\n"
+    said, theirs = json.loads(raw.stdout), json.loads(document.document)
+    assert raw.stdout.count("\n") == 1
+    assert list(said)[:4] == ["state", "at_ms", "room_id", "detail"]
+    assert said["state"] == "stale"
+    assert "too old" in said["detail"]
+    assert said == {"state": said["state"], "at_ms": said["at_ms"], "detail": said["detail"]} | theirs
+
+
+def watching(redis_url: str, topic_prefix: str, *options: str, **how: Any) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", "from stream.cli import main; main()", "watch", "room-1", *options]
+    command += ["--redis-url", redis_url, "--topic-prefix", topic_prefix]
+    return subprocess.Popen(command, **how)
+
+
+async def test_watch_as_json_is_one_object_a_line_with_the_same_first_fields_in_every_state(
+    stack: Stack, topic_prefix: str, redis_client: redis.asyncio.Redis
+) -> None:
+    key = room_key(topic_prefix, "room-1", "overlay")
+    fresh = msgspec.json.decode(documents(1)[-1].document) | {"stale_after_ms": 2**52}
+    with watching(stack.redis_url, topic_prefix, "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as ours:
+        assert ours.stdout is not None
+        assert ours.stderr is not None
+        seen = []
+        for state, value in (
+            ("missing", None),
+            ("live", json.dumps(fresh, indent=1).encode()),  # line breaks of another writer
+            ("stale", json.dumps(fresh | {"rev": 2, "stale_after_ms": 1}).encode()),
+            ("unreadable", b"{}"),
+        ):
+            if value is not None:
+                await redis_client.set(key, value)
+            seen.append(json.loads(await asyncio.to_thread(ours.stdout.readline)))
+            assert list(seen[-1])[:4] == ["state", "at_ms", "room_id", "detail"]
+            assert (seen[-1]["state"], seen[-1]["room_id"]) == (state, "room-1")
+            assert (seen[-1]["detail"] is None) == (state == "live")
+            assert ("totals" in seen[-1]) == (state in ("live", "stale"))
+        # The reader of the lines goes away: the next line ends it, without a word.
+        ours.stdout.close()
+        await redis_client.delete(key)
+        assert await asyncio.to_thread(ours.wait, DEADLINE_S * 3) == 0
+        assert ours.stderr.read() == b""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_watch_on_a_terminal_never_scrolls_it_and_ends_with_its_cursor_and_a_word(
+    stack: Stack, topic_prefix: str, redis_client: redis.asyncio.Redis, number: signal.Signals
+) -> None:
+    document = msgspec.json.decode(documents(1)[-1].document) | {"stale_after_ms": 2**52}
+    sale = msgspec.to_builtins(coat())
+    document["sales"] = [sale | {"sku_id": f"sku-{n}"} for n in range(60)]
+    await redis_client.set(room_key(topic_prefix, "room-1", "overlay"), json.dumps(document))
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    with watching(stack.redis_url, topic_prefix, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as watch:
+        os.close(theirs)
+        said = b""
+        while said.count(b"more sales") < 3:  # drawn three times
+            said += await asyncio.to_thread(os.read, ours, 65_536)
+        watch.send_signal(number)
+        with contextlib.suppress(OSError):  # the terminal's other end is closed
+            while piece := await asyncio.to_thread(os.read, ours, 65_536):
+                said += piece
+        assert watch.wait(DEADLINE_S) == 0
+    os.close(ours)
+    frames = said.split(b"\x1b[2K")  # each line of a frame is cleared before it is drawn anew
+    assert all(frame.count(b"\n") <= 23 for frame in frames)
+    assert said.rindex(b"\x1b[?25h") > said.rindex(b"\x1b[?25l")
+    assert said.rstrip().endswith(b"No longer watching room-1; the room goes on.")
+    assert b"Traceback" not in said
 
 
 def test_watch_refuses_what_cannot_be_meant() -> None:
