@@ -67,6 +67,7 @@ PAGES = (
     ("builder", "/builder"),
     ("console", f"/console/{SHOW}"),
     ("console", f"/console/{BESIDE}"),
+    ("widget", f"/starter/{SHOW}.html"),
 )
 NO_DIGITS = dict.fromkeys(map(ord, "0123456789"))
 # The installed `snapup` may not be on the PATH, but its code is importable.
@@ -86,11 +87,13 @@ def demo(
     report_to: Annotated[
         Path | None, typer.Option(help="Folder for the report of the show. Default: `reports` in SNAPUP_STATE_DIR.")
     ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="After the show the pages stay up, until Ctrl-C.")] = False,
 ) -> None:
     """Watch a flash sale on this machine: 260 000 events in under a minute, then counted again by somebody else.
 
-    Starts its own Kafka, Redis, worker and pages for the browser, and ends them. Ends with the report of the show, also
-    when it is interrupted. Exit code 1 when a single unit is not where it must be.
+    Starts its own Kafka, Redis, worker and pages for the browser, and ends them: after the show, or with --keep on
+    Ctrl-C. Ends with the report of the show, also when it is interrupted. Exit code 1 when a single unit is not where
+    it must be.
     """
     folder = load_local_settings().state_dir / "reports" if report_to is None else report_to
     make_folder(folder, "--report-to")
@@ -106,15 +109,28 @@ def demo(
         stack = running.enter_context(local_stack(with_topics=False))
         # A show faster than life runs ahead of the broker's clock: the topics take the producer's time.
         stack.apply_topics(partitions=PARTITIONS, timestamp_type="CreateTime")
-        outcome = asyncio.run(_Demo(stack, view, speed, seed, folder).run())
+
+        def tell(outcome: Outcome) -> None:
+            view.end()
+            _tell(outcome, console, keep=keep)
+
+        outcome = asyncio.run(_Demo(stack, view, speed, seed, folder).run(tell, keep=keep))
+    if keep:
+        typer.echo("Ended: nothing of the demo runs any more.")
+    if not outcome.holds:
+        raise typer.Exit(EXIT_FAILURE)
+
+
+def _tell(outcome: Outcome, console: Console, *, keep: bool) -> None:
+    """Print the end of the show; the verdict is its last line."""
     show_outcome(outcome, console)
     tell_problems(outcome.report, console)
     for path in outcome.report_files:
         typer.echo(_report_file(path))
+    if not keep:
+        typer.echo("The pages end here; `snapup demo --keep` leaves them up.")
     typer.echo(report_line(outcome.report))
     typer.echo(outcome.verdict.line)
-    if not outcome.holds:
-        raise typer.Exit(EXIT_FAILURE)
 
 
 def ignore_other_servers(environment: MutableMapping[str, str]) -> list[str]:
@@ -142,23 +158,53 @@ class _Demo:
         self._port, self._pages_port = free_ports(2)
         self._probe = LatencyProbe(where_of(self._settings), quiet_room(PARTITIONS, [SHOW, BESIDE]))
 
-    async def run(self) -> Outcome:
-        """The outcome of worker, show and verdict. Every started process is ended in any case."""
+    async def run(self, tell: Callable[[Outcome], None], *, keep: bool = False) -> Outcome:
+        """The outcome of worker, show and verdict. Every started process is ended in any case.
+
+        Args:
+            tell: called with the outcome as soon as it is known.
+            keep: whether the pages stay up after that, until the task is cancelled.
+        """
         self._view.step("Starting a worker...")
         worker = self._start("worker", ["worker"])
         pages = self._start("serve", ["serve", "--host", "127.0.0.1", "--port", str(self._pages_port)])
         try:
             await self._until_ready(worker)
-            for what, path in PAGES:
-                self._view.note(f"{what:8} http://127.0.0.1:{self._pages_port}{path}")
+            self._name_pages()
             self._view.step("The show begins...")
-            expected = await self._play(worker)
-            return await self._judge(expected)
-        except asyncio.CancelledError:  # Ctrl-C: the report covers the show so far
-            await self._report_in_haste()
-            raise
+            try:
+                outcome = await self._judge(await self._play(worker))
+            except asyncio.CancelledError:  # Ctrl-C: the report covers the show so far
+                await self._report_in_haste()
+                raise
+            tell(outcome)
+            if keep:
+                await self._stay_up(worker, pages)
+            return outcome
         finally:
             await asyncio.gather(*(asyncio.to_thread(each.stop, STOP_S) for each in (worker, pages)))
+
+    def _name_pages(self) -> None:
+        for what, path in PAGES:
+            self._view.note(f"{what:8} http://127.0.0.1:{self._pages_port}{path}")
+
+    async def _stay_up(self, *running: ServerProcess) -> None:
+        """Wait for Ctrl-C, which is how this is meant to end.
+
+        Raises:
+            SnapupError: a process that the pages need has ended by itself.
+        """
+        self._view.note("The show is over. These pages stay up until you press Ctrl-C:")
+        self._name_pages()
+        try:
+            while True:
+                for each in running:
+                    if each.exit_code is not None:
+                        raise SnapupError(f"{each.log.stem} ended with code {each.exit_code}: {_tail(each.log)}")
+                await asyncio.sleep(LOOK_EVERY_S)
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is not None:
+                task.uncancel()
 
     def _start(self, name: str, arguments: Sequence[str]) -> ServerProcess:
         environment = {

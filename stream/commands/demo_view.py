@@ -76,9 +76,10 @@ class DemoView:
         self._console = console
         self._live = Live(console=console, refresh_per_second=REFRESH_PER_S, transient=True)
         self._last_line_s = 0.0
+        self._is_live = console.is_terminal
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if self._is_live:
             self._live.start()
         return self
 
@@ -87,9 +88,14 @@ class DemoView:
     ) -> None:
         self._live.stop()
 
+    def end(self) -> None:
+        """Stop drawing in place: from here on everything is printed."""
+        self._live.stop()
+        self._is_live = False
+
     def step(self, text: str) -> None:
         """Show the beginning of a step."""
-        if self._console.is_terminal:
+        if self._is_live:
             self._live.update(Text(text, style="bold"))
         else:
             self._console.print(text)
@@ -100,7 +106,7 @@ class DemoView:
 
     def show(self, overlay: Overlay, latencies_ms: list[float]) -> None:
         """Show the room of a document. "Now" is the document's moment: a fast show runs ahead of the wall clock."""
-        if self._console.is_terminal:
+        if self._is_live:
             latency = Text(latency_text(latencies_ms), style="dim")
             self._live.update(Group(latency, Fitted(overlay, lang="en", now_ms=overlay.as_of_ms, reserved=2)))
         elif time.monotonic() - self._last_line_s >= LINE_EVERY_S:

@@ -100,12 +100,26 @@ def wait_for(condition: Callable[[], bool], deadline_s: float) -> bool:
     return True
 
 
-def test_the_demo_ends_with_every_figure_as_recounted_and_as_planned(start: Callable[..., Demo]) -> None:
-    demo = start("--speed", "6", "--seed", "4")
-    assert wait_for(lambda: demo.process.poll() is not None, DEADLINE_S), demo.said()
+def test_the_demo_ends_with_every_figure_as_recounted_and_its_pages_stay_up(start: Callable[..., Demo]) -> None:
+    demo = start("--speed", "6", "--seed", "4", "--keep")
+    over = "These pages stay up until you press Ctrl-C:"
+    # The pages are named before the show, and again after it.
+    ended = lambda: demo.process.poll() is not None or demo.said().partition(over)[2].count("http://") == 5  # noqa: E731
+    assert wait_for(ended, DEADLINE_S), demo.said()
+    addresses = re.findall(r"http://\S+", demo.said().partition(over)[2])
+    assert len(addresses) == 5, demo.said()
+    server = addresses[0].partition("/overlay")[0]
+    for address in (*addresses, f"{server}/v1/rooms/snap-up"):
+        with urllib.request.urlopen(address, timeout=STOP_DEADLINE_S) as answer:
+            assert answer.headers.get("Snapup-State", "live") == "live"
+    assert len(demo.children()) == 4  # Kafka, Redis, worker, pages
+    demo.process.send_signal(signal.SIGINT)
+    assert wait_for(lambda: demo.process.poll() is not None, STOP_DEADLINE_S), demo.said()
     said = demo.said()
     assert demo.process.returncode == 0, said
-    assert said.rstrip().endswith("ALL-ACCEPTED-COUNTED-ONCE")
+    assert said.rstrip().endswith("Ended: nothing of the demo runs any more.")
+    assert said.partition("The show is over.")[0].rstrip().endswith("ALL-ACCEPTED-COUNTED-ONCE")
+    assert "Traceback" not in said
     assert said.count("✓") == 5
     assert "✗" not in said
     assert f"Ignored, for a demo has its own servers: {', '.join(sorted(ELSEWHERE))}." in said
@@ -132,8 +146,8 @@ def test_an_interrupted_demo_leaves_nothing_running_and_no_files(
     assert wait_for(lambda: "sent to visible" in demo.said(), DEADLINE_S), demo.said()
     assert len(demo.children()) == 6  # Kafka, Redis, worker, pages, two shows
     if number is signal.SIGINT:  # once is enough
-        addresses = re.findall(r"(?:overlay|builder|console) +http://127\.0\.0\.1:(\d+/\S+)", demo.said())
-        assert len(addresses) == 4, demo.said()
+        addresses = re.findall(r"(?:overlay|builder|console|widget) +http://127\.0\.0\.1:(\d+/\S+)", demo.said())
+        assert len(addresses) == 5, demo.said()
         for address in addresses:
             with urllib.request.urlopen(f"http://127.0.0.1:{address}", timeout=STOP_DEADLINE_S) as answer:
                 assert answer.headers["Content-Type"].startswith("text/html")
