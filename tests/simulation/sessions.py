@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from stream.contract.overlay import Session
     from tests.simulation.kafka_log import Kept
 
+# As the workload writes them; other types may begin with `room_` too.
+WORDS = (b'"type":"room_opened"', b'"type":"room_closed"')
+
 
 class Signal(NamedTuple):
     """What is looked at of a signal. `session`: None for the first one of a room, as long as it goes on."""
@@ -90,7 +93,7 @@ def look_at_words(partition: int, records: Sequence[Kept], signals: Sequence[Sig
     shows: dict[str, str] = {}
     known: set[tuple[str, str]] = set()
     for record in records:
-        if record.value is None or record.marker or b'"type":"room_' not in record.value:
+        if record.value is None or record.marker or not any(word in record.value for word in WORDS):
             continue
         event = json.loads(record.value)
         room, show, name = event["room_id"], event["show_id"], (event["room_id"], event["event_id"])
