@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from stream.contract.overlay import EndedBy
     from stream.core.conflicts import Noted, Outcome
     from stream.core.counters import Counters
+    from stream.core.histories import Histories
     from stream.core.memory import Memory, Shared
     from stream.core.publishing import Publishing
     from stream.core.rules import Rules
@@ -53,6 +54,7 @@ class Lifecycle:
         publishing: Publishing,
         timers: Timers,
         logs: ChangeLogs,
+        histories: Histories,
     ) -> None:
         self.unsaved: dict[str, Room] = {}
         self.touched: dict[str, Room] = {}
@@ -67,6 +69,7 @@ class Lifecycle:
         self._publishing = publishing
         self._timers = timers
         self._logs = logs
+        self._histories = histories
 
     def begin(self, room_id: str, positions: Sequence[int]) -> Room:
         """Returns a new session of a room. Sessions of other rooms end if the bound on rooms is reached."""
@@ -84,6 +87,7 @@ class Lifecycle:
             room.begin_with(memory, clock_ms)
         self._rooms[room_id] = room
         self._timers.began(room)
+        self._histories.began(room)
         return room
 
     def touch(self, room_id: str, positions: Sequence[int]) -> Room:
@@ -154,6 +158,7 @@ class Lifecycle:
 
     def end(self, room: Room, ended_by: EndedBy, positions: Sequence[int]) -> None:
         """End a session. What the room knows stays, unless the bound on rooms ended it."""
+        self._histories.ended(room)
         del self._rooms[room.room_id]
         self.unsaved.pop(room.room_id, None)
         self.touched.pop(room.room_id, None)

@@ -9,10 +9,12 @@ from __future__ import annotations
 from heapq import heapify, heappop
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from stream.contract.events import TOPIC_NAMES
 from stream.core.bounds import bounds_used
 from stream.core.counters import Counters
 from stream.core.dormant import RISING_KEY
 from stream.core.ended import LAST_KIND
+from stream.core.histories import HISTORY_KIND, Histories
 from stream.core.intake import Intake
 from stream.core.lifecycle import Lifecycle
 from stream.core.mechanic import NO_MECHANICS
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from stream.contract.decode import Limits, Record
     from stream.contract.overlay import Overlay
     from stream.core.conflicts import Noted
+    from stream.core.histories import Charted
     from stream.core.mechanic import Installed
     from stream.core.memory import Memory
     from stream.core.publishing import Published
@@ -74,8 +77,9 @@ class PartitionFold:
         self._saved = SavedRooms(self._logs)
         self._forgetting = Forgetting(rules)
         self._timers = Timers(self.rooms, rules, self.shared)
+        self._histories = Histories(rules, self.shared, self.positions, TOPIC_NAMES.index("orders"))
         self._life = Lifecycle(
-            rules, self.shared, self.rooms, self.counters, self._publishing, self._timers, self._logs
+            rules, self.shared, self.rooms, self.counters, self._publishing, self._timers, self._logs, self._histories
         )
         self._intake = Intake(partition, rules, self.shared, self.positions, self.counters, self._life, limits)
         self._begin_journal()
@@ -152,6 +156,7 @@ class PartitionFold:
     def _changed(self, room: Room) -> None:
         self._life.unsaved[room.room_id] = room
         self._publishing.changed(room)
+        self._histories.changed(room)
 
     # -- time -------------------------------------------------------------------------------------------------------
     def advance(self, clock_ms: int, source: Literal["tick", "log"], most_ends: int | None = None) -> bool:
@@ -168,15 +173,17 @@ class PartitionFold:
             return True
         self._life.generations.turn_by_number(self.shared.clock_ms)
         timers, ends, is_there = self._timers, 0, True
-        while (moment_ms := timers.next_ms()) <= clock_ms:
+        while (moment_ms := min(timers.next_ms(), self._histories.next_ms())) <= clock_ms:
             if most_ends is not None and ends >= most_ends and moment_ms > self.shared.clock_ms:
                 clock_ms, is_there = self.shared.clock_ms, False
                 break
             self.shared.clock_ms = max(self.shared.clock_ms, moment_ms)
             for room in timers.moved():  # in the second that ended with this moment, so before what happens at it
                 self._changed(room)
+                self._histories.moved(room)
             self._expire_holds()
             self._elapse()
+            self._histories.elapse()
             for room in timers.over():
                 self._life.end(room, "silence", self.positions)
                 self.counters.rooms_ended += 1
@@ -223,6 +230,18 @@ class PartitionFold:
     def last_again(self, room_id: str = "") -> None:
         """Redis lacks documents: this room's is due at once; else the last ones of sessions that ended lately are."""
         self._publishing.again(room_id) or self._life.ended.due_again(self.rooms)
+
+    def take_histories(self, limit: int | None = None) -> list[Charted]:
+        """Returns histories of rooms as Redis is to hold them, of those that changed, at most so many."""
+        return self._histories.take_due(limit)
+
+    def histories_again(self, room_ids: Sequence[str] | None = None) -> None:
+        """Redis lacks the histories of these rooms, or of all: they are due at once."""
+        self._histories.again(room_ids)
+
+    def histories_dropped(self) -> int:
+        """Chunks of histories that found no place, since this process has the partition."""
+        return self._histories.dropped
 
     def overlay(self, room_id: str, epoch: int = 0) -> Overlay | None:
         """One room as of the clock, for a look: no revision is used up."""
@@ -295,6 +314,7 @@ class PartitionFold:
         records.extend(self._life.dormant.records(self._logs, clock_ms))
         records.extend(self._life.ended.records(self.rooms, clock_ms))
         records.extend(self._life.rising.record())
+        records.extend(self._histories.records())
         if self._life.rising.rev or self.shared.uses_second:
             self.needs(VERSION_2)
         if changed:
@@ -331,6 +351,8 @@ class PartitionFold:
             self._life.rising.load(value)
         elif key.startswith(LAST_KIND):
             self._life.ended.load(key, value)
+        elif key.startswith(HISTORY_KIND):
+            self._histories.load(key, value)
         else:
             self._saved.load(key, value)
 
@@ -367,6 +389,7 @@ class PartitionFold:
         for room in self.rooms.values():
             self._publishing.due_at_once(room)
         self._life.dormant.restored(clock_ms)
+        self._histories.restored(self.rooms)
         self.last_again()
         heapify(self.shared.holds)
         heapify(self.shared.dues)

@@ -63,6 +63,7 @@ class Room(Memory):
         "over_ms",
         "paid_minor_tallies",
         "paid_tally",
+        "point_due_ms",
         "presence",
         "published_ms",
         "records_since",
@@ -106,6 +107,7 @@ class Room(Memory):
         self.records_since = 0
         self.last_append_ms = -1
         self.next_due_ms = self.published_ms = 0
+        self.point_due_ms = -1  # of its history: when it is, or was, to be looked at; −1: nobody keeps one
         # The partition's timers: when the session is over by silence, until when and from when on levels may move.
         self.over_ms = self.awake_until_ms = self.alarm_ms = -1
 

@@ -44,6 +44,13 @@ class Rules(Struct, frozen=True, kw_only=True):
     signal_max_bytes: int = 0
     remember_sales_ms: int = 0  # 0: a room is forgotten with its session, as all were until sessions had memories
 
+    # The history of rooms: how far apart its points lie (0: none is kept, as none was by workers of old), the chunks of
+    # ten minutes of a session, the marks of a chunk, and the sessions of a room.
+    history_step_ms: int = 0
+    history_chunks: int = 144
+    history_marks: int = 100
+    history_sessions: int = 2
+
     # Whether what is claimed and withheld is written to `live.claims` too: workers before 0.2 did not.
     keep_claims: bool = False
 

@@ -175,7 +175,7 @@ class Metrics:
             self._conflicts.labels(str(conflict))
         for cause in ("age", "bound"):
             self._orders_forgotten.labels(cause)
-        for bound in ("orders", "rooms", "sales", "words"):
+        for bound in ("orders", "rooms", "sales", "words", "history"):
             self._bound_refused.labels(bound)
 
     def _told_elsewhere(self, counter: Callable[..., Counter]) -> None:
@@ -305,6 +305,7 @@ class Metrics:
         yield ("bound_refused", "rooms"), counters.rooms_evicted
         yield ("bound_refused", "sales"), owner.fold.shared.sales_refused
         yield ("bound_refused", "words"), owner.fold.shared.words_dropped
+        yield ("bound_refused", "history"), owner.fold.histories_dropped()
         for (mechanic, limit), count in owner.fold.shared.mechanics_beyond.items():
             yield ("bound_refused", f"{mechanic}.{limit}"), count
         yield ("holds_expired",), counters.holds_expired

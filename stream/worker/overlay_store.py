@@ -1,4 +1,4 @@
-"""Redis as the overlays see it: the keys, and the one script that writes them.
+"""Redis as the overlays see it: the keys, and the scripts that write them.
 
 A document only replaces an older one. The version hash beside the document holds the epoch and the revision of the
 owner that wrote it; the script compares and sets in one step. So a paused owner that wakes up cannot bring old figures
@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import NoScriptError
 
 from stream.contract.heartbeat import HEARTBEAT_TTL_MS, heartbeat_key
+from stream.contract.history import chunks_key, history_key
 from stream.contract.overlay import room_key
 from stream.redis_clients import RedisClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from stream.core.histories import Charted
     from stream.core.publishing import Published
     from stream.redis_address import RedisAddress
 
@@ -56,6 +58,16 @@ if held[1] then return 1 else return 2 end
 """
 SCRIPT_SHA = hashlib.sha1(SCRIPT, usedforsecurity=False).hexdigest()
 
+# The same for histories, which have no revisions of their own: an owner writes in order, and no older owner writes.
+# KEYS: head, version, closed chunks of sessions. ARGV: epoch, TTL in ms, head, closed chunks.
+HISTORY_SCRIPT = b"""
+local held = redis.call('HMGET', KEYS[2], 'e')
+if held[1] and tonumber(held[1]) > tonumber(ARGV[1]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[2])
+for place = 3, #KEYS do redis.call('SET', KEYS[place], ARGV[place + 1], 'PX', ARGV[2]) end
+return 1
+"""
+HISTORY_SCRIPT_SHA = hashlib.sha1(HISTORY_SCRIPT, usedforsecurity=False).hexdigest()
 
 # How long the keys of a trial live.
 TRIAL_TTL_MS = 1_000
@@ -110,10 +122,29 @@ class OverlayStore:
         ]
         return await self._run(commands)
 
-    async def _run(self, commands: Sequence[tuple[Any, ...]]) -> list[Answer | Exception]:
+    async def write_histories(self, epoch: int, histories: Sequence[Charted]) -> list[Answer | Exception]:
+        """One answer for each written history, in order: `WRITTEN`, `STALE_EPOCH`, or an error of Redis about it."""
+        commands = [
+            (
+                "EVALSHA",
+                HISTORY_SCRIPT_SHA,
+                2 + len(each.closed),
+                history_key(self._prefix, each.room_id),
+                room_key(self._prefix, each.room_id, "version"),
+                *[chunks_key(self._prefix, each.room_id, session_ms) for session_ms in each.closed],
+                epoch,
+                each.ttl_ms,
+                each.head,
+                *each.closed.values(),
+            )
+            for each in histories
+        ]
+        return await self._run(commands, HISTORY_SCRIPT)
+
+    async def _run(self, commands: Sequence[tuple[Any, ...]], script: bytes = SCRIPT) -> list[Answer | Exception]:
         answers = await self._redis.batch(commands)
         if any(isinstance(answer, NoScriptError) for answer in answers):
-            await self._redis.load_script(SCRIPT)
+            await self._redis.load_script(script)
             # Documents that went through would answer NOT_NEWER now: they are not sent again.
             missed = [number for number, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
             again = await self._redis.batch([commands[number] for number in missed])

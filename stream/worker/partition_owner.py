@@ -46,6 +46,7 @@ from stream.worker.tasks import FatalError
 from stream.worker.throttling import Told
 
 if TYPE_CHECKING:
+    from stream.core.histories import Charted
     from stream.core.publishing import Published
     from stream.core.saved.journal import Steps
     from stream.worker.fetching import LogEnds
@@ -168,6 +169,7 @@ class Owner:
         self.saved_at = time.monotonic() if carried_at is None else carried_at
         self.cut_s = self._last_cut_s = 0.0
         self.outbox: dict[str, Published] = {}
+        self.histories: dict[str, Charted] = {}
         self.shown_ms: dict[str, int] = {}
         self.refusals = Refusals()
         self.reproject = True
@@ -421,12 +423,15 @@ class Owner:
         published = self.fold.publish(wall_ms, self.epoch, everything=everything, limit=limit)
         for each in published:
             self.outbox[each.room_id] = each
+        if not self.histories:  # else what follows would take the place of chunks that are not written yet
+            self.histories = {each.room_id: each for each in self.fold.take_histories(limit)}
         return len(published)
 
     def project_anew(self) -> None:
         """Make every document once more, also the last documents of sessions just ended: Redis may hold none."""
         self.reproject = True
         self.fold.last_again()
+        self.fold.histories_again()
 
     def _caught_up(self) -> bool:
         """Whether the fold has passed all records that the logs held at the take-over.
@@ -458,7 +463,7 @@ class Owner:
         self.merge.clear()
         self.fold = self.config.make_fold(self.partition)
         self.pump = Pump(self.ownership, self.merge, self.fold)
-        self.outbox, self.shown_ms = {}, {}
+        self.outbox, self.histories, self.shown_ms = {}, {}, {}
         writer, self.writer = self.writer, None
         return writer
 

@@ -27,6 +27,7 @@ from stream.worker.refusals import Refusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from stream.core.histories import Charted
     from stream.core.publishing import Published
     from stream.worker.assignment import Owners
     from stream.worker.metrics import Metrics
@@ -99,6 +100,7 @@ class Projection:
         self._anew_why: str | None = None
         self._partly: BaseException | None = None
         self._again: list[tuple[Owner, str]] = []
+        self._histories_again: list[tuple[Owner, str]] = []
         self._partly_at = 0.0
         self._said: dict[str, float] = {}
         self.answers: bool | None = None
@@ -123,10 +125,10 @@ class Projection:
         while owner.phase is Phase.LIVE and owner.collect(self._publish_ms(), COLLECT_ROOMS) >= COLLECT_ROOMS:
             self._work.set()
             await asyncio.sleep(0)
-        if owner.outbox:
+        if owner.outbox or owner.histories:
             self._work.set()
         if self.answers is False:
-            owner.outbox = {}  # they are made anew when Redis is back
+            owner.outbox, owner.histories = {}, {}  # they are made anew when Redis is back
 
     def _publish_ms(self) -> int | None:
         return self._now_ms() if self._wall_clock else None
@@ -163,6 +165,18 @@ class Projection:
                 for each in batch:
                     del owner.outbox[each.room_id]
                 await self._write(owner, batch)
+            while owner.histories and owner.phase is not Phase.GONE:
+                histories = list(itertools.islice(owner.histories.values(), self._batch_rooms))
+                for history in histories:
+                    del owner.histories[history.room_id]
+                await self._write_histories(owner, histories)
+
+    async def _write_histories(self, owner: Owner, batch: Sequence[Charted]) -> None:
+        answers = await self._store.write_histories(owner.epoch, batch)
+        for each, answer in zip(batch, answers, strict=True):
+            if isinstance(answer, Exception):
+                self._histories_again.append((owner, each.room_id))
+                self._say("Redis refuses a history", answer, room_id=each.room_id)
 
     async def _write(self, owner: Owner, batch: Sequence[Published]) -> None:
         try:
@@ -231,6 +245,9 @@ class Projection:
             self._project_all_anew(self._anew_why)
         if now_s - self._sampled_at >= PROBE_S:
             self._sampled_at = now_s
+            again, self._histories_again = self._histories_again, []
+            for owner, room_id in again:
+                owner.fold.histories_again([room_id])
             await self._look_for_vanished(now_s)
         if now_s - self._probed_at < PROBE_S:
             return
@@ -308,7 +325,7 @@ class Projection:
         self.answers = True
         self._say_words("Redis takes documents")
         # All documents are written anew, so the old server's refusals no longer matter.
-        self._sample, self._again, self._partly = [], [], None
+        self._sample, self._again, self._histories_again, self._partly = [], [], [], None
         self._project_all_anew("Redis was away")
 
     def _say(self, event: str, error: BaseException, **fields: object) -> None:

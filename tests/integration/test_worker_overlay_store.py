@@ -9,6 +9,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from stream.contract.overlay import room_key
+from stream.core.histories import Charted
 from stream.core.publishing import Published
 from stream.local.ports import free_ports
 from stream.worker.overlay_store import VERSION_TTL_MS, Answer, OverlayStore
@@ -112,3 +113,20 @@ async def test_a_redis_that_is_not_there_is_an_error_at_once() -> None:
     with pytest.raises(RedisConnectionError):
         await store.write(1, [document(1)])
     await store.close()
+
+
+# -- histories ---------------------------------------------------------------------------------------------------------
+async def test_a_history_is_written_by_the_present_owner_only(
+    store: OverlayStore, redis_client: redis.asyncio.Redis
+) -> None:
+    await redis_client.script_flush()
+    head, closed = "live:v1:{room:room-1}:history", "live:v1:{room:room-1}:history:7"
+    first = Charted("room-1", b"head 1", {7: b"chunks 1"}, 60_000)
+    assert await store.write_histories(1, [first]) == [Answer.WRITTEN]  # before any document too
+    await store.write(2, [document(5)])
+    assert await store.write_histories(1, [Charted("room-1", b"older", {7: b"older"}, 60_000)]) == [Answer.STALE_EPOCH]
+    assert (await redis_client.get(head), await redis_client.get(closed)) == (b"head 1", b"chunks 1")
+    assert await store.write_histories(2, [Charted("room-1", b"head 2", {}, 60_000)]) == [Answer.WRITTEN]
+    assert (await redis_client.get(head), await redis_client.get(closed)) == (b"head 2", b"chunks 1")
+    assert 0 < await redis_client.pttl(head) <= 60_000
+    assert 0 < await redis_client.pttl(closed) <= 60_000

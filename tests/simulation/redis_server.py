@@ -1,6 +1,6 @@
-"""Redis, as the worker uses it: strings and hashes that run out, one script, pipelines; and its moods.
+"""Redis, as the worker uses it: strings and hashes that run out, two scripts, pipelines; and its moods.
 
-The script is not interpreted: `SCRIPT` is known by its digest and carried out by the function below, and the contract
+Scripts are not interpreted: each is known by its digest and carried out by a function below, and the contract
 suite compares that one with the real server's interpreter.
 """
 
@@ -14,7 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from stream.worker.overlay_store import SCRIPT
+from stream.worker.overlay_store import HISTORY_SCRIPT_SHA, SCRIPT
 from tests.simulation.loop import WORLD_CONTEXT
 
 if TYPE_CHECKING:
@@ -105,13 +105,26 @@ class RedisServer:
         held = self.strings.get(key) or self.hashes.get(key)
         return -2 if held is None or held[1] <= self.now_s() else round((held[1] - self.now_s()) * 1000)
 
-    def _evalsha(self, sha: str, _keys: int, key: str, version_key: str, *args: Any) -> int:
+    def _evalsha(self, sha: str, keys: int, key: str, version_key: str, *args: Any) -> int:
         if sha not in self.scripts:
             raise NoScriptError("No matching script.")
         if self.now_s() < self.full_until_s:
             raise OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
+        if sha == HISTORY_SCRIPT_SHA:
+            closed, (epoch, ttl_ms, *values) = args[: keys - 2], args[keys - 2 :]
+            return self.keep_history((key, *closed), version_key, epoch, ttl_ms, values)
         epoch, rev, document, ttl_ms, version_ttl_ms, _channel, positions = args
         return self.publish(key, version_key, (epoch, rev), document, ttl_ms, version_ttl_ms, positions)
+
+    def keep_history(
+        self, keys: tuple[str, ...], version_key: str, epoch: int, ttl_ms: int, values: Sequence[bytes]
+    ) -> int:
+        """What the script of histories does."""
+        held = self._hgetall(version_key)
+        if held and int(held[b"e"]) > epoch:
+            return 0
+        self.strings |= {key: (value, self.now_s() + ttl_ms / 1000) for key, value in zip(keys, values, strict=True)}
+        return 1
 
     def publish(
         self,

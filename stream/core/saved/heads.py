@@ -67,6 +67,7 @@ class Head(msgspec.Struct, array_like=True):
     misplaced: bool = False
     departures: tuple[int, int, int, int, int, int] | None = None
     words: dict[str, list[SavedWord]] = {}  # by key of terms
+    point_due_ms: int = -1
 
 
 class MemoryHead(msgspec.Struct, array_like=True):
@@ -170,6 +171,8 @@ def head_record(room: Room) -> tuple[bytes, bytes]:
     if room.rules.second_signals:
         head.departures = room.presence.saved_departures()
         head.words = _saved_words(room)
+    if room.rules.history_step_ms:
+        head.point_due_ms = room.point_due_ms
     return head_key(room.room_id), frame(grown_row(head))
 
 
@@ -216,6 +219,7 @@ def room_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Room:
     room.known_ms = head.born_ms if head.known_ms is None else head.known_ms
     room.show_id, room.later = head.show_id, head.later
     room.misplaced = head.misplaced
+    room.point_due_ms = head.point_due_ms
     has_visits = rules.second_signals and room.first_offsets[VISITS] >= 0
     room.presence.restore_departures(head.departures, shared.clock_ms if has_visits else -1)
     _restore_past(room, head.past)

@@ -19,7 +19,13 @@ def test_windows_are_whole_seconds_and_each_is_longer_than_the_one_before() -> N
 @pytest.mark.parametrize("name", [name for name in Rules.__struct_fields__ if name not in NO_BOUNDS])
 def test_every_bound_is_positive(name: str) -> None:
     # 0: nothing is remembered, nothing is too large or too regular, as it was before there were these rules.
-    younger = ("remember_sales_ms", "signal_max_bytes", "suspect_regular_gap_ms", "suspect_regular_within_ms")
+    younger = (
+        "remember_sales_ms",
+        "history_step_ms",
+        "signal_max_bytes",
+        "suspect_regular_gap_ms",
+        "suspect_regular_within_ms",
+    )
     assert getattr(RULES, name) > 0 or name in younger
 
 

@@ -10,16 +10,20 @@ import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
+from stream.contract.history import decode_head
+from stream.core.partition import PartitionFold
+from stream.core.rules import Rules
 from stream.redis_words import words_of
 from stream.worker import projection as projection_module
 from stream.worker.overlay_store import Answer
 from stream.worker.ownership import Phase
 from stream.worker.projection import Projection
-from tests.unit.worker.helpers import LIKES, NOW_MS, like, live_owner, until
+from tests.unit.worker.helpers import LIKES, NOW_MS, TOPICS, like, live_owner, make_config, until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stream.core.histories import Charted
     from stream.core.publishing import Published
     from stream.worker.metrics import Metrics
     from stream.worker.partition_owner import Owner
@@ -37,6 +41,7 @@ class StoreTwin:
         self.refuses: RedisError | None = None  # said of every write
         self.of_the_other_half: RedisError | None = None  # said of rooms with an odd number
         self.renewed = self.refreshed = self.tried = 0
+        self.histories: dict[str, Charted] = {}
 
     async def ping(self) -> None:
         if self.away:
@@ -61,6 +66,20 @@ class StoreTwin:
             return Answer.NOT_NEWER
         self.versions[each.room_id] = (epoch, each.rev)
         return Answer.WRITTEN if held else Answer.WRITTEN_NEW
+
+    async def write_histories(self, epoch: int, histories: Sequence[Charted]) -> list[Answer | Exception]:
+        await self.ping()
+        assert len(histories) <= 2
+        answers: list[Answer | Exception] = []
+        for each in histories:
+            if each.room_id in self.odd_rooms:
+                answers.append(ResponseError("WRONGTYPE"))
+            elif self.versions.get(each.room_id, (0, 0))[0] > epoch:
+                answers.append(Answer.STALE_EPOCH)
+            else:
+                self.histories[each.room_id] = each
+                answers.append(Answer.WRITTEN)
+        return answers
 
     async def try_to_write(self) -> None:
         self.tried += 1
@@ -101,8 +120,10 @@ class OwnersTwin:
 
 
 class Scene:
-    def __init__(self, metrics: Metrics, rooms: int = 3) -> None:
-        self.owner = live_owner()
+    def __init__(self, metrics: Metrics, rooms: int = 3, rules: Rules | None = None) -> None:
+        self.owner = live_owner(
+            config=make_config(make_fold=lambda partition: PartitionFold(partition, rules or Rules(), TOPICS))
+        )
         self.store = StoreTwin()
         self.metrics = metrics
         self.now_ms = NOW_MS
@@ -380,3 +401,54 @@ async def test_a_redis_that_goes_away_during_the_last_writes_does_not_stop_the_s
     scene.store.away = True
     await scene.projection.flush(1.0)
     assert scene.count("failed") == 2
+
+
+# -- histories ---------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def charted(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    monkeypatch.setattr(projection_module, "AWAY_RETRY_S", 0.0)
+    scene = Scene(metrics, rules=Rules(history_step_ms=10_000, remember_sales_ms=86_400_000))
+    scene.now_ms += 11_000
+    scene.fold()
+    return scene
+
+
+async def test_histories_are_written_beside_the_documents(charted: Scene) -> None:
+    await charted.round()
+    assert sorted(charted.store.histories) == ["room-0", "room-1", "room-2"]
+    charted.store.histories.clear()
+    charted.fold(like(3, room="room-1"))
+    charted.now_ms += 11_000
+    charted.fold()
+    await charted.round()
+    assert list(charted.store.histories) == ["room-1"]
+    assert decode_head(charted.store.histories["room-1"].head).sessions[-1].orders == 0
+
+
+async def test_histories_come_back_after_a_wipe_whole(charted: Scene) -> None:
+    await charted.round()
+    charted.store.histories.clear()
+    charted.store.versions.clear()
+    charted.projection._probed_at = 0.0
+    await charted.projection._probe()
+    await charted.round()
+    assert sorted(charted.store.histories) == ["room-0", "room-1", "room-2"]
+    assert all(each.closed for each in charted.store.histories.values())
+
+
+async def test_a_history_that_redis_refuses_is_tried_again_in_a_while(charted: Scene) -> None:
+    charted.store.odd_rooms = {"room-1"}
+    await charted.round()
+    await charted.round()
+    assert sorted(charted.store.histories) == ["room-0", "room-2"]
+    charted.store.odd_rooms = set()
+    charted.projection._sampled_at = 0.0
+    await charted.projection._probe()
+    await charted.round()
+    assert sorted(charted.store.histories) == ["room-0", "room-1", "room-2"]
+
+
+async def test_an_owner_that_was_succeeded_writes_no_history(charted: Scene) -> None:
+    charted.store.versions["room-1"] = (2, 1)
+    await charted.round()
+    assert sorted(charted.store.histories) == ["room-0", "room-2"]
