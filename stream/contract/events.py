@@ -74,6 +74,12 @@ RestockPlannedAtMs = Annotated[
     EpochMs, Meta(description="when more units are planned to come: until then no scarcity is claimed")
 ]
 
+# Directive 98/6/EC, Article 6a: whoever announces a reduction says the lowest price of the 30 days before it.
+PriorPriceMinor = Annotated[
+    AmountMinor,
+    Meta(description="lowest price of a unit in the 30 days before the sale, minor units; the only one shown as `was`"),
+]
+
 
 class OrderStatus(StrEnum):
     """How far an order has come; `paid` implies that it was placed."""
@@ -188,6 +194,7 @@ class SaleOpened(Event, frozen=True, gc=False, kw_only=True, tag="sale_opened"):
     currency: Annotated[Currency, Meta(description="ISO 4217 code of the prices")] | None = None
     per_user_limit: Annotated[Quantity, Meta(description="units that one user may order in this sale")] | None = None
     restock_planned_at_ms: RestockPlannedAtMs | None = None
+    prior_price_minor: PriorPriceMinor | None = None
 
 
 class SaleRestocked(Event, frozen=True, gc=False, kw_only=True, tag="sale_restocked"):

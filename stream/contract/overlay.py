@@ -167,6 +167,13 @@ class SaleCorrection(Struct, frozen=True, gc=False):
     said_at_ms: int
 
 
+class Restock(Struct, frozen=True, gc=False):
+    """More units of one SKU came into a sale: when, as the host's word says, and how many."""
+
+    at_ms: int
+    quantity: int
+
+
 class FormerRounds(Struct, frozen=True, gc=False):
     """What the rounds of a sale before this one had, and what their orders hold, bought or took for ever."""
 
@@ -183,6 +190,8 @@ class Sale(Struct, omit_defaults=True):
     `suspicions`: of which orders `suspect_units` are, each under the first rule that suspects it; absent: of none.
     `gone`: units of undone orders that did not come back; absent: none. `corrections`: the last ones, oldest first;
     absent: none. `former`: of the rounds before this one, which its own stock does not hold; absent: it is the first.
+    `prior_price_minor`: the lowest price of the last 30 days by the shop's word; absent: the shop did not say one.
+    `last_restock`: the newest one of this round; absent: there was none. The first edition has neither.
     """
 
     sale_id: str
@@ -213,6 +222,8 @@ class Sale(Struct, omit_defaults=True):
     gone: int = 0
     corrections: list[SaleCorrection] = []
     former: FormerRounds | None = None
+    prior_price_minor: int | None = None
+    last_restock: Restock | None = None
 
 
 class Evidence(Struct, gc=False):

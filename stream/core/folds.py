@@ -358,7 +358,8 @@ def _fold_sale_opened(room: Room, event: SaleOpened, at_ms: int) -> Outcome:  # 
         if ledger.round_from_ms != round_from_ms:
             begin_round(room, ledger)
         ledger.said_ms = room.shared.clock_ms
-        room.shared.uses_second |= room.rules.second_signals and len(ledger.words) > 1
+        is_new = len(ledger.words) > 1 or event.prior_price_minor is not None
+        room.shared.uses_second |= room.rules.second_signals and is_new
     return Outcome.APPLIED
 
 

@@ -343,6 +343,14 @@ class Ledger:
         return left if self.round_from_ms < 0 else left + sum(self.former) - self.restocked_before
 
     @property
+    def last_restock(self) -> tuple[int, int] | None:
+        """The newest restock of this round by event time: when, and how many units. None: there was none."""
+        if not self.restocks or self.restocks[-1][0] < self.round_from_ms:
+            return None
+        at_ms, _, units = self.restocks[-1]
+        return at_ms, units
+
+    @property
     def restocked_before(self) -> int:
         """Units that came into former rounds: before this one began, by event time."""
         if self.round_from_ms < 0:

@@ -17,6 +17,7 @@ from stream.contract.overlay import (
     Count,
     EtaSellout,
     FormerRounds,
+    Restock,
     Sale,
     SaleCorrection,
     SaleStatus,
@@ -62,6 +63,8 @@ class SaleReading(Struct, gc=False):
     all_taken: bool = False
     silence: Silence | None = None
     corrections: tuple[SaleCorrection, ...] = ()
+    prior_price_minor: int | None = None
+    last_restock: Restock | None = None
 
     def basis(self) -> Forecast | Silence | None:
         """What the claim of the forecast rests on, or why it is not made. None: under the first edition."""
@@ -118,6 +121,8 @@ def read_sale(room: Room, ledger: Ledger, now_ms: int) -> SaleReading:
         second and left is not None and left <= 0 < ledger.held - ledger.former[0],
         silence,
         () if (told := room.told_of(ledger)) is None else told.corrections,
+        ledger.opened.prior_price_minor if second and ledger.opened is not None else None,
+        None if not second or (restock := ledger.last_restock) is None else Restock(*restock),
     )
 
 
@@ -156,6 +161,8 @@ def sale_of(ledger: Ledger, reading: SaleReading, urgency: Urgency) -> Sale:
         gone,
         [*reading.corrections[-CORRECTIONS_SHOWN:]],
         None if ledger.rounds == 1 else FormerRounds(ledger.rounds - 1, ledger.restocked_before, *ledger.former),
+        reading.prior_price_minor,
+        reading.last_restock,
     )
 
 

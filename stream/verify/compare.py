@@ -17,7 +17,7 @@ from stream.verify.recounted import NO_MECHANICS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stream.contract.overlay import Claim, Overlay, Sale, SaleCorrection
+    from stream.contract.overlay import Claim, Overlay, Restock, Sale, SaleCorrection
     from stream.verify.figures import DepartureFigures
     from stream.verify.recounted import Mechanics
 
@@ -37,6 +37,9 @@ _LEDGER = (
     "over_limit",
     "ends_at_ms",
     "extended",
+    "price_minor",
+    "list_price_minor",
+    "currency",
 )
 _STATUSES = get_args(SaleStatus)
 # The recounted figure that a claim's value must equal.
@@ -197,6 +200,10 @@ def _sale(where: str, ours: SaleFigures, theirs: Sale) -> Iterator[Figure]:
         if name != "status" or theirs.status in _STATUSES:
             yield Figure(f"{where} {name}", getattr(ours, name), getattr(theirs, name))
     yield _count(f"{where} carters_without_order", ours.carters_without_order, theirs.carters_without_order)
+    if ours.prior_price_minor is not None or theirs.prior_price_minor is not None:
+        yield Figure(f"{where} prior_price_minor", ours.prior_price_minor, theirs.prior_price_minor)
+    if ours.last_restock is not None or theirs.last_restock is not None:
+        yield Figure(f"{where} last_restock", _restocked(ours.last_restock), _restocked(theirs.last_restock))
     if ours.former != theirs.former:
         yield Figure(f"{where} former", str(ours.former), str(theirs.former))
     yield from _suspicions(where, ours, theirs)
@@ -206,6 +213,10 @@ def _sale(where: str, ours: SaleFigures, theirs: Sale) -> Iterator[Figure]:
     if theirs.offered is not None and theirs.available is not None:
         offered = theirs.offered + theirs.restocked + theirs.oversold
         yield Figure(f"{where} ledger adds up", offered, theirs.available + theirs.held + theirs.sold + theirs.gone)
+
+
+def _restocked(restock: Restock | None) -> str | None:
+    return None if restock is None else f"+{restock.quantity} {restock.at_ms}"
 
 
 def _corrected(corrections: Sequence[SaleCorrection]) -> str | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct, field
 
-from stream.contract.overlay import FormerRounds, SaleCorrection
+from stream.contract.overlay import FormerRounds, Restock, SaleCorrection
 from stream.verify.recounted import MechanicFigures
 
 if TYPE_CHECKING:
@@ -91,6 +91,11 @@ class SaleFigures(Struct, frozen=True, kw_only=True):
     suspicions: dict[str, tuple[int, int]] = field(default_factory=dict)
     corrections: list[SaleCorrection] = field(default_factory=list)
     former: FormerRounds | None = None
+    price_minor: int | None = None
+    list_price_minor: int | None = None
+    currency: str | None = None
+    prior_price_minor: int | None = None
+    last_restock: Restock | None = None
 
 
 class DepartureFigures(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from stream.contract.events import Order, OrderLine, OrderStatus, SaleRestocked
-from stream.contract.overlay import FIRST_SIGNALS
+from stream.contract.overlay import FIRST_SIGNALS, Restock
 from stream.verify.suspicion import OrderSeen
 
 if TYPE_CHECKING:
@@ -129,3 +129,10 @@ class SaleFacts(Struct):
         all_units = sum(event.quantity for event in self.restocks)
         units = all_units if from_ms < 0 else sum(each.quantity for each in newest if each.event_time_ms >= from_ms)
         return units, all_units - units
+
+    def last_restock(self, from_ms: int) -> Restock | None:
+        """The newest restock of the round that begins at `from_ms`; None: there was none."""
+        newest = max(self.restocks, key=lambda event: (event.event_time_ms, event.event_id), default=None)
+        if newest is None or newest.event_time_ms < from_ms:
+            return None
+        return Restock(newest.event_time_ms, newest.quantity)

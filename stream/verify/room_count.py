@@ -447,6 +447,7 @@ class RoomCount:
         left = None if opened is None else opened.offered + restocked - held - sold - gone
         limit = None if opened is None else opened.per_user_limit
         status, ends_at_ms, extended = words.status(key, as_of_ms, signals_edition)
+        is_first = signals_edition == FIRST_SIGNALS
         return SaleFigures(
             status=status,
             offered=None if opened is None else opened.offered,
@@ -464,4 +465,9 @@ class RoomCount:
             extended=extended,
             corrections=words.corrections(key, signals_edition)[-CORRECTIONS_SHOWN:],
             former=None if number == 1 else FormerRounds(number - 1, restocked_before, *units.before()),
+            price_minor=None if opened is None else opened.price_minor,
+            list_price_minor=None if opened is None else opened.list_price_minor,
+            currency=None if opened is None else opened.currency,
+            prior_price_minor=None if opened is None or is_first else opened.prior_price_minor,
+            last_restock=None if is_first else sale.last_restock(from_ms),
         )

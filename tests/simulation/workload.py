@@ -168,6 +168,7 @@ def _word(number: int, at_ms: int) -> dict[str, object]:
         "ends_at_ms": T0_MS + 3_600_000,
         "price_minor": 100,
         "list_price_minor": 200,
+        "prior_price_minor": (None, 150, 160)[number % 3],
         "currency": "CNY",
         "per_user_limit": None,
         "restock_planned_at_ms": None,

@@ -36,6 +36,8 @@ const sale = shape({
   gone: maybe(int),
   corrections: maybe(list(shape({ what: str, before: maybe(int), now: maybe(int), said_at_ms: int }))),
   former: maybe(shape({ rounds: int, restocked: int, held: int, sold: int, gone: int })),
+  prior_price_minor: maybe(int),
+  last_restock: maybe(shape({ at_ms: int, quantity: int })),
 });
 const claim = shape({
   id: str,

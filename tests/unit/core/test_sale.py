@@ -2,15 +2,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
+from stream.contract.overlay import Restock
 from stream.core.forecast import Forecast
 from stream.core.rules import Rules
 from stream.core.sale import awake_ms, forecast_at, level_now, move_urgencies, next_status_ms, read_sale
-from tests.support.events import at, closed, extended, fold_at_own_time, new_room, opened, order
+from stream.core.saved.growth import VERSION_1, VERSION_2
+from tests.support.events import Log, at, closed, extended, fold_at_own_time, new_room, opened, order, restocked
+from tests.support.rooms import restarted
 
 if TYPE_CHECKING:
     from stream.contract.events import RoomEvent
+    from stream.contract.overlay import Sale
     from stream.core.room import Room
     from stream.core.urgency import UrgencyState
 
@@ -44,6 +50,49 @@ def test_a_forecast_is_kept_for_its_second_unless_an_order_is_of_one_before_it(s
     assert (again is made) == (second_of_order >= 13)
     ledger.forecast = None
     assert again == forecast_at(ledger, at(13.9), rules)
+
+
+# -- what a page says of prices and of a restock ---------------------------------------------------------------------
+FIRST_EDITION, SECOND_EDITION = Rules(signals_edition=1), Rules(signals_edition=2, contract_edition=2)
+
+
+def sale_after(rules: Rules, *events: RoomEvent) -> Sale:
+    log = Log(rules)
+    log.add(*events)
+    log.tick(90)
+    (sale,) = log.overlay().sales
+    return sale
+
+
+def test_a_document_has_the_prior_price_of_the_opening_in_force_and_no_other() -> None:
+    priced = replace(opened(s=1), price_minor=19_900, list_price_minor=39_900, prior_price_minor=24_900, currency="CNY")
+    sale = sale_after(SECOND_EDITION, priced)
+    assert (sale.price_minor, sale.prior_price_minor, sale.currency) == (19_900, 24_900, "CNY")
+    assert sale_after(FIRST_EDITION, priced).prior_price_minor is None
+    assert sale_after(SECOND_EDITION, priced, replace(opened(s=2), list_price_minor=39_900)).prior_price_minor is None
+    assert b"prior_price_minor" not in msgspec.json.encode(sale_after(SECOND_EDITION, opened()))
+
+
+def test_a_prior_price_is_saved_and_an_older_worker_is_told() -> None:
+    log, saved = Log(SECOND_EDITION), dict[bytes, bytes | None]()
+    log.add(opened())
+    assert log.fold.cut(1).version == VERSION_1
+    log.add(replace(opened(s=2), prior_price_minor=24_900))
+    again = restarted(log.fold, saved)
+    ledger = again.rooms["r1"].ledgers["s1", "k1"]
+    assert ledger.opened is not None
+    assert ledger.opened.prior_price_minor == 24_900
+    assert log.fold.cut(2).version == VERSION_2
+
+
+def test_a_document_has_the_newest_restock_of_the_round_by_event_time() -> None:
+    later, earlier = restocked(500, s=70), restocked(30, s=60)
+    assert sale_after(SECOND_EDITION, opened(), later, earlier).last_restock == Restock(at(70), 500)
+    assert sale_after(SECOND_EDITION, opened()).last_restock is None
+    assert sale_after(FIRST_EDITION, opened(), later).last_restock is None
+    second_round = opened(10, starts_s=80, s=80)
+    assert sale_after(SECOND_EDITION, opened(), later, second_round).last_restock is None
+    assert sale_after(SECOND_EDITION, opened(), second_round, restocked(5, s=85)).last_restock == Restock(at(85), 5)
 
 
 # -- status ------------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from stream.contract.overlay import (
     Orders,
     Overlay,
     Rate,
+    Restock,
     Sale,
     Totals,
     Urgency,
@@ -122,7 +123,7 @@ def differing(document: Overlay) -> list[str]:
 def test_a_document_that_says_what_was_recounted_agrees_in_every_figure() -> None:
     figures = compare(recounted(), overlay())
     assert [figure for figure in figures if not figure.agrees] == []
-    assert len(figures) == 10 + 3 + 2 + 14 + 1
+    assert len(figures) == 10 + 3 + 2 + 17 + 1
 
 
 def _totals(name: str, value: Any) -> Callable[[Overlay], None]:
@@ -151,6 +152,11 @@ def _sale(name: str, value: Any) -> Callable[[Overlay], None]:
         (_sale("released", 0), ["drop/s released"]),
         (_sale("over_limit", 1), ["drop/s over_limit"]),
         (_sale("extended", True), ["drop/s extended"]),
+        (_sale("price_minor", 1), ["drop/s price_minor"]),
+        (_sale("list_price_minor", 1), ["drop/s list_price_minor"]),
+        (_sale("currency", "CNY"), ["drop/s currency"]),
+        (_sale("prior_price_minor", 1), ["drop/s prior_price_minor"]),
+        (_sale("last_restock", Restock(T, 500)), ["drop/s last_restock"]),
         (_sale("ends_at_ms", T), ["drop/s ends_at_ms"]),
         (_sale("carters_without_order", Count(4, "exact")), ["drop/s carters_without_order"]),
         (_sale("sale_id", "other"), ["drop/s", "other/s"]),
