@@ -23,6 +23,7 @@ class Kind(Enum):
     BAD_PARAMETER = ("bad_parameter", 400, "A parameter is not as it must be")
     TOKEN_MISSING = ("token_missing", 401, "A token is needed")
     TOKEN_REFUSED = ("token_refused", 401, "The token does not hold")
+    TOKEN_EXPIRED = ("token_expired", 401, "The token has expired")
     TOKEN_OTHER_ROOM = ("token_other_room", 403, "The token is for another room")
     ROOM_MISSING = ("room_missing", 404, "No document of this room")
     HISTORY_MISSING = ("history_missing", 404, "No such history of this room")

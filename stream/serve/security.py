@@ -11,7 +11,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from stream.serve.problems import Kind, ProblemError
-from stream.serve.tokens import ALL_ROOMS, Grant, TokenError, Tokens
+from stream.serve.tokens import ALL_ROOMS, Grant, TokenError, TokenExpiredError, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -134,6 +134,8 @@ class Access:
             )
         try:
             return self._tokens.read(token, time.time())
+        except TokenExpiredError as error:
+            raise ProblemError(Kind.TOKEN_EXPIRED, str(error)) from None
         except TokenError as error:
             raise ProblemError(Kind.TOKEN_REFUSED, str(error)) from None
 

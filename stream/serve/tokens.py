@@ -46,6 +46,10 @@ class TokenError(ValueError):
     """The token is not valid. The text says why and may be shown to the sender."""
 
 
+class TokenExpiredError(TokenError):
+    """The token is genuine, and its time is over."""
+
+
 _decode = msgspec.json.Decoder(Grant, strict=True).decode
 
 
@@ -81,7 +85,8 @@ class Tokens:
         """The grant of a genuine token that is valid now.
 
         Raises:
-            TokenError: the token is not ours, was changed, or has expired.
+            TokenExpiredError: the token was valid once.
+            TokenError: the token is not ours, or was changed.
         """
         if len(token) > MAX_TOKEN_CHARS or not token.isascii():
             raise TokenError("this is no token")
@@ -96,7 +101,7 @@ class Tokens:
         if grant.v != VERSION:
             raise TokenError("the token is of another version")
         if now_s >= grant.exp:
-            raise TokenError("the token has expired")
+            raise TokenExpiredError("the token has expired")
         return grant
 
 

@@ -2,7 +2,7 @@
 // changes, an answer has no body.
 
 import { pipelineOf } from "./pipeline.js";
-import { Refusal, isRefusal, sleep } from "./stream-connection.js";
+import { Refusal, isRefusal, problemOf, sleep } from "./stream-connection.js";
 
 const ASK_EVERY_MS = 400;
 const FAILED_RETRY_MS = 2_000;
@@ -53,7 +53,7 @@ export class RoomPoll {
       } catch (error) {
         if (signal.aborted) return;
         waitMs = Math.max(FAILED_RETRY_MS, error instanceof Refusal ? error.waitMs : 0);
-        this.#state(false, error instanceof Refusal && error.refused);
+        this.#state(false, error instanceof Refusal && error.refused, error.problem);
       }
       const { slept, wake } = sleep(waitMs, signal);
       this.#wake = wake;
@@ -78,8 +78,10 @@ export class RoomPoll {
       this.#tell(response.headers.get("Snapup-State") ?? "live", await response.text(), serverMs);
       return this.#state(true, false);
     }
-    const state = isRefusal(response) ? undefined : STATES[(await response.json().catch(() => null))?.type];
-    if (state === undefined) throw Object.assign(new Refusal(response), { refused: isRefusal(response) });
+    const problem = await problemOf(response);
+    const refused = isRefusal(response);
+    const state = refused ? undefined : STATES[problem];
+    if (state === undefined) throw Object.assign(new Refusal(response), { refused, problem: refused ? problem : null });
     this.#etag = "";
     this.#state(true, false);
     this.#tell(state, "null", serverMs);
@@ -91,9 +93,9 @@ export class RoomPoll {
     this.#onEvent({ type: "snapshot", data, id: null });
   }
 
-  #state(online, refused) {
-    const says = `${online} ${refused}`;
-    if (says !== this.#said) this.#onState({ online, refused });
+  #state(online, refused, problem = null) {
+    const says = `${online} ${refused} ${problem}`;
+    if (says !== this.#said) this.#onState({ online, refused, problem });
     this.#said = says;
   }
 }

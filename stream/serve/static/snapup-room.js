@@ -18,6 +18,12 @@ import { SharedStream } from "./shared-stream.js";
 
 /** The longest timer that a browser can set without overflow. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
+/** The server's problem type → why it refuses. */
+const REFUSALS = {
+  "urn:snapup:problem:token_missing": "needed",
+  "urn:snapup:problem:token_expired": "expired",
+  "urn:snapup:problem:token_other_room": "other_room",
+};
 
 /**
  * @fires SnapupRoom#change     what may be shown changed: a new snapshot, an expired claim or snapshot, a new state
@@ -31,10 +37,12 @@ export class SnapupRoom extends EventTarget {
   #clock = new ServerClock();
   #last = null;
   #broken = false;
+  #withdrawn = false;
   #serverState = null;
   #pipeline = null;
   #online = false;
   #refused = false;
+  #refusal = null;
   #wanted = false;
   #sourceVisible = true;
   #stream = null;
@@ -66,10 +74,13 @@ export class SnapupRoom extends EventTarget {
 
   /** The document while it is fresh, else null: old figures never look new. */
   get overlay() {
-    return this.#last !== null && this.now() <= this.#last.stale_after_ms ? this.#last : null;
+    return this.#last !== null && !this.#withdrawn && this.now() <= this.#last.stale_after_ms ? this.#last : null;
   }
 
-  /** The newest whole document of any age, for a screen that shows its age. */
+  /**
+   * The newest whole document of any age, for a screen that shows its age and its reason. It stays when the room's
+   * document is gone or torn: `overlay` is null then.
+   */
   get last() {
     return this.#last;
   }
@@ -91,6 +102,11 @@ export class SnapupRoom extends EventTarget {
     if (this.#broken) return "unreadable";
     if (this.#serverState === "live") return "stale";
     return this.#serverState ?? "connecting";
+  }
+
+  /** Why the server refuses, while `state` is "refused": "needed", "expired", "other_room" or "invalid"; else null. */
+  get refusal() {
+    return this.#refused ? (REFUSALS[this.#refusal] ?? "invalid") : null;
   }
 
   /**
@@ -128,6 +144,14 @@ export class SnapupRoom extends EventTarget {
     window.addEventListener("pageshow", this.#onVisibility);
     this.#onVisibility();
     return this;
+  }
+
+  /** Connect anew with another token. */
+  useToken(token) {
+    this.#token = token;
+    this.#refused = false;
+    this.#disconnect();
+    if (this.#wanted) this.#onVisibility();
   }
 
   /** Disconnect and remove every timer and listener. */
@@ -186,10 +210,11 @@ export class SnapupRoom extends EventTarget {
     this.#online = false;
   }
 
-  #connected({ online, refused }) {
+  #connected({ online, refused, problem = null }) {
     this.counts.connections += online && !this.#online;
     this.#online = online;
     this.#refused = refused;
+    this.#refusal = problem;
     this.#changed();
   }
 
@@ -223,7 +248,7 @@ export class SnapupRoom extends EventTarget {
     this.#pipeline = pipelineOf(message.pipeline);
     if (message.overlay !== null && message.overlay !== undefined) this.#replace(message.overlay);
     else if (this.#serverState === "unreadable") this.#drop();
-    else if (this.#serverState === "missing") this.#last = null;
+    else if (this.#serverState === "missing") this.#withdrawn = true;
     this.#changed(true);
   }
 
@@ -241,15 +266,16 @@ export class SnapupRoom extends EventTarget {
       return;
     }
     this.#last = overlay;
+    this.#withdrawn = false;
     this.counts.snapshots += 1;
     this.dispatchEvent(new CustomEvent("snapshot", { detail: overlay }));
   }
 
-  /** Drops everything after a torn document. The earlier document goes too: it is no longer the truth. */
+  /** After a torn document nothing may be said: the earlier one is no longer the truth either. */
   #drop() {
     this.counts.unreadable += 1;
     this.#broken = true;
-    this.#last = null;
+    this.#withdrawn = true;
   }
 
   // -- time -----------------------------------------------------------------------------------------------------------

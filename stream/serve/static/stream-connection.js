@@ -21,13 +21,14 @@ export class StreamConnection {
   #wake = () => {};
   #retryMs = RETRY_MS;
   #refused = false;
+  #problem = null;
 
   /**
    * @param {object} options
    * @param {string|URL} options.url
    * @param {() => Record<string, string>} options.headers  called before each connection
    * @param {(event: {type: string, data: string, id: string | null}) => void} options.onEvent
-   * @param {(state: {online: boolean, refused: boolean}) => void} options.onState
+   * @param {(state: {online: boolean, refused: boolean, problem?: string}) => void} options.onState
    */
   constructor({ url, headers, onEvent, onState }) {
     this.#url = url;
@@ -57,7 +58,7 @@ export class StreamConnection {
         waitMs = error instanceof Refusal ? error.waitMs : 0;
       }
       if (signal.aborted) return;
-      this.#onState({ online: false, refused: this.#refused });
+      this.#onState({ online: false, refused: this.#refused, problem: this.#problem });
       const backoffMs = Math.min(this.#retryMs * 2 ** failures, RETRY_MAX_MS);
       failures = Math.min(failures + 1, 10);
       // Half of the wait is random, so that a thousand pages do not come back in one breath.
@@ -81,8 +82,9 @@ export class StreamConnection {
       const headers = { Accept: "text/event-stream", ...this.#headers() };
       const response = await fetch(this.#url, { headers, cache: "no-store", signal: connection.signal });
       this.#refused = isRefusal(response);
+      this.#problem = this.#refused ? await problemOf(response) : null;
       if (!response.ok || !response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
-        await response.body?.cancel();
+        if (!response.bodyUsed) await response.body?.cancel();
         throw new Refusal(response);
       }
       this.#onState({ online: true, refused: false });
@@ -121,6 +123,12 @@ export class Refusal extends Error {
 /** Whether the server refused the token. */
 export function isRefusal(response) {
   return response.status === 401 || response.status === 403;
+}
+
+/** The type of the problem in an answer; null if there is none. */
+export async function problemOf(response) {
+  const problem = await response.json().catch(() => null);
+  return typeof problem?.type === "string" ? problem.type : null;
 }
 
 /** `slept` resolves after `ms`, when `signal` aborts, or when `wake` is called. */

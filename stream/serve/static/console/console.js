@@ -6,6 +6,7 @@ import { SnapupRoom } from "../snapup-room.js";
 import { LANGUAGES } from "../language.js";
 import { foreign, h, setText } from "../dom.js";
 import { clean, duration, fill } from "../text.js";
+import { reasonText } from "./away.js";
 import { Charts } from "./charts.js";
 import { Claims } from "./claims.js";
 import { explain, refreshExplanation, startExplaining } from "./explain.js";
@@ -18,6 +19,7 @@ import { Sales, sorted } from "./sales.js";
 import { Mechanics } from "./mechanics.js";
 import { Search } from "./search.js";
 import { Urgency } from "./urgency.js";
+import { TokenBox } from "./token-box.js";
 import { RANGES, View, WINDOWS } from "./view.js";
 
 /** Drawing more often than this helps no reader. */
@@ -26,7 +28,7 @@ const CHART_MS = 1_000;
 const AGE_MS = 500;
 
 const roomId = decodeURIComponent(location.pathname.split("/").at(-1));
-const view = new View();
+const view = new View(roomId);
 const strings = LANGUAGES[view.lang];
 const words = strings.console;
 // The history continues while the page is hidden: a host comes back to this page.
@@ -42,6 +44,14 @@ const mechanics = new Mechanics(context);
 const urgency = new Urgency(context);
 const claims = new Claims(context);
 const search = new Search(context);
+const tokenBox = new TokenBox({
+  strings,
+  room: roomId,
+  onToken: (token) => {
+    view.token = token;
+    room.useToken(token);
+  },
+});
 const help = helpDialog(context);
 const stale = h("p.stale", { hidden: true });
 const level = h("span.level");
@@ -54,6 +64,9 @@ explain(level, () => {
 document.title = `${clean(roomId, 64)} · ${words.title}`;
 const find = h("button.tool", { type: "button" }, words.searchHint);
 find.addEventListener("click", () => search.open());
+const overlayLink = h("a.tool", { href: overlayAddress(), target: "_blank", rel: "noopener" }, words.overlay);
+// The overlay has its token in its address, as OBS needs it: only for whoever goes there.
+for (const kind of ["pointerdown", "keydown"]) overlayLink.addEventListener(kind, () => (overlayLink.href = overlayAddress(view.token)));
 document.body.append(
   h("a.skip", { href: "#time" }, words.skip),
   h(
@@ -65,9 +78,10 @@ document.body.append(
     freshness.root,
     h("div.spring"),
     find,
-    h("a.tool", { href: view.link(`../overlay?room=${encodeURIComponent(roomId)}`), target: "_blank", rel: "noopener" }, words.overlay),
+    overlayLink,
     controls(context, help),
   ),
+  tokenBox.root,
   stale,
   h(
     "main.console",
@@ -80,6 +94,11 @@ document.body.append(
   help,
 );
 startExplaining();
+
+function overlayAddress(token = "") {
+  const address = view.link(`../overlay?room=${encodeURIComponent(roomId)}`);
+  return token ? `${address}&token=${encodeURIComponent(token)}` : address;
+}
 
 // -- drawing ----------------------------------------------------------------------------------------------------------
 let timer = 0;
@@ -97,20 +116,22 @@ function draw({ charted = false } = {}) {
   if (document.hidden) return;
   drawnAt = performance.now();
   const overlay = room.last;
-  const now = room.now();
+  const isLive = room.overlay !== null;
+  // What is old stays as it was: its clocks stand still, and nothing of it may be said.
+  const now = isLive || overlay === null ? room.now() : overlay.as_of_ms;
   const chosen = chosenSale(overlay);
   drawAge();
   funnel.render(overlay);
   sales.render(overlay, chosen, now);
   mechanics.render(overlay);
-  claims.render(overlay, now);
+  claims.render(overlay, isLive ? now : Infinity);
   urgency.render(history.events);
   drawLevel(overlay);
   clearTimeout(chartTimer);
   const waitMs = charted ? 0 : CHART_MS - (drawnAt - chartedAt);
   if (waitMs <= 0) {
     chartedAt = drawnAt;
-    charts.render(now, chosen);
+    charts.render(room.now(), chosen);
   } else {
     chartTimer = setTimeout(() => draw({ charted: true }), waitMs);
   }
@@ -123,7 +144,11 @@ function drawAge() {
   const overlay = room.last;
   const isOld = overlay !== null && room.overlay === null;
   stale.hidden = !isOld;
-  if (isOld) setText(stale, fill(words.staleNote, { age: duration(room.now() - overlay.as_of_ms, strings) }));
+  if (isOld) {
+    const note = fill(words.staleNote, { age: duration(room.now() - overlay.as_of_ms, strings) });
+    setText(stale, `${reasonText(room, strings)} ${note}`.trim());
+  }
+  tokenBox.render(room.refusal);
 }
 
 function drawLevel(overlay) {

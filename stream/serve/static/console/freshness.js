@@ -2,6 +2,7 @@
 
 import { h, setText } from "../dom.js";
 import { duration, fill, timeOfDay } from "../text.js";
+import { reasonOf, reasonText } from "./away.js";
 import { explain } from "./explain.js";
 
 export class Freshness {
@@ -13,13 +14,13 @@ export class Freshness {
   constructor(context) {
     this.#context = context;
     this.#age = h("span.age");
-    this.#state = h("span.state", { role: "status" });
+    this.#state = h("span.state");
     const ring = h("i.ring", { "aria-hidden": "true" });
     this.root = h("div.freshness", {}, ring, this.#age, this.#state);
     const words = context.strings.console;
     explain(this.root, () => {
       const { last } = context.room;
-      return [this.#state.textContent, last === null ? null : fill(words.asOf, { time: timeOfDay(last.as_of_ms) })];
+      return [this.#state.textContent, reasonText(context.room, context.strings), last === null ? null : fill(words.asOf, { time: timeOfDay(last.as_of_ms) })];
     });
   }
 
@@ -28,13 +29,15 @@ export class Freshness {
     const words = strings.console;
     const { last, state } = room;
     const ageMs = last === null ? null : Math.max(0, room.now() - last.as_of_ms);
-    const worth = last === null ? "none" : worthOf(ageMs, last);
+    // A document that was taken back, or is torn, may be young: it is as good as old.
+    const worth = last === null ? "none" : room.overlay === null ? "old" : worthOf(ageMs, last);
     document.documentElement.dataset.fresh = worth;
     this.root.dataset.fresh = worth;
     setText(this.#age, ageMs === null ? "" : fill(words.age, { age: duration(ageMs, strings) }));
     const backlog = state === "live" && last.clock.source === "log" && last.clock.lag_ms > 0;
     const trouble = state === "live" && !room.online ? words.states.offline : (words.states[state] ?? "");
-    setText(this.#state, backlog ? words.backlog : trouble);
+    const told = state === "refused" ? reasonText(room, strings) : reasonOf(room) === "pipeline" ? words.pipelineDown : trouble;
+    setText(this.#state, backlog ? words.backlog : told);
   }
 }
 

@@ -9,6 +9,7 @@ import { explain, refreshExplanation, startExplaining } from "./explain.js";
 import { controls, helpDialog, onKeys } from "./frame.js";
 import { keyed } from "./keyed.js";
 import { askForRooms } from "./rooms-list.js";
+import { TokenBox } from "./token-box.js";
 import { View } from "./view.js";
 
 const ASK_MS = 2_000;
@@ -21,6 +22,14 @@ const words = strings.console;
 const SORTS = { watching_now: words.busiestFirst, level: words.alertsFirst };
 
 const help = helpDialog({ strings });
+const tokenBox = new TokenBox({
+  strings: { ...strings, console: { ...words, refusals: words.listRefusals } },
+  room: "",
+  onToken: (token) => {
+    view.token = token;
+    ask();
+  },
+});
 const input = h("input", {
   type: "search",
   "aria-label": words.search,
@@ -50,6 +59,7 @@ const table = h(
 document.title = `${words.rooms} · Snapup`;
 document.body.append(
   h("header.top", {}, h("h1", {}, words.rooms), h("div.spring"), controls({ view, strings }, help)),
+  tokenBox.root,
   h(
     "main.rooms-page",
     {},
@@ -77,10 +87,11 @@ async function ask() {
   if (!document.hidden) timer = setTimeout(ask, ASK_MS);
 }
 
-function show({ rooms, matching, nowMs, error }) {
+function show({ rooms, matching, nowMs, error, refusal = null }) {
   document.documentElement.dataset.fresh = error === null ? "new" : "old";
+  tokenBox.render(refusal);
   if (error !== null) {
-    setText(note, words.states[error]);
+    setText(note, refusal === null ? words.states[error] : "");
     return;
   }
   keyed(body, rooms, (room) => room.room_id, createRow, (row, room) => updateRow(row, room, nowMs));

@@ -62,7 +62,7 @@ export class Search {
     const { signal } = this.#asking;
     const { view, strings } = this.#context;
     const words = strings.console;
-    const { rooms, error } = await askForRooms({ token: view.token, q: this.#input.value.trim(), limit: 12, signal });
+    const { rooms, error, refusal } = await askForRooms({ token: view.token, q: this.#input.value.trim(), limit: 12, signal });
     if (signal.aborted) return;
     const link = ({ room_id }) => h("a", { href: view.link(encodeURIComponent(room_id)) }, foreign(clean(room_id, 64)), h("span.soft"));
     keyed(
@@ -79,7 +79,7 @@ export class Search {
       this.#going = false;
       this.#list.querySelector("a")?.click();
     }
-    setText(this.#note, error !== null ? words.states[error] : rooms.length ? "" : words.noMatch);
+    setText(this.#note, error === "refused" ? words.listRefusals[refusal] : error !== null ? words.states[error] : rooms.length ? "" : words.noMatch);
     clearTimeout(this.#timer);
     if (this.root.open) this.#timer = setTimeout(() => this.#ask(), ASK_AGAIN_MS);
   }

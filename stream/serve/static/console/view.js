@@ -1,16 +1,17 @@
 // The choices of a console. They are kept in the address, so that a link holds the whole view.
 
 import { languageOf } from "../language.js";
+import { takeToken } from "./access-token.js";
 
 export const WINDOWS = [60_000, 300_000, 1_800_000, null];
 export const RANGES = [300_000, 1_800_000, 0];
 
-/** Fires "change". `token` comes from the address alone. */
+/** Fires "change". `token` is that of this tab for `room`; "" is the list of rooms. */
 export class View extends EventTarget {
-  constructor() {
+  constructor(room = "") {
     super();
+    this.token = takeToken(room);
     const query = new URLSearchParams(location.search);
-    this.token = query.get("token") ?? "";
     this.lang = languageOf(query.get("lang"));
     this.theme = ["dark", "light"].includes(query.get("theme"))
       ? query.get("theme")
@@ -40,10 +41,10 @@ export class View extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** The address of another page, with token, language and theme. */
+  /** The address of another page of the console, with language and theme. The tab brings its token. */
   link(path) {
     const query = new URLSearchParams();
-    for (const name of ["token", "lang", "theme"]) {
+    for (const name of ["lang", "theme"]) {
       const value = new URLSearchParams(location.search).get(name);
       if (value) query.set(name, value);
     }
