@@ -101,7 +101,7 @@ async def test_the_window_is_chosen_by_key_and_by_pointer_and_stands_in_the_link
     assert await first.inner_text() == "0.94 %"  # 206 / 21,877
     # 206 / 5,000 is written alike in the list and beside the chart.
     assert "4.1 %" in await page.locator(".rates li b").nth(1).inner_text()
-    await eventually(page.locator(".legend").first.inner_text, lambda text: "4.1 %" in text, "the chart's figure")
+    await eventually(page.locator(".legend").last.inner_text, lambda text: "4.1 %" in text, "the chart's figure")
     await page.keyboard.press("w")
     await eventually(first.inner_text, lambda text: text == "1.4 %", "30 minutes")
     await page.get_by_role("button", name="session").click()
@@ -223,11 +223,11 @@ async def test_stock_burn_down_and_events_stand_on_one_axis_with_reasons(pages: 
     told = await changes()
     assert "gone in about 22.3 s (needs 60 s)" in told
     assert "orders come at 9.1 times the room's own pace (needs 8)" in told
-    assert await page.locator(".chart canvas").count() == 3
+    assert await page.locator(".chart canvas").count() == 5
     widths = await page.evaluate(
         "[...document.querySelectorAll('.chart .u-over')].map((e) => [e.offsetLeft, e.offsetWidth].join())"
     )
-    assert len(set(widths)) == 1, widths  # one axis: the three plots are as wide and begin at the same place
+    assert len(set(widths)) == 1, widths  # one axis: the plots are as wide and begin at the same place
     strip = await page.evaluate(
         "(({ left, width }) => [left, width])(document.querySelector('.strip').getBoundingClientRect())"
     )
@@ -235,7 +235,7 @@ async def test_stock_burn_down_and_events_stand_on_one_axis_with_reasons(pages: 
         "(({ left, width }) => [left, width])(document.querySelector('.u-over').getBoundingClientRect())"
     )
     assert all(abs(a - b) <= 2 for a, b in zip(strip, plot, strict=True)), (strip, plot)
-    stock = page.locator(".legend").nth(2)
+    stock = page.locator(".legend").nth(3)
     await eventually(stock.inner_text, lambda text: bool(re.search(r"left\s*300", text)), "the last value")
 
 
@@ -244,10 +244,12 @@ async def test_arrows_move_through_time_and_escape_goes_back(pages: Pages, room:
     async with room.live(0.2):
         page = await console(pages, room)
         await eventually(
-            text_of(page, ".time .soft"), lambda text: "since this page was opened" in text, "samples are there"
+            text_of(page, ".time .bar-head .soft"),
+            lambda text: "since this page was opened" in text,
+            "samples are there",
         )
         room.sales = [coat(sold=4_800)]
-        legend = page.locator(".legend").nth(2)
+        legend = page.locator(".legend").nth(3)
         await eventually(legend.inner_text, lambda text: "100" in text, "the newest value")
         readout = page.locator(".readout")
         assert await readout.is_hidden()
@@ -409,7 +411,7 @@ async def test_one_screen_at_1080p_and_one_column_on_a_phone(pages: Pages, room:
         phone = await console(pages, room, f"lang={lang}", viewport={"width": 400, "height": 800})
         assert await phone.evaluate("document.documentElement.scrollWidth") == 400
         tops = await phone.evaluate(
-            "['.stock', '.funnel', '.time', '.urgency', '.claims']"
+            "['.headline', '.stock', '.products', '.desk', '.claims', '.time', '.funnel']"
             ".map((s) => document.querySelector(s).getBoundingClientRect().top)"
         )
         assert tops == sorted(tops)

@@ -2,9 +2,6 @@
 
 import { duration, fill, timeOfDay } from "../text.js";
 
-/** Workers that were heard so lately are there: a heartbeat comes each second. */
-const HEARD_WITHIN_MS = 10_000;
-
 /**
  * @param {import("../snapup-room.js").SnapupRoom} room
  * @returns {"connecting" | "server" | "redis" | "token" | "unreadable" | "pipeline" | "partly" | "silent" | "ended" |
@@ -15,8 +12,8 @@ export function reasonOf(room) {
   if (state === "live") return room.online ? null : "server";
   const plain = { connecting: "connecting", offline: "server", redis_away: "redis", refused: "token", unreadable: "unreadable" }[state];
   if (plain !== undefined) return plain;
-  if (pipeline !== null && !isHeard(pipeline, room.now())) return "pipeline";
-  if (pipeline !== null && pipeline.folded < pipeline.partitions) return "partly";
+  if (pipeline?.state === "down") return "pipeline";
+  if (pipeline?.state === "partly") return "partly";
   if (Number.isInteger(last?.session?.ended_at_ms)) return "ended";
   return pipeline === null ? "quiet" : "silent";
 }
@@ -34,8 +31,4 @@ export function reasonText(room, strings) {
   }
   if (reason === "ended") return fill(words.reasons.ended, { time: timeOfDay(room.last.session.ended_at_ms) });
   return words.reasons[reason];
-}
-
-function isHeard({ workers, heard_ms: heardMs }, nowMs) {
-  return workers > 0 && Number.isInteger(heardMs) && nowMs - heardMs < HEARD_WITHIN_MS;
 }

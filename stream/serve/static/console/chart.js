@@ -6,6 +6,8 @@ import { explain } from "./explain.js";
 
 const Y_AXIS_PX = 58;
 const RIGHT_PX = 14;
+/** A table that is read line by line has no more than this. */
+const ROWS_MAX = 24;
 /** Dashes for each line: lines differ without colour too. */
 const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3], [14, 4], [4, 4]];
 
@@ -19,6 +21,7 @@ const WHOLE_STEPS = Array.from({ length: 14 }, (_, power) => [1, 2, 5].map((step
  * @property {(value: number) => string} format
  * @property {string} [explain]
  * @property {boolean} [filled]
+ * @property {boolean} [behind]  drawn faintly: it is not of this show
  * @property {boolean} [hidden]
  */
 export class Chart {
@@ -29,6 +32,8 @@ export class Chart {
   #lines;
   #data = [[]];
   #options;
+  #table = null;
+  #tableButton;
 
   /**
    * @param {object} options
@@ -43,6 +48,7 @@ export class Chart {
    * @param {(atMs: number | null) => void} options.onHover
    * @param {() => [number, number]} options.range
    * @param {() => string} options.about
+   * @param {{table: string, moment: string}} options.words
    */
   constructor(options) {
     this.#options = options;
@@ -51,8 +57,11 @@ export class Chart {
     explain(this.#title, () => [options.about()]);
     const legend = h("ul.legend");
     this.#lines.forEach((line, place) => legend.append(this.#entry(line, place)));
-    this.#element = h("div.plot");
-    this.root = h("section.chart", {}, h("header", {}, this.#title, legend), this.#element);
+    // A drawing says nothing to a screen reader: the table beside it has the same figures.
+    this.#element = h("div.plot", { "aria-hidden": "true" });
+    this.#tableButton = h("button.as-table", { type: "button", "aria-expanded": "false" }, options.words.table);
+    this.#tableButton.addEventListener("click", () => this.#toggleTable());
+    this.root = h("div.chart", {}, h("header", {}, this.#title, legend, this.#tableButton), this.#element);
     new ResizeObserver(() => this.#resize()).observe(this.#element);
   }
 
@@ -61,7 +70,7 @@ export class Chart {
     this.#values.push(value);
     const button = h(
       "button",
-      { type: "button", "aria-pressed": String(!line.hidden), "data-line": place + 1 },
+      { type: "button", "aria-pressed": String(!line.hidden), "data-line": place + 1, "data-behind": line.behind ?? null },
       h("i.sample", { "aria-hidden": "true" }),
       h("span", {}, line.label),
       value,
@@ -86,6 +95,44 @@ export class Chart {
     else this.#plot.setData(data, false);
     const [from, to] = this.#options.range();
     this.#plot?.setScale("x", { min: from, max: to });
+    this.#fillTable();
+  }
+
+  #toggleTable() {
+    const isOpen = this.#table === null;
+    this.#tableButton.setAttribute("aria-expanded", String(isOpen));
+    if (isOpen) {
+      const named = { tabindex: "0", role: "group", "aria-label": this.#title.textContent };
+      this.#table = h("div.chart-table", named, h("table", {}, h("caption"), h("thead"), h("tbody")));
+      this.root.append(this.#table);
+      this.#fillTable();
+    } else {
+      this.#table.remove();
+      this.#table = null;
+    }
+  }
+
+  /** Writes the range that is shown into the table, newest first, in equal steps. */
+  #fillTable() {
+    if (this.#table === null) return;
+    const [caption, head, body] = this.#table.firstElementChild.children;
+    const { timeOf, words } = this.#options;
+    setText(caption, this.#title.textContent);
+    const times = this.#data[0];
+    const step = Math.max(1, Math.ceil(times.length / ROWS_MAX));
+    const rows = [];
+    for (let place = times.length - 1; place >= 0; place -= step) rows.push(place);
+    const cell = (line, number, place) => {
+      const value = this.#data[number + 1]?.[place] ?? null;
+      return h("td", {}, value === null ? "–" : line.format(value));
+    };
+    const heads = [words.moment, ...this.#lines.map(({ label }) => label)];
+    head.replaceChildren(h("tr", {}, ...heads.map((each) => h("th", { scope: "col" }, each))));
+    body.replaceChildren(
+      ...rows.map((place) =>
+        h("tr", {}, h("th", { scope: "row" }, timeOf(times[place])), ...this.#lines.map((line, number) => cell(line, number, place))),
+      ),
+    );
   }
 
   /** Writes the values into the legend: those of a moment, or the newest. */
@@ -127,8 +174,8 @@ export class Chart {
     const lines = this.#lines.map((line, place) => ({
       label: line.label,
       show: !line.hidden,
-      stroke: colour(`--line-${place + 1}`),
-      width: 2,
+      stroke: colour(line.behind ? "--soft" : `--line-${place + 1}`),
+      width: line.behind ? 1.5 : 2,
       dash: DASHES[place % DASHES.length],
       fill: line.filled ? colour("--fill") : undefined,
       points: { show: false },
@@ -195,6 +242,7 @@ export class Chart {
     ctx.clip();
     ctx.font = font.replace("11px", `${11 * ratio}px`);
     ctx.textBaseline = "top";
+    ctx.textAlign = "left"; // the axes were drawn with another one
     let freeFrom = -Infinity;
     for (const { atMs, label, tone } of this.#options.marks()) {
       const x = Math.round(plot.valToPos(atMs, "x", true));
@@ -206,11 +254,14 @@ export class Chart {
       ctx.moveTo(x + 0.5, bbox.top);
       ctx.lineTo(x + 0.5, bbox.top + bbox.height);
       ctx.stroke();
-      if (this.#options.labelled && label && x >= freeFrom) {
-        ctx.fillStyle = colour(tone === "level" ? "--soft" : "--text");
-        ctx.fillText(label, x + 3 * ratio, 1 * ratio);
-        freeFrom = x + ctx.measureText(label).width + 10 * ratio;
-      }
+      if (!this.#options.labelled || !label) continue;
+      // Whole, or not at all: a label that would leave the plot begins earlier.
+      const { width } = ctx.measureText(label);
+      const at = Math.min(x + 3 * ratio, bbox.left + bbox.width - width);
+      if (at < Math.max(freeFrom, bbox.left)) continue;
+      ctx.fillStyle = colour(tone === "level" ? "--soft" : "--text");
+      ctx.fillText(label, at, 1 * ratio);
+      freeFrom = at + width + 7 * ratio;
     }
     const pinned = this.#options.pinned();
     if (pinned !== null) {

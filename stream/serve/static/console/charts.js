@@ -2,8 +2,13 @@
 
 import { h, setText } from "../dom.js";
 import { clean, compact, duration, fill, grouped, share, timeOfDay, windowOf } from "../text.js";
+import { zoneOf } from "./zone.js";
 import { Chart } from "./chart.js";
-import { ORDERS, ORDERS_WINDOW_MS, RATES, STOCK, saleKey } from "./history.js";
+import { episodeText } from "./desk.js";
+import { saleKey } from "./episodes.js";
+import { ORDERS, ORDERS_WINDOW_MS, RATES, STOCK } from "./history.js";
+import { shortSumOf, sumOf } from "./money.js";
+import { thenValue } from "./show-history.js";
 import { RANGES } from "./view.js";
 import { becauseLines } from "./reasons.js";
 import { explain } from "./explain.js";
@@ -25,10 +30,11 @@ export class Charts {
   #charts;
   #readout;
   #strip;
+  #episodes = [];
   #rangeButtons;
   #note;
 
-  /** @param {{view, strings}} context */
+  /** @param {{view, strings, names, shows}} context */
   constructor(context, history) {
     this.#context = context;
     this.#history = history;
@@ -42,23 +48,32 @@ export class Charts {
       range: () => this.#range(),
       lowest: false,
       labelled: false,
+      words: words.chartTable,
     };
     // Written as in the funnel beside it: one figure has one form.
     const percent = (value) => share(value, 1);
     const whole = (value) => grouped(value);
+    const sum = (value) => sumOf(value, history.currency ?? "");
     this.#charts = {
-      rates: new Chart({
+      gmv: new Chart({
         ...shared,
         labelled: true,
-        lines: RATES.filter((name) => name !== "orders_per_viewer").map((name) => ({
-          name,
-          label: words.rates[name],
-          format: percent,
-          explain: words.rateHelp[name],
-          hidden: !SHOWN_FIRST.has(name),
-        })),
-        axis: (value) => `${Number((value * 100).toFixed(2))} %`,
-        about: () => words.chartHelp.rates,
+        lines: [
+          { name: "gmv", label: words.series.gmv, format: sum, filled: true },
+          { name: "before", label: words.series.before, format: sum, behind: true },
+        ],
+        axis: (value) => shortSumOf(value, history.currency ?? "", strings),
+        about: () => words.chartHelp.gmv,
+      }),
+      watching: new Chart({
+        ...shared,
+        lines: [
+          { name: "watching", label: words.series.watching, format: whole, filled: true },
+          { name: "before", label: words.series.before, format: whole, behind: true },
+        ],
+        whole: true,
+        axis: (value) => compact(value, strings),
+        about: () => words.chartHelp.watching,
       }),
       orders: new Chart({
         ...shared,
@@ -69,7 +84,6 @@ export class Charts {
       }),
       stock: new Chart({
         ...shared,
-        lowest: true,
         lines: STOCK.map((name) => ({
           name,
           label: words.series[name],
@@ -80,6 +94,19 @@ export class Charts {
         whole: true,
         axis: (value) => compact(value, strings),
         about: () => words.chartHelp.stock,
+      }),
+      rates: new Chart({
+        ...shared,
+        lowest: true,
+        lines: RATES.filter((name) => name !== "orders_per_viewer").map((name) => ({
+          name,
+          label: words.rates[name],
+          format: percent,
+          explain: words.rateHelp[name],
+          hidden: !SHOWN_FIRST.has(name),
+        })),
+        axis: (value) => `${Number((value * 100).toFixed(2))} %`,
+        about: () => words.chartHelp.rates,
       }),
     };
     this.#readout = h("output.readout");
@@ -107,19 +134,30 @@ export class Charts {
   }
 
   /** Draws what the history holds now. `sale`: the sale whose stock and level are drawn; null: none. */
-  render(nowMs, sale) {
+  render(nowMs, sale, episodes = this.#episodes) {
     this.#nowMs = nowMs;
+    this.#episodes = episodes;
     this.#sale = sale;
     const { view, strings } = this.#context;
     const words = strings.console;
     const history = this.#history;
     const key = sale === null ? "" : saleKey(sale);
     RANGES.forEach((range, place) => this.#rangeButtons[place].setAttribute("aria-pressed", String(view.range === range)));
-    setText(this.#note, history.times.length ? fill(words.sinceOpened, { time: timeOfDay(history.times[0]) }) : words.collecting);
+    const shows = this.#context.shows;
+    const since = shows.show === null ? words.sinceOpened : words.since;
+    const begins = history.times.length ? fill(since, { time: timeOfDay(history.times[0]) }) : words.collecting;
+    setText(this.#note, `${begins} · ${zoneOf(this.#nowMs)}`);
     const from = this.#firstPlace();
     const cut = (column) => column.slice(from);
     const times = cut(history.times);
-    const { rates, orders, stock } = this.#charts;
+    const { gmv, watching, rates, orders, stock } = this.#charts;
+    const then = (name) => times.map((atMs) => thenValue(shows.before, shows.show, name, atMs));
+    const isComparable = shows.before !== null && shows.before.currency === history.currency;
+    gmv.title = words.charts.gmv;
+    gmv.show([times, cut(history.column("gmv")), isComparable ? then("gmv_minor") : times.map(() => null)]);
+    watching.title = words.charts.watching;
+    watching.show([times, cut(history.column("watching")), then("watching")]);
+    for (const chart of [gmv, watching]) chart.root.toggleAttribute("data-alone", shows.before === null);
     rates.title = fill(words.charts.rates, { window: windowOf(view.window, strings) });
     rates.show([
       times,
@@ -127,7 +165,7 @@ export class Charts {
     ]);
     orders.title = fill(words.charts.orders, { window: windowOf(ORDERS_WINDOW_MS, strings) });
     orders.show([times, ...ORDERS.map((name) => cut(history.orders(name)))]);
-    stock.title = fill(words.charts.stock, { sale: sale === null ? "–" : clean(sale.sku_id, 40) });
+    stock.title = fill(words.charts.stock, { sale: sale === null ? "–" : this.#context.names.of(sale.sku_id) });
     stock.show([times, ...STOCK.map((name) => cut(history.stock(key, name)))]);
     this.#drawStrip(key);
     this.#read();
@@ -197,17 +235,17 @@ export class Charts {
 
   #marks() {
     const key = this.#sale === null ? "" : saleKey(this.#sale);
-    return this.#history.events
-      .filter((event) => event.key === key && !event.first)
-      // These levels are already marked as events, in full.
-      .filter((event) => event.kind !== "level" || !["all_taken", "sold_out", "ended"].includes(event.value))
-      .map((event) => ({ atMs: event.atMs, label: eventLabel(event, this.#context.strings), tone: event.kind }));
+    return this.#episodes
+      .filter((episode) => episode.key === key || episode.key === "")
+      .filter((episode) => !(episode.kind === "level" && (episode.isFirst || episode.value === "ended")))
+      .map((episode) => ({ atMs: episode.atMs, label: episodeText(episode, this.#context.strings), tone: episode.kind }))
+      .sort((a, b) => a.atMs - b.atMs);
   }
 
   /** Draws the level over the same range, each part with its reason. */
   #drawStrip(key) {
     const [from, to] = this.#range();
-    const levels = this.#history.events.filter((event) => event.key === key && event.kind === "level");
+    const levels = this.#history.levels.filter((each) => each.key === key);
     const parts = levels
       .map((event, place) => ({ ...event, untilMs: levels[place + 1]?.atMs ?? to }))
       .filter((part) => part.untilMs > from && part.atMs < to);
@@ -234,16 +272,4 @@ export class Charts {
       },
     );
   }
-}
-
-/** The label of an event in a word or two. */
-export function eventLabel(event, strings) {
-  const words = strings.console.events;
-  if (event.kind === "level") return strings.levels[event.value] ?? clean(event.value, 20);
-  if (event.kind === "extended") return fill(words.extended, { time: timeOfDay(event.value) });
-  if (event.kind === "corrected") {
-    const { what } = event.correction;
-    return Object.hasOwn(words.corrected, what) ? words.corrected[what] : clean(what, 20);
-  }
-  return fill(words[event.kind], { n: grouped(event.value ?? 0) });
 }

@@ -4,7 +4,7 @@ import { foreign, h, setText } from "../dom.js";
 import { clean, fill, grouped, timeOfDay } from "../text.js";
 import { explain } from "./explain.js";
 import { keyed } from "./keyed.js";
-import { claimText, subjectOf, withheldText } from "./reasons.js";
+import { claimText, withheldText } from "./reasons.js";
 import { commandOf, Why } from "./why.js";
 
 const MAX_LINES = 40;
@@ -55,7 +55,7 @@ export class Claims {
       },
       (withheld) => {
         const { name, reason } = withheldText(withheld, overlay.sales, strings);
-        return [`${name}: ${reason}`, subjectOf(withheld)];
+        return [`${name}: ${reason}`, this.#subjectOf(withheld)];
       },
     );
     this.#renderFeed(overlay?.feed ?? []);
@@ -82,7 +82,7 @@ export class Claims {
           h("span.mark", { "aria-hidden": "true" }, mark),
           h("span.text"),
           h("span.rest"),
-          h("span.soft.of", {}, foreign(subjectOf(item))),
+          h("span.soft.of", {}, foreign(this.#subjectOf(item))),
         );
         explain(element, () => about(element.item));
         this.#why.opens(element, () => ({ lines: about(element.item), command: this.#commandOf(element.item) }));
@@ -96,6 +96,13 @@ export class Claims {
         setText(element.children[2], rest);
       },
     );
+  }
+
+  /** The product and the sale of a claim, by their names. */
+  #subjectOf({ sale_id, sku_id }) {
+    const { names } = this.#context;
+    if (sale_id === null || sale_id === undefined) return "";
+    return sku_id === null || sku_id === undefined ? names.of(sale_id) : `${names.of(sku_id)} · ${names.of(sale_id)}`;
   }
 
   /** The command that works a claim out again. A withheld claim has the document's own moment. */
@@ -113,7 +120,7 @@ export class Claims {
       .map(([name, value]) => `${clean(name, 30)} ${value === null ? "–" : name.endsWith("_at_ms") ? timeOfDay(value) : Number.isInteger(value) ? grouped(value) : value}`);
     return [
       claimText(claim, strings, claim.as_of_ms),
-      subjectOf(claim),
+      this.#subjectOf(claim),
       fill(words.claimHelp, {
         rule: clean(claim.rule, 40),
         time: timeOfDay(claim.as_of_ms),
@@ -140,7 +147,7 @@ export class Claims {
       const [time, text] = this.#feed.children[place].children;
       setText(time, timeOfDay(item.at_ms));
       const who = `${clean(Array.from(item.who.slice(0, 8))[0] ?? "", 1)}***`;
-      setText(text, fill(strings.console.feedItem, { who, sku: clean(item.sku_id, 40), n: grouped(item.quantity) }));
+      setText(text, fill(strings.console.feedItem, { who, sku: this.#context.names.of(item.sku_id), n: grouped(item.quantity) }));
     });
   }
 }

@@ -6,19 +6,26 @@ import { SnapupRoom } from "../snapup-room.js";
 import { LANGUAGES } from "../language.js";
 import { foreign, h, setText } from "../dom.js";
 import { clean, duration, fill } from "../text.js";
-import { reasonText } from "./away.js";
+import { reasonOf, reasonText } from "./away.js";
 import { Charts } from "./charts.js";
 import { Claims } from "./claims.js";
+import { Desk } from "./desk.js";
+import { Episodes, saleKey } from "./episodes.js";
 import { explain, refreshExplanation, startExplaining } from "./explain.js";
 import { controls, helpDialog, onKeys } from "./frame.js";
 import { Freshness } from "./freshness.js";
 import { Funnel } from "./funnel.js";
-import { History, saleKey } from "./history.js";
+import { Headline } from "./headline.js";
+import { Announcer } from "./heard.js";
+import { History } from "./history.js";
 import { becauseLines } from "./reasons.js";
 import { Sales, sorted } from "./sales.js";
 import { Mechanics } from "./mechanics.js";
+import { Names } from "./names.js";
+import { Products } from "./products.js";
+import { Rover } from "./rove.js";
 import { Search } from "./search.js";
-import { Urgency } from "./urgency.js";
+import { ShowHistory, thenValue } from "./show-history.js";
 import { TokenBox } from "./token-box.js";
 import { RANGES, View, WINDOWS } from "./view.js";
 
@@ -26,6 +33,8 @@ import { RANGES, View, WINDOWS } from "./view.js";
 const DRAW_MS = 250;
 const CHART_MS = 1_000;
 const AGE_MS = 500;
+/** Figures that are missing for a moment are no event. */
+const AWAY_MS = 3_000;
 
 const roomId = decodeURIComponent(location.pathname.split("/").at(-1));
 const view = new View(roomId);
@@ -33,7 +42,12 @@ const strings = LANGUAGES[view.lang];
 const words = strings.console;
 // The history continues while the page is hidden: a host comes back to this page.
 const room = new SnapupRoom({ room: roomId, token: view.token, whenHidden: "keep" });
-const context = { view, strings, room };
+const shows = new ShowHistory({ roomId, tokenOf: () => view.token });
+const announcer = new Announcer();
+const names = new Names();
+/** Whether it is the sale that leads the room. */
+const leads = (key) => sorted(room.last?.sales ?? []).slice(0, 1).some((sale) => saleKey(sale) === key);
+const context = { view, strings, room, roomId, shows, announcer, names, leads };
 const history = new History();
 
 const freshness = new Freshness(context);
@@ -41,7 +55,10 @@ const funnel = new Funnel(context);
 const sales = new Sales(context);
 const charts = new Charts(context, history);
 const mechanics = new Mechanics(context);
-const urgency = new Urgency(context);
+const desk = new Desk(context);
+const episodes = new Episodes((episode) => desk.begun(episode));
+const headline = new Headline(context);
+const products = new Products(context);
 const claims = new Claims(context);
 const search = new Search(context);
 const tokenBox = new TokenBox({
@@ -50,10 +67,11 @@ const tokenBox = new TokenBox({
   onToken: (token) => {
     view.token = token;
     room.useToken(token);
+    shows.ask();
   },
 });
 const help = helpDialog(context);
-const stale = h("p.stale", { hidden: true });
+const stale = h("section.stale", { hidden: true, "aria-label": words.states.stale });
 const level = h("span.level");
 const name = h("h1", {}, foreign(clean(roomId, 64)));
 explain(level, () => {
@@ -86,14 +104,18 @@ document.body.append(
   h(
     "main.console",
     {},
+    headline.root,
+    h("div.middle", {}, sales.root, products.root, charts.root, mechanics.root),
+    h("div.right", {}, desk.root, claims.root),
     funnel.root,
-    h("div.middle", {}, sales.root, mechanics.root, charts.root, urgency.root),
-    claims.root,
   ),
+  announcer.root,
   search.root,
   help,
 );
 startExplaining();
+const PANELS = "header.top, .headline, .funnel, .stock, .products, .time, .desk, .claims, .mechanic";
+const rover = new Rover(() => document.querySelectorAll(PANELS));
 
 function overlayAddress(token = "") {
   const address = view.link(`../overlay?room=${encodeURIComponent(roomId)}`);
@@ -121,21 +143,32 @@ function draw({ charted = false } = {}) {
   const now = isLive || overlay === null ? room.now() : overlay.as_of_ms;
   const chosen = chosenSale(overlay);
   drawAge();
+  headline.render(overlay, course(overlay));
   funnel.render(overlay);
   sales.render(overlay, chosen, now);
+  products.render(overlay, chosen);
   mechanics.render(overlay);
   claims.render(overlay, isLive ? now : Infinity);
-  urgency.render(history.events);
+  desk.render(episodes.list);
   drawLevel(overlay);
   clearTimeout(chartTimer);
   const waitMs = charted ? 0 : CHART_MS - (drawnAt - chartedAt);
   if (waitMs <= 0) {
     chartedAt = drawnAt;
-    charts.render(room.now(), chosen);
+    // Without live figures the charts end where the figures end.
+    charts.render(isLive ? room.now() : (history.times.at(-1) ?? room.now()), chosen, episodes.list);
   } else {
     chartTimer = setTimeout(() => draw({ charted: true }), waitMs);
   }
   refreshExplanation();
+  rover.settle();
+}
+
+/** What the headline compares with: the most that were watching, and the last show at the same minute. */
+function course(overlay) {
+  const minor = thenValue(shows.before, shows.show, "gmv_minor", overlay?.as_of_ms ?? 0);
+  const currency = shows.before?.currency ?? null;
+  return { peak: history.peak(), before: minor === null || currency === null ? null : { minor, currency } };
 }
 
 /** Draws the age of the figures, with a warning in words if they are too old. */
@@ -143,7 +176,9 @@ function drawAge() {
   freshness.render();
   const overlay = room.last;
   const isOld = overlay !== null && room.overlay === null;
-  stale.hidden = !isOld;
+  const isDown = overlay === null && ["pipeline", "partly"].includes(reasonOf(room));
+  stale.hidden = !isOld && !isDown;
+  if (isDown) setText(stale, reasonText(room, strings));
   if (isOld) {
     const note = fill(words.staleNote, { age: duration(room.now() - overlay.as_of_ms, strings) });
     setText(stale, `${reasonText(room, strings)} ${note}`.trim());
@@ -169,15 +204,55 @@ function drawSoon() {
   }, inMs);
 }
 
-room.addEventListener("snapshot", (event) => history.take(event.detail));
-room.addEventListener("change", drawSoon);
+let wasOnline = false;
+let sessionMs = null;
+room.addEventListener("snapshot", ({ detail: overlay }) => {
+  names.take(overlay);
+  history.take(overlay);
+  episodes.take(overlay);
+  const beganMs = overlay.session?.began_at_ms ?? null;
+  // The first document, a new connection and a new show: the server may know what this page did not see.
+  if (!wasOnline || beganMs !== sessionMs) shows.ask();
+  [wasOnline, sessionMs] = [true, beganMs];
+});
+room.addEventListener("change", () => {
+  if (!room.online) wasOnline = false;
+  // After a show there is no document any more, but its history.
+  else if (room.last === null && room.state !== "connecting") shows.ask();
+  lookAway();
+  drawSoon();
+});
+shows.addEventListener("change", () => {
+  history.remember(shows.show);
+  episodes.remember(shows.show.marks);
+  draw({ charted: true });
+});
+
+let awaySince = null;
+let isTold = false;
+/** Figures that do not come are an episode of their own, told once. */
+function lookAway() {
+  const isAway = room.last !== null && room.overlay === null;
+  awaySince = isAway ? (awaySince ?? performance.now()) : null;
+  if (isAway && performance.now() - awaySince >= AWAY_MS) {
+    episodes.away(reasonOf(room), room.now());
+    isTold = true;
+  } else if (!isAway && isTold) {
+    episodes.away(null, room.now());
+    announcer.say(words.states.live);
+    isTold = false;
+  }
+}
 view.addEventListener("change", () => {
   charts.dress();
   draw({ charted: true });
 });
 document.addEventListener("visibilitychange", () => !document.hidden && draw({ charted: true }));
 // The age grows even if nothing arrives.
-setInterval(() => !document.hidden && drawAge(), AGE_MS);
+setInterval(() => {
+  lookAway();
+  if (!document.hidden) drawAge();
+}, AGE_MS);
 
 // -- keys -------------------------------------------------------------------------------------------------------------
 const next = (list, item) => list[(list.indexOf(item) + 1) % list.length];

@@ -18,7 +18,8 @@ export function explain(element, lines) {
 
 /** Starts the bubble. Call once a page. */
 export function startExplaining() {
-  document.body.append(bubble);
+  // Within a landmark, as everything that a page says.
+  (document.querySelector("header") ?? document.body).append(bubble);
   const find = (target) => (target instanceof Element ? target.closest("[data-explained]") : null);
   document.addEventListener("pointerover", (event) => {
     const element = find(event.target);

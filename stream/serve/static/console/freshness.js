@@ -2,8 +2,9 @@
 
 import { h, setText } from "../dom.js";
 import { duration, fill, timeOfDay } from "../text.js";
-import { reasonOf, reasonText } from "./away.js";
+import { reasonText } from "./away.js";
 import { explain } from "./explain.js";
+import { zoneOf } from "./zone.js";
 
 export class Freshness {
   #context;
@@ -20,7 +21,12 @@ export class Freshness {
     const words = context.strings.console;
     explain(this.root, () => {
       const { last } = context.room;
-      return [this.#state.textContent, reasonText(context.room, context.strings), last === null ? null : fill(words.asOf, { time: timeOfDay(last.as_of_ms) })];
+      const time = last === null ? null : `${timeOfDay(last.as_of_ms)} ${zoneOf(last.as_of_ms)}`;
+      return [
+        this.#state.textContent,
+        reasonText(context.room, context.strings),
+        time === null ? null : fill(words.asOf, { time }),
+      ];
     });
   }
 
@@ -36,7 +42,7 @@ export class Freshness {
     setText(this.#age, ageMs === null ? "" : fill(words.age, { age: duration(ageMs, strings) }));
     const backlog = state === "live" && last.clock.source === "log" && last.clock.lag_ms > 0;
     const trouble = state === "live" && !room.online ? words.states.offline : (words.states[state] ?? "");
-    const told = state === "refused" ? reasonText(room, strings) : reasonOf(room) === "pipeline" ? words.pipelineDown : trouble;
+    const told = state === "refused" ? reasonText(room, strings) : trouble;
     setText(this.#state, backlog ? words.backlog : told);
   }
 }

@@ -3,7 +3,9 @@
 import { h, setText } from "../dom.js";
 import { amount, clean, compact, fill, grouped, share, timeOfDay, windowOf } from "../text.js";
 import { explain } from "./explain.js";
+import { setFigure } from "./heard.js";
 import { keyed } from "./keyed.js";
+import { signOf } from "./money.js";
 import { WINDOWS } from "./view.js";
 
 /** Stage → the rate that holds its count, and the side of that rate. */
@@ -14,7 +16,7 @@ const STAGES = [
   ["carted_buyers", "cart_to_order_uv", "num"],
   ["payers", "watch_to_buy_uv", "num"],
 ];
-const FIGURES = ["watching_now", "views", "likes", "comments", "cart_adds"];
+const FIGURES = ["views", "likes", "comments", "cart_adds"];
 const ORDERS = ["placed", "paid", "cancelled", "refunded"];
 const GMVS = ["placed", "paid", "net"];
 
@@ -61,7 +63,7 @@ export class Funnel {
     const words = this.#context.strings.console;
     const value = h("dd", {}, "–");
     const group = h("div", { "data-figure": name }, h("dt", {}, words.figures[name]), value);
-    explain(group, () => [`${words.figures[name]}: ${value.textContent}`, words.figureHelp[name], this.#asOf()]);
+    explain(group, () => [`${words.figures[name]}: ${value.dataset.full ?? value.textContent}`, words.figureHelp[name], this.#asOf()]);
     this.#figures[name] = value;
     return group;
   }
@@ -84,7 +86,11 @@ export class Funnel {
     this.#renderStages(new Map(rates.map((rate) => [rate.name, rate])));
     this.#renderRates(rates);
     const totals = overlay?.totals;
-    for (const name of FIGURES) setText(this.#figures[name], totals ? compactTitled(totals[name], strings) : "–");
+    for (const name of FIGURES) {
+      const value = totals?.[name];
+      setFigure(this.#figures[name], value === undefined ? "–" : shortened(value, strings), value === undefined ? "–" : grouped(value));
+      this.#figures[name].dataset.full = value === undefined ? "–" : grouped(value);
+    }
     for (const name of ORDERS) setText(this.#figures[name], totals ? grouped(totals.orders[name]) : "–");
     this.#renderMoney(totals?.money ?? []);
   }
@@ -132,7 +138,7 @@ export class Funnel {
       rates,
       (rate) => `${rate.name} ${rate.currency ?? ""}`,
       (rate) => {
-        const name = fill(words.rates[rate.name] ?? clean(rate.name, 40), { currency: clean(rate.currency ?? "", 8) });
+        const name = fill(words.rates[rate.name] ?? clean(rate.name, 40), { currency: signOf(rate.currency ?? "") });
         const element = h("li", {}, h("span.label", {}, name), h("b"), h("span.of"));
         explain(element, () => {
           const now = element.rate;
@@ -220,6 +226,6 @@ function methodOf(rate, strings) {
   return rate.bound === "lower" ? `${words.atLeast}; ${sketch}` : sketch;
 }
 
-function compactTitled(value, strings) {
+function shortened(value, strings) {
   return value < 1_000_000 ? grouped(value) : compact(value, strings);
 }

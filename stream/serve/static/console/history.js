@@ -1,11 +1,17 @@
-// What this page has seen since it was opened: one sample a second, and the events between samples. Bounded.
+// The course of a show: what the server remembers of it, one sample in ten seconds, and what this page has seen itself, one
+// sample a second. Bounded.
 
+import { saleKey } from "./episodes.js";
 import { WINDOWS } from "./view.js";
 
 /** Six hours at one a second: longer than a show. Beyond it the oldest samples go. */
 const MAX_SAMPLES = 21_600;
 const DROP_AT_ONCE = 600;
 const MAX_EVENTS = 600;
+/** The server's last point is believed this long: nothing may have changed since, or nobody may have counted. */
+const HOLD_MS = 600_000;
+/** Twelve hours of the server's steps. */
+const MAX_GRID = 4_320;
 const MAX_SALES = 24;
 const SAMPLE_MS = 1_000;
 /** An orders line shows, at each moment, the orders of the window before it. */
@@ -17,13 +23,13 @@ export const RATES = ["watch_to_buy_uv", "click_to_buy_uv", "cart_to_order_uv", 
 export const ORDERS = ["placed", "paid", "cancelled"];
 export const STOCK = ["available", "held", "sold"];
 
-export const saleKey = ({ sale_id, sku_id }) => `${sale_id}/${sku_id}`;
-
 export class History {
   /** Epoch ms of each sample. */
   times = [];
-  /** {atMs, kind, key, value}, oldest first. */
-  events = [];
+  /** {atMs, key, value, because}: each change of a sale's level, oldest first. */
+  levels = [];
+  /** Of the sums in column `gmv`. */
+  currency = null;
   #columns = new Map();
   #sales = new Set();
   #before = null;
@@ -92,6 +98,11 @@ export class History {
         values.set(`${rate.name} ${rate.window_ms ?? null}`, rate.num / rate.den);
       }
     }
+    const purse = overlay.totals.money[0];
+    this.currency ??= purse?.currency ?? null;
+    const mine = overlay.totals.money.find(({ currency }) => currency === this.currency);
+    values.set("gmv", mine?.gmv_paid_minor ?? (overlay.totals.money.length ? null : 0));
+    values.set("watching", overlay.totals.watching_now);
     for (const name of ORDERS) values.set(`orders ${name}`, overlay.totals.orders[name]);
     for (const sale of overlay.sales) {
       const key = saleKey(sale);
@@ -102,64 +113,80 @@ export class History {
     return values;
   }
 
-  // -- events ---------------------------------------------------------------------------------------------------------
+  // -- what the server remembers ------------------------------------------------------------------------------------------
+  /** Takes the server's history for the moments that this page has not seen itself. */
+  remember({ points, step_ms: stepMs, marks, currency }) {
+    const grid = gridOf(points.at_ms, Math.max(stepMs, 1_000), this.times.at(-1) ?? Infinity);
+    const seen = this.times;
+    const merged = [];
+    let mine = 0;
+    for (const [atMs, place] of grid) {
+      while (mine < seen.length && seen[mine] <= atMs) merged.push([seen[mine], mine++, -1]);
+      const before = mine > 0 ? atMs - seen[mine - 1] : Infinity;
+      const after = mine < seen.length ? seen[mine] - atMs : Infinity;
+      if (Math.min(before, after) >= GAP_MS) merged.push([atMs, -1, place]);
+    }
+    while (mine < seen.length) merged.push([seen[mine], mine++, -1]);
+    const columns = new Map();
+    for (const name of new Set([...this.#columns.keys(), ...Object.keys(REMEMBERED)])) {
+      const own = this.#columns.get(name);
+      const theirs = REMEMBERED[name]?.(points) ?? null;
+      const isOther = name === "gmv" && currency !== (this.currency ?? currency);
+      columns.set(name, merged.map(([, place, past]) => (place >= 0 ? (own?.[place] ?? null) : isOther ? null : (theirs?.[past] ?? null))));
+    }
+    this.currency ??= currency;
+    this.times = merged.map(([atMs]) => atMs);
+    this.#columns = columns;
+    const known = new Set(this.levels.map(({ atMs, key }) => `${key} ${atMs}`));
+    const firstMs = this.levels[0]?.atMs ?? Infinity;
+    const past = marks
+      .filter(({ kind, at_ms, sale_id }) => kind === "level" && sale_id && at_ms < firstMs)
+      .map((mark) => ({ atMs: mark.at_ms, key: saleKey(mark), value: String(mark.value), because: [] }))
+      .filter(({ atMs, key }) => !known.has(`${key} ${atMs}`));
+    this.levels = [...past, ...this.levels].sort((a, b) => a.atMs - b.atMs);
+  }
+
+  /** The most that were watching, and when; null: nothing is known. */
+  peak() {
+    const column = this.column("watching");
+    let best = -1;
+    column.forEach((value, place) => value !== null && (best < 0 || value > column[best]) && (best = place));
+    return best < 0 ? null : { value: column[best], atMs: this.times[best] };
+  }
+
+  // -- levels ---------------------------------------------------------------------------------------------------------
   #watch(overlay) {
-    const before = new Map((this.#before?.sales ?? []).map((sale) => [saleKey(sale), sale]));
+    const before = new Map((this.#before?.sales ?? []).map((sale) => [saleKey(sale), sale.urgency.level]));
     for (const sale of overlay.sales) {
       const key = saleKey(sale);
-      const old = before.get(key);
-      for (const event of old === undefined ? firstEvents(sale, this.#before !== null) : eventsBetween(old, sale)) {
-        this.events.push({ atMs: overlay.as_of_ms, ...event, key });
-      }
+      const { level, because, since_ms: atMs } = sale.urgency;
+      if (before.get(key) !== level) this.levels.push({ atMs, key, value: level, because });
     }
-    if (this.events.length > MAX_EVENTS) this.events.splice(0, this.events.length - MAX_EVENTS);
+    if (this.levels.length > MAX_EVENTS) this.levels.splice(0, this.levels.length - MAX_EVENTS);
   }
 }
 
-function* firstEvents(sale, appeared) {
-  if (appeared) yield { kind: sale.status === "scheduled" ? "scheduled" : "opened" };
-  yield { kind: "level", value: sale.urgency.level, because: sale.urgency.because, atMs: sale.urgency.since_ms, first: true };
+/** Column → what the server's points have of it. */
+const REMEMBERED = {
+  gmv: (points) => points.gmv_minor,
+  watching: (points) => points.watching,
+  "orders placed": (points) => points.orders,
+  "orders paid": (points) => points.orders_paid,
+  "watch_to_buy_uv null": (points) => ratio(points.payers, points.viewers),
+  "click_to_buy_uv null": (points) => ratio(points.payers, points.clickers),
+};
+
+function ratio(numbers, of) {
+  return numbers && of ? numbers.map((value, place) => (of[place] > 0 ? value / of[place] : null)) : null;
 }
 
-function* eventsBetween(old, sale) {
-  const isAnew = roundOf(sale) > roundOf(old);
-  if (isAnew) yield { kind: "round", value: roundOf(sale) };
-  for (const correction of newCorrections(old, sale)) {
-    yield { kind: "corrected", value: `${correction.what} ${correction.said_at_ms}`, correction };
-  }
-  if (old.status !== sale.status && sale.status === "scheduled") yield { kind: "scheduled" };
-  if (old.status !== sale.status && sale.status === "open") {
-    yield sale.starts_at_ms === null ? { kind: "opened" } : { kind: "opened", atMs: sale.starts_at_ms };
-  }
-  if (sale.restocked > old.restocked) yield { kind: "restock", value: sale.restocked - old.restocked };
-  const isLater = sale.ends_at_ms !== null && old.ends_at_ms !== null && sale.ends_at_ms > old.ends_at_ms;
-  if (isLater && sale.extended && !isAnew) {
-    yield { kind: "extended", value: sale.ends_at_ms };
-  }
-  const gone = goneAs(sale);
-  if (gone !== null && gone !== goneAs(old)) yield { kind: gone, value: sale.held };
-  // The units of a new round were never out of stock.
-  const isBack = old.available === 0 && sale.available > 0 && sale.restocked === old.restocked;
-  if (isBack && !isAnew) yield { kind: "available" };
-  if (sale.oversold > old.oversold) yield { kind: "oversold", value: sale.oversold };
-  if (old.status !== sale.status && sale.status === "ended") yield { kind: "ended" };
-  if (old.urgency.level !== sale.urgency.level) {
-    yield { kind: "level", value: sale.urgency.level, because: sale.urgency.because, atMs: sale.urgency.since_ms };
-  }
-}
-
-/** The number of the present round. */
-const roundOf = (sale) => (sale.former?.rounds ?? 0) + 1;
-
-/** The corrections of a document that the one before it did not show. */
-function newCorrections(old, sale) {
-  const nameOf = (each) => `${each.what} ${each.said_at_ms}`;
-  const known = new Set((old.corrections ?? []).map(nameOf));
-  return (sale.corrections ?? []).filter((each) => !known.has(nameOf(each)));
-}
-
-/** How the stock ran out: all of it sold, or some only held. Null if something is left. */
-function goneAs(sale) {
-  if (sale.available !== 0) return null;
-  return sale.held > 0 ? "all_taken" : "sold_out";
+/** [moment, place of its point] for each step: a point holds until the next one. Bounded. */
+function gridOf(times, stepMs, untilMs) {
+  const grid = [];
+  times.forEach((atMs, place) => {
+    // The last point holds until now, if this page sees the show go on.
+    const next = times[place + 1] ?? (untilMs === Infinity ? atMs + stepMs : Math.min(untilMs, atMs + HOLD_MS));
+    for (let at = atMs; at < next && grid.length < MAX_GRID; at += stepMs) grid.push([at, place]);
+  });
+  return grid;
 }

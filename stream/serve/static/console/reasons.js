@@ -53,12 +53,6 @@ export function withheldText(withheld, sales, strings) {
   return { name, reason };
 }
 
-/** The SKU and sale of a claim. */
-export function subjectOf({ sale_id, sku_id }) {
-  if (sale_id === null || sale_id === undefined) return "";
-  return sku_id === null || sku_id === undefined ? clean(sale_id, 40) : `${clean(sku_id, 40)} · ${clean(sale_id, 40)}`;
-}
-
 /** The text of what a host took back; "" for a correction that only a newer worker knows. */
 export function correctionText({ what, before, now }, strings) {
   const words = strings.console.sale;

@@ -23,7 +23,7 @@ const SORTS = { watching_now: words.busiestFirst, level: words.alertsFirst };
 
 const help = helpDialog({ strings });
 const tokenBox = new TokenBox({
-  strings: { ...strings, console: { ...words, refusals: words.listRefusals } },
+  strings,
   room: "",
   onToken: (token) => {
     view.token = token;

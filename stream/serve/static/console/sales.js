@@ -3,45 +3,42 @@
 import { levelIcon } from "../overlay/icons.js";
 import { placeOfLevel, RAMP } from "../levels.js";
 import { foreign, h, setText } from "../dom.js";
-import { amount, clean, duration, fill, grouped, share, span, timeOfDay, windowOf } from "../text.js";
+import { clean, duration, fill, grouped, share, span, timeOfDay, windowOf } from "../text.js";
 import { explain } from "./explain.js";
 import { aboutOf } from "./funnel.js";
-import { saleKey } from "./history.js";
+import { saleKey } from "./episodes.js";
 import { keyed } from "./keyed.js";
+import { sumOf } from "./money.js";
 import { becauseLines, correctionText } from "./reasons.js";
 
-const MAX_SHOWN = 4;
+/** The sale that leads, and one more; all of them stand in the table of products. */
+const MAX_SHOWN = 2;
 
-/** The sales, the most urgent first. The order is stable among equals. */
+/** The sales, the most urgent first, so that the one that leads the room is the first. The order is stable among equals. */
 export function sorted(sales) {
   const rank = (sale) => placeOfLevel(sale.urgency.level);
-  return [...sales].sort((a, b) => b.oversold - a.oversold || rank(a) - rank(b) || (saleKey(a) < saleKey(b) ? -1 : 1));
+  return [...sales].sort((a, b) => rank(a) - rank(b) || b.oversold - a.oversold || (saleKey(a) < saleKey(b) ? -1 : 1));
 }
 
 export class Sales {
   #context;
   #list;
-  #more;
   #none;
 
   constructor(context) {
     this.#context = context;
     const words = context.strings.console;
     this.#list = h("ol.sales");
-    this.#more = h("p.soft", { hidden: true });
     this.#none = h("p.soft", {}, words.noSales);
-    this.root = h("section.stock", { "aria-label": words.sales }, h("header.bar-head", {}, h("h2", {}, words.sales)), this.#list, this.#more, this.#none);
+    this.root = h("section.stock", { "aria-label": words.sales }, h("header.bar-head", {}, h("h2", {}, words.sales)), this.#list, this.#none);
   }
 
   /** Draws the sales. `chosen`: the sale whose stock is charted. */
   render(overlay, chosen, nowMs) {
-    const words = this.#context.strings.console;
     const all = sorted(overlay?.sales ?? []);
     let shown = all.slice(0, MAX_SHOWN);
     if (chosen !== null && !shown.includes(chosen)) shown = [...shown.slice(0, MAX_SHOWN - 1), chosen];
     this.#none.hidden = all.length > 0;
-    this.#more.hidden = all.length <= MAX_SHOWN;
-    setText(this.#more, fill(words.moreSales, { n: grouped(all.length - MAX_SHOWN) }));
     keyed(
       this.#list,
       shown,
@@ -67,9 +64,14 @@ export class Sales {
       fill(words.asOf, { time: timeOfDay(element.sale.urgency.since_ms) }),
       ...becauseLines(element.sale.urgency.because, element.sale.urgency.level, strings),
     ]);
-    fields.name = h("button.choose", { type: "button", title: fill(words.showInChart, { sale: clean(sale.sku_id, 40) }) }, foreign(clean(sale.sku_id, 40)));
+    fields.name = h("button.choose", { type: "button" }, foreign(""));
+    explain(fields.name, () => [
+      fields.name.textContent,
+      `${clean(sale.sku_id, 40)} · ${clean(sale.sale_id, 40)}`,
+      fill(words.showInChart, { sale: fields.name.textContent }),
+    ]);
     fields.name.addEventListener("click", () => view.set({ sale: saleKey(element.sale) }));
-    fields.of = h("span.soft.of", {}, foreign(clean(sale.sale_id, 40)));
+    fields.of = h("span.soft.of", {}, foreign(""));
     fields.when = h("span.when");
     fields.bar = h("div.stockbar", { "aria-hidden": "true" }, h("i.sold"), h("i.held"));
     fields.sellThrough = h("span.soft");
@@ -110,10 +112,12 @@ export class Sales {
   }
 
   #update(element, sale, chosen, nowMs) {
-    const { strings } = this.#context;
+    const { strings, names } = this.#context;
     const words = strings.console;
     const { fields } = element;
     element.sale = sale;
+    setText(fields.name.firstElementChild, names.of(sale.sku_id));
+    setText(fields.of.firstElementChild, names.of(sale.sale_id));
     element.classList.toggle("chosen", chosen);
     fields.name.setAttribute("aria-pressed", String(chosen));
     if (fields.badge.dataset.level !== sale.urgency.level) {
@@ -204,7 +208,7 @@ function paceOf(sale, strings) {
   if (sale.released > 0) add("released", fill(words.released, { n: grouped(sale.released) }));
   if (sale.gone > 0) add("gone", fill(words.gone, { n: grouped(sale.gone) }), help.gone);
   if (sale.price_minor !== null && sale.currency) {
-    add("price", fill(words.price, { currency: clean(sale.currency, 8), price: amount(sale.price_minor, sale.currency) }));
+    add("price", sumOf(sale.price_minor, sale.currency));
   }
   return lines;
 }

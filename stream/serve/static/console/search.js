@@ -79,7 +79,7 @@ export class Search {
       this.#going = false;
       this.#list.querySelector("a")?.click();
     }
-    setText(this.#note, error === "refused" ? words.listRefusals[refusal] : error !== null ? words.states[error] : rooms.length ? "" : words.noMatch);
+    setText(this.#note, error === "refused" ? words.refusals[refusal] : error !== null ? words.states[error] : rooms.length ? "" : words.noMatch);
     clearTimeout(this.#timer);
     if (this.root.open) this.#timer = setTimeout(() => this.#ask(), ASK_AGAIN_MS);
   }

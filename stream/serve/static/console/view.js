@@ -2,6 +2,7 @@
 
 import { languageOf } from "../language.js";
 import { takeToken } from "./access-token.js";
+import { GROUPS } from "./episodes.js";
 
 export const WINDOWS = [60_000, 300_000, 1_800_000, null];
 export const RANGES = [300_000, 1_800_000, 0];
@@ -23,6 +24,8 @@ export class View extends EventTarget {
     this.sale = query.get("sale") ?? "";
     this.q = query.get("q") ?? "";
     this.sort = query.get("sort") ?? "";
+    this.by = query.get("by") ?? "";
+    this.events = GROUPS.includes(query.get("events")) ? query.get("events") : "";
     this.#dress();
   }
 
@@ -44,7 +47,7 @@ export class View extends EventTarget {
   /** The address of another page of the console, with language and theme. The tab brings its token. */
   link(path) {
     const query = new URLSearchParams();
-    for (const name of ["lang", "theme"]) {
+    for (const name of ["lang", "theme", "names"]) {
       const value = new URLSearchParams(location.search).get(name);
       if (value) query.set(name, value);
     }

@@ -10,6 +10,8 @@ export const EN = {
     [1e6, "M"],
     [1e3, "K"],
   ],
+  // Sums of money are written in full: hosts compare them digit by digit.
+  sumSizes: [],
   seconds: "{n} s",
   minutes: "{n} min",
   hours: "{n} h",
@@ -273,7 +275,6 @@ export const EN = {
       extended: "extended",
       sellThrough: "{share} sold ({num} / {den})",
       unknown: "stock not announced",
-      price: "{currency} {price}",
     },
     saleHelp: {
       left: "left = offered + restocked − held − sold − not back, never below 0.",
@@ -296,23 +297,29 @@ export const EN = {
       },
     },
     showInChart: "Show {sale} in the chart",
-    moreSales: "and {n} more sales",
 
     time: "Over time",
     ranges: { 300000: "5 min", 1800000: "30 min", 0: "all" },
     range: "Range",
     sinceOpened: "since this page was opened ({time})",
     charts: {
+      gmv: "GMV, paid",
+      watching: "Watching",
       rates: "Rates · {window}",
       orders: "Orders · last {window}",
       stock: "Stock · {sale}",
     },
     chartHelp: {
+      gmv: "What was paid in this session by then. Behind it: the last show, by the same time after its beginning.",
+      watching: "People watching at that moment. Behind it: the last show, by the same time after its beginning.",
       rates: "Each rate as it was at that moment, over the funnel's window; what it is of stands in the funnel.",
       orders: "Orders placed, paid and cancelled in the {window} before each moment.",
       stock: "Units left, held and sold.",
     },
     series: {
+      gmv: "paid",
+      watching: "watching",
+      before: "last show",
       placed: "placed",
       paid: "paid",
       cancelled: "cancelled",
@@ -335,7 +342,6 @@ export const EN = {
       available: "back in stock",
       ended: "ended",
       level: "{level}",
-      oversold: "oversold {n}",
     },
     urgency: "Urgency",
     urgencyNone: "No change yet.",
@@ -371,6 +377,7 @@ export const EN = {
       "/": "find a room",
       "← →": "move through time on the charts (Shift: faster)",
       "Home End": "earliest / latest",
+      "↑ ↓": "from figure to figure within a panel (Tab: the next panel)",
       Esc: "back to live",
       w: "next window",
       r: "next range",
@@ -378,7 +385,7 @@ export const EN = {
       "?": "this help",
     },
     helpText:
-      "Every figure answers “of what?”: point at it, or reach it with Tab, and it shows numerator, denominator, window and definition. Charts begin when this page was opened. Grey means too old.",
+      "Every figure answers “of what?”: point at it, or go there with Tab (from panel to panel) and ↑ ↓ (within one), and it shows numerator, denominator, window and definition. Charts begin with the show, as far as the server keeps it; rates over a window begin when this page was opened. Clock times are this computer's. Grey means too old: what stands there was so once.",
   },
 
   builder: {

@@ -8,6 +8,10 @@ export const ZH_CN = {
     [1e8, " 亿"],
     [1e4, " 万"],
   ],
+  sumSizes: [
+    [1e8, " 亿"],
+    [1e4, " 万"],
+  ],
   seconds: "{n} 秒",
   minutes: "{n} 分钟",
   hours: "{n} 小时",
@@ -271,7 +275,6 @@ export const ZH_CN = {
       extended: "已延长",
       sellThrough: "售出 {share}（{num} / {den}）",
       unknown: "库存未公布",
-      price: "{currency} {price}",
     },
     saleHelp: {
       left: "剩余 = 投放 + 补货 − 占用 − 已售 − 未退回，不小于 0。",
@@ -294,23 +297,29 @@ export const ZH_CN = {
       },
     },
     showInChart: "在图中显示 {sale}",
-    moreSales: "另有 {n} 个活动",
 
     time: "时间",
     ranges: { 300000: "5 分钟", 1800000: "30 分钟", 0: "全部" },
     range: "时间范围",
     sinceOpened: "自打开本页起（{time}）",
     charts: {
+      gmv: "成交额（已支付）",
+      watching: "在看人数",
       rates: "转化率 · {window}",
       orders: "订单 · 近 {window}",
       stock: "库存 · {sale}",
     },
     chartHelp: {
+      gmv: "整场截至该时刻的支付金额。背景为上一场开播后同一时间。",
+      watching: "该时刻的在看人数。背景为上一场开播后同一时间。",
       rates: "每个时刻的比率，窗口与漏斗相同；分子分母见漏斗。",
       orders: "每个时刻之前 {window} 内的下单、支付、取消订单数。",
       stock: "剩余、占用、已售件数。",
     },
     series: {
+      gmv: "支付",
+      watching: "在看",
+      before: "上一场",
       placed: "下单",
       paid: "支付",
       cancelled: "取消",
@@ -333,7 +342,6 @@ export const ZH_CN = {
       available: "恢复有货",
       ended: "结束",
       level: "{level}",
-      oversold: "超卖 {n}",
     },
     urgency: "热度变化",
     urgencyNone: "还没有变化。",
@@ -369,6 +377,7 @@ export const ZH_CN = {
       "/": "搜索直播间",
       "← →": "在图上移动时间（按住 Shift 更快）",
       "Home End": "最早 / 最新",
+      "↑ ↓": "在面板内逐个移动（Tab：下一个面板）",
       Esc: "回到实时",
       w: "切换统计窗口",
       r: "切换时间范围",
@@ -376,7 +385,7 @@ export const ZH_CN = {
       "?": "显示本帮助",
     },
     helpText:
-      "每个数字都能回答“占什么的多少”：把鼠标移到上面，或用 Tab 键选中，即可看到分子、分母、窗口和定义。图表从打开本页开始记录。灰色表示数据已过时。",
+      "每个数字都能回答“占什么的多少”：把鼠标移到上面，或用 Tab（切换面板）和 ↑ ↓（面板内移动）选中，即可看到分子、分母、窗口和定义。图表从开播开始（以服务器保存的为限），带窗口的比率从打开本页开始。时刻以本机时区为准。灰色表示数据已过时，只代表当时的情况。",
   },
 
   builder: {

@@ -1,0 +1,102 @@
+// The history that the server keeps of a room: this show from its beginning, and the show before it.
+
+/** A question that failed is asked again after this time. */
+const AGAIN_MS = 30_000;
+const POINTS_MAX = 20_000;
+
+/**
+ * @typedef {object} Show
+ * @property {number} session_ms  its beginning
+ * @property {string|null} currency
+ * @property {Record<string, (number|string|null)[]>} points  columns; `at_ms` has the moments, and each point holds until
+ *   the next one
+ * @property {object[]} marks
+ * @property {object[]} sessions
+ */
+
+/** Fires "change" when more is known. */
+export class ShowHistory extends EventTarget {
+  /** @type {Show|null} */
+  show = null;
+  /** @type {Show|null} the show before it */
+  before = null;
+  #url;
+  #tokenOf;
+  #asking = null;
+  #failedAt = -Infinity;
+
+  /** @param {{roomId: string, tokenOf: () => string}} options */
+  constructor({ roomId, tokenOf }) {
+    super();
+    this.#url = new URL(`../../v1/rooms/${encodeURIComponent(roomId)}/history`, import.meta.url);
+    this.#tokenOf = tokenOf;
+  }
+
+  /** Asks the server, unless a question is under way or has just failed. */
+  async ask() {
+    if (this.#asking !== null || performance.now() - this.#failedAt < AGAIN_MS) return;
+    this.#asking = this.#ask();
+    await this.#asking;
+    this.#asking = null;
+  }
+
+  async #ask() {
+    const show = await this.#get("");
+    if (show === null) {
+      this.#failedAt = performance.now();
+      return;
+    }
+    const earlier = show.sessions.filter(({ session_ms }) => session_ms < show.session_ms).at(-1) ?? null;
+    if (earlier !== null && this.before?.session_ms !== earlier.session_ms) {
+      this.before = await this.#get(`?session=${earlier.session_ms}`);
+    }
+    this.show = show;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  async #get(query) {
+    const token = this.#tokenOf();
+    const headers = token ? { Authorization: `Bearer ${token}` } : {};
+    try {
+      const response = await fetch(new URL(query, this.#url), { headers, cache: "no-store" });
+      const answer = response.ok ? await response.json() : null;
+      return isShow(answer) ? answer : null;
+    } catch {
+      return null;
+    }
+  }
+}
+
+function isShow(answer) {
+  const times = answer?.points?.at_ms;
+  if (!Array.isArray(times) || times.length > POINTS_MAX || !times.every(Number.isSafeInteger)) return false;
+  const columns = Object.values(answer.points);
+  return (
+    columns.every((column) => Array.isArray(column) && column.length === times.length) &&
+    Array.isArray(answer.marks) &&
+    Array.isArray(answer.sessions) &&
+    Number.isSafeInteger(answer.session_ms)
+  );
+}
+
+/** The place of the last of `times` that is not later than `atMs`; −1: all are later. */
+export function placeAt(times, atMs) {
+  let low = 0;
+  let high = times.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (times[middle] <= atMs) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+/** What the show before had by the same time after its beginning; null: it is not known. */
+export function thenValue(before, show, name, atMs) {
+  const column = before?.points[name];
+  if (column === undefined || show === null) return null;
+  const sinceMs = before.session_ms + (atMs - show.session_ms);
+  if (sinceMs > (before.ended_ms ?? before.to_ms ?? before.points.at_ms.at(-1) ?? 0)) return null;
+  const place = placeAt(before.points.at_ms, sinceMs);
+  return place < 0 ? null : column[place];
+}
