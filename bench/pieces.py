@@ -13,6 +13,8 @@ import msgspec
 
 from bench.fold import EVENTS_PER_S, T0_MS, TOPICS, Rec, mix
 from stream.contract.events import TOPIC_NAMES
+from stream.contract.history import decode_head, history_of
+from stream.core.histories import HISTORY_KIND
 from stream.core.partition import PartitionFold
 from stream.settings import load_settings
 
@@ -92,6 +94,37 @@ class _Timed(PartitionFold):
         cut = super().cut(epoch, revisions)
         self.pieces_ms.append((time.thread_time_ns() - begin) / 1e6)
         return cut
+
+
+def history(sales: int, hours: int = 6) -> dict[str, Any]:
+    """What the history of a room costs in which something is sold in every step: a look, its bytes, one answer."""
+    room = OneRoom(sales)
+    fold, looks_us, saved = room.fold, [], 0
+    fold.advance(T0_MS, "log")
+    first = BUYERS
+    for step in range(1, hours * 360 + 1):
+        for buyer in range(first, first := first + 1 + step % 7):
+            room.sell(buyer)
+        fold.advance(T0_MS + 10_000 * step - 1, "log")
+        began = time.thread_time_ns()
+        fold.advance(T0_MS + 10_000 * step, "log")
+        looks_us.append((time.thread_time_ns() - began) / 1e3)
+        if step % 6 == 0:
+            records = fold.cut(1).records
+            saved += sum(len(key) + len(value or b"") for key, value in records if key.startswith(HISTORY_KIND))
+    fold.histories_again()
+    (charted,) = fold.take_histories()
+    head = decode_head(charted.head)
+    began = time.thread_time_ns()
+    answer = msgspec.json.encode(history_of(head, head.sessions[-1], charted.closed[head.sessions[-1].session_ms]))
+    answer_ms = (time.thread_time_ns() - began) / 1e6
+    return {
+        "look_us": statistics.median(looks_us),
+        "redis_bytes": len(charted.head) + sum(map(len, charted.closed.values())),
+        "saved_bytes_per_s": saved / (hours * 3_600),
+        "answer_bytes": len(answer),
+        "answer_ms": answer_ms,
+    }
 
 
 def checkpoint(seconds: int) -> dict[str, Any]:
