@@ -35,19 +35,65 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
 
+# Scripts that join their letters: within a word a joiner or a non-joiner shows how two of them meet.
+_JOINED = (
+    *("ARABIC", "SYRIAC", "NKO", "MONGOLIAN", "DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI", "ORIYA", "TAMIL"),
+    *("TELUGU", "KANNADA", "MALAYALAM", "SINHALA", "KHMER", "MYANMAR", "TIBETAN"),
+)
+_NON_JOINER, _JOINER, _AS_PICTURE = "\u200c", "\u200d", "\ufe0f"
+_SKINS = frozenset("\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
+# Two marks on a letter belong to languages. More build a tower over other people's lines.
+_MARKS_MAX = 2
+
+
 def clean(text: str, max_chars: int = 200) -> str:
-    """Text that cannot steer a terminal: control, format and private characters become `·`, and the length is bounded.
+    """Text that cannot steer a terminal: what has no look of its own becomes `·`, and the length is bounded.
 
-    Format characters include those that change the direction of writing. Markup does no harm in a `rich.text.Text`,
-    which this package uses everywhere.
+    That is control, format and private characters, of which some change the direction of writing, and marks without a
+    letter. What belongs to the writing stays: marks on letters, joiners within words of scripts that join their letters
+    (Persian, Hindi) and between pictures. Markup does no harm in a `rich.text.Text`, which all of this package uses.
     """
-    kept = "".join("·" if _steers(char) else char for char in text[: max_chars + 1])
-    return kept if len(kept) <= max_chars else kept[: max_chars - 1] + _ELLIPSIS
+    text = text[: max_chars + 1]
+    if text.isascii() and text.isprintable():
+        kept = text
+    else:
+        kept = "".join("·" if _steers(text, at) else char for at, char in enumerate(text))
+    return kept if len(kept) <= max_chars else kept[: max_chars - 1].rstrip(_JOINER + _NON_JOINER) + _ELLIPSIS
 
 
-def _steers(char: str) -> bool:
+def _steers(text: str, at: int) -> bool:
+    char = text[at]
     category = unicodedata.category(char)
-    return category.startswith("C") or category in {"Zl", "Zp", "Me", "Mn"}
+    if char in (_JOINER, _NON_JOINER):
+        after = text[at + 1 : at + 2]
+        if _is_joined(_letter_before(text, at)) and _is_joined(after):
+            return False
+        before = text[max(0, at - 2) : at].rstrip(_AS_PICTURE)[-1:]
+        return not (char == _JOINER and (_is_picture(before) or before in _SKINS) and _is_picture(after))
+    if char == _AS_PICTURE:
+        return not _is_picture(text[max(0, at - 1) : at])
+    if category == "Mn":
+        return not _letter_before(text, at, _MARKS_MAX - 1)
+    return category.startswith("C") or category in {"Zl", "Zp", "Me"}
+
+
+def _letter_before(text: str, at: int, marks_max: int = _MARKS_MAX) -> str:
+    """The letter just before a place, or before at most so many marks; empty: there is none."""
+    for place in range(at - 1, max(-1, at - 2 - marks_max), -1):
+        category = unicodedata.category(text[place])
+        if category.startswith("L"):
+            return text[place]
+        if category not in ("Mn", "Mc"):
+            break
+    return ""
+
+
+def _is_joined(char: str) -> bool:
+    return bool(char) and unicodedata.category(char)[0] == "L" and unicodedata.name(char, "").startswith(_JOINED)
+
+
+def _is_picture(char: str) -> bool:
+    return bool(char) and unicodedata.category(char) == "So"
 
 
 def grouped(number: int) -> str:

@@ -161,8 +161,86 @@ async def test_steering_characters_become_dots_and_languages_stay_as_they_are(pa
         found = await page.evaluate(clean, text)
         assert not STEERS.search(found)
         assert len(found) <= 2 * 40
-    for text in ("羊毛大衣", "معطف صوف", "מעיל", "ผ้าพันคอ", "टोपी", "Café Müller", "👕 T-shirt", "sku-881"):
+    for text in (
+        *("羊毛大衣", "معطف صوف", "מעיל", "ผ้าพันคอ", "टोपी", "Café Müller", "👕 T-shirt", "sku-881"),
+        # Persian, Hindi, families, a heart, two flags, a key: joiners, selectors and tags that belong to the writing.
+        *(
+            "می\u200cخواهم",
+            "क्\u200dष",
+            "👨\u200d👩\u200d👧",
+            "🧑🏽\u200d💻",
+            "❤\ufe0f",
+            "🏳\ufe0f\u200d🌈",
+            "1\ufe0f\u20e3",
+        ),
+        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+    ):
         assert await page.evaluate(clean, text) == text
+    for text, shown in (
+        ("a\u200cb\u200dc", "a·b·c"),
+        ("می\u200c\u200cخ", "می··خ"),
+        ("می\u200c", "می·"),
+        ("👨\u200d", "👨·"),
+        ("\ufe0fx\u20e3", "x·"),
+        ("👨\u200d👩\u200d👧" * 9, "👨\u200d👩\u200d👧" * 7 + "…"),  # 39 characters are 7 families
+        ("👨\u200d" * 90, "👨\u200d" * 19 + "👨…"),  # one that is longer than everything
+    ):
+        assert await page.evaluate(clean, text) == shown
+
+
+async def test_in_a_mirrored_page_an_id_is_cut_at_its_end(pages: Pages, room: Room) -> None:
+    long = "sku-4-a-rather-long-name-of-a-variant-that-goes-on"
+    room.sales = [replace(coat(), sku_id=long)]
+    room.put()
+    path = f"/overlay?room={room.room_id}&lang=en&dir=rtl&widgets=stock,countdown,bought,top"
+    page = await pages.open(path)
+    await until_says(page, "stock", "42left")
+    cut = """() => {
+      const long = [...document.querySelectorAll(".name > bdi")].filter((name) => name.textContent.length > 20);
+      return long.map((name) => {
+      const [range, text, box] = [new Range(), name.firstChild, name.parentElement.getBoundingClientRect()];
+      const seen = (at) => {
+        range.setStart(text, at);
+        range.setEnd(text, at + 1);
+        const { left, right } = range.getBoundingClientRect();
+        return left >= box.left - 1 && right <= box.right + 1;
+      };
+      return [seen(0), seen(text.data.length - 1)];
+      });
+    }"""
+    found = await page.evaluate(cut)
+    assert len(found) >= 2
+    assert all(each == [True, False] for each in found), found
+    # A name that is written from the right is cut at its own end too, in a page that is not mirrored.
+    await page.goto(f"{pages.url}{path.replace('&dir=rtl', '')}&names={long}:{'معطف صوف طويل جدا ' * 3}")
+    await until_says(page, "stock", "42left")
+    found = await page.evaluate(cut)
+    assert len(found) >= 2
+    assert all(each == [True, False] for each in found), found
+
+
+@pytest.mark.parametrize(
+    ("names", "read"),
+    [
+        ("sku-881:Wool coat,sku-412:Scarf", {"sku-881": "Wool coat", "sku-412": "Scarf"}),
+        ("sku-1:Coat, red,sku-2:Ratio 3:1", {"sku-1": "Coat, red", "sku-2": "Ratio 3:1"}),
+        (r"sku-1:Coat\, sku-2\: red,x:y:Z", {"sku-1": "Coat, sku-2: red", "x:y": "Z"}),
+        (r"a\:b:c，q：w\\,z:\,", {"a:b": "c", "q": "w\\", "z": ","}),
+        ("a：b:c", {"a": "b:c"}),
+        (":x,,y", {}),
+        ("a:b\\", {"a": "b\\"}),
+    ],
+)
+async def test_names_may_have_commas_and_colons(names: str, read: dict[str, str], pages: Pages) -> None:
+    page = await pages.open("/builder")
+    script = """async ([names, all]) => {
+      const { namesOf, nameWritten } = await import("/static/overlay/names.js");
+      const written = all.map(([id, name]) => nameWritten(id, name)).join(",");
+      return [Object.fromEntries(namesOf(names)), Object.fromEntries(namesOf(written))];
+    }"""
+    found = await page.evaluate(script, [names, list(read.items())])
+    # What the builder would write is read as what it wrote.
+    assert found == [read, read]
 
 
 async def test_a_name_written_from_right_to_left_keeps_to_itself(pages: Pages, room: Room) -> None:

@@ -12,14 +12,56 @@ const STEERS = /[\p{C}\p{Zl}\p{Zp}\p{Me}\u034f\u115f\u1160\u17b4\u17b5\u3164\uff
 const SELECTORS = /[\ufe00-\ufe0f\u180b-\u180f\u{e0100}-\u{e01ef}]/gu;
 // Two marks on a letter belong to languages. More build a tower over other people's lines.
 const TOWER = /(\p{Mn}{2})\p{Mn}+/gu;
+// What has no width and still belongs to the writing. Within a word of a script that joins its letters, a joiner or a
+// non-joiner shows how two of them meet, as in Persian and Hindi. Between pictures a joiner makes one of them, with the
+// selector that says "as a picture"; a frame makes a key of a digit; tags make the flags of three countries.
+const LETTER = "[" + "Arab Syrc Nkoo Mong Deva Beng Guru Gujr Orya Taml Telu Knda Mlym Sinh Khmr Mymr Tibt".replace(/\w+ ?/g, (script) => `\\p{scx=${script.trim()}}`) + "]";
+const PICTURE = "\\p{Extended_Pictographic}";
+const BELONGS = new RegExp(
+  [
+    `(?<=(?=\\p{L})${LETTER}\\p{M}{0,2})[\\u200c\\u200d](?=(?=\\p{L})${LETTER})`,
+    `(?<=${PICTURE}[\\ufe0f\\u{1f3fb}-\\u{1f3ff}]?)\\u200d(?=${PICTURE})`,
+    `(?<=${PICTURE})\\ufe0f`,
+    "(?<=[0-9#*])\\ufe0f?\\u20e3",
+    "(?<=\\u{1f3f4})\\u{e0067}\\u{e0062}(?:\\u{e0065}\\u{e006e}\\u{e0067}|\\u{e0073}\\u{e0063}\\u{e0074}|\\u{e0077}\\u{e006c}\\u{e0073})\\u{e007f}",
+  ].join("|"),
+  "gu",
+);
+const graphemes = typeof Intl.Segmenter === "function" ? new Intl.Segmenter("und", { granularity: "grapheme" }) : null;
 
-/** Text that cannot steer a page: characters without a look become `·`, and the length is bounded. */
+/**
+ * Text that cannot steer a page: characters without a look become `·`, unless they belong to the writing, and the length
+ * is bounded. What belongs together is not cut in two.
+ */
 export function clean(text, maxChars = 80) {
   if (typeof text !== "string") return "";
   // Cut first: a text of a million characters then costs no more than a short one.
-  const chars = Array.from(text.slice(0, maxChars * 4 + 4));
-  const cut = chars.length > maxChars ? [...chars.slice(0, maxChars - 1), "…"] : chars;
-  return cut.join("").replace(SELECTORS, "").replace(STEERS, "·").replace(TOWER, "$1");
+  const cut = cutOff(text.slice(0, maxChars * 4 + 4), maxChars);
+  let [said, at] = ["", 0];
+  for (const { 0: kept, index } of cut.matchAll(BELONGS)) {
+    said += plain(cut.slice(at, index)) + kept;
+    at = index + kept.length;
+  }
+  return (said + plain(cut.slice(at))).replace(TOWER, "$1");
+}
+
+function plain(text) {
+  return text.replace(SELECTORS, "").replace(STEERS, "·");
+}
+
+/** At most `maxChars` characters, the last of them `…` where some are missing. */
+function cutOff(text, maxChars) {
+  const chars = Array.from(text);
+  if (chars.length <= maxChars) return chars.join("");
+  let kept = "";
+  let count = 0;
+  for (const { segment } of graphemes?.segment(text) ?? []) {
+    count += Array.from(segment).length;
+    if (count > maxChars - 1) break;
+    kept += segment;
+  }
+  // One that is longer than everything is no writing.
+  return `${kept || chars.slice(0, maxChars - 1).join("")}…`;
 }
 
 /** 12345 → `12,345`. */

@@ -17,6 +17,21 @@ from stream.view.words import clean, compact, duration, money, share, span
         ("a\u2028b", "a·b"),
         ("[red]x[/]", "[red]x[/]"),
         ("直播", "直播"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("क्\u200dष हिन्दी", "क्\u200dष हिन्दी"),
+        ("ผ้าพันคอ", "ผ้าพันคอ"),
+        ("Cafe\u0301", "Cafe\u0301"),
+        (
+            "👨\u200d👩\u200d👧 ❤\ufe0f 🏳\ufe0f\u200d🌈 🧑🏽\u200d💻",
+            "👨\u200d👩\u200d👧 ❤\ufe0f 🏳\ufe0f\u200d🌈 🧑🏽\u200d💻",
+        ),
+        ("a\u200cb\u200dc", "a·b·c"),
+        ("می\u200c\u200cخ", "می··خ"),
+        ("می\u200c", "می·"),
+        ("👨\u200d", "👨·"),
+        ("x\ufe0f", "x·"),
+        ("\u0301x", "·x"),
+        ("Z" + "\u0300" * 5, "Z\u0300\u0300···"),
     ],
 )
 def test_text_cannot_steer_a_terminal(text: str, shown: str) -> None:
@@ -25,9 +40,15 @@ def test_text_cannot_steer_a_terminal(text: str, shown: str) -> None:
 
 @given(st.text())
 def test_cleaned_text_is_printable_and_bounded(text: str) -> None:
-    assert all(char.isprintable() or char == "\u00a0" or char.isspace() for char in clean(text, 20))
+    belongs = "\u00a0\u200c\u200d"
+    assert all(char.isprintable() or char in belongs or char.isspace() for char in clean(text, 20))
     assert "\x1b" not in clean(text, 20)
     assert len(clean(text, 20)) <= 20
+
+
+def test_what_belongs_together_is_not_cut_in_two() -> None:
+    assert clean("می\u200cخواهم", 4) == "می…"
+    assert clean("abcdef", 4) == "abc…"
 
 
 @pytest.mark.parametrize(

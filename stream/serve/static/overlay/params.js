@@ -3,6 +3,7 @@
 import { MECHANICS } from "../mechanics/mechanics.js";
 import { RAMP } from "../levels.js";
 import { clean } from "../text.js";
+import { namesOf } from "./names.js";
 
 /** The place of each widget, unless the address says `widget@place`. */
 export const HOMES = {
@@ -41,7 +42,6 @@ export const DEFAULTS = {
 };
 
 const GOALS = ["orders_paid", "orders_placed", "likes", "comments", "viewers", "gmv_paid", "gmv_net"];
-const NAMES_MAX = 200;
 
 /** @param {URLSearchParams} query */
 export function paramsOf(query) {
@@ -75,16 +75,6 @@ function widgetsOf(text) {
     if (Object.hasOwn(HOMES, name) && !chosen.has(name)) chosen.set(name, PLACES.includes(place) ? place : HOMES[name]);
   }
   return [...chosen].map(([name, place]) => ({ name, place }));
-}
-
-/** `sku-881:Wool coat,sku-412:Scarf` → id → name. */
-function namesOf(text) {
-  const names = new Map();
-  for (const part of text.split(/[,，]/).slice(0, NAMES_MAX)) {
-    const at = part.search(/:(?!.*:)|：/);
-    if (at > 0) names.set(part.slice(0, at).trim(), part.slice(at + 1).trim());
-  }
-  return names;
 }
 
 /** `500`, `likes:100000`, `gmv_paid:CNY:100000` → what is counted and the target; null: no goal. */
