@@ -5,7 +5,7 @@
 viya    `viya-2017` from Kafka, one worker: how long the replay of the evening takes
 jd      `jd-midnight` live, two workers: from the last append until all of it is in Redis, ledger exact
 tail    `long-tail` live, one worker: freshness, CPU; then its start with all these rooms in its checkpoint
-storms  `gift-storm` live, one worker: freshness, CPU, the size of the document
+storms  `gift-storm` and `coupon-rain` live, one worker each: freshness, CPU, the size of the document
 start   a worker's start with nothing in its checkpoint
 memory  10 000 rooms, 1 M remembered orders, 1 M viewers, then 1.5 M: resident memory
 soak    that memory after `--soak-min` minutes more at 20 000 events/s; none unless they are given

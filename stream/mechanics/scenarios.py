@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from stream.mechanics.card import show as card
 from stream.mechanics.coupons import show as coupons
+from stream.mechanics.coupons import storm as coupon_rain
 from stream.mechanics.follows import show as follows
 from stream.mechanics.gauges import show as gauges
 from stream.mechanics.gifts import show as gifts
@@ -34,6 +35,7 @@ SCENARIOS: Mapping[str, Callable[[int, str], Show]] = {
 }
 STORMS: Mapping[str, Callable[[int, str, float], Show]] = {
     gift_storm.NAME: gift_storm.build,
+    coupon_rain.NAME: coupon_rain.build,
 }
 NAMES = sorted((*BUILT_IN, *SCENARIOS, *STORMS))
 

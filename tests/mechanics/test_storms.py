@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -13,6 +13,7 @@ from stream.contract.catalogue import topic_of
 from stream.contract.events import Order
 from stream.contract.reading import read_overlay
 from stream.errors import UsageError
+from stream.mechanics.coupons.events import CouponTaken, CouponUsed
 from stream.mechanics.gifts.events import Gift
 from stream.mechanics.kinds import CATALOGUE
 from stream.mechanics.scenarios import STORMS, build
@@ -104,3 +105,26 @@ def test_in_a_storm_of_gifts_combos_climb_to_99_begin_again_and_overlap() -> Non
     begins = Counter((user_id, min(gift.event_time_ms for gift in words)) for (user_id, *_), words in combos.items())
     assert max(begins.values()) > 1
     assert any(each.topic == topic_of(Order) for each in deliveries)
+
+
+# -- coupon-rain -------------------------------------------------------------------------------------------------------
+def test_of_each_coupon_that_rains_every_one_is_accounted_for_and_more_are_taken_than_there_are() -> None:
+    show, deliveries = stormy("coupon-rain")
+    planned = show.expected.rooms[0].mechanics["coupons"]
+    for place, coupon_id in enumerate(("dear", "rain"), 1):
+        figures: Any = {name.removeprefix(f"coupons.{place}."): value for name, value in planned.items()}
+        assert figures["coupon_id"] == coupon_id
+        became = sum(figures[fate] for fate in ("taken", "used", "returned", "expired"))
+        assert figures["offered"] + figures["overdrawn"] == figures["left"] + became
+        assert min(figures["overdrawn"], figures["used"], figures["returned"], figures["refused"]) > 0
+        assert (figures["taken"] > 0, figures["expired"] > 0) == ((True, False), (False, True))[place - 1]
+    decode = msgspec.json.Decoder(CouponTaken | CouponUsed | Order).decode
+    kinds = ("coupon_taken", "coupon_used", "order")
+    events = [decode(each.value) for each in deliveries if msgspec.json.decode(each.value)["type"] in kinds]
+    orders = {event.order_id for event in events if isinstance(event, Order)}
+    used_for = {event.order_id for event in events if isinstance(event, CouponUsed) and event.order_id is not None}
+    assert used_for
+    assert used_for <= orders
+    taken_ms = sorted(event.event_time_ms - T0_MS for event in events if isinstance(event, CouponTaken))
+    assert (taken_ms[0] >= 20_000, taken_ms[-1] < 50_010) == (True, True)
+    assert len(taken_ms) > 1.4 * planned["coupons.2.offered"]  # type: ignore[operator]

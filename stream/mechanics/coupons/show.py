@@ -74,17 +74,30 @@ class CouponsPlanned(Planned):
 
     def take(self, coupon_id: str, user_id: str, at_ms: int, fate: Fate) -> None:
         """Somebody takes one, and this becomes of it."""
-        self._takes += 1
-        take_id = f"{self._tag}-t{self._takes:x}"
-        self._events.append(CouponTaken(**self._what(at_ms), take_id=take_id, coupon_id=coupon_id, user_id=user_id))
-        self._fates[coupon_id][fate] += 1
+        take_id = self.hand_out(coupon_id, user_id, at_ms, fate)
         within_ms = 1_000 * (self._handed[coupon_id].valid_s or 60)
         later_ms = at_ms + self._rng.randrange(within_ms // 2)
         # Some of those that are returned were used before.
         if fate == "used" or (fate == "returned" and self._rng.random() < 0.3):
-            self._events.append(CouponUsed(**self._what(later_ms), take_id=take_id, order_id=f"{take_id}-o"))
+            self.use(take_id, later_ms, f"{take_id}-o")
         if fate == "returned":
-            self._events.append(CouponReturned(**self._what(later_ms + 1_000), take_id=take_id))
+            self.give_back(take_id, later_ms + 1_000)
+
+    def hand_out(self, coupon_id: str, user_id: str, at_ms: int, fate: Fate) -> str:
+        """The id of a take of which this becomes; `use` and `give_back` must then be told."""
+        self._takes += 1
+        take_id = f"{self._tag}-t{self._takes:x}"
+        self._events.append(CouponTaken(**self._what(at_ms), take_id=take_id, coupon_id=coupon_id, user_id=user_id))
+        self._fates[coupon_id][fate] += 1
+        return take_id
+
+    def use(self, take_id: str, at_ms: int, order_id: str) -> None:
+        """A take is used for an order."""
+        self._events.append(CouponUsed(**self._what(at_ms), take_id=take_id, order_id=order_id))
+
+    def give_back(self, take_id: str, at_ms: int) -> None:
+        """A take is returned."""
+        self._events.append(CouponReturned(**self._what(at_ms), take_id=take_id))
 
     def use_unknown(self, at_ms: int) -> None:
         """A take is used of which nobody ever says who took what."""
