@@ -268,3 +268,15 @@ async def test_orders_of_a_new_show_are_not_refunds(pages: Pages, room: Room) ->
     room.put()
     await eventually(text_of(page, ".sale [data-figure=left] b"), lambda text: text == "99", "the new show")
     assert await page.locator(".changes [data-group=money]").count() == 0
+    # In its first seconds the server's history is still that of the show before: that is no comparison.
+    found = await page.evaluate(
+        """async () => {
+          const { ShowHistory } = await import("/static/console/show-history.js");
+          const shows = new ShowHistory({ roomId: "room-1", tokenOf: () => "" });
+          const asOf = (began_at_ms) => shows.isOf({ session: { began_at_ms } });
+          const unknown = asOf(5_000);
+          shows.show = { session_ms: 1_000_000 };
+          return [unknown, asOf(1_002_000), asOf(9_000_000), shows.isOf({})];
+        }"""
+    )
+    assert found == [False, True, False, True]

@@ -31,6 +31,7 @@ export class Charts {
   #readout;
   #strip;
   #episodes = [];
+  #isCompared = false;
   #rangeButtons;
   #note;
 
@@ -134,9 +135,10 @@ export class Charts {
   }
 
   /** Draws what the history holds now. `sale`: the sale whose stock and level are drawn; null: none. */
-  render(nowMs, sale, episodes = this.#episodes) {
+  render(nowMs, sale, episodes = this.#episodes, isCompared = this.#isCompared) {
     this.#nowMs = nowMs;
     this.#episodes = episodes;
+    this.#isCompared = isCompared;
     this.#sale = sale;
     const { view, strings } = this.#context;
     const words = strings.console;
@@ -151,13 +153,13 @@ export class Charts {
     const cut = (column) => column.slice(from);
     const times = cut(history.times);
     const { gmv, watching, rates, orders, stock } = this.#charts;
-    const then = (name) => times.map((atMs) => thenValue(shows.before, shows.show, name, atMs));
+    const then = (name) => times.map((atMs) => (isCompared ? thenValue(shows.before, shows.show, name, atMs) : null));
     const isComparable = shows.before !== null && shows.before.currency === history.currency;
     gmv.title = words.charts.gmv;
     gmv.show([times, cut(history.column("gmv")), isComparable ? then("gmv_minor") : times.map(() => null)]);
     watching.title = words.charts.watching;
     watching.show([times, cut(history.column("watching")), then("watching")]);
-    for (const chart of [gmv, watching]) chart.root.toggleAttribute("data-alone", shows.before === null);
+    for (const chart of [gmv, watching]) chart.root.toggleAttribute("data-alone", shows.before === null || !isCompared);
     rates.title = fill(words.charts.rates, { window: windowOf(view.window, strings) });
     rates.show([
       times,

@@ -156,7 +156,7 @@ function draw({ charted = false } = {}) {
   if (waitMs <= 0) {
     chartedAt = drawnAt;
     // Without live figures the charts end where the figures end.
-    charts.render(isLive ? room.now() : (history.times.at(-1) ?? room.now()), chosen, episodes.list);
+    charts.render(isLive ? room.now() : (history.times.at(-1) ?? room.now()), chosen, episodes.list, shows.isOf(overlay));
   } else {
     chartTimer = setTimeout(() => draw({ charted: true }), waitMs);
   }
@@ -166,7 +166,7 @@ function draw({ charted = false } = {}) {
 
 /** What the headline compares with: the most that were watching, and the last show at the same minute. */
 function course(overlay) {
-  const minor = thenValue(shows.before, shows.show, "gmv_minor", overlay?.as_of_ms ?? 0);
+  const minor = shows.isOf(overlay) ? thenValue(shows.before, shows.show, "gmv_minor", overlay?.as_of_ms ?? 0) : null;
   const currency = shows.before?.currency ?? null;
   return { peak: history.peak(), before: minor === null || currency === null ? null : { minor, currency } };
 }
@@ -212,7 +212,7 @@ room.addEventListener("snapshot", ({ detail: overlay }) => {
   episodes.take(overlay);
   const beganMs = overlay.session?.began_at_ms ?? null;
   // The first document, a new connection and a new show: the server may know what this page did not see.
-  if (!wasOnline || beganMs !== sessionMs) shows.ask();
+  if (!wasOnline || beganMs !== sessionMs || (shows.show !== null && !shows.isOf(overlay))) shows.ask();
   [wasOnline, sessionMs] = [true, beganMs];
 });
 room.addEventListener("change", () => {

@@ -1,7 +1,9 @@
 // The history that the server keeps of a room: this show from its beginning, and the show before it.
 
-/** A question that failed is asked again after this time. */
-const AGAIN_MS = 30_000;
+/** Nobody asks more often than this; who asks too soon is answered then. */
+const APART_MS = 15_000;
+/** A session that begins so close to another moment is the same one. */
+const SAME_SHOW_MS = 60_000;
 const POINTS_MAX = 20_000;
 
 /**
@@ -22,8 +24,8 @@ export class ShowHistory extends EventTarget {
   before = null;
   #url;
   #tokenOf;
-  #asking = null;
-  #failedAt = -Infinity;
+  #askedAt = -Infinity;
+  #timer = 0;
 
   /** @param {{roomId: string, tokenOf: () => string}} options */
   constructor({ roomId, tokenOf }) {
@@ -32,20 +34,26 @@ export class ShowHistory extends EventTarget {
     this.#tokenOf = tokenOf;
   }
 
-  /** Asks the server, unless a question is under way or has just failed. */
-  async ask() {
-    if (this.#asking !== null || performance.now() - this.#failedAt < AGAIN_MS) return;
-    this.#asking = this.#ask();
-    await this.#asking;
-    this.#asking = null;
+  /** Asks the server, now or as soon as it may be asked again. */
+  ask() {
+    if (this.#timer) return;
+    const inMs = Math.max(0, this.#askedAt + APART_MS - performance.now());
+    this.#timer = setTimeout(() => {
+      this.#timer = 0;
+      this.#askedAt = performance.now();
+      this.#ask();
+    }, inMs);
+  }
+
+  /** Whether what is known is of the session that a document is of. A new show has no history in its first seconds. */
+  isOf(overlay) {
+    const beganMs = overlay?.session?.began_at_ms ?? null;
+    return this.show !== null && (beganMs === null || Math.abs(beganMs - this.show.session_ms) <= SAME_SHOW_MS);
   }
 
   async #ask() {
     const show = await this.#get("");
-    if (show === null) {
-      this.#failedAt = performance.now();
-      return;
-    }
+    if (show === null) return;
     const earlier = show.sessions.filter(({ session_ms }) => session_ms < show.session_ms).at(-1) ?? null;
     if (earlier !== null && this.before?.session_ms !== earlier.session_ms) {
       this.before = await this.#get(`?session=${earlier.session_ms}`);
