@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 HISTORY_KIND = b"h|"
 # How often histories are looked through for those that are over.
 LOOK_MS = 600_000
+# Of a restore: some milliseconds.
+RECORDS_IN_A_STEP, ROOMS_IN_A_STEP = 1_000, 100
 # In Redis a history lives so long at least, even where rooms are not remembered.
 TTL_MIN_MS = 3_600_000
 
@@ -261,42 +263,50 @@ class Histories:
         else:
             self._loaded[key] = value
 
-    def restored(self, rooms: Mapping[str, Room]) -> None:
-        """Make the histories of what was loaded, behind the rooms.
+    def restored(self, rooms: Mapping[str, Room]) -> Iterator[None]:
+        """Make the histories of what was loaded, behind the rooms, in steps of some milliseconds.
 
         Raises:
             CorruptCheckpointError: a record cannot be read.
         """
-        loaded, self._loaded = self._loaded, {}
+        heads: dict[str, SavedHistory] = {}
+        chunks: dict[tuple[str, int], dict[int, bytes]] = {}
+        yield from self._read_loaded(heads, chunks)
         if not self._step_ms:
             return
-        chunks: dict[tuple[str, int], dict[int, bytes]] = {}
-        heads: dict[str, SavedHistory] = {}
-        for key, value in loaded.items():
-            room_id, *of_chunk = key[len(HISTORY_KIND) :].decode().split("|")
-            if of_chunk:
-                session_ms, from_ms = map(int, of_chunk)
-                chunks.setdefault((room_id, session_ms), {})[from_ms] = unframe(key, value, _chunk_decoder)
-            else:
-                heads[room_id] = unframe(key, value, _head_decoder)
-        clock_ms = self._shared.clock_ms
-        for room_id, head in sorted(heads.items()):
+        for count, (room_id, head) in enumerate(sorted(heads.items()), 1):
             try:
                 self._kept[room_id] = [
                     Session.restored(each, chunks.pop((room_id, each.session_ms), {})) for each in head.sessions
                 ]
             except (msgspec.MsgspecError, ValueError) as error:
                 raise CorruptCheckpointError(f"the history of room {room_id} cannot be read: {error}") from error
-        # Chunks of sessions that an older worker went on with, and nobody kept.
-        self._gone += [
-            _chunk_key(room_id, session_ms, each) for (room_id, session_ms), of in chunks.items() for each in of
-        ]
+            if count % ROOMS_IN_A_STEP == 0:
+                yield
+        # Chunks of sessions that nobody knows.
+        for (room_id, session_ms), of_session in chunks.items():
+            self._gone += [_chunk_key(room_id, session_ms, from_ms) for from_ms in of_session]
         for room in rooms.values():
-            self._go_on(room, clock_ms)
+            self._go_on(room, self._shared.clock_ms)
         for room_id, sessions in self._kept.items():
             if room_id not in rooms and sessions[-1].ended_ms < 0:
                 self._end(room_id, sessions[-1], sessions[-1].last_ms())
         self.again()
+        yield
+
+    def _read_loaded(
+        self, heads: dict[str, SavedHistory], chunks: dict[tuple[str, int], dict[int, bytes]]
+    ) -> Iterator[None]:
+        loaded, self._loaded = self._loaded, {}
+        for count, (key, value) in enumerate(loaded.items() if self._step_ms else (), 1):
+            room_id, *of_chunk = key[len(HISTORY_KIND) :].decode().split("|")
+            if of_chunk:
+                session_ms, from_ms = map(int, of_chunk)
+                chunks.setdefault((room_id, session_ms), {})[from_ms] = unframe(key, value, _chunk_decoder)
+            else:
+                heads[room_id] = unframe(key, value, _head_decoder)
+            if count % RECORDS_IN_A_STEP == 0:
+                yield
 
     def _go_on(self, room: Room, clock_ms: int) -> None:
         """A room came back; one that was saved by a worker that keeps no history has a gap."""

@@ -286,13 +286,16 @@ class Session:
 
     def _reopen(self) -> None:
         """Open the newest chunk again, as it was open when it was saved."""
-        read = [decode_chunk(raw) for raw in self.chunks.values()]
-        for chunk in read:
-            if chunk.points:
-                self._last = chunk.points[-1]
-                self.orders, self.money = self._last.values[_ORDERS], self._last.money
-        newest = read[-1]
+        newest = decode_chunk(next(reversed(self.chunks.values())))
         del self.chunks[newest.from_ms]
+        points = newest.points
+        for raw in reversed(self.chunks.values()):  # a chunk may hold marks only
+            points = points or decode_chunk(raw).points
+            if points:
+                break
+        if points:
+            self._last = points[-1]
+            self.orders, self.money = self._last.values[_ORDERS], self._last.money
         self.from_ms, self.points, self.left_out = newest.from_ms, newest.points, newest.left_out
         self.marks = {(mark.at_ms, mark.kind, mark.sale_id, mark.sku_id): mark for mark in newest.marks}
 

@@ -389,7 +389,7 @@ class PartitionFold:
         for room in self.rooms.values():
             self._publishing.due_at_once(room)
         self._life.dormant.restored(clock_ms)
-        self._histories.restored(self.rooms)
+        yield from self._histories.restored(self.rooms)
         self.last_again()
         heapify(self.shared.holds)
         heapify(self.shared.dues)

@@ -109,6 +109,22 @@ def test_marks_beyond_the_bound_are_counted() -> None:
     assert (len(found.marks), found.marks_left_out) == (3, 3)  # five openings and a level
 
 
+def test_a_session_goes_on_behind_chunks_that_hold_marks_only() -> None:
+    log = Log(RULES)
+    log.tick(0)
+    log.add(like(s=1))
+    session = Session(at(0))
+    room = log.fold.rooms["r1"]
+    assert session.look(room, at(10), 5)
+    for s in (1_000, 2_000):
+        session.gap(RULES, at(s))
+    session.close()
+    again = Session.restored(session.saved(), dict(session.chunks))
+    assert again.last_ms() == at(10)
+    assert not again.look(room, at(3_000), 9)  # says nothing new
+    assert again.row().from_ms == session.row().from_ms
+
+
 def test_units_are_those_of_all_sales_that_are_bought() -> None:
     room = new_room(RULES)
     assert units_sold(room) == 0
