@@ -1,7 +1,8 @@
 // The room's progress to a goal that the streamer set. Totals of the session are exact, or marked as an estimate.
 
 import { h, setText } from "../../dom.js";
-import { compact, fill, grouped, minorUnits } from "../../text.js";
+import { signOf } from "../../console/money.js";
+import { compact, grouped, minorUnits } from "../../text.js";
 import { pulse, roll, slideIn } from "../motion.js";
 import { Widget } from "../widget.js";
 
@@ -18,12 +19,15 @@ export class GoalWidget extends Widget {
     if (!goal || !totals) return null;
     const { value, estimate } = reached(goal, totals);
     if (!(value > 0)) return null;
+    const sign = beforeSum(goal.currency);
+    const said = (number) => `${sign}${number < 1_000_000 ? grouped(number) : compact(number, strings)}`;
     return {
       key: `${goal.of} ${goal.target}`,
       value,
-      text: `${estimate ? "≈" : ""}${value < 1_000_000 ? grouped(value) : compact(value, strings)}`,
-      target: goal.target < 1_000_000 ? grouped(goal.target) : compact(goal.target, strings),
-      label: params.goal_label || fill(strings.overlay.goals[goal.of], { currency: goal.currency }),
+      sign,
+      text: `${estimate ? "≈" : ""}${said(value)}`,
+      target: said(goal.target),
+      label: params.goal_label || strings.overlay.goals[goal.of],
       share: Math.min(value / goal.target, 1),
       done: value >= goal.target,
     };
@@ -58,7 +62,7 @@ export class GoalWidget extends Widget {
     done.hidden = !view.done;
     if (before !== null && view.done && !before.done) pulse(this.firstElementChild);
     if (less > 0) {
-      setText(correction, `−${grouped(less)}`);
+      setText(correction, `−${view.sign}${grouped(less)}`);
       correction.hidden = false;
       slideIn(correction);
       clearTimeout(this.#correction);
@@ -70,6 +74,13 @@ export class GoalWidget extends Widget {
     super.disconnectedCallback();
     clearTimeout(this.#correction);
   }
+}
+
+/** What stands before a sum: the sign of its currency, or its code and a blank; nothing before what is no money. */
+function beforeSum(currency) {
+  if (!currency) return "";
+  const sign = signOf(currency);
+  return /\p{L}$/u.test(sign) ? `${sign} ` : sign;
 }
 
 function reached({ of, currency }, totals) {
