@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
@@ -23,12 +23,16 @@ from stream.commands.audit import assumptions_of
 from stream.local.settings import load_local_settings
 from stream.settings import load_settings
 from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG
+from stream.verify.compare import MechanicFigure
 from tests.chaos.arena import Arena
 from tests.chaos.fleet import MissedError
 from tests.chaos.plan import PLANS, UPGRADE, Step, plan
 from tests.chaos.report import HEAD, TOP, Outcome, marks, rows, table, write_docs, write_json
 from tests.chaos.verifier import verify
 from tests.support.old_version import FIRST_VERSION, code_of
+
+if TYPE_CHECKING:
+    from stream.verify.verdict import Verdict
 
 WHOLE_S = 120.0
 VERIFY_S = 120.0
@@ -157,6 +161,7 @@ async def end(
         "claims_right": found.claims.of(RIGHT),
         "claims_not_recounted": found.claims.of(NOT_RECOUNTED),
         "rooms_compared": sum(1 for room in verdict.rooms if room.saved and room.figures),
+        "mechanic_figures": mechanic_figures(verdict),
         "exits": arena.fleet.exits,
         "missed": missed,
         "differences": [*verdict.told(), *problems],
@@ -164,6 +169,8 @@ async def end(
     }
     if not (accounts.retimed and verdict.dead_letters and accounts.duplicate):
         missed.append("no late clock, poison or duplicate reached the log")
+    if not summary["mechanic_figures"]:
+        missed.append("no figure of a mechanic was compared")
     write_json(options.out / f"chaos-{options.plan}.json", summary, outcomes)
     for text in [*verdict.told()[:50], *problems]:
         console.print(text, style="red", markup=False)
@@ -173,7 +180,8 @@ async def end(
         f"{accounts.received} records ({acknowledged} acknowledged, each in the log), "
         f"{accounts.duplicate} duplicates, "
         f"{verdict.dead_letters} dead letters, {accounts.retimed} retimed; {verdict.checkpoints} checkpoints in order; "
-        f"{summary['rooms_compared']} of {len(verdict.rooms)} rooms compared in signals and Redis; "
+        f"{summary['rooms_compared']} of {len(verdict.rooms)} rooms compared in signals and Redis, "
+        f"{summary['mechanic_figures']} figures of mechanics among them; "
         f"{found.claims.of()} claims of {found.claims.documents} documents worked out again, "
         f"{found.claims.of(WRONG)} wrong, {found.claims.of(NOT_RECOUNTED)} not recounted; "
         f"{took_s / 60:.1f} min"
@@ -185,6 +193,12 @@ async def end(
         head = f"Plan `{options.plan}`, {options.brokers} broker(s), seed {options.seed}, {date}"
         write_docs(options.plan, f"{head}: {told}. Median / maximum.\n\n{table(outcomes)}{_missed(missed)}")
     return int(bool(summary["differences"] or missed))
+
+
+def mechanic_figures(verdict: Verdict) -> int:
+    """Number of figures of mechanics that were compared, in signals and in Redis."""
+    figures = (figure for room in verdict.rooms for figure in (*room.saved, *room.figures))
+    return sum(isinstance(figure, MechanicFigure) for figure in figures)
 
 
 def _missed(missed: list[str]) -> str:

@@ -4,7 +4,7 @@
 acknowledgements and prints its account as JSON. The producer is not idempotent, so a retry may write a record twice:
 that is for the worker to see. Every tenth record breaks the contract, every tenth producer's clock is an hour off.
 From SIGUSR1 on it sends what workers of the first version cannot read too: carts that are emptied, units that stay
-away, and all that a host can say.
+away, all that a host can say, and storms of gifts.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
 from tests.chaos.host import Host
+from tests.support.storms import Gifts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,11 @@ IN_FLIGHT_MAX = 20_000
 REQUEST_TIMEOUT_MS = 30_000
 # To each 10 orders.
 WORDS_PER_TURN = 0.05
+# To each order, all of a turn in one room.
+STORM_PER_ORDER = 0.3
+PEOPLE = 3_000
 OFFERED = 20_000
+REPEATED = 0.02
 BESIDE = ("likes", "likes", "likes", "comments", "cart-adds", "visits")
 POISON = (b"\xff\xfe", b"{", b'{"type":"nonsense","event_id":"1","room_id":"room-1"}', b"[]", b"", b'{"type":"order"}')
 
@@ -66,6 +71,7 @@ class Shop:
     def __init__(self, seed: int, rooms: list[str], *, says_all: bool = False) -> None:
         self.says_all = says_all
         self._hosts: dict[str, Host] = {}
+        self._storms: dict[str, Gifts] = {}
         self._chance = random.Random(seed)
         self._rooms = rooms
         self._run = f"{seed}-{time.time_ns() // 1_000_000:x}"
@@ -89,6 +95,19 @@ class Shop:
             room = self._chance.choice(self._rooms)
             topic, fields = self._hosts[room].says()
             yield topic, room, self._event(room, fields)
+        if self.says_all and orders:
+            yield from self._storm(orders)
+
+    def _storm(self, orders: int) -> Iterator[Record]:
+        """Gifts of one room at once; now and then a record comes twice."""
+        chance, room = self._chance, self._chance.choice(self._rooms)
+        if room not in self._storms:
+            self._storms[room] = Gifts(chance, f"{self._run}-{room}", PEOPLE)
+        for _ in range(sum(chance.random() < STORM_PER_ORDER for _ in range(orders))):
+            record = "interactions", room, self._event(room, self._storms[room].next())
+            yield record
+            if chance.random() < REPEATED:
+                yield record
 
     def _good(self, topic: str) -> Iterator[Record]:
         chance = self._chance
@@ -97,7 +116,7 @@ class Shop:
             yield topic, room, chance.choice(POISON)
         record = topic, room, self._event(room, self._fields(topic))
         yield record
-        if chance.random() < 0.02:
+        if chance.random() < REPEATED:
             yield record
 
     def _event(self, room: str, fields: dict[str, Any]) -> bytes:
@@ -108,7 +127,7 @@ class Shop:
 
     def _fields(self, topic: str) -> dict[str, Any]:
         chance = self._chance
-        user = {"user_id": f"user-{chance.randrange(3_000)}"}
+        user = {"user_id": f"user-{chance.randrange(PEOPLE)}"}
         match topic:
             case "likes":
                 return user | {"type": "like", "count": chance.randint(1, 9)}

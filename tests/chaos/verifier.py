@@ -9,6 +9,7 @@ from zlib import crc32
 from stream.commands.claims import check_topics
 from stream.contract.events import TOPIC_NAMES
 from stream.kafka_clients import brokers_of
+from stream.mechanics.recounts import COUNTED_AGAIN
 from stream.settings import load_settings
 from stream.verify.audit import Where, audit
 from stream.verify.claim_check import WRONG, Tally
@@ -73,7 +74,7 @@ async def verify(
     where: Where, assumptions: Assumptions, journal: Path, deadline_s: float, report: Callable[[str], None]
 ) -> Verified:
     """What the log holds: counts the log again, looks for acknowledged records, recomputes every claim."""
-    verdict = await audit(where, assumptions, deadline_s=deadline_s, report=report)
+    verdict = await audit(where, assumptions, deadline_s=deadline_s, report=report, mechanics=COUNTED_AGAIN)
     acknowledged, missing = await journal_problems(journal, where.bootstrap_servers, where.prefix)
     at = load_settings(bootstrap_servers=brokers_of(where.bootstrap_servers).servers, topic_prefix=where.prefix)
     claims, unchecked = await check_topics(at)
