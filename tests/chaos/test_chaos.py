@@ -132,9 +132,12 @@ def test_a_shop_that_may_say_all_sends_every_kind_of_word_and_one_that_may_not_n
         sent = [*shop.openings(), *(record for _ in range(4_000) for record in shop.records(2))]
         decoded = [(topic, msgspec.json.decode(value)) for topic, _, value in sent if value not in POISON]
         kinds[says_all] = Counter(event["type"] for _, event in decoded)
-        assert {topic for topic, event in decoded if event["type"].startswith(("room_", "gift"))} <= {"interactions"}
+        assert {topic for topic, event in decoded if event["type"].startswith(("room_", "gift", "coupon"))} <= {
+            "interactions"
+        }
         assert any("restock" in event for _, event in decoded) is says_all
     new = {"cart_remove", "sale_restocked", "sale_extended", "sale_closed", "room_opened", "room_closed", "gift"}
+    new |= {"coupon_offered", "coupon_taken", "coupon_used", "coupon_returned"}
     assert kinds[True].keys() - kinds[False].keys() == new
     assert kinds[False]["sale_opened"] == len(rooms) < kinds[True]["sale_opened"]
     assert min(kinds[True].values()) > 4

@@ -4,7 +4,7 @@
 acknowledgements and prints its account as JSON. The producer is not idempotent, so a retry may write a record twice:
 that is for the worker to see. Every tenth record breaks the contract, every tenth producer's clock is an hour off.
 From SIGUSR1 on it sends what workers of the first version cannot read too: carts that are emptied, units that stay
-away, all that a host can say, and storms of gifts.
+away, all that a host can say, and storms of gifts and coupons.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
 from tests.chaos.host import Host
-from tests.support.storms import Gifts
+from tests.support.storms import Coupons, Gifts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +43,8 @@ WORDS_PER_TURN = 0.05
 # To each order, all of a turn in one room.
 STORM_PER_ORDER = 0.3
 PEOPLE = 3_000
+# At most, of a coupon.
+COUPONS_OFFERED = 500
 OFFERED = 20_000
 REPEATED = 0.02
 BESIDE = ("likes", "likes", "likes", "comments", "cart-adds", "visits")
@@ -71,7 +73,7 @@ class Shop:
     def __init__(self, seed: int, rooms: list[str], *, says_all: bool = False) -> None:
         self.says_all = says_all
         self._hosts: dict[str, Host] = {}
-        self._storms: dict[str, Gifts] = {}
+        self._storms: dict[str, tuple[Gifts, Coupons]] = {}
         self._chance = random.Random(seed)
         self._rooms = rooms
         self._run = f"{seed}-{time.time_ns() // 1_000_000:x}"
@@ -99,12 +101,13 @@ class Shop:
             yield from self._storm(orders)
 
     def _storm(self, orders: int) -> Iterator[Record]:
-        """Gifts of one room at once; now and then a record comes twice."""
+        """Gifts and coupons of one room at once; now and then a record comes twice."""
         chance, room = self._chance, self._chance.choice(self._rooms)
         if room not in self._storms:
-            self._storms[room] = Gifts(chance, f"{self._run}-{room}", PEOPLE)
+            tag = f"{self._run}-{room}"
+            self._storms[room] = Gifts(chance, tag, PEOPLE), Coupons(chance, tag, PEOPLE, now_ms, COUPONS_OFFERED)
         for _ in range(sum(chance.random() < STORM_PER_ORDER for _ in range(orders))):
-            record = "interactions", room, self._event(room, self._storms[room].next())
+            record = "interactions", room, self._event(room, chance.choice(self._storms[room]).next())
             yield record
             if chance.random() < REPEATED:
                 yield record

@@ -1,6 +1,6 @@
 """The mechanics of a simulated run: all that there are, and candles, which need all that the machine can do.
 
-In some runs a storm of gifts comes over one room.
+In some runs a storm of gifts and coupons comes over one room.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.simulation.workload import INTERACTIONS, T0_MS, Sent
 from tests.support.any_event import any_event
 from tests.support.candles import FORMS, Candle, CandleFold
 from tests.support.candles_again import CandlesAgain
-from tests.support.storms import Gifts
+from tests.support.storms import Coupons, Gifts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ EVENTS_MOST = 40
 # Of the seeds with mechanics, by what is left of the quotient: those with a storm, in which more events come in less
 # time than in all of a run beside it.
 STORM_OF, WITH_STORM = 4, 3
-STORM_EVENTS, STORM_S, STORM_PEOPLE = (60, 160), 1.5, 6
+STORM_EVENTS, STORM_S, STORM_PEOPLE, COUPONS_OFFERED = (60, 160), 1.5, 6, 8
 
 
 def with_mechanics(seed: int, sent: Sequence[Sent], seconds: float) -> list[Sent]:
@@ -58,13 +58,14 @@ def with_mechanics(seed: int, sent: Sequence[Sent], seconds: float) -> list[Sent
 
 
 def _storm(hand: Random, partition: int, key: bytes, seconds: float) -> Iterator[Sent]:
-    """A burst of gifts in one room; some records come late, some twice, some under a new id."""
+    """A burst of gifts and coupons in one room; some records come late, some twice, some under a new id."""
     room, at_s = key.decode(), hand.random() * max(0.1, seconds - STORM_S)
     gifts = Gifts(hand, f"storm-{room}", STORM_PEOPLE)
+    coupons = Coupons(hand, f"storm-{room}", STORM_PEOPLE, lambda: T0_MS + int(at_s * 1_000), COUPONS_OFFERED)
     number = hand.randrange(*STORM_EVENTS)
     for place in range(number):
         at_s += STORM_S / number
-        said = gifts.next()
+        said = hand.choice((gifts, coupons)).next()
         event = {"event_id": f"s{place}", "room_id": room, "event_time_ms": T0_MS + int(at_s * 1_000), **said}
         late_s = hand.random() if hand.random() < 0.1 else 0.0
         record = Sent(at_s + late_s, INTERACTIONS, partition, key, msgspec.json.encode(event), 0)
