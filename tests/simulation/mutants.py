@@ -275,8 +275,8 @@ MUTANTS = (
     Mutant("revisions begin anew", 3, ((Lifecycle, "begin", begins_at_rev_0),)),
     Mutant("memory dropped at session end", 3, ((Dormant, "add", drops_the_memory),)),
     Mutant("stock forgotten at session end", 3, ((Dormant, "add", forgets_what_was_sold),)),
-    Mutant("kept section not dropped", 5, ((Part, "moves", keeps_the_section),)),
-    Mutant("row not written again before its segment goes", 19, ((MechanicRecords, "cut_rows", lets_rows_go),)),
+    Mutant("kept section not dropped", 18, ((Part, "moves", keeps_the_section),)),
+    Mutant("row not written again before its segment goes", 5, ((MechanicRecords, "cut_rows", lets_rows_go),)),
     Mutant("due moment skipped", 4, ((Engaged, "elapse", skips_the_moment),)),
 )
 
