@@ -31,6 +31,7 @@ def section(*sources: dict[str, Any], known_for_ms: int = KNOWN_FOR_MS) -> dict[
 
 
 async def test_a_widget_says_how_many_who_says_so_and_how_long_ago(pages: Pages, room: Room) -> None:
+    room.put()
     page = await pages.open(f"/overlay?room={room.room_id}&lang=en&widgets=viewers&names=x-y:Ours")
     room.sections = {
         "gauges": section(
@@ -49,6 +50,7 @@ async def test_a_widget_says_how_many_who_says_so_and_how_long_ago(pages: Pages,
 
 
 async def test_a_widget_leaves_by_itself_when_the_figure_is_too_old(pages: Pages, room: Room) -> None:
+    room.put()
     page = await pages.open(f"/overlay?room={room.room_id}&lang=zh-CN&widgets=viewers,totals")
     # Said by a clock that is five seconds ahead: it holds for ten.
     room.sections = {"gauges": section(source("tiktok", viewers_now=reading(9_876, -5_000)), known_for_ms=5_000)}
@@ -59,12 +61,13 @@ async def test_a_widget_leaves_by_itself_when_the_figure_is_too_old(pages: Pages
     assert await says(page, "totals") is None
     # No other document comes: the page knows the time, and how long the figure holds.
     await until_gone(page, "viewers", within_s=13)
-    assert room.rev == 1
+    assert room.rev == 2
 
 
 async def test_totals_are_those_of_the_first_platform_with_the_older_age_and_zero_is_not_shown(
     pages: Pages, room: Room
 ) -> None:
+    room.put()
     page = await pages.open(f"/overlay?room={room.room_id}&lang=en&widgets=totals")
     room.sections = {
         "gauges": section(
@@ -80,6 +83,7 @@ async def test_totals_are_those_of_the_first_platform_with_the_older_age_and_zer
 
 
 async def test_the_panel_says_that_a_figure_is_not_known(pages: Pages, room: Room) -> None:
+    room.put()
     page = await pages.open(f"/console/{room.room_id}?lang=en")
     silent = source("cctv", viewers_now=reading(900, 200_000))
     del silent["viewers_now"]["latest"]

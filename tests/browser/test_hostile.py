@@ -12,7 +12,9 @@ import pytest
 from msgspec.structs import replace
 
 from stream.contract.overlay import Because, FeedItem, Level, Money, Urgency
+from stream.mechanics.kinds import CATALOGUE
 from tests.browser.looking import eventually, until_says
+from tests.browser.mechanics import listed, samples, until_shown, widgets_of, with_text
 from tests.browser.payloads import PAYLOADS, STEERING
 from tests.browser.rooms import coat, now_ms
 from tests.support.newer import newer_document
@@ -40,7 +42,10 @@ WATCH = """
 
 
 def hostile(room: Room, text: str) -> dict[str, Any]:
-    """A document with the text in every field that is a text; numbers and shape stay right, so that it is shown."""
+    """A document with the text in every field that is a text, those of the room's sections too.
+
+    Numbers and shape stay right, so that the document is shown.
+    """
     room.sales = [
         coat(
             urgency=Urgency("rush", now_ms(), [Because(text, 9.0, 8.0)]),
@@ -60,6 +65,7 @@ def hostile(room: Room, text: str) -> dict[str, Any]:
         {"claim": "eta_sellout", "reason": text, "sale_id": text, "sku_id": text},
     ]
     made["rates"].append(made["rates"][0] | {"name": text, "currency": text})
+    made.update(with_text(room.sections, text))
     return made
 
 
@@ -70,6 +76,7 @@ def contains(seen: str, wanted: str) -> bool:
 async def show_all(pages: Sequence[Page], room: Room, payloads: list[str]) -> None:
     """One after the other; each is on all of the pages before the next one comes."""
     for number, text in enumerate(payloads):
+        room.sections = await samples(pages[0])  # of now: nothing leaves because it is old
         room.rev += 1
         room.watching = 1_000 + number
         room.put_raw(msgspec.json.encode(hostile(room, text)))
@@ -119,11 +126,20 @@ async def test_there_are_enough_payloads() -> None:
 
 
 async def test_no_text_of_a_document_runs_in_overlay_and_console(pages: Pages, room: Room) -> None:
+    """Sales, claims and every mechanic, in all widgets and all panels."""
     room.put()
-    overlay, asked_by_overlay = await guard(pages, f"/overlay?room={room.room_id}&lang=en&goal=9&widgets={ALL}")
-    await until_says(overlay, "stock", "42left")
     console, asked_by_console = await guard(pages, f"/console/{room.room_id}?lang=en")
+    mechanics = await listed(console)
+    own = widgets_of(mechanics)
+    overlay, asked_by_overlay = await guard(
+        pages, f"/overlay?room={room.room_id}&lang=en&goal=9&widgets={ALL},{','.join(own)}"
+    )
+    await until_says(overlay, "stock", "42left")
+    for widget in own:
+        await until_shown(overlay, room, widget, CATALOGUE.sections)
     await eventually(lambda: elements(console), lambda found: "canvas" in found, "the console draws")
+    for each in mechanics:
+        await console.locator(f"section.mechanic.{each['name']}").wait_for(state="visible")
     in_overlay, in_console = await elements(overlay), await elements(console)
     await show_all([overlay, console], room, PAYLOADS)
     # What appears on pointing at things is made of the same texts.
