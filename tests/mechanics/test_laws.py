@@ -32,8 +32,11 @@ ROOMS = ("r1", "r2")
 SECONDS = 240
 END_MS = T0_MS + 1_000 * SECONDS
 
+SMALL = 3
+
 each_mechanic = pytest.mark.parametrize("installed", EACH.values(), ids=EACH)
 each_seed = pytest.mark.parametrize("seed", SEEDS)
+within_and_beyond = pytest.mark.parametrize("limit", [None, SMALL], ids=["within", "beyond"])
 
 
 def rules_of(installed: Installed, **limits: int) -> Rules:
@@ -42,6 +45,12 @@ def rules_of(installed: Installed, **limits: int) -> Rules:
     for bounds in found.values():
         bounds.update({name: value for name, value in limits.items() if name in bounds})
     return Rules(remember_sales_ms=9_000_000, contract_edition=2, signals_edition=2, ids_by_topic=True, mechanics=found)
+
+
+def rules_with(installed: Installed, limit: int | None) -> Rules:
+    """What a worker runs under, with this as every bound of every mechanic. None: with the bounds that it has."""
+    names = {name for fold in installed.of_name.values() for name in fold.LIMITS}
+    return rules_of(installed) if limit is None else rules_of(installed, **dict.fromkeys(names, limit))
 
 
 def new_fold(installed: Installed, rules: Rules | None = None) -> PartitionFold:
@@ -92,6 +101,26 @@ def state(fold: PartitionFold) -> dict[tuple[str, str], Any]:
     return found
 
 
+def in_four_orders(installed: Installed, seed: int, limit: int | None = None) -> list[list[dict[tuple[str, str], Any]]]:
+    """The state after all events and at the end of the time, for each of four orders of arrival."""
+    events = random_events(installed, seed)
+    ended = []
+    for number in range(4):
+        fold = new_fold(installed, rules_with(installed, limit))
+        Random(number).shuffle(events)
+        for record in records_of(events):
+            fold.fold(INTERACTIONS, [record])
+        before = state(fold)
+        fold.advance(END_MS, "tick")
+        ended.append([before, state(fold)])
+    return ended
+
+
+def whoever_came_first(name: str) -> list[pytest.MarkDecorator]:
+    """A mark where a mechanic keeps those who came first beyond a bound, as its README says of givers and combos."""
+    return [pytest.mark.xfail(strict=True, reason="kept by arrival")] if name in ("gifts", "candles") else []
+
+
 def in_order(events: Sequence[Event]) -> list[Event]:
     return sorted(events, key=lambda event: event.event_time_ms)
 
@@ -100,16 +129,19 @@ def in_order(events: Sequence[Event]) -> list[Event]:
 @each_mechanic
 @each_seed
 def test_any_order_of_arrival_ends_the_same(installed: Installed, seed: int) -> None:
-    events = random_events(installed, seed)
-    ended = []
-    for number in range(4):
-        fold = new_fold(installed)
-        Random(number).shuffle(events)
-        for record in records_of(events):
-            fold.fold(INTERACTIONS, [record])
-        before = state(fold)
-        fold.advance(END_MS, "tick")
-        ended.append((before, state(fold)))
+    ended = in_four_orders(installed, seed)
+    assert ended[0][0]
+    assert ended == ended[:1] * 4
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=whoever_came_first(name)) for name in EACH if name != "all"])
+@each_seed
+def test_beyond_every_bound_any_order_of_arrival_shows_the_same(name: str, seed: int) -> None:
+    """The section; a sketch of the same people may be saved in another order of its parts."""
+    ended = [
+        [{part: section for part, (_, _, section, _) in moment.items()} for moment in moments]
+        for moments in in_four_orders(EACH[name], seed, SMALL)
+    ]
     assert ended[0][0]
     assert ended == ended[:1] * 4
 
@@ -210,9 +242,9 @@ def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
 class Saving:
     """A partition that is cut after each step, and what was saved of it."""
 
-    def __init__(self, installed: Installed) -> None:
+    def __init__(self, installed: Installed, limit: int | None = None) -> None:
         self.installed = installed
-        self.fold = new_fold(installed)
+        self.fold = new_fold(installed, rules_with(installed, limit))
         self.saved: dict[bytes, bytes] = {}
         self.documents: list[bytes] = []
         self.version = 0
@@ -238,10 +270,11 @@ class Saving:
 
 @each_mechanic
 @each_seed
-def test_restored_anywhere_is_as_if_never_stopped(installed: Installed, seed: int) -> None:
+@within_and_beyond
+def test_restored_anywhere_is_as_if_never_stopped(installed: Installed, seed: int, limit: int | None) -> None:
     random = Random(seed)
     records = records_of(in_order(random_events(installed, seed)))
-    through, stopped = Saving(installed), Saving(installed)
+    through, stopped = Saving(installed, limit), Saving(installed, limit)
     at = 0
     while at < len(records):
         piece = records[at : at + random.randrange(1, 20)]
@@ -302,15 +335,13 @@ def test_nothing_is_left_of_a_room_that_has_ended(installed: Installed) -> None:
 @each_mechanic
 @each_seed
 def test_no_limit_is_passed(installed: Installed, seed: int) -> None:
-    limit = 3
-    small = {name: limit for fold in installed.of_name.values() for name in fold.LIMITS}
-    fold = new_fold(installed, rules_of(installed, **small))
+    fold = new_fold(installed, rules_with(installed, SMALL))
     fold.fold(INTERACTIONS, records_of(in_order(random_events(installed, seed, 400))))
     kept = 0
     for _, name, part in parts(fold):
         for attribute, value in vars(part.mechanic).items():
             if isinstance(value, Sized) and attribute != "changed":
-                assert len(value) <= limit, f"{name}.{attribute}"
+                assert len(value) <= SMALL, f"{name}.{attribute}"
                 kept += len(value)
     assert kept
     assert fold.shared.mechanics_beyond.total() > 0
