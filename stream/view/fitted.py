@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stream.view.levels import level_text
+from stream.view.names import with_names
 from stream.view.sale_view import counted_sales, sale_view, when_of
 from stream.view.strings import EN, LANGUAGES
 from stream.view.terminal import GREY, MIN_WIDTH, claim_lines, head_of, render, sale_order, totals_of
@@ -63,7 +64,7 @@ class Fitted:
             yield Segment.line()
 
     def _short(self, console: Console, options: ConsoleOptions, width: int, most: int) -> Lines:
-        overlay, strings, now = self._overlay, self._strings, self._now_ms
+        overlay, strings, now = with_names(self._overlay), self._strings, self._now_ms
 
         def lines_of(*parts: RenderableType) -> Lines:
             return [line for part in parts for line in console.render_lines(part, options, pad=False)]

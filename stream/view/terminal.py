@@ -19,6 +19,7 @@ from stream.contract.levels import place_of_level
 from stream.contract.overlay import Withheld
 from stream.view.levels import WORD_CHARS, level_text
 from stream.view.mechanics import section_figures
+from stream.view.names import with_names
 from stream.view.sale_view import counted_sales, sale_view, utc_time
 from stream.view.strings import EN, LANGUAGES, Strings
 from stream.view.words import MINUTE_MS, clean, compact, duration, grouped, money, share, span
@@ -38,7 +39,7 @@ MAX_CLAIM_LINES = 8
 
 
 def render(overlay: Overlay, *, width: int, lang: str = "en", now_ms: int | None = None) -> RenderableType:
-    """The whole document.
+    """The whole document, with the names of products where the room knows them.
 
     Args:
         overlay: the document.
@@ -46,6 +47,7 @@ def render(overlay: Overlay, *, width: int, lang: str = "en", now_ms: int | None
         lang: a key of `LANGUAGES`; any other counts as English.
         now_ms: wall clock; None: the document's own moment, the only one that a replay has.
     """
+    overlay = with_names(overlay)
     strings = LANGUAGES.get(lang, EN)
     width = max(width, MIN_WIDTH)
     now = overlay.as_of_ms if now_ms is None else now_ms
