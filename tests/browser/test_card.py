@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from stream.contract.overlay import Suspicion
 from tests.browser.looking import eventually, says, until_gone
@@ -108,15 +109,23 @@ async def test_of_the_sale_that_goes_on_it_says_what_claims_allow(pages: Pages, 
         await seen(page, "product", "CN¥459", without="until")
 
 
-async def test_of_two_sales_that_differ_the_leading_one_counts_and_without_one_none(pages: Pages, room: Room) -> None:
+async def test_of_two_sales_that_differ_the_leading_one_counts_as_in_the_page_s_other_widgets(
+    pages: Pages, room: Room
+) -> None:
     room.sections = card(shown=product())
     lead, other = coat(price_minor=39_900), coat(sale_id=LAST, price_minor=29_900)
     room.sales = [lead, other]
-    page = await overlay(pages, room)
+    page = await pages.open(f"/overlay?room={room.room_id}&lang=en&widgets=product,price,stock")
     async with room.live():
         await seen(page, "product", "CN¥399", "42 left", without="299")
-        room.urgency = lead.urgency  # of no sale
-        await seen(page, "product", "CN¥459", without="42")
+        await seen(page, "price", "CN¥399")
+        room.sales = [replace(lead, prior_price_minor=59_900), other]
+        await seen(page, "product", "CN¥399", "was CN¥599, the lowest of 30 days", without="list price")
+    beside = await overlay(pages, room, more=f"&sale={LAST}")
+    async with room.live():
+        await seen(beside, "product", "CN¥299")
+        room.sections = card(shown=product("sku-2"))
+        await until_gone(beside, "product")
 
 
 async def test_it_leaves_when_nothing_is_on_show_and_shows_what_the_address_names(pages: Pages, room: Room) -> None:

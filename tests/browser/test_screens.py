@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from stream.contract.overlay import FeedItem, Money, Orders
+from stream.contract.overlay import FeedItem, Money, Orders, Restock
 from tests.browser.looking import eventually, text_of
 from tests.browser.rooms import COAT, coat, now_ms
+from tests.browser.test_subject import fourteen, product
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,7 @@ LANGUAGES = {"zh-CN": f"names={COAT}:羊毛大衣,sku-412:真丝围巾", "en": f
 EVERYTHING = bool(os.environ.get("SNAPUP_ALL_PICTURES"))
 THEMES = ("dark", "light") if EVERYTHING else ("dark",)
 ALL = "badge,countdown,watching,pulse,goal,top,ticker,carts,eta,stock"
+SUBJECT = "badge,countdown,watching,pulse,top,ticker,price,stock"
 BACKDROP = """
 async (name) => {
   const image = new Image();
@@ -74,6 +76,19 @@ def sold_out(room: Room) -> None:
     room.sales = [coat(level="sold_out", sold=4_900)]
 
 
+def all_taken_of_fourteen(room: Room) -> None:
+    fourteen(room)
+    room.signals_edition = 2
+    room.sales[4] = product(4, sold=100, held=80, level="all_taken", prior_price_minor=59_900)
+
+
+def restock_of_fourteen(room: Room) -> None:
+    fourteen(room)
+    room.signals_edition = 2
+    restock = Restock(now_ms(), 500)
+    room.sales[4] = product(4, sold=176, restocked=500, last_restock=restock, prior_price_minor=59_900)
+
+
 def calm(room: Room) -> None:
     room.sales = [coat(level="calm", sold=200, held=20, ends_in_ms=3_000_000)]
     room.watching, room.likes, room.comments = 38, 412, 20
@@ -88,6 +103,8 @@ SCENES = [
     Scene("6 calm", calm),
     Scene("7 all widgets", few, f"&goal=5000&widgets={ALL}"),
     Scene("8 all widgets, light", few, f"&theme=light&goal=5000&widgets={ALL}"),
+    Scene("9 fourteen products, all taken", all_taken_of_fourteen, f"&sku=sku-04&widgets={SUBJECT}"),
+    Scene("10 fourteen products, restocked", restock_of_fourteen, f"&sku=sku-04&widgets={SUBJECT}"),
 ]
 
 

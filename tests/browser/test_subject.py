@@ -118,9 +118,10 @@ async def test_the_address_names_the_subject_and_what_is_on_show_comes_next(page
     for widget in ("badge", "countdown", "stock", "bought", "carts", "eta"):
         await until_gone(page, widget)
     assert await says(page, "watching") is not None  # of the room
-    room.sections = {"card": card(None)}
+    described = {"product_count": 1, "products": [{"sku_id": "sku-04", "name": "Wool coat"}]}
+    room.sections = {"card": card(None) | described}
     room.put()
-    await until_named(page, "sku-04")
+    await until_named(page, "Wool coat")
     nothing = await pages.open(f"/overlay?room={room.room_id}&lang=en&widgets={WIDGETS}&sku=sku-77", context=context)
     await until_says(nothing, "watching", "12.3K")
     assert await named(nothing) == set()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from msgspec.structs import replace
 
-from stream.contract.overlay import Count, FeedItem, Level, Money, Orders
+from stream.contract.overlay import Count, FeedItem, Level, Money, Orders, Restock
 from tests.browser.looking import says, until_gone, until_says
 from tests.browser.rooms import COAT, coat, now_ms
 
@@ -48,6 +48,16 @@ def all_taken(room: Room, **changes: object) -> None:
     room.sales = [coat(level="all_taken", **SOLD_OUT, **changes)]  # type: ignore[arg-type]
 
 
+def restocked(age_ms: int = 500, **changes: object) -> Callable[[Room], None]:
+    def prepare(room: Room) -> None:
+        room.signals_edition = 2
+        restock = Restock(now_ms() - age_ms, 500)
+        sale = {"restocked": 500, "sold": 2_000, "level": "brisk", "last_restock": restock, **changes}
+        room.sales = [coat(**sale)]  # type: ignore[arg-type]
+
+    return prepare
+
+
 def with_order(quantity: int = 1, age_ms: int = 500, who: str = "l***") -> Callable[[Room], None]:
     def prepare(room: Room) -> None:
         room.feed = [FeedItem("order", now_ms() - age_ms, who, COAT, quantity)]
@@ -86,6 +96,31 @@ STATES = [
     State("orders look fake", "stock", with_sale(suspect_units=900)),
     State("not open yet", "stock", with_sale(status="scheduled")),
     State("nobody said how many", "stock", with_sale(status="unknown", offered=None)),
+    State(
+        "all taken is told with what is not paid yet",
+        "stock",
+        lambda room: all_taken(room, last_restock=Restock(now_ms() - 60_000, 500)),
+        "100件待付款已抢完",
+        "100notyetpaidAlltaken",
+    ),
+    State("just restocked, and plenty is left", "stock", restocked(), "sku-881已补货+500件", "sku-881+500restocked"),
+    State("restocked long ago", "stock", restocked(age_ms=20_000)),
+    State("restocked, but nothing is left", "stock", restocked(sold=5_500, held=0), "售罄", "Soldout"),
+    State("restocked, but orders look fake", "stock", restocked(suspect_units=900)),
+    State("a price", "price", with_sale(), "sku-881¥399活动价", "sku-881CN¥399inthissale"),
+    State("a price with cents", "price", with_sale(price_minor=39_950), "¥399.50活动价", "CN¥399.50inthissale"),
+    State(
+        "the shop said the lowest of 30 days",
+        "price",
+        with_sale(prior_price_minor=59_900),
+        "¥399活动价此前30天最低价¥599",
+        "CN¥399inthissalewasCN¥599,thelowestof30days",
+    ),
+    State("which is no more than the price", "price", with_sale(prior_price_minor=39_900), "活动价", "inthissale"),
+    State("before its start", "price", with_sale(status="scheduled", starts_in_ms=95_000), "¥399", "CN¥399"),
+    State("nobody said the price", "price", with_sale(price_minor=None)),
+    State("nobody said the currency", "price", with_sale(currency=None)),
+    State("it is over", "price", with_sale(status="ended", level="ended", ends_in_ms=-500)),
     State("it is over", "stock", with_sale(status="ended", level="ended", ends_in_ms=-60_000)),
     State("another sale is asked for", "stock", with_sale(), query="sale=scarf-drop"),
     State("to the end", "countdown", with_sale(ends_in_ms=252_000), "sku-881距结束4:", "sku-881Endsin4:"),
@@ -211,6 +246,18 @@ async def test_numbers_roll_to_the_truth_and_stock_that_comes_back_is_told(pages
     room.sales = [coat(sold=4_845)]
     room.put()
     await until_says(page, "stock", "55left+15")
+
+
+async def test_back_in_stock_is_said_only_by_a_page_that_said_nothing_was_left(pages: Pages, room: Room) -> None:
+    room.signals_edition = 2
+    room.sales = [coat(level="sold_out", sold=4_900)]
+    room.put()
+    page = await pages.open(f"/overlay?room={room.room_id}&lang=en&widgets=stock,watching")
+    await until_says(page, "stock", "Soldout")
+    room.sales = [coat(sold=4_910, restocked=500, last_restock=Restock(now_ms(), 500))]
+    room.put()
+    await until_says(page, "stock", "sku-881+500backinstock")
+    await until_says(page, "stock", "490left")  # after ten seconds, by its own timer
 
 
 async def test_no_number_rolls_from_one_product_to_another(pages: Pages, room: Room) -> None:

@@ -48,7 +48,7 @@ export const card = {
   /** The console has a panel of our own: `panel.js`. */
   panel: true,
   /** The section of one step of the builder's sample room, whose sale is of the first product. */
-  sample: (step) => ({
+  sample: () => ({
     product_count: PRODUCTS.length,
     link_count: 1,
     products: PRODUCTS,
@@ -56,6 +56,6 @@ export const card = {
     host_id: "h-77",
     host_name: "小雨",
     title: "秋季女装 Autumn coats",
-    on_show: PRODUCTS[step % 12 < 8 ? 0 : 1],
+    on_show: PRODUCTS[0],
   }),
 };

@@ -8,7 +8,7 @@ import { Widget } from "../../overlay/widget.js";
 import { said } from "../../overlay/widgets/stock.js";
 import { picture, pictureAddress } from "../../pictures.js";
 import { clean, fill, grouped, windowOf } from "../../text.js";
-import { momentOf, pricesOf, saleNow, titleOf } from "./offers.js";
+import { momentOf, pricesOf, titleOf } from "./offers.js";
 
 export const styles = new URL("widget.css", import.meta.url).href;
 
@@ -27,11 +27,14 @@ export class ProductWidget extends Widget {
   #parts;
 
   view() {
-    const { room, params, strings, lang } = this.context;
+    const { room, subject, params, strings, lang } = this.context;
     const product = room.overlay?.card?.on_show;
+    // A page has one subject: beside what its address names, another product on show is not shown.
     if (!product || (params.sku && params.sku !== product.sku_id)) return null;
+    if (params.sale && subject.sale?.sku_id !== product.sku_id) return null;
     const words = strings.mechanics.card;
-    const sale = saleNow(product.sku_id, room.overlay, params);
+    const isSold = subject.sale?.sku_id === product.sku_id && subject.sale.status === "open";
+    const sale = isSold ? subject.sale : null;
     const [stock] = claimsAbout(this.context, sale, ...STOCK);
     const [ends] = claimsAbout(this.context, sale, "ends_in");
     const [bought] = claimsAbout(this.context, sale, "bought_recently");
@@ -73,6 +76,12 @@ export class ProductWidget extends Widget {
     this.#parts = { name, label, price, list, until, left, aside, sold, held };
   }
 
+  /** The price of before, else the list price. */
+  #before({ was, list }, words) {
+    if (was !== null) return fill(this.context.strings.overlay.was, { price: was });
+    return list === null ? "" : fill(words.listPrice, { price: list });
+  }
+
   paint(view, before) {
     const words = this.context.strings.mechanics.card;
     const { name, label, price, list, until, left, aside, sold, held } = this.#parts;
@@ -80,7 +89,7 @@ export class ProductWidget extends Widget {
     if (before?.label !== view.label) label.replaceChildren(foreign(view.label));
     label.hidden = !view.label;
     setText(price, view.price ?? "");
-    setText(list, view.list === null ? "" : fill(words.listPrice, { price: view.list }));
+    setText(list, this.#before(view, words));
     setText(until, view.until);
     for (const each of [price, list, until]) each.hidden = each.textContent === "";
     price.parentElement.hidden = [price, list, until].every(({ hidden }) => hidden);

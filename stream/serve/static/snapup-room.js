@@ -49,8 +49,8 @@ export class SnapupRoom extends EventTarget {
   #timer = 0;
   #said = "";
 
-  /** Counts since this object was made: documents taken, torn ones, ones older than the last, connections opened. */
-  counts = { snapshots: 0, unreadable: 0, older: 0, connections: 0 };
+  /** Counts since this object was made: documents taken, torn ones, ones older than the last, connections opened, bytes. */
+  counts = { snapshots: 0, unreadable: 0, older: 0, connections: 0, bytes: 0 };
 
   /**
    * @param {object} options
@@ -231,6 +231,7 @@ export class SnapupRoom extends EventTarget {
   /** @param {number} ageMs  since its receipt: another page may have received it first */
   #take(event, ageMs) {
     if (event.type !== "snapshot") return;
+    this.counts.bytes += event.data.length; // as read: the connection may carry it compressed
     let message;
     try {
       message = JSON.parse(event.data);

@@ -187,6 +187,15 @@ export function amount(minor, currency) {
   return `${minor < 0 ? "−" : ""}${grouped(whole)}${rest}`;
 }
 
+/** A price in the reader's language; null: there is none, or nobody said in which currency. */
+export function priced(minor, currency, lang) {
+  if (!Number.isSafeInteger(minor) || typeof currency !== "string" || !/^[A-Z]{3}$/.test(currency)) return null;
+  const units = minorUnits(currency);
+  const digits = minor % units === 0 ? 0 : String(units).length - 1;
+  const fixed = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return new Intl.NumberFormat(lang, { style: "currency", currency, ...fixed }).format(minor / units);
+}
+
 /** The time of day in this computer's zone: `20:15:03`. */
 export function timeOfDay(epochMs, seconds = true) {
   const moment = new Date(epochMs);

@@ -8,6 +8,7 @@ import { MECHANICS } from "../mechanics/mechanics.js";
 import { keepThisPage } from "./keep.js";
 import { turnMotionOff } from "./motion.js";
 import { paramsOf, PLACES } from "./params.js";
+import { applyPreset } from "./presets.js";
 import { Agreed } from "./agreed.js";
 import { SampleRoom } from "./sample.js";
 import { Subject } from "./subject.js";
@@ -16,6 +17,7 @@ import { CountdownWidget } from "./widgets/countdown.js";
 import { BoughtWidget, CartsWidget, EtaWidget, WatchingWidget } from "./widgets/figures.js";
 import { GoalWidget } from "./widgets/goal.js";
 import { PulseWidget } from "./widgets/pulse.js";
+import { PriceWidget } from "./widgets/price.js";
 import { StockWidget } from "./widgets/stock.js";
 import { TickerWidget } from "./widgets/ticker.js";
 import { TopWidget } from "./widgets/top.js";
@@ -26,6 +28,7 @@ const WIDGETS = {
   watching: WatchingWidget,
   pulse: PulseWidget,
   ticker: TickerWidget,
+  price: PriceWidget,
   stock: StockWidget,
   bought: BoughtWidget,
   carts: CartsWidget,
@@ -64,6 +67,7 @@ root.style.setProperty("--snapup-words", strings.dir);
 root.dataset.theme = params.theme;
 root.style.setProperty("--snapup-scale", String(params.scale));
 if (params.motion === "off") turnMotionOff();
+applyPreset(params.preset, root);
 document.title = strings.overlay.title;
 
 const stage = document.querySelector("main");
@@ -92,6 +96,8 @@ function show() {
     }
   }
   if (params.sample) stage.append(h("p.sample", {}, strings.overlay.sample));
+
+  if (params.debug) import("./debug.js").then(({ DebugPanel }) => document.body.append(...new DebugPanel(context).elements));
 
   let timer = 0;
   let asked = false;

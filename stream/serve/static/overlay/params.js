@@ -4,6 +4,7 @@ import { MECHANICS } from "../mechanics/mechanics.js";
 import { RAMP } from "../levels.js";
 import { clean } from "../text.js";
 import { namesOf } from "./names.js";
+import { PRESETS } from "./presets.js";
 
 /** The place of each widget, unless the address says `widget@place`. */
 export const HOMES = {
@@ -17,6 +18,7 @@ export const HOMES = {
   bought: "bottom-start",
   carts: "bottom-start",
   eta: "bottom-start",
+  price: "bottom-start",
   stock: "bottom-start",
   ...Object.assign({}, ...MECHANICS.map(({ homes }) => homes)),
 };
@@ -38,10 +40,14 @@ export const DEFAULTS = {
   scale: "1",
   motion: "auto",
   dir: "",
+  preset: "",
   sample: "",
+  debug: "",
 };
 
 const GOALS = ["orders_paid", "orders_placed", "likes", "comments", "viewers", "gmv_paid", "gmv_net"];
+/** Languages that the pages speak; another one falls back to the browser's. */
+const SPOKEN = /^(zh|en)\b/i;
 
 /** @param {URLSearchParams} query */
 export function paramsOf(query) {
@@ -63,8 +69,32 @@ export function paramsOf(query) {
     scale: scale > 0 ? Math.min(Math.max(scale, 0.5), 3) : 1,
     motion: oneOf("motion", ["auto", "off"]),
     dir: oneOf("dir", ["ltr", "rtl"]),
+    preset: oneOf("preset", Object.keys(PRESETS)),
     sample: text("sample") === "1",
+    debug: text("debug") === "1",
   };
+}
+
+/**
+ * What is wrong in an address, so that a page need not guess: `{ what, value }` of each mistake, at most ten.
+ * `what`: "parameter" (there is no such one), "widget", "place", "value" (of the parameter `name`).
+ */
+export function mistakesIn(query) {
+  const found = [...query.keys()].filter((name) => !Object.hasOwn(DEFAULTS, name)).map((name) => ({ what: "parameter", value: name }));
+  for (const part of (query.get("widgets") ?? "").split(",").filter(Boolean)) {
+    const [name, place] = part.trim().split("@");
+    if (!Object.hasOwn(HOMES, name)) found.push({ what: "widget", value: name });
+    else if (place !== undefined && !PLACES.includes(place)) found.push({ what: "place", value: place });
+  }
+  const params = paramsOf(query);
+  const taken = (name) => String(params[name]) === query.get(name);
+  for (const name of ["min_level", "theme", "motion", "dir", "preset"]) {
+    if (query.get(name) && !taken(name)) found.push({ what: "value", name, value: query.get(name) });
+  }
+  if (query.get("scale") && !(Number(query.get("scale")) > 0)) found.push({ what: "value", name: "scale", value: query.get("scale") });
+  if (query.get("goal") && params.goal === null) found.push({ what: "value", name: "goal", value: query.get("goal") });
+  if (query.get("lang") && !SPOKEN.test(query.get("lang"))) found.push({ what: "value", name: "lang", value: query.get("lang") });
+  return found.slice(0, 10);
 }
 
 /** `stock,countdown@top` → [{name, place}]: each widget once, without unknown names. */

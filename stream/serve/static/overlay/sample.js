@@ -5,6 +5,8 @@ import { MECHANICS } from "../mechanics/mechanics.js";
 
 const STEP_MS = 2_000;
 const OFFERED = 500;
+/** What comes back when the sale has run down. */
+const RESTOCK = 58;
 const PEOPLE = ["l***", "小***", "M***", "陈***", "a***"];
 
 export class SampleRoom extends EventTarget {
@@ -46,11 +48,13 @@ export class SampleRoom extends EventTarget {
   }
 }
 
-/** The document of one step. The sale runs down to its last units and starts again. */
+/** The document of one step. The sale runs down to its last units and is restocked. */
 export function sampleOverlay(step, nowMs, sinceMs) {
   const left = 64 - (step % 30) * 2;
   const held = 21;
-  const sold = OFFERED - left - held;
+  const runs = Math.floor(step / 30);
+  const restocked = runs * RESTOCK;
+  const sold = OFFERED + restocked - left - held;
   const sale = { sale_id: "drop", sku_id: "sku-1" };
   const endsAtMs = sinceMs + 272_000 + Math.floor((nowMs - sinceMs) / 270_000) * 270_000;
   const claim = (kind, value, unit, inputs, windowMs = null, subject = sale) => ({
@@ -102,14 +106,14 @@ export function sampleOverlay(step, nowMs, sinceMs) {
         ends_at_ms: endsAtMs,
         extended: false,
         offered: OFFERED,
-        restocked: 0,
+        restocked,
         available: left,
         held,
         sold,
         oversold: 0,
         over_limit: 0,
         released: 0,
-        sell_through: sold / OFFERED,
+        sell_through: sold / (OFFERED + restocked),
         carters_without_order: { value: 190, method: "exact" },
         suspect_units: 0,
         velocity: { units: 10, window_ms: 10_000 },
@@ -117,6 +121,8 @@ export function sampleOverlay(step, nowMs, sinceMs) {
         restock_planned_at_ms: null,
         price_minor: 39_900,
         list_price_minor: 89_900,
+        prior_price_minor: 59_900,
+        last_restock: runs ? { at_ms: nowMs - (step % 30) * STEP_MS, quantity: RESTOCK } : null,
         currency: "CNY",
         urgency,
       },
@@ -124,7 +130,7 @@ export function sampleOverlay(step, nowMs, sinceMs) {
     urgency,
     claims: [
       claim("watching_now", 12_800 + ((step * 37) % 300), "people", { open_sessions: 12_800 }, null, null),
-      claim("stock_left", left, "items", { offered: OFFERED, restocked: 0, held, sold, oversold: 0 }),
+      claim("stock_left", left, "items", { offered: OFFERED, restocked, held, sold, oversold: 0 }),
       claim("eta_sellout", [left * 800, left * 1_500], "ms", { available: left, units: 10, coverage: 0.9 }, 10_000),
       claim("bought_recently", sold, "items", { paid_orders_net: sold, units_net: sold }, 300_000),
       claim("bought_recently", 86, "items", { paid_orders_net: 86, units_net: 86 }, 300_000, { sale_id: "drop", sku_id: "sku-2" }),

@@ -132,9 +132,10 @@ export function isSame(a, b) {
   return a.sale_id === b.sale_id && a.sku_id === b.sku_id;
 }
 
-/** The name of a SKU or sale: from the address, else its id. */
-export function nameOf(id, params) {
-  return clean(params.names.get(id) ?? id, 40);
+/** The name of a SKU: from the address, else as the room's card describes it, else its id. The same of other ids. */
+export function nameOf(id, params, overlay = null) {
+  const described = () => overlay?.card?.products?.find((product) => product.sku_id === id)?.name;
+  return clean(params.names.get(id) ?? described() ?? id, 40);
 }
 
 function isOfRoom({ sale_id }) {

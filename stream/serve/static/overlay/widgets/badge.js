@@ -19,7 +19,7 @@ export class BadgeWidget extends Widget {
     if (!this.#allowed(level, sale)) return null;
     const rank = RAMP.indexOf(level);
     if (rank >= 0 && rank < RAMP.indexOf(params.min_level)) return null;
-    const name = room.overlay.sales.some(({ sku_id }) => sku_id !== sale.sku_id) ? nameOf(sale.sku_id, params) : "";
+    const name = room.overlay.sales.some(({ sku_id }) => sku_id !== sale.sku_id) ? nameOf(sale.sku_id, params, room.overlay) : "";
     return { key: `${sale.sale_id} ${sale.sku_id}`, level, rank, word: strings.levels[level], name };
   }
 

@@ -58,7 +58,7 @@ export class CountdownWidget extends Widget {
     return {
       key: `${kind} ${sale_id} ${sku_id} ${over}`,
       atMs,
-      name: nameOf(sku_id, params),
+      name: nameOf(sku_id, params, room.overlay),
       label: over ? "" : words[kind],
       time: over ? (kind === "endsIn" ? words.ended : words.started) : countdown(leftMs, strings),
       extended: extended && !over,

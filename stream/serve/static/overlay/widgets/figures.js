@@ -18,7 +18,7 @@ class FigureWidget extends Widget {
     if (claim === null) return null;
     return {
       key: `${claim.sale_id} ${claim.sku_id}`,
-      name: claim.sku_id === null || claim.sku_id === undefined ? "" : nameOf(claim.sku_id, this.context.params),
+      name: claim.sku_id === null || claim.sku_id === undefined ? "" : nameOf(claim.sku_id, this.context.params, this.context.room.overlay),
       ...this.figure(claim),
     };
   }

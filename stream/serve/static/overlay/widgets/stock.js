@@ -1,26 +1,36 @@
-// "N left" of one SKU in one sale, with the shares sold and held; "all taken, N not yet paid"; "sold out". It shows
-// what `stock_left`, `all_taken` or `sold_out` allows.
+// "N left" of the subject, with the shares sold and held; "all taken, N not yet paid"; "sold out". It shows what
+// `stock_left`, `all_taken` or `sold_out` allows. For ten seconds after a restock it shows that instead.
 
 import { foreign, h, setText } from "../../dom.js";
 import { fill, grouped, pieces, share } from "../../text.js";
 import { roll, slideIn } from "../motion.js";
-import { claimOf, nameOf } from "../subject.js";
+import { claimOf, isSame, nameOf } from "../subject.js";
 import { Widget } from "../widget.js";
 
 const CORRECTION_MS = 2_500;
+/** How long a restock is news. */
+const RESTOCKED_MS = 10_000;
+/** While stock may not be said for one of these reasons, nor may it be said that some came. */
+const DOUBTS = new Set(["stale", "suspected_fake_orders", "records_misplaced", "stock_unknown"]);
 
 export class StockWidget extends Widget {
   #parts;
   #correction = 0;
+  /** The sale and SKU of which nothing was left when it was last shown. */
+  #out = null;
 
   view() {
     const claim = claimOf(this.context, "stock_left", "all_taken", "sold_out");
+    const restock = this.#restock();
+    if (claim !== null && claim.claim !== "stock_left") this.#out = { sale_id: claim.sale_id, sku_id: claim.sku_id };
+    else if (restock === null && this.context.subject.sale?.available > 0) this.#out = null;
+    if (restock !== null) return restock;
     if (claim === null) return null;
     const { offered, restocked, held, sold } = claim.inputs;
     const total = offered + restocked;
     return {
       key: `${claim.claim} ${claim.sale_id} ${claim.sku_id}`,
-      name: nameOf(claim.sku_id, this.context.params),
+      name: nameOf(claim.sku_id, this.context.params, this.context.room.overlay),
       says: claim.claim,
       left: claim.claim === "stock_left" ? claim.value : 0,
       unpaid: claim.claim === "all_taken" ? grouped(claim.value) : "",
@@ -30,10 +40,39 @@ export class StockWidget extends Widget {
     };
   }
 
+  /**
+   * The subject's restock of the last ten seconds, if some of it is left. "Back in stock" only if this page just said
+   * that nothing is left; else more has come to what there was.
+   */
+  #restock() {
+    const { room, subject, params } = this.context;
+    const { sale } = subject;
+    const restock = sale?.last_restock;
+    if (!restock || sale.status !== "open" || !(sale.available > 0)) return null;
+    const ageMs = room.now() - restock.at_ms;
+    if (ageMs < 0 || ageMs >= RESTOCKED_MS || !(restock.quantity > 0)) return null;
+    const isDoubtful = (each) => isSame(each, sale) && each.claim === "stock_left" && DOUBTS.has(each.reason);
+    if (room.overlay.withheld.some(isDoubtful)) return null;
+    const isBack = this.#out !== null && isSame(this.#out, sale);
+    return {
+      key: `restocked ${sale.sale_id} ${sale.sku_id} ${restock.at_ms}`,
+      name: nameOf(sale.sku_id, params, room.overlay),
+      says: isBack ? "back_in_stock" : "restocked",
+      more: `+${grouped(restock.quantity)}`,
+      untilMs: restock.at_ms + RESTOCKED_MS,
+    };
+  }
+
+  changesIn(view) {
+    return view.untilMs === undefined ? Infinity : Math.max(1, view.untilMs - this.context.room.now());
+  }
+
   build(view) {
     const { strings } = this.context;
     const figure = h("span.figure");
     const says = {
+      restocked: () => said(strings.overlay.restocked, h("span.figure", {}, view.more)),
+      back_in_stock: () => said(strings.overlay.backInStock, h("span.figure", {}, view.more)),
       stock_left: () => said(strings.overlay.left, figure),
       all_taken: () => [h("span.figure", {}, strings.overlay.allTaken)],
       sold_out: () => [h("span.figure", {}, strings.overlay.soldOut)],
@@ -50,7 +89,7 @@ export class StockWidget extends Widget {
         {},
         h("div.head", {}, name, sellThrough),
         h("div.says", {}, ...says, correction),
-        bar,
+        view.untilMs === undefined ? bar : null,
       ),
     );
     this.#parts = { figure, name, sellThrough, correction, sold, held };
@@ -59,6 +98,7 @@ export class StockWidget extends Widget {
   paint(view, before) {
     const { figure, name, sellThrough, correction, sold, held } = this.#parts;
     name.replaceChildren(foreign(view.name));
+    if (view.untilMs !== undefined) return;
     const words = this.context.strings.overlay;
     const unpaid = view.unpaid ? fill(words.notYetPaid, { n: view.unpaid }) : "";
     setText(sellThrough, view.share ? fill(words.sellThrough, { share: view.share }) : unpaid);

@@ -29,7 +29,7 @@ export class TickerWidget extends Widget {
     }
     if (this.#item === null) return null;
     const { who, sku_id, quantity, at_ms } = this.#item;
-    return { key: "feed", who: masked(who), sku: nameOf(sku_id, params), n: quantity, at_ms };
+    return { key: "feed", who: masked(who), sku: nameOf(sku_id, params, room.overlay), n: quantity, at_ms };
   }
 
   /** The newest order of a product that the address allows; null: there is none. An order names no sale. */

@@ -17,7 +17,7 @@ export class TopWidget extends Widget {
       .sort((a, b) => b.value - a.value || (a.id < b.id ? -1 : 1))
       .slice(0, PLACES);
     if (!claims.length) return null;
-    const rows = claims.map((claim) => ({ name: nameOf(claim.sku_id, params), n: grouped(claim.value) }));
+    const rows = claims.map((claim) => ({ name: nameOf(claim.sku_id, params, room.overlay), n: grouped(claim.value) }));
     const window = windowOf(claims[0].window_ms, strings);
     return { key: `${rows.length} ${window}`, window, rows };
   }
