@@ -34,6 +34,10 @@ _ID: Schema = {
     "not": {"type": "string", "pattern": "[^A-Za-z0-9._:-]"},
 }
 
+# Ends a pattern of ours behind `$`, which in Python also matches before a last line break. Not every engine knows
+# look-around, so schemas say it in other words.
+NO_LAST_LINE_BREAK = r"(?!\n)"
+
 
 def event_schema_file(name: str) -> str:
     """The file of an event type's schema, inside `schemas/`."""
@@ -121,6 +125,10 @@ def _tidy(node: Any, used: set[str]) -> Any:
         used.add("Id")
         return {"$ref": "#/$defs/Id", "description": node["description"]}
     tidy = {key: _tidy(value, used) for key, value in node.items()}
+    pattern = tidy.get("pattern")
+    if isinstance(pattern, str) and pattern.endswith(NO_LAST_LINE_BREAK):
+        tidy["pattern"] = pattern.removesuffix(NO_LAST_LINE_BREAK)
+        tidy["not"] = {"type": "string", "pattern": r"\n"}
     if "description" in tidy:
         tidy["description"] = " ".join(inspect.cleandoc(tidy["description"]).split())
     if tidy.get("type") == "object" and "properties" in tidy:
