@@ -7,7 +7,7 @@ import { Chart } from "./chart.js";
 import { episodeText } from "./desk.js";
 import { saleKey } from "./episodes.js";
 import { ORDERS, ORDERS_WINDOW_MS, RATES, STOCK } from "./history.js";
-import { shortSumOf, sumOf } from "./money.js";
+import { axisSumOf, sumOf } from "./money.js";
 import { thenValue } from "./show-history.js";
 import { RANGES } from "./view.js";
 import { becauseLines } from "./reasons.js";
@@ -63,7 +63,8 @@ export class Charts {
           { name: "gmv", label: words.series.gmv, format: sum, filled: true },
           { name: "before", label: words.series.before, format: sum, behind: true },
         ],
-        axis: (value) => shortSumOf(value, history.currency ?? "", strings),
+        // Short enough for the margin: `¥2M`, `¥200 万`.
+        axis: (value) => axisSumOf(value, history.currency ?? "", strings),
         about: () => words.chartHelp.gmv,
       }),
       watching: new Chart({

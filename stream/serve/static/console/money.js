@@ -1,12 +1,18 @@
 // Sums for hosts: the sign that people write, and 万 in Chinese. The full sum stands beside, for the ear and in the bubble.
 
-import { amount, clean, grouped, minorUnits } from "../text.js";
+import { amount, clean, compact, grouped, minorUnits } from "../text.js";
 
 const SIGNS = { CNY: "¥", USD: "$", EUR: "€", GBP: "£", KRW: "₩", INR: "₹", VND: "₫", THB: "฿", PHP: "₱" };
 
 /** The sign of a currency, or its code. */
 export function signOf(currency) {
   return Object.hasOwn(SIGNS, currency) ? SIGNS[currency] : clean(currency, 8);
+}
+
+/** A sum beside an axis, as short as it gets: `¥2M`, `¥200 万`, `500`. */
+export function axisSumOf(minor, currency, strings) {
+  const sign = Object.hasOwn(SIGNS, currency) ? SIGNS[currency] : "";
+  return `${sign}${compact(Math.floor(minor / minorUnits(currency)), strings)}`;
 }
 
 /** A sum in full: `¥2,182,830.00`; a currency without a sign of its own has its code: `JPY 500`. */
