@@ -57,7 +57,7 @@ def counts_view(of_reason: dict[str, OfReason]) -> RenderableType:
 def letter_lines(letter: Letter) -> Iterator[Text]:
     """Two lines: the reason and source of the letter, then the beginning of its value."""
     key = "no key" if letter.key is None else f"key {clean(letter.key.decode('utf-8', 'replace'), 64)}"
-    line = Text(f"{utc_time(letter.letter_time_ms)} ")
+    line = Text(f"{utc_time(letter.letter_time_ms)} UTC ")
     line.append(clean(letter.reason, 40), "bold yellow")
     line.append(f"  {clean(letter.source, 120)}  {key}  {clean(letter.detail, 200)}")
     if letter.pointer:

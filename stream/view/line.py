@@ -19,7 +19,7 @@ def overlay_line(overlay: Overlay, *, lang: str = "en", now_ms: int | None = Non
     strings = LANGUAGES.get(lang, EN)
     totals = overlay.totals
     parts = [
-        f"{utc_time(overlay.as_of_ms, millis=True)} {clean(overlay.room_id, 64)} rev {overlay.epoch}.{overlay.rev}",
+        f"{utc_time(overlay.as_of_ms, millis=True)} UTC {clean(overlay.room_id, 64)} rev {overlay.epoch}.{overlay.rev}",
         f"{grouped(totals.watching_now)} {strings.watching}",
         strings.orders.format(
             placed=grouped(totals.orders.placed),

@@ -209,3 +209,7 @@ def test_words_that_only_a_newer_worker_knows_are_shown_as_they_are(lang: str, o
     ]
     text = shown(overlay, lang=lang)
     assert text.index("b-frenzied") < text.index("a-calm-one")
+
+
+def test_a_plain_line_says_the_zone_of_its_time(overlay: Overlay) -> None:
+    assert overlay_line(overlay).startswith("2017-10-10 12:00:00.123 UTC viya-2017 rev 7.18231 | ")
