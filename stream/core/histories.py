@@ -208,20 +208,10 @@ class Histories:
             self._drop(room_id)
 
     # -- publish -------------------------------------------------------------------------------------------------------
-    def take_due(self, limit: int | None = None, most_bytes: int | None = None) -> list[Charted]:
-        """Returns histories that Redis does not hold as they are now.
-
-        At most so many, and none further once they have so many bytes: all rooms close a chunk at the same moment.
-        """
-        taken: list[Charted] = []
-        size = 0
-        for room_id in [*self._due][:limit]:
-            if most_bytes is not None and size >= most_bytes:
-                break
-            charted = self._charted(room_id, self._due.pop(room_id))
-            size += len(charted.head) + sum(map(len, charted.closed.values()))
-            taken.append(charted)
-        return taken
+    def take_due(self, limit: int | None = None) -> list[Charted]:
+        """Returns histories that Redis does not hold as they are now, at most so many."""
+        taken = [*self._due][:limit]
+        return [self._charted(room_id, self._due.pop(room_id)) for room_id in taken]
 
     def again(self, room_ids: Sequence[str] | None = None) -> None:
         """Redis may have lost the histories of these rooms; None: all."""

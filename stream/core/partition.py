@@ -231,9 +231,9 @@ class PartitionFold:
         """Redis lacks documents: this room's is due at once; else the last ones of sessions that ended lately are."""
         self._publishing.again(room_id) or self._life.ended.due_again(self.rooms)
 
-    def take_histories(self, limit: int | None = None, most_bytes: int | None = None) -> list[Charted]:
-        """Returns histories of rooms as Redis is to hold them, of those that changed: at most so many, or so large."""
-        return self._histories.take_due(limit, most_bytes)
+    def take_histories(self, limit: int | None = None) -> list[Charted]:
+        """Returns histories of rooms as Redis is to hold them, of those that changed, at most so many."""
+        return self._histories.take_due(limit)
 
     def histories_again(self, room_ids: Sequence[str] | None = None) -> None:
         """Redis lacks the histories of these rooms, or of all: they are due at once."""

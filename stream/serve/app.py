@@ -15,6 +15,7 @@ from aiohttp import web
 from stream.errors import SnapupError
 from stream.exits import Exit, end_process
 from stream.serve.connection import ADDRESS, Gate, connection_factory, log_left
+from stream.serve.cutter import Cutter
 from stream.serve.fanout import Fanout
 from stream.serve.heartbeats import Heartbeats
 from stream.serve.history import HistoryReader
@@ -67,6 +68,7 @@ class Server:
                 "least 32 random characters), or listen on 127.0.0.1."
             )
         self.follower = RoomFollower(settings.redis(), settings.topic_prefix, settings.redis_timeout_ms, self.metrics)
+        cutter = Cutter()
         self.heartbeats = Heartbeats(self.follower.redis, settings.topic_prefix, self.metrics, _now_ms)
         self.fanout = Fanout(
             self.follower,
@@ -74,6 +76,7 @@ class Server:
             ping_ms=settings.serve_ping_ms,
             slow_ms=settings.serve_slow_client_ms,
             pipeline=lambda: self.heartbeats.pipeline,
+            cutter=cutter,
         )
         self.heartbeats.on_change = self.fanout.news_of_all
         self.rooms = RoomIndex(self.follower.redis, settings.topic_prefix, _now_ms)
@@ -90,6 +93,7 @@ class Server:
         self.routes = Routes(
             follower=self.follower,
             fanout=self.fanout,
+            cutter=cutter,
             heartbeats=self.heartbeats,
             rooms=self.rooms,
             histories=HistoryReader(self.follower.redis, settings.topic_prefix),

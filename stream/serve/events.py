@@ -1,8 +1,14 @@
-"""The event stream on the wire: the bytes of a snapshot event, and the connection that they are written to.
+"""The event stream on the wire: the text of its events, and the connection that they are written to.
 
     event: snapshot
     id: <epoch>-<rev>
     data: {"server_time_ms": …, "state": "live", "pipeline": {…}, "overlay": {…}}
+
+A stream of a cut document also has `fresh` events: the document sent last still holds, with new times.
+
+    event: fresh
+    id: <epoch>-<rev>
+    data: {"server_time_ms": …, "state": "live", "fresh": {"epoch": …, "rev": …, …}}
 
 Only a live snapshot under workers that are up has an id. Every other snapshot empties the id: a returning reader is
 then sent a snapshot in any case.
@@ -12,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import zlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,7 +26,9 @@ from msgspec import Struct
 
 from stream.contract.heartbeat import PipelineState
 from stream.contract.sight import State, Unreadable
+from stream.serve.cut import WHOLE, Cut
 from stream.serve.documents import Document
+from stream.serve.frames import GZIP_HEAD, NOWHERE, Frame, chunk_of, gzip_tail
 
 if TYPE_CHECKING:
     from stream.contract.heartbeat import Pipeline
@@ -32,16 +41,6 @@ SEND_BUFFER_BYTES = 128 << 10
 UNSENT_BYTES = 16 << 10
 # A peer that acknowledges nothing for this long is gone.
 UNACKNOWLEDGED_MS = 30_000
-
-
-class Frame:
-    """Bytes of the stream, plain and as a chunk of a chunked answer. All streams of a room share them."""
-
-    __slots__ = ("chunk", "plain")
-
-    def __init__(self, plain: bytes) -> None:
-        self.plain = plain
-        self.chunk = b"%x\r\n%b\r\n" % (len(plain), plain)
 
 
 PING = Frame(b": ping\n\n")
@@ -81,17 +80,30 @@ def view_of(state: State, sight: DocumentSight | None, pipeline: PipelineState |
             return View(state, pipeline=told)
 
 
-def snapshot_frame(
-    view: View, document: Document | None, server_time_ms: int, pipeline: Pipeline | None = None
-) -> Frame:
-    """The frame of one snapshot event. It tells of the workers if the view does."""
-    overlay = b"null" if document is None else document.raw
+def snapshot_text(
+    view: View, overlay: bytes | None, server_time_ms: int, pipeline: Pipeline | None = None, cut: Cut = WHOLE
+) -> bytes:
+    """One snapshot event. `overlay`: one line of JSON. The event tells of the workers if the view does."""
     detail = b',"detail":' + msgspec.json.encode(view.detail) if view.detail else b""
-    workers = b"" if view.pipeline is None else b',"pipeline":' + msgspec.json.encode(pipeline)
-    return Frame(
-        b'event: snapshot\nid: %b\ndata: {"server_time_ms":%d,"state":"%b"%b%b,"overlay":%b}\n\n'
-        % (view.event_id.encode(), server_time_ms, view.state.value.encode(), detail, workers, overlay)
+    of = b"" if cut.is_whole else b',"cut":' + msgspec.json.encode(cut)
+    return b'event: snapshot\nid: %b\ndata: {%b%b%b,"overlay":%b}\n\n' % (
+        view.event_id.encode(),
+        _head(view, server_time_ms, pipeline),
+        detail,
+        of,
+        b"null" if overlay is None else overlay,
     )
+
+
+def fresh_text(view: View, times: bytes, server_time_ms: int, pipeline: Pipeline | None = None) -> bytes:
+    """One event that says: the cut document sent last still holds, with these times."""
+    head = _head(view, server_time_ms, pipeline)
+    return b'event: fresh\nid: %b\ndata: {%b,"fresh":%b}\n\n' % (view.event_id.encode(), head, times)
+
+
+def _head(view: View, server_time_ms: int, pipeline: Pipeline | None) -> bytes:
+    workers = b"" if view.pipeline is None else b',"pipeline":' + msgspec.json.encode(pipeline)
+    return b'"server_time_ms":%d,"state":"%b"%b' % (server_time_ms, view.state.value.encode(), workers)
 
 
 class Stream:
@@ -105,24 +117,43 @@ class Stream:
         room: the room that is shown.
         chunked: whether the answer is chunked (HTTP/1.1).
         expires_s: wall clock at which the reader's token ends; None: never.
+        cut: what of the room is shown.
+        packed: whether the answer is compressed, as gzip.
 
     Attributes:
         view: the view last sent to the reader; None: nothing yet.
+        content: the number of the cut document sent last, as its channel counts them; 0: none.
         behind_since: monotonic time since which bytes wait in the connection; None: none wait.
         wrote_at: monotonic time of the last write.
         done: set when the stream has to end.
     """
 
-    __slots__ = ("_chunked", "_transport", "behind_since", "done", "expires_s", "room", "view", "wrote_at")
+    __slots__ = (
+        *("_chunked", "_crc", "_ended", "_packed", "_place", "_size", "_transport"),
+        *("behind_since", "content", "cut", "done", "expires_s", "room", "view", "wrote_at"),
+    )
 
     def __init__(
-        self, transport: asyncio.Transport, room: FollowedRoom, *, chunked: bool, expires_s: float | None
+        self,
+        transport: asyncio.Transport,
+        room: FollowedRoom,
+        *,
+        chunked: bool,
+        expires_s: float | None,
+        cut: Cut = WHOLE,
+        packed: bool = False,
     ) -> None:
         self._transport = transport
         self._chunked = chunked
+        self._packed = packed
+        self._place = NOWHERE
+        self._crc = self._size = 0
+        self._ended = False
         self.room = room
+        self.cut = cut
         self.expires_s = expires_s
         self.view: View | None = None
+        self.content = 0
         self.behind_since: float | None = None
         self.wrote_at = 0.0
         self.done = asyncio.Event()
@@ -143,8 +174,26 @@ class Stream:
             return False
         if not self._transport.is_closing():  # if it is closing, aiohttp is about to cancel the handler
             self.wrote_at = now_s
-            self._transport.write(frame.chunk if self._chunked else frame.plain)
+            self._transport.write(self._bytes_of(frame))
         return True
+
+    def _bytes_of(self, frame: Frame) -> bytes:
+        if not self._packed:
+            return frame.chunk if self._chunked else frame.plain
+        data = frame.packed(self._place)
+        if not self._size:
+            data = GZIP_HEAD + data
+        self._place = frame.place_after(self._place)
+        self._crc = zlib.crc32(frame.plain, self._crc)
+        self._size += len(frame.plain)
+        return chunk_of(data) if self._chunked else data
+
+    def end(self) -> None:
+        """Write the end of a compressed stream. Nothing may be written after it."""
+        if self._packed and self._size and not self._ended and not self._transport.is_closing():
+            self._ended = True
+            tail = gzip_tail(self._crc, self._size)
+            self._transport.write(chunk_of(tail) if self._chunked else tail)
 
     def drop(self) -> None:
         """Abort the connection at once. Its waiting bytes are lost."""

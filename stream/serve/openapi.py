@@ -11,8 +11,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from stream.contract.events import ID_PATTERN, MAX_ID_CHARS
 from stream.contract.heartbeat import Pipeline
 from stream.contract.history import RoomHistory
-from stream.contract.overlay import Overlay
+from stream.contract.overlay import Clock, Overlay
 from stream.contract.sight import State
+from stream.serve.cut import PARTS, Cut
 from stream.serve.problems import CONTENT_TYPE, Kind, Problem
 from stream.serve.rooms import MAX_ROOMS, SORTS, RoomList
 
@@ -27,7 +28,8 @@ class Snapshot(Struct):
     `stale` and `redis_away` it is the last one known: show nothing of it beyond its own `stale_after_ms` and each
     claim's `valid_until_ms`. `detail` says why something is `unreadable`. `pipeline` is of the last snapshot, and
     another snapshot follows when no worker is heard any more, or some partition is folded by nobody, and when that
-    ends; it is absent while nothing is known of the workers.
+    ends; it is absent while nothing is known of the workers. `cut` repeats what was asked for with `sale`, `sku` and
+    `parts`; it is absent when nothing was.
     """
 
     server_time_ms: int
@@ -35,6 +37,31 @@ class Snapshot(Struct):
     overlay: Overlay | None
     detail: str = ""
     pipeline: Pipeline | UnsetType = UNSET
+    cut: Cut | UnsetType = UNSET
+
+
+class Freshness(Struct):
+    """The data of a `fresh` event, in streams that ask for a subject or parts: the snapshot sent last still holds.
+
+    `fresh` has what moves in it with each publication: `rev`, `as_of_ms`, `stale_after_ms` and `clock` of the document,
+    and of each of its claims, in order, `id`, `as_of_ms`, `valid_until_ms` and `value`.
+    """
+
+    server_time_ms: int
+    state: State
+    fresh: FreshTimes
+    pipeline: Pipeline | UnsetType = UNSET
+
+
+class FreshTimes(Struct):
+    """What moves while a cut document says the same."""
+
+    epoch: int
+    rev: int
+    as_of_ms: int
+    stale_after_ms: int
+    clock: Clock
+    claims: list[tuple[str, int, int, int | list[int]]]
 
 
 class Time(Struct):
@@ -57,7 +84,7 @@ class Readiness(Struct):
     missing: list[str]
 
 
-_TYPES = (Overlay, RoomHistory, RoomList, Snapshot, Pipeline, Problem, Time, Health, Readiness)
+_TYPES = (Overlay, RoomHistory, RoomList, Snapshot, Freshness, Pipeline, Problem, Time, Health, Readiness)
 
 _ROOM = {
     "name": "room",
@@ -86,6 +113,23 @@ _PIPELINE = {
         "content": {JSON: {"schema": {"$ref": "#/components/schemas/Pipeline"}}},
     }
 }
+_ID = {"type": "string", "pattern": ID_PATTERN, "maxLength": MAX_ID_CHARS}
+_CUT = [
+    {
+        "name": "sale",
+        "in": "query",
+        "description": "Only this sale, with its claims and the room's own figures.",
+        "schema": _ID,
+    },
+    {"name": "sku", "in": "query", "description": "Only this product.", "schema": _ID},
+    {
+        "name": "parts",
+        "in": "query",
+        "description": f"Only these sections, separated by commas: {', '.join(PARTS)}, and names of mechanics. Totals, "
+        "urgency and session are always there; claims bring sales and withheld claims along.",
+        "schema": {"type": "string"},
+    },
+]
 _RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
 
 
@@ -150,10 +194,10 @@ def _operations() -> dict[str, dict[str, Any]]:
                 "304": {"description": "The reader has it.", "headers": {**_CLOCK, **_ETAG, **_STATE, **_PIPELINE}},
             },
             (
-                *(Kind.BAD_ROOM_ID, Kind.TOKEN_MISSING, Kind.TOKEN_OTHER_ROOM, Kind.ROOM_MISSING),
+                *(Kind.BAD_ROOM_ID, Kind.BAD_PARAMETER, Kind.TOKEN_MISSING, Kind.TOKEN_OTHER_ROOM, Kind.ROOM_MISSING),
                 *(Kind.DOCUMENT_UNREADABLE, Kind.REDIS_AWAY),
             ),
-            parameters=[_ROOM],
+            parameters=[_ROOM, *_CUT],
         ),
         "/v1/rooms/{room}/history": _operation(
             "getHistory",
@@ -173,7 +217,9 @@ def _operations() -> dict[str, dict[str, Any]]:
         "/v1/rooms/{room}/events": _operation(
             "streamRoom",
             "The event stream of a room: a `snapshot` event at once, then one for each change, at most ten a second; a "
-            "comment after 15 seconds of silence. A live snapshot's id is `<epoch>-<rev>`; with that as Last-Event-ID "
+            "comment after 15 seconds of silence. With `sale`, `sku` or `parts`, a `fresh` event takes the place of a "
+            "snapshot that would say the same. Compressed as gzip for readers that accept it. A live snapshot's id is "
+            "`<epoch>-<rev>`; with that as Last-Event-ID "
             "nothing is sent until something changes. A room without a document has a stream too.",
             {
                 "200": {
@@ -186,9 +232,10 @@ def _operations() -> dict[str, dict[str, Any]]:
                     },
                 }
             },
-            (Kind.BAD_ROOM_ID, Kind.TOKEN_MISSING, Kind.TOKEN_OTHER_ROOM, Kind.FULL),
+            (Kind.BAD_ROOM_ID, Kind.BAD_PARAMETER, Kind.TOKEN_MISSING, Kind.TOKEN_OTHER_ROOM, Kind.FULL),
             parameters=[
                 _ROOM,
+                *_CUT,
                 {
                     "name": "Last-Event-ID",
                     "in": "header",

@@ -89,7 +89,7 @@ class StaticFiles:
         if found is None:
             raise web.HTTPNotFound
         headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-        packed = found.packed if _accepts_gzip(request) else None
+        packed = found.packed if accepts_gzip(request) else None
         tag = found.tag if packed is None else f"{found.tag}-gz"
         if is_held(request, tag):
             return web.Response(status=304, headers={**headers, "ETag": f'"{tag}"'})
@@ -148,7 +148,8 @@ def is_held(request: web.Request, tag: str) -> bool:
     return any(each.value in (tag, "*") for each in held)
 
 
-def _accepts_gzip(request: web.Request) -> bool:
+def accepts_gzip(request: web.BaseRequest) -> bool:
+    """Whether the reader takes gzip."""
     for part in request.headers.get("Accept-Encoding", "").lower().split(","):
         coding, _, weight = part.partition(";")
         if coding.strip() == "gzip" and not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight):

@@ -16,10 +16,11 @@ from stream.contract.ids import is_id
 from stream.contract.sight import Away, State, Unreadable
 from stream.redis_clients import REDIS_ERRORS
 from stream.serve.connection import ADDRESS
+from stream.serve.cutter import cut_of, known_parts
 from stream.serve.events import RETRY_MS, Stream, retry_frame
 from stream.serve.history import NoHistoryError
 from stream.serve.openapi import openapi_document
-from stream.serve.pages import PAGES, StaticFiles, is_held, picture_hosts_file
+from stream.serve.pages import PAGES, StaticFiles, accepts_gzip, is_held, picture_hosts_file
 from stream.serve.problems import Kind, ProblemError
 from stream.serve.room_follower import RedisAwayError
 from stream.serve.rooms import MAX_ROOMS, SORTS, RoomList, Sort, totals_of
@@ -29,6 +30,8 @@ from stream.serve.tokens import ALL_ROOMS
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from stream.serve.cut import Cut
+    from stream.serve.cutter import Cutter
     from stream.serve.documents import Document
     from stream.serve.fanout import Fanout
     from stream.serve.heartbeats import Heartbeats
@@ -72,6 +75,7 @@ class Routes:
         *,
         follower: RoomFollower,
         fanout: Fanout,
+        cutter: Cutter,
         heartbeats: Heartbeats,
         rooms: RoomIndex,
         histories: HistoryReader,
@@ -92,6 +96,8 @@ class Routes:
         self._streams = streams
         self._requests = requests
         self._metrics = metrics
+        self._cutter = cutter
+        self._parts = known_parts()
         self._static = StaticFiles(made=picture_hosts_file(picture_hosts))
         self._openapi = msgspec.json.encode(openapi_document())
         self.stopping = False
@@ -130,13 +136,25 @@ class Routes:
         self._count(request)
         room_id = _room_id(request)
         self._access.check(request, room_id)
+        cut = cut_of(request.query, self._parts)
         self._tell_pipeline(request)
         document = await self._document(room_id)
         state = State.STALE if _now_ms() > document.stale_after_ms else State.LIVE
-        headers = {"ETag": f'"{document.etag}"', "Cache-Control": "no-cache", "Snapup-State": state.value}
+        may_pack = accepts_gzip(request)
+        headers = {
+            # Compressed it is the same document in other bytes: a weak tag.
+            "ETag": f'{"W/" if may_pack else ""}"{document.etag}"',
+            "Cache-Control": "no-cache",
+            "Snapup-State": state.value,
+            "Vary": "Accept-Encoding",
+        }
         if is_held(request, document.etag):
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-        return web.Response(body=document.raw, content_type="application/json", headers=headers)
+        packed = self._cutter.packed(document, cut) if may_pack else None
+        if packed is not None:
+            headers["Content-Encoding"] = "gzip"
+        body = self._cutter.body(document, cut) if packed is None else packed
+        return web.Response(body=body, content_type="application/json", headers=headers)
 
     def _tell_pipeline(self, request: web.Request) -> None:
         """Have the answer say what is known of the workers, be the answer a document or a problem."""
@@ -219,11 +237,14 @@ class Routes:
         self._count(request)
         room_id = _room_id(request)
         claims = self._access.check(request, room_id)
+        cut = cut_of(request.query, self._parts)
         address = request[ADDRESS]
         self._require_slot(address)
+        if not self._fanout.takes(self._follower.rooms.get(room_id), cut):
+            raise ProblemError(Kind.FULL, "too many subjects of this room", retry_after_s=FULL_RETRY_AFTER_S)
         self._streams.take(address)
         try:
-            return await self._stream(request, room_id, None if claims is None else float(claims.exp))
+            return await self._stream(request, room_id, cut, None if claims is None else float(claims.exp))
         finally:
             self._streams.give_back(address)
 
@@ -240,12 +261,17 @@ class Routes:
                 Kind.TOO_MANY_STREAMS, f"at most {most} from one address", retry_after_s=FULL_RETRY_AFTER_S
             )
 
-    async def _stream(self, request: web.Request, room_id: str, expires_s: float | None) -> web.StreamResponse:
+    async def _stream(
+        self, request: web.Request, room_id: str, cut: Cut, expires_s: float | None
+    ) -> web.StreamResponse:
+        is_packed = accepts_gzip(request)
         response = web.StreamResponse(
             headers={
                 "Content-Type": "text/event-stream; charset=utf-8",
                 "Cache-Control": "no-store",
                 "X-Accel-Buffering": "no",  # else nginx would buffer the stream
+                "Vary": "Accept-Encoding",
+                **({"Content-Encoding": "gzip"} if is_packed else {}),
             }
         )
         await response.prepare(request)
@@ -254,7 +280,12 @@ class Routes:
             return response
         room = self._follower.watch(room_id)
         stream = Stream(
-            transport, room, chunked=response.headers.get("Transfer-Encoding") == "chunked", expires_s=expires_s
+            transport,
+            room,
+            chunked=response.headers.get("Transfer-Encoding") == "chunked",
+            expires_s=expires_s,
+            cut=cut,
+            packed=is_packed,
         )
         try:
             stream.write(retry_frame(RETRY_MS), time.monotonic())
@@ -265,6 +296,7 @@ class Routes:
             if not self.stopping:
                 self._fanout.open(stream, request.headers.get("Last-Event-ID", ""))
                 await stream.done.wait()
+            stream.end()
         finally:
             self._fanout.close(stream)
             self._follower.unwatch(room)

@@ -54,8 +54,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 VERSION = version("snapup")
-# Histories that are taken at once: one round trip to Redis carries them, and documents wait for it.
-HISTORY_BYTES = 512 * 1024
 # The most that one question for the ends of the logs may take.
 ENDS_WAIT_S = 8.0
 
@@ -426,7 +424,7 @@ class Owner:
         for each in published:
             self.outbox[each.room_id] = each
         if not self.histories:  # else what follows would take the place of chunks that are not written yet
-            self.histories = {each.room_id: each for each in self.fold.take_histories(limit, HISTORY_BYTES)}
+            self.histories = {each.room_id: each for each in self.fold.take_histories(limit)}
         return len(published)
 
     def project_anew(self) -> None:

@@ -101,7 +101,7 @@ async def test_a_token_is_told_to_be_a_secret_and_sent_as_a_header_only(pages: P
     address = await page.locator(".address").inner_text()
     await page.context.add_init_script(NO_SHARED_WORKER)
     opened = await page.context.new_page()
-    async with opened.expect_request("**/events") as waiting:
+    async with opened.expect_request("**/events?*") as waiting:
         await opened.goto(address)
     request = await waiting.value
     assert request.headers["authorization"] == "Bearer secret-token"

@@ -302,7 +302,7 @@ async def test_after_errors_the_page_asks_again_and_more_slowly(pages: Pages, ro
         else:
             await route.continue_()  # type: ignore[attr-defined]
 
-    await page.route("**/v1/rooms/*/events", refuse)
+    await page.route("**/v1/rooms/*/events?*", refuse)
     await page.goto(f"{pages.url}/overlay?room={room.room_id}&{BOTH}")
     await until_says(page, "stock", "42left")
     assert len(asked) == 4

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from aiohttp import ClientSession
 from redis.asyncio import Redis
 
 from stream.contract.heartbeat import heartbeat_key
@@ -25,7 +28,7 @@ from stream.contract.history import (
 from stream.local.redis import RedisServer
 from stream.local.settings import LocalSettings
 from stream.worker.overlay_store import OverlayStore
-from tests.support.serve import DEADLINE_S, Client, Writer, document, eventually, now_ms, serving
+from tests.support.serve import DEADLINE_S, Client, Events, Writer, document, eventually, now_ms, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -91,7 +94,12 @@ async def test_a_snapshot_is_the_document_as_redis_has_it(client: Client, writer
     assert response.status == 200
     assert response.content_type == "application/json"
     assert await response.read() == await redis.get(KEY)
-    assert response.headers["ETag"] == '"7-1"'
+    assert response.headers["Content-Encoding"] == "gzip"
+    assert response.headers["ETag"] == 'W/"7-1"'
+    plain = await client.get(f"/v1/rooms/{ROOM}", headers={"Accept-Encoding": "identity"})
+    assert (plain.headers["ETag"], plain.headers.get("Content-Encoding")) == ('"7-1"', None)
+    assert {plain.headers["Vary"], response.headers["Vary"]} == {"Accept-Encoding"}
+    assert await plain.read() == await redis.get(KEY)
     assert response.headers["Cache-Control"] == "no-cache"
     assert response.headers["Snapup-State"] == "live"
     assert before_ms <= int(response.headers["Snapup-Time-Ms"]) <= now_ms()
@@ -104,7 +112,7 @@ async def test_who_has_the_revision_gets_304_and_who_has_an_older_one_the_docume
     for held in ('"1-1"', 'W/"1-1"', '"0-9", "1-1"', "*"):
         response = await client.get(f"/v1/rooms/{ROOM}", headers={"If-None-Match": held})
         assert response.status == 304, held
-        assert response.headers["ETag"] == '"1-1"'
+        assert response.headers["ETag"] == 'W/"1-1"'
         assert await response.read() == b""
     await writer.put(ROOM)
     await asyncio.sleep(0)
@@ -340,6 +348,64 @@ async def test_a_list_that_does_not_fit_says_so(
         await writer.put(f"room-{number}")
     found = await (await client.get("/v1/rooms")).json()
     assert (found["matching"], found["complete"]) == (2, False)
+
+
+# -- a subject, parts, and compressed ----------------------------------------------------------------------------------
+async def test_a_room_is_cut_to_a_subject_and_parts(client: Client, writer: Writer) -> None:
+    full = await writer.put(ROOM)
+    sale = full["sales"][0]["sale_id"]
+    query = f"sale={sale}&parts=claims"
+    found = await (await client.get(f"/v1/rooms/{ROOM}?{query}")).json()
+    assert {each["sale_id"] for each in found["sales"]} == {sale}
+    assert (found["rates"], found["feed"], found["totals"]) == ([], [], full["totals"])
+    response = await client.get(f"/v1/rooms/{ROOM}/events?{query}")
+    async with Events(response) as events:
+        first = await events.snapshot()
+        assert first.data["overlay"] == found
+        assert first.data["cut"] == {"sale": sale, "sku": "", "parts": ["claims"]}
+        later = await writer.put(ROOM)
+        event = await events.next()
+        assert (event.event, event.id) == ("fresh", f"1-{later['rev']}")
+        assert event.data["fresh"]["as_of_ms"] == later["as_of_ms"]
+        await writer.put(ROOM, totals=full["totals"] | {"likes": 10**6})
+        assert (await events.next()).event == "snapshot"
+
+
+@pytest.mark.parametrize("path", [f"/v1/rooms/{ROOM}", f"/v1/rooms/{ROOM}/events"])
+@pytest.mark.parametrize(("query", "parameter"), [("parts=everything", "parts"), ("sale=a%20b", "sale")])
+async def test_what_cannot_be_cut_is_a_problem(client: Client, path: str, query: str, parameter: str) -> None:
+    found = await problem(client, f"{path}?{query}")
+    assert (found["status"], found["parameter"]) == (400, parameter)
+    assert parameter != "parts" or "claims" in found["detail"]
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip;q=0", "br", ""])
+async def test_a_stream_is_not_compressed_for_who_does_not_take_it(client: Client, writer: Writer, coding: str) -> None:
+    await writer.put(ROOM)
+    response = await client.get(f"/v1/rooms/{ROOM}/events", headers={"Accept-Encoding": coding})
+    assert ("Content-Encoding" in response.headers, response.headers["Vary"]) == (False, "Accept-Encoding")
+    async with Events(response) as events:
+        assert (await events.snapshot()).data["state"] == "live"
+
+
+async def test_a_compressed_stream_flushes_each_event_and_ends_as_a_whole_gzip_file(
+    redis_server: RedisServer, writer: Writer
+) -> None:
+    await writer.put(ROOM)
+    async with serving(redis_server.url) as (server, client), ClientSession(auto_decompress=False) as session:
+        url, headers = f"{client.top}/v1/rooms/{ROOM}/events", {"Accept-Encoding": "gzip"}
+        response = await session.get(url, headers=headers)
+        assert response.headers["Content-Encoding"] == "gzip"
+        packed, reader, text = b"", zlib.decompressobj(31), b""
+        async with asyncio.timeout(DEADLINE_S):
+            for rev in range(1, 5):
+                while b"id: 1-%d\n" % rev not in text:
+                    packed += (more := await response.content.readany())
+                    text += reader.decompress(more)
+                await writer.put(ROOM)
+            await server.fanout.stop()
+            packed += await response.content.read()
+        assert gzip.decompress(packed).startswith(text)
 
 
 # -- workers -----------------------------------------------------------------------------------------------------------

@@ -12,16 +12,14 @@ import structlog
 from typer.testing import CliRunner
 
 from stream.cli import app
-from stream.contract.history import HISTORY_SCHEMA, HistoryHead, SessionRow, encode_chunks, encode_head
 from stream.contract.sight import State
-from stream.core.histories import Charted
 from stream.errors import SnapupError
 from stream.local.ports import LOOPBACK
 from stream.overlays.reader import OverlayReader
 from stream.redis_address import AddressSettings, address_of
 from stream.redis_clients import REDIS_ERRORS, RedisClient
 from stream.verify.redis_documents import RedisDocuments
-from stream.worker.overlay_store import Answer, OverlayStore
+from stream.worker.overlay_store import OverlayStore
 from tests.redis.conftest import PREFIX, Worker
 from tests.redis.test_failover import NOT_TAKEN, all_rise, eventually
 from tests.support.doc_tables import redis_users
@@ -78,10 +76,6 @@ async def test_the_smallest_permissions_are_enough(guarded: RedisNode) -> None:
         nudges = await events.snapshot()
         assert nudges.data["state"] == "live"
         assert (await (await client.get("/v1/rooms")).json())["rooms"]
-        head = HistoryHead(HISTORY_SCHEMA, "room-1", 10_000, [SessionRow(7, 7, -1, None, 0, {})], b"")
-        kept = Charted("room-1", encode_head(head), {7: encode_chunks([])}, 60_000)
-        assert await worker.store.write_histories(1 << 40, [kept]) == [Answer.WRITTEN]
-        assert (await (await client.get("/v1/rooms/room-1/history")).json())["session_ms"] == 7
         reader = OverlayReader(url_of("poller", guarded), PREFIX, "room-1", 2_000)
         async with asyncio.timeout(20):
             async for look in reader.looks():

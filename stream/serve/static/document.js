@@ -84,3 +84,13 @@ export const isOverlay = shape({
   // A room has the section of a mechanic from the mechanic's first event on.
   ...Object.fromEntries(MECHANICS.map(({ name, isSection }) => [name, maybe(isSection)])),
 });
+
+/** Whether a value is the `fresh` member of a `fresh` event: the new times of a document that was sent before. */
+export const isFresh = shape({
+  epoch: int,
+  rev: int,
+  as_of_ms: int,
+  stale_after_ms: int,
+  clock: shape({ source: str, lag_ms: int }),
+  claims: list(shape([str, int, int, (value) => int(value) || list(int)(value)])),
+});

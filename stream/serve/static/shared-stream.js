@@ -96,7 +96,7 @@ export class SharedStream {
 
   /** Polls until the worker answers. */
   #poll() {
-    this.#own ??= new RoomPoll({ ...this.#options, url: this.#url.href.replace(/\/events$/, "") });
+    this.#own ??= new RoomPoll({ ...this.#options, url: this.#url.href.replace(/\/events(?=$|\?)/, "") });
   }
 
   #unshare() {

@@ -20,14 +20,15 @@ class Feed {
   #options;
   #connection = null;
   #state = { online: false, refused: false };
-  #event = null;
-  #receivedAt = 0;
+  /** The last snapshot and what followed it without one, each with the time of its receipt. */
+  #events = [];
 
   constructor(url, token) {
     const headers = () => (token ? { Authorization: `Bearer ${token}` } : {});
     const onEvent = (event) => {
-      this.#event = event;
-      this.#receivedAt = performance.now();
+      // A `fresh` event says all that the one before it said.
+      const begins = event.type === "snapshot" ? [] : this.#events.slice(0, 1);
+      this.#events = [...begins, { event, receivedAt: performance.now() }];
       this.#tellAll({ event, ageMs: 0 });
     };
     const onState = (state) => {
@@ -42,16 +43,17 @@ class Feed {
     if (this.#connection !== null && isPolled === this.isPolled) return;
     this.#connection?.stop();
     this.isPolled = isPolled;
-    const url = isPolled ? this.#options.url.replace(/\/events$/, "") : this.#options.url;
+    const url = isPolled ? this.#options.url.replace(/\/events(?=$|\?)/, "") : this.#options.url;
     this.#connection = new (isPolled ? RoomPoll : StreamConnection)({ ...this.#options, url });
   }
 
-  /** Adds a page and sends it the last known event with its age. */
+  /** Adds a page and sends it the last known events with their age. */
   add(page) {
     this.pages.add(page);
     page.port.postMessage({ state: this.#state });
-    if (this.#event !== null && this.#state.online) {
-      page.port.postMessage({ event: this.#event, ageMs: performance.now() - this.#receivedAt });
+    if (!this.#state.online) return;
+    for (const { event, receivedAt } of this.#events) {
+      page.port.postMessage({ event, ageMs: performance.now() - receivedAt });
     }
   }
 

@@ -11,7 +11,7 @@
 // Pages of one browser share one connection for each room. This module owns the connection, the server-corrected clock,
 // and expiry: expired values are not handed out, and "change" fires at that very moment. It draws nothing.
 
-import { isOverlay } from "./document.js";
+import { isFresh, isOverlay } from "./document.js";
 import { pipelineOf } from "./pipeline.js";
 import { ServerClock } from "./server-clock.js";
 import { SharedStream } from "./shared-stream.js";
@@ -49,21 +49,36 @@ export class SnapupRoom extends EventTarget {
   #timer = 0;
   #said = "";
 
-  /** Counts since this object was made: documents taken, torn ones, ones older than the last, connections opened, bytes. */
-  counts = { snapshots: 0, unreadable: 0, older: 0, connections: 0, bytes: 0 };
+  /** Counts since this object was made: documents taken, freshened, torn, older than the last; connections, bytes. */
+  counts = { snapshots: 0, freshened: 0, unreadable: 0, older: 0, connections: 0, bytes: 0 };
 
   /**
    * @param {object} options
    * @param {string} options.room
+   * @param {string} [options.sale]        only this sale, with the room's own figures
+   * @param {string} [options.sku]         only this product
+   * @param {string[]} [options.parts]     only these sections of the document, such as ["claims", "feed"]
    * @param {string} [options.token]       for this room, if the server asks for one
    * @param {string|URL} [options.server]  base address; default: the origin of this module
    * @param {"stop"|"keep"} [options.whenHidden]  "stop" (default): no connection while the page is hidden
    */
-  constructor({ room, token = "", server = new URL("../", import.meta.url), whenHidden = "stop" }) {
+  constructor({
+    room,
+    token = "",
+    sale = "",
+    sku = "",
+    parts = null,
+    server = new URL("../", import.meta.url),
+    whenHidden = "stop",
+  }) {
     super();
     this.#room = room;
     this.#token = token;
     this.#url = new URL(`v1/rooms/${encodeURIComponent(room)}/events`, new URL(server, document.baseURI));
+    // Pages with the same subject and parts have the same address, and share one connection.
+    if (sale) this.#url.searchParams.set("sale", sale);
+    if (sku) this.#url.searchParams.set("sku", sku);
+    if (parts !== null) this.#url.searchParams.set("parts", [...new Set(parts)].sort().join(","));
     this.#whenHidden = whenHidden;
   }
 
@@ -230,7 +245,7 @@ export class SnapupRoom extends EventTarget {
   // -- documents ------------------------------------------------------------------------------------------------------
   /** @param {number} ageMs  since its receipt: another page may have received it first */
   #take(event, ageMs) {
-    if (event.type !== "snapshot") return;
+    if (event.type !== "snapshot" && event.type !== "fresh") return;
     this.counts.bytes += event.data.length; // as read: the connection may carry it compressed
     let message;
     try {
@@ -247,7 +262,8 @@ export class SnapupRoom extends EventTarget {
     if (Number.isSafeInteger(message.server_time_ms)) this.#clock.observe(message.server_time_ms + ageMs);
     this.#serverState = typeof message.state === "string" ? message.state : null;
     this.#pipeline = pipelineOf(message.pipeline);
-    if (message.overlay !== null && message.overlay !== undefined) this.#replace(message.overlay);
+    if (event.type === "fresh") this.#freshen(message.fresh);
+    else if (message.overlay !== null && message.overlay !== undefined) this.#replace(message.overlay);
     else if (this.#serverState === "unreadable") this.#drop();
     else if (this.#serverState === "missing") this.#withdrawn = true;
     this.#changed(true);
@@ -270,6 +286,21 @@ export class SnapupRoom extends EventTarget {
     this.#withdrawn = false;
     this.counts.snapshots += 1;
     this.dispatchEvent(new CustomEvent("snapshot", { detail: overlay }));
+  }
+
+  /** The document sent last still holds, and only its times are others. */
+  #freshen(fresh) {
+    const last = this.#last;
+    if (last === null || !isFresh(fresh) || fresh.epoch !== last.epoch || fresh.rev <= last.rev) return;
+    const { claims: times, ...head } = fresh;
+    if (times.length !== last.claims.length) return;
+    const claims = last.claims.map((claim, place) => {
+      const [id, as_of_ms, valid_until_ms, value] = times[place];
+      return { ...claim, id, as_of_ms, valid_until_ms, value };
+    });
+    this.#last = { ...last, ...head, claims };
+    this.counts.freshened += 1;
+    this.dispatchEvent(new CustomEvent("snapshot", { detail: this.#last }));
   }
 
   /** After a torn document nothing may be said: the earlier one is no longer the truth either. */

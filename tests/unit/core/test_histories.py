@@ -236,20 +236,6 @@ def test_a_session_that_an_older_worker_ended_has_ended_here_too() -> None:
     assert history(log.fold).ended_ms == at(10)
 
 
-def test_so_many_bytes_are_taken_at_once_and_the_others_stay_due() -> None:
-    log = Log(RULES)
-    log.tick(0)
-    for number in range(9):
-        log.add(like(room=f"r{number}", s=1))
-    log.tick(20)
-    (first,) = log.fold.take_histories(most_bytes=1)
-    size = len(first.head) + sum(map(len, first.closed.values()))
-    assert len(log.fold.take_histories(most_bytes=3 * size)) == 3
-    assert [each.room_id for each in log.fold.take_histories(3)] == ["r4", "r5", "r6"]
-    assert [each.room_id for each in log.fold.take_histories()] == ["r7", "r8"]
-    assert log.fold.take_histories() == []
-
-
 # -- bounds ------------------------------------------------------------------------------------------------------------
 def test_beyond_the_bound_on_chunks_the_oldest_goes_and_is_counted() -> None:
     rules = msgspec.structs.replace(RULES, history_chunks=2)

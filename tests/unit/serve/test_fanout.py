@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import time
+import zlib
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 import pytest
 
 from stream.serve import fanout as module
+from stream.serve.cut import WHOLE, Cut
 from stream.serve.events import Stream, retry_frame
 from stream.serve.fanout import Fanout
 from stream.serve.metrics import Metrics
-from tests.support.serve import eventually
+from tests.support.serve import document, eventually
+from tests.support.sixty import documents
 from tests.unit.serve.twins import FollowerTwin, TransportTwin
 
 if TYPE_CHECKING:
@@ -195,7 +200,7 @@ async def test_a_closed_stream_leaves_nothing_behind(fanout: Fanout, follower: F
     marker = opened(fanout, other)
     follower.say(other, 2)
     await eventually(lambda: marker.revs()[-1] == 2)
-    tables = (fanout._streams, fanout._shown, fanout._frames, fanout._changed)
+    tables = (fanout._channels, fanout._shown, fanout._changed)
     assert all(room not in table for table in tables)
     assert stream not in fanout._behind
 
@@ -259,3 +264,92 @@ async def test_only_what_replaced_a_live_document_counts_as_delivered(
     await eventually(lambda: transport.revs() == [1, 2])
     await eventually(lambda: observed() > 0)
     assert 0.2 <= observed() < 10
+
+
+# -- a subject, parts, and compressed ----------------------------------------------------------------------------------
+def sent(transport: TransportTwin) -> bytes:
+    """What a reader of a compressed stream reads."""
+    return zlib.decompressobj(31).decompress(b"".join(transport.written))
+
+
+def packed_stream(fanout: Fanout, room: FollowedRoom, cut: Cut) -> tuple[Stream, TransportTwin]:
+    transport = TransportTwin()
+    stream = Stream(transport, room, chunked=False, expires_s=None, cut=cut, packed=True)
+    stream.write(retry_frame(1), time.monotonic())
+    fanout.open(stream, "")
+    return stream, transport
+
+
+async def test_an_overlay_of_one_product_of_sixty_takes_less_than_100_kbit_a_second(
+    fanout: Fanout, follower: FollowerTwin
+) -> None:
+    """Ten documents a second are the most that a room has, so 20 of them are two seconds."""
+    room = follower.room("r1")
+    cuts = (Cut("s7", "", ("claims", "feed")), Cut(sku="sku-007"), WHOLE)
+    raws = list(documents(21))
+    follower.say_raw(room, raws[0])
+    streams = [packed_stream(fanout, room, cut)[1] for cut in cuts]
+    before = [sum(map(len, transport.written)) for transport in streams]
+    for raw in raws[1:]:
+        follower.say_raw(room, raw)
+        rev = b'"rev":%d,' % msgspec.json.decode(raw)["rev"]
+        await eventually(lambda rev=rev: all(rev in sent(transport) for transport in streams))  # type: ignore[misc]
+    took = [sum(map(len, each.written)) - begun for each, begun in zip(streams, before, strict=True)]
+    kbit_s = [bytes_ * 8 / 2 / 1000 for bytes_ in took]
+    assert kbit_s[0] < 25
+    assert kbit_s[1] < 50
+    assert kbit_s[2] < 600  # not cut: compressed only
+    assert sum(map(len, raws[1:])) * 8 / 2 / 1000 > 7_000  # what it was
+
+
+async def test_a_cut_document_that_says_the_same_is_freshened_and_whoever_comes_gets_it_whole(
+    fanout: Fanout, follower: FollowerTwin
+) -> None:
+    room, cut = follower.room("room-1"), Cut(sale="s0", parts=("claims",))
+    follower.say(room, 1, as_of_ms=1_000)
+    (_, first), (whole, _) = packed_stream(fanout, room, cut), packed_stream(fanout, room, WHOLE)
+    follower.say(room, 2, as_of_ms=1_100)
+    await eventually(lambda: sent(first).count(b"event: fresh\nid: 1-2\n") == 1)
+    assert sent(first).count(b"event: snapshot") == 1
+    assert b'"fresh":{"epoch":1,"as_of_ms":1100,' in sent(first)
+    assert whole.view is not None
+    assert whole.view.rev == 2
+    _, late = packed_stream(fanout, room, cut)
+    assert b"event: snapshot\nid: 1-2\n" in sent(late)
+    follower.say(room, 3, as_of_ms=1_200)
+    await eventually(lambda: b"event: fresh\nid: 1-3\n" in sent(first) and b"event: fresh\nid: 1-3\n" in sent(late))
+    totals = document("x")["totals"] | {"likes": 10**6}
+    follower.say(room, 4, as_of_ms=1_300, totals=totals)
+    await eventually(lambda: b"event: snapshot\nid: 1-4\n" in sent(first))
+    # Another state is always told with the document.
+    follower.away = True
+    follower.on_news(room)
+    await eventually(lambda: b'"redis_away"' in sent(first))
+    assert sent(first).count(b"event: snapshot") == 3
+
+
+async def test_the_subjects_of_one_room_are_bounded(
+    fanout: Fanout, follower: FollowerTwin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_CUTS_A_ROOM", 2)
+    room = follower.room("room-1")
+    follower.say(room, 1)
+    stream, _ = packed_stream(fanout, room, Cut(sale="s0"))
+    packed_stream(fanout, room, Cut(sale="s1"))
+    assert fanout.takes(room, Cut(sale="s1"))
+    assert not fanout.takes(room, Cut(sale="s2"))
+    assert fanout.takes(follower.room("room-2"), Cut(sale="s2"))
+    fanout.close(stream)
+    assert fanout.takes(room, Cut(sale="s2"))
+
+
+async def test_a_compressed_stream_that_ends_in_order_is_a_whole_gzip_file(
+    fanout: Fanout, follower: FollowerTwin
+) -> None:
+    room = follower.room("room-1")
+    follower.say(room, 1)
+    stream, transport = packed_stream(fanout, room, WHOLE)
+    await fanout.stop()
+    stream.end()
+    stream.end()
+    assert gzip.decompress(b"".join(transport.written)).count(b"retry: ") == 2

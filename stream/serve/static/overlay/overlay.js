@@ -3,6 +3,7 @@
 import { languageOf, LANGUAGES } from "../language.js";
 import { SnapupRoom } from "../snapup-room.js";
 import { h } from "../dom.js";
+import { askedOf } from "./asked.js";
 import { adoptCustomCss } from "./custom-css.js";
 import { MECHANICS } from "../mechanics/mechanics.js";
 import { keepThisPage } from "./keep.js";
@@ -76,7 +77,7 @@ if (params.room || params.sample) show();
 else stage.append(h("p.mistake", {}, strings.overlay.noRoom));
 
 function show() {
-  const room = params.sample ? new SampleRoom() : new SnapupRoom({ room: params.room, token: params.token });
+  const room = params.sample ? new SampleRoom() : new SnapupRoom({ ...askedOf(params), room: params.room, token: params.token });
   const subject = new Subject(params.sample ? undefined : new Agreed(params.room));
   const context = { room, subject, params, strings, lang };
   const known = params.widgets.filter(({ name }) => customElements.get(`snapup-${name}`));
