@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from stream.contract.overlay import SCHEMA
 from stream.contract.sight import Sight, State, Unreadable
+from stream.serve.trends import Trend
 
 # The bound on one document. A room with 500 sales takes about 400 kB.
 MAX_DOCUMENT_BYTES = 4 << 20
@@ -86,7 +87,8 @@ class _Named(Struct):
 class Summary(Struct, frozen=True):
     """One room in the list of rooms. `oversold` and `suspect_units` are summed over its sales.
 
-    `money`: one amount for each currency. `ended_at_ms`: when its session ended; null: not, or not heard.
+    `money`: one amount for each currency. `ended_at_ms`: when its session ended; null: not, or not heard. `trend`: only
+    where it is asked for; null also where no history is kept.
     """
 
     room_id: str
@@ -108,6 +110,7 @@ class Summary(Struct, frozen=True):
     withheld: int
     money: list[Amount] = []
     ended_at_ms: int | None = None
+    trend: Trend | None = None
 
 
 class Document(Struct, frozen=True):

@@ -15,7 +15,7 @@ from stream.contract.overlay import Clock, Overlay
 from stream.contract.sight import State
 from stream.serve.cut import PARTS, Cut
 from stream.serve.problems import CONTENT_TYPE, Kind, Problem
-from stream.serve.rooms import MAX_ROOMS, SORTS, RoomList
+from stream.serve.rooms import MAX_ROOMS, MAX_TRENDS, SORTS, RoomList
 
 VERSION = "1.0.0"
 JSON = "application/json"
@@ -182,6 +182,11 @@ def _operations() -> dict[str, dict[str, Any]]:
                     "offset",
                     "So many of the matching rooms come before the first of the answer.",
                     {"type": "integer", "minimum": 0, "maximum": MAX_ROOMS, "default": 0},
+                ),
+                _query(
+                    "trend",
+                    f"1: each room with the people of its last minutes, of at most {MAX_TRENDS} rooms.",
+                    {"enum": [0, 1], "default": 0},
                 ),
                 _query("sort", "What comes first.", {"enum": list(SORTS), "default": SORTS[0]}),
             ],

@@ -19,6 +19,7 @@ from stream.contract.overlay import room_key
 from stream.redis_clients import REDIS_ERRORS
 from stream.serve.documents import Amount, Document, Summary, read_document, state_at
 from stream.serve.room_follower import BATCH_ROOMS, RedisAwayError
+from stream.serve.trends import read_trends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +37,8 @@ SCAN_MAX_S = 10.0
 OLD_S = 10.0
 SCAN_COUNT = 1_000
 MAX_ROOMS = 10_000
+# Rooms in one answer with trends: each costs a read of up to ten minutes of history.
+MAX_TRENDS = 100
 FIRST_WAIT_S = 5.0
 
 Sort = Literal["watching_now", "orders_placed", "level", "room_id", "gmv_paid", "orders_paid"]
@@ -112,6 +115,19 @@ class RoomIndex:
         now_ms = self._now_ms()
         shown = [_as_of(room, now_ms) for room in found[offset : offset + limit]]
         return RoomList(shown, len(found), self._as_of_ms, self._complete, offset, totals_of(found, now_ms))
+
+    async def with_trends(self, found: RoomList) -> RoomList:
+        """The same list, each of its rooms with its trend.
+
+        Raises:
+            RedisAwayError: Redis does not answer.
+        """
+        try:
+            trends = await read_trends(self._redis, self._prefix, [room.room_id for room in found.rooms])
+        except REDIS_ERRORS:
+            raise RedisAwayError from None
+        rooms = [structs.replace(room, trend=trends.get(room.room_id)) for room in found.rooms]
+        return structs.replace(found, rooms=rooms)
 
     def _in_order(self, sort: Sort) -> list[Summary]:
         """All rooms in this order, sorted at most once a scan."""

@@ -23,7 +23,7 @@ from stream.serve.openapi import openapi_document
 from stream.serve.pages import PAGES, StaticFiles, accepts_gzip, is_held, picture_hosts_file
 from stream.serve.problems import Kind, ProblemError
 from stream.serve.room_follower import RedisAwayError
-from stream.serve.rooms import MAX_ROOMS, SORTS, RoomList, Sort, totals_of
+from stream.serve.rooms import MAX_ROOMS, MAX_TRENDS, SORTS, RoomList, Sort, totals_of
 from stream.serve.starter import starter_page
 from stream.serve.tokens import ALL_ROOMS
 
@@ -211,11 +211,16 @@ class Routes:
             raise _bad_parameter("sort", f"one of {', '.join(SORTS)}")
         limit = _whole_number(request, "limit", DEFAULT_ROOMS, 1, MAX_LISTED_ROOMS)
         offset = _whole_number(request, "offset", 0, 0, MAX_ROOMS)
+        with_trend = _whole_number(request, "trend", 0, 0, 1) == 1
+        if with_trend and limit > MAX_TRENDS:
+            raise _bad_parameter("limit", f"at most {MAX_TRENDS} with trend=1")
         try:
             if grant is None or grant.allows(ALL_ROOMS):
                 found = await self._rooms.search(query, limit, cast("Sort", sort), offset)
             else:
                 found = await self._only(grant.room, query, limit, offset)
+            if with_trend:
+                found = await self._rooms.with_trends(found)
         except (RedisAwayError, TimeoutError):
             raise _redis_away() from None
         return _json(msgspec.json.encode(found))

@@ -86,6 +86,8 @@ async def problem_of(response: ClientResponse) -> dict[str, Any]:
         ("GET", "/v1/rooms?limit=%D9%A3", 400, "urn:snapup:problem:bad_parameter"),
         ("GET", "/v1/rooms?offset=-1", 400, "urn:snapup:problem:bad_parameter"),
         ("GET", "/v1/rooms?offset=10001", 400, "urn:snapup:problem:bad_parameter"),
+        ("GET", "/v1/rooms?trend=yes", 400, "urn:snapup:problem:bad_parameter"),
+        ("GET", "/v1/rooms?trend=1&limit=101", 400, "urn:snapup:problem:bad_parameter"),
         ("GET", "/v1/rooms?sort=best", 400, "urn:snapup:problem:bad_parameter"),
         ("GET", "/v1/rooms?q=" + 65 * "q", 400, "urn:snapup:problem:bad_parameter"),
         ("GET", "/v1/rooms/room-1", 503, "urn:snapup:problem:redis_away"),
@@ -168,7 +170,9 @@ async def test_too_many_requests_of_one_address_are_told_when_to_come_back() -> 
 # -- headers -----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("path", [*API, "/nothing", "/static/nothing", "/", *PAGES])
 async def test_every_answer_is_locked_down(client: Client, path: str) -> None:
-    async with await client.get(path.replace("{room}", "room-1"), allow_redirects=False) as response:
+    async with await client.get(
+        path.replace("{room}", "room-1").replace("{session}", "last"), allow_redirects=False
+    ) as response:
         headers = response.headers
         policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
         assert policy["default-src"] == "'none'"

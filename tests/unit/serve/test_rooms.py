@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from stream.contract.history import history_key
 from stream.contract.sight import State
 from stream.serve.documents import Amount
 from stream.serve.rooms import RoomIndex
 from tests.support.serve import document
+from tests.unit.serve.test_trends import head
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -24,14 +26,15 @@ NOW_MS = 1_795_780_000_000
 class RedisHeld:
     """Redis as the index reads it: a scan, and documents by key."""
 
-    def __init__(self, documents: Mapping[str, bytes]) -> None:
+    def __init__(self, documents: Mapping[str, bytes], histories: Mapping[str, bytes] | None = None) -> None:
+        self.histories = histories or {}
         self.documents = {f"live:v1:{{room:{room_id}}}:overlay".encode(): raw for room_id, raw in documents.items()}
 
     async def scan(self, _pattern: str, _count: int) -> AsyncIterator[list[bytes]]:
         yield [*self.documents]
 
     async def batch(self, commands: list[tuple[str, str]]) -> list[bytes | None]:
-        return [self.documents.get(key.encode()) for _, key in commands]
+        return [self.documents.get(key.encode()) or self.histories.get(key) for _, key in commands]
 
     def words(self, error: Exception) -> str:
         return str(error)
@@ -107,6 +110,23 @@ async def test_ten_thousand_rooms_come_in_pages_without_a_gap() -> None:
         assert beyond.rooms == []
         assert beyond.totals is not None
         assert beyond.totals.money == [Amount("CNY", 70_000)]
+
+
+async def test_rooms_have_their_trend_where_a_history_is_kept_and_the_others_are_listed_all_the_same() -> None:
+    documents = {each: room(each) for each in ("a-1", "a-2", "a-3")}
+    held = RedisHeld(documents, {history_key("live", "a-1"): head("a-1"), history_key("live", "a-2"): b"torn"})
+    index = RoomIndex(cast("RedisClient", held), "live", lambda: NOW_MS)
+    task = asyncio.create_task(index.run())
+    try:
+        found = await index.with_trends(await index.search("", 9, "room_id"))
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    trends = [each.trend for each in found.rooms]
+    assert trends[0] is not None
+    assert trends[0].watching == [100, 90, 140]
+    assert trends[1:] == [None, None]
 
 
 async def test_a_room_grows_old_in_the_list_between_two_scans() -> None:
