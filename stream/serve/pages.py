@@ -28,8 +28,12 @@ MECHANICS_TYPES = (".js", ".css", ".svg")
 PAGES: Mapping[str, str] = {
     "/overlay": "overlay.html",
     "/builder": "builder.html",
+    "/rooms": "rooms.html",
     "/console": "rooms.html",
     "/console/{room}": "console.html",
+    "/wall": "walls.html",
+    "/wall/{room}": "wall.html",
+    "/report/{room}/{session}": "report.html",
     # At the pages' own level: a service worker's scope is its own folder.
     "/overlay-worker.js": "overlay-worker.js",
     # A shared worker follows the policy sent with its own script, and this one connects as a page does.

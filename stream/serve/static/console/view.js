@@ -26,6 +26,7 @@ export class View extends EventTarget {
     this.sort = query.get("sort") ?? "";
     this.by = query.get("by") ?? "";
     this.events = GROUPS.includes(query.get("events")) ? query.get("events") : "";
+    this.page = /^[1-9]\d{0,3}$/.test(query.get("page") ?? "") ? Number(query.get("page")) : 1;
     this.#dress();
   }
 
