@@ -200,7 +200,8 @@ async def test_pictures_come_from_this_server_and_from_the_hosts_that_are_named(
     ):
         async with serving(NO_REDIS, serve_picture_hosts=hosts) as (_, client):
             for path in PAGES:
-                async with await client.get(path.replace("{room}", "room-1")) as response:
+                address = path.replace("{room}", "room-1").replace("{session}", "last")
+                async with await client.get(address) as response:
                     said = response.headers["Content-Security-Policy"].split("; ")
                     assert f"img-src {sources}" in said
             async with await client.get("/static/picture-hosts.js") as response:
