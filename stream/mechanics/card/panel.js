@@ -2,9 +2,9 @@
 
 import { foreign, h, setText } from "../../dom.js";
 import { picture, pictureAddress } from "../../pictures.js";
-import { clean, grouped } from "../../text.js";
+import { clean, grouped, priced } from "../../text.js";
 import { keyed } from "../../console/keyed.js";
-import { priced, titleOf } from "./offers.js";
+import { titleOf } from "./offers.js";
 
 const PRODUCTS_MAX = 60;
 const LINKS_MAX = 12;
