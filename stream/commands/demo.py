@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 import urllib.error
 import urllib.request
@@ -19,6 +18,7 @@ from rich.console import Console
 
 from stream.commands.audit import assumptions_of, where_of
 from stream.commands.demo_view import DemoView, Outcome, WorkerFigures, show_outcome
+from stream.commands.ending import end_on_sigterm
 from stream.commands.report import report_line, tell_problems, write_report
 from stream.contract.overlay import room_key
 from stream.contract.reading import read_overlay
@@ -97,8 +97,7 @@ def demo(
     """
     folder = load_local_settings().state_dir / "reports" if report_to is None else report_to
     make_folder(folder, "--report-to")
-    # A termination from outside is treated as Ctrl-C: everything started here is ended in order.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    end_on_sigterm()  # everything started here is ended in order
     console = Console(highlight=False)
     if ignored := ignore_other_servers(os.environ):
         console.print(

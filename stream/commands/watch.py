@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import sys
-import threading
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +16,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from stream.commands.ending import end_on_sigterm
 from stream.contract.ids import is_id
 from stream.contract.sight import Away, State, Unreadable
 from stream.errors import NoSuchError, SnapupError, UsageError
@@ -63,9 +62,7 @@ def watch(
     address = settings.redis()
     reader = OverlayReader(address, settings.topic_prefix, room, settings.redis_timeout_ms, CATALOGUE.sections)
     shown = _Screen(room, address.called, lang, as_json=as_json)
-    if threading.current_thread() is threading.main_thread():
-        # A termination from outside ends as Ctrl-C does: else a terminal would stay without its cursor.
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    end_on_sigterm()  # else a terminal would stay without its cursor
     try:
         asyncio.run(_once(reader, shown) if once else _watch(reader, shown))
     except KeyboardInterrupt:
