@@ -12,9 +12,8 @@ export async function askForRoom({ room, token, signal }) {
     if (response.status === 401 || response.status === 403) return { overlay: null, error: "refused" };
     if (response.status === 404) return { overlay: null, error: "missing" };
     if (!response.ok) return { overlay: null, error: "offline" };
-    const answer = await response.json();
-    const overlay = Array.isArray(answer?.overlay?.sales) ? answer.overlay : null;
-    return { overlay, error: overlay === null ? "missing" : null };
+    const overlay = await response.json();
+    return Array.isArray(overlay?.sales) ? { overlay, error: null } : { overlay: null, error: "missing" };
   } catch {
     return { overlay: null, error: "offline" };
   }
