@@ -68,7 +68,7 @@ async def test_each_event_arrives_compressed_and_an_event_that_only_moves_the_ti
     room.sales = [coat(), msgspec.structs.replace(other, sale_id="scarf-drop", sku_id="sku-412")]
     room.fresh_ms = 60_000
     room.put()
-    page = await pages.open("/v1/time")
+    page = await pages.open("/overlay?lang=en")  # a page that may connect, and shows no room
     await page.evaluate(READ, [room.room_id, SALE])
     await page.evaluate(FOLLOW, [room.room_id, SALE])
     assert await page.evaluate("window.coding") == "gzip"
