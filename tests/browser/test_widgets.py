@@ -83,6 +83,7 @@ PLANNED = {"restock_planned_at_ms": now_ms() + HOUR_MS}
 STATES = [
     State("few are left", "stock", with_sale(), "sku-881已售97.1%仅剩42件", "sku-88197.1%sold42left"),
     State("the sale names its product", "stock", with_sale(), "羊毛大衣", "羊毛大衣", f"names={COAT}:羊毛大衣"),
+    State("just restocked, and plenty is left", "stock", restocked(), "sku-881已补货+500件", "sku-881+500restocked"),
     State("one is left", "stock", with_sale(sold=4_899), "仅剩1件", "1left"),
     State("sold out", "stock", with_level("sold_out", **SOLD_OUT), "sku-881售罄", "sku-881Soldout"),
     State("all taken", "stock", all_taken, "sku-881100件待付款已抢完", "sku-881100notyetpaidAlltaken"),
@@ -103,7 +104,6 @@ STATES = [
         "100件待付款已抢完",
         "100notyetpaidAlltaken",
     ),
-    State("just restocked, and plenty is left", "stock", restocked(), "sku-881已补货+500件", "sku-881+500restocked"),
     State("restocked long ago", "stock", restocked(age_ms=20_000)),
     State("restocked, but nothing is left", "stock", restocked(sold=5_500, held=0), "售罄", "Soldout"),
     State("restocked, but orders look fake", "stock", restocked(suspect_units=900)),
@@ -250,11 +250,11 @@ async def test_numbers_roll_to_the_truth_and_stock_that_comes_back_is_told(pages
 
 async def test_back_in_stock_is_said_only_by_a_page_that_said_nothing_was_left(pages: Pages, room: Room) -> None:
     room.signals_edition = 2
-    room.sales = [coat(level="sold_out", sold=4_900)]
+    room.sales = [coat(level="sold_out", sold=5_000, held=0)]
     room.put()
     page = await pages.open(f"/overlay?room={room.room_id}&lang=en&widgets=stock,watching")
     await until_says(page, "stock", "Soldout")
-    room.sales = [coat(sold=4_910, restocked=500, last_restock=Restock(now_ms(), 500))]
+    room.sales = [coat(sold=5_010, held=0, restocked=500, last_restock=Restock(now_ms(), 500))]
     room.put()
     await until_says(page, "stock", "sku-881+500backinstock")
     await until_says(page, "stock", "490left")  # after ten seconds, by its own timer

@@ -49,7 +49,8 @@ export class StockWidget extends Widget {
     const { sale } = subject;
     const restock = sale?.last_restock;
     if (!restock || sale.status !== "open" || !(sale.available > 0)) return null;
-    const ageMs = room.now() - restock.at_ms;
+    // The page's clock lags by the way that a document takes, but is never behind the document.
+    const ageMs = Math.max(room.now(), room.overlay.as_of_ms) - restock.at_ms;
     if (ageMs < 0 || ageMs >= RESTOCKED_MS || !(restock.quantity > 0)) return null;
     const isDoubtful = (each) => isSame(each, sale) && each.claim === "stock_left" && DOUBTS.has(each.reason);
     if (room.overlay.withheld.some(isDoubtful)) return null;
