@@ -279,6 +279,11 @@ def figures_of(overlay: Overlay) -> RoomFigures:
                 extended=sale.extended,
                 status=sale.status,
                 suspicions={each.rule: (each.orders, each.units) for each in sale.suspicions},
+                price_minor=sale.price_minor,
+                list_price_minor=sale.list_price_minor,
+                currency=sale.currency,
+                prior_price_minor=sale.prior_price_minor,
+                last_restock=sale.last_restock,
             )
             for sale in overlay.sales
         },
