@@ -1,7 +1,8 @@
 """Pictures to look through, in tests/out/screens/index.html: every scene over every picture, sizes and languages.
 
-The tests take each scene in each size and language over one of the pictures, so that none of it breaks unseen; with
-SNAPUP_ALL_PICTURES=1 (`make pictures`) over all of them, and the console in both themes.
+The tests take each scene in each size, and in each language, over one of the pictures, so that none of it breaks
+unseen. With SNAPUP_ALL_PICTURES=1 (`make pictures`) they take each size in each language over all of the pictures, and
+the console in both themes.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import html
 import os
 from functools import partial
+from itertools import product as product_of
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,6 +35,8 @@ SIZES = {"1920x1080": {"width": 1920, "height": 1080}, "400x800": {"width": 400,
 BACKDROPS = ("bright", "dark", "busy")
 LANGUAGES = {"zh-CN": f"names={COAT}:羊毛大衣,sku-412:真丝围巾", "en": f"names={COAT}:Wool coat,sku-412:Silk scarf"}
 EVERYTHING = bool(os.environ.get("SNAPUP_ALL_PICTURES"))
+# Each size and each language once; with all pictures each size in each language.
+PAIRS = [*product_of(SIZES, LANGUAGES)] if EVERYTHING else [*zip(SIZES, LANGUAGES, strict=True)]
 THEMES = ("dark", "light") if EVERYTHING else ("dark",)
 ALL = "badge,countdown,watching,pulse,goal,top,ticker,carts,eta,stock"
 SUBJECT = "badge,countdown,watching,pulse,top,ticker,price,stock"
@@ -112,8 +116,7 @@ async def at_rest(page: Page) -> None:
     await eventually(partial(page.evaluate, "document.getAnimations().length"), lambda moving: moving == 0, "at rest")
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "lang"), PAIRS)
 async def test_pictures_of_the_overlay(size: str, lang: str, pages: Pages, new_room: Callable[[], Room]) -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     context = await pages.context(viewport=SIZES[size])
@@ -132,8 +135,7 @@ async def test_pictures_of_the_overlay(size: str, lang: str, pages: Pages, new_r
         await page.close()
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "lang"), PAIRS)
 async def test_pictures_of_console_rooms_and_builder(
     size: str, lang: str, pages: Pages, new_room: Callable[[], Room]
 ) -> None:
