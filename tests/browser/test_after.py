@@ -136,6 +136,23 @@ async def test_what_a_token_allows_is_said_in_words(pages: Pages, room: Room) ->
 MINUTE_MS = 60_000
 
 
+COUNTING = """
+() => {
+  [window.drawn, window.written] = [0, 0];
+  const { clearRect } = CanvasRenderingContext2D.prototype;
+  CanvasRenderingContext2D.prototype.clearRect = function (...box) {
+    window.drawn += 1;
+    clearRect.apply(this, box);
+  };
+  const { setProperty } = CSSStyleDeclaration.prototype;
+  CSSStyleDeclaration.prototype.setProperty = function (...said) {
+    window.written += 1;
+    setProperty.apply(this, said);
+  };
+}
+"""
+
+
 def history(room: Room, began_ms: int, paid: list[tuple[int, int, int]], **changes: Any) -> dict[str, Any]:
     """A history as the server sends it. `paid`: minutes after the beginning, orders paid and minor units so far."""
     times = [began_ms + minutes * MINUTE_MS for minutes, _, _ in paid]
@@ -210,6 +227,11 @@ async def test_the_big_screen_compares_with_the_last_show_at_the_same_minute(pag
         )
         assert min(sizes) >= 0.024 * 1_080
         assert await page.evaluate("document.documentElement.scrollHeight") == 1_080
+        # The curve is drawn when a step of it is over, not at each look: the page is open for hours.
+        await page.evaluate(COUNTING)
+        # Three figures are written at each look.
+        await eventually(lambda: page.evaluate("window.written"), lambda count: count >= 12, "four looks")
+        assert await page.evaluate("window.drawn") <= 1
 
 
 async def test_the_big_screen_says_nothing_that_it_does_not_know_and_keeps_what_it_had(

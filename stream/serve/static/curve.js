@@ -151,10 +151,11 @@ function timeTicks(fromMs, toMs, most) {
 export class Curve {
   #canvas = h("canvas", { role: "img" });
   #model = null;
+  #drawn = "";
 
   constructor() {
     this.root = h("div.curve", {}, this.#canvas);
-    new ResizeObserver(() => this.#draw()).observe(this.root);
+    new ResizeObserver(() => this.#draw({ anew: true })).observe(this.root);
   }
 
   /** @param {Model|null} model  @param {string} about  what it shows, for those who do not see it */
@@ -194,9 +195,14 @@ export class Curve {
     };
   }
 
-  #draw() {
+  /** Draws unless the same figures stand there already in the same colours: a page that waits costs no frame. */
+  #draw({ anew = false } = {}) {
+    const { fromMs, toMs, stepMs, values, behind, marks } = this.#model ?? {};
+    const drawn = JSON.stringify([document.documentElement.dataset.theme, fromMs, toMs, stepMs, values, behind, marks]);
+    if (!anew && drawn === this.#drawn) return;
     const { clientWidth: width, clientHeight: height } = this.root;
     if (this.#model === null || width <= 0 || height <= 0) return;
+    this.#drawn = drawn;
     const ratio = devicePixelRatio;
     if (this.#canvas.width !== Math.round(width * ratio) || this.#canvas.height !== Math.round(height * ratio)) {
       this.#canvas.width = Math.round(width * ratio);

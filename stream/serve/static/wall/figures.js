@@ -99,3 +99,8 @@ export function stepOf(longMs) {
   if (longMs < 900_000) return 10_000;
   return longMs < 14_400_000 ? 60_000 : 300_000;
 }
+
+/** The end of a curve's axis: whole steps, so that it moves when the curve does. */
+export function axisEnd(fromMs, atMs, stepMs) {
+  return fromMs + Math.max(1, Math.ceil((atMs - fromMs) / stepMs)) * stepMs;
+}

@@ -13,7 +13,7 @@ import { money, shortMoney } from "../money.js";
 import { SnapupRoom } from "../snapup-room.js";
 import { clean, compact, duration, fill, grouped, timeOfDay } from "../text.js";
 import { Track } from "../track.js";
-import { endedMs, gmvOf, paidLately, roomName, stateOf, stepOf, watchingUnknown } from "./figures.js";
+import { axisEnd, endedMs, gmvOf, paidLately, roomName, stateOf, stepOf, watchingUnknown } from "./figures.js";
 
 export const MAX_ROOMS = 12;
 const ROOM_ID = /^[A-Za-z0-9._:-]{1,64}$/;
@@ -111,7 +111,7 @@ class Tile {
     const known = values.filter((value) => value !== null);
     const best = known.length ? money(Math.max(...known), currency, view.lang) : "–";
     const about = fill(words.courseAbout, { each, from: timeOfDay(fromMs, false), to: timeOfDay(atMs, false), best });
-    this.#curve.render({ fromMs, toMs: Math.max(atMs, fromMs + stepMs), stepMs, values, behind: null, marks: [], format, timeOf: (at) => timeOfDay(at, false) }, about);
+    this.#curve.render({ fromMs, toMs: axisEnd(fromMs, atMs, stepMs), stepMs, values, behind: null, marks: [], format, timeOf: (at) => timeOfDay(at, false) }, about);
   }
 }
 

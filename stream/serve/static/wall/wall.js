@@ -15,7 +15,7 @@ import { Subject } from "../overlay/subject.js";
 import { SnapupRoom } from "../snapup-room.js";
 import { clean, compact, duration, fill, grouped, share, timeOfDay, windowOf } from "../text.js";
 import { Track } from "../track.js";
-import { comparedGmv, changeOf, endedMs, gmvOf, leaderOf, paidLately, productName, roomName, saleIn, sourcesOf, stateOf, stepOf, watchingUnknown } from "./figures.js";
+import { axisEnd, comparedGmv, changeOf, endedMs, gmvOf, leaderOf, paidLately, productName, roomName, saleIn, sourcesOf, stateOf, stepOf, watchingUnknown } from "./figures.js";
 import { marksOf } from "./marks.js";
 
 const DRAW_MS = 500;
@@ -218,7 +218,7 @@ function drawCurve(atMs) {
   const format = (value) => shortMoney(value, track.currency, view.lang, strings);
   const about = fill(words.courseAbout, { each, from: timeOfDay(fromMs, false), to: timeOfDay(atMs, false), best });
   const marks = marksOf(track.marks, strings);
-  curve.render({ fromMs, toMs: Math.max(atMs, fromMs + stepMs), stepMs, values, behind, marks, format, timeOf: (at) => timeOfDay(at, atMs - fromMs < 600_000) }, about);
+  curve.render({ fromMs, toMs: axisEnd(fromMs, atMs, stepMs), stepMs, values, behind, marks, format, timeOf: (at) => timeOfDay(at, atMs - fromMs < 600_000) }, about);
 }
 
 function drawLevel(element, sale) {
