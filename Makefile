@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CODE   := $(wildcard stream tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system browser demo test test-redis test-browser test-foreign pictures unit bench bench-peers bench-scenarios bench-latency bench-overload bench-results claims lock-peers chaos chaos-long simulate-faults lint format stack-up stack-down schemas screenshots lock clean
+.PHONY: help setup system browser demo test soak test-redis test-browser test-foreign pictures unit bench bench-peers bench-scenarios bench-latency bench-overload bench-results claims lock-peers chaos chaos-long simulate-faults lint format stack-up stack-down schemas screenshots lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,9 @@ test-foreign: system ## other people's clients (librdkafka, Java, franz-go) with
 
 pictures: system ## every scene over every picture, to look through: tests/out/screens/index.html
 	SNAPUP_ALL_PICTURES=1 $(BIN)/python -m pytest tests/browser/test_screens.py
+
+soak: system ## six hours of a show on one page, a document a second (two minutes; make test plays one for six seconds)
+	SNAPUP_SOAK=1 $(BIN)/python -m pytest tests/browser/test_soak.py
 
 test-redis: system ## Redis as it is run, with every redis-server that can be had (6.2, 7, 8, Valkey 8); some minutes
 	$(BIN)/python -m tests.support.redis_matrix

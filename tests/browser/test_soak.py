@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,9 @@ FEED = """;
 """
 # Pictures are not what is looked at here, and painting large ones costs most of the time.
 SMALL = {"width": 400, "height": 225}
+# `make soak` plays a document a second; otherwise one stands for so many seconds.
+SECONDS_EACH = 1 if os.environ.get("SNAPUP_SOAK") else 6
+HOUR = 3_600 // SECONDS_EACH
 PLAY = (Path(__file__).parent / "play.js").read_text()
 
 
@@ -69,12 +73,12 @@ async def test_an_overlay_does_not_grow_over_six_hours_of_updates(pages: Pages, 
     context = await pages.context(viewport=SMALL)
     await context.add_init_script(NO_SHARED_WORKER + FEED)
     page = await pages.open(f"/overlay?room={room.room_id}&lang=en&goal=900000&widgets={ALL}", context=context)
-    seen = await soak(page, room, rounds=6, count=3_600)
+    seen = await soak(page, room, rounds=6, count=HOUR)
     settled, last = seen[1], seen[-1]
     assert last["listeners"] <= settled["listeners"], seen
     assert last["nodes"] <= settled["nodes"] * 1.1 + 50, seen
     # 20 bytes a document: less than the smallest object that could be forgotten.
-    assert last["bytes"] <= settled["bytes"] + 4 * 3_600 * 20, seen
+    assert last["bytes"] <= settled["bytes"] + 4 * HOUR * 20, seen
     assert await until_says(page, "pulse", "")
 
 
@@ -90,9 +94,10 @@ async def test_a_console_is_bounded_beyond_six_hours(pages: Pages, room: Room) -
     first = msgspec.to_builtins(room.overlay())
     await eventually(lambda: page.evaluate("window.feed.controller !== null"), bool, "the page asked")
     seen = []
-    play = PLAY.replace("const now = Date.now();", "window.step(1000); const now = Date.now();")
+    play = PLAY.replace("const now = Date.now();", f"window.step({SECONDS_EACH * 1_000}); const now = Date.now();")
+    count = 3 * HOUR // 2
     for number in range(5):
-        await page.evaluate(play, {"document": first, "from": number * 5_400, "count": 5_400})
+        await page.evaluate(play, {"document": first, "from": number * count, "count": count})
         seen.append(await figures(session))
     # From the sixth hour on the oldest goes as the newest comes.
     six, more = seen[3], seen[-1]
