@@ -3,7 +3,7 @@
 // Counts are of the session so far. A moment is known if a point before it holds for it: a point of the history holds
 // until the next one, a document that this page saw holds for `HOLDS_MS`.
 
-import { askForHistory } from "./room-history.js";
+import { askForHistory, placeAt } from "./room-history.js";
 
 /** Points of what this page saw itself are this far apart. */
 const STEP_MS = 10_000;
@@ -73,9 +73,9 @@ export class Track extends EventTarget {
 
   /** The value of a column at a moment; null: not known. */
   at(column, atMs) {
-    const seen = lastAtOrBefore(this.#seen.at_ms, atMs);
+    const seen = placeAt(this.#seen.at_ms, atMs);
     if (seen >= 0 && atMs - this.#seen.at_ms[seen] <= HOLDS_MS) return this.#seen[column][seen];
-    const kept = lastAtOrBefore(this.#kept.at_ms, atMs);
+    const kept = placeAt(this.#kept.at_ms, atMs);
     if (this.#gaps.some(([from, to]) => from < atMs && atMs < to)) return null;
     if (kept >= 0 && atMs <= this.#keptUntilMs) return this.#kept[column][kept];
     return this.sessionMs !== null && atMs <= this.sessionMs ? 0 : null;
@@ -135,8 +135,8 @@ export class Track extends EventTarget {
     if (this.sessionMs !== null && this.sessionMs !== history.session_ms) this.#forget(history.session_ms);
     this.sessionMs = history.session_ms;
     this.endedMs = history.ended_ms ?? null;
-    this.sessions = Array.isArray(history.sessions) ? history.sessions : [];
-    this.marks = Array.isArray(history.marks) ? history.marks.filter((mark) => Number.isSafeInteger(mark?.at_ms)) : [];
+    this.sessions = history.sessions;
+    this.marks = history.marks.filter((mark) => Number.isSafeInteger(mark?.at_ms));
     this.#gaps = this.marks.filter((mark) => mark.kind === "gap").map((mark) => [mark.at_ms, mark.until_ms ?? Infinity]);
     this.currency = history.currency ?? this.currency;
     this.#kept = Object.fromEntries(["at_ms", ...COLUMNS].map((name) => [name, history.points[name]]));
@@ -196,15 +196,4 @@ function pop(points) {
 
 function shift(points, count) {
   for (const column of Object.values(points)) column.splice(0, count);
-}
-
-function lastAtOrBefore(times, atMs) {
-  let low = 0;
-  let high = times.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (times[middle] <= atMs) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
 }

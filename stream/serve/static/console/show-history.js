@@ -1,10 +1,11 @@
 // The history that the server keeps of a room: this show from its beginning, and the show before it.
 
+import { askForHistory, placeAt } from "../room-history.js";
+
 /** Nobody asks more often than this; who asks too soon is answered then. */
 const APART_MS = 15_000;
 /** A session that begins so close to another moment is the same one. */
 const SAME_SHOW_MS = 60_000;
-const POINTS_MAX = 20_000;
 
 /**
  * @typedef {object} Show
@@ -22,7 +23,7 @@ export class ShowHistory extends EventTarget {
   show = null;
   /** @type {Show|null} the show before it */
   before = null;
-  #url;
+  #room;
   #tokenOf;
   #askedAt = -Infinity;
   #timer = 0;
@@ -30,7 +31,7 @@ export class ShowHistory extends EventTarget {
   /** @param {{roomId: string, tokenOf: () => string}} options */
   constructor({ roomId, tokenOf }) {
     super();
-    this.#url = new URL(`../../v1/rooms/${encodeURIComponent(roomId)}/history`, import.meta.url);
+    this.#room = roomId;
     this.#tokenOf = tokenOf;
   }
 
@@ -52,51 +53,19 @@ export class ShowHistory extends EventTarget {
   }
 
   async #ask() {
-    const show = await this.#get("");
+    const show = await this.#get();
     if (show === null) return;
     const earlier = show.sessions.filter(({ session_ms }) => session_ms < show.session_ms).at(-1) ?? null;
     if (earlier !== null && this.before?.session_ms !== earlier.session_ms) {
-      this.before = await this.#get(`?session=${earlier.session_ms}`);
+      this.before = await this.#get(earlier.session_ms);
     }
     this.show = show;
     this.dispatchEvent(new Event("change"));
   }
 
-  async #get(query) {
-    const token = this.#tokenOf();
-    const headers = token ? { Authorization: `Bearer ${token}` } : {};
-    try {
-      const response = await fetch(new URL(query, this.#url), { headers, cache: "no-store" });
-      const answer = response.ok ? await response.json() : null;
-      return isShow(answer) ? answer : null;
-    } catch {
-      return null;
-    }
+  async #get(session = null) {
+    return (await askForHistory({ room: this.#room, token: this.#tokenOf(), session })).history;
   }
-}
-
-function isShow(answer) {
-  const times = answer?.points?.at_ms;
-  if (!Array.isArray(times) || times.length > POINTS_MAX || !times.every(Number.isSafeInteger)) return false;
-  const columns = Object.values(answer.points);
-  return (
-    columns.every((column) => Array.isArray(column) && column.length === times.length) &&
-    Array.isArray(answer.marks) &&
-    Array.isArray(answer.sessions) &&
-    Number.isSafeInteger(answer.session_ms)
-  );
-}
-
-/** The place of the last of `times` that is not later than `atMs`; −1: all are later. */
-export function placeAt(times, atMs) {
-  let low = 0;
-  let high = times.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (times[middle] <= atMs) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
 }
 
 /** What the show before had by the same time after its beginning; null: it is not known. */
