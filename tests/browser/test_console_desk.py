@@ -138,7 +138,10 @@ async def test_the_leader_and_the_largest_figures_are_on_the_first_screen(pages:
     room.urgency = replace(leader.urgency, sale_id=leader.sale_id)
     room.watching, room.money = 1_234_567, [Money("CNY", 244_387_400, 218_283_000, 218_283_000)]
     room.put()
-    for lang, sum_short, count_short in (("en", "¥2,182,830", "1.23M"), ("zh-CN", "¥218.28 万", "123 万")):
+    for lang, sign, sum_short, count_short in (
+        ("en", "CN¥", "CN¥2,182,830", "1.23M"),
+        ("zh-CN", "¥", "¥218.28 万", "123 万"),
+    ):
         context = await pages.context(bypass_csp=True)  # axe is put into the page as a script
         page = await open_console(pages, room, f"lang={lang}&theme=light&{NAMES}", context=context)
         for size in ({"width": 1920, "height": 1080}, {"width": 1440, "height": 900}):
@@ -150,7 +153,7 @@ async def test_the_leader_and_the_largest_figures_are_on_the_first_screen(pages:
             assert tops[0][1] < tops[1][0] < tops[1][1] < size["height"] * 0.4, (size, tops)
             assert await page.locator(".stock .choose").first.inner_text() == "Wool coat"
         sums = page.locator(".headline .gmv b span")
-        assert [await sums.nth(place).inner_text() for place in (0, 1)] == [sum_short, "¥2,182,830.00"]
+        assert [await sums.nth(place).inner_text() for place in (0, 1)] == [sum_short, f"{sign}2,182,830.00"]
         assert await sums.first.get_attribute("aria-hidden") == "true"
         # No figure is shortened for the ear.
         heard = await page.evaluate(
@@ -241,21 +244,23 @@ async def test_a_reload_a_second_screen_and_the_hour_after_have_the_whole_show(p
     await eventually(headline, partial(_has, "+150 % v. the last show"), "compared")
     assert "most 38,204, at " in await headline()
     legend = page.locator(".chart").first.locator(".legend")
-    assert "last show ¥750,000.00" in re.sub(r"\s+", " ", await legend.inner_text())
+    assert "last show CN¥750,000.00" in re.sub(r"\s+", " ", await legend.inner_text())
     await page.keyboard.press("Home")
-    await eventually(legend.inner_text, partial(_has, "¥100,000.00"), "the beginning")
+    await eventually(legend.inner_text, partial(_has, "CN¥100,000.00"), "the beginning")
     await page.keyboard.press("Escape")
     restock = text_of(page, ".changes [data-kind=restock]")
     await eventually(restock, lambda text: "restock +500" in text and "Wool coat" in text, "what happened before")
     table = page.locator(".chart").first.locator(".as-table")
     await table.click()
     rows = text_of(page, ".chart-table tbody tr")
-    await eventually(rows, partial(_has, "¥900,000.00"), "the same figures as a table")
+    await eventually(rows, partial(_has, "CN¥900,000.00"), "the same figures as a table")
     assert await page.locator(".chart-table tbody tr").count() <= 25
     assert "GMV" in await page.locator(".chart-table caption").inner_text()
     room.vanish()
     page = await pages.open(f"/console/{room.room_id}?lang=en&range=0", context=context)
-    await eventually(text_of(page, ".legend"), partial(_has, "¥1,500,000.00"), "nobody publishes, the course is there")
+    await eventually(
+        text_of(page, ".legend"), partial(_has, "CN¥1,500,000.00"), "nobody publishes, the course is there"
+    )
     assert await page.evaluate("document.documentElement.dataset.fresh") == "none"
 
 

@@ -162,7 +162,9 @@ STATES = [
     State("a full name is cut", "ticker", with_order(who="lihua@example.com"), "l***买了", "l***bought"),
     State("paid orders", "goal", with_fields(), "支付订单4,700/5,000", "paidorders4,700/5,000", "goal=5000"),
     State("reached", "goal", with_fields(), "支付订单达成4,700/4,000", "paidordersreached4,700/4,000", "goal=4000"),
-    State("money", "goal", with_fields(), "成交额¥187万/¥200万", "salespaid¥1.87M/¥2M", "goal=gmv_paid:CNY:2000000"),
+    State(
+        "money", "goal", with_fields(), "成交额¥187万/¥200万", "salespaidCN¥1.87M/CN¥2M", "goal=gmv_paid:CNY:2000000"
+    ),
     State("its own words", "goal", with_fields(), "加油4,700", "加油4,700", "goal=5000&goal_label=加油"),
     State(
         "an estimate says so",
@@ -274,10 +276,10 @@ async def test_no_number_rolls_from_one_product_to_another(pages: Pages, room: R
 async def test_a_goal_that_is_taken_back_shows_the_correction(pages: Pages, room: Room) -> None:
     room.put()
     page = await pages.open(f"/overlay?room={room.room_id}&lang=en&widgets=goal,watching&goal=gmv_net:CNY:2000000")
-    await until_says(page, "goal", "¥1.86M")
+    await until_says(page, "goal", "CN¥1.86M")
     room.money = [Money("CNY", 195_510_000, 187_530_000, 186_531_500)]
     room.put()
-    await until_says(page, "goal", "−¥4,000")
+    await until_says(page, "goal", "−CN¥4,000")
 
 
 async def test_an_extension_announces_itself(pages: Pages, room: Room) -> None:

@@ -1,13 +1,13 @@
 // Rates, orders, stock and urgency over one shared time axis, with events marked on all charts.
 
 import { h, setText } from "../dom.js";
-import { clean, compact, duration, fill, grouped, share, timeOfDay, windowOf } from "../text.js";
+import { clean, compact, duration, fill, grouped, minorUnits, share, timeOfDay, windowOf } from "../text.js";
 import { zoneOf } from "./zone.js";
 import { Chart } from "./chart.js";
 import { episodeText } from "./desk.js";
 import { saleKey } from "./episodes.js";
 import { ORDERS, ORDERS_WINDOW_MS, RATES, STOCK } from "./history.js";
-import { axisSumOf, sumOf } from "./money.js";
+import { money } from "../money.js";
 import { thenValue } from "./show-history.js";
 import { RANGES } from "./view.js";
 import { becauseLines } from "./reasons.js";
@@ -54,7 +54,7 @@ export class Charts {
     // Written as in the funnel beside it: one figure has one form.
     const percent = (value) => share(value, 1);
     const whole = (value) => grouped(value);
-    const sum = (value) => sumOf(value, history.currency ?? "");
+    const sum = (value) => money(value, history.currency ?? "", context.view.lang, { cents: true });
     this.#charts = {
       gmv: new Chart({
         ...shared,
@@ -63,8 +63,8 @@ export class Charts {
           { name: "gmv", label: words.series.gmv, format: sum, filled: true },
           { name: "before", label: words.series.before, format: sum, behind: true },
         ],
-        // Short enough for the margin: `¥2M`, `¥200 万`.
-        axis: (value) => axisSumOf(value, history.currency ?? "", strings),
+        // Without the sign, so that it is short enough for the margin: `2M`, `200 万`.
+        axis: (value) => compact(Math.floor(value / minorUnits(history.currency ?? "")), strings),
         about: () => words.chartHelp.gmv,
       }),
       watching: new Chart({

@@ -5,7 +5,7 @@ import { amount, clean, compact, fill, grouped, share, timeOfDay, windowOf } fro
 import { explain } from "./explain.js";
 import { setFigure } from "./heard.js";
 import { keyed } from "./keyed.js";
-import { signOf } from "./money.js";
+import { signOf } from "../money.js";
 import { WINDOWS } from "./view.js";
 
 /** Stage → the rate that holds its count, and the side of that rate. */
@@ -131,14 +131,14 @@ export class Funnel {
   }
 
   #renderRates(rates) {
-    const { strings } = this.#context;
+    const { strings, view } = this.#context;
     const words = strings.console;
     keyed(
       this.#rates,
       rates,
       (rate) => `${rate.name} ${rate.currency ?? ""}`,
       (rate) => {
-        const name = fill(words.rates[rate.name] ?? clean(rate.name, 40), { currency: signOf(rate.currency ?? "") });
+        const name = fill(words.rates[rate.name] ?? clean(rate.name, 40), { currency: signOf(rate.currency ?? "", view.lang).trim() });
         const element = h("li", {}, h("span.label", {}, name), h("b"), h("span.of"));
         explain(element, () => {
           const now = element.rate;

@@ -4,7 +4,7 @@ import { h, setText } from "../dom.js";
 import { compact, fill, grouped, share, timeOfDay } from "../text.js";
 import { explain } from "./explain.js";
 import { setFigure } from "./heard.js";
-import { shortSumOf, sumOf } from "./money.js";
+import { hostMoney, money } from "../money.js";
 
 const MAX_SUMS = 2;
 
@@ -42,11 +42,13 @@ export class Headline {
    */
   render(overlay, { peak, before }) {
     this.#overlay = overlay;
-    const { strings } = this.#context;
+    const { strings, view } = this.#context;
     const { headline: words, rateHelp } = strings.console;
     const purses = (overlay?.totals.money ?? []).slice(0, MAX_SUMS);
-    const sums = (write) => purses.map(({ gmv_paid_minor: minor, currency }) => write(minor, currency, strings)).join(" + ");
-    this.#set("gmv", purses.length ? sums(shortSumOf) : "–", purses.length ? sums(sumOf) : "–", this.#comparison(purses[0], before));
+    const sums = (write) => purses.map(({ gmv_paid_minor: minor, currency }) => write(minor, currency)).join(" + ");
+    const short = (minor, currency) => hostMoney(minor, currency, view.lang, strings);
+    const full = (minor, currency) => money(minor, currency, view.lang, { cents: true });
+    this.#set("gmv", purses.length ? sums(short) : "–", purses.length ? sums(full) : "–", this.#comparison(purses[0], before));
     const totals = overlay?.totals ?? null;
     const told = peak === null ? "" : fill(words.peak, { n: grouped(peak.value), time: timeOfDay(peak.atMs, false) });
     this.#set("watching", ...this.#count(totals?.watching_now), told);
@@ -79,8 +81,9 @@ export class Headline {
   #aboutMoney() {
     const { gmvHelp, gmvs } = this.#context.strings.console;
     const purses = this.#overlay?.totals.money ?? [];
+    const sum = (minor, currency) => money(minor, currency, this.#context.view.lang, { cents: true });
     const told = ({ gmv_net_minor: net, gmv_placed_minor: placed, currency }) =>
-      `${gmvs.net}: ${sumOf(net, currency)} · ${gmvs.placed}: ${sumOf(placed, currency)}`;
+      `${gmvs.net}: ${sum(net, currency)} · ${gmvs.placed}: ${sum(placed, currency)}`;
     return [gmvHelp.paid, ...purses.map(told)];
   }
 

@@ -8,7 +8,7 @@ import { explain } from "./explain.js";
 import { saleKey } from "./episodes.js";
 import { aboutOf } from "./funnel.js";
 import { keyed } from "./keyed.js";
-import { shortSumOf, sumOf } from "./money.js";
+import { hostMoney, money } from "../money.js";
 import { setFigure } from "./heard.js";
 
 const MINUTE_MS = 60_000;
@@ -122,10 +122,13 @@ export class Products {
 
   /** A figure for the eye, and in full. */
   #write(column, row) {
-    const { strings } = this.#context;
+    const { strings, view } = this.#context;
     const value = COLUMNS[column](row);
     if (value === null) return ["–", "–"];
-    if (column === "gmv") return [shortSumOf(value, row.product.currency, strings), sumOf(value, row.product.currency)];
+    if (column === "gmv") {
+      const { currency } = row.product;
+      return [hostMoney(value, currency, view.lang, strings), money(value, currency, view.lang, { cents: true })];
+    }
     if (column === "conversion") return both(share(row.product.payers.value, row.product.clickers.value));
     if (column === "pace") {
       const perMinute = Math.round(Math.abs(value));

@@ -3,12 +3,11 @@
 import { levelIcon } from "../overlay/icons.js";
 import { placeOfLevel, RAMP } from "../levels.js";
 import { foreign, h, setText } from "../dom.js";
-import { clean, duration, fill, grouped, share, span, timeOfDay, windowOf } from "../text.js";
+import { clean, duration, fill, grouped, priced, share, span, timeOfDay, windowOf } from "../text.js";
 import { explain } from "./explain.js";
 import { aboutOf } from "./funnel.js";
 import { saleKey } from "./episodes.js";
 import { keyed } from "./keyed.js";
-import { sumOf } from "./money.js";
 import { becauseLines, correctionText } from "./reasons.js";
 
 /** The sale that leads, and one more; all of them stand in the table of products. */
@@ -149,7 +148,7 @@ export class Sales {
     );
     keyed(
       fields.pace,
-      paceOf(sale, strings),
+      paceOf(sale, strings, this.#context.view.lang),
       ({ name }) => name,
       ({ name }) => {
         const line = h(`li.${name}`);
@@ -175,7 +174,7 @@ function whenOf(sale, nowMs, strings) {
 }
 
 /** Further lines about a sale: warnings first. */
-function paceOf(sale, strings) {
+function paceOf(sale, strings, lang) {
   const words = strings.console.sale;
   const help = strings.console.saleHelp;
   const lines = [];
@@ -207,8 +206,7 @@ function paceOf(sale, strings) {
   if (sale.restocked > 0) add("restocked", fill(words.restocked, { n: grouped(sale.restocked) }));
   if (sale.released > 0) add("released", fill(words.released, { n: grouped(sale.released) }));
   if (sale.gone > 0) add("gone", fill(words.gone, { n: grouped(sale.gone) }), help.gone);
-  if (sale.price_minor !== null && sale.currency) {
-    add("price", sumOf(sale.price_minor, sale.currency));
-  }
+  const price = priced(sale.price_minor, sale.currency, lang);
+  if (price !== null) add("price", price);
   return lines;
 }

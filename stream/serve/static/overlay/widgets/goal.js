@@ -1,7 +1,7 @@
 // The room's progress to a goal that the streamer set. Totals of the session are exact, or marked as an estimate.
 
 import { h, setText } from "../../dom.js";
-import { signOf } from "../../console/money.js";
+import { signOf } from "../../money.js";
 import { compact, grouped, minorUnits } from "../../text.js";
 import { pulse, roll, slideIn } from "../motion.js";
 import { Widget } from "../widget.js";
@@ -13,13 +13,13 @@ export class GoalWidget extends Widget {
   #correction = 0;
 
   view() {
-    const { room, params, strings } = this.context;
+    const { room, params, strings, lang } = this.context;
     const goal = params.goal;
     const totals = room.overlay?.totals;
     if (!goal || !totals) return null;
     const { value, estimate } = reached(goal, totals);
     if (!(value > 0)) return null;
-    const sign = beforeSum(goal.currency);
+    const sign = goal.currency ? signOf(goal.currency, lang) : "";
     const said = (number) => `${sign}${number < 1_000_000 ? grouped(number) : compact(number, strings)}`;
     return {
       key: `${goal.of} ${goal.target}`,
@@ -74,13 +74,6 @@ export class GoalWidget extends Widget {
     super.disconnectedCallback();
     clearTimeout(this.#correction);
   }
-}
-
-/** What stands before a sum: the sign of its currency, or its code and a blank; nothing before what is no money. */
-function beforeSum(currency) {
-  if (!currency) return "";
-  const sign = signOf(currency);
-  return /\p{L}$/u.test(sign) ? `${sign} ` : sign;
 }
 
 function reached({ of, currency }, totals) {
