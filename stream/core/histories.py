@@ -31,6 +31,8 @@ LOOK_MS = 600_000
 RECORDS_IN_A_STEP, ROOMS_IN_A_STEP = 1_000, 100
 # In Redis a history lives so long at least, even where rooms are not remembered.
 TTL_MIN_MS = 3_600_000
+# Of one room, until its history is written next. What lies in Redis of others runs out by itself.
+FORGOTTEN_MAX = 100
 
 
 class SavedHistory(Struct, array_like=True):
@@ -46,12 +48,16 @@ _chunk_decoder = msgspec.msgpack.Decoder(bytes)
 
 
 class Charted(NamedTuple):
-    """One room's history, ready for Redis: the value of `history_key`, and by session those of `chunks_key`."""
+    """One room's history, ready for Redis: the value of `history_key`, and by session those of `chunks_key`.
+
+    `forgotten`: sessions whose `chunks_key` no head names any more.
+    """
 
     room_id: str
     head: bytes
     closed: dict[int, bytes]
     ttl_ms: int
+    forgotten: tuple[int, ...] = ()
 
 
 class Histories:
@@ -81,6 +87,8 @@ class Histories:
         self._gone: list[bytes] = []
         # Room → sessions of which the closed chunks are to be written too.
         self._due: dict[str, set[int]] = {}
+        # Room → sessions that are not kept any more, and may still lie in Redis.
+        self._forgotten: dict[str, list[int]] = {}
         self._looked_ms = -1
         self._loaded: dict[bytes, bytes] = {}
 
@@ -174,6 +182,9 @@ class Histories:
         if session.from_ms >= 0:
             self._gone.append(_chunk_key(room_id, session.session_ms, session.from_ms))
         self._due.get(room_id, set()).discard(session.session_ms)
+        forgotten = self._forgotten.setdefault(room_id, [])
+        if len(forgotten) < FORGOTTEN_MAX:
+            forgotten.append(session.session_ms)
 
     def _make_room(self) -> None:
         """Forget a hundredth of the rooms where there are too many, those first that have been silent for longest."""
@@ -192,6 +203,7 @@ class Histories:
             self._forget(room_id, session)
         self._gone.append(_head_key(room_id))
         self._due.pop(room_id, None)
+        self._forgotten.pop(room_id, None)  # what lies in Redis runs out with the head
         self._unsaved.pop(room_id, None)
 
     def _forget_old(self, clock_ms: int) -> None:
@@ -229,7 +241,10 @@ class Histories:
             for each in sessions
             if each.session_ms in with_closed
         }
-        return Charted(room_id, encode_head(head), closed, max(self._rules.remember_sales_ms, TTL_MIN_MS))
+        ttl_ms = max(self._rules.remember_sales_ms, TTL_MIN_MS)
+        kept = {each.session_ms for each in sessions}
+        forgotten = tuple(each for each in self._forgotten.pop(room_id, ()) if each not in kept)
+        return Charted(room_id, encode_head(head), closed, ttl_ms, forgotten)
 
     # -- checkpoint ----------------------------------------------------------------------------------------------------
     def records(self) -> Iterator[tuple[bytes, bytes | None]]:

@@ -59,12 +59,16 @@ if held[1] then return 1 else return 2 end
 SCRIPT_SHA = hashlib.sha1(SCRIPT, usedforsecurity=False).hexdigest()
 
 # The same for histories, which have no revisions of their own: an owner writes in order, and no older owner writes.
-# KEYS: head, version, closed chunks of sessions. ARGV: epoch, TTL in ms, head, closed chunks.
+# KEYS: head, version, closed chunks of sessions, then those of forgotten sessions, which go. ARGV: epoch, TTL in ms, head,
+# closed chunks.
 HISTORY_SCRIPT = b"""
 local held = redis.call('HMGET', KEYS[2], 'e')
 if held[1] and tonumber(held[1]) > tonumber(ARGV[1]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[2])
-for place = 3, #KEYS do redis.call('SET', KEYS[place], ARGV[place + 1], 'PX', ARGV[2]) end
+for place = 3, #KEYS do
+  local chunks = ARGV[place + 1]
+  if chunks then redis.call('SET', KEYS[place], chunks, 'PX', ARGV[2]) else redis.call('PEXPIRE', KEYS[place], 0) end
+end
 return 1
 """
 HISTORY_SCRIPT_SHA = hashlib.sha1(HISTORY_SCRIPT, usedforsecurity=False).hexdigest()
@@ -128,10 +132,10 @@ class OverlayStore:
             (
                 "EVALSHA",
                 HISTORY_SCRIPT_SHA,
-                2 + len(each.closed),
+                2 + len(each.closed) + len(each.forgotten),
                 history_key(self._prefix, each.room_id),
                 room_key(self._prefix, each.room_id, "version"),
-                *[chunks_key(self._prefix, each.room_id, session_ms) for session_ms in each.closed],
+                *[chunks_key(self._prefix, each.room_id, session_ms) for session_ms in (*each.closed, *each.forgotten)],
                 epoch,
                 each.ttl_ms,
                 each.head,

@@ -130,3 +130,13 @@ async def test_a_history_is_written_by_the_present_owner_only(
     assert (await redis_client.get(head), await redis_client.get(closed)) == (b"head 2", b"chunks 1")
     assert 0 < await redis_client.pttl(head) <= 60_000
     assert 0 < await redis_client.pttl(closed) <= 60_000
+
+
+async def test_a_session_that_is_forgotten_leaves_no_chunks_in_redis(
+    store: OverlayStore, redis_client: redis.asyncio.Redis
+) -> None:
+    await store.write_histories(1, [Charted("room-1", b"head 1", {7: b"chunks 7", 8: b"chunks 8"}, 60_000)])
+    await store.write_histories(1, [Charted("room-1", b"head 2", {8: b"more"}, 60_000, (7, 6))])
+    keys = sorted(await redis_client.keys("*history:*"))
+    assert keys == [b"live:v1:{room:room-1}:history:8"]
+    assert await redis_client.get(keys[0]) == b"more"

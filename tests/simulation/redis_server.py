@@ -123,7 +123,10 @@ class RedisServer:
         held = self._hgetall(version_key)
         if held and int(held[b"e"]) > epoch:
             return 0
-        self.strings |= {key: (value, self.now_s() + ttl_ms / 1000) for key, value in zip(keys, values, strict=True)}
+        kept = zip(keys, values, strict=False)
+        self.strings |= {key: (value, self.now_s() + ttl_ms / 1000) for key, value in kept}
+        for key in keys[len(values) :]:
+            self.strings.pop(key, None)
         return 1
 
     def publish(

@@ -186,6 +186,21 @@ def test_this_show_and_the_last_one_are_kept_and_the_one_before_goes() -> None:
     assert kept == {b"%d" % each.session_ms for each in found.sessions}
 
 
+def test_what_no_head_names_any_more_is_said_once_so_that_redis_can_forget_it() -> None:
+    log = Log(RULES)
+    log.tick(0)
+    forgotten: list[tuple[int, ...]] = []
+    sessions: list[list[int]] = []
+    for number in (1, 2, 3, 4):
+        show(log, number)
+        (written,) = log.fold.take_histories()
+        forgotten.append(written.forgotten)
+        sessions.append([each.session_ms for each in decode_head(written.head).sessions])
+    assert forgotten == [(), (), (sessions[1][0],), (sessions[2][0],)]
+    log.fold.histories_again()
+    assert [each.forgotten for each in log.fold.take_histories()] == [()]
+
+
 def test_histories_are_forgotten_after_their_time() -> None:
     log, saved = Log(RULES), Saved()
     log.tick(0)
