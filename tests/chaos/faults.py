@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaProducer
 
 from tests.chaos.fleet import MissedError
+from tests.chaos.redis_keys import held, not_back
 from tests.chaos.traffic import PREFIX, Shop, rooms_of
 from tests.integration.test_poison import of_every_codec, poison
 from tests.support.old_version import FIRST_VERSION
@@ -219,17 +220,17 @@ def redis_away(for_s: float) -> Fault:
 
 
 async def redis_wiped(arena: Arena, outcome: Outcome) -> set[int]:
-    """FLUSHALL: every document must come back."""
-    before = await arena.reader.dbsize()
+    """FLUSHALL: everything that a screen can show must come back."""
+    before = await held(arena.reader)
     outcome.at_s = time.time()
     await arena.reader.flushall()
     begun = time.monotonic()
-    while (now := await arena.reader.dbsize()) < before:
+    while missing := not_back(before, await held(arena.reader)):
         if time.monotonic() - begun > HIT_DEADLINE_S:
-            raise MissedError(f"{now} of {before} keys came back")
+            raise MissedError(f"{len(missing)} of {len(before.keys)} keys did not come back: {', '.join(missing[:5])}")
         await asyncio.sleep(LOOK_S)
     outcome.notes["documents_back_s"] = time.monotonic() - begun
-    outcome.hit = f"{before} keys were gone and came back"
+    outcome.hit = f"{len(before.keys)} keys were gone, and what screens show came back"
     return set()
 
 

@@ -18,6 +18,7 @@ from stream.verify.verdict import PASSED
 from tests.chaos.__main__ import keep_logs
 from tests.chaos.plan import PLANS, plan
 from tests.chaos.proxy import SlowProxy
+from tests.chaos.redis_keys import Held, not_back
 from tests.chaos.report import Outcome, rows
 from tests.chaos.timeline import Change, Gap, WorkerLog, gaps
 from tests.chaos.traffic import POISON, Shop, rooms_of
@@ -141,6 +142,22 @@ def test_a_shop_that_may_say_all_sends_every_kind_of_word_and_one_that_may_not_n
     assert kinds[True].keys() - kinds[False].keys() == new
     assert kinds[False]["sale_opened"] == len(rooms) < kinds[True]["sale_opened"]
     assert min(kinds[True].values()) > 4
+
+
+def test_after_a_loss_of_redis_all_must_come_back_that_a_screen_can_show() -> None:
+    a, b = "live:v1:{room:a}:", "live:v1:{room:b}:"
+    of_a = {f"{a}overlay", f"{a}version", f"{a}history", f"{a}history:1", f"{a}history:2", f"{a}history:3"}
+    # Room b was shown an hour ago: nothing but its history is on any screen.
+    of_b = {f"{b}version", f"{b}history", f"{b}history:1"}
+    beside = {"live:v1:{worker:9f}:heartbeat", "live:v1:{trial:1:1}:overlay"}
+    before = Held(frozenset(of_a | of_b | beside), frozenset({f"{a}history:2", f"{a}history:3", f"{b}history:1"}))
+    # Meanwhile a show began in room a, and its history names the one before it only.
+    named = frozenset({f"{a}history:3", f"{a}history:4", f"{b}history:1"})
+    back = frozenset({*of_a, f"{b}history", f"{b}history:1"} - {f"{a}history:1", f"{a}history:2"})
+    assert not_back(before, Held(back, named)) == []
+    for lost in back:
+        assert not_back(before, Held(back - {lost}, named)) == [lost]
+    assert not_back(before, Held(frozenset(), frozenset())) == sorted(back - {f"{a}history:3", f"{b}history:1"})
 
 
 def test_the_table_has_medians_and_maxima_and_leaves_out_what_was_not_measured() -> None:
