@@ -59,8 +59,8 @@ if held[1] then return 1 else return 2 end
 SCRIPT_SHA = hashlib.sha1(SCRIPT, usedforsecurity=False).hexdigest()
 
 # The same for histories, which have no revisions of their own: an owner writes in order, and no older owner writes.
-# KEYS: head, version, closed chunks of sessions, then those of forgotten sessions, which go. ARGV: epoch, TTL in ms, head,
-# closed chunks.
+# KEYS: head, version, closed chunks of sessions, then those of forgotten sessions, which go. ARGV: epoch, TTL in ms,
+# head, closed chunks.
 HISTORY_SCRIPT = b"""
 local held = redis.call('HMGET', KEYS[2], 'e')
 if held[1] and tonumber(held[1]) > tonumber(ARGV[1]) then return 0 end
