@@ -7,12 +7,11 @@ mode is refused: its records would need a second schema.
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from stream.contract.foreign_times import rfc3339_ms
 from stream.contract.refusal import DeadLetter, Reason, refuse, violation
 from stream.contract.wire import check_bytes
 
@@ -23,12 +22,6 @@ SPEC_VERSION = "1.0"
 MAJOR_VERSION = 1
 
 _HEADERS = frozenset({"content-type", "ce_specversion", "ce_id", "ce_type", "ce_time"})
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND = timedelta(seconds=1)
-_RFC3339 = re.compile(
-    r"(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d+))?(?P<offset>Z|[+-]\d\d:\d\d)",
-    re.ASCII | re.IGNORECASE,
-)
 _fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -110,14 +103,8 @@ def _bare_type(name: str) -> str:
 
 def _epoch_ms(text: str) -> int | DeadLetter:
     """Milliseconds of an RFC 3339 time; finer digits are cut off."""
-    if match := _RFC3339.fullmatch(text):
-        try:
-            # RFC 3339 allows small letters for T and Z.
-            moment = datetime.fromisoformat((match["second"] + match["offset"]).upper())
-        except ValueError:  # a 13th month, a 61st second
-            pass
-        else:
-            return (moment - _EPOCH) // _SECOND * 1000 + int((match["fraction"] or "")[:3].ljust(3, "0"))
+    if (moment_ms := rfc3339_ms(text)) is not None:
+        return moment_ms
     detail = f"ce_time is {text!r}: it must be an RFC 3339 time with an offset"
     return refuse(Reason.SCHEMA_VIOLATION, detail, "/event_time_ms")
 

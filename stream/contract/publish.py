@@ -12,6 +12,7 @@ from typing import Any
 from stream.contract import asyncapi, examples
 from stream.contract.catalogue import BUILT_IN, Catalogue
 from stream.contract.events import PersonEvent
+from stream.contract.id_vectors import ID_VECTORS_FILE, id_vectors
 from stream.contract.schema import (
     CLAIM_SCHEMA_FILE,
     CLAIMS_SCHEMA_FILE,
@@ -35,6 +36,7 @@ _MECHANICS_HEAD = """# Mechanics
 What rooms do besides selling from stock. All mechanics share the topic `live.interactions`. Each has one section of the
 document, which is there from the mechanic's first event of a session on; readers pass over sections that they do not
 know. CONTRIBUTING.md says how to add one."""
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 _BLOCK = re.compile(r"(?P<begin><!-- (?P<kind>fields|example): (?P<of>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
 
@@ -58,8 +60,15 @@ def files(catalogue: Catalogue = BUILT_IN) -> dict[str, str]:
     invalid = examples.invalid(catalogue)
     documents |= {f"examples/invalid/{name}": record.document() for name, record in invalid.items()}
     documents["examples/cloudevents/order--binary-mode.json"] = examples.cloudevent()
-    found = {path: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for path, document in documents.items()}
+    documents[ID_VECTORS_FILE] = id_vectors()
+    found = {path: _to_json(document) for path, document in documents.items()}
     return found | {asyncapi.ASYNCAPI_FILE: asyncapi.to_yaml(asyncapi.document(catalogue))}
+
+
+def _to_json(document: Any) -> str:
+    """Indented JSON. Halves of surrogate pairs, which UTF-8 has none of, are escaped."""
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return _HALF_A_PAIR.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def filled(guide: str, catalogue: Catalogue = BUILT_IN) -> str:

@@ -18,10 +18,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypedDict
 
 from stream.contract.events import CartAdd, Like, Order, OrderLine, OrderStatus, ProductClick
+from stream.contract.foreign_ids import encode_id, fits
 from stream.errors import SnapupError
 from stream.sources.accounts import Accounts, Note, RefusedRow, RefusedRowError
 from stream.sources.far_off import told
-from stream.sources.ids import encode_id, fits, row_id
+from stream.sources.ids import row_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from stream.contract.events import MAX_AMOUNT_MINOR, MAX_ORDER_LINES, MAX_QUANTITY, Order, OrderLine, OrderStatus
+from stream.contract.foreign_ids import encode_id, fits
 from stream.errors import SnapupError
 from stream.sources.accounts import Accounts, Note, RefusedRow, RefusedRowError
 from stream.sources.far_off import told
-from stream.sources.ids import encode_id, fits, row_id
+from stream.sources.ids import row_id
 from stream.sources.local_time import DateOrder, LocalTime, parse_local
 from stream.sources.rows import Row
 
