@@ -163,6 +163,11 @@ class Lifecycle:
         self.unsaved.pop(room.room_id, None)
         self.touched.pop(room.room_id, None)
         self._timers.ended(room)
+        self._keep(room, ended_by, positions)
+        room.let_go()
+
+    def _keep(self, room: Room, ended_by: EndedBy, positions: Sequence[int]) -> None:
+        """What stays of a session that ends now."""
         if not self._rules.remembers_rooms:
             self.ended.add(room, None)
             return

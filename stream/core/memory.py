@@ -20,6 +20,8 @@ from stream.core.suspects import Suspects
 from stream.core.terms import SaleTerms, own_terms_key, sale_of_terms, status_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from stream.contract.events import Order, RoomEvent
     from stream.contract.overlay import SaleStatus
     from stream.core.mechanic import Installed
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 SaleKey = tuple[str, str]
 NOBODY: frozenset[str] = frozenset()
+# Orders that are freed in a step: some milliseconds.
+ORDERS_IN_A_STEP = 5_000
 
 
 class Shared:
@@ -229,3 +233,18 @@ class Memory:
         self.ids = other.ids
         for ledger in self.past.values():
             ledger.rest(self.rules.distinct_exact_max)
+
+    # -- at the end -------------------------------------------------------------------------------------------------
+    def let_go(self) -> None:
+        """Break what refers back to this, which must not be used any more: then its memory is free at once."""
+
+    def letting_go(self) -> Iterator[None]:
+        """Free what is much of it, in steps of some milliseconds; behind `let_go`."""
+        suspects, self.suspects = self.suspects, None
+        if suspects is not None:
+            yield from suspects.letting_go()
+        orders = self.orders
+        while orders:
+            for _ in range(min(len(orders), ORDERS_IN_A_STEP)):
+                orders.popitem()
+            yield

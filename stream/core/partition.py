@@ -396,6 +396,17 @@ class PartitionFold:
         self._timers.restored()
         self._begin_journal()
 
+    def let_go(self) -> None:
+        """Break what refers back to rooms, so that their memory goes with the fold, which must not be used any more."""
+        for memory in self._life.memories():
+            memory.let_go()
+
+    def letting_go(self) -> Iterator[None]:
+        """Free the memory of the rooms, in steps of some milliseconds; behind `let_go`."""
+        for rooms in (self.rooms, self._life.dormant.rooms):
+            while rooms:
+                yield from rooms.popitem()[1].letting_go()
+
     def go_on_at(self, positions: Sequence[int]) -> None:
         """Stand elsewhere in the logs: what is saved may know fewer topics."""
         self.positions[:] = fitted(positions, len(self.topic_names), 0)

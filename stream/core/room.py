@@ -153,6 +153,14 @@ class Room(Memory):
         memory.forget_sales(self.shared.clock_ms)
         return memory
 
+    def let_go(self) -> None:
+        """Break what refers back to this room, which must not be used any more: then its memory is free at once.
+
+        Cycles would wait for a full run of the collector. With the worker's thresholds none comes in months.
+        """
+        self.engaged = None
+        del self.unseen
+
     # -- time -------------------------------------------------------------------------------------------------------
     def advance(self, clock_ms: int) -> None:
         """Move every window of this room to the partition's clock, and look who was never seen."""

@@ -40,6 +40,8 @@ _CODE_OF = {
 _BITS_OF = {code: bits for bits, code in _CODE_OF.items()}
 # Of one product by one account: with fewer there is one distance, to which none is equal.
 REGULAR_ORDERS = 3
+# Some milliseconds: an account may have dozens of orders.
+ACCOUNTS_IN_A_STEP = 500
 
 
 class Facts(NamedTuple):
@@ -100,6 +102,14 @@ class Suspects:
         # An order that is the only one of its account stands for itself: nearly all are, and no rule looks at one.
         self._people: dict[str, OrderState | Windows] = {}
         self._devices: dict[str, Windows] = {}
+
+    def letting_go(self) -> Iterator[None]:
+        """Free the memory, in steps. Nothing may be asked any more."""
+        for windows in (self._people, self._devices):
+            while windows:
+                for _ in range(min(len(windows), ACCOUNTS_IN_A_STEP)):
+                    windows.popitem()
+                yield
 
     def is_alone(self, order: OrderState) -> bool:
         """Whether this is the only order of its account and of no known device; it is remembered as such."""

@@ -461,6 +461,7 @@ class Owner:
         """The producer, which the caller stops. Everything else is dropped."""
         self.ownership.end()
         self.merge.clear()
+        self.fold.let_go()
         self.fold = self.config.make_fold(self.partition)
         self.pump = Pump(self.ownership, self.merge, self.fold)
         self.outbox, self.histories, self.shown_ms = {}, {}, {}

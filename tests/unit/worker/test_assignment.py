@@ -16,6 +16,7 @@ from stream.worker.fetching import LogEnds
 from stream.worker.ownership import Phase
 from stream.worker.partition_owner import Acquired, Owner
 from stream.worker.tasks import FatalError
+from tests.support.rooms_in_memory import rooms_in_memory
 from tests.unit.worker.helpers import (
     LIKES,
     TOPICS,
@@ -227,6 +228,20 @@ async def test_a_fenced_owner_drops_everything_and_takes_over_anew(group: Group,
     assert writer.stopped
     assert group.acquired == [0, 0]
     assert metrics.registry.get_sample_value("stream_fenced_total") == 1
+
+
+async def test_an_owner_that_is_dropped_leaves_no_room_in_memory(group: Group) -> None:
+    # An hour of chaos in which partitions changed hands kept every state that a process had ever had.
+    with rooms_in_memory() as count:
+        for _ in range(3):
+            await group.assign(0, 1, generation=group.generation + 2)
+            await group.until_live(0, 1)
+            for owner in group.owners.live():
+                owner.fold.fold(LIKES, [like(0), like(1, room="room-2")])
+            del owner
+        assert count() == 4
+        await group.owners.hand_over(1.0)
+        await until(lambda: count() == 0)
 
 
 async def test_a_member_that_is_out_of_the_group_takes_nothing_over(group: Group) -> None:
