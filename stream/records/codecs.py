@@ -34,6 +34,10 @@ class UndecodableError(Exception):
         self.beginning = beginning
 
 
+class TooLargeError(UndecodableError):
+    """Compressed records that unpack to more than was allowed."""
+
+
 def decompress(codec: int, packed: bytes | memoryview, most_bytes: int = PLAIN_MAX_BYTES) -> bytes:
     """The records of a batch as its producer wrote them.
 
@@ -56,8 +60,8 @@ def decompress(codec: int, packed: bytes | memoryview, most_bytes: int = PLAIN_M
         raise UndecodableError(f"its {NAMES[codec]} compression is damaged: {error}") from error
 
 
-def _too_large(beginning: bytes, most_bytes: int) -> UndecodableError:
-    return UndecodableError(f"its batch comes to more than {most_bytes} bytes", beginning)
+def _too_large(beginning: bytes, most_bytes: int) -> TooLargeError:
+    return TooLargeError(f"its batch comes to more than {most_bytes} bytes", beginning)
 
 
 def _gzip(packed: bytes | memoryview, most_bytes: int) -> bytes:

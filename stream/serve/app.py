@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import resource
 import signal
 import time
 from typing import TYPE_CHECKING, TypeVar
@@ -20,6 +18,7 @@ from stream.serve.fanout import Fanout
 from stream.serve.heartbeats import Heartbeats
 from stream.serve.history import HistoryReader
 from stream.serve.limits import RateLimit, Slots, parse_networks
+from stream.serve.listening import allow_files, cannot_listen
 from stream.serve.metrics import Metrics
 from stream.serve.pages import PAGES
 from stream.serve.problems import ProblemError, plain_problem, response
@@ -159,7 +158,7 @@ class Server:
                 connection_factory(self._gate, server, loop), host, port, backlog=1024
             )
         except OSError as error:
-            raise _cannot_listen(host, port, error, "--port or SNAPUP_SERVE_PORT") from None
+            raise cannot_listen(host, port, error, "--port or SNAPUP_SERVE_PORT") from None
         self.port = self._listening.sockets[0].getsockname()[1]
         await self._listen_for_operators()
         for work in (*self.follower.work(), self.fanout.run(), self.rooms.run(), self.heartbeats.run()):
@@ -175,7 +174,7 @@ class Server:
         try:
             await web.TCPSite(self._operators, host, port).start()
         except OSError as error:
-            raise _cannot_listen(host, port, error, "SNAPUP_SERVE_METRICS_PORT") from None
+            raise cannot_listen(host, port, error, "SNAPUP_SERVE_METRICS_PORT") from None
         self.metrics_port = self._operators.addresses[0][1]
 
     async def wait(self, stop: asyncio.Event) -> None:
@@ -282,7 +281,7 @@ async def run_server(settings: Settings, announce: Callable[[Server], None] = la
     Raises:
         SnapupError: the server cannot start.
     """
-    _allow_files(CONNECTIONS_PER_STREAM * settings.serve_streams_max + SPARE_CONNECTIONS + SPARE_FILES)
+    allow_files(CONNECTIONS_PER_STREAM * settings.serve_streams_max + SPARE_CONNECTIONS + SPARE_FILES)
     server = Server(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -320,24 +319,8 @@ def tokens_of(secret: str) -> Tokens:
     return _checked("SNAPUP_TOKEN_SECRET", lambda text: Tokens([part.strip() for part in text.split(",")]), secret)
 
 
-def _cannot_listen(host: str, port: int, error: OSError, setting: str) -> SnapupError:
-    if error.errno == errno.EADDRINUSE:
-        return SnapupError(f"Port {port} on {host} is in use: choose another with {setting}.")
-    return SnapupError(f"Cannot listen on {host}:{port}: {error.strerror or error}.")
-
-
 def _checked(variable: str, parse: Callable[[str], _Value], text: str) -> _Value:
     try:
         return parse(text)
     except ValueError as error:
         raise SnapupError(f"{variable}: {error}.") from None
-
-
-def _allow_files(wanted: int) -> None:
-    """Raise the soft limit of open files: every stream is one, and the usual limit is 1 024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    if most < wanted:
-        log.warning("fewer streams than allowed will fit: raise the limit of open files", files=most, wanted=wanted)

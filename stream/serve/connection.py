@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import msgspec
 import structlog
@@ -16,10 +16,12 @@ from stream.serve.security import security_headers
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from prometheus_client import Counter, Gauge
 
     from stream.serve.limits import IPNetwork, Slots
-    from stream.serve.metrics import Metrics, RefuseReason
+    from stream.serve.metrics import RefuseReason
 
 log = structlog.get_logger("stream.serve.access")
 
@@ -41,15 +43,16 @@ class AccessLogger(AbstractAccessLogger):
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Write the line. `time`: seconds; for a stream, from its beginning to its end."""
-        log.info("request", status=response.status, bytes=response.body_length, **_fields(request, time))
+        log.info("request", status=response.status, bytes=response.body_length, **request_fields(request, time))
 
 
 def log_left(request: web.BaseRequest, time_s: float) -> None:
     """Write the same line for a reader that left before the end of its answer, as most readers of streams do."""
-    log.info("reader left", **_fields(request, time_s))
+    log.info("reader left", **request_fields(request, time_s))
 
 
-def _fields(request: web.BaseRequest, time_s: float) -> dict[str, str | float]:
+def request_fields(request: web.BaseRequest, time_s: float) -> dict[str, str | float]:
+    """What every line says of a request: no query, no header but the reader's name for itself."""
     return {
         "method": request.method[:16],
         "path": request.path[:MAX_PATH_CHARS],
@@ -57,6 +60,17 @@ def _fields(request: web.BaseRequest, time_s: float) -> dict[str, str | float]:
         "address": request.get(ADDRESS, request.remote or ""),
         "agent": request.headers.get("User-Agent", "")[:MAX_AGENT_CHARS],
     }
+
+
+class ConnectionMetrics(Protocol):
+    """Where connections are counted."""
+
+    connections: Gauge
+
+    @property
+    def refused(self) -> Mapping[Any, Counter]:
+        """Reason → what was turned away for it."""
+        ...
 
 
 class Gate:
@@ -68,7 +82,7 @@ class Gate:
         metrics: the metrics to count in.
     """
 
-    def __init__(self, slots: Slots, trusted: Sequence[IPNetwork], metrics: Metrics) -> None:
+    def __init__(self, slots: Slots, trusted: Sequence[IPNetwork], metrics: ConnectionMetrics) -> None:
         self._slots = slots
         self._trusted = trusted
         self._metrics = metrics
@@ -114,18 +128,35 @@ class Gate:
 
 
 class Connection(web.RequestHandler):
-    """aiohttp's protocol behind a gate, with our own answer to unparsable requests."""
+    """aiohttp's protocol behind a gate, with our own answer to unparsable requests.
+
+    Args:
+        gate: counts the connection, and may refuse it.
+        server: handles the requests.
+        loop: the loop that serves.
+        access_logger: writes the line of each answer.
+        auto_decompress: whether aiohttp unpacks bodies; without it a handler sees them as they came.
+    """
 
     __slots__ = ("_address", "_gate")
 
-    def __init__(self, gate: Gate, server: web.Server, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        server: web.Server,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        access_logger: type[AbstractAccessLogger] = AccessLogger,
+        auto_decompress: bool = True,
+    ) -> None:
         super().__init__(
             server,
             loop=loop,
             keepalive_timeout=KEEPALIVE_S,
-            access_log_class=AccessLogger,
+            access_log_class=access_logger,
             access_log=logging.getLogger("stream.serve.access"),
             lingering_time=1.0,
+            auto_decompress=auto_decompress,
         )
         self._gate = gate
         self._address: str | None = None
@@ -177,6 +208,6 @@ def _raw_answer(problem: Problem) -> bytes:
     return f"HTTP/1.1 {problem.status} Service Unavailable\r\n{lines}\r\n".encode() + body
 
 
-def connection_factory(gate: Gate, server: web.Server, loop: asyncio.AbstractEventLoop) -> Any:
-    """The function that asyncio calls for each new connection."""
-    return lambda: Connection(gate, server, loop)
+def connection_factory(gate: Gate, server: web.Server, loop: asyncio.AbstractEventLoop, **options: Any) -> Any:
+    """The function that asyncio calls for each new connection. `options`: those of `Connection`."""
+    return lambda: Connection(gate, server, loop, **options)

@@ -69,14 +69,15 @@ class Metrics:
         )
         self.workers.set(UNKNOWN_WORKERS)
         self.loop_lag_s = histogram("stream_serve_loop_lag_seconds", "How late the event loop is.", LAG_STEPS_S)
-        Info("stream_build", "What runs.", registry=registry).info(_build_info())
+        Info("stream_build", "What runs.", registry=registry).info(build_info("snapup", "aiohttp", "redis"))
         ProcessCollector(registry=registry)
         GCCollector(registry=registry)
 
 
-def _build_info() -> dict[str, str]:
+def build_info(*packages: str) -> dict[str, str]:
+    """The versions of Python and of these packages."""
     found = {"python": python_version()}
-    for name in ("snapup", "aiohttp", "redis"):
+    for name in packages:
         try:
             found[name] = version(name)
         except PackageNotFoundError:

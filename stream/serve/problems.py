@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 from aiohttp import web
@@ -46,6 +46,25 @@ class Kind(Enum):
         return f"urn:snapup:problem:{self.code}"
 
 
+class ProblemKind(Protocol):
+    """What an error answer needs to know of its kind."""
+
+    @property
+    def type(self) -> str:
+        """The URI that names this kind."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """What it is, in a few words."""
+        ...
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+
 class Problem(Struct, frozen=True, omit_defaults=True):
     """The body of an error; `parameter` names the one that was wrong."""
 
@@ -67,7 +86,7 @@ class ProblemError(Exception):
     """
 
     def __init__(
-        self, kind: Kind, detail: str, *, parameter: str | None = None, retry_after_s: float | None = None
+        self, kind: ProblemKind, detail: str, *, parameter: str | None = None, retry_after_s: float | None = None
     ) -> None:
         super().__init__(detail)
         self.problem = Problem(kind.type, kind.title, kind.status, detail, parameter)
