@@ -1,8 +1,9 @@
 """CloudEvents 1.0 in Kafka's binary mode: three of our fields travel in headers, and here they rejoin the body.
 
 `ce_id` is `event_id`, `ce_type` is `type` (bare, or as `snapup.<type>.v1`), `ce_time` is `event_time_ms`. The body may
-repeat a field and must then agree with the header. Every other attribute is ignored, like an unknown field. Structured
-mode is refused: its records would need a second schema.
+repeat a field and must then agree with the header. Every other attribute is ignored, like an unknown field. In Kafka
+structured mode is refused: its records would need a second schema. The HTTP gateway takes it, and makes it a bare
+record here.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from stream.contract.events import MAX_RECORD_BYTES
 from stream.contract.foreign_times import rfc3339_ms
 from stream.contract.refusal import DeadLetter, Reason, refuse, violation
 from stream.contract.wire import check_bytes
@@ -22,6 +24,8 @@ SPEC_VERSION = "1.0"
 MAJOR_VERSION = 1
 
 _HEADERS = frozenset({"content-type", "ce_specversion", "ce_id", "ce_type", "ce_time"})
+# An envelope's own attributes, besides an event of the greatest size, which base64 makes a third longer.
+MAX_ENVELOPE_BYTES = 2 * MAX_RECORD_BYTES
 _fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -51,6 +55,58 @@ def plain_record(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> b
     if spec_version != SPEC_VERSION:
         return refuse(Reason.SCHEMA_VIOLATION, f"ce_specversion is {spec_version!r}: it must be {SPEC_VERSION!r}", "")
     return _merged(value, attributes)
+
+
+class _Envelope(msgspec.Struct):
+    """A CloudEvent in structured mode. Every other attribute is ignored."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    time: str | None = None
+    datacontenttype: str | None = None
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    data_base64: bytes | None = None
+
+
+_envelope_of = msgspec.json.Decoder(_Envelope).decode
+
+
+def plain_structured(value: bytes) -> bytes | DeadLetter:
+    """The record in the envelope as bare JSON: `data` joined with `id`, `type` and `time`; or the refusal.
+
+    Pointers of later refusals are those of the bare record.
+    """
+    if len(value) > MAX_ENVELOPE_BYTES:
+        detail = f"the CloudEvent has {len(value)} bytes, the most is {MAX_ENVELOPE_BYTES}"
+        return refuse(Reason.TOO_LARGE, detail)
+    if refused := check_bytes(value):
+        return refused
+    try:
+        envelope = _envelope_of(value)
+    except msgspec.ValidationError as error:
+        return violation(str(error))
+    if envelope.specversion != SPEC_VERSION:
+        detail = f"specversion is {envelope.specversion!r}: it must be {SPEC_VERSION!r}"
+        return refuse(Reason.SCHEMA_VIOLATION, detail, "/specversion")
+    data = _data_of(envelope)
+    if isinstance(data, DeadLetter):
+        return data
+    attributes = {"ce_id": envelope.id, "ce_type": envelope.type}
+    if envelope.time is not None:
+        attributes["ce_time"] = envelope.time
+    return _merged(data, attributes)
+
+
+def _data_of(envelope: _Envelope) -> bytes | DeadLetter:
+    if envelope.datacontenttype is not None and (refused := _check_content_type(envelope.datacontenttype)):
+        return refused
+    if not isinstance(envelope.data, msgspec.UnsetType):
+        return bytes(envelope.data)
+    if envelope.data_base64 is None:
+        return refuse(Reason.SCHEMA_VIOLATION, "Object missing required field `data`", "/data")
+    return check_bytes(envelope.data_base64) or envelope.data_base64
 
 
 def _check_content_type(said: str | None) -> DeadLetter | None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from cloudevents.core.bindings import kafka
 from cloudevents.core.v1.event import CloudEvent
 
+from stream.contract.cloudevents import plain_structured
 from stream.contract.decode import DeadLetter, Decoder
 from stream.contract.events import MAX_RECORD_BYTES, TOPIC_NAMES, Like
 
@@ -193,3 +195,50 @@ def test_the_cloudevents_package_reads_the_same_from_our_headers() -> None:
     assert theirs.get_id() == EVENT.event_id
     assert theirs.get_type() == "snapup.like.v1"
     assert theirs.get_time() == datetime.fromtimestamp(TIME_MS / 1_000, UTC)
+
+
+# -- structured mode, as the HTTP gateway reads it ---------------------------------------------------------------------
+ENVELOPE = {"specversion": "1.0", "id": "e-1", "source": "/app", "type": "snapup.like.v1", "time": TIME, "data": BODY}
+
+
+def structured(**changes: Any) -> Any:
+    made = {name: value for name, value in (ENVELOPE | changes).items() if value is not ...}
+    return plain_structured(msgspec.json.encode(made))
+
+
+def test_an_envelope_is_the_record_that_its_parts_make() -> None:
+    event = Decoder(TOPIC_NAMES.index("likes")).decode(structured(subject="x", extra=3), b"room-1", TIME_MS)
+    assert event == EVENT
+    data = base64.b64encode(msgspec.json.encode(BODY)).decode()
+    assert structured(data=..., data_base64=data) == structured()
+    assert structured(datacontenttype="application/vnd.shop+json") == structured()
+    assert structured(time=..., data=BODY | {"event_time_ms": TIME_MS}) is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "pointer"),
+    [
+        ({"specversion": ...}, "schema_violation", "/specversion"),
+        ({"specversion": "0.3"}, "schema_violation", "/specversion"),
+        ({"source": ...}, "schema_violation", "/source"),
+        ({"data": ...}, "schema_violation", "/data"),
+        ({"data": ..., "data_base64": "!"}, "schema_violation", "/data_base64"),
+        ({"data": ..., "data_base64": "/w=="}, "not_utf8", None),
+        ({"data": "x"}, "schema_violation", ""),
+        ({"data": BODY | {"event_id": "e-2"}}, "schema_violation", "/event_id"),
+        ({"datacontenttype": "text/xml"}, "not_json", None),
+        ({"time": "2023-11-14"}, "schema_violation", "/event_time_ms"),
+        ({"data": {"x": "a" * 40_000}}, "too_large", None),
+    ],
+)
+def test_a_wrong_envelope_is_refused(changes: dict[str, Any], reason: str, pointer: str | None) -> None:
+    found = structured(**changes)
+    assert isinstance(found, DeadLetter)
+    assert (found.reason, found.pointer) == (reason, pointer)
+
+
+@pytest.mark.parametrize(("raw", "reason"), [(b"\xff", "not_utf8"), (b"{", "not_json"), (b"[" * 99, "nested_too_deep")])
+def test_bytes_that_are_no_envelope_have_a_reason(raw: bytes, reason: str) -> None:
+    found = plain_structured(raw)
+    assert isinstance(found, DeadLetter)
+    assert found.reason == reason
