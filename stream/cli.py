@@ -21,6 +21,8 @@ COMMANDS = {
     "doctor": "stream.commands.doctor:doctor",
     "explain": "stream.commands.explain:explain",
     "import": "stream.commands.import_:import_app",
+    "ingest": "stream.commands.ingest:ingest",
+    "ingest-key": "stream.commands.ingest_key:ingest_key",
     "replay": "stream.commands.replay:replay",
     "report": "stream.commands.report:report",
     "rooms": "stream.commands.rooms:rooms",

@@ -210,6 +210,25 @@ class Settings(BaseSettings):
         None, description="a port at SNAPUP_METRICS_HOST with /metrics, /healthz, /readyz alone, without tokens; 0: any"
     )
 
+    # Gateway
+    ingest_host: str = Field("127.0.0.1", description="the gateway; elsewhere than on loopback it needs keys")
+    ingest_port: Port = Field(8081, description="0: any free port")
+    ingest_keys_file: Path | None = Field(None, description="TOML: who may send what; `snapup ingest-key` writes it")
+    ingest_body_max_bytes: int = Field(
+        1 << 20, ge=1 << 14, le=1 << 24, description="of one body, before and after unpacking"
+    )
+    ingest_events_max: int = Field(5_000, ge=1, le=100_000, description="events in one body")
+    ingest_body_timeout_ms: int = Field(10_000, ge=100, le=300_000, description="a body must be there within this")
+    ingest_timeout_ms: int = Field(
+        10_000, ge=100, le=300_000, description="Kafka must acknowledge within this, or the answer is 503"
+    )
+    ingest_held_max_bytes: int = Field(
+        64 << 20, ge=1 << 20, description="bodies and unacknowledged events in memory; beyond them the answer is 503"
+    )
+    ingest_connections_max: int = Field(512, ge=1, le=100_000, description="connections; half of them for one address")
+    ingest_trusted_proxies: str = Field("", description="networks whose X-Forwarded-For is believed, comma separated")
+    ingest_metrics_port: Port = Field(9466, description="/metrics, /healthz, /readyz at SNAPUP_METRICS_HOST; 0: any")
+
     # Operation
     metrics_host: str = Field("127.0.0.1", description="/metrics, /healthz, /readyz")
     metrics_port: Port = Field(9464, description="0: any free port")

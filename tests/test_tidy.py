@@ -19,13 +19,26 @@ REDIS = {"redis_address", "redis_clients", "redis_words"}
 MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"commands", *BASE},
     "commands": {
-        *("worker", "serve", "sources", "replay", "overlays", "shows", "verify", "local", "view", "mechanics"),
+        *(
+            "worker",
+            "serve",
+            "ingest",
+            "sources",
+            "replay",
+            "overlays",
+            "shows",
+            "verify",
+            "local",
+            "view",
+            "mechanics",
+        ),
         *("records", "core", "contract", "settings", "topics", *KAFKA, *REDIS, *BASE),
     },
     "view": {"core", "contract", *BASE},
     "mechanics": {"core", "verify", "shows", "contract", *BASE},  # which of them: see `OF_A_MECHANIC`
     "worker": {"records", "core", "contract", "settings", "topics", "topic_settings", "exits", *KAFKA, *REDIS, *BASE},
     "serve": {"contract", "settings", "topics", "exits", *REDIS, *BASE},
+    "ingest": {"serve", "records", "contract", "settings", "topics", "exits", *KAFKA, *BASE},  # `serve`: its HTTP
     "sources": {"contract", "topics", *KAFKA, *BASE},
     "replay": {"sources", "records", "core", "contract", "topics", *KAFKA, *BASE},
     "overlays": {"contract", *REDIS, *BASE},

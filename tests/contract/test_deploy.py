@@ -19,7 +19,7 @@ from stream.settings import Settings, load_settings
 from tests.support.commands import ROOT, subcommands
 from tests.support.promql import as_prometheus_sees_it, grouped_labels, matched_labels, metric_names
 from tests.support.worker_metrics import declared as declared_by_worker
-from tests.support.worker_metrics import declared_by_audit, declared_by_server
+from tests.support.worker_metrics import declared_by_audit, declared_by_ingest, declared_by_server
 
 TOP = Path(__file__).parents[2]
 PROMETHEUS = TOP / "deploy" / "prometheus"
@@ -31,7 +31,7 @@ RULES = [
     rule for group in yaml.safe_load((PROMETHEUS / "rules.yml").read_text("utf-8"))["groups"] for rule in group["rules"]
 ]
 ALERTS = [rule for rule in RULES if "alert" in rule]
-DECLARED = [*declared_by_worker(), *declared_by_server(), *declared_by_audit()]
+DECLARED = [*declared_by_worker(), *declared_by_server(), *declared_by_ingest(), *declared_by_audit()]
 ADDRESSES = {"SNAPUP_BOOTSTRAP_SERVERS", "SNAPUP_REDIS_URL"}
 # Prometheus itself adds these to what it scrapes.
 PROMETHEUS_NAMES = {"up", "ALERTS"}

@@ -43,6 +43,7 @@ USERS = (
     "reporter",
     "importer",
     "simulator",
+    "gateway",
     "resender",
     "limited",
     "nobody",

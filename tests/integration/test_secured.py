@@ -21,6 +21,9 @@ from stream.contract.events import TOPIC_NAMES
 from stream.contract.recording import RecordedRecord
 from stream.errors import SnapupError
 from stream.exits import Exit
+from stream.ingest.intake import Accepted
+from stream.ingest.metrics import Metrics
+from stream.ingest.publisher import Publisher
 from stream.local.redis import RedisServer
 from stream.local.settings import LocalSettings
 from stream.settings import load_settings
@@ -305,6 +308,19 @@ async def test_each_permission_that_a_reader_or_a_producer_lacks_is_named(  # no
         show = build_show("brushing", 1, None, 0.01)
         await play_to_kafka(show, secured.brokers("simulator"), prefix, t0_ms=1_700_000_000_000, speed=None)
 
+    async def ingest_it() -> None:
+        publisher = Publisher(secured.brokers("gateway"), [f"{prefix}.{name}" for name in TOPIC_NAMES], 20, Metrics())
+        await publisher._make()
+        try:
+            if publisher.problem is not None:
+                raise SnapupError(publisher.problem)
+            await publisher.publish([Accepted(index, b"k", b"") for index in range(len(TOPIC_NAMES))], lambda: None)
+        finally:
+            await publisher.close()
+
+    await secured.grant("gateway", documented("ingest", prefix, ""))
+    await ingest_it()
+
     async def list_it() -> None:
         await topics.compare(
             secured.brokers("owner"), topics.declared(prefix, partitions=1, timestamp_type="CreateTime")
@@ -316,6 +332,7 @@ async def test_each_permission_that_a_reader_or_a_producer_lacks_is_named(  # no
         ("claims check --from-kafka", "explainer", check_claims, ("claims",)),
         ("import --to kafka", "importer", import_it, ()),
         ("simulate", "simulator", simulate_it, ("interactions",)),
+        ("ingest", "gateway", ingest_it, ()),
         ("topics list", "owner", list_it, ()),
     ):
         grants = documented(process, prefix, "")

@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 
 from stream.local.settings import LocalSettings
 from stream.settings import Settings
-from tests.support.worker_metrics import Family, declared, declared_by_audit, declared_by_server
+from tests.support.worker_metrics import Family, declared, declared_by_audit, declared_by_ingest, declared_by_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,6 +37,7 @@ def tables() -> dict[str, str]:
         "local settings": settings_table(LocalSettings),
         "metrics": metrics_table(declared()),
         "server metrics": metrics_table(declared_by_server()),
+        "ingest metrics": metrics_table(declared_by_ingest()),
         "audit metrics": metrics_table(declared_by_audit()),
     }
 

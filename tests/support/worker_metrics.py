@@ -1,4 +1,4 @@
-"""The metrics that the registries of worker, read server and auditor declare, counted yet or not."""
+"""The metrics that the registries of worker, read server, gateway and auditor declare, counted yet or not."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prometheus_client.metrics import MetricWrapperBase
 
+from stream.ingest.metrics import Metrics as IngestMetrics
 from stream.serve.metrics import Metrics as ServerMetrics
 from stream.verify.watch import AuditMetrics
 from stream.worker.metrics import Metrics as WorkerMetrics
@@ -37,6 +38,11 @@ def declared() -> list[Family]:
 def declared_by_server() -> list[Family]:
     """The read server's metrics."""
     return _of(ServerMetrics().registry)
+
+
+def declared_by_ingest() -> list[Family]:
+    """The gateway's metrics."""
+    return _of(IngestMetrics().registry)
 
 
 def declared_by_audit() -> list[Family]:

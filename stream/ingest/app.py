@@ -1,0 +1,332 @@
+"""Assembles the gateway, runs it until it is asked to stop, and drains it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import structlog
+from aiohttp import web
+
+from stream.errors import SnapupError
+from stream.exits import Exit, end_process
+from stream.ingest.budget import Budget
+from stream.ingest.intake import Intake
+from stream.ingest.keys import Keyring, KeysError
+from stream.ingest.metrics import Metrics
+from stream.ingest.publisher import Publisher
+from stream.ingest.quota import Quotas
+from stream.ingest.routes import PLATFORM, REQUEST_ID, TALLY, Routes, request_id_of
+from stream.serve.connection import ADDRESS, AccessLogger, Gate, connection_factory, log_left, request_fields
+from stream.serve.limits import Slots, parse_networks
+from stream.serve.listening import allow_files, cannot_listen
+from stream.serve.problems import ProblemError, plain_problem, response
+from stream.serve.security import is_loopback, security_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from stream.contract.catalogue import Catalogue
+    from stream.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+WATCH_LOOP_S = 0.25
+WATCH_KEYS_S = 1.0
+# What is under way at SIGTERM may take this share of the time to stop; the rest is for Kafka's producer.
+DRAIN_SHARE = 0.6
+# Open files besides connections: Kafka, the event loop's own.
+SPARE_FILES = 64
+
+
+class _AccessLogger(AccessLogger):
+    """One line for each answer, with the request's id, who sent it, and how many events were good and bad."""
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """Write the line. No header but the reader's own name is in it, and nothing of the body."""
+        good, bad = request.get(TALLY, (0, 0))
+        log.info(
+            "request",
+            status=response.status,
+            request_id=request.get(REQUEST_ID, ""),
+            platform=request.get(PLATFORM, ""),
+            events=good,
+            refused=bad,
+            **request_fields(request, time),
+        )
+
+
+class Gateway:
+    """One gateway. Call `start`, then `wait`; call `close` in any case.
+
+    Args:
+        settings: the settings of the process.
+        catalogue: the types of events.
+
+    Raises:
+        SnapupError: the settings do not fit together, or the file of keys is not as it must be.
+    """
+
+    def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
+        self._settings = settings
+        if settings.partitioner != "murmur2":
+            raise SnapupError(
+                "SNAPUP_PARTITIONER=unchecked says that producers choose partitions otherwise than by murmur2. The "
+                "gateway chooses by murmur2: a room would lie in two partitions. Have all producers choose so first."
+            )
+        self.metrics = Metrics()
+        self._keyring = self._keys(settings.ingest_keys_file, catalogue)
+        if self._keyring is None and not is_loopback(settings.ingest_host):
+            raise SnapupError(
+                f"Without SNAPUP_INGEST_KEYS_FILE everybody could send events, of any room, to {settings.ingest_host}: "
+                "set it (`snapup ingest-key` makes a key and its entry), or listen on 127.0.0.1."
+            )
+        self.budget = Budget(settings.ingest_held_max_bytes, self.metrics.held_bytes)
+        self.metrics.held_most_bytes.set(settings.ingest_held_max_bytes)
+        self.publisher = Publisher(
+            settings.brokers(),
+            [f"{settings.topic_prefix}.{name}" for name, _ in catalogue.topics],
+            settings.ingest_timeout_ms / 1000,
+            self.metrics,
+        )
+        self._quotas = Quotas()
+        self.routes = Routes(
+            settings,
+            catalogue,
+            keyring=self._keyring,
+            quotas=self._quotas,
+            intake=Intake(catalogue, settings.ingest_timeout_ms),
+            publisher=self.publisher,
+            budget=self.budget,
+            metrics=self.metrics,
+        )
+        try:
+            trusted = parse_networks(settings.ingest_trusted_proxies)
+        except ValueError as error:
+            raise SnapupError(f"SNAPUP_INGEST_TRUSTED_PROXIES: {error}.") from None
+        most = settings.ingest_connections_max
+        self._gate = Gate(Slots(most, max(1, most // 2)), trusted, self.metrics)
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        # A client that leaves does not take its events back: they go to Kafka all the same.
+        self._runner = web.AppRunner(
+            self._app(), handle_signals=False, handler_cancellation=False, shutdown_timeout=0.5
+        )
+        self._operators = web.AppRunner(self._app_for_operators(), handle_signals=False, access_log=None)
+        self._listening: asyncio.Server | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.port = 0
+        self.metrics_port = 0
+
+    def _keys(self, path: Path | None, catalogue: Catalogue) -> Keyring | None:
+        self.metrics.keys_file_ok.set(1)
+        if path is None:
+            return None
+        try:
+            keyring = Keyring(path, catalogue.types)
+        except KeysError as error:
+            raise SnapupError(f"SNAPUP_INGEST_KEYS_FILE={path}: {error}.") from None
+        self.metrics.keys.set(len(keyring.keys))
+        return keyring
+
+    def _app(self) -> web.Application:
+        app = web.Application(middlewares=[self._around])
+        self.routes.add_to(app)
+        app.on_response_prepare.append(_add_headers)
+        return app
+
+    def _app_for_operators(self) -> web.Application:
+        @web.middleware
+        async def around(
+            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+        ) -> web.StreamResponse:
+            return await _or_problem(request, handler)
+
+        app = web.Application(middlewares=[around])
+        self.routes.add_operators_to(app)
+        app.on_response_prepare.append(_add_headers)
+        return app
+
+    # -- run -----------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen, and look for Kafka. Clients may connect before Kafka is reached: they are told to come again.
+
+        Raises:
+            SnapupError: the gateway cannot listen on the address.
+        """
+        loop = asyncio.get_running_loop()
+        await self._runner.setup()
+        server = self._runner.server
+        assert server is not None  # noqa: S101 -- set up above
+        host, port = self._settings.ingest_host, self._settings.ingest_port
+        try:
+            self._listening = await loop.create_server(
+                connection_factory(self._gate, server, loop, access_logger=_AccessLogger, auto_decompress=False),
+                host,
+                port,
+                backlog=1024,
+            )
+        except OSError as error:
+            raise cannot_listen(host, port, error, "--port or SNAPUP_INGEST_PORT") from None
+        self.port = self._listening.sockets[0].getsockname()[1]
+        await self._operators.setup()
+        host, port = self._settings.metrics_host, self._settings.ingest_metrics_port
+        try:
+            await web.TCPSite(self._operators, host, port).start()
+        except OSError as error:
+            raise cannot_listen(host, port, error, "SNAPUP_INGEST_METRICS_PORT") from None
+        self.metrics_port = self._operators.addresses[0][1]
+        self._tasks += [loop.create_task(work) for work in (self.publisher.run(), self._watch_loop())]
+        if self._keyring is not None:
+            self._tasks.append(loop.create_task(self._watch_keys()))
+        log.info("listening", host=self._settings.ingest_host, port=self.port, keys=self._keyring is not None)
+
+    async def wait(self, stop: asyncio.Event) -> None:
+        """Wait until `stop`. A background task that ends earlier is a bug, and its error is raised here."""
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait([stopped, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        for task in self._tasks:
+            if task.done():
+                task.result()
+
+    async def close(self) -> None:
+        """Take no new requests, answer those under way, then end."""
+        self.routes.stopping = True
+        if self._listening is not None:
+            self._listening.close()
+        try:
+            async with asyncio.timeout(DRAIN_SHARE * self._settings.stop_timeout_ms / 1000):
+                await self._idle.wait()
+        except TimeoutError:
+            log.warning("requests are left unanswered", requests=self._under_way)
+        await self._runner.cleanup()
+        await self._operators.cleanup()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.publisher.close()
+
+    def reload_keys(self) -> None:
+        """Read the file of keys again; if it is wrong the old keys hold, and the log says why."""
+        if self._keyring is None:
+            return
+        try:
+            self._keyring.reload()
+        except KeysError as error:
+            self.metrics.keys_file_ok.set(0)
+            log.error("the keys were not read again, the old ones hold", why=str(error))  # noqa: TRY400 -- a sentence says all
+            return
+        self._quotas.keep_only(self._keyring.names)
+        self.metrics.keys_file_ok.set(1)
+        self.metrics.keys.set(len(self._keyring.keys))
+        log.info("keys read", keys=len(self._keyring.keys), names=sorted(self._keyring.names))
+
+    async def _watch_keys(self) -> None:
+        keyring = self._keyring
+        while keyring is not None:
+            await asyncio.sleep(WATCH_KEYS_S)
+            if keyring.has_changed():
+                self.reload_keys()
+
+    async def _watch_loop(self) -> None:
+        while True:
+            begun = time.monotonic()
+            await asyncio.sleep(WATCH_LOOP_S)
+            self.metrics.loop_lag_s.observe(max(0.0, time.monotonic() - begun - WATCH_LOOP_S))
+
+    # -- around each request -------------------------------------------------------------------------------------------
+
+    @web.middleware
+    async def _around(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        request[ADDRESS] = self._gate.address_of(request)
+        request[REQUEST_ID] = request_id_of(request)
+        route = request.match_info.route.resource
+        name = route.canonical if route is not None else "none"
+        begun_s = time.monotonic()
+        status = "left"
+        self._under_way += 1
+        self._idle.clear()
+        try:
+            answer = await _or_problem(request, handler)
+            status = str(answer.status)
+        except ConnectionError:  # the client left: nobody reads this
+            answer = response(plain_problem(HTTPStatus.BAD_REQUEST))
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+            self.metrics.requests.labels(name, status).inc()
+            if status == "left":
+                log_left(request, time.monotonic() - begun_s)
+            elif request.method == "POST":
+                self.metrics.answer_s.observe(time.monotonic() - begun_s)
+        if self.routes.stopping:
+            answer.force_close()
+        return answer
+
+
+async def _or_problem(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except ProblemError as error:
+        return response(error.problem, error.headers)
+    except web.HTTPException as error:
+        kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
+        return response(plain_problem(error.status), kept)
+    except ConnectionError:
+        raise
+    except Exception:
+        log.exception("a request failed", path=request.path[:200], request_id=request.get(REQUEST_ID, ""))
+        return response(plain_problem(500))
+
+
+async def _add_headers(request: web.Request, answer: web.StreamResponse) -> None:
+    for name, value in security_headers(page=False):
+        answer.headers[name] = value
+    if (request_id := request.get(REQUEST_ID)) is not None:
+        answer.headers["X-Request-Id"] = request_id
+
+
+async def run_gateway(
+    settings: Settings, catalogue: Catalogue, announce: Callable[[Gateway], None] = lambda _gateway: None
+) -> None:
+    """Serve until SIGTERM or SIGINT. SIGHUP reads the file of keys again.
+
+    Args:
+        settings: the settings of the process.
+        catalogue: the types of events.
+        announce: called once the gateway listens.
+
+    Raises:
+        SnapupError: the gateway cannot start.
+    """
+    allow_files(settings.ingest_connections_max + SPARE_FILES)
+    gateway = Gateway(settings, catalogue)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, gateway.reload_keys)
+    try:
+        await gateway.start()
+        announce(gateway)
+        await gateway.wait(stop)
+    finally:
+        log.info("stopping")
+        try:
+            async with asyncio.timeout(settings.stop_timeout_ms / 1000):
+                await gateway.close()
+        except TimeoutError:
+            end_process(Exit.SLOW_STOP, "the gateway did not stop in time")
+    log.info("stopped")

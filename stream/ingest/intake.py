@@ -1,0 +1,124 @@
+"""One event of a body → a record for Kafka, or why it is refused: by the decoder that the worker asks too.
+
+What is accepted here the worker accepts: the same bytes go to the same decoder. It may still refuse what depends on
+other records (a conflict of orders) or on the clock of the broker.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from stream.contract.catalogue import topic_index_of
+from stream.contract.cloudevents import plain_structured
+from stream.contract.decode import Decoder, Limits
+from stream.contract.events import MAX_AGE_MS
+from stream.contract.refusal import DeadLetter
+
+if TYPE_CHECKING:
+    from stream.contract.catalogue import Catalogue
+    from stream.ingest.keys import Key
+
+# Reasons of the gateway's own, beside those of the decoder.
+ROOM_NOT_ALLOWED = "room_not_allowed"
+TYPE_NOT_ALLOWED = "type_not_allowed"
+
+
+class Accepted(NamedTuple):
+    """An event that may be sent: the place of its topic, its key and its value."""
+
+    topic_index: int
+    key: bytes
+    value: bytes
+
+
+class Refusal(Struct, frozen=True):
+    """Why one event of the body was refused.
+
+    Attributes:
+        index: its place in the body, from 0.
+        pointer: the JSON pointer (RFC 6901) of the value at fault, within the event; null: no one value is at fault.
+        reason: as in dead letters, or `room_not_allowed` or `type_not_allowed`.
+        detail: what is wrong, in words.
+    """
+
+    index: int
+    pointer: str | None
+    reason: str
+    detail: str
+
+
+class _Type(Struct):
+    """What decides which topic a record goes to."""
+
+    type: str
+
+
+class _Head(_Type):
+    """What decides where a record goes."""
+
+    room_id: str
+
+
+_type_of = msgspec.json.Decoder(_Type).decode
+_head_of = msgspec.json.Decoder(_Head).decode
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Intake:
+    """Reads events. All it keeps is which rooms it has seen.
+
+    Args:
+        catalogue: the known kinds.
+        margin_ms: how long an event may take from here to Kafka: one that would be too old by then is refused.
+    """
+
+    def __init__(self, catalogue: Catalogue, margin_ms: int) -> None:
+        limits = Limits(max_age_ms=MAX_AGE_MS - margin_ms)
+        self._decoders = [Decoder(index, limits, catalogue) for index in range(len(catalogue.topics))]
+        self._topic_of_type = {name: topic_index_of(kind) for name, (_, kind) in catalogue.types.items()}
+
+    def read(self, item: bytes, index: int, key: Key, now_ms: int, *, is_cloudevent: bool) -> Accepted | Refusal:
+        """The record of an event, or its refusal.
+
+        Args:
+            item: the event.
+            index: its place in the body.
+            key: what its sender may send.
+            now_ms: the time at which it would be stored.
+            is_cloudevent: whether the event lies in an envelope.
+        """
+        if is_cloudevent:
+            plain = plain_structured(item)
+            if isinstance(plain, DeadLetter):
+                return _refusal(index, plain)
+            item = plain
+        name, room_id = _head(item)
+        topic_index = self._topic_of_type.get(name, 0)
+        record_key = room_id.encode()
+        event = self._decoders[topic_index].decode(item, record_key, now_ms)
+        if isinstance(event, DeadLetter):
+            return _refusal(index, event)
+        if not key.allows_type(name):
+            return Refusal(index, "/type", TYPE_NOT_ALLOWED, f"the key allows no events of type {name}")
+        if not key.allows_room(room_id):
+            return Refusal(index, "/room_id", ROOM_NOT_ALLOWED, f"the key allows no events of room {room_id}")
+        return Accepted(topic_index, record_key, item)
+
+
+def _head(item: bytes) -> tuple[str, str]:
+    """The type and the room; empty where they cannot be read, of which the decoder says why."""
+    try:
+        head = _head_of(item)
+    except _UNREADABLE:
+        try:
+            return _type_of(item).type, ""
+        except _UNREADABLE:
+            return "", ""
+    return head.type, head.room_id
+
+
+def _refusal(index: int, letter: DeadLetter) -> Refusal:
+    return Refusal(index, letter.pointer, letter.reason.value, letter.detail)

@@ -1,0 +1,214 @@
+"""The OpenAPI 3.1 document of the gateway: from its answers, its kinds of errors, and the contract's schemas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from stream.contract.refusal import Reason
+from stream.contract.schema import event_schema
+from stream.ingest.bodies import ENCODINGS, Format
+from stream.ingest.intake import ROOM_NOT_ALLOWED, TYPE_NOT_ALLOWED, Refusal
+from stream.ingest.keys import OF_WORKERS
+from stream.ingest.problems import Kind
+from stream.serve.openapi import Health, Readiness
+from stream.serve.problems import CONTENT_TYPE, Problem
+
+if TYPE_CHECKING:
+    from stream.contract.catalogue import Catalogue
+
+VERSION = "1.0.0"
+JSON = "application/json"
+REASONS = (*(reason.value for reason in Reason), ROOM_NOT_ALLOWED, TYPE_NOT_ALLOWED)
+
+
+class Answer(Struct, frozen=True):
+    """What became of the events of a body.
+
+    `accepted` of them are in Kafka, acknowledged by all replicas in sync. Each other one is in `errors`.
+    """
+
+    accepted: int
+    errors: list[Refusal]
+
+
+class Rejection(Problem, frozen=True, omit_defaults=True):
+    """The body of an error; `errors` says why each event was refused, where events are why."""
+
+    accepted: int = 0
+    errors: list[Refusal] | None = None
+
+
+_EVENTS_KINDS = tuple(kind for kind in Kind if kind is not Kind.FOREIGN_HOST)
+
+
+def openapi_document(catalogue: Catalogue, body_max_bytes: int, items_max: int) -> dict[str, Any]:
+    """The whole document, ready for JSON.
+
+    Args:
+        catalogue: the types of events.
+        body_max_bytes: the greatest body, before and after unpacking.
+        items_max: the most events of a body.
+    """
+    _, schemas = msgspec.json.schema_components(
+        (Answer, Rejection, Health, Readiness), ref_template="#/components/schemas/{name}"
+    )
+    names = [name for name in catalogue.types if name not in OF_WORKERS]
+    for name in names:
+        _add_event(schemas, name, catalogue)
+    schemas["Event"] = {"anyOf": [_ref(f"event_{name}") for name in names]}
+    schemas["CloudEvent"] = _cloudevent()
+    schemas["Refusal"]["properties"]["reason"]["enum"] = list(REASONS)
+    return {
+        "openapi": "3.1.0",
+        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+        "info": {
+            "title": "Snapup gateway",
+            "version": VERSION,
+            "description": "Events of live rooms over HTTP. Send a body again, as it is, after 408, 429, 503 or no "
+            "answer: an event counts once by its `event_id`.",
+        },
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": "events", "description": "What producers send."},
+            {"name": "operation", "description": "For machines that look after this one."},
+        ],
+        "paths": {
+            "/v1/events": {"post": _send_events(body_max_bytes, items_max)},
+            "/v1/openapi.json": {
+                "get": _get(
+                    "getOpenapi", "This document.", "events", {"200": _json("OpenAPI 3.1.", {"type": "object"})}
+                )
+            },
+            "/healthz": {"get": _get("getHealth", "Alive?", "operation", {"200": _json("Yes.", _ref("Health"))})},
+            "/readyz": {
+                "get": _get(
+                    "getReadiness",
+                    "Ready for events?",
+                    "operation",
+                    {"200": _json("Yes.", _ref("Readiness")), "503": _json("No.", _ref("Readiness"))},
+                )
+            },
+        },
+        "components": {
+            "schemas": schemas,
+            "responses": {"Problem": _problem("An error.")},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "Made by `snapup ingest-key`."}
+            },
+        },
+    }
+
+
+def _add_event(schemas: dict[str, Any], name: str, catalogue: Catalogue) -> None:
+    """Add the published schema of a type; what it keeps in its own `$defs` lies beside it here."""
+    schema = _moved(event_schema(name, catalogue=catalogue))
+    for key in ("$schema", "$id"):
+        del schema[key]
+    for other, definition in schema.pop("$defs", {}).items():
+        if schemas.setdefault(other, definition) != definition:
+            raise ValueError(f"two schemas are called {other}")
+    schemas[f"event_{name}"] = schema
+
+
+def _moved(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_moved(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: value.replace("#/$defs/", "#/components/schemas/") if key == "$ref" else _moved(value)
+        for key, value in node.items()
+    }
+
+
+def _send_events(body_max_bytes: int, items_max: int) -> dict[str, Any]:
+    by_status: dict[int, list[str]] = {}
+    for kind in _EVENTS_KINDS:
+        by_status.setdefault(kind.status, []).append(f"{kind.title} (`{kind.type}`).")
+    answers = {
+        "202": _json("Kafka has acknowledged all events.", _ref("Answer")),
+        "207": _json("Kafka has acknowledged some; `errors` names every other one.", _ref("Answer")),
+    }
+    event, cloudevent = _ref("Event"), _ref("CloudEvent")
+    return {
+        "operationId": "sendEvents",
+        "summary": "Send events",
+        "description": f"At most {items_max} events and {body_max_bytes} bytes in a body, which may be compressed "
+        f"({', '.join(ENCODINGS)}). The answer comes when Kafka has acknowledged, and says what became of each event.",
+        "tags": ["events"],
+        "parameters": [
+            {
+                "name": "X-Request-Id",
+                "in": "header",
+                "description": "Comes back in the answer and stands in the log; without it one is made.",
+                "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$"},
+            },
+            {
+                "name": "Content-Encoding",
+                "in": "header",
+                "schema": {"enum": ["gzip", "zstd", "identity"], "type": "string"},
+            },
+        ],
+        # The empty choice is for a gateway without a file of keys, on loopback only.
+        "security": [{"bearer": []}, {}],
+        "requestBody": {
+            "required": True,
+            "content": {
+                Format.JSON.value: {"schema": {"anyOf": [{"type": "array", "items": event}, event]}},
+                Format.NDJSON.value: {"schema": {"type": "string", "description": "An event a line."}},
+                Format.CLOUDEVENT.value: {"schema": cloudevent},
+                Format.CLOUDEVENTS.value: {"schema": {"type": "array", "items": cloudevent}},
+            },
+        },
+        "responses": {
+            **answers,
+            **{str(status): _problem(" ".join(texts)) for status, texts in sorted(by_status.items())},
+            "default": {"$ref": "#/components/responses/Problem"},
+        },
+    }
+
+
+def _cloudevent() -> dict[str, Any]:
+    text = {"type": "string", "minLength": 1}
+    return {
+        "type": "object",
+        "description": "CloudEvents 1.0: `id` is our `event_id`, `type` our type, bare or as `snapup.order.v1`, `time` "
+        "our `event_time_ms`; `data` holds every other field.",
+        "required": ["specversion", "id", "source", "type"],
+        "properties": {
+            "specversion": {"const": "1.0", "type": "string"},
+            "id": text,
+            "source": text,
+            "type": text,
+            "time": {"type": "string", "format": "date-time"},
+            "datacontenttype": text,
+            "data": {"type": "object"},
+            "data_base64": {"type": "string", "contentEncoding": "base64"},
+        },
+    }
+
+
+def _get(name: str, summary: str, tag: str, answers: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "operationId": name,
+        "summary": summary,
+        "tags": [tag],
+        "security": [],
+        "responses": {**answers, "default": {"$ref": "#/components/responses/Problem"}},
+    }
+
+
+def _json(text: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": text, "content": {JSON: {"schema": schema}}}
+
+
+def _problem(text: str) -> dict[str, Any]:
+    retry = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    return {"description": text, "headers": retry, "content": {CONTENT_TYPE: {"schema": _ref("Rejection")}}}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
