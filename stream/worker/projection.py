@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from stream.redis_clients import REDIS_ERRORS, is_of_the_server
-from stream.worker.overlay_store import Answer, OverlayStore
+from stream.worker.overlay_store import VERSION_TTL_MS, Answer, OverlayStore
 from stream.worker.ownership import Phase
 from stream.worker.redis_memory import warn_of_eviction
 from stream.worker.refusals import Refusal
@@ -43,8 +43,10 @@ AWAY_RETRY_S = 0.5
 ANEW_EVERY_S = 5.0
 # How often documents are made anew under the log's clock: well inside the shortest TTL of a document.
 LOG_REFRESH_S = 2.0
-# How many written rooms are remembered to notice a wipe. Ended rooms are among them, so the set is emptied at times.
+# How many written rooms are remembered to notice a wipe.
 PROJECTED_MAX = 200_000
+# For how long a version is there after a write, whatever Redis's clock and ours differ by.
+VERSION_STAYS_S = VERSION_TTL_MS / 1000 - 60
 # The same words of Redis are logged once in this time.
 SAY_AGAIN_S = 60.0
 MOST_SAID = 100
@@ -92,7 +94,8 @@ class Projection:
         self._wall_clock = wall_clock
         self._now_ms = now_ms
         self._work = asyncio.Event()
-        self._projected: dict[Owner, set[str]] = {}
+        # Room → when it was written last (monotonic seconds), the one that waits longest first.
+        self._projected: dict[Owner, dict[str, float]] = {}
         self._sample: list[tuple[Owner, str, float]] = []
         self._sampled_at = 0.0
         self._probed_at = 0.0
@@ -185,15 +188,16 @@ class Projection:
             self._metrics.redis_writes["failed"].inc(len(batch))
             raise
         now_s = time.monotonic()
-        self._probed_at = now_s
         failed: list[Exception] = []
         wiped, now_ms = False, self._now_ms()
-        projected = self._projected.setdefault(owner, set())
+        projected = self._projected.setdefault(owner, {})
         for each, answer in zip(batch, answers, strict=True):
             if answer is Answer.WRITTEN or answer is Answer.WRITTEN_NEW:
                 if answer is Answer.WRITTEN_NEW and each.room_id in projected:
                     wiped = True
-                projected.add(each.room_id)
+                projected.pop(each.room_id, None)
+                if len(projected) < PROJECTED_MAX:
+                    projected[each.room_id] = now_s
                 owner.refusals.taken(each.room_id)
                 self._metrics.written(owner, each, now_ms)
             elif isinstance(answer, Answer):
@@ -205,8 +209,6 @@ class Projection:
             self._sample += [(owner, each.room_id, now_s + each.ttl_ms / 1000) for each in batch[:SAMPLE_ROOMS]]
         if wiped:
             self._project_all_anew("a version key is gone: Redis was wiped")
-        if len(projected) > PROJECTED_MAX:
-            projected.clear()
         if len(failed) == len(answers):  # Redis refuses everything (read-only, out of memory), or these keys are odd
             await self._store.try_to_write()
 
@@ -253,12 +255,27 @@ class Projection:
             return
         for gone in self._projected.keys() - set(self._owners.all()):
             del self._projected[gone]
-        samples = [next(iter(rooms)) for rooms in self._projected.values() if rooms]
+        samples = self._longest_unwritten(now_s)
         if not samples:
             await self._store.ping()
         elif not await self._store.known(samples):
             self._project_all_anew("version keys are gone: Redis was wiped")
         self._probed_at = time.monotonic()
+
+    def _longest_unwritten(self, now_s: float) -> list[str]:
+        """Of each partition the room that was written longest ago.
+
+        Had Redis lost all it held, and had a room not been written since, then this one would be missing too.
+        """
+        found = []
+        for rooms in self._projected.values():
+            while rooms:
+                room_id, written_s = next(iter(rooms.items()))
+                if now_s - written_s < VERSION_STAYS_S:
+                    found.append(room_id)
+                    break
+                del rooms[room_id]  # its version has run out, for its session ended long ago
+        return found
 
     async def _look_for_vanished(self, now_s: float) -> None:
         """Check that documents written a while ago, with time left to live, are still there."""

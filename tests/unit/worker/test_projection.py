@@ -216,6 +216,28 @@ async def test_a_wiped_redis_is_noticed_in_silence_too(scene: Scene) -> None:
     assert sorted(scene.store.versions) == ["room-0", "room-1", "room-2"]
 
 
+@pytest.mark.parametrize("number", range(20))
+async def test_a_wipe_is_noticed_though_only_new_rooms_are_written_afterwards(scene: Scene, number: int) -> None:
+    await scene.round()
+    scene.store.versions.clear()
+    scene.fold(like(3, room=f"new-{number}"))
+    await scene.round()
+    scene.projection._sample.clear()  # of many rooms few are looked for again
+    scene.projection._probed_at = 0.0
+    await scene.projection._probe()
+    await scene.round()
+    assert sorted(scene.store.versions) == [f"new-{number}", "room-0", "room-1", "room-2"]
+
+
+async def test_rooms_whose_versions_have_run_out_are_no_wipe(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    await scene.round()
+    scene.store.versions.clear()
+    monkeypatch.setattr(projection_module, "VERSION_STAYS_S", 0.0)
+    scene.projection._probed_at = 0.0
+    await scene.projection._probe()
+    assert scene.reprojections() == 0
+
+
 async def test_new_rooms_are_no_wipe(scene: Scene) -> None:
     await scene.round()
     scene.fold(like(3, room="room-new"))
