@@ -15,6 +15,7 @@ from stream.errors import SnapupError, did_you_mean, explain_os_error
 # Command → its place. Each is loaded alone: a worker restarted after a crash should not first load the simulator.
 COMMANDS = {
     "audit": "stream.commands.audit:audit",
+    "bridge": "stream.commands.bridge:bridge",
     "claims": "stream.commands.claims:claims_app",
     "dead-letters": "stream.commands.dead_letters:dead_letters",
     "demo": "stream.commands.demo:demo",

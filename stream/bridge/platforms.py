@@ -1,0 +1,49 @@
+"""The platforms that have an adapter, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from stream.bridge.douyin import douyin
+from stream.bridge.shopify import Shopify
+from stream.bridge.tiktok import tiktok
+
+if TYPE_CHECKING:
+    from stream.bridge.draft import Draft
+    from stream.bridge.messages import Message
+
+    Adapter = Callable[[Message, Draft], None]
+
+
+class Platform(Struct, frozen=True):
+    """A platform.
+
+    Attributes:
+        name: as the command and gauges have it.
+        prefix: of its ids.
+        adapter: makes an adapter, with a memory of its own if it has one.
+        cuts_backlog: whether it sends a room's last messages again on each connect.
+    """
+
+    name: str
+    prefix: str
+    adapter: Callable[[], Adapter]
+    cuts_backlog: bool = True
+
+
+def shopify(room_attribute: str = "", sale_attribute: str = "", sale: str | None = None) -> Platform:
+    """A shop, with the places of room and sale in its orders: see `Shopify`."""
+    return Platform("shopify", "sh:", lambda: Shopify(room_attribute, sale_attribute, sale), cuts_backlog=False)
+
+
+PLATFORMS = {
+    platform.name: platform
+    for platform in (
+        Platform("tiktok", "tt:", lambda: tiktok),
+        Platform("douyin", "dy:", lambda: douyin),
+        shopify(),
+    )
+}

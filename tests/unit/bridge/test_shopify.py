@@ -1,0 +1,183 @@
+"""Shopify: money, guests, refunds, cuts, and topics in any order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.platforms.heard import NOW_MS, bridge, distinct, events, notes, reasons
+
+GID = "gid://shopify/Order/6200000000001"
+TIME = {"X-Shopify-Triggered-At": "2026-09-21T09:15:00.123456789-05:00"}
+TIME_MS = 1_790_000_100_123
+
+
+def line(number: int = 1, **more: Any) -> dict[str, Any]:
+    return {"id": 9_000 + number, "variant_id": 44_000_000_000_000 + number, "quantity": 2, "price": "10.00", **more}
+
+
+def order(topic: str, *lines: dict[str, Any], **more: Any) -> dict[str, Any]:
+    body = {
+        "id": 6_200_000_000_001.5,
+        "admin_graphql_api_id": GID,
+        "currency": "USD",
+        "test": False,
+        "customer": {"id": 77},
+        "line_items": list(lines) or [line()],
+        **more,
+    }
+    return {"headers": {"X-Shopify-Topic": topic, **TIME}, "body": body}
+
+
+def refund(number: int, *items: tuple[int, int], restock: str = "return") -> dict[str, Any]:
+    body = {
+        "id": number,
+        "order_id": 6_200_000_000_001,
+        "processed_at": "2026-09-21T09:16:00-05:00",
+        "refund_line_items": [
+            {"line_item_id": 9_000 + item, "quantity": units, "restock_type": restock, "subtotal": 10.0}
+            for item, units in items
+        ],
+    }
+    return {"headers": {"X-Shopify-Topic": "refunds/create"}, "body": body}
+
+
+def test_the_example_of_the_guide() -> None:
+    """Yen have no decimals, a guest is of his order, and the rounded `id` is not looked at."""
+    made = bridge("shopify", "room")
+    yen = order(
+        "orders/paid",
+        line(quantity=2, price="1000", discount_allocations=[{"amount": "150"}]),
+        currency="JPY",
+        customer=None,
+    )
+    (event,) = events(made, yen)
+    assert event == {
+        "type": "order",
+        "event_id": "sh:6200000000001:paid",
+        "room_id": "room",
+        "event_time_ms": TIME_MS,
+        "user_id": "guest:6200000000001",
+        "order_id": "6200000000001",
+        "status": "paid",
+        "currency": "JPY",
+        "lines": [{"sku_id": "44000000000001", "quantity": 2, "amount_minor": 1_850, "sale_id": None}],
+    }
+    assert notes(made) == {"guest": 1}
+
+
+@pytest.mark.parametrize(
+    ("currency", "price", "minor"),
+    [
+        ("JPY", "1000", 2_000),
+        ("JPY", "1000.00", 2_000),
+        ("JPY", "1000.5", None),
+        ("KWD", "1.234", 2_468),
+        ("KWD", "1.2345", None),
+        ("USD", "0.1", 20),
+        ("USD", 0.1, None),
+        ("USD", "1e3", None),
+        ("usd", "1", None),
+        ("USD", "-1", None),
+        ("USD", None, None),
+    ],
+)
+def test_money_is_exact_or_unknown(currency: str, price: Any, minor: int | None) -> None:
+    made = bridge("shopify", "room")
+    found = events(made, order("orders/create", line(price=price), currency=currency))
+    assert [event["lines"][0]["amount_minor"] for event in found] == ([] if minor is None else [minor])
+    assert reasons(made) == ({"amount_unknown": 1} if minor is None else {})
+
+
+def test_lines_never_change_and_statuses_come_in_any_order() -> None:
+    edited = [line(1), line(2)]
+    made = bridge("shopify", "room")
+    found = events(
+        made, order("orders/paid"), order("orders/cancelled", *edited), order("orders/create"), order("orders/updated")
+    )
+    assert [event["status"] for event in found] == ["paid", "cancelled", "placed"]
+    assert [len(event["lines"]) for event in found] == [1, 1, 1]
+    assert reasons(made) == {"ignored_kind": 1}
+
+
+def test_only_refunds_that_together_cover_every_unit_refund_the_order() -> None:
+    made = bridge("shopify", "room")
+    events(made, order("orders/paid", line(1), line(2)))
+    assert events(made, refund(1, (1, 2)), refund(2, (2, 1)), refund(2, (2, 1))) == []
+    assert reasons(made) == {"partial_refund": 3}
+    (event,) = events(made, refund(3, (2, 1)))
+    assert (event["status"], event["user_id"], len(event["lines"])) == ("refunded", "77", 2)
+    assert "restock" not in event
+    assert events(bridge("shopify", "room"), refund(1, (1, 2))) == []
+
+
+def test_a_refund_that_restocks_nothing_says_so() -> None:
+    made = bridge("shopify", "room")
+    events(made, order("orders/paid"))
+    assert events(made, refund(1, (1, 2), restock="no_restock"))[0]["restock"] is False
+
+
+@pytest.mark.parametrize(
+    ("lines", "orders"),
+    [
+        ([line(number) for number in range(250)], 3),
+        (
+            [
+                line(number, variant_id=f"{number:064}", properties=[{"name": "sale", "value": "x" * 64}])
+                for number in range(100)
+            ],
+            2,
+        ),
+        ([line(quantity=1_000_000)], 1),
+    ],
+)
+def test_an_order_that_no_record_holds_is_cut_alike_for_each_status(lines: list[dict[str, Any]], orders: int) -> None:
+    made = bridge("shopify", "room", sale_attribute="sale")
+    found = [events(made, order(topic, *lines)) for topic in ("orders/create", "orders/paid", "orders/cancelled")]
+    names = ["6200000000001", *(f"6200000000001.{number}" for number in range(2, orders + 1))]
+    for status in found:
+        assert [event["order_id"] for event in status] == names
+        assert [event["lines"] for event in status] == [event["lines"] for event in found[0]]
+    units = sum(each["quantity"] for event in found[0] for each in event["lines"])
+    assert units == sum(each["quantity"] for each in lines)
+    money = sum(each["amount_minor"] for event in found[0] for each in event["lines"])
+    assert money == 1_000 * units
+    assert not made.last_refusal
+
+
+def test_room_and_sale_are_where_the_shop_writes_them() -> None:
+    made = bridge("shopify", room_attribute="room", sale_attribute="sale")
+    notes_of = {"note_attributes": [{"name": "room", "value": "late show"}, {"name": "sale", "value": "coats"}]}
+    own = line(2, properties=[{"name": "sale", "value": "hats"}])
+    (event,) = events(made, order("orders/paid", line(1), own, **notes_of))
+    assert event["room_id"] == "late:20show"
+    assert [each["sale_id"] for each in event["lines"]] == ["coats", "hats"]
+    assert events(made, order("orders/paid", admin_graphql_api_id="gid://shopify/Order/8")) == []
+    assert reasons(made) == {"no_room": 1}
+
+
+def test_what_has_no_variant_is_its_product_or_custom() -> None:
+    made = bridge("shopify", "room")
+    (event,) = events(made, order("orders/paid", line(variant_id=None, product_id=7, sku="A B"), line(variant_id=None)))
+    assert [each["sku_id"] for each in event["lines"]] == ["7", "custom"]
+
+
+def test_a_test_and_an_order_of_nothing_give_nothing() -> None:
+    made = bridge("shopify", "room")
+    assert events(made, order("orders/paid", test=True), order("orders/paid", line(quantity=0))) == []
+    assert reasons(made) == {"test": 1, "no_lines": 1}
+
+
+def test_a_delivery_that_comes_again_has_the_same_id() -> None:
+    made, again = bridge("shopify", "room"), bridge("shopify", "room")
+    found = events(made, order("orders/paid"), order("orders/paid"))
+    assert len(distinct(found)) == 1
+    assert found[0] == events(again, order("orders/paid"))[0]
+
+
+def test_a_payment_without_a_trigger_is_of_now_and_not_of_the_order() -> None:
+    made = bridge("shopify", "room")
+    paid = order("orders/paid", created_at="2026-09-01T00:00:00Z")
+    paid["headers"].pop("X-Shopify-Triggered-At")
+    assert events(made, paid)[0]["event_time_ms"] == NOW_MS
