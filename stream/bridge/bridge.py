@@ -8,14 +8,14 @@ import msgspec
 
 from stream.bridge.books import Books
 from stream.bridge.draft import Draft
-from stream.bridge.ids import contract_id
 from stream.bridge.messages import Message, messages_of
 from stream.bridge.reasons import NoEventError, Note, Reason
 from stream.bridge.rooms import Rooms
-from stream.bridge.times import epoch_ms
 from stream.contract.catalogue import topic_index_of
 from stream.contract.decode import Decoder
 from stream.contract.events import TOPIC_NAMES
+from stream.contract.foreign_ids import contract_id
+from stream.contract.foreign_times import foreign_time_ms
 from stream.contract.recording import RecordedRecord
 from stream.contract.refusal import DeadLetter
 from stream.mechanics.kinds import CATALOGUE
@@ -70,7 +70,7 @@ class Bridge:
             if isinstance(message, Reason):
                 self.books.note_reason(message, line)
                 continue
-            said_ms = epoch_ms(message.received_at)
+            said_ms = foreign_time_ms(message.received_at)
             heard_ms = arrived_ms if said_ms is None else said_ms
             try:
                 draft = self._draft(message, heard_ms)
@@ -88,7 +88,7 @@ class Bridge:
         platform = self.platform
         room = self._room
         if room is None and message.room is not None:
-            room = contract_id("", message.room).id
+            room = contract_id(message.room)
         if message.kind in _CONNECTED and platform.cuts_backlog:
             self.rooms.connect(arrived_ms, room)
             raise NoEventError(Reason.CONNECTED)

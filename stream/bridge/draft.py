@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from stream.bridge.displayed import Shown
-from stream.bridge.ids import contract_id, digest
+from stream.bridge.ids import content_id, joined_id
 from stream.bridge.nodes import Node, id_text, whole
 from stream.bridge.reasons import NoEventError, Note, Reason
-from stream.bridge.times import epoch_ms
 from stream.contract.events import (
     MAX_AGE_MS,
     MAX_AHEAD_MS,
@@ -24,7 +23,10 @@ from stream.contract.events import (
     Event,
     Like,
 )
-from stream.contract.people import UNKNOWN_PEOPLE, UNKNOWN_USER
+from stream.contract.foreign_ids import contract_id, person_id
+from stream.contract.foreign_text import fit_text
+from stream.contract.foreign_times import foreign_time_ms
+from stream.contract.people import UNKNOWN_USER
 from stream.mechanics.follows.events import Follow
 from stream.mechanics.gauges.events import Gauge
 from stream.mechanics.gifts.events import MAX_COINS_EACH, MAX_GIFTS, Gift
@@ -73,7 +75,7 @@ class Draft:
         Raises:
             NoEventError: no time at all, one that no worker takes, or one before the bridge connected.
         """
-        said = (epoch_ms(value) for value in times)
+        said = (foreign_time_ms(value) for value in times)
         time_ms = next((each for each in said if each is not None), None)
         arrived_ms = self.arrived_ms
         if time_ms is None:
@@ -107,25 +109,24 @@ class Draft:
         return self._contract_id("guest:", order_id)
 
     def _contract_id(self, prefix: str, *parts: str) -> str:
-        made = contract_id(prefix, *parts)
+        made = joined_id(prefix, *parts)
         if made.hashed:
             self.notes[Note.ID_HASHED] += 1
         return made.id
 
     def user(self, value: Node) -> str:
         """The user id; `-` where the platform does not say who."""
-        name = id_text(value)
-        if name is None or name in UNKNOWN_PEOPLE:
+        user_id = person_id(id_text(value), self.prefix)
+        if user_id == UNKNOWN_USER:
             self.notes[Note.USER_UNKNOWN] += 1
-            return UNKNOWN_USER
-        return self.id(name)
+        return user_id
 
     def known_user(self, value: Node) -> str:
         """The user id. Raises NoEventError where the platform does not say who."""
-        name = id_text(value)
-        if name is None or name in UNKNOWN_PEOPLE:
+        user_id = person_id(id_text(value), self.prefix)
+        if user_id == UNKNOWN_USER:
             raise NoEventError(Reason.NO_USER)
-        return self.id(name)
+        return user_id
 
     def message_id(self, value: Node, kind: str, user_id: str, body: Node) -> str:
         """The event id: of the platform's message id, else made of what the message says."""
@@ -136,7 +137,7 @@ class Draft:
         """An event id for a message that has none. Call `at` first: the time is a part of it."""
         self.notes[Note.ID_MADE] += 1
         said = msgspec.json.encode([kind, user_id, self.time_ms, body], order="deterministic")
-        return f"{self.prefix}h{digest(said)}"
+        return content_id(self.prefix, said)
 
     # -- events --------------------------------------------------------------------------------------------------------
     def comment(self, event_id: str, user_id: str, text: str) -> None:
@@ -145,7 +146,7 @@ class Draft:
             raise NoEventError(Reason.NO_TEXT)
         if len(text) > MAX_COMMENT_CHARS:
             self.notes[Note.TEXT_CUT] += 1
-            text = text[:MAX_COMMENT_CHARS]
+            text = fit_text(text)
         self.events.append(Comment(**self._of(event_id), user_id=user_id, text=text))
 
     def like(self, event_id: str, user_id: str, count: int) -> None:
@@ -238,7 +239,7 @@ class Draft:
         if len(made) <= MAX_ID_CHARS:
             return made
         self.notes[Note.ID_HASHED] += 1
-        return f"{self.prefix}h{digest(made.encode())}"
+        return contract_id(made, self.prefix)
 
     def _of(self, event_id: str) -> dict[str, Any]:
         return {"event_id": event_id, "room_id": self.room_id, "event_time_ms": self.time_ms}

@@ -1,13 +1,11 @@
-"""Ids of platforms → contract ids: encoded, and hashed where that is too long."""
+"""Ids of events that are made of several ids of a platform, and of messages that have none."""
 
 from __future__ import annotations
 
-from hashlib import blake2b
+from hashlib import sha256
 from typing import NamedTuple
 
-from stream.sources.ids import encode_id, fits
-
-DIGEST_BYTES = 16
+from stream.contract.foreign_ids import HASH_DIGITS, contract_id, encode_id, fits
 
 
 class Made(NamedTuple):
@@ -17,18 +15,17 @@ class Made(NamedTuple):
     hashed: bool
 
 
-def contract_id(prefix: str, *parts: str) -> Made:
-    """The id `<prefix><part>:<part>`, each part encoded; if it is longer than 64: `<prefix>h<32 hex digits>`.
+def joined_id(prefix: str, *parts: str) -> Made:
+    """The id `<prefix><part>:<part>`, each part encoded; hashed by the contract's rule where that is too long."""
+    if len(parts) == 1:
+        made = contract_id(parts[0], prefix)
+        return Made(made, hashed=made != prefix + encode_id(parts[0]))
+    joined = ":".join(map(encode_id, parts))
+    if fits(prefix + joined):
+        return Made(prefix + joined, hashed=False)
+    return Made(contract_id(joined, prefix), hashed=True)  # its colons make it longer still: a hash
 
-    The digits are BLAKE2b-128 of the one part as it is, or of all parts as encoded.
-    """
-    encoded = ":".join(map(encode_id, parts))
-    if fits(prefix + encoded):
-        return Made(prefix + encoded, hashed=False)
-    text = parts[0] if len(parts) == 1 else encoded
-    return Made(f"{prefix}h{digest(text.encode())}", hashed=True)
 
-
-def digest(data: bytes) -> str:
-    """32 hex digits of BLAKE2b-128."""
-    return blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
+def content_id(prefix: str, content: bytes) -> str:
+    """The id of something that has none: `<prefix>h` and 32 hex digits of the SHA-256 of what it says."""
+    return f"{prefix}h{sha256(content).hexdigest()[:HASH_DIGITS]}"

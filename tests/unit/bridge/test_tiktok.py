@@ -166,7 +166,7 @@ def test_text_is_cut_and_never_lost() -> None:
     made = bridge("tiktok")
     half = b'{"kind":"chat","msgId":"9","roomId":"1","comment":"cut \\ud83d","createTime":0}'
     long, broken = events(made, said(1, kind="chat", content="长" * 501), half)
-    assert (long["text"], broken["text"]) == ("长" * 500, "cut ?")
+    assert (long["text"], broken["text"]) == ("长" * 499 + "…", "cut ?")
     assert (notes(made)["text_cut"], notes(made)["half_character"]) == (1, 1)
 
 
