@@ -24,6 +24,7 @@ COMMANDS = {
     "import": "stream.commands.import_:import_app",
     "ingest": "stream.commands.ingest:ingest",
     "ingest-key": "stream.commands.ingest_key:ingest_key",
+    "record": "stream.commands.record:record",
     "replay": "stream.commands.replay:replay",
     "report": "stream.commands.report:report",
     "rooms": "stream.commands.rooms:rooms",

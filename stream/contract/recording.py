@@ -139,6 +139,11 @@ class RecordingWriter:
         self._file.write(encode_record(record))
         self.records += 1
 
+    def flush(self) -> None:
+        """Hand on what is buffered: whoever reads the file now, or after a kill, finds it. Costs some compression."""
+        self._file.flush()
+        self._raw.flush()
+
     def close(self) -> None:
         """Write what is buffered and close the file."""
         self._file.close()

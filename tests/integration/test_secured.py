@@ -144,6 +144,7 @@ async def test_every_command_runs_with_the_permissions_that_are_documented_and_n
         ("replayer", "replay --from-kafka"),
         ("explainer", "explain"),
         ("reporter", "report"),
+        ("recorder", "record"),
         ("importer", "import --to kafka"),
         ("simulator", "simulate"),
         ("resender", "dead-letters --resend"),
@@ -202,7 +203,12 @@ async def test_every_command_runs_with_the_permissions_that_are_documented_and_n
             run(way("explainer"), "explain", "brushing", "--claim", "watching_now"),
             run(way("explainer"), "claims", "check", "--from-kafka"),
         )
-        reported = await run(way("reporter"), "report", "shop", "--json")
+        reported, recorded = await asyncio.gather(
+            run(way("reporter"), "report", "shop", "--json"),
+            run(way("recorder"), "record", "shop", "--to", str(tmp_path / "shop.ndjson"), "--json"),
+        )
+        assert recorded.returncode == 0, recorded.stderr
+        assert json.loads(recorded.stdout)["records"] == 50
         assert reported.returncode == 0, reported.stdout + reported.stderr
         assert explained.returncode == 0, explained.stdout + explained.stderr
         assert checked.returncode == 0, checked.stdout + checked.stderr
