@@ -41,6 +41,7 @@ USERS = (
     "replayer",
     "explainer",
     "reporter",
+    "recorder",
     "importer",
     "simulator",
     "gateway",
