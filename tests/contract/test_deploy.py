@@ -110,7 +110,7 @@ def test_compose_runs_commands_that_exist(name: str) -> None:
     command.make_context(name, words)  # parses, runs nothing
 
 
-@pytest.mark.parametrize("name", ["worker", "server"])
+@pytest.mark.parametrize("name", ["worker", "server", "gateway"])
 def test_compose_waits_longer_than_a_process_takes_to_stop(name: str) -> None:
     grace_s = int(SERVICES[name]["stop_grace_period"].removesuffix("s"))
     assert grace_s * 1000 > Settings.model_fields["stop_timeout_ms"].default
@@ -195,14 +195,23 @@ def test_jobs_are_scraped_where_compose_puts_them(service: str) -> None:
     assert job["static_configs"] == [{"targets": [f"{service}:{port}"]}]
 
 
-def test_read_servers_are_found_by_name_at_a_port_that_nobody_outside_reaches() -> None:
+@pytest.mark.parametrize(
+    ("job_name", "service", "setting"),
+    [
+        ("snapup-server", "server", "SNAPUP_SERVE_METRICS_PORT"),
+        ("snapup-ingest", "gateway", "SNAPUP_INGEST_METRICS_PORT"),
+    ],
+)
+def test_what_may_be_several_is_found_by_name_at_a_port_that_nobody_outside_reaches(
+    job_name: str, service: str, setting: str
+) -> None:
     jobs = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text("utf-8"))["scrape_configs"]
-    (server,) = [job for job in jobs if job["job_name"] == "snapup-server"]
-    (found,) = server["dns_sd_configs"]
-    port = int(SERVICES["server"]["environment"]["SNAPUP_SERVE_METRICS_PORT"])
-    assert (found["names"], found["port"]) == (["server"], port)
+    (job,) = [job for job in jobs if job["job_name"] == job_name]
+    (found,) = job["dns_sd_configs"]
+    port = int(SERVICES[service]["environment"][setting])
+    assert (found["names"], found["port"]) == ([service], port)
     # It asks for no token.
-    assert not any(str(port) in published for published in SERVICES["server"]["ports"])
+    assert not any(str(port) in published for published in SERVICES[service]["ports"])
 
 
 # -- expressions: of alerts and dashboards -----------------------------------------------------------------------------
