@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CODE   := $(wildcard stream tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system browser demo test soak test-redis test-browser test-foreign pictures unit bench bench-peers bench-scenarios bench-latency bench-overload bench-results claims lock-peers chaos chaos-long simulate-faults lint format stack-up stack-down schemas screenshots lock clean
+.PHONY: help setup system browser demo test soak test-redis test-browser test-foreign test-ingest pictures unit bench bench-peers bench-scenarios bench-latency bench-overload bench-results claims lock-peers chaos chaos-long simulate-faults lint format stack-up stack-down schemas screenshots lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,9 @@ test-browser: system ## the pages in a real Chromium alone (some minutes; says l
 
 test-foreign: system ## other people's clients (librdkafka, Java, franz-go) with every codec (two minutes; says what the machine lacks)
 	SNAPUP_FOREIGN=all $(BIN)/python -m pytest tests/foreign $(PARALLEL)
+
+test-ingest: system ## the gateway: a broker that is stopped and killed, and 20 000 bodies of all sorts (two minutes)
+	SNAPUP_INGEST=all INGEST_FUZZ=20000 $(BIN)/python -m pytest tests/unit/ingest tests/property/test_ingest_bodies.py tests/integration/test_ingest.py
 
 pictures: system ## every scene over every picture, to look through: tests/out/screens/index.html
 	SNAPUP_ALL_PICTURES=1 $(BIN)/python -m pytest tests/browser/test_screens.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
 from typing import TYPE_CHECKING, Any
 
 import cramjam
@@ -80,7 +81,8 @@ def served() -> Iterator[tuple[asyncio.Runner, Sender, Taking]]:
         runner.run(manager.__aexit__(None, None, None))
 
 
-@settings(max_examples=150, deadline=None)
+# More of them: `make test-ingest`.
+@settings(max_examples=int(os.environ.get("INGEST_FUZZ", "150")), deadline=None)
 @given(bodies() | st.tuples(st.binary(max_size=200), st.sampled_from(TYPES), st.sampled_from([*PACKERS])))
 def test_each_body_has_an_answer_that_accounts_for_all(
     served: tuple[asyncio.Runner, Sender, Taking], made: tuple[bytes, str, str]
