@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CODE   := $(wildcard stream tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system browser demo test soak test-redis test-browser test-foreign test-ingest pictures unit bench bench-peers bench-scenarios bench-latency bench-overload bench-results claims lock-peers chaos chaos-long simulate-faults lint format stack-up stack-down schemas screenshots lock clean
+.PHONY: help setup system browser demo test soak test-redis test-browser test-foreign test-ingest pictures unit bench bench-ingest bench-peers bench-scenarios bench-latency bench-overload bench-results claims lock-peers chaos chaos-long simulate-faults lint format stack-up stack-down schemas screenshots lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,9 @@ bench: system ## what it costs: decode, fold, checkpoint, the whole job of a wor
 	$(BIN)/python -m bench.checkpoint
 	$(BIN)/python -m bench.worker
 	$(BIN)/python -m bench.streams
+
+bench-ingest: system ## the gateway beside a broker: events a second in bodies of 100, and the time of an answer (a minute, quiet)
+	$(BIN)/python -m bench.ingest
 
 bench-peers: system ## the worker beside others that count the same events: Faust, Quix, Bytewax, Kafka Streams (an hour, quiet)
 	$(BIN)/python -m bench.peers
