@@ -39,6 +39,8 @@ NEARLY = 0.9
 SUSPECT_REGULAR_GAP_MS, SUSPECT_REGULAR_WITHIN_MS = 10_000, 2_000
 # Between two points of the history of a room in which something goes on.
 HISTORY_STEP_MS = 10_000
+# How many sources of views a session keeps apart. The views of all others are one row.
+SOURCES_MAX = 32
 # How many people must have paid before a payer whom the room never saw is suspected. Where three in ten buy from
 # elsewhere, 90 % of twenty payers are seen by chance now and then, and honest orders would raise an alarm.
 SUSPECT_SEEN_PAYERS = 100
@@ -333,6 +335,7 @@ class Settings(BaseSettings):
             sales_per_room_max=self.sales_per_room_max,
             signal_max_bytes=self.signal_max_bytes,
             history_step_ms=HISTORY_STEP_MS,
+            sources_max=SOURCES_MAX,
             keep_claims=self.keep_claims,
             contract_edition=EDITION,
             ids_by_topic=True,

@@ -271,6 +271,17 @@ class FeedItem(Struct, gc=False, omit_defaults=True):
     quantity: int
 
 
+class SourceViews(Struct, frozen=True, gc=False, omit_defaults=True):
+    """The views of the session that came from one source, in the platform's own words; null: none was named.
+
+    `other`: the views of all sources beyond the bound, in one row, whose `source` is null.
+    """
+
+    source: str | None
+    views: int
+    other: bool = False
+
+
 EndedBy = Literal["word", "silence", "bound"]
 
 
@@ -294,6 +305,8 @@ class Overlay(Struct, omit_defaults=True):
 
     `sales_refused`: records beyond the bound on its sales; absent: none. `left_out`: only in the topic `signals`, of a
     document that would have been too large for it: how many items each list lacks.
+    `sources`: where the session's views came from, the most first, those not named and those beyond the bound last;
+    they add up to `totals.views`; absent: no source was named.
     """
 
     schema: str
@@ -313,3 +326,4 @@ class Overlay(Struct, omit_defaults=True):
     session: Session | None = None
     sales_refused: int | None = None
     left_out: dict[str, int] | None = None
+    sources: list[SourceViews] = []

@@ -45,6 +45,7 @@ from stream.core.engaged import Engaged
 from stream.core.orders import fold_orders, forget_orders
 from stream.core.rounds import begin_round
 from stream.core.time import BUCKET_MS
+from stream.core.traffic import count_sources
 from stream.core.words import drops
 
 if TYPE_CHECKING:
@@ -265,6 +266,8 @@ def _fold_enter(room: Room, event: Enter, at_ms: int) -> Outcome:
     bucket = at_ms // BUCKET_MS
     room.views += 1
     room.view_tally.add(bucket, 1)
+    if event.source is not None:
+        count_sources(room, (event.source,))
     if event.user_id not in room.strangers:
         room.audiences[VIEWERS].seen(event.user_id, bucket)
     if (session := _session_of(room, event)) is not None:
@@ -310,6 +313,8 @@ def _fold_visits(room: Room, batch: Batch) -> None:
         _seen(room, (audience,), [visits[place] for place in of_kind], when)
         if kind is Enter:
             room.views += len(of_kind)
+            if named := [source for place in of_kind if (source := visits[place].source) is not None]:  # type: ignore[union-attr] # of enters only
+                count_sources(room, named)
             for second, views in Counter([when] * len(of_kind) if isinstance(when, int) else when).items():
                 room.view_tally.add(second, views)
 

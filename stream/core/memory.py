@@ -40,7 +40,7 @@ class Shared:
 
     __slots__ = (
         *("cart_removed", "clock_ms", "dues", "holds", "installed", "mechanics_beyond", "orders_bound_ms"),
-        *("other_lines", "sales_refused", "used_twice", "uses_second", "words_dropped"),
+        *("other_lines", "sales_refused", "sources_named", "used_twice", "uses_second", "words_dropped"),
     )
 
     def __init__(self, installed: Installed = NO_MECHANICS) -> None:
@@ -53,6 +53,7 @@ class Shared:
         self.orders_bound_ms = -1  # orders that have not changed since were forgotten for want of room
         self.sales_refused = 0  # records that found no place, since this process has the partition
         self.words_dropped = 0  # words about terms of sales that newer ones have displaced, since the same time
+        self.sources_named = False  # a view's source was counted, which an older Snapup would lose
         self.cart_removed = False  # a `cart_remove` was folded, which an older Snapup refuses
         self.other_lines: list[Order] = []  # records whose orders began with other lines, until they are noted
         # The same of events of which the id names another topic's too, and in how many topics.

@@ -131,7 +131,7 @@ class PartitionFold:
         if not records:
             return
         is_ahead = self._intake.fold(topic_index, records, latest_ms)
-        if topic_index >= TOPICS_1 or self.shared.cart_removed:
+        if topic_index >= TOPICS_1 or self.shared.cart_removed or self.shared.sources_named:
             self.needs(VERSION_2)
         self.positions[topic_index] = end = records[-1].offset + 1
         self.journal.folded(topic_index, records[0].offset, end, latest_ms if is_ahead else None)

@@ -71,17 +71,21 @@ class Room(Memory):
         "rev_saved",
         "sale_json",
         "show_id",
+        "sources",
         "unit_tally",
         "unseen",
         "urgencies",
         "view_tally",
         "views",
+        "views_beyond",
     )
 
     def __init__(self, room_id: str, rules: Rules, shared: Shared, born_ms: int) -> None:
         super().__init__(room_id, rules, shared, born_ms)
         self.likes = self.comments = self.cart_adds = self.views = 0
         self.orders_placed = self.orders_paid = self.orders_cancelled = self.orders_refunded = 0
+        self.sources: dict[str, int] = {}  # source → views, of the first `sources_max` that were named
+        self.views_beyond = 0  # of all other sources
         self.money: dict[str, list[int]] = {}  # currency → [placed, paid, net] minor units
         self.audiences = [Audience(rules.distinct_exact_max, Distinct(rules.distinct_exact_max)) for _ in AUDIENCES]
         self.order_tally, self.paid_tally, self.view_tally, self.unit_tally = Tally(), Tally(), Tally(), Tally()

@@ -51,6 +51,9 @@ class Rules(Struct, frozen=True, kw_only=True):
     history_marks: int = 100
     history_sessions: int = 2
 
+    # How many sources of views a session keeps apart; 0: none is counted, as none was before there was this rule.
+    sources_max: int = 0
+
     # Whether what is claimed and withheld is written to `live.claims` too: workers before 0.2 did not.
     keep_claims: bool = False
 

@@ -19,6 +19,7 @@ from stream.core.claims import ClaimBook
 from stream.core.rates import all_rates, rates_json
 from stream.core.sale import level_now, read_sale, sale_of
 from stream.core.sale_json import SaleJson, encode, gap_values
+from stream.core.traffic import sources_of
 from stream.core.urgency import UrgencyState, leading
 
 if TYPE_CHECKING:
@@ -170,4 +171,6 @@ def _assembled(
         _session(room, moment) if room.later or room.show_id is not None else None,
         # Under the first edition nothing was said of it.
         (room.sales_refused or None) if room.second_edition else None,
+        None,
+        sources_of(room),
     )

@@ -32,3 +32,5 @@ class Assumptions(Thresholds, frozen=True, kw_only=True):
     mechanics: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = ()
     # The number of partitions over which murmur2 must place a key; 0: the place was not checked.
     murmur2_partitions: int = 0
+    # The number of sources of views that are kept apart; 0: sources were not counted.
+    sources_max: int = 0

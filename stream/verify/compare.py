@@ -104,6 +104,8 @@ def compare(
     """
     left_out = overlay.left_out or {}
     figures = list(_totals(recounted, overlay))
+    if "sources" not in left_out:
+        figures += _sources(recounted, overlay)
     figures += _money(recounted, overlay, left_out.get("money", 0))
     figures += _rates(recounted, overlay, left_out.get("rates", 0))
     figures += _sales(recounted, overlay, left_out.get("sales", 0))
@@ -124,6 +126,18 @@ def _totals(recounted: RoomFigures, overlay: Overlay) -> Iterator[Figure]:
         yield Figure(name, getattr(recounted, name), getattr(totals, name))
     for status, count in recounted.orders.items():
         yield Figure(f"orders.{status}", count, getattr(totals.orders, status))
+
+
+def _sources(recounted: RoomFigures, overlay: Overlay) -> Iterator[Figure]:
+    """The views by source; what is left over has a row of its own, so that all rows add up to all views."""
+    published = {each.source: each.views for each in overlay.sources if not each.other}
+    unnamed = recounted.views - sum(recounted.sources.values()) - recounted.views_beyond if recounted.sources else 0
+    for source in sorted(recounted.sources.keys() | {each for each in published if each is not None}):
+        yield Figure(f"sources.{source}", recounted.sources.get(source, 0), published.get(source, 0))
+    if recounted.sources or overlay.sources:
+        beyond = sum(each.views for each in overlay.sources if each.other)
+        yield Figure("sources not named", unnamed, published.get(None, 0))
+        yield Figure("sources beyond the bound", recounted.views_beyond, beyond)
 
 
 def _money(recounted: RoomFigures, overlay: Overlay, lacks: int) -> Iterator[Figure]:

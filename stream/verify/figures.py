@@ -112,7 +112,10 @@ class DepartureFigures(NamedTuple):
 
 
 class RoomFigures(Struct, frozen=True, kw_only=True):
-    """One room at one moment. `mechanics`: by name, those with a section to show."""
+    """One room at one moment. `mechanics`: by name, those with a section to show.
+
+    `sources`: the views by source; `views_beyond`: those of all sources beyond the bound.
+    """
 
     room_id: str
     as_of_ms: int
@@ -127,3 +130,5 @@ class RoomFigures(Struct, frozen=True, kw_only=True):
     rates: dict[RateKey, Fraction]
     sales: dict[SaleKey, SaleFigures]
     mechanics: MechanicFigures = field(default_factory=dict)
+    sources: dict[str, int] = field(default_factory=dict)
+    views_beyond: int = 0

@@ -116,6 +116,7 @@ class RoomCount:
                 self._apply_carts(event, effective_ms)
             case Enter():
                 second.views += 1
+                session.come_from(event.source, rules.sources_max)
                 self._meet(second.viewers, event.user_id)
                 self._come_or_go(event, effective_ms)
                 self._apply_carts(event, effective_ms)
@@ -402,6 +403,8 @@ class RoomCount:
             },
             sales=self._ledgers(as_of_ms),
             mechanics=figures_as_of(session.mechanics, as_of_ms),
+            sources=dict(session.sources),
+            views_beyond=session.views_beyond,
         )
 
     def _ledgers(self, as_of_ms: int) -> dict[SaleKey, SaleFigures]:

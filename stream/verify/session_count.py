@@ -80,6 +80,7 @@ class SessionCount:
         carts: the carts, from the second edition of signals on.
         heard_of: the sales with a record in it.
         placed_orders: orders that became placed in it.
+        sources: the views by source; `views_beyond`: those of the sources beyond the bound.
         entered_ms: by name, the latest coming; `left_ms`: the latest going.
         mechanics: by name, the mechanics with an event in it.
     """
@@ -98,6 +99,8 @@ class SessionCount:
         self.carts = CartCount()
         self.heard_of: set[SaleKey] = set()
         self.placed_orders: set[str] = set()
+        self.sources: Counter[str] = Counter()
+        self.views_beyond = 0
         self.entered_ms: dict[str, int] = {}
         self.left_ms: dict[str, int] = {}
         self.mechanics: dict[str, Recounted] = {}
@@ -179,6 +182,15 @@ class SessionCount:
         latest_ms = self.left_ms if gone else self.entered_ms
         latest_ms[who] = max(at_ms, latest_ms.get(who, at_ms))
         self._moves.setdefault(who, []).append((at_ms, gone))
+
+    def come_from(self, source: str | None, most: int) -> None:
+        """Note a view's source. The first `most` names have a place each; with 0 the worker counted none."""
+        if source is None or not most:
+            return
+        if source in self.sources or len(self.sources) < most:
+            self.sources[source] += 1
+        else:
+            self.views_beyond += 1
 
     def departures(self, as_of_ms: int, timeout_ms: int) -> DepartureFigures:
         """How visits ended."""

@@ -15,7 +15,7 @@ PASSED = "ALL-ACCEPTED-COUNTED-ONCE"
 
 # The topics behind a figure, by the beginning of its name. All other figures come from orders and sales.
 _SOURCES = (
-    (("viewers", "views", "watching_now", "claim watching_now"), ("visits",)),
+    (("viewers", "views", "sources", "watching_now", "claim watching_now"), ("visits",)),
     (("likes",), ("likes",)),
     (("comments",), ("comments",)),
     (("cart_adds",), ("cart-adds",)),

@@ -96,8 +96,23 @@ def cart_removed(
     )
 
 
-def enter(user: str = "u1", session: str | None = None, *, room: str = "r1", s: float = 0, event_id: str = "") -> Enter:
-    return Enter(event_id=event_id or new_id(), room_id=room, event_time_ms=at(s), user_id=user, session_id=session)
+def enter(
+    user: str = "u1",
+    session: str | None = None,
+    *,
+    room: str = "r1",
+    s: float = 0,
+    event_id: str = "",
+    source: str | None = None,
+) -> Enter:
+    return Enter(
+        event_id=event_id or new_id(),
+        room_id=room,
+        event_time_ms=at(s),
+        user_id=user,
+        source=source,
+        session_id=session,
+    )
 
 
 def leave(user: str = "u1", session: str | None = None, *, room: str = "r1", s: float = 0, event_id: str = "") -> Leave:

@@ -68,6 +68,8 @@ class Head(msgspec.Struct, array_like=True):
     departures: tuple[int, int, int, int, int, int] | None = None
     words: dict[str, list[SavedWord]] = {}  # by key of terms
     point_due_ms: int = -1
+    sources: dict[str, int] = {}
+    views_beyond: int = 0
 
 
 class MemoryHead(msgspec.Struct, array_like=True):
@@ -173,6 +175,7 @@ def head_record(room: Room) -> tuple[bytes, bytes]:
         head.words = _saved_words(room)
     if room.rules.history_step_ms:
         head.point_due_ms = room.point_due_ms
+    head.sources, head.views_beyond = room.sources, room.views_beyond
     return head_key(room.room_id), frame(grown_row(head))
 
 
@@ -220,6 +223,7 @@ def room_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Room:
     room.show_id, room.later = head.show_id, head.later
     room.misplaced = head.misplaced
     room.point_due_ms = head.point_due_ms
+    room.sources, room.views_beyond = head.sources, head.views_beyond
     has_visits = rules.second_signals and room.first_offsets[VISITS] >= 0
     room.presence.restore_departures(head.departures, shared.clock_ms if has_visits else -1)
     _restore_past(room, head.past)

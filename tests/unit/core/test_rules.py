@@ -22,6 +22,7 @@ def test_every_bound_is_positive(name: str) -> None:
     younger = (
         "remember_sales_ms",
         "history_step_ms",
+        "sources_max",
         "signal_max_bytes",
         "suspect_regular_gap_ms",
         "suspect_regular_within_ms",

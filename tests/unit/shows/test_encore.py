@@ -73,6 +73,7 @@ def recounted(seed: int, session: Session) -> Recount:
             contract_edition=rules.contract_edition,
             signals_edition=rules.signals_edition,
             ids_by_topic=rules.ids_by_topic,
+            sources_max=rules.sources_max,
         )
     )
     firsts = dict(zip(TOPIC_NAMES, session.first_offsets, strict=True))

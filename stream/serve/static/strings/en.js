@@ -205,6 +205,7 @@ export const EN = {
     ofSupply: "{sold} sold, {held} held of {supply}",
     sources: "They came by",
     noSource: "not named",
+    otherSources: "all others",
     sourceNames: { feed: "feed", follow: "follow", share: "share", search: "search" },
     old: "{why} What you see is {age} old.",
     ended: "The show ended at {time}, after {long}. These are its last figures.",

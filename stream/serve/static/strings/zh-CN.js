@@ -205,6 +205,7 @@ export const ZH_CN = {
     ofSupply: "共 {supply}：已售 {sold}，锁定 {held}",
     sources: "观众来源",
     noSource: "未标明",
+    otherSources: "其余合计",
     sourceNames: { feed: "推荐", follow: "关注", share: "分享", search: "搜索" },
     old: "{why}以下为 {age}前的数据。",
     ended: "直播已于 {time} 结束，历时 {long}。以下为最终数据。",

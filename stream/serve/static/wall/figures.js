@@ -67,7 +67,7 @@ export function roomName(overlay, roomId) {
   return clean(overlay.card?.title || overlay.card?.host_name || roomId, 64);
 }
 
-/** Where people came from: `[{ source, views, num, den }]`, the most first; empty: the document does not say. */
+/** Where people came from: `[{ source, other, num, den }]`, the most first; empty: the document does not say. */
 export function sourcesOf(overlay, most) {
   const listed = Array.isArray(overlay.sources) ? overlay.sources : [];
   const known = listed.filter((each) => Number.isSafeInteger(each?.views) && each.views > 0);
@@ -75,7 +75,7 @@ export function sourcesOf(overlay, most) {
   return known
     .sort((one, other) => other.views - one.views)
     .slice(0, most)
-    .map((each) => ({ source: typeof each.source === "string" ? each.source : null, num: each.views, den }));
+    .map((each) => ({ source: typeof each.source === "string" ? each.source : null, other: each.other === true, num: each.views, den }));
 }
 
 /**

@@ -253,11 +253,16 @@ function drawLeader(state) {
   setText(leader.of, fill(words.ofSupply, { sold: grouped(sale.sold), held: grouped(sale.held), supply: grouped(supply) }));
 }
 
+function nameOfSource({ source, other }) {
+  if (source === null) return other ? words.otherSources : words.noSource;
+  return Object.hasOwn(words.sourceNames, source) ? words.sourceNames[source] : clean(source, 20);
+}
+
 function drawSources() {
   const found = sourcesOf(last, MAX_SOURCES);
   sourcesRoot.hidden = found.length === 0;
   sources.replaceChildren(
-    ...found.map(({ source, num, den }) => h("li", {}, foreign(source === null ? words.noSource : (words.sourceNames[source] ?? clean(source, 20))), " ", h("b", {}, share(num, den)))),
+    ...found.map((each) => h("li", {}, foreign(nameOfSource(each)), " ", h("b", {}, share(each.num, each.den)))),
   );
 }
 
