@@ -62,12 +62,11 @@ def worker(
     # Faust and aiokafka take a moment to import: the other commands do without them.
     gc.disable()  # imports make no garbage; `run_worker` sets the collection up
     without_rich()
+    from stream.exits import leave  # noqa: PLC0415
     from stream.mechanics.folds import INSTALLED  # noqa: PLC0415
     from stream.worker.app import run_worker  # noqa: PLC0415
 
-    code = asyncio.run(run_worker(settings, accept_data_loss=accept_data_loss, mechanics=INSTALLED))
-    if code:
-        raise typer.Exit(code)
+    leave(asyncio.run(run_worker(settings, accept_data_loss=accept_data_loss, mechanics=INSTALLED)))
 
 
 def without_rich() -> None:

@@ -96,8 +96,7 @@ async def _restarted(arena: Arena, outcome: Outcome, member: Member) -> set[int]
     try:
         at_s, took_s = await arena.fleet.terminate(member, END_DEADLINE_S)
     finally:  # in any case, the next fault finds the fleet as it was
-        if not member.runs:
-            arena.fleet.start(member)
+        arena.fleet.renew(member)
     outcome.at_s = outcome.at_s or at_s
     outcome.notes["end_s"] = max(took_s, outcome.notes.get("end_s", 0.0))
     outcome.hit += f"{member.name} ended with 0 in {took_s:.1f} s. "

@@ -145,6 +145,15 @@ class Fleet:
             raise MissedError(f"{member.name} ended with {member.process.returncode} after SIGTERM")
         return at_s, time.monotonic() - begun
 
+    def renew(self, member: Member) -> None:
+        """A new process for a member, whatever became of the old one."""
+        assert member.process is not None
+        if member.runs:
+            member.process.kill()
+            member.process.wait()
+            self._stands_still(member, time.time())
+        self.start(member)
+
     def remove(self, member: Member) -> None:
         """Take a member out for good, and end its process."""
         self.members.remove(member)

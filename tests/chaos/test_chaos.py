@@ -9,13 +9,17 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from stream.verify.verdict import PASSED
+from tests.chaos import faults
+from tests.chaos import fleet as fleet_module
 from tests.chaos.__main__ import keep_logs
+from tests.chaos.fleet import Fleet, MissedError
 from tests.chaos.plan import PLANS, plan
 from tests.chaos.proxy import SlowProxy
 from tests.chaos.redis_keys import Held, not_back
@@ -158,6 +162,33 @@ def test_after_a_loss_of_redis_all_must_come_back_that_a_screen_can_show() -> No
     for lost in back:
         assert not_back(before, Held(back - {lost}, named)) == [lost]
     assert not_back(before, Held(frozenset(), frozenset())) == sorted(back - {f"{a}history:3", f"{b}history:1"})
+
+
+STUBBORN = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print('{"timestamp": "2026-01-02T03:04:05Z", "event": "worker started", "metrics": ["http://127.0.0.1:1"]}', flush=True)
+time.sleep(600)
+"""
+
+
+async def test_a_member_that_would_not_end_is_missed_once_and_the_next_fault_finds_it_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet_module, "COMMAND", [sys.executable, "-c", STUBBORN])
+    monkeypatch.setattr(faults, "END_DEADLINE_S", 0.2)
+    fleet = Fleet(tmp_path, {}, 1)
+    arena: Any = SimpleNamespace(fleet=fleet, chance=random.Random(1))
+    try:
+        member = fleet.add("dynamic-1", static=False)
+        assert member.process is not None
+        before = member.process.pid
+        with pytest.raises(MissedError, match=r"in vain for the end of dynamic-1"):
+            await faults.terminate(arena, Outcome(kind="SIGTERM", at_s=0.0))
+        assert (member.runs, member.wanted) == (True, True)
+        assert member.process.pid != before
+    finally:
+        fleet.close()
 
 
 def test_the_table_has_medians_and_maxima_and_leaves_out_what_was_not_measured() -> None:
