@@ -299,7 +299,9 @@ class Owners:
             records=acquired.records,
             fence_ms=round(acquired.fence_s * 1e3),
             restore_ms=round(acquired.restore_s * 1e3),
-            claim_ms=round(acquired.announce_s * 1e3),
+            ends_ms=round(acquired.ends_s * 1e3),
+            load_ms=round(acquired.load_s * 1e3),
+            announce_ms=round(acquired.announce_s * 1e3),
             positions=list(owner.saved),
             behind=acquired.behind,
         )

@@ -80,6 +80,7 @@ class OwnerConfig(Struct, frozen=True, kw_only=True):
         make_consumer: makes the consumer of a restore; takes aiokafka's arguments.
         output_ends: says what is open in the outputs.
         throttled: is told how long quotas hold our clients back.
+        loading: held by the owner that makes its rooms: one after the other, the first is done long before the last.
     """
 
     bootstrap_servers: KafkaAt
@@ -98,6 +99,7 @@ class OwnerConfig(Struct, frozen=True, kw_only=True):
     make_producer: Callable[..., Any] = AIOKafkaProducer
     make_consumer: Callable[..., Any] = AIOKafkaConsumer
     throttled: Told | None = None
+    loading: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
 
 
 class AskLogEnds(Protocol):
@@ -111,14 +113,24 @@ class AskLogEnds(Protocol):
 class Acquired(Struct, frozen=True):
     """How a take-over went.
 
-    `behind`: how many records must be folded before anything is published. These are the records that an earlier owner
-    folded and did not save, and the records that came meanwhile.
+    Attributes:
+        records: how many state records were read.
+        bytes: the bytes of their keys and values.
+        fence_s: fencing off older owners.
+        restore_s: reading the state records.
+        ends_s: asking where outputs and inputs end.
+        load_s: making the rooms of the records, with the wait for other partitions of the process.
+        announce_s: the first transaction.
+        behind: how many records must be folded before anything is published. These are the records that an earlier
+            owner folded and did not save, and the records that came meanwhile.
     """
 
     records: int
     bytes: int
     fence_s: float
     restore_s: float
+    ends_s: float
+    load_s: float
     announce_s: float
     behind: int = 0
 
@@ -234,14 +246,25 @@ class Owner:
             raise LostError(open_before)
         # Ask after the fence: all records that the old owner may have published lie before these ends.
         ends = await asyncio.wait_for(_ask(log_ends(partition)), ENDS_WAIT_S)
+        asked = time.perf_counter()
         await self._adopt(restored, ends)
+        loaded = time.perf_counter()
         await self._announce(restored.end_offset)
         self._replay_to = list(ends.end)
         if not self.ownership.restored():
             raise LostError("the partition went away while it was being acquired")
         announced = time.perf_counter()
         behind = sum(max(0, end - at) for end, at in zip(ends.end, self.saved, strict=True))
-        return Acquired(restored.records, restored.bytes, fenced - begun, read - fenced, announced - read, behind)
+        return Acquired(
+            records=restored.records,
+            bytes=restored.bytes,
+            fence_s=fenced - begun,
+            restore_s=read - fenced,
+            ends_s=asked - read,
+            load_s=loaded - asked,
+            announce_s=announced - loaded,
+            behind=behind,
+        )
 
     def _note_saved(self, restored: Restored) -> None:
         """Take over the age of the last committed checkpoint, whoever committed it."""
@@ -251,8 +274,7 @@ class Owner:
             self.saved_at = max(saved_at, self._carried_at) if self._carried_at is not None else saved_at
 
     def _load(self, key: bytes, value: bytes | None) -> None:
-        if self.phase is Phase.GONE:
-            raise LostError("the partition went away while it was being restored")
+        self._still_ours()
         self.fold.load(key, value)
 
     async def _adopt(self, restored: Restored, ends: LogEnds) -> None:
@@ -300,20 +322,25 @@ class Owner:
 
     async def _load_finished(self, positions: list[int], version: int) -> None:
         """Make the rooms from the loaded records. Other partitions of the process get their turn meanwhile."""
-        turn_at = time.monotonic()
         try:
-            for _ in self.fold.loading(positions, self._clock_ms, version):
-                if time.monotonic() - turn_at > TURN_S:
-                    await asyncio.sleep(0)
-                    if self.gone:
-                        raise LostError("the partition went away while it was being restored")
-                    turn_at = time.monotonic()
+            async with self.config.loading:
+                self._still_ours()
+                turn_at = time.monotonic()
+                for _ in self.fold.loading(positions, self._clock_ms, version):
+                    if time.monotonic() - turn_at > TURN_S:
+                        await asyncio.sleep(0)
+                        self._still_ours()
+                        turn_at = time.monotonic()
         except CorruptCheckpointError as error:
             raise FatalError(
                 Exit.FOREIGN_CHECKPOINT,
                 f"{self.config.outputs.checkpoints}, partition {self.partition}, cannot be read ({error}): run the "
                 "Snapup that wrote it, or use another topic prefix.",
             ) from error
+
+    def _still_ours(self) -> None:
+        if self.gone:
+            raise LostError("the partition went away while it was being restored")
 
     async def _announce(self, end_offset: int) -> None:
         """Write for the first time: the epoch is durable before anything is folded, and no other owner writes."""

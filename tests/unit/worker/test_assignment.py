@@ -90,7 +90,7 @@ class Group:
         owner.fold.loaded([0] * len(TOPICS), -1)
         if not owner.ownership.restored():
             raise RuntimeError("went away")
-        return Acquired(0, 0, 0.0, 0.0, 0.0)
+        return Acquired(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
     async def assign(self, *partitions: int, generation: int | None = None) -> None:
         self.generation = self.generation + 1 if generation is None else generation
@@ -260,6 +260,18 @@ async def test_a_take_over_that_failed_is_tried_again(group: Group) -> None:
     await group.assign(0)
     await group.until_live(0)
     assert group.acquired == [0, 0]
+
+
+async def test_a_stop_waits_for_no_take_over(group: Group, tasks: Tasks, ends: Ends) -> None:
+    group.gate.clear()
+    await group.assign(0, 1)
+    await until(lambda: len(group.acquired) == 2)
+    owners = group.owners.all()
+    assert await group.owners.hand_over(60.0)
+    assert [owner.phase for owner in owners] == [Phase.GONE, Phase.GONE]
+    await tasks.close(60.0)
+    assert group.owners.all() == []
+    assert ends.calls == []
 
 
 async def test_a_partition_that_leaves_while_it_is_acquired_is_let_go(group: Group, ends: Ends) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
@@ -19,6 +20,9 @@ from stream.worker.partition_owner import Owner
 from stream.worker.restore import Restored
 from stream.worker.tasks import FatalError
 from tests.unit.worker.helpers import LIKES, NOW_MS, TOPICS, Fetched, like, live_owner, make_config, twin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ZEROS = [0] * len(TOPICS)
 
@@ -278,3 +282,33 @@ def test_a_document_that_is_too_large_for_the_signals_is_counted_and_its_room_na
             owner._note_shortened(signals)
     assert owner.signals_left_out == 2
     assert [(line["room"], line["bytes"]) for line in said] == [("r1", 2_000_000)]
+
+
+async def test_one_partition_makes_its_rooms_after_the_other_so_that_the_first_goes_on_early(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("stream.worker.partition_owner.TURN_S", -1.0)  # every step gives way
+    config, made = make_config(), list[int]()
+    before = live_owner()
+    fold(before, *(like(offset, room=f"room-{offset}") for offset in range(5)))
+    records = before.fold.cut(1).records
+
+    def watched(owner: Owner) -> Owner:
+        for key, value in records:
+            owner._load(key, value)
+        loading = owner.fold.loading
+
+        def steps(*arguments: Any) -> Iterator[None]:
+            for _ in loading(*arguments):
+                made.append(owner.partition)
+                yield
+
+        monkeypatch.setattr(owner.fold, "loading", steps)
+        return owner
+
+    owners = [watched(Owner(config, partition)) for partition in range(3)]
+    owners[1].close()  # went away while it waited for its turn
+    results = await asyncio.gather(*(owner._load_finished(ZEROS, 1) for owner in owners), return_exceptions=True)
+    assert [type(result) for result in results] == [type(None), LostError, type(None)]
+    assert len(made) > 2
+    assert made == sorted(made)
