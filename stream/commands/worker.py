@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import sys
 from typing import Annotated, Literal
@@ -62,11 +61,10 @@ def worker(
     # Faust and aiokafka take a moment to import: the other commands do without them.
     gc.disable()  # imports make no garbage; `run_worker` sets the collection up
     without_rich()
-    from stream.exits import leave  # noqa: PLC0415
     from stream.mechanics.folds import INSTALLED  # noqa: PLC0415
-    from stream.worker.app import run_worker  # noqa: PLC0415
+    from stream.worker.app import run_until_asked  # noqa: PLC0415
 
-    leave(asyncio.run(run_worker(settings, accept_data_loss=accept_data_loss, mechanics=INSTALLED)))
+    run_until_asked(settings, accept_data_loss=accept_data_loss, mechanics=INSTALLED)
 
 
 def without_rich() -> None:

@@ -14,7 +14,7 @@ import signal
 import socket
 import threading
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import faust
 import msgspec
@@ -27,7 +27,7 @@ from stream.contract.events import TOPIC_NAMES
 from stream.core.distinct import sketches
 from stream.core.mechanic import NO_MECHANICS
 from stream.core.partition import PartitionFold
-from stream.exits import Exit, end_process
+from stream.exits import Exit, end_process, leave
 from stream.kafka_clients import tls_context
 from stream.kafka_refusals import refused_permission
 from stream.records.reading import take_whole_batches
@@ -406,3 +406,12 @@ async def run_worker(settings: Settings, *, accept_data_loss: bool = False, mech
             await served.cleanup()
         log.info("worker stopped", exit_code=int(ended or 0))
         return int(ended or 0)
+
+
+def run_until_asked(settings: Settings, *, accept_data_loss: bool, mechanics: Installed) -> NoReturn:
+    """Run a worker as this process, and end the process with its exit code.
+
+    Raises:
+        SnapupError: as `run_worker`.
+    """
+    leave(asyncio.run(run_worker(settings, accept_data_loss=accept_data_loss, mechanics=mechanics)))
