@@ -21,6 +21,8 @@ from stream.contract.refusal import DeadLetter
 from stream.mechanics.kinds import CATALOGUE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from stream.bridge.platforms import Platform
     from stream.contract.events import Event
 
@@ -65,7 +67,7 @@ class Bridge:
             return []
         self.books.lines += 1
         records: list[RecordedRecord] = []
-        for message in messages_of(line):
+        for message in self._messages(line):
             self.books.messages += 1
             if isinstance(message, Reason):
                 self.books.note_reason(message, line)
@@ -83,6 +85,13 @@ class Bridge:
             self.books.note_events(draft.events, draft.notes)
             records += made
         return records
+
+    def _messages(self, line: bytes) -> Iterator[Message | Reason]:
+        for message in messages_of(line):
+            if isinstance(message, Reason) or self.platform.batches is None:
+                yield message
+            else:
+                yield from self.platform.batches(message)
 
     def _draft(self, message: Message, arrived_ms: int | None) -> Draft:
         platform = self.platform

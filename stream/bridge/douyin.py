@@ -114,8 +114,11 @@ def _pushed(draft: Draft, message: Message, kind: str) -> None:
         gift_id = id_text(at(body, "sec_gift_id", "gift_id"))
         if gift_id is None:
             raise NoEventError(Reason.NO_ID)
-        coins, rest = divmod(value_fen, FEN_PER_COIN * max(count, 1))
-        draft.gift(each_id, user_id, gift_id, count, None if rest else coins)
+        coins, rest = divmod(value_fen, FEN_PER_COIN)
+        if rest:
+            draft.gift(each_id, user_id, gift_id, count, None)
+        else:
+            draft.gift_worth(each_id, user_id, gift_id, count, coins)
 
 
 _KINDS = {

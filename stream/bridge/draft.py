@@ -173,6 +173,23 @@ class Draft:
             each_id = event_id if number == 1 else self._more(event_id, number)
             self._gift(each_id, user_id, gift_id, part, coins_each, None)
 
+    def gift_worth(self, event_id: str, user_id: str, gift_id: str, count: int, coins: int) -> None:
+        """Somebody sent `count` gifts that are worth `coins` together: exact in both, in as many events as that takes.
+
+        Of gifts whose share is no whole coin some are worth one more. What is worth more than the contract's most for
+        one gift is told as several gifts.
+        """
+        if not 0 < count <= MAX_GIFTS * MAX_PARTS:
+            raise NoEventError(Reason.NOTHING_COUNTED if count <= 0 else Reason.OUT_OF_RANGE)
+        if coins > count * MAX_COINS_EACH:
+            self.notes[Note.GIFT_SPLIT] += 1
+            count = -(-coins // MAX_COINS_EACH)
+        each, more = divmod(coins, count)
+        if count > more:
+            self.gift(event_id, user_id, gift_id, count - more, each)
+        if more:
+            self.gift(self._more(event_id, "rest"), user_id, gift_id, more, each + 1)
+
     def combo(self, user_id: str, gift_id: str, streak: str, count: int, coins_each: int | None) -> None:
         """A combo of a user and a gift stands at `count`: its greatest count counts, whatever is lost or repeated.
 

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from stream.bridge import bilibili, kuaishou, youtube
 from stream.bridge.douyin import douyin
+from stream.bridge.messages import Message
 from stream.bridge.shopify import Shopify
 from stream.bridge.tiktok import tiktok
+from stream.bridge.twitch import twitch
 
 if TYPE_CHECKING:
     from stream.bridge.draft import Draft
-    from stream.bridge.messages import Message
 
     Adapter = Callable[[Message, Draft], None]
 
@@ -26,12 +28,14 @@ class Platform(Struct, frozen=True):
         prefix: of its ids.
         adapter: makes an adapter, with a memory of its own if it has one.
         cuts_backlog: whether it sends a room's last messages again on each connect.
+        batches: takes a message that holds several apart; None: none does.
     """
 
     name: str
     prefix: str
     adapter: Callable[[], Adapter]
     cuts_backlog: bool = True
+    batches: Callable[[Message], list[Message]] | None = None
 
 
 def shopify(room_attribute: str = "", sale_attribute: str = "", sale: str | None = None) -> Platform:
@@ -44,6 +48,10 @@ PLATFORMS = {
     for platform in (
         Platform("tiktok", "tt:", lambda: tiktok),
         Platform("douyin", "dy:", lambda: douyin),
+        Platform("bilibili", "bl:", lambda: bilibili.bilibili, batches=bilibili.batches),
+        Platform("kuaishou", "ks:", lambda: kuaishou.kuaishou, batches=kuaishou.batches),
+        Platform("youtube", "yt:", lambda: youtube.youtube, batches=youtube.batches),
+        Platform("twitch", "tw:", lambda: twitch),
         shopify(),
     )
 }

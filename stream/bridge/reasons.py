@@ -44,6 +44,7 @@ class Note(StrEnum):
     USER_UNKNOWN = "user_unknown"
     TEXT_CUT = "text_cut"
     COINS_UNKNOWN = "coins_unknown"
+    GIFT_SPLIT = "gift_split"
     ORDER_CUT = "order_cut"
     GUEST = "guest"
     HALF_CHARACTER = "half_character"
@@ -84,6 +85,7 @@ NOTE_WORDS: dict[Note, str] = {
     Note.USER_UNKNOWN: "the platform does not say who: `-`",
     Note.TEXT_CUT: "longer than 500 characters: cut",
     Note.COINS_UNKNOWN: "a gift without a price in whole coins: 0 coins",
+    Note.GIFT_SPLIT: "worth more than one gift may be: told as several",
     Note.ORDER_CUT: "more than one record holds: several orders",
     Note.GUEST: "no customer: a guest of that order",
     Note.HALF_CHARACTER: "half of a character: replaced",

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import msgspec
-import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream.bridge.bridge import Bridge
 from stream.bridge.platforms import PLATFORMS
 from tests.support.platforms.heard import NOW_MS, fixture
+from tests.unit.bridge import test_bilibili as bili
+from tests.unit.bridge import test_chats as chats
+from tests.unit.bridge import test_shopify as shop
 
-FIXTURES = {"tiktok": ["tiktok-python.ndjson", "tiktok-node.ndjson"], "douyin": ["douyin.ndjson"]}
+# BRIDGE_FUZZ=30 looks thirty times as long.
+THOROUGH = int(os.environ.get("BRIDGE_FUZZ", "1"))
+REAL = {"tiktok": ["tiktok-python.ndjson", "tiktok-node.ndjson"], "douyin": ["douyin.ndjson"]}
+LIVE = {platform: [line for name in names for line in fixture(name)] for platform, names in REAL.items()}
+# One message of each kind of the others, as the unit tests have them.
+OTHERS = {
+    "bilibili": [bili.danmu("x", 7), bili.web("SEND_GIFT", giftId=1, num=3, coin_type="gold", total_coin=1_000)],
+    "youtube": [chats.item(textMessageDetails={"messageText": "x"})],
+    "twitch": [chats.irc("x", ";bits=5"), chats.notification("channel.chat.message", chats.CHAT)],
+    "kuaishou": [{"likeFeeds": [{"id": "1", "user": {"principalId": "u"}}], "displayLikeCount": "1.2万"}],
+    "shopify": [shop.order("orders/paid", shop.line(1), shop.line(2))],
+}
+MESSAGES = LIVE | {name: [msgspec.json.encode(each) for each in messages] for name, messages in OTHERS.items()}
 ODD: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, 0, -1, 2**53, 2**63, 10**40, 1.5, "", "0", "-", "null", "1e3", "x" * 200, "半", "１２", [], {}, [[]]]
 )
@@ -24,6 +39,8 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=4), inner),
     max_leaves=20,
 )
+# A loaded machine takes long over an example.
+SETTINGS = settings(max_examples=100 * THOROUGH, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ARRIVED = st.sampled_from([None, 0, NOW_MS, 2**53])
 
 
@@ -35,26 +52,28 @@ def take(made: Bridge, line: bytes, arrived_ms: int | None) -> list[tuple[str, b
     return records
 
 
-@pytest.mark.parametrize("platform", PLATFORMS)
+@SETTINGS
 @given(node=JSON, arrived_ms=ARRIVED)
-def test_any_json_is_accounted_for(platform: str, node: Any, arrived_ms: int | None) -> None:
-    made = Bridge(PLATFORMS[platform], "room")
+def test_any_json_is_accounted_for_and_twice_is_once(node: Any, arrived_ms: int | None) -> None:
     line = msgspec.json.encode(node)
-    assert [topic for topic, _ in take(made, line, arrived_ms)] == [topic for topic, _ in take(made, line, arrived_ms)]
+    for platform in PLATFORMS.values():
+        made = Bridge(platform, "room")
+        assert take(made, line, arrived_ms) == take(made, line, arrived_ms)
 
 
-@pytest.mark.parametrize("platform", PLATFORMS)
+@SETTINGS
 @given(line=st.binary(max_size=40), arrived_ms=ARRIVED)
-def test_any_bytes_are_accounted_for(platform: str, line: bytes, arrived_ms: int | None) -> None:
-    take(Bridge(PLATFORMS[platform]), line, arrived_ms)
+def test_any_bytes_are_accounted_for(line: bytes, arrived_ms: int | None) -> None:
+    for platform in PLATFORMS.values():
+        take(Bridge(platform), line, arrived_ms)
 
 
-@pytest.mark.parametrize("platform", FIXTURES)
+@SETTINGS
 @given(data=st.data())
-def test_a_message_with_anything_anywhere_is_accounted_for_and_twice_is_once(platform: str, data: Any) -> None:
+def test_a_message_with_anything_anywhere_is_accounted_for_and_twice_is_once(data: Any) -> None:
     """A real message, with odd values in the place of some of its own."""
-    lines = [line for name in FIXTURES[platform] for line in fixture(name)]
-    message = msgspec.json.decode(data.draw(st.sampled_from(lines)))
+    platform = data.draw(st.sampled_from(sorted(MESSAGES)))
+    message = msgspec.json.decode(data.draw(st.sampled_from(MESSAGES[platform])))
     for _ in range(data.draw(st.integers(1, 3))):
         place = message
         while True:
