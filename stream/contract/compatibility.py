@@ -1,8 +1,9 @@
 """Whether a schema may replace another within a major version.
 
 The contract's rule: only optional fields may be added. Others write events and we read them: limits of events may
-become wider, since a writer that keeps the old limits is still right. We write the overlay document and others read
-it: its limits may become narrower, and its lists of words may grow, since readers must ignore unknown words.
+become wider, and a field may be required no longer, since a writer that keeps the old limits is still right. We write
+the overlay document and others read it: its limits may become narrower, and its lists of words may grow, since readers
+must ignore unknown words.
 The check knows the keywords of our own schemas and objects to any other: an unknown keyword could narrow anything.
 """
 
@@ -94,8 +95,10 @@ class _Comparison:
                 if name in needed_after and self._events:
                     found.append(f"{place}: the new field is required")
             else:
-                if (name in needed_before) != (name in needed_after):
-                    found.append(f"{place}: the field is {'now' if name in needed_after else 'no longer'} required")
+                if name in needed_after and name not in needed_before:
+                    found.append(f"{place}: the field is now required")
+                if name in needed_before and name not in needed_after and not self._events:
+                    found.append(f"{place}: the field is no longer required")
                 found += self.compare(before[name], after[name], place)
         return found
 

@@ -25,9 +25,11 @@ from stream.contract.events import (
     MAX_AHEAD_MS,
     MAX_RECORD_BYTES,
     CartRemove,
+    Order,
 )
 from stream.contract.ids import are_id_chars, id_check, ids_check, pointer_to_bad_id
 from stream.contract.kept import Unreadable, whole_bytes
+from stream.contract.order_words import is_odd, odd_order
 from stream.contract.overlay import FIRST_SIGNALS, SIGNALS_EDITION
 from stream.contract.partitioner import partition_of
 from stream.contract.plausible import impossible_time
@@ -138,6 +140,7 @@ class Decoder:
         "_event_of",
         "_id_checks",
         "_ids_checks",
+        "_looks_at_orders",
         "_looks_at_times",
         "_max_age_ms",
         "_max_ahead_ms",
@@ -145,6 +148,7 @@ class Decoder:
         "_partition",
         "_partitions",
         "_rooms",
+        "_second_signals",
         "_topic",
         "_topic_of_type",
     )
@@ -165,6 +169,8 @@ class Decoder:
         self._max_ahead_ms = limits.max_ahead_ms
         self._max_age_ms = limits.max_age_ms
         self._looks_at_times = limits.edition > FIRST_EDITION and self._topic == "sales"
+        self._looks_at_orders = self._topic == "orders"
+        self._second_signals = limits.signals_edition > FIRST_SIGNALS
         self._partition = limits.partition
         self._partitions = limits.partitions
         self._rooms: dict[bytes | None, str] = {}
@@ -200,6 +206,7 @@ class Decoder:
             # msgspec does not check the UTF-8 of fields that it skips.
             or not (value.isascii() or is_utf8(value))
             or not are_ids(event)
+            or (self._looks_at_orders and self._is_odd(event))
         ):
             return self._refusal(value)
         if self._rooms.get(key) != event.room_id and (refused := self._meet_room(event, key)):
@@ -241,10 +248,14 @@ class Decoder:
             or least_ms < -self._max_age_ms
             or most_ms > self._max_ahead_ms
             or not self._are_well_formed(values, events)  # type: ignore[arg-type] # decoded: none of them is None
+            or (self._looks_at_orders and any(map(self._is_odd, events)))
             or (self._looks_at_times and any(map(impossible_time, events)))
         ):
             return None
         return Decoded(events, room_ids, event_time_ms, append_time_ms, (least_ms, most_ms))  # type: ignore[arg-type]
+
+    def _is_odd(self, event: RoomEvent) -> bool:
+        return isinstance(event, Order) and is_odd(event, second_signals=self._second_signals)
 
     def _are_well_formed(self, values: Sequence[bytes], events: Sequence[RoomEvent]) -> bool:
         """Whether sizes, nesting, UTF-8, types and id characters of all records are right."""
@@ -315,6 +326,8 @@ class Decoder:
             event = self._event_of(value)
         except msgspec.DecodeError as error:
             return violation(str(error))
+        if isinstance(event, Order) and (refused := odd_order(event, value, second_signals=self._second_signals)):
+            return refused
         return _bad_id(event)
 
     def _check_type(self, value: bytes) -> DeadLetter | None:

@@ -82,12 +82,22 @@ PriorPriceMinor = Annotated[
 
 
 class OrderStatus(StrEnum):
-    """How far an order has come; `paid` implies that it was placed."""
+    """How far an order has come; `paid` implies that it was placed. The last four move neither money nor stock."""
 
     PLACED = "placed"
     PAID = "paid"
     CANCELLED = "cancelled"
     REFUNDED = "refunded"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    COMPLETED = "completed"
+    PAYMENT_FAILED = "payment_failed"
+
+
+# Those of the second edition of signals: the first knew the others alone.
+LATER_STATUSES = (OrderStatus.SHIPPED, OrderStatus.DELIVERED, OrderStatus.COMPLETED, OrderStatus.PAYMENT_FAILED)
+# Without its lines an order has no money and no units to count.
+NEED_LINES = frozenset((OrderStatus.PLACED, OrderStatus.PAID))
 
 
 class Event(Struct, frozen=True, gc=False, kw_only=True, tag_field="type"):
@@ -144,7 +154,7 @@ class OrderLine(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Order(PersonEvent, frozen=True, gc=False, kw_only=True, tag="order"):
-    """A whole order reached a status. Repeats of (order_id, status) count once; the first record fixes its lines.
+    """A whole order reached a status. Repeats of (order_id, status) count once; the first record with lines fixes them.
 
     `restock`: a cancel or refund that says false took the units out of the sale; true, said then or later, puts them
     back whatever else was said.
@@ -154,8 +164,12 @@ class Order(PersonEvent, frozen=True, gc=False, kw_only=True, tag="order"):
     status: Annotated[OrderStatus, Meta(description="what the whole order has come to")]
     lines: Annotated[
         tuple[OrderLine, ...],
-        Meta(min_length=1, max_length=MAX_ORDER_LINES, description="what was ordered; the same in each of its records"),
-    ]
+        Meta(
+            max_length=MAX_ORDER_LINES,
+            description="what was ordered, at least one line; the same in each of its records, or none and left out "
+            "beside another status than `placed` and `paid`",
+        ),
+    ] = ()
     currency: Currency
     device_id: DeviceId | None = None
     restock: ComeBack | None = None

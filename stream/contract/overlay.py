@@ -69,13 +69,17 @@ class Count(Struct, gc=False, omit_defaults=True):
     error_95: float | None = None
 
 
-class Orders(Struct, gc=False):
-    """Orders that reached each status at least once; a paid order counts as placed too."""
+class Orders(Struct, gc=False, omit_defaults=True):
+    """Orders that reached each status at least once; a paid order counts as placed too. The last four: absent: none."""
 
     placed: int
     paid: int
     cancelled: int
     refunded: int
+    shipped: int = 0
+    delivered: int = 0
+    completed: int = 0
+    payment_failed: int = 0
 
 
 class Money(Struct, gc=False):

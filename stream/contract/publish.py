@@ -128,7 +128,7 @@ def _range(rule: Schema) -> str:
         case "integer":
             text = f"integer {_number(rule['minimum'])} … {_number(rule['maximum'])}"
         case "array":
-            text = f"array of {rule['minItems']} … {rule['maxItems']}"
+            text = f"array of {rule.get('minItems', 0)} … {rule['maxItems']}"
         case "string" if "pattern" in rule:
             text = f"`{rule['pattern']}`"
         case "string":

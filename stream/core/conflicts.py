@@ -175,6 +175,8 @@ def may_be_among(memory: Memory, events: Sequence[Order], new: Sequence[bool] | 
 
 def has_other_lines(order: OrderState, event: Order) -> bool:
     """Whether a record of a known order has other lines than its first one, as far as these are remembered."""
+    if not event.lines or not order.has_lines:
+        return False
     if len(event.lines) == 1:
         (line,) = event.lines
         if line.amount_minor != order.amount_minor:

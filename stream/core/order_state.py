@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from stream.core.rules import Rules
 
 SHARED_MAX = 10_000
+# The amount of an order of which only records without lines were seen: a cancel, say. It is neither placed nor paid.
+UNKNOWN_AMOUNT = -1
 
 T = TypeVar("T", bound="Hashable")
 
@@ -66,7 +68,19 @@ class OrderState(Struct, gc=False):
 
     @classmethod
     def of(cls, event: Order) -> OrderState:
-        """A new order from the first record seen of it: its lines are the order's lines."""
+        """A new order from the first record seen of it: its lines, if it has any, are the order's lines."""
+        order = cls(event.order_id, event.user_id, one_of_equal(event.currency), UNKNOWN_AMOUNT, ())
+        if event.lines:
+            order.learn(event)
+        return order
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether its lines are known, be they of a sale or not."""
+        return self.amount_minor != UNKNOWN_AMOUNT
+
+    def learn(self, event: Order) -> None:
+        """Take the lines of an order, and its device, from the first record of it that has lines."""
         amount_minor = 0
         lines: tuple[SaleLine, ...] = ()
         for line in event.lines:
@@ -75,10 +89,9 @@ class OrderState(Struct, gc=False):
                 lines += ((line.sale_id, line.sku_id, line.quantity),)
         if len(lines) > 1:
             lines = _merged(lines)
-        order = cls(event.order_id, event.user_id, one_of_equal(event.currency), amount_minor, one_of_equal(lines))
+        self.amount_minor, self.lines = amount_minor, one_of_equal(lines)
         if event.device_id is not None:
-            order.device_id = event.device_id
-        return order
+            self.device_id = event.device_id
 
     def placed_ms(self, rules: Rules) -> int:
         """When it was placed, or else paid, of one that may hold units."""

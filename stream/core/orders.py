@@ -28,10 +28,12 @@ from stream.core.standing import (
     CANCELLED,
     EXPIRED,
     GONE,
+    LATER,
     PAID,
     PLACED,
     REFUNDED,
     STANDINGS,
+    STANDS_BY,
     TRANSITIONS,
     UNDONE,
     bits_of,
@@ -94,6 +96,8 @@ def fold_orders(  # noqa: C901, PLR0912, PLR0915 — as `seen`
                     room.renew_order(order)
                 continue
             del orders[order_id]  # last again
+            if not order.has_lines and event.lines:
+                order.learn(event)
         order_id = order.order_id  # of equal ones, the one that is remembered: no other stays in memory
         counted.append(True)
         orders[order_id] = order
@@ -146,7 +150,7 @@ def release_hold(memory: Memory, order_id: str, hold_until_ms: int) -> bool:
     order.mask = after = before | EXPIRED
     order.changed_ms = memory.shared.clock_ms
     memory.changed_orders[order.order_id] = None
-    step, second = TRANSITIONS[before][after], order.hold_until_ms // BUCKET_MS
+    step, second = TRANSITIONS[before & STANDS_BY][after & STANDS_BY], order.hold_until_ms // BUCKET_MS
     person = None if order.user_id in memory.strangers else order.user_id
     suspect = is_suspect(memory, order)
     if order.suspicion:
@@ -192,7 +196,7 @@ def forget_orders(memory: Memory, older_than_ms: int) -> int:
     for order_id in forgotten:
         order = memory.orders.pop(order_id)
         memory.changed_orders.pop(order_id, None)
-        standing = STANDINGS[order.mask]
+        standing = STANDINGS[order.mask & STANDS_BY]
         if order.user_id in memory.strangers:
             pass
         elif memory.suspects is not None:
@@ -218,7 +222,11 @@ def _change(room: Room, order: OrderState, bit: int, second: int) -> int:
         return _take_in(room, order, bit, second)
     if bit == PAID:
         room.unseen.paid(order)
-    return _change_watched(room, suspects, order, bit, second) if order.lines else _take_in(room, order, bit, second)
+    if order.lines and not bit & LATER:
+        return _change_watched(room, suspects, order, bit, second)
+    if not order.has_lines and not bit & LATER:
+        note_move(order, bit, second, room.born_ms)  # its lines may come, and then it is watched
+    return _take_in(room, order, bit, second)
 
 
 def _change_watched(room: Room, suspects: Suspects, order: OrderState, bit: int, second: int) -> int:
@@ -248,12 +256,14 @@ def _take_in(room: Room, order: OrderState, bit: int, second: int) -> int:
     if order_id in changed:
         del changed[order_id]  # last again
     changed[order_id] = None
-    placed, paid, unpaid, held, sold, released, gone = TRANSITIONS[before][after]
+    placed, paid, unpaid, held, sold, released, gone = TRANSITIONS[before & STANDS_BY][after & STANDS_BY]
     if bit & CANCELLED:
         room.orders_cancelled += 1
     elif bit & REFUNDED:
         room.orders_refunded += 1
-    if bit & (GONE | BACK):
+    elif bit & LATER:
+        room.orders_later[bit] = room.orders_later.get(bit, 0) + 1
+    if bit & (GONE | BACK | LATER) or not order.has_lines:
         room.shared.uses_second = True
     money = room.money.get(order.currency)
     if money is None:

@@ -57,6 +57,7 @@ class Room(Memory):
         "next_due_ms",
         "order_tally",
         "orders_cancelled",
+        "orders_later",
         "orders_paid",
         "orders_placed",
         "orders_refunded",
@@ -86,6 +87,7 @@ class Room(Memory):
         self.orders_placed = self.orders_paid = self.orders_cancelled = self.orders_refunded = 0
         self.sources: dict[str, int] = {}  # source → views, of the first `sources_max` that were named
         self.views_beyond = 0  # of all other sources
+        self.orders_later: dict[int, int] = {}  # bit of a status that moves nothing → orders
         self.money: dict[str, list[int]] = {}  # currency → [placed, paid, net] minor units
         self.audiences = [Audience(rules.distinct_exact_max, Distinct(rules.distinct_exact_max)) for _ in AUDIENCES]
         self.order_tally, self.paid_tally, self.view_tally, self.unit_tally = Tally(), Tally(), Tally(), Tally()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stream.core.standing import STANDINGS
+from stream.core.standing import STANDINGS, STANDS_BY
 
 if TYPE_CHECKING:
     from stream.core.ledger import Ledger
@@ -38,7 +38,7 @@ def begin_round(memory: Memory, ledger: Ledger) -> None:
     for order in memory.orders.values():
         if is_former(ledger, order, rules):
             continue
-        standing = STANDINGS[order.mask]
+        standing = STANDINGS[order.mask & STANDS_BY]
         for sale_id, sku_id, quantity in order.lines:
             if (sale_id, sku_id) == key:
                 former[0] -= standing.held * quantity
@@ -49,7 +49,7 @@ def begin_round(memory: Memory, ledger: Ledger) -> None:
 
 def place_again(memory: Memory, order: OrderState, hold_until_ms: int) -> None:
     """A paid order is said to have been placed, so it may be one of another round than was thought."""
-    standing, rules = STANDINGS[order.mask], memory.rules
+    standing, rules = STANDINGS[order.mask & STANDS_BY], memory.rules
     ledgers = [(memory.find((sale_id, sku_id)), quantity) for sale_id, sku_id, quantity in order.lines]
     was = [ledger is not None and is_former(ledger, order, rules) for ledger, _ in ledgers]
     order.hold_until_ms, order.hold_ms = hold_until_ms, rules.hold_ms

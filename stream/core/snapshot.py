@@ -19,6 +19,7 @@ from stream.core.claims import ClaimBook
 from stream.core.rates import all_rates, rates_json
 from stream.core.sale import level_now, read_sale, sale_of
 from stream.core.sale_json import SaleJson, encode, gap_values
+from stream.core.standing import COMPLETED, DELIVERED, PAYMENT_FAILED, SHIPPED
 from stream.core.traffic import sources_of
 from stream.core.urgency import UrgencyState, leading
 
@@ -150,7 +151,13 @@ def _assembled(
         room.likes,
         room.comments,
         room.cart_adds,
-        Orders(room.orders_placed, room.orders_paid, room.orders_cancelled, room.orders_refunded),
+        Orders(
+            room.orders_placed,
+            room.orders_paid,
+            room.orders_cancelled,
+            room.orders_refunded,
+            *[room.orders_later.get(bit, 0) for bit in (SHIPPED, DELIVERED, COMPLETED, PAYMENT_FAILED)],
+        ),
         [Money(currency, *amounts) for currency, amounts in sorted(room.money.items())],
     )
     return Overlay(

@@ -15,14 +15,23 @@ if TYPE_CHECKING:
 PLACED, PAID, CANCELLED, REFUNDED, EXPIRED = 1, 2, 4, 8, 16
 # What a cancel or refund said of the units, from the second edition of signals on: they do not come back; they do.
 GONE, BACK = 32, 64
+# What moves neither money nor stock, from the second edition of signals on.
+SHIPPED, DELIVERED, COMPLETED, PAYMENT_FAILED = 128, 256, 512, 1_024
+LATER = SHIPPED | DELIVERED | COMPLETED | PAYMENT_FAILED
 STATUS_BIT = {
     OrderStatus.PLACED: PLACED,
     OrderStatus.PAID: PAID,
     OrderStatus.CANCELLED: CANCELLED,
     OrderStatus.REFUNDED: REFUNDED,
+    OrderStatus.SHIPPED: SHIPPED,
+    OrderStatus.DELIVERED: DELIVERED,
+    OrderStatus.COMPLETED: COMPLETED,
+    OrderStatus.PAYMENT_FAILED: PAYMENT_FAILED,
 }
 UNDONE = CANCELLED | REFUNDED
 STATUS_SETS = 2 * BACK
+# The bits of a set on which its standing depends.
+STANDS_BY = STATUS_SETS - 1
 
 
 def bits_of(event: Order, *, second_signals: bool) -> int:
@@ -76,7 +85,7 @@ class Standing(NamedTuple):
     gone: int
 
 
-# By set of statuses, for all of them.
+# By set of statuses, for all sets of those that matter (`STANDS_BY`).
 STANDINGS = tuple(
     Standing(
         placed=int(is_placed(mask)),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from stream.contract.overlay import SuspicionRule
 from stream.core.order_state import one_of_equal
-from stream.core.standing import BACK, CANCELLED, EXPIRED, GONE, PAID, PLACED, REFUNDED, TRANSITIONS, UNDONE
+from stream.core.standing import BACK, CANCELLED, EXPIRED, GONE, PAID, PLACED, REFUNDED, STANDS_BY, TRANSITIONS, UNDONE
 from stream.core.time import BUCKET_MS
 
 if TYPE_CHECKING:
@@ -286,7 +286,7 @@ def moves_of_session(order: OrderState, born_ms: int) -> Iterator[tuple[int, int
     """
     if order.moved_in != born_ms:
         return
-    mask = order.mask
+    mask = order.mask & STANDS_BY
     for move in order.moves:
         mask &= ~bits_of_move(move)
     for number, move in enumerate(order.moves):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from stream.core.ledger import oldest_buckets
 from stream.core.rounds import is_former
-from stream.core.standing import STANDINGS
+from stream.core.standing import STANDINGS, STANDS_BY
 from stream.core.suspects import NEVER_SEEN, facts_of, moves_of_session
 from stream.core.time import BUCKET_MS
 
@@ -44,7 +44,7 @@ def suspect(memory: Memory, order: OrderState, suspicion: int, *, paced: bool = 
 
 def count_suspect(memory: Memory, order: OrderState, sign: int) -> None:
     """Count what a suspected order holds or bought under its rule, or no longer."""
-    standing = STANDINGS[order.mask]
+    standing = STANDINGS[order.mask & STANDS_BY]
     if not (standing.held or standing.sold):
         return
     place = (order.suspicion & -order.suspicion).bit_length() - 1

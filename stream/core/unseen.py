@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from stream.core.audiences import CLICKERS, ENGAGED, PAYERS, VIEWERS
-from stream.core.standing import STANDINGS
+from stream.core.standing import STANDINGS, STANDS_BY
 from stream.core.suspects import NEVER_SEEN, was_placed_in
 from stream.core.suspicion import suspect
 
@@ -177,7 +177,7 @@ class Unseen:
         if payers.exact:
             self._payers = {user_id: None for user_id in payers.members if not self._is_seen(user_id)}
         for order in memory.orders.values():
-            may_be = STANDINGS[order.mask].unpaid and order.lines and order.user_id not in memory.strangers
+            may_be = STANDINGS[order.mask & STANDS_BY].unpaid and order.lines and order.user_id not in memory.strangers
             if may_be and was_placed_in(order, memory.born_ms):
                 self.placed(order)
         self.look(paced=False)

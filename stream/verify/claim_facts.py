@@ -319,11 +319,8 @@ class RoomSeen:
     def _order(self, event: Order, at_ms: int, clock_ms: int) -> None:
         order = self._orders.get(event.order_id)
         if order is None:
-            units: Counter[SaleKey] = Counter()
-            for line in event.lines:
-                if line.sale_id is not None:
-                    units[SaleKey(line.sale_id, line.sku_id)] += line.quantity
-            order = OrderSeen(event.user_id, dict(units), device_id=event.device_id)
+            order = OrderSeen(event.user_id, {}, device_id=event.device_id)
+        order.learn(event)
         self._changed(event.order_id, order, clock_ms)
         before, was_unpaid = order.standing(), order.is_unpaid()
         order.statuses.add(event.status)

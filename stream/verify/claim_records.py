@@ -23,7 +23,9 @@ from stream.contract.events import (
 from stream.verify.figures import SaleKey
 
 if TYPE_CHECKING:
-    from stream.contract.events import RoomEvent
+    from collections.abc import Sequence
+
+    from stream.contract.events import OrderLine, RoomEvent
     from stream.verify.recount import Heard
 
 # Visits belong to the room, whatever the claim is about.
@@ -71,7 +73,8 @@ class RoomRecords:
             who=event.user_id if isinstance(event, PersonEvent) else "",
             says=_says(event),
         )
-        for subject in _subjects(event):
+        lines = heard.room.lines_of(event.order_id) if isinstance(event, Order) else ()
+        for subject in _subjects(event, lines):
             proofs = self._found.get((topic, subject))
             if proofs is None:
                 proofs = self._found[topic, subject] = Proofs(last=deque(maxlen=self._keep))
@@ -88,14 +91,15 @@ class RoomRecords:
         return sum(proofs.count for proofs in found), last if self._keep is None else last[-self._keep :]
 
 
-def _subjects(event: RoomEvent) -> list[SaleKey | str | None]:  # noqa: PLR0911 — one for each kind
+def _subjects(event: RoomEvent, lines: Sequence[OrderLine]) -> list[SaleKey | str | None]:  # noqa: PLR0911 — one for each kind
     """The subjects of an event: one SKU of a sale, a whole sale (its id), or one SKU in all sales (`/` and its id).
 
-    [None]: the room; []: no subject of any claim.
+    [None]: the room; []: no subject of any claim. `lines`: of an order, as far as they are known: a record may leave
+    them out.
     """
     match event:
         case Order():
-            return [*{SaleKey(line.sale_id, line.sku_id) for line in event.lines if line.sale_id is not None}]
+            return [*{SaleKey(line.sale_id, line.sku_id) for line in event.lines or lines if line.sale_id is not None}]
         case CartAdd() | CartRemove() if event.sale_id is not None:
             return [SaleKey(event.sale_id, event.sku_id)]
         case CartRemove():

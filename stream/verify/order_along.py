@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from stream.contract.events import OrderStatus
+from stream.contract.events import Order, OrderStatus
 from stream.verify.figures import SaleKey
 from stream.verify.order_facts import UNDOINGS
 
@@ -30,6 +30,18 @@ class OrderSeen(Struct):
     moves: list[tuple[int, int, int]] = field(default_factory=list)
     moved_in: int = -1
     placed_in: int = -1
+    has_lines: bool = False
+
+    def learn(self, event: Order) -> None:
+        """Take the units and the device from the first record of the order that has lines."""
+        if self.has_lines or not event.lines:
+            return
+        self.has_lines = True
+        self.device_id = self.device_id if event.device_id is None else event.device_id
+        for line in event.lines:
+            if line.sale_id is not None:
+                key = SaleKey(line.sale_id, line.sku_id)
+                self.units[key] = self.units.get(key, 0) + line.quantity
 
     def standing(self) -> str:
         """`sold`, `held`, `gone`, `released`, or empty if only its undoing was seen."""

@@ -41,6 +41,7 @@ class OrderFacts(Struct):
     hold_until_ms: int = -1  # by the rules of the owner that folded that record
     changed_ms: int = -1
     is_new_status: bool = False  # whether the latest record that counted had a new status
+    told_late: bool = False  # whether the latest record that counted was the first with lines, and not the first
     of_units: set[str] = field(default_factory=set)  # "gone", "back": what was said of the units
 
     def reach(self, status: OrderStatus, effective_ms: int, signals_edition: int, hold_ms: int) -> None:
@@ -51,6 +52,14 @@ class OrderFacts(Struct):
             self.hold_until_ms = effective_ms + hold_ms
         if signals_edition > FIRST_SIGNALS:
             self.reached_ms[status] = effective_ms
+
+    def learn(self, event: Order) -> bool:
+        """Take the lines and the device of the first record with lines. Returns whether this record is it."""
+        if self.lines or not event.lines:
+            return False
+        self.lines = event.lines
+        self.device_id = self.device_id if event.device_id is None else event.device_id
+        return True
 
     def is_placed(self) -> bool:
         """Whether the order counts as placed."""

@@ -17,6 +17,7 @@ from stream.contract.events import (
     Leave,
     Like,
     Order,
+    OrderLine,
     OrderStatus,
     ProductClick,
     RecordsMisplaced,
@@ -174,6 +175,7 @@ class RoomCount:
         if event.status in order.statuses and of_units <= order.of_units:
             return False
         session, was_placed, was_sold = self._session, order.is_placed(), order.is_sold()
+        order.told_late = order.learn(event)
         order.of_units |= of_units
         order.changed_ms = max(order.changed_ms, effective_ms)
         for line in order.lines:
@@ -336,6 +338,11 @@ class RoomCount:
     def order(self, order_id: str) -> OrderFacts:
         """The facts of a known order."""
         return self._orders[order_id]
+
+    def lines_of(self, order_id: str) -> tuple[OrderLine, ...]:
+        """The lines of an order; none where it or they are not known."""
+        order = self._orders.get(order_id)
+        return order.lines if order is not None else ()
 
     def orders(self) -> int:
         """The number of orders in memory."""

@@ -190,7 +190,8 @@ class SessionReport:
             order = heard.room.order(event.order_id)
             if order.is_new_status:
                 before = order.statuses - {event.status}
-                tally.add_order(event, order.lines, before, heard.counts_ms, order.currency)
+                untold = before if order.told_late else set()
+                tally.add_order(event, order.lines, before, heard.counts_ms, order.currency, untold)
         else:
             rules = self._asked.rulebook.at(self._asked.partition, self._topic, self._offset)
             tally.add(event, heard.counts_ms, rules, (self._asked.partition, self._offset))

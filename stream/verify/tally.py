@@ -49,6 +49,9 @@ STEPS_MAX = 20_000
 # The counts of a step, besides money and people.
 COUNTED = ("views", "comments", "likes", "cart_adds", "orders_placed", "orders_paid")
 
+# Statuses whose units a product counts, beside those placed.
+_OF_UNITS = frozenset((OrderStatus.PAID, OrderStatus.CANCELLED, OrderStatus.REFUNDED))
+
 # SKU and sale; None, None: all beyond the bound.
 ProductKey = tuple[str | None, str | None]
 REST: ProductKey = (None, None)
@@ -161,6 +164,7 @@ class Tally:
         before: AbstractSet[OrderStatus],
         effective_ms: int,
         currency: str,
+        untold: AbstractSet[OrderStatus] = frozenset(),
     ) -> None:
         """Take a status that an order reached.
 
@@ -170,6 +174,7 @@ class Tally:
             before: the statuses reached before, in any session.
             effective_ms: the event's effective time.
             currency: the currency of the order.
+            untold: statuses of which records told without lines, before this first one with lines.
         """
         step = OrderStep.of(before, event.status)
         cell = self._steps[effective_ms // self._step_ms]
@@ -184,8 +189,8 @@ class Tally:
                 money.net_minor += line.amount_minor * step.net
             product.counts["units_placed"] += line.quantity * step.placed
             product.counts["units_net"] += line.quantity * step.net
-            if event.status is not OrderStatus.PLACED:
-                product.counts[f"units_{event.status.value}"] += line.quantity
+            for status in {event.status, *untold} & _OF_UNITS:
+                product.counts[f"units_{status.value}"] += line.quantity
         if step.paid:
             for sku_id, sale_id in {(line.sku_id, line.sale_id) for line in lines}:
                 self._product(sku_id, sale_id).counts["orders_paid"] += 1

@@ -114,7 +114,7 @@ def test_a_valid_example_is_read_and_fits_its_schema(path: Path) -> None:
     event = Decoder(TOPIC_NAMES.index(topic), catalogue=CATALOGUE).decode(value, record["room_id"].encode(), ANY_TIME)
     assert isinstance(event, kind)
     known = {key: item for key, item in record.items() if key in kind.__struct_fields__ and item is not None}
-    again = {key: item for key, item in msgspec.to_builtins(event).items() if item is not None}
+    again = {key: item for key, item in msgspec.to_builtins(event).items() if item not in (None, ())}
     again.pop("type")
     assert drop_nulls(again) == drop_nulls(known)
 
@@ -181,7 +181,7 @@ def test_every_limit_of_every_schema_has_an_example_on_either_side() -> None:
                 bound = rule.get(word)
                 if bound is None or field in {"starts_at_ms", "currency", "event_time_ms"}:
                     continue
-                goods = [load(path)[field] for path in VALID if path.name.startswith(f"{name}--")]
+                goods = [load(path).get(field) for path in VALID if path.name.startswith(f"{name}--")]
                 assert bound in map(size, goods), (name, field)
                 refused = [load(path) for path in INVALID if path.name.startswith(f"schema_violation--{name}--")]
                 bads = [example["value"].get(field) for example in refused if example["pointer"] == f"/{field}"]

@@ -293,10 +293,12 @@ def depth(record: Any) -> int:
 
 
 def fits(record: Any) -> bool:
-    """Whether the published schema of its type allows a record; the one limit beside it that matters here is depth."""
+    """Whether the schema of its type allows a record; limits beside it are its depth, and whether lines may lack."""
     if not isinstance(record, dict) or not isinstance(record.get("type"), str):
         return False
-    return record["type"] in VALIDATORS and VALIDATORS[record["type"]].is_valid(record) and depth(record) <= 64
+    lacks_lines = record["type"] == "order" and record.get("status") in ("placed", "paid") and not record.get("lines")
+    is_valid = record["type"] in VALIDATORS and VALIDATORS[record["type"]].is_valid(record)
+    return is_valid and not lacks_lines and depth(record) <= 64
 
 
 def is_outside_the_schema(answer: object) -> bool:

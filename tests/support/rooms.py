@@ -250,6 +250,10 @@ def figures_of(overlay: Overlay) -> RoomFigures:
             "paid": totals.orders.paid,
             "cancelled": totals.orders.cancelled,
             "refunded": totals.orders.refunded,
+            "shipped": totals.orders.shipped,
+            "delivered": totals.orders.delivered,
+            "completed": totals.orders.completed,
+            "payment_failed": totals.orders.payment_failed,
         },
         money={
             money.currency: MoneyFigures(money.gmv_placed_minor, money.gmv_paid_minor, money.gmv_net_minor)

@@ -25,7 +25,7 @@ VERSION_1 = 1
 # A record of `interactions` was folded: who does not know the topic would take it for unread. Or a session ended whose
 # room is remembered: who does not know of memories would begin the next one anew, with versions that fall. Or somebody
 # emptied a cart: who does not know the type refuses the record. Or a view named its source: who does not know of
-# sources would lose the counts.
+# sources would lose the counts. Or an order was shipped, or cancelled without lines: who does not know that refuses it.
 VERSION_2 = 2
 NEWEST_VERSION = VERSION_2
 

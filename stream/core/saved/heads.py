@@ -70,6 +70,7 @@ class Head(msgspec.Struct, array_like=True):
     point_due_ms: int = -1
     sources: dict[str, int] = {}
     views_beyond: int = 0
+    orders_later: dict[int, int] = {}  # bit of a status → orders
 
 
 class MemoryHead(msgspec.Struct, array_like=True):
@@ -173,6 +174,7 @@ def head_record(room: Room) -> tuple[bytes, bytes]:
     if room.rules.second_signals:
         head.departures = room.presence.saved_departures()
         head.words = _saved_words(room)
+        head.orders_later = room.orders_later
     if room.rules.history_step_ms:
         head.point_due_ms = room.point_due_ms
     head.sources, head.views_beyond = room.sources, room.views_beyond
@@ -207,6 +209,7 @@ def room_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Room:
     room.rev = room.rev_saved = head.rev
     room.likes, room.comments, room.cart_adds, room.views = head.likes, head.comments, head.cart_adds, head.views
     room.orders_placed, room.orders_paid, room.orders_cancelled, room.orders_refunded = head.orders
+    room.orders_later = head.orders_later
     room.money = head.money
     room.first_offsets = fitted(head.first_offsets, len(TOPIC_NAMES), -1)
     room.first_unit_ms = head.first_unit_ms

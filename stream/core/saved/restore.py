@@ -9,7 +9,7 @@ from stream.core.saved.heads import memory_of, room_of
 from stream.core.saved.mechanics import MechanicRecords
 from stream.core.saved.members import SKETCH, restore_members
 from stream.core.saved.rows import restore_carts, restore_order, restore_windows
-from stream.core.standing import STANDINGS
+from stream.core.standing import STANDINGS, STANDS_BY
 from stream.core.suspicion import find_all
 
 if TYPE_CHECKING:
@@ -203,7 +203,8 @@ def finish_memory(memory: Memory) -> Iterator[None]:
     """What is derived of a room that is known: people of ledgers, unpaid orders."""
     unpaid = memory.unpaid
     for count, order in enumerate(memory.orders.values(), 1):
-        if memory.suspects is None and STANDINGS[order.mask].unpaid and order.user_id not in memory.strangers:
+        is_unpaid = STANDINGS[order.mask & STANDS_BY].unpaid
+        if memory.suspects is None and is_unpaid and order.user_id not in memory.strangers:
             unpaid[order.user_id] = unpaid.get(order.user_id, 0) + 1
         if count % ORDERS_IN_A_STEP == 0:
             yield
@@ -217,7 +218,7 @@ def finish_memory(memory: Memory) -> Iterator[None]:
 
 
 def _give_back_units(room: Memory, order: OrderState) -> None:
-    _, _, _, held, sold, _, _ = STANDINGS[order.mask]
+    _, _, _, held, sold, _, _ = STANDINGS[order.mask & STANDS_BY]
     if not (held or sold):
         return
     is_known = order.user_id not in room.strangers

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from msgspec import structs
+
 from stream.core.order_state import OrderState, one_of_equal
 from stream.core.rules import Rules
 from stream.core.standing import PAID, PLACED
@@ -33,3 +35,13 @@ def test_only_a_placed_order_that_is_not_paid_has_a_hold() -> None:
         state.mask, state.hold_until_ms = mask, hold_until_ms
         found.append(state.has_hold)
     assert found == [False, True, False]
+
+
+def test_an_order_learns_its_lines_and_its_device_from_the_first_record_with_lines() -> None:
+    bare = structs.replace(order("cancelled"), lines=())
+    state = OrderState.of(bare)
+    assert (state.has_lines, state.lines, state.device_id) == (False, (), None)
+    state.learn(order(lines=[line(2, amount=10), line(1, sale=None, amount=5)], device="d1"))
+    assert (state.has_lines, state.lines, state.amount_minor, state.device_id) == (True, (("s1", "k1", 2),), 15, "d1")
+    free = OrderState.of(order(lines=[line(1, sale=None, amount=0)]))
+    assert free.has_lines

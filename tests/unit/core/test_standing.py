@@ -3,6 +3,7 @@ from __future__ import annotations
 from itertools import permutations
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from stream.core.rules import Rules
@@ -15,6 +16,7 @@ from stream.core.standing import (
     PLACED,
     REFUNDED,
     STANDINGS,
+    STANDS_BY,
     STATUS_SETS,
     TRANSITIONS,
     bits_of,
@@ -171,3 +173,41 @@ def test_a_checkpoint_that_holds_gone_units_says_so_and_is_read_again() -> None:
     log.add(order("refunded", restock=False, s=2))
     cut = log.fold.cut(1)
     assert cut.version == 2
+
+
+# -- statuses that are counted and move nothing ----------------------------------------------------------------------
+LATER = ("shipped", "delivered", "completed", "payment_failed")
+
+
+def test_later_statuses_are_bits_on_which_no_standing_depends() -> None:
+    bits = [bits_of(order(status), second_signals=True) for status in LATER]
+    assert len({*bits}) == len(LATER)
+    assert not any(bit & STANDS_BY for bit in bits)
+
+
+def test_later_statuses_are_counted_once_and_move_nothing() -> None:
+    log = Log(SECOND)
+    log.add(opened(5), order("placed", units=2), order("paid", units=2, s=1))
+    log.tick(2)
+    before = log.overlay()
+    assert b"shipped" not in msgspec.json.encode(before)
+    log.add(*[order(status, units=2, s=3) for status in (*LATER, *LATER)])
+    log.tick(3)
+    after = log.overlay()
+    told = after.totals.orders
+    assert (told.shipped, told.delivered, told.completed, told.payment_failed) == (1, 1, 1, 1)
+    assert log.fold.counters.duplicate[3] == 4
+    assert after.totals.money == before.totals.money
+    assert (after.sales[0].available, after.sales[0].sold, after.sales[0].held) == (3, 2, 0)
+
+
+def test_a_cancel_without_lines_undoes_its_order_in_any_order() -> None:
+    cancel = msgspec.structs.replace(order("cancelled"), lines=())
+    found = set()
+    events: list[RoomEvent] = [opened(5), order("placed", units=2), order("paid", units=2), cancel]
+    for arranged in permutations(events):
+        room = new_room(SECOND)
+        fold_at_own_time(room, *arranged)
+        ledger = room.ledgers["s1", "k1"]
+        found.add((ledger.available, ledger.sold, ledger.released, *room.money["CNY"], room.orders_cancelled))
+    assert found == {(5, 0, 2, 100, 100, 0, 1)}
