@@ -42,7 +42,7 @@ from stream.worker.permissions import naming_refusals
 from stream.worker.pump import Pump
 from stream.worker.refusals import Refusals
 from stream.worker.restore import TURN_S, Restored, restore, start_positions, within_logs
-from stream.worker.tasks import FatalError
+from stream.worker.tasks import FatalError, give_way
 from stream.worker.throttling import Told
 
 if TYPE_CHECKING:
@@ -328,7 +328,7 @@ class Owner:
                 turn_at = time.monotonic()
                 for _ in self.fold.loading(positions, self._clock_ms, version):
                     if time.monotonic() - turn_at > TURN_S:
-                        await asyncio.sleep(0)
+                        await give_way()
                         self._still_ours()
                         turn_at = time.monotonic()
         except CorruptCheckpointError as error:

@@ -19,7 +19,7 @@ from msgspec import Struct
 from stream.exits import Exit
 from stream.kafka_clients import client_options
 from stream.worker.checkpoint import META_KEY, Meta, decode_meta
-from stream.worker.tasks import FatalError, within
+from stream.worker.tasks import FatalError, give_way, within
 from stream.worker.throttling import Throttle, Told
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ async def _read(consumer: Any, tp: TopicPartition, end_offset: int, load: Load, 
             else:
                 load(record.key or b"", record.value)
             if time.monotonic() - turn_at > TURN_S:
-                await asyncio.sleep(0)
+                await give_way()
                 turn_at = time.monotonic()
     return Restored(meta, end_offset, records, size, {}, saved_ms)
 

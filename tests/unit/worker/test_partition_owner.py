@@ -312,3 +312,23 @@ async def test_one_partition_makes_its_rooms_after_the_other_so_that_the_first_g
     assert [type(result) for result in results] == [type(None), LostError, type(None)]
     assert len(made) > 2
     assert made == sorted(made)
+
+
+async def test_a_request_beside_a_take_over_waits_for_few_of_its_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream.worker.partition_owner.TURN_S", -1.0)  # every step is a turn
+    owner, turns = Owner(make_config(), 0), 0
+
+    def endless(*_arguments: Any) -> Iterator[None]:
+        nonlocal turns
+        while True:
+            turns += 1
+            yield
+
+    monkeypatch.setattr(owner.fold, "loading", endless)
+    loading = asyncio.create_task(owner._load_finished(ZEROS, 1))
+    for _ in range(100):  # the steps of a few round trips
+        await asyncio.sleep(0)
+    assert 0 < turns < 20
+    owner.close()
+    with pytest.raises(LostError):
+        await loading
