@@ -217,7 +217,7 @@ class Settings(BaseSettings):
     ingest_port: Port = Field(8081, description="0: any free port")
     ingest_keys_file: Path | None = Field(None, description="TOML: who may send what; `snapup ingest-key` writes it")
     ingest_body_max_bytes: int = Field(
-        1 << 20, ge=1 << 14, le=1 << 24, description="of one body, before and after unpacking"
+        1 << 20, ge=1 << 14, le=1 << 22, description="of one body, before and after unpacking"
     )
     ingest_events_max: int = Field(5_000, ge=1, le=100_000, description="events in one body")
     ingest_body_timeout_ms: int = Field(10_000, ge=100, le=300_000, description="a body must be there within this")

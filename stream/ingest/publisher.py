@@ -106,7 +106,7 @@ class Publisher:
                             partition=self._home_of(event.key),
                         )
                     )
-        except (TimeoutError, KafkaError) as error:
+        except Exception as error:  # noqa: BLE001 -- whatever it is: some are not acknowledged, and a new producer may do
             failed = error
         except BaseException:
             self._follow(sent, begun_s, settled)
@@ -152,8 +152,11 @@ class Publisher:
             return
         if isinstance(failed, AUTHORIZATION_ERRORS):
             why = refused_permission(failed, self._brokers, "Write") or _words(failed)
-        else:
+        elif isinstance(failed, KafkaError):
             why = f"Kafka refuses: {_words(failed)}"
+        else:
+            log.error("sending failed", exc_info=failed)
+            why = f"sending failed: {_words(failed)}"
         self._drop(why)
 
     # -- the producer --------------------------------------------------------------------------------------------------
@@ -165,8 +168,15 @@ class Publisher:
                 await self._make()
             elif self._owed_s() > STUCK_TIMEOUTS * self._timeout_s:
                 self._drop("Kafka has acknowledged nothing for long")
+            elif self._has_other_partitions():
+                self._drop("a topic has another number of partitions than at the start")
             self._metrics.kafka_up.set(not self.is_away())
             await asyncio.sleep(LOOK_S if self._producer is not None else AGAIN_S)
+
+    def _has_other_partitions(self) -> bool:
+        """Whether a topic was given more partitions, or was made anew with others: rooms would be split."""
+        found = [self._producer.client.cluster.partitions_for_topic(name) for name in self._names]
+        return any(partitions and len(partitions) != self._partitions for partitions in found)
 
     async def _make(self) -> None:
         try:

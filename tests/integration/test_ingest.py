@@ -23,6 +23,7 @@ from stream.contract.partitioner import partition_of
 from stream.ingest.keys import OF_WORKERS
 from stream.local.stack import Stack, local_stack
 from stream.mechanics.kinds import CATALOGUE
+from tests.integration.worker_process import add_partitions
 from tests.support.any_event import any_event
 from tests.support.ingest import DEADLINE_S, eventually, ingesting, like, now_ms
 
@@ -36,12 +37,14 @@ START = "from stream.cli import main; main()"
 PARTITIONS = 4
 
 
-async def stored(stack: Stack, prefix: str, names: tuple[str, ...] = TOPIC_NAMES) -> list[Any]:
+async def stored(
+    stack: Stack, prefix: str, names: tuple[str, ...] = TOPIC_NAMES, partitions: int = PARTITIONS
+) -> list[Any]:
     """Every record of the input topics, as they are now."""
     consumer = AIOKafkaConsumer(bootstrap_servers=stack.bootstrap_servers, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        parts = [TopicPartition(f"{prefix}.{name}", part) for name in names for part in range(PARTITIONS)]
+        parts = [TopicPartition(f"{prefix}.{name}", part) for name in names for part in range(partitions)]
         consumer.assign(parts)
         found: list[Any] = []
         async with asyncio.timeout(DEADLINE_S):
@@ -218,3 +221,24 @@ async def test_a_broker_that_is_away_is_503_and_nothing_is_half_said(own_stack: 
     records = ids_in(await stored(own_stack, "live", ("likes",)))
     assert records.keys() == {each["event_id"] for each in [*before, unsaid[0], *after]}
     assert all(records[each["event_id"]] == 1 for each in before)
+
+
+async def test_a_topic_that_is_given_more_partitions_splits_no_room(
+    stack: Stack, topic_prefix: str, apply_topics: ApplyTopics
+) -> None:
+    await apply_topics(1)
+    async with ingesting(
+        bootstrap_servers=stack.bootstrap_servers, topic_prefix=topic_prefix, ingest_timeout_ms=20_000
+    ) as sender:
+        publisher = sender.gateway.publisher
+        await eventually(lambda: not publisher.is_away(), "Kafka is reached")
+        assert (await sender.send([like("first")])).status == 202
+        await add_partitions(stack, topic_prefix, 3)
+        await publisher._producer.client.force_metadata_update()
+        await eventually(lambda: publisher._partitions == 3 and not publisher.is_away(), "the new count is known")
+        rooms = [f"room-{number}" for number in range(20)]
+        assert (await sender.send([like(room) for room in rooms])).status == 202
+        found = await stored(stack, topic_prefix, ("likes",), 3)
+        assert len(found) == 1 + len(rooms)
+        places = {record.key.decode(): record.partition for record in found if record.key != b"first"}
+        assert places == {room: partition_of(room.encode(), 3) for room in rooms}
