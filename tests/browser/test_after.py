@@ -242,6 +242,7 @@ async def test_the_big_screen_says_nothing_that_it_does_not_know_and_keeps_what_
     room.fresh_ms = LONG_MS
     room.put()
     page = await pages.open(f"/wall/{room.room_id}?lang=en")
+    assert await page.locator(".sources").is_hidden()  # no view names its source
     gmv, paid = text_of(page, "[data-tile=gmv]"), text_of(page, "[data-tile=paid] .figure")
     await eventually(gmv, lambda text: "CN¥1,875,300" in text, "the money")
     room.fresh_ms = 1_500  # the last document; whoever reads it late finds it old
@@ -267,11 +268,20 @@ async def test_after_the_show_the_big_screen_says_so_and_stays(pages: Pages, roo
     document = msgspec.to_builtins(room.put())
     session = {"show_id": "s", "began_at_ms": began, "ended_at_ms": ended, "ended_by": "word"}
     document["session"] = session | {"first_offsets": [], "next_offsets": []}
+    # The rows add up to all views, with those that name none, and those of sources beyond the bound.
+    document["sources"] = [
+        {"source": "search", "views": 15_000},
+        {"source": "constructor", "views": 9_000},
+        {"source": None, "views": 3_000},
+        {"source": None, "views": 3_000, "other": True},
+    ]
     room.put_raw(msgspec.json.encode(document | {"rev": 2, "as_of_ms": ended}))
     page = await pages.open(f"/wall/{room.room_id}?lang=en")
     note = text_of(page, ".note:not([hidden])")
     assert "after 1:20:00" in await eventually(note, lambda text: "The show ended at" in text, "it is over")
     assert "4,700" in await text_of(page, "[data-tile=paid]")()
+    sources = await page.locator(".sources li").all_inner_texts()
+    assert sources == ["search 50.0 %", "constructor 30.0 %", "not named 10.0 %", "all others 10.0 %"]
     assert await page.evaluate("document.documentElement.dataset.fresh") == "new"  # final, not old
 
 

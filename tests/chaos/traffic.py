@@ -142,7 +142,11 @@ class Shop:
             case "cart-adds":
                 return user | {"type": "cart_add", "sku_id": "coat", "quantity": 1, "sale_id": "drop"}
             case "visits":
-                return user | {"type": chance.choice(("enter", "enter", "leave"))}
+                kind = chance.choice(("enter", "enter", "leave"))
+                named = (
+                    {"source": chance.choice(("feed", "search", "share"))} if kind == "enter" and self.says_all else {}
+                )
+                return user | {"type": kind} | named
         if chance.random() < 0.5:
             self._orders += 1
         line = {"sku_id": "coat", "quantity": 1, "amount_minor": chance.randint(1, 90_000), "sale_id": "drop"}

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from stream.contract.events import EDITION, TOPIC_NAMES
-from stream.contract.overlay import Session, room_key
+from stream.contract.overlay import Session, SourceViews, room_key
 from stream.contract.sections import overlay_with
 from stream.verify.compare import compare
 from stream.verify.recount import Recount
@@ -25,7 +25,7 @@ from stream.verify.saved import CheckpointLog, DeadLetters
 from tests.simulation import claims_told, sessions
 from tests.simulation.kafka_log import Outcome
 from tests.simulation.mechanics import AGAIN
-from tests.simulation.workload import INTERACTIONS, TOPICS
+from tests.simulation.workload import INTERACTIONS, NAMED_SOURCES, TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +46,7 @@ COUNTED = (
     ("paid", "live.orders"),
     ("cancelled", "live.orders"),
     ("refunded", "live.orders"),
+    *((f"views from {source}", "live.visits") for source in NAMED_SOURCES),
 )
 
 
@@ -86,6 +87,11 @@ class _Shown(Struct):
     as_of_ms: int
     totals: _Totals
     session: Session | None = None
+    sources: list[SourceViews] = []
+
+    def counts(self) -> tuple[int, ...]:
+        views = {each.source: each.views for each in self.sources if not each.other}
+        return (*self.totals.counts(), *(views.get(source, 0) for source in NAMED_SOURCES))
 
 
 class _Saved(Struct):
@@ -195,7 +201,7 @@ class Oracle:
             if _begins_earlier(old, shown):
                 self.complain(f"{key}: {shown.epoch}/{shown.rev} goes back to {sessions.named(shown.session)}")
             if _goes_back(old, shown) and not self._had_gone_ahead(before, shown):
-                self.complain(f"{key}: counts go back from {old.totals.counts()} to {shown.totals.counts()}")
+                self.complain(f"{key}: counts go back from {old.counts()} to {shown.counts()}")
         self._seen[key] = _Seen(self._redis.now_s(), self._redis.wipes, shown)
 
     def _had_gone_ahead(self, before: _Seen, shown: _Shown) -> bool:
@@ -253,6 +259,7 @@ class Oracle:
             contract_edition=EDITION,
             signals_edition=rules.signals_edition,
             ids_by_topic=rules.ids_by_topic,
+            sources_max=rules.sources_max,
             mechanics=assumptions_of_rules(msgspec.to_builtins(rules)).mechanics,
         )
         recount = self._recounted = Recount(rulebook=Rulebook(assumptions, AGAIN))
@@ -337,8 +344,8 @@ class Oracle:
         """Each document that Redis ever accepted must say what its offsets say, counted by plain addition."""
         for key, at, shown in self._shown_at:
             counted = counts.between(shown.room_id, sessions.first_offsets(shown.session), at)
-            if counted != shown.totals.counts():
-                self.complain(f"{key} {shown.epoch}/{shown.rev}: counted {counted}, shown {shown.totals.counts()}")
+            if counted != shown.counts():
+                self.complain(f"{key} {shown.epoch}/{shown.rev}: counted {counted}, shown {shown.counts()}")
 
     def _look_at_signals(self, counts: _PlainCounts) -> None:
         """So must each committed one what its checkpoint's offsets say."""
@@ -364,8 +371,8 @@ class Oracle:
                 until = sessions.next_offsets(session)
                 self.sessions += 1
             counted = counts.between(shown.room_id, sessions.first_offsets(session), until)
-            if counted != shown.totals.counts():
-                self.complain(f"{where}: counted {counted}, signalled {shown.totals.counts()}")
+            if counted != shown.counts():
+                self.complain(f"{where}: counted {counted}, signalled {shown.counts()}")
             version = (shown.epoch, shown.rev)
             of_partition[partition].append(sessions.Signal(where, shown.room_id, version, session))
         self._look_at_sessions(of_partition, counts)
@@ -418,7 +425,7 @@ def _goes_back(old: _Shown, new: _Shown) -> bool:
     firsts = sessions.first_offsets(old.session), sessions.first_offsets(new.session)
     return any(
         after < before and firsts[0].get(topic) == firsts[1].get(topic)
-        for before, after, (_, topic) in zip(old.totals.counts(), new.totals.counts(), COUNTED, strict=True)
+        for before, after, (_, topic) in zip(old.counts(), new.counts(), COUNTED, strict=True)
     )
 
 
@@ -479,6 +486,8 @@ class _PlainCounts:
                 amounts["cart_adds"] = 1
             case "enter":
                 amounts["views"] = 1
+                if source := event.get("source"):
+                    amounts[f"views from {source}"] = 1
             case "order":
                 status, order_id = event["status"], event["order_id"]
                 if status in ("placed", "paid") and self._first(room, order_id, "was placed"):

@@ -28,7 +28,7 @@ from tests.simulation.kafka_clients import ConsumerTwin, ProducerTwin
 from tests.simulation.loop import PROCESS, Process
 from tests.simulation.mechanics import FOLDS
 from tests.simulation.redis_server import RedisTwin
-from tests.simulation.workload import EVENTS_MAX, T0_MS, TOPICS
+from tests.simulation.workload import EVENTS_MAX, NAMED_SOURCES, T0_MS, TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -47,6 +47,7 @@ RULES = Rules(
     ids_by_topic=True,
     remember_sales_ms=7 * 24 * 3_600_000,
     keep_claims=True,
+    sources_max=len(NAMED_SOURCES),
     mechanics=FOLDS.limits({}),
 )
 # Rows of mechanics are written again and again within a run.

@@ -18,6 +18,7 @@ EVENTS_MIN, EVENTS_MAX = 30, 120
 # An id may come again after so many other records of its partition.
 REPEATED_WITHIN = 20
 ROOMS_PER_PARTITION = 2
+NAMED_SOURCES = ("feed", "search")
 STRANGER, TWO_USERS, USED_ID, IN_TWO_TOPICS = 3, 5, 2, 4  # of event numbers, what is left by a divisor
 POISON = (b"{broken", b"", b'{"type":"like"}', b"\xff\xfe")
 
@@ -143,7 +144,9 @@ def _event(random: Random, number: int, at_ms: int) -> tuple[int, dict[str, obje
             "restock": {"cancelled": False, "refunded": order % 2 == 0}.get(status) if order % 3 == 0 else None,
         }
     if chance < 0.93:
-        return VISITS, {"type": "enter" if chance < 0.89 else "leave", "user_id": user}
+        if chance >= 0.89:
+            return VISITS, {"type": "leave", "user_id": user}
+        return VISITS, {"type": "enter", "user_id": user, "source": (None, *NAMED_SOURCES)[number % 3]}
     if chance < 0.94:
         return VISITS, {"type": "product_click", "user_id": user, "sku_id": "k1"}
     return SALES, _word(number, at_ms)
