@@ -20,6 +20,7 @@ from rich.console import Console
 from stream import topics
 from stream.bridge.bridge import Bridge
 from stream.bridge.delivery import Delivered, Delivery, to_kafka, to_recording
+from stream.bridge.gateway import to_gateway
 from stream.bridge.platforms import PLATFORMS, Platform, shopify
 from stream.bridge.reading import line_batches
 from stream.commands.whole_file import check_target, written_whole
@@ -47,7 +48,7 @@ def bridge(
     platform: Annotated[str, typer.Argument(help=f"{', '.join(PLATFORMS)}.")],
     file: Annotated[Path, typer.Argument(help="NDJSON, also packed as .gz; `-`: standard input, heard now.")] = STDIN,
     *,
-    to: Annotated[str, typer.Option(help="`kafka`, or a recording to write: FILE.ndjson or FILE.ndjson.gz.")] = KAFKA,
+    to: Annotated[str, typer.Option(help="`kafka`, http://HOST:PORT of `snapup ingest`, or FILE.ndjson(.gz).")] = KAFKA,
     room: Annotated[str | None, typer.Option(help="The room of all events; default: the platform's own.")] = None,
     dry_run: Annotated[int, typer.Option(help="Print what so many lines become, and send nothing.", min=0)] = 0,
     room_attribute: Annotated[str, typer.Option(help="Shopify: the note attribute that names the room.")] = "",
@@ -151,8 +152,12 @@ def _target(to: str, source: Path, bootstrap_servers: str | None, prefix: str | 
         return _Target(
             f"Kafka at {settings.bootstrap_servers}, topics {name}.*", check, lambda told: to_kafka(brokers, name, told)
         )
+    if to.startswith(("http://", "https://")):
+        return _Target(f"the gateway at {to}", lambda: None, lambda told: to_gateway(to, told))
     if not to.endswith(RECORDING_SUFFIXES):
-        raise UsageError(f"--to takes `kafka` or a file named {' or '.join(RECORDING_SUFFIXES)}, not {to!r}.")
+        raise UsageError(
+            f"--to takes `kafka`, an address http://… or a file named {' or '.join(RECORDING_SUFFIXES)}, not {to!r}."
+        )
     path = Path(to)
 
     @asynccontextmanager
