@@ -66,6 +66,7 @@ def bridge(
     The bridge connects to no platform: pipe into it what your own process hears. It ends at the end of its input, at
     Ctrl-C or at SIGTERM, with everything acknowledged and an account by reason. docs/platforms.md has the rest.
     """
+    began_ms = _now_ms(file)
     for name, value in (("--room", room), ("--sale", sale)):
         if value is not None and not is_id(value):
             raise UsageError(f"{name} {value!r} is no id: 1 to 64 letters, digits and . _ : - are.")
@@ -80,7 +81,7 @@ def bridge(
         target_name = "nothing sent (--dry-run)"
     else:
         target_name = target.check()
-        asyncio.run(_carry(made, file, target, told))
+        asyncio.run(_carry(made, file, target, told, began_ms))
     books = made.books
     assert not books.unaccounted(), "a message is in no account"  # noqa: S101 - the invariant of this package
     if as_json:
@@ -204,7 +205,7 @@ def _show(made: Bridge, file: Path, lines: int) -> None:
                 return
 
 
-async def _carry(made: Bridge, file: Path, target: _Target, told: Delivered) -> None:
+async def _carry(made: Bridge, file: Path, target: _Target, told: Delivered, began_ms: int | None) -> None:
     """Carry lines until the input ends or a signal says so; then everything is acknowledged or refused."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
@@ -214,7 +215,7 @@ async def _carry(made: Bridge, file: Path, target: _Target, told: Delivered) -> 
     # A daemon: a read from a pipe that says nothing cannot be called back.
     threading.Thread(target=_read, args=(source, batches, loop), daemon=True).start()
     async with target.open(told) as delivery:
-        made.connected(_now_ms(file))
+        made.connected(began_ms)
         while (batch := await _next(batches, stop)) is not None:
             if isinstance(batch, BaseException):
                 raise SnapupError(f"{file} cannot be read: {batch}.")
