@@ -7,7 +7,6 @@ id. Each event ends as acknowledged or as refused, with the gateway's own reason
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from stream.contract.recording import RecordedRecord
 
 PATH = "/v1/events"
-KEY_VARIABLE = "SNAPUP_BRIDGE_KEY"
 # The gateway takes more; batches of about 100 are a good size, and 900 KB stay below its 1 MiB.
 MAX_EVENTS = 100
 MAX_BYTES = 900_000
@@ -137,9 +135,8 @@ def _read(body: bytes) -> _Answer:
 
 
 @asynccontextmanager
-async def to_gateway(address: str, told: Delivered) -> AsyncIterator[Delivery]:
-    """The gateway at `http://host:port`; its key is in the environment, as `SNAPUP_BRIDGE_KEY`."""
-    key = os.environ.get(KEY_VARIABLE)
+async def to_gateway(address: str, key: str | None, told: Delivered) -> AsyncIterator[Delivery]:
+    """The gateway at `http://host:port`; `key`: of `snapup ingest-key`; None: it asks for none."""
     headers: dict[str, Any] = {"Authorization": f"Bearer {key}"} if key else {}
     timeout = aiohttp.ClientTimeout(total=ANSWER_S)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as client:

@@ -59,6 +59,10 @@ def bridge(
     ] = False,
     bootstrap_servers: Annotated[str | None, typer.Option(help="host:port, comma separated.")] = None,
     prefix: Annotated[str | None, typer.Option(help="Of the topics.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(envvar="SNAPUP_BRIDGE_KEY", help="Of the gateway; the variable shows it to no list of processes."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The account as one JSON object.")] = False,
 ) -> None:
     """JSON of a platform's library or webhooks, one message a line → events, each message accounted for.
@@ -75,7 +79,7 @@ def bridge(
         raise UsageError("A shop knows no rooms: say --room, or --room-attribute with the name of a note attribute.")
     made = Bridge(chosen, room)
     told = Delivered()
-    target = _target(to, file, bootstrap_servers, prefix, overwrite=overwrite)
+    target = _target(to, file, bootstrap_servers, prefix, key, overwrite=overwrite)
     if dry_run:
         _show(made, file, dry_run)
         target_name = "nothing sent (--dry-run)"
@@ -141,7 +145,9 @@ class _Target:
         return self._name
 
 
-def _target(to: str, source: Path, bootstrap_servers: str | None, prefix: str | None, *, overwrite: bool) -> _Target:
+def _target(
+    to: str, source: Path, bootstrap_servers: str | None, prefix: str | None, key: str | None, *, overwrite: bool
+) -> _Target:
     if to == KAFKA:
         settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
         brokers, name = settings.brokers(), settings.topic_prefix
@@ -154,7 +160,7 @@ def _target(to: str, source: Path, bootstrap_servers: str | None, prefix: str | 
             f"Kafka at {settings.bootstrap_servers}, topics {name}.*", check, lambda told: to_kafka(brokers, name, told)
         )
     if to.startswith(("http://", "https://")):
-        return _Target(f"the gateway at {to}", lambda: None, lambda told: to_gateway(to, told))
+        return _Target(f"the gateway at {to}", lambda: None, lambda told: to_gateway(to, key, told))
     if not to.endswith(RECORDING_SUFFIXES):
         raise UsageError(
             f"--to takes `kafka`, an address http://… or a file named {' or '.join(RECORDING_SUFFIXES)}, not {to!r}."

@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from stream.bridge import gateway
 from stream.bridge.delivery import Delivered
-from stream.bridge.gateway import KEY_VARIABLE, MAX_EVENTS, to_gateway
+from stream.bridge.gateway import MAX_EVENTS, to_gateway
 from stream.contract.recording import RecordedRecord
 from stream.errors import SnapupError
 
@@ -53,7 +53,7 @@ async def told_by(made: Gateway, count: int) -> Delivered:
     app.router.add_post("/v1/events", made.events)
     told = Delivered()
     async for address in _running(app):
-        async with to_gateway(address, told) as delivery:
+        async with to_gateway(address, "k1", told) as delivery:
             await delivery.send(records(count))
             await delivery.settle()
     return told
@@ -64,8 +64,7 @@ async def _running(app: web.Application) -> AsyncIterator[str]:
         yield str(server.make_url(""))
 
 
-async def test_what_is_asked_for_again_is_sent_again_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(KEY_VARIABLE, "k1")
+async def test_what_is_asked_for_again_is_sent_again_as_it_was() -> None:
     made = Gateway((503, {}), (429, {}), (202, {"accepted": 2, "errors": []}))
     told = await told_by(made, 2)
     assert (told.sent, told.acknowledged, told.refused) == (2, 2, 0)
