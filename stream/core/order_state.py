@@ -68,8 +68,12 @@ class OrderState(Struct, gc=False):
 
     @classmethod
     def of(cls, event: Order) -> OrderState:
-        """A new order from the first record seen of it: its lines, if it has any, are the order's lines."""
-        order = cls(event.order_id, event.user_id, one_of_equal(event.currency), UNKNOWN_AMOUNT, ())
+        """A new order from the first record seen of it: its lines, if it has any, are the order's lines.
+
+        The device of that record is the order's, unless the first record with lines names another one.
+        """
+        currency = one_of_equal(event.currency)
+        order = cls(event.order_id, event.user_id, currency, UNKNOWN_AMOUNT, (), device_id=event.device_id)
         if event.lines:
             order.learn(event)
         return order

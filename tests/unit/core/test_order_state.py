@@ -45,3 +45,11 @@ def test_an_order_learns_its_lines_and_its_device_from_the_first_record_with_lin
     assert (state.has_lines, state.lines, state.amount_minor, state.device_id) == (True, (("s1", "k1", 2),), 15, "d1")
     free = OrderState.of(order(lines=[line(1, sale=None, amount=0)]))
     assert free.has_lines
+
+
+def test_the_device_of_a_first_record_without_lines_holds_until_one_with_lines_names_another() -> None:
+    for later, holds in ((None, "d1"), ("d2", "d2")):
+        state = OrderState.of(structs.replace(order("cancelled", device="d1"), lines=()))
+        assert state.device_id == "d1"
+        state.learn(order(device=later))
+        assert state.device_id == holds

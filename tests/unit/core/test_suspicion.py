@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
 from stream.core.orders import expire_hold, forget_orders
 from stream.core.rules import Rules
@@ -92,6 +93,13 @@ def test_four_accounts_of_one_device_look_fake_whether_they_pay_or_not() -> None
 def test_the_device_of_the_first_record_holds() -> None:
     events = [*of_device(3), order("placed", "x", "u9", s=120), order("paid", "x", "u9", s=121, device="d1")]
     assert suspected(folded(*events)) == {}
+
+
+def test_the_device_of_a_cancel_without_lines_speaks_once_its_order_is_known() -> None:
+    cancel = structs.replace(order("cancelled", "x", "u9", s=120, device="d1"), lines=())
+    assert suspected(folded(*of_device(3), cancel)) == {}
+    # The fourth account of the device: its own order holds nothing, and the three others are suspected.
+    assert suspected(folded(*of_device(3), cancel, order("placed", "x", "u9", s=121))) == {"one_device": (3, 3)}
 
 
 # -- the same product --------------------------------------------------------------------------------------------------
