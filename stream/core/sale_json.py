@@ -108,6 +108,7 @@ class SaleJson:
     __slots__ = (
         "_basis",
         "_bought",
+        "_carts_ms",
         "_made_ms",
         "_misplaced",
         "_moving",
@@ -127,11 +128,14 @@ class SaleJson:
         self.rank = rank_of((ledger.sale_id, ledger.sku_id), urgency)
         self.sale = sale_of(ledger, reading, urgency.published())
         self._made_ms, self._until_ms = now_ms, -1
-        # Time alone empties these, and that is no event.
-        self._moving = bool(ledger.taken if room.rules.second_signals else ledger.recent), bool(ledger.bought)
+        # Time alone empties these, and that is no event. `taken` goes back further; `recent` has what came back too.
+        paced = ledger.recent or (room.rules.second_signals and ledger.taken)
+        self._moving = bool(paced), bool(ledger.bought)
         self._pace, self._urgency = reading.pace, urgency
         self._basis = reading.basis()
         self._bought = ledger.bought_recently(now_ms, room.rules.bought_window_ms)
+        # Found now: carts that are looked at later have forgotten who counted here.
+        self._carts_ms = -1 if ledger.carts is None else ledger.carts.next_ms()
         self._templates: list[SaleTemplates | None] = [None, None]  # fresh, stale
         self._misplaced = room.misplaced
 
@@ -171,7 +175,7 @@ class SaleJson:
         now_ms, ends_at_ms = self._made_ms, self.sale.ends_at_ms
         if self._urgency is not room.urgencies.get((ledger.sale_id, ledger.sku_id)):
             return now_ms + 1  # a level that nobody remembers: the next whole second finds it
-        moments_ms = [ledger.restock_planned[1]]
+        moments_ms = [ledger.restock_planned[1], self._carts_ms]
         recent, bought = self._moving
         if recent:  # what was bought leaves the window with its second, and enters it: see `pace_at`
             second_ms = now_ms // BUCKET_MS * BUCKET_MS
@@ -179,8 +183,6 @@ class SaleJson:
         if bought:
             leaves = (now_ms - rules.bought_window_ms) // BOUGHT_BUCKET_MS + 1
             moments_ms.append(leaves * BOUGHT_BUCKET_MS + rules.bought_window_ms)
-        if ledger.carts is not None:
-            moments_ms.append(ledger.carts.next_ms())
         if opened is not None:
             moments_ms.append(opened.starts_at_ms)
         if terms is not None:

@@ -10,12 +10,13 @@ from stream.core.rules import Rules
 from stream.core.sale import move_urgencies
 from stream.core.sale_json import AS_OF, ENDS_IN, VALID_UNTIL, VALUES, JsonTemplate, SaleJson
 from stream.core.time import NEVER_MS
-from tests.support.events import at, closed, fold_at_own_time, new_room, opened, order
+from tests.support.events import at, cart, closed, fold_at_own_time, new_room, opened, order
 
 if TYPE_CHECKING:
     from stream.core.ledger import Ledger
     from stream.core.room import Room
 
+SECOND = Rules(signals_edition=2, contract_edition=2)
 COUNTDOWN_S = Rules().ends_in_max_ms / 1_000
 
 
@@ -107,6 +108,30 @@ def test_what_has_left_every_window_by_the_first_look_does_not_make_it_hold_long
     assert not sale.ledger.recent
     assert not sale.shown.fill(room, sale.ledger, at(1_000), values())
     assert sale.until_ms() == at(4.999)
+
+
+def test_what_came_back_leaves_the_velocity_though_nothing_was_taken_in_this_session() -> None:
+    """A hold of the session before has run out: under the second edition `taken` is empty, and `recent` is not."""
+    room = new_room(rules=SECOND)
+    fold_at_own_time(room, opened())
+    room.ledgers["s1", "k1"].move("u1", -1, 0, at(3) // 1_000, suspect=False)
+    move_urgencies(room, at(3))
+    sale = shown_in(room, 4.2)
+    assert (sale.ledger.taken, sale.shown.sale.velocity.units) == ({}, -1)
+    assert sale.until_ms() == at(4.999)
+
+
+def test_a_cart_that_was_counted_makes_it_hold_no_longer_when_others_have_looked_at_the_carts_since() -> None:
+    room = new_room(rules=SECOND)
+    fold_at_own_time(room, opened(ends_s=None), cart(s=3))
+    move_urgencies(room, at(200))
+    sale = shown_in(room, 200)
+    assert (sale.shown.sale.carters_without_order.value, sale.ledger.carts is None) == (1, False)
+    if sale.ledger.carts is not None:
+        sale.ledger.carts.advance(at(1_900))
+    too_old_ms = at(3) // 1_000 * 1_000 + room.rules.cart_max_age_ms
+    assert sale.until_ms() == too_old_ms
+    assert not sale.shown.fill(room, sale.ledger, at(1_900), values())
 
 
 def test_a_level_that_nobody_remembers_is_not_kept() -> None:
