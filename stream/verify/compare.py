@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 from msgspec import Struct
 
+from stream.contract.events import OrderStatus
 from stream.contract.overlay import Count, SaleStatus
 from stream.verify.figures import RATE_NAMES, Fraction, MoneyFigures, RateKey, RoomFigures, SaleFigures, SaleKey
 from stream.verify.recounted import NO_MECHANICS
@@ -124,8 +125,10 @@ def _totals(recounted: RoomFigures, overlay: Overlay) -> Iterator[Figure]:
     yield _count("viewers", recounted.viewers, totals.viewers)
     for name in _TOTALS:
         yield Figure(name, getattr(recounted, name), getattr(totals, name))
-    for status, count in recounted.orders.items():
-        yield Figure(f"orders.{status}", count, getattr(totals.orders, status))
+    for status in OrderStatus:
+        counted, published = recounted.orders.get(status.value), getattr(totals.orders, status.value)
+        if counted is not None or published:
+            yield Figure(f"orders.{status.value}", counted or 0, published)
 
 
 def _sources(recounted: RoomFigures, overlay: Overlay) -> Iterator[Figure]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stream.contract.events import (
     FIRST_EDITION,
+    LATER_STATUSES,
     CartAdd,
     CartRemove,
     Comment,
@@ -401,7 +402,12 @@ class RoomCount:
             likes=session.likes,
             comments=session.comments,
             cart_adds=session.cart_adds,
-            orders={status.value: session.reached[status] for status in OrderStatus},
+            # As in the document: a later status stands there once an order has reached it.
+            orders={
+                status.value: session.reached[status]
+                for status in OrderStatus
+                if status not in LATER_STATUSES or session.reached[status]
+            },
             money=session.money(),
             rates={
                 RateKey(name, window_ms, currency): fraction
