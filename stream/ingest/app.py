@@ -12,7 +12,6 @@ import structlog
 from aiohttp import web
 
 from stream.errors import SnapupError
-from stream.exits import Exit, end_process
 from stream.ingest.budget import Budget
 from stream.ingest.intake import Intake
 from stream.ingest.keys import Keyring, KeysError
@@ -20,10 +19,19 @@ from stream.ingest.metrics import Metrics
 from stream.ingest.publisher import Publisher
 from stream.ingest.quota import Quotas
 from stream.ingest.routes import PLATFORM, REQUEST_ID, TALLY, Routes, request_id_of
-from stream.serve.connection import ADDRESS, AccessLogger, Gate, connection_factory, log_left, request_fields
+from stream.serve.connection import ADDRESS, AccessLogger, Gate, log_left, request_fields
 from stream.serve.limits import Slots, parse_networks
-from stream.serve.listening import allow_files, cannot_listen
-from stream.serve.problems import ProblemError, plain_problem, response
+from stream.serve.listening import allow_files
+from stream.serve.problems import plain_problem, response
+from stream.serve.running import (
+    answer_or_problem,
+    around_operators,
+    listen,
+    listen_for_operators,
+    run,
+    wait_for_stop,
+    watch_loop,
+)
 from stream.serve.security import is_loopback, security_headers
 
 if TYPE_CHECKING:
@@ -35,12 +43,14 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-WATCH_LOOP_S = 0.25
 WATCH_KEYS_S = 1.0
 # What is under way at SIGTERM may take this share of the time to stop; the rest is for Kafka's producer.
 DRAIN_SHARE = 0.6
 # Open files besides connections: Kafka, the event loop's own.
 SPARE_FILES = 64
+
+
+LEFT = web.RequestKey("left", bool)
 
 
 class _AccessLogger(AccessLogger):
@@ -141,13 +151,7 @@ class Gateway:
         return app
 
     def _app_for_operators(self) -> web.Application:
-        @web.middleware
-        async def around(
-            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-        ) -> web.StreamResponse:
-            return await _or_problem(request, handler)
-
-        app = web.Application(middlewares=[around])
+        app = web.Application(middlewares=[around_operators])
         self.routes.add_operators_to(app)
         app.on_response_prepare.append(_add_headers)
         return app
@@ -160,44 +164,31 @@ class Gateway:
         Raises:
             SnapupError: the gateway cannot listen on the address.
         """
-        loop = asyncio.get_running_loop()
-        await self._runner.setup()
-        server = self._runner.server
-        assert server is not None  # noqa: S101 -- set up above
-        host, port = self._settings.ingest_host, self._settings.ingest_port
-        try:
-            self._listening = await loop.create_server(
-                connection_factory(self._gate, server, loop, access_logger=_AccessLogger, auto_decompress=False),
-                host,
-                port,
-                backlog=1024,
-            )
-        except OSError as error:
-            raise cannot_listen(host, port, error, "--port or SNAPUP_INGEST_PORT") from None
-        self.port = self._listening.sockets[0].getsockname()[1]
-        await self._operators.setup()
-        host, port = self._settings.metrics_host, self._settings.ingest_metrics_port
-        try:
-            await web.TCPSite(self._operators, host, port).start()
-        except OSError as error:
-            raise cannot_listen(host, port, error, "SNAPUP_INGEST_METRICS_PORT") from None
-        self.metrics_port = self._operators.addresses[0][1]
-        self._tasks += [loop.create_task(work) for work in (self.publisher.run(), self._watch_loop())]
+        settings, loop = self._settings, asyncio.get_running_loop()
+        self._listening, self.port = await listen(
+            self._runner,
+            self._gate,
+            settings.ingest_host,
+            settings.ingest_port,
+            "--port or SNAPUP_INGEST_PORT",
+            access_logger=_AccessLogger,
+            auto_decompress=False,
+        )
+        self.metrics_port = await listen_for_operators(
+            self._operators, settings.metrics_host, settings.ingest_metrics_port, "SNAPUP_INGEST_METRICS_PORT"
+        )
+        self._tasks += [loop.create_task(work) for work in (self.publisher.run(), watch_loop(self.metrics.loop_lag_s))]
         if self._keyring is not None:
             self._tasks.append(loop.create_task(self._watch_keys()))
-        log.info("listening", host=self._settings.ingest_host, port=self.port, keys=self._keyring is not None)
+        log.info("listening", host=settings.ingest_host, port=self.port, keys=self._keyring is not None)
 
     async def wait(self, stop: asyncio.Event) -> None:
         """Wait until `stop`. A background task that ends earlier is a bug, and its error is raised here."""
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait([stopped, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        for task in self._tasks:
-            if task.done():
-                task.result()
+        await wait_for_stop(stop, self._tasks)
 
     async def close(self) -> None:
         """Take no new requests, answer those under way, then end."""
+        log.info("stopping", requests=self._under_way)
         self.routes.stopping = True
         if self._listening is not None:
             self._listening.close()
@@ -235,12 +226,6 @@ class Gateway:
             if keyring.has_changed():
                 self.reload_keys()
 
-    async def _watch_loop(self) -> None:
-        while True:
-            begun = time.monotonic()
-            await asyncio.sleep(WATCH_LOOP_S)
-            self.metrics.loop_lag_s.observe(max(0.0, time.monotonic() - begun - WATCH_LOOP_S))
-
     # -- around each request -------------------------------------------------------------------------------------------
 
     @web.middleware
@@ -255,11 +240,18 @@ class Gateway:
         status = "left"
         self._under_way += 1
         self._idle.clear()
+
+        async def while_heard(request: web.Request) -> web.StreamResponse:
+            try:
+                return await handler(request)
+            except ConnectionError:  # the client left: nobody reads this
+                request[LEFT] = True
+                return response(plain_problem(HTTPStatus.BAD_REQUEST))
+
         try:
-            answer = await _or_problem(request, handler)
-            status = str(answer.status)
-        except ConnectionError:  # the client left: nobody reads this
-            answer = response(plain_problem(HTTPStatus.BAD_REQUEST))
+            answer = await answer_or_problem(request, while_heard, request_id=request[REQUEST_ID])
+            if LEFT not in request:
+                status = str(answer.status)
         finally:
             self._under_way -= 1
             if not self._under_way:
@@ -272,23 +264,6 @@ class Gateway:
         if self.routes.stopping:
             answer.force_close()
         return answer
-
-
-async def _or_problem(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except ProblemError as error:
-        return response(error.problem, error.headers)
-    except web.HTTPException as error:
-        kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
-        return response(plain_problem(error.status), kept)
-    except ConnectionError:
-        raise
-    except Exception:
-        log.exception("a request failed", path=request.path[:200], request_id=request.get(REQUEST_ID, ""))
-        return response(plain_problem(500))
 
 
 async def _add_headers(request: web.Request, answer: web.StreamResponse) -> None:
@@ -313,20 +288,5 @@ async def run_gateway(
     """
     allow_files(settings.ingest_connections_max + SPARE_FILES)
     gateway = Gateway(settings, catalogue)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, gateway.reload_keys)
-    try:
-        await gateway.start()
-        announce(gateway)
-        await gateway.wait(stop)
-    finally:
-        log.info("stopping")
-        try:
-            async with asyncio.timeout(settings.stop_timeout_ms / 1000):
-                await gateway.close()
-        except TimeoutError:
-            end_process(Exit.SLOW_STOP, "the gateway did not stop in time")
-    log.info("stopped")
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.reload_keys)
+    await run(gateway, announce, settings.stop_timeout_ms, "gateway")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
-
-from stream.serve.problems import ProblemError
+from stream.serve.problems import ProblemError, ProblemKind
 
 # When a new try makes sense, in seconds.
 AWAY_RETRY_S = 2.0
@@ -12,8 +10,8 @@ FULL_RETRY_S = 1.0
 STOPPING_RETRY_S = 1.0
 
 
-class Kind(Enum):
-    """Every kind of error of our own: (name, status, title)."""
+class Kind(ProblemKind):
+    """Every kind of the gateway's."""
 
     BAD_BODY = ("bad_body", 400, "The body is not what its type says")
     BAD_ENCODING = ("bad_encoding", 400, "The body cannot be unpacked")
@@ -31,16 +29,6 @@ class Kind(Enum):
     KAFKA_AWAY = ("kafka_away", 503, "Kafka does not acknowledge")
     FULL = ("full", 503, "This gateway is full")
     STOPPING = ("stopping", 503, "This gateway is stopping")
-
-    def __init__(self, code: str, status: int, title: str) -> None:
-        self.code = code
-        self.status = status
-        self.title = title
-
-    @property
-    def type(self) -> str:
-        """The URI that names this kind."""
-        return f"urn:snapup:problem:{self.code}"
 
 
 def full() -> ProblemError:

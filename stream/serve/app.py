@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,20 +10,27 @@ import structlog
 from aiohttp import web
 
 from stream.errors import SnapupError
-from stream.exits import Exit, end_process
-from stream.serve.connection import ADDRESS, Gate, connection_factory, log_left
+from stream.serve.connection import ADDRESS, Gate, log_left
 from stream.serve.cutter import Cutter
 from stream.serve.fanout import Fanout
 from stream.serve.heartbeats import Heartbeats
 from stream.serve.history import HistoryReader
 from stream.serve.limits import RateLimit, Slots, parse_networks
-from stream.serve.listening import allow_files, cannot_listen
+from stream.serve.listening import allow_files
 from stream.serve.metrics import Metrics
 from stream.serve.pages import PAGES
-from stream.serve.problems import ProblemError, plain_problem, response
 from stream.serve.room_follower import RoomFollower
 from stream.serve.rooms import RoomIndex
 from stream.serve.routes import PIPELINE, Routes
+from stream.serve.running import (
+    answer_or_problem,
+    around_operators,
+    listen,
+    listen_for_operators,
+    run,
+    wait_for_stop,
+    watch_loop,
+)
 from stream.serve.security import Access, Cors, is_loopback, parse_origins, parse_picture_hosts, security_headers
 from stream.serve.tokens import Tokens
 
@@ -36,7 +42,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 _Value = TypeVar("_Value")
 
-WATCH_LOOP_S = 0.25
 # Streams end at once. This time is for the other answers in progress.
 LAST_ANSWERS_S = 1.0
 CANCEL_AGAIN_S = 0.2
@@ -127,14 +132,7 @@ class Server:
 
     def app_for_operators(self) -> web.Application:
         """The application on the metrics port, if there is one."""
-
-        @web.middleware
-        async def around(
-            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-        ) -> web.StreamResponse:
-            return await self._or_problem(request, handler)
-
-        app = web.Application(middlewares=[around], client_max_size=1 << 16)
+        app = web.Application(middlewares=[around_operators], client_max_size=1 << 16)
         for route in self.routes.table_for_operators():
             app.router.add_get(route.path, route.handler)
         app.on_response_prepare.append(self._add_headers)
@@ -148,46 +146,26 @@ class Server:
         Raises:
             SnapupError: the server cannot listen on the address.
         """
-        loop = asyncio.get_running_loop()
-        await self._runner.setup()
-        server = self._runner.server
-        assert server is not None  # noqa: S101 -- set up above
-        host, port = self._settings.serve_host, self._settings.serve_port
-        try:
-            self._listening = await loop.create_server(
-                connection_factory(self._gate, server, loop), host, port, backlog=1024
+        settings, loop = self._settings, asyncio.get_running_loop()
+        self._listening, self.port = await listen(
+            self._runner, self._gate, settings.serve_host, settings.serve_port, "--port or SNAPUP_SERVE_PORT"
+        )
+        if settings.serve_metrics_port is not None:
+            self.metrics_port = await listen_for_operators(
+                self._operators, settings.metrics_host, settings.serve_metrics_port, "SNAPUP_SERVE_METRICS_PORT"
             )
-        except OSError as error:
-            raise cannot_listen(host, port, error, "--port or SNAPUP_SERVE_PORT") from None
-        self.port = self._listening.sockets[0].getsockname()[1]
-        await self._listen_for_operators()
         for work in (*self.follower.work(), self.fanout.run(), self.rooms.run(), self.heartbeats.run()):
             self._tasks.append(loop.create_task(work))
-        self._tasks.append(loop.create_task(self._watch_loop()))
-        log.info("listening", host=host, port=self.port, tokens=self._settings.token_secret is not None)
-
-    async def _listen_for_operators(self) -> None:
-        host, port = self._settings.metrics_host, self._settings.serve_metrics_port
-        if port is None:
-            return
-        await self._operators.setup()
-        try:
-            await web.TCPSite(self._operators, host, port).start()
-        except OSError as error:
-            raise cannot_listen(host, port, error, "SNAPUP_SERVE_METRICS_PORT") from None
-        self.metrics_port = self._operators.addresses[0][1]
+        self._tasks.append(loop.create_task(watch_loop(self.metrics.loop_lag_s)))
+        log.info("listening", host=settings.serve_host, port=self.port, tokens=settings.token_secret is not None)
 
     async def wait(self, stop: asyncio.Event) -> None:
         """Wait until `stop`. A background task that ends earlier is a bug, and its error is raised here."""
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait([stopped, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        for task in self._tasks:
-            if task.done():
-                task.result()
+        await wait_for_stop(stop, self._tasks)
 
     async def close(self) -> None:
         """Refuse new readers, end all streams, then close the connections to Redis."""
+        log.info("stopping", streams=len(self.fanout))
         self.routes.stopping = True
         if self._listening is not None:
             self._listening.close()
@@ -204,12 +182,6 @@ class Server:
             for task in left:
                 task.cancel()
             _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
-
-    async def _watch_loop(self) -> None:
-        while True:
-            begun = time.monotonic()
-            await asyncio.sleep(WATCH_LOOP_S)
-            self.metrics.loop_lag_s.observe(max(0.0, time.monotonic() - begun - WATCH_LOOP_S))
 
     # -- around each request -------------------------------------------------------------------------------------------
 
@@ -239,21 +211,7 @@ class Server:
             preflight = self._cors.preflight(request)
             return await handler(request) if preflight is None else preflight
 
-        return await self._or_problem(request, guarded)
-
-    async def _or_problem(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except ProblemError as error:
-            return response(error.problem, error.headers)
-        except web.HTTPException as error:
-            kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
-            return response(plain_problem(error.status), kept)
-        except Exception:
-            log.exception("a request failed", path=request.path[:200])
-            return response(plain_problem(500))
+        return await answer_or_problem(request, guarded)
 
     async def _add_headers(self, request: web.Request, answer: web.StreamResponse) -> None:
         # The address decides, not the answer: a browser takes the headers of a 304 for the page it holds.
@@ -282,23 +240,7 @@ async def run_server(settings: Settings, announce: Callable[[Server], None] = la
         SnapupError: the server cannot start.
     """
     allow_files(CONNECTIONS_PER_STREAM * settings.serve_streams_max + SPARE_CONNECTIONS + SPARE_FILES)
-    server = Server(settings)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        await server.start()
-        announce(server)
-        await server.wait(stop)
-    finally:
-        log.info("stopping", streams=len(server.fanout))
-        try:
-            async with asyncio.timeout(settings.stop_timeout_ms / 1000):
-                await server.close()
-        except TimeoutError:
-            end_process(Exit.SLOW_STOP, "the server did not stop in time")
-    log.info("stopped")
+    await run(Server(settings), announce, settings.stop_timeout_ms, "server")
 
 
 def _now_ms() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
@@ -16,8 +16,22 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "application/problem+json"
 
 
-class Kind(Enum):
-    """Every kind of error of our own: (name, status, title). Errors that HTTP explains are `about:blank`."""
+class ProblemKind(Enum):
+    """Kinds of error of our own: (name, status, title). Errors that HTTP explains are `about:blank`."""
+
+    def __init__(self, code: str, status: int, title: str) -> None:
+        self.code = code
+        self.status = status
+        self.title = title
+
+    @property
+    def type(self) -> str:
+        """The URI that names this kind."""
+        return f"urn:snapup:problem:{self.code}"
+
+
+class Kind(ProblemKind):
+    """Every kind of the read server's."""
 
     BAD_ROOM_ID = ("bad_room_id", 400, "Not a room id")
     BAD_PARAMETER = ("bad_parameter", 400, "A parameter is not as it must be")
@@ -34,35 +48,6 @@ class Kind(Enum):
     REDIS_AWAY = ("redis_away", 503, "Redis does not answer")
     FULL = ("full", 503, "This server is full")
     STOPPING = ("stopping", 503, "This server is stopping")
-
-    def __init__(self, code: str, status: int, title: str) -> None:
-        self.code = code
-        self.status = status
-        self.title = title
-
-    @property
-    def type(self) -> str:
-        """The URI that names this kind."""
-        return f"urn:snapup:problem:{self.code}"
-
-
-class ProblemKind(Protocol):
-    """What an error answer needs to know of its kind."""
-
-    @property
-    def type(self) -> str:
-        """The URI that names this kind."""
-        ...
-
-    @property
-    def title(self) -> str:
-        """What it is, in a few words."""
-        ...
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        ...
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):

@@ -481,7 +481,7 @@ async def test_a_stop_that_hangs_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
     async def endless(_: Server) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("stream.serve.app.end_process", lambda code, _: ended.append(code))
+    monkeypatch.setattr("stream.serve.running.end_process", lambda code, _: ended.append(code))
     monkeypatch.setattr(Server, "wait", lambda _self, stop: asyncio.sleep(0, stop.set()))
     with monkeypatch.context() as broken:
         broken.setattr(Server, "close", endless)
