@@ -14,6 +14,7 @@ UNIT_TESTS = ROOT / "tests" / "unit"
 
 # Imports point one way: a part may import itself and these. What is not listed here may not exist.
 BASE = {"errors"}
+PROCESS = {"exits", "metrics_registry"}
 KAFKA = {"kafka_clients", "kafka_refusals"}
 REDIS = {"redis_address", "redis_clients", "redis_words"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -24,9 +25,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "view": {"core", "contract", *BASE},
     "mechanics": {"core", "verify", "shows", "contract", *BASE},  # which of them: see `OF_A_MECHANIC`
-    "worker": {"records", "core", "contract", "settings", "topics", "topic_settings", "exits", *KAFKA, *REDIS, *BASE},
-    "serve": {"contract", "settings", "topics", "exits", *REDIS, *BASE},
-    "ingest": {"serve", "records", "contract", "settings", "topics", "exits", *KAFKA, *BASE},  # `serve`: its HTTP
+    "worker": {"records", "core", "contract", "settings", "topics", "topic_settings", *PROCESS, *KAFKA, *REDIS, *BASE},
+    "serve": {"contract", "settings", "topics", *PROCESS, *REDIS, *BASE},
+    "ingest": {"serve", "records", "contract", "settings", "topics", *PROCESS, *KAFKA, *BASE},  # `serve`: its HTTP
     "bridge": {"sources", "mechanics", "contract", *KAFKA, *BASE},
     "sources": {"contract", "topics", *KAFKA, *BASE},
     "replay": {"sources", "records", "core", "contract", "topics", *KAFKA, *BASE},
@@ -47,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "kafka_clients": BASE,
     "errors": set(),
     "exits": set(),
+    "metrics_registry": set(),
 }
 # File of a mechanic's folder → what it may import beside its own `events` and `section`. Any other file belongs to
 # the fold.

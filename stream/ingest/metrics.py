@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
-from prometheus_client.gc_collector import GCCollector
-
-from stream.serve.metrics import LAG_STEPS_S, build_info
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from stream.metrics_registry import MetricsRegistry
+from stream.serve.metrics import LAG_STEPS_S
 
 Outcome = Literal["acknowledged", "refused", "unanswered"]
 RefuseReason = Literal["quota", "full", "kafka_away", "stopping", "address_connections", "total_connections"]
@@ -22,16 +17,8 @@ class Metrics:
     """The registry and its metrics."""
 
     def __init__(self) -> None:
-        registry = self.registry = CollectorRegistry()
-
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(name, text, labels, registry=registry)
-
-        def gauge(name: str, text: str) -> Gauge:
-            return Gauge(name, text, registry=registry)
-
-        def histogram(name: str, text: str, steps: Sequence[float]) -> Histogram:
-            return Histogram(name, text, buckets=steps, registry=registry)
+        registry = self.registry = MetricsRegistry("aiohttp", "aiokafka")
+        counter, gauge, histogram = registry.counter, registry.gauge, registry.histogram
 
         self.requests = counter("stream_ingest_requests_total", "Requests answered.", "route", "status")
         self.events = counter(
@@ -60,6 +47,3 @@ class Metrics:
         self.keys = gauge("stream_ingest_keys", "Keys in use.")
         self.keys_file_ok = gauge("stream_ingest_keys_file_ok", "The file of keys was read the last time it changed.")
         self.loop_lag_s = histogram("stream_ingest_loop_lag_seconds", "How late the event loop is.", LAG_STEPS_S)
-        Info("stream_build", "What runs.", registry=registry).info(build_info("snapup", "aiohttp", "aiokafka"))
-        ProcessCollector(registry=registry)
-        GCCollector(registry=registry)

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-from platform import python_version
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
-from prometheus_client.gc_collector import GCCollector
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from stream.metrics_registry import MetricsRegistry
 
 DropReason = Literal["slow", "token_expired", "server_stopping"]
 RefuseReason = Literal[
@@ -27,16 +21,8 @@ class Metrics:
     """The registry and its metrics."""
 
     def __init__(self) -> None:
-        registry = self.registry = CollectorRegistry()
-
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(name, text, labels, registry=registry)
-
-        def gauge(name: str, text: str) -> Gauge:
-            return Gauge(name, text, registry=registry)
-
-        def histogram(name: str, text: str, steps: Sequence[float]) -> Histogram:
-            return Histogram(name, text, buckets=steps, registry=registry)
+        registry = self.registry = MetricsRegistry("aiohttp", "redis")
+        counter, gauge, histogram = registry.counter, registry.gauge, registry.histogram
 
         self.requests = counter("stream_serve_requests_total", "Requests answered.", "route", "status")
         self.streams = gauge("stream_serve_streams", "Event streams open now.")
@@ -69,17 +55,3 @@ class Metrics:
         )
         self.workers.set(UNKNOWN_WORKERS)
         self.loop_lag_s = histogram("stream_serve_loop_lag_seconds", "How late the event loop is.", LAG_STEPS_S)
-        Info("stream_build", "What runs.", registry=registry).info(build_info("snapup", "aiohttp", "redis"))
-        ProcessCollector(registry=registry)
-        GCCollector(registry=registry)
-
-
-def build_info(*packages: str) -> dict[str, str]:
-    """The versions of Python and of these packages."""
-    found = {"python": python_version()}
-    for name in packages:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "unknown"
-    return found

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from importlib.metadata import PackageNotFoundError, version
-from platform import python_version
 from typing import TYPE_CHECKING, Any
-
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
-from prometheus_client.gc_collector import GCCollector
 
 from stream.contract.refusal import REASONS_OF_THE_ROOM, Reason
 from stream.core.bounds import BOUNDS
 from stream.core.conflicts import OTHER_LINES, USED_TWICE
+from stream.metrics_registry import MetricsRegistry
 from stream.worker.ownership import Phase
 from stream.worker.refusals import Refusal
 from stream.worker.throttling import CLIENTS, Client
 
 if TYPE_CHECKING:
+    from prometheus_client import Counter, Gauge
+
     from stream.core.publishing import Published
     from stream.worker.checkpoint import Written
     from stream.worker.partition_owner import Acquired, Owner
@@ -51,20 +49,13 @@ class Metrics:
     """
 
     def __init__(self, topics: Sequence[str], *, observe_latency: bool) -> None:
-        registry = self.registry = CollectorRegistry()
+        registry = self.registry = MetricsRegistry("faust-streaming", "aiokafka")
         self._topics = tuple(topics)
         self._observe_latency = observe_latency
         self._seen: dict[Owner, dict[tuple[str, ...], int]] = {}
         self._age_partitions: set[int] = set()
 
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(name, text, labels, registry=registry)
-
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(name, text, labels, registry=registry)
-
-        def histogram(name: str, text: str, steps: Sequence[float]) -> Histogram:
-            return Histogram(name, text, buckets=steps, registry=registry)
+        counter, gauge, histogram = registry.counter, registry.gauge, registry.histogram
 
         # -- the fold
         self._received = counter("stream_received_total", "Records read from the input topics.", "topic")
@@ -144,7 +135,6 @@ class Metrics:
             (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
         )
         self.rebalancing = gauge("stream_rebalancing", "In the middle of a rebalance.")
-        _about_the_process(registry)
 
     def _sessions(self, counter: Callable[..., Counter], gauge: Callable[..., Gauge]) -> None:
         """Make the metrics of rooms that come and go."""
@@ -346,18 +336,9 @@ class Metrics:
         self._age_partitions = owned
 
 
-def _about_the_process(registry: CollectorRegistry) -> None:
-    Info("stream_build", "What runs.", registry=registry).info(build_info())
-    ProcessCollector(registry=registry)
-    GCCollector(registry=registry)
-
-
-def _throttled_seconds(registry: CollectorRegistry) -> dict[Client, Counter]:
-    counted = Counter(
-        "stream_kafka_throttled_seconds_total",
-        "How long quotas of the brokers have held clients back.",
-        ["client"],
-        registry=registry,
+def _throttled_seconds(registry: MetricsRegistry) -> dict[Client, Counter]:
+    counted = registry.counter(
+        "stream_kafka_throttled_seconds_total", "How long quotas of the brokers have held clients back.", "client"
     )
     return {client: counted.labels(client) for client in CLIENTS}
 
@@ -371,14 +352,3 @@ NowMs = Callable[[], int]
 def now_ms() -> int:
     """The wall clock, milliseconds since 1970."""
     return time.time_ns() // 1_000_000
-
-
-def build_info() -> dict[str, str]:
-    """The versions of Python and of the packages that run."""
-    found = {"python": python_version()}
-    for name in ("snapup", "faust-streaming", "aiokafka"):
-        try:
-            found[name.replace("-", "_")] = version(name)
-        except PackageNotFoundError:
-            found[name.replace("-", "_")] = "unknown"
-    return found

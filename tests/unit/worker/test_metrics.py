@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stream.core.publishing import Published
-from stream.worker.metrics import Metrics, build_info
+from stream.metrics_registry import build_info
+from stream.worker.metrics import Metrics
 from tests.unit.worker.helpers import LIKES, NOW_MS, TOPICS, Fetched, drain, like, live_owner
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def test_every_metric_of_ours_has_the_prefix_and_a_sentence(metrics: Metrics) ->
 
 
 def test_the_build_says_what_runs() -> None:
-    assert build_info()["faust_streaming"] == "0.15.3"
+    assert build_info("faust-streaming")["faust_streaming"] == "0.15.3"
 
 
 def test_conflicts_are_counted_by_reason_from_nought(metrics: Metrics) -> None:
