@@ -13,9 +13,9 @@ CHUNK_BYTES = 64 * 1024
 
 
 class Readable(Protocol):
-    """A pipe or a file. `read1` gives what is there, and waits only where nothing is."""
+    """A pipe or a file. `read` gives what is there, and waits only where nothing is."""
 
-    def read1(self, size: int, /) -> bytes:
+    def read(self, size: int, /) -> bytes:
         """At most so many bytes; none at the end."""
         ...
 
@@ -23,7 +23,7 @@ class Readable(Protocol):
 def line_batches(source: Readable) -> Iterator[list[bytes]]:
     """The lines that each read completed, without their ends. Of a line that is too long only the beginning is kept."""
     begun = bytearray()
-    while chunk := source.read1(CHUNK_BYTES):
+    while chunk := source.read(CHUNK_BYTES):
         *complete, rest = chunk.split(b"\n")
         if complete:
             complete[0] = bytes(begun) + complete[0]

@@ -178,10 +178,11 @@ def _target(
 
 # -- what comes in -----------------------------------------------------------------------------------------------------
 def _opened(file: Path) -> BinaryIO:
+    """The source, not buffered: who reads a pipe gets what is there, and holds no lock that the process's end needs."""
     if file == STDIN:
-        return sys.stdin.buffer
+        return cast("BinaryIO", open(sys.stdin.fileno(), "rb", buffering=0, closefd=False))
     try:
-        return cast("BinaryIO", gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb"))
+        return cast("BinaryIO", gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb", buffering=0))
     except FileNotFoundError:
         raise NoSuchError(f"No such file: {file}.") from None
     except IsADirectoryError:
@@ -255,6 +256,5 @@ def _read(source: BinaryIO, batches: asyncio.Queue[Any], loop: asyncio.AbstractE
     except RuntimeError:
         return  # the loop has ended
     finally:
-        if source is not sys.stdin.buffer:
-            source.close()
+        source.close()
     asyncio.run_coroutine_threadsafe(batches.put(end), loop)
