@@ -70,6 +70,7 @@ class Coordinator:
         generation: of the group.
         history: generation → partition → its hosts, one after the other: a static name may change hands.
         committed: the group's offsets: hints, nothing may rest on them.
+        taken: static name → the host whose request took it from another one last, and when.
     """
 
     def __init__(self, random: Random, partitions: int, network: Network, note: Callable[[str], None]) -> None:
@@ -84,6 +85,7 @@ class Coordinator:
         self.generation = 0
         self.history: dict[int, dict[int, list[str]]] = {}
         self.committed: dict[TP, int] = {}
+        self.taken: dict[str, tuple[str, float]] = {}
 
     def look(self) -> None:
         """Every `LOOK_S`: members that were not heard of are put out, a rebalance ends."""
@@ -151,6 +153,8 @@ class Coordinator:
         waiting = self._members.pop(former).joining
         self._members[name] = member
         self._note(f"group: {member.host} takes the place of {former}")
+        assert member.instance is not None
+        self.taken[member.instance] = member.host, member.heard_s
         self._owners = {partition: name if owner == former else owner for partition, owner in self._owners.items()}
         if self._rebalancing_since is None:
             for partition, owner in self._owners.items():

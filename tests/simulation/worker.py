@@ -203,7 +203,7 @@ class SimulatedWorker:
 
     def _ended(self, code: Exit, reason: str, **fields: Any) -> None:
         replaced = code is Exit.DUPLICATE_MEMBER or isinstance(fields.get("exc_info"), ReplacedError)
-        if replaced and self.instance in self.world.doubled:
+        if replaced and self.world.is_doubled(self.instance):
             self.world.crash(self, f"ends: {reason}")
             return
         self.world.worker_exits(self, f"exit {int(code)}: {reason} {fields.get('task', '')} {fields.get('exc_info')!r}")

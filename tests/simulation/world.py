@@ -94,6 +94,7 @@ class World:
         self.faults = Faults(self, plan)
         self.static = plan.random() < STATIC_SHARE
         self.doubled: set[str] = set()  # static names that two processes had at once
+        self._died_s: dict[str, float] = {}
 
     # -- what the rest tells -------------------------------------------------------------------------------------------
 
@@ -128,6 +129,11 @@ class World:
         self.doubled.add(worker.instance)
         self._start(worker.instance)
 
+    def is_doubled(self, instance: str | None) -> bool:
+        """Whether two processes spoke under a static name: a namesake, or a dead one whose request arrived late."""
+        host, taken_s = self.coordinator.taken.get(instance or "", ("", 0.0))
+        return instance in self.doubled or self._died_s.get(host, taken_s) < taken_s
+
     def _start(self, instance: str | None) -> None:
         self._started += 1
         name = f"w{self._started}"
@@ -141,6 +147,7 @@ class World:
         if worker in self.workers:
             self.note(f"{worker.name} {why}")
             self.loop.crash(worker.process)
+            self._died_s[worker.name] = self.loop.time()
             self.workers.remove(worker)
             self.at(self.loop.time() + 0.05 + self.random.random() * 0.8, self.start_worker)
 
@@ -187,7 +194,9 @@ class World:
         """Whether everything has come to rest."""
         now_s = self.loop.time()
         over = now_s > self.seconds + REST_S
-        if over or (self.faults.are_over() and self.oracle.is_all_saved() and not self.oracle.differences()):
+        is_all_sent = self._next == len(self._sent)  # some records of a storm come after its end
+        is_quiet = is_all_sent and self.faults.are_over() and self.oracle.is_all_saved()
+        if over or (is_quiet and not self.oracle.differences()):
             self.note("rest")
             self.loop.stop()
         else:

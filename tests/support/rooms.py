@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from stream.contract.events import TOPIC_NAMES, OrderStatus
+from stream.contract.events import LATER_STATUSES, TOPIC_NAMES, OrderStatus
 from stream.contract.recording import RecordedRecord
 from stream.core.merge import TopicMerge
 from stream.core.partition import PartitionFold
@@ -246,14 +246,9 @@ def figures_of(overlay: Overlay) -> RoomFigures:
         comments=totals.comments,
         cart_adds=totals.cart_adds,
         orders={
-            "placed": totals.orders.placed,
-            "paid": totals.orders.paid,
-            "cancelled": totals.orders.cancelled,
-            "refunded": totals.orders.refunded,
-            "shipped": totals.orders.shipped,
-            "delivered": totals.orders.delivered,
-            "completed": totals.orders.completed,
-            "payment_failed": totals.orders.payment_failed,
+            status.value: count
+            for status in OrderStatus
+            if (count := getattr(totals.orders, status.value)) or status not in LATER_STATUSES
         },
         money={
             money.currency: MoneyFigures(money.gmv_placed_minor, money.gmv_paid_minor, money.gmv_net_minor)
