@@ -49,7 +49,7 @@ test-ingest: system ## the gateway: a broker that is stopped and killed, and 20 
 pictures: system ## every scene over every picture, to look through: tests/out/screens/index.html
 	SNAPUP_ALL_PICTURES=1 $(BIN)/python -m pytest tests/browser/test_screens.py
 
-soak: system ## six hours of a show on one page, a document a second (two minutes; make test plays one for six seconds)
+soak: system ## six hours of a show on one page, a document a second (two minutes; make test plays one for two seconds)
 	SNAPUP_SOAK=1 $(BIN)/python -m pytest tests/browser/test_soak.py
 
 test-redis: system ## Redis as it is run, with every redis-server that can be had (6.2, 7, 8, Valkey 8); some minutes

@@ -37,7 +37,7 @@ FEED = """;
 # Pictures are not what is looked at here, and painting large ones costs most of the time.
 SMALL = {"width": 400, "height": 225}
 # `make soak` plays a document a second; otherwise one stands for so many seconds.
-SECONDS_EACH = 1 if os.environ.get("SNAPUP_SOAK") else 6
+SECONDS_EACH = 1 if os.environ.get("SNAPUP_SOAK") else 2
 HOUR = 3_600 // SECONDS_EACH
 PLAY = (Path(__file__).parent / "play.js").read_text()
 
