@@ -41,8 +41,8 @@ from stream.worker.ownership import Ownership, Phase
 from stream.worker.permissions import naming_refusals
 from stream.worker.pump import Pump
 from stream.worker.refusals import Refusals
-from stream.worker.restore import TURN_S, Restored, restore, start_positions, within_logs
-from stream.worker.tasks import FatalError, give_way
+from stream.worker.restore import Restored, restore, start_positions, within_logs
+from stream.worker.tasks import FatalError, LongWork
 from stream.worker.throttling import Told
 
 if TYPE_CHECKING:
@@ -325,12 +325,11 @@ class Owner:
         try:
             async with self.config.loading:
                 self._still_ours()
-                turn_at = time.monotonic()
+                work = LongWork()
                 for _ in self.fold.loading(positions, self._clock_ms, version):
-                    if time.monotonic() - turn_at > TURN_S:
-                        await give_way()
+                    if work.turn_is_over():
+                        await work.give_way()
                         self._still_ours()
-                        turn_at = time.monotonic()
         except CorruptCheckpointError as error:
             raise FatalError(
                 Exit.FOREIGN_CHECKPOINT,

@@ -19,7 +19,7 @@ from msgspec import Struct
 from stream.exits import Exit
 from stream.kafka_clients import client_options
 from stream.worker.checkpoint import META_KEY, Meta, decode_meta
-from stream.worker.tasks import FatalError, give_way, within
+from stream.worker.tasks import FatalError, LongWork, within
 from stream.worker.throttling import Throttle, Told
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 # Without any progress for this long the broker is gone. 60 000 to 150 000 records/s were measured.
 STALL_S = 30.0
 FETCH_BYTES = 16 * 1024 * 1024
-# Load for at most this long before the event loop gets its turn: heartbeats and /healthz wait for it.
-TURN_S = 0.02
 
 Load = Callable[[bytes, bytes | None], None]
 
@@ -143,7 +141,7 @@ async def _read(consumer: Any, tp: TopicPartition, end_offset: int, load: Load, 
     meta: Meta | None = None
     saved_ms = -1
     records = size = 0
-    progress_at = turn_at = time.monotonic()
+    progress_at, loading = time.monotonic(), LongWork()
     position = -1
     while (at := await asyncio.wait_for(consumer.position(tp), STALL_S)) < end_offset:
         now = time.monotonic()
@@ -160,9 +158,8 @@ async def _read(consumer: Any, tp: TopicPartition, end_offset: int, load: Load, 
                 saved_ms = record.timestamp
             else:
                 load(record.key or b"", record.value)
-            if time.monotonic() - turn_at > TURN_S:
-                await give_way()
-                turn_at = time.monotonic()
+            if loading.turn_is_over():
+                await loading.give_way()
     return Restored(meta, end_offset, records, size, {}, saved_ms)
 
 

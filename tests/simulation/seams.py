@@ -60,7 +60,7 @@ class _Log:
 def simulated_time(world: World) -> Iterator[None]:
     """For as long as the run goes on."""
     with ExitStack() as stack:
-        for module in (fold_loop, partition_owner, assignment, projection, restore, saving):
+        for module in (fold_loop, partition_owner, assignment, projection, restore, saving, tasks):
             stack.enter_context(patch.object(module, "time", _Time(world)))
         for module in (assignment, projection, saving, tasks):
             stack.enter_context(patch.object(module, "log", _Log(world)))

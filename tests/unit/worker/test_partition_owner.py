@@ -18,7 +18,7 @@ from stream.worker.fetching import LogEnds
 from stream.worker.ownership import Phase
 from stream.worker.partition_owner import Owner
 from stream.worker.restore import Restored
-from stream.worker.tasks import FatalError
+from stream.worker.tasks import FatalError, LongWork
 from tests.unit.worker.helpers import LIKES, NOW_MS, TOPICS, Fetched, like, live_owner, make_config, twin_of
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ async def test_rooms_are_made_while_others_are_folded_and_not_for_a_partition_th
     before = live_owner()
     fold(before, like(0, taps=5))
     records = before.fold.cut(1).records
-    monkeypatch.setattr("stream.worker.partition_owner.TURN_S", -1.0)  # every step gives way
+    monkeypatch.setattr(LongWork, "turn_is_over", lambda _self: True)  # every step gives way
     turns = 0
 
     async def others() -> None:
@@ -287,7 +287,7 @@ def test_a_document_that_is_too_large_for_the_signals_is_counted_and_its_room_na
 async def test_one_partition_makes_its_rooms_after_the_other_so_that_the_first_goes_on_early(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("stream.worker.partition_owner.TURN_S", -1.0)  # every step gives way
+    monkeypatch.setattr(LongWork, "turn_is_over", lambda _self: True)  # every step gives way
     config, made = make_config(), list[int]()
     before = live_owner()
     fold(before, *(like(offset, room=f"room-{offset}") for offset in range(5)))
@@ -315,7 +315,7 @@ async def test_one_partition_makes_its_rooms_after_the_other_so_that_the_first_g
 
 
 async def test_a_request_beside_a_take_over_waits_for_few_of_its_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream.worker.partition_owner.TURN_S", -1.0)  # every step is a turn
+    monkeypatch.setattr(LongWork, "turn_is_over", lambda _self: True)  # every step is a turn
     owner, turns = Owner(make_config(), 0), 0
 
     def endless(*_arguments: Any) -> Iterator[None]:

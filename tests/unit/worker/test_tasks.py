@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from stream.exits import Exit
-from stream.worker.tasks import FatalError, Tasks, within
+from stream.worker.tasks import TURN_S, FatalError, LongWork, Tasks, within
 
 
 class Ends:
@@ -110,3 +111,29 @@ async def test_a_helper_that_was_cancelled_by_somebody_else_ends_the_process() -
     ends = Ends()
     await settle(Tasks(ends).spawn(cancelled_inside(), "take over 8"))
     assert ends.calls == [(Exit.HELPER_FAILED, "a helper task was cancelled")]
+
+
+@pytest.mark.parametrize(("step_s", "most"), [(0.0, 10), (0.001, 10), (0.015, 2), (0.05, 1)])
+async def test_long_work_lets_others_take_several_steps_and_no_more_time_than_it_takes(
+    monkeypatch: pytest.MonkeyPatch, step_s: float, most: int
+) -> None:
+    now_s = 0.0
+    monkeypatch.setattr("stream.worker.tasks.time", SimpleNamespace(monotonic=lambda: now_s))
+    steps = 0
+
+    async def others() -> None:
+        nonlocal now_s, steps
+        while True:
+            steps += 1
+            now_s += step_s
+            await asyncio.sleep(0)
+
+    beside = asyncio.get_running_loop().create_task(others())
+    work = LongWork()
+    assert not work.turn_is_over()
+    now_s += 2 * TURN_S
+    assert work.turn_is_over()
+    await work.give_way()
+    assert steps == most
+    assert not work.turn_is_over()
+    beside.cancel()
