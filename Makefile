@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CODE   := $(wildcard stream tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system browser demo test soak test-redis test-browser test-foreign test-ingest pictures unit bench bench-ingest bench-peers bench-scenarios bench-latency bench-overload bench-results claims lock-peers chaos chaos-long simulate-faults lint format stack-up stack-down schemas screenshots lock clean
+.PHONY: help setup system browser demo test soak test-redis test-browser test-foreign test-ingest fuzz-ingest pictures unit bench bench-ingest bench-peers bench-scenarios bench-latency bench-overload bench-results claims lock-peers lock-openapi chaos chaos-long simulate-faults lint format stack-up stack-down schemas screenshots lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,8 +43,11 @@ test-browser: system ## the pages in a real Chromium alone (some minutes; says l
 test-foreign: system ## other people's clients (librdkafka, Java, franz-go) with every codec (two minutes; says what the machine lacks)
 	SNAPUP_FOREIGN=all $(BIN)/python -m pytest tests/foreign $(PARALLEL)
 
-test-ingest: system ## the gateway: a broker that is stopped and killed, and 20 000 bodies of all sorts (two minutes)
-	SNAPUP_INGEST=all INGEST_FUZZ=20000 $(BIN)/python -m pytest tests/unit/ingest tests/property/test_ingest_bodies.py tests/integration/test_ingest.py
+test-ingest: system ## the gateway: a broker that is stopped and killed, and a minute of bodies of all sorts (some minutes)
+	SNAPUP_INGEST=all INGEST_FUZZ_S=60 $(BIN)/python -m pytest tests/unit/ingest tests/property/test_ingest_bodies.py tests/integration/test_ingest.py
+
+fuzz-ingest: system ## ten minutes of bodies for the gateway: five by Schemathesis from its OpenAPI document, five by our own
+	INGEST_FUZZ_S=300 $(BIN)/python -m pytest tests/openapi tests/property/test_ingest_bodies.py
 
 pictures: system ## every scene over every picture, to look through: tests/out/screens/index.html
 	SNAPUP_ALL_PICTURES=1 $(BIN)/python -m pytest tests/browser/test_screens.py
@@ -129,6 +132,10 @@ lock: $(STAMP) ## pin the libraries again, with hashes and without download addr
 lock-peers: $(STAMP) ## pin what the bench's peers need, in an environment of their own
 	$(BIN)/uv pip compile $(subst make lock,make lock-peers,$(LOCK)) bench/peers/requirements.in -o bench/peers/requirements.txt
 	@! grep -nE '^(-i|--index-url|--extra-index-url|-f|--find-links|--trusted-host)|https?://|@ file:' bench/peers/requirements.txt
+
+lock-openapi: $(STAMP) ## pin Schemathesis, in an environment of its own
+	$(BIN)/uv pip compile $(subst make lock,make lock-openapi,$(LOCK)) tests/openapi/requirements.in -o tests/openapi/requirements.txt
+	@! grep -nE '^(-i|--index-url|--extra-index-url|-f|--find-links|--trusted-host)|https?://|@ file:' tests/openapi/requirements.txt
 
 # One process more than cores, for tests wait for servers: with one for each core two cores were
 # busy for half of the run. Whole files to each, the slow ones (they come first by name) before the many. A process that

@@ -32,6 +32,7 @@ from bench.worker import PREFIX, drawn_totals, run_once
 from stream.local.java import find_java
 from stream.local.settings import load_local_settings
 from stream.local.stack import local_stack
+from tests.support.environments import NoEnvironmentError, environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,21 +101,12 @@ PEERS = (
 
 
 # -- what the peers need -----------------------------------------------------------------------------------------------
-def environment() -> Path:
+def python() -> Path:
     """The Python of the peers' own environment, made when its requirements have changed."""
-    requirements = HERE / "requirements.txt"
-    folder = BUILD / f"venv-{hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]}"
-    python = folder / "bin" / "python"
-    if not (folder / "ready").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        _require([sys.executable, "-m", "venv", str(folder)])
-        uv = Path(sys.executable).parent / "uv"
-        flags = ["--quiet", "--require-hashes", "-r", str(requirements)]
-        with_uv = [str(uv), "pip", "install", "--python", str(python), *flags]
-        if not uv.exists() or subprocess.run(with_uv, check=False).returncode:
-            _require([str(python), "-m", "pip", "install", "--disable-pip-version-check", *flags])
-        (folder / "ready").touch()
-    return python
+    try:
+        return environment(HERE / "requirements.txt", BUILD)
+    except NoEnvironmentError as error:
+        sys.exit(f"bench: {error}")
 
 
 def classes() -> str:
@@ -164,7 +156,7 @@ def count(peer: Peer, stack: Stack, log: Log, partitions: int, group: str) -> di
         answer = Path(folder) / "answer.json"
         arguments = [stack.bootstrap_servers, log.prefix, group, str(log.events), str(partitions), str(answer), folder]
         if peer.module:
-            command = [str(environment()), "-m", f"bench.peers.{peer.module}", *arguments]
+            command = [str(python()), "-m", f"bench.peers.{peer.module}", *arguments]
         else:
             java = find_java(load_local_settings().java)
             command = [java, JAVA_HEAP, "-cp", classes(), "snapup.Count", *arguments, peer.guarantee]
@@ -276,7 +268,7 @@ def main() -> None:
     peers = [peer for peer in PEERS if peer.name in names]
     if len(peers) != len(names):
         parser.error(f"--only {flags.only}: there are {', '.join(peer.name for peer in PEERS)}")
-    needed: set[Callable[[], object]] = {environment for peer in peers if peer.module}
+    needed: set[Callable[[], object]] = {python for peer in peers if peer.module}
     needed |= {classes for peer in peers if peer.guarantee}
     for make in needed:
         make()

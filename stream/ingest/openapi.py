@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from stream.contract.refusal import Reason
 from stream.contract.schema import event_schema
-from stream.ingest.bodies import ENCODINGS, Format
+from stream.ingest.bodies import ENCODINGS, PLAIN_ENCODINGS, Format
 from stream.ingest.intake import ROOM_NOT_ALLOWED, TYPE_NOT_ALLOWED, Refusal
 from stream.ingest.keys import OF_WORKERS
 from stream.ingest.problems import Kind
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 VERSION = "1.0.0"
 JSON = "application/json"
+# What an envelope may say of its data, parameters aside.
+JSON_TYPE = r"^(application/json|[^\s;]+\+json)$"
 REASONS = (*(reason.value for reason in Reason), ROOM_NOT_ALLOWED, TYPE_NOT_ALLOWED)
 
 
@@ -44,13 +46,14 @@ class Rejection(Problem, frozen=True, omit_defaults=True):
 _EVENTS_KINDS = tuple(kind for kind in Kind if kind is not Kind.FOREIGN_HOST)
 
 
-def openapi_document(catalogue: Catalogue, body_max_bytes: int, items_max: int) -> dict[str, Any]:
+def openapi_document(catalogue: Catalogue, body_max_bytes: int, items_max: int, *, with_keys: bool) -> dict[str, Any]:
     """The whole document, ready for JSON.
 
     Args:
         catalogue: the types of events.
         body_max_bytes: the greatest body, before and after unpacking.
         items_max: the most events of a body.
+        with_keys: whether a key is needed.
     """
     _, schemas = msgspec.json.schema_components(
         (Answer, Rejection, Health, Readiness), ref_template="#/components/schemas/{name}"
@@ -76,7 +79,7 @@ def openapi_document(catalogue: Catalogue, body_max_bytes: int, items_max: int) 
             {"name": "operation", "description": "For machines that look after this one."},
         ],
         "paths": {
-            "/v1/events": {"post": _send_events(body_max_bytes, items_max)},
+            "/v1/events": {"post": _send_events(body_max_bytes, items_max, with_keys=with_keys)},
             "/v1/openapi.json": {
                 "get": _get(
                     "getOpenapi", "This document.", "events", {"200": _json("OpenAPI 3.1.", {"type": "object"})}
@@ -124,7 +127,7 @@ def _moved(node: Any) -> Any:
     }
 
 
-def _send_events(body_max_bytes: int, items_max: int) -> dict[str, Any]:
+def _send_events(body_max_bytes: int, items_max: int, *, with_keys: bool) -> dict[str, Any]:
     by_status: dict[int, list[str]] = {}
     for kind in _EVENTS_KINDS:
         by_status.setdefault(kind.status, []).append(f"{kind.title} (`{kind.type}`).")
@@ -143,22 +146,25 @@ def _send_events(body_max_bytes: int, items_max: int) -> dict[str, Any]:
             {
                 "name": "X-Request-Id",
                 "in": "header",
-                "description": "Comes back in the answer and stands in the log; without it one is made.",
-                "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$"},
+                "description": "1 to 64 of A-Z a-z 0-9 . _ : - come back in the answer and stand in the log; without "
+                "it, or in the place of anything else, an id is made.",
+                "schema": {"type": "string"},
             },
             {
                 "name": "Content-Encoding",
                 "in": "header",
-                "schema": {"enum": ["gzip", "zstd", "identity"], "type": "string"},
+                "schema": {"enum": [*ENCODINGS, *PLAIN_ENCODINGS], "type": "string"},
             },
         ],
-        # The empty choice is for a gateway without a file of keys, on loopback only.
-        "security": [{"bearer": []}, {}],
+        # Without a file of keys a gateway is on loopback only, and asks for none.
+        "security": [{"bearer": []}] if with_keys else [],
         "requestBody": {
             "required": True,
             "content": {
                 Format.JSON.value: {"schema": {"anyOf": [{"type": "array", "items": event}, event]}},
-                Format.NDJSON.value: {"schema": {"type": "string", "description": "An event a line."}},
+                Format.NDJSON.value: {
+                    "schema": {"type": "string", "description": "An event a line.", "pattern": r"\S"}
+                },
                 Format.CLOUDEVENT.value: {"schema": cloudevent},
                 Format.CLOUDEVENTS.value: {"schema": {"type": "array", "items": cloudevent}},
             },
@@ -184,7 +190,7 @@ def _cloudevent() -> dict[str, Any]:
             "source": text,
             "type": text,
             "time": {"type": "string", "format": "date-time"},
-            "datacontenttype": text,
+            "datacontenttype": {"type": "string", "pattern": JSON_TYPE},
             "data": {"type": "object"},
             "data_base64": {"type": "string", "contentEncoding": "base64"},
         },

@@ -72,7 +72,9 @@ class Routes:
         self._publisher = publisher
         self._budget = budget
         self._metrics = metrics
-        self._openapi = msgspec.json.encode(openapi_document(catalogue, self._body_max_bytes, self._items_max))
+        self._openapi = msgspec.json.encode(
+            openapi_document(catalogue, self._body_max_bytes, self._items_max, with_keys=keyring is not None)
+        )
         self.stopping = False
 
     def add_to(self, app: web.Application) -> None:

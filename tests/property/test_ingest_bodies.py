@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import cramjam
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.support.ingest import Sender, Taking
 
+# `make fuzz-ingest` says how long; without it some bodies, in a few seconds.
+SECONDS = float(os.environ.get("INGEST_FUZZ_S", "0"))
 TYPES = (
     *("application/json", "application/x-ndjson", "application/cloudevents+json"),
     *("application/cloudevents-batch+json", "text/plain", "application/json; charset=utf-16"),
@@ -81,12 +84,17 @@ def served() -> Iterator[tuple[asyncio.Runner, Sender, Taking]]:
         runner.run(manager.__aexit__(None, None, None))
 
 
-# More of them: `make test-ingest`.
-@settings(max_examples=int(os.environ.get("INGEST_FUZZ", "150")), deadline=None)
-@given(bodies() | st.tuples(st.binary(max_size=200), st.sampled_from(TYPES), st.sampled_from([*PACKERS])))
-def test_each_body_has_an_answer_that_accounts_for_all(
-    served: tuple[asyncio.Runner, Sender, Taking], made: tuple[bytes, str, str]
-) -> None:
+def test_each_body_has_an_answer_that_accounts_for_all(served: tuple[asyncio.Runner, Sender, Taking]) -> None:
+    until_s = time.monotonic() + SECONDS
+    while True:
+        answered(served)
+        if time.monotonic() >= until_s:
+            break
+
+
+@settings(max_examples=1_000 if SECONDS else 150, deadline=None)
+@given(made=bodies() | st.tuples(st.binary(max_size=200), st.sampled_from(TYPES), st.sampled_from([*PACKERS])))
+def answered(served: tuple[asyncio.Runner, Sender, Taking], made: tuple[bytes, str, str]) -> None:
     runner, sender, kept = served
     body, form, encoding = made
 
