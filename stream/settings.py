@@ -220,7 +220,9 @@ class Settings(BaseSettings):
         1 << 20, ge=1 << 14, le=1 << 22, description="of one body, before and after unpacking"
     )
     ingest_events_max: int = Field(5_000, ge=1, le=100_000, description="events in one body")
-    ingest_body_timeout_ms: int = Field(10_000, ge=100, le=300_000, description="a body must be there within this")
+    ingest_body_timeout_ms: int = Field(
+        10_000, ge=100, le=300_000, description="a body must be there within this, and some of an answer be taken"
+    )
     ingest_timeout_ms: int = Field(
         10_000, ge=100, le=300_000, description="Kafka must acknowledge within this, or the answer is 503"
     )

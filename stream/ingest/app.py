@@ -173,6 +173,7 @@ class Gateway:
             "--port or SNAPUP_INGEST_PORT",
             access_logger=_AccessLogger,
             auto_decompress=False,
+            answer_timeout_s=settings.ingest_body_timeout_ms / 1000,
         )
         self.metrics_port = await listen_for_operators(
             self._operators, settings.metrics_host, settings.ingest_metrics_port, "SNAPUP_INGEST_METRICS_PORT"

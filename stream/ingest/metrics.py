@@ -8,7 +8,9 @@ from stream.metrics_registry import MetricsRegistry
 from stream.serve.metrics import LAG_STEPS_S
 
 Outcome = Literal["acknowledged", "refused", "unanswered"]
-RefuseReason = Literal["quota", "full", "kafka_away", "stopping", "address_connections", "total_connections"]
+RefuseReason = Literal[
+    "quota", "full", "kafka_away", "stopping", "address_connections", "total_connections", "answer_unread"
+]
 # The promise is an answer within 0.1 s at half of the load that a process can carry, so the steps are finest there.
 ANSWER_STEPS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -28,7 +30,9 @@ class Metrics:
             "outcome",
         )
         self.refused_events = counter("stream_ingest_refused_events_total", "Events refused, by reason.", "reason")
-        refused = counter("stream_ingest_refused_total", "Requests and connections turned away by a limit.", "reason")
+        refused = counter(
+            "stream_ingest_refused_total", "Requests and connections turned away, or cut off, by a limit.", "reason"
+        )
         # Series that exist from the start at 0: `increase` misses the first count of a series that begins at 1.
         self.refused = {reason: refused.labels(reason) for reason in get_args(RefuseReason)}
         self.connections = gauge("stream_ingest_connections", "TCP connections open now.")

@@ -162,10 +162,12 @@ class Publisher:
     # -- the producer --------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Keep a producer, for ever."""
+        """Keep a producer until cancelled."""
         while True:
             if self._producer is None:
                 await self._make()
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    return  # aiokafka loses a cancellation that comes while it connects
             elif self._owed_s() > STUCK_TIMEOUTS * self._timeout_s:
                 self._drop("Kafka has acknowledged nothing for long")
             elif self._has_other_partitions():

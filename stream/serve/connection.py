@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import sys
+import termios
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import msgspec
@@ -121,6 +124,10 @@ class Gate:
         self._metrics.connections.inc()
         return address
 
+    def note_unread(self) -> None:
+        """Count a client that was cut off for it does not take its answer."""
+        self._metrics.refused["answer_unread"].inc()
+
     def leave(self, address: str) -> None:
         """Count the end of a connection that was let in."""
         self._slots.give_back(address)
@@ -136,9 +143,10 @@ class Connection(web.RequestHandler):
         loop: the loop that serves.
         access_logger: writes the line of each answer.
         auto_decompress: whether aiohttp unpacks bodies; without it a handler sees them as they came.
+        answer_timeout_s: a client that takes no byte of an answer for so long is cut off; None: it never is.
     """
 
-    __slots__ = ("_address", "_gate")
+    __slots__ = ("_address", "_answer_timeout_s", "_answer_timer", "_gate")
 
     def __init__(
         self,
@@ -148,6 +156,7 @@ class Connection(web.RequestHandler):
         *,
         access_logger: type[AbstractAccessLogger] = AccessLogger,
         auto_decompress: bool = True,
+        answer_timeout_s: float | None = None,
     ) -> None:
         super().__init__(
             server,
@@ -160,6 +169,8 @@ class Connection(web.RequestHandler):
         )
         self._gate = gate
         self._address: str | None = None
+        self._answer_timeout_s = answer_timeout_s
+        self._answer_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count the connection, or refuse and close it."""
@@ -170,8 +181,39 @@ class Connection(web.RequestHandler):
             cast("asyncio.Transport", transport).write(_raw_answer(_TOO_MANY))
             self.force_close()
 
+    def pause_writing(self) -> None:
+        """Nothing more is written until the client takes what is there; wait for that as long as may be."""
+        super().pause_writing()
+        if self._answer_timeout_s is not None and self.transport is not None:
+            self._watch_answer(self._answer_timeout_s, _unread_bytes(self.transport))
+
+    def resume_writing(self) -> None:
+        """The client has taken enough."""
+        super().resume_writing()
+        self._forget_answer()
+
+    def _watch_answer(self, timeout_s: float, left_bytes: int) -> None:
+        """Look again after `timeout_s`: less must be left then."""
+        self._answer_timer = self._loop.call_later(timeout_s, self._look_at_answer, timeout_s, left_bytes)
+
+    def _look_at_answer(self, timeout_s: float, left_bytes: int) -> None:
+        if self.transport is None:
+            return
+        now_bytes = _unread_bytes(self.transport)
+        if now_bytes < left_bytes:
+            self._watch_answer(timeout_s, now_bytes)
+            return
+        self._gate.note_unread()
+        self.transport.abort()
+
+    def _forget_answer(self) -> None:
+        if self._answer_timer is not None:
+            self._answer_timer.cancel()
+            self._answer_timer = None
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Give the connection's place back."""
+        self._forget_answer()
         super().connection_lost(exc)
         address, self._address = self._address, None
         if address is not None:
@@ -189,6 +231,12 @@ class Connection(web.RequestHandler):
         answer = response(plain_problem(status), dict(security_headers(page=False)))
         answer.force_close()
         return answer
+
+
+def _unread_bytes(transport: asyncio.Transport) -> int:
+    """What the client has not taken: here, and in the kernel, which holds megabytes before anything stays here."""
+    in_kernel = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+    return transport.get_write_buffer_size() + int.from_bytes(in_kernel, sys.byteorder)
 
 
 _TOO_MANY = Problem(Kind.FULL.type, Kind.FULL.title, Kind.FULL.status, "too many connections")

@@ -11,6 +11,8 @@ import cramjam
 import schemathesis
 from schemathesis.transport.serialization import Binary
 
+# The contract's own bound: what lies beyond it was meant to be refused.
+MOST_MS = (1 << 53) - 1
 # Events in an array or alone; none of a body lies deeper.
 LEVELS = 2
 FORMS = ("application/json", "application/cloudevents+json", "application/cloudevents-batch+json")
@@ -21,7 +23,8 @@ def _of_now(node: Any, levels: int = LEVELS) -> Any:
     """The same with events of now: no schema knows the time, and all of them would be refused as too old."""
     if isinstance(node, list) and levels:
         return [_of_now(each, levels - 1) for each in node]
-    if isinstance(node, dict) and type(node.get("event_time_ms")) is int:
+    said_ms = node.get("event_time_ms") if isinstance(node, dict) else None
+    if isinstance(node, dict) and type(said_ms) is int and 0 <= said_ms <= MOST_MS:
         return node | {"event_time_ms": time.time_ns() // 1_000_000}
     return node
 

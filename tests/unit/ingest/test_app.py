@@ -317,6 +317,21 @@ async def test_who_is_under_way_at_the_end_is_answered_and_who_comes_then_is_not
         assert len(kept.events) == 1
 
 
+async def test_a_stop_ends_the_gateway_although_the_client_of_kafka_loses_the_cancellation() -> None:
+    async with ingesting() as sender:
+        looking = asyncio.Event()
+
+        async def losing() -> None:
+            looking.set()
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+        sender.gateway.publisher._make = losing  # type: ignore[method-assign] # as aiokafka does now and then
+        await looking.wait()
+        async with asyncio.timeout(20):
+            await sender.gateway.close()
+
+
 async def test_metrics_are_on_their_own_port(both: Both) -> None:
     sender, _ = both
     await sender.send([like(), like(count=0)])
