@@ -63,6 +63,13 @@ ComeBack = Annotated[
         "another record of the order says false"
     ),
 ]
+PartId = Annotated[
+    Id,
+    Meta(
+        description="of a cancel or refund of a part of the order, which part: a second record with it says the same; "
+        "default: it is about the whole order"
+    ),
+]
 DeviceId = Annotated[Id, Meta(description="the device that it was placed from: a pseudonym, the same in every account")]
 Source = Annotated[Id, Meta(description="where the visitor came from, in the platform's own words")]
 EpochMs = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="UTC epoch milliseconds")]
@@ -96,6 +103,8 @@ class OrderStatus(StrEnum):
 
 # Those of the second edition of signals: the first knew the others alone.
 LATER_STATUSES = (OrderStatus.SHIPPED, OrderStatus.DELIVERED, OrderStatus.COMPLETED, OrderStatus.PAYMENT_FAILED)
+# Those that may be about a part of an order.
+UNDOING_STATUSES = frozenset((OrderStatus.CANCELLED, OrderStatus.REFUNDED))
 # Without its lines an order has no money and no units to count.
 NEED_LINES = frozenset((OrderStatus.PLACED, OrderStatus.PAID))
 
@@ -153,11 +162,24 @@ class OrderLine(Struct, frozen=True, gc=False, kw_only=True):
     sale_id: SaleId | None = None
 
 
-class Order(PersonEvent, frozen=True, gc=False, kw_only=True, tag="order"):
+class PartLine(Struct, frozen=True, gc=False, kw_only=True):
+    """What a part of an order takes out of one of its lines: units, money, or both."""
+
+    sku_id: Annotated[Id, Meta(description="the product variant, as in the order's line")]
+    quantity: Annotated[
+        int, Meta(ge=0, le=MAX_QUANTITY, description="units that the buyer no longer gets or has; 0: money alone")
+    ]
+    amount_minor: Annotated[
+        AmountMinor, Meta(description="what the buyer gets back or no longer pays for them, minor units")
+    ]
+    sale_id: Annotated[Id, Meta(description="the flash sale, as in the order's line")] | None = None
+
+
+class Order(PersonEvent, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag="order"):
     """A whole order reached a status. Repeats of (order_id, status) count once; the first record with lines fixes them.
 
     `restock`: a cancel or refund that says false took the units out of the sale; true, said then or later, puts them
-    back whatever else was said.
+    back whatever else was said. With `part_id` a cancel or refund is about `part_lines` alone.
     """
 
     order_id: OrderId
@@ -173,6 +195,14 @@ class Order(PersonEvent, frozen=True, gc=False, kw_only=True, tag="order"):
     currency: Currency
     device_id: DeviceId | None = None
     restock: ComeBack | None = None
+    part_id: PartId | None = None
+    part_lines: Annotated[
+        tuple[PartLine, ...],
+        Meta(
+            max_length=MAX_ORDER_LINES,
+            description="of a record with `part_id`, what that part takes out of the order, at least one line",
+        ),
+    ] = ()
 
 
 class Enter(PersonEvent, frozen=True, gc=False, kw_only=True, tag="enter"):

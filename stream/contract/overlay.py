@@ -70,7 +70,10 @@ class Count(Struct, gc=False, omit_defaults=True):
 
 
 class Orders(Struct, gc=False, omit_defaults=True):
-    """Orders that reached each status at least once; a paid order counts as placed too. The last four: absent: none."""
+    """Orders that reached each status at least once; a paid order counts as placed too. The last five: absent: none.
+
+    `partly_undone`: of which a part was cancelled or refunded.
+    """
 
     placed: int
     paid: int
@@ -80,6 +83,7 @@ class Orders(Struct, gc=False, omit_defaults=True):
     delivered: int = 0
     completed: int = 0
     payment_failed: int = 0
+    partly_undone: int = 0
 
 
 class Money(Struct, gc=False):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from stream.contract.events import Leave, Order
 from stream.contract.refusal import Reason, refuse
 from stream.core.order_state import OrderState
+from stream.core.standing import PARTLY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 OTHER_LINES = "other_lines"
 # A record that was taken although its event id names an event of another topic too; one of the two is an order.
 USED_TWICE = "event_id_in_two_topics"
+# A record that was taken although its order has more parts than are kept.
+PARTS_BEYOND = "parts_beyond"
 # So many wait to be told; the others are counted.
 NOTED_MAX = 20
 # In these multiples of its time an id is forgotten for certain.
@@ -66,7 +69,7 @@ def said_before(memory: Memory, event: RoomEvent) -> Outcome | None:
         if is_known_id:
             if not is_known(memory, event):
                 return Outcome.EVENT_ID_CONFLICT
-            if order is not None and not memory.bits_of(event) & ~order.mask:
+            if order is not None and not memory.says_new(order, event):
                 memory.renew_order(order)
         elif order is not None and is_of_another(memory, order, event):
             return Outcome.ORDER_CONFLICT  # its id is not remembered: mended it may come again under the same
@@ -89,11 +92,11 @@ def said_between(memory: Memory, event: RoomEvent) -> Outcome | None:
         outcome = Outcome.APPLIED
     elif isinstance(event, Order):
         order = memory.orders.get(event.order_id)
-        if order is None or memory.bits_of(event) & ~order.mask:
+        if order is None or memory.says_new(order, event):
             return None
         if memory.second_edition:
             memory.renew_order(order)
-            if has_other_lines(order, event):
+            if has_other_lines(memory, order, event):
                 memory.shared.other_lines.append(event)
         outcome = Outcome.DUPLICATE
     if outcome is not None:
@@ -117,7 +120,7 @@ def is_known(memory: Memory, event: Order) -> bool:
     Also where that cannot be told, because orders were forgotten of whom an event id may still be remembered.
     """
     order = memory.orders.get(event.order_id)
-    if order is not None and not memory.bits_of(event) & ~order.mask:
+    if order is not None and not memory.says_new(order, event):
         return True
     rules, bound_ms = memory.rules, memory.shared.orders_bound_ms
     if rules.remember_orders_ms < IDS_GENERATIONS * rules.remember_ids_ms:
@@ -160,6 +163,8 @@ def may_be_among(memory: Memory, events: Sequence[Order], new: Sequence[bool] | 
     masks: dict[str, int] = {}
     for event, is_new in zip(events, new, strict=True):
         order_id, bit = event.order_id, memory.bits_of(event)
+        if bit == PARTLY:
+            return True
         order = known.get(order_id)
         mask = masks.get(order_id, 0 if order is None else order.mask)
         if not is_new:
@@ -173,17 +178,18 @@ def may_be_among(memory: Memory, events: Sequence[Order], new: Sequence[bool] | 
     return False
 
 
-def has_other_lines(order: OrderState, event: Order) -> bool:
+def has_other_lines(memory: Memory, order: OrderState, event: Order) -> bool:
     """Whether a record of a known order has other lines than its first one, as far as these are remembered."""
     if not event.lines or not order.has_lines:
         return False
+    whole = memory.parts[order.order_id].whole if order.mask & PARTLY else order.lines
     if len(event.lines) == 1:
         (line,) = event.lines
         if line.amount_minor != order.amount_minor:
             return True
-        return order.lines != (() if line.sale_id is None else ((line.sale_id, line.sku_id, line.quantity),))
+        return whole != (() if line.sale_id is None else ((line.sale_id, line.sku_id, line.quantity),))
     other = OrderState.of(event)
-    return other.amount_minor != order.amount_minor or other.lines != order.lines
+    return other.amount_minor != order.amount_minor or other.lines != whole
 
 
 def note_conflicts(
@@ -195,13 +201,15 @@ def note_conflicts(
     events: Sequence[RoomEvent],
 ) -> None:
     """Count what `shared` holds of these records that were taken all the same, and note where the first ones are."""
-    if not (shared.other_lines or shared.used_twice):
+    if not (shared.other_lines or shared.parts_beyond or shared.used_twice):
         return
     lines, shared.other_lines = shared.other_lines, []
+    beyond, shared.parts_beyond = shared.parts_beyond, []
     twice, shared.used_twice = shared.used_twice, []
     found: list[tuple[str, RoomEvent, str]] = [(OTHER_LINES, event, event.order_id) for event in lines]
+    found += [(PARTS_BEYOND, event, event.order_id) for event in beyond]
     found += [(USED_TWICE, event, event.event_id) for event, _ in twice]
-    counts = {OTHER_LINES: len(lines), USED_TWICE: sum(pairs for _, pairs in twice)}
+    counts = {OTHER_LINES: len(lines), PARTS_BEYOND: len(beyond), USED_TWICE: sum(pairs for _, pairs in twice)}
     counters.conflicts.update({conflict: count for conflict, count in counts.items() if count})
     for conflict, event, name in found[: NOTED_MAX - len(noted)]:
         noted.append(Noted(conflict, topic_index, record_of(event, records, events).offset, name))

@@ -168,12 +168,13 @@ class Ledger:
         suspect: bool,
         gone: int = 0,
         paced: bool = True,
+        orders: int | None = None,
     ) -> None:
         """Change one user's held and sold units; `bucket` is the second in which it happened.
 
         Units of a user whose orders look fake still count here, but not in the velocity. Those of None, whom nobody
         knows, count for no limit. What is `gone` instead of sold has not come back. Not `paced`: they are of a former
-        round, which this one's pace does not know.
+        round, which this one's pace does not know. `orders`: how many more are paid; None: one, or one less.
         """
         kept = self.forecast
         self.commit(user_id, held, sold, gone)
@@ -190,7 +191,7 @@ class Ledger:
         if sold:
             bought = self.bought.setdefault(bucket * 1_000 // BOUGHT_BUCKET_MS, [0, 0])
             bought[0] += sold
-            bought[1] += 1 if sold > 0 else -1
+            bought[1] += (1 if sold > 0 else -1) if orders is None else orders
             if sold > 0 and bucket > self.paid_second:
                 self.paid_second = bucket
 

@@ -15,7 +15,8 @@ from stream.contract.people import UNKNOWN_PEOPLE
 from stream.core.ids import EventIds
 from stream.core.ledger import Ledger
 from stream.core.mechanic import NO_MECHANICS
-from stream.core.standing import bits_of
+from stream.core.parts import word_of
+from stream.core.standing import PARTLY, bits_of
 from stream.core.suspects import Suspects
 from stream.core.terms import SaleTerms, own_terms_key, sale_of_terms, status_of
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from stream.contract.overlay import SaleStatus
     from stream.core.mechanic import Installed
     from stream.core.order_state import OrderState
+    from stream.core.parts import Parts
     from stream.core.rules import Rules
     from stream.core.words import Told
 
@@ -40,7 +42,8 @@ class Shared:
 
     __slots__ = (
         *("cart_removed", "clock_ms", "dues", "holds", "installed", "mechanics_beyond", "orders_bound_ms"),
-        *("other_lines", "sales_refused", "sources_named", "used_twice", "uses_second", "words_dropped"),
+        *("other_lines", "parts_beyond", "sales_refused", "sources_named", "used_twice", "uses_second"),
+        "words_dropped",
     )
 
     def __init__(self, installed: Installed = NO_MECHANICS) -> None:
@@ -56,6 +59,7 @@ class Shared:
         self.sources_named = False  # a view's source was counted, which an older Snapup would lose
         self.cart_removed = False  # a `cart_remove` was folded, which an older Snapup refuses
         self.other_lines: list[Order] = []  # records whose orders began with other lines, until they are noted
+        self.parts_beyond: list[Order] = []  # the same of those by which a part found no place, or another lost its own
         # The same of events of which the id names another topic's too, and in how many topics.
         self.used_twice: list[tuple[RoomEvent, int]] = []
         self.uses_second = False  # something was noted of an order that only the second edition's rules know
@@ -73,6 +77,7 @@ class Memory:
         "known_ms",
         "ledgers",
         "orders",
+        "parts",
         "past",
         "room_id",
         "rules",
@@ -97,6 +102,7 @@ class Memory:
         self.touched_ms = born_ms  # by the partition's clock, so that imported history does not end at once
         self.orders: dict[str, OrderState] = {}  # by time of the last change, oldest first
         self.changed_orders: dict[str, None] = {}
+        self.parts: dict[str, Parts] = {}  # of the few orders of which a part was cancelled or refunded
         self.unpaid: dict[str, int] = {}  # user → orders placed and never paid
         # From the second edition on in place of `unpaid`.
         self.suspects = Suspects(rules) if rules.second_signals else None
@@ -117,6 +123,16 @@ class Memory:
     def bits_of(self, event: Order) -> int:
         """What a record says of its order."""
         return bits_of(event, second_signals=self.rules.second_signals)
+
+    def says_new(self, order: OrderState | None, event: Order) -> bool:
+        """Whether a record says anything that is not known of its order. `order`: that one; None: it is not known."""
+        if order is None:
+            return True
+        bits = self.bits_of(event)
+        if bits != PARTLY:
+            return bool(bits & ~order.mask)
+        parts = self.parts.get(event.order_id)
+        return parts is None or parts.is_news(event.part_id or "", word_of(event), self.rules.order_parts_max)
 
     def renew_order(self, order: OrderState) -> None:
         """A record repeats what is known of an order: it is remembered as long as the record's event id at least."""
@@ -229,7 +245,7 @@ class Memory:
         """Take over what another one of the same room knows; that one must not be used any more."""
         self.known_ms = other.known_ms
         self.orders, self.changed_orders, self.unpaid = other.orders, other.changed_orders, other.unpaid
-        self.suspects = other.suspects
+        self.parts, self.suspects = other.parts, other.suspects
         self.past, self.terms = other.past | other.ledgers, other.terms
         self.ids = other.ids
         for ledger in self.past.values():

@@ -29,7 +29,7 @@ T = TypeVar("T", bound="Hashable")
 SaleLine = tuple[str, str, int]
 
 
-def _merged(lines: tuple[SaleLine, ...]) -> tuple[SaleLine, ...]:
+def merged(lines: tuple[SaleLine, ...]) -> tuple[SaleLine, ...]:
     """One line for each SKU of each sale: a ledger must see an order once, however it is written down."""
     units: dict[tuple[str, str], int] = {}
     for sale_id, sku_id, quantity in lines:
@@ -92,7 +92,7 @@ class OrderState(Struct, gc=False):
             if line.sale_id is not None:
                 lines += ((line.sale_id, line.sku_id, line.quantity),)
         if len(lines) > 1:
-            lines = _merged(lines)
+            lines = merged(lines)
         self.amount_minor, self.lines = amount_minor, one_of_equal(lines)
         if event.device_id is not None:
             self.device_id = event.device_id

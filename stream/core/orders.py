@@ -22,6 +22,7 @@ from stream.core.audiences import (
 )
 from stream.core.conflicts import has_other_lines
 from stream.core.order_state import OrderState
+from stream.core.part_folds import fold_part, move
 from stream.core.rounds import is_former, place_again
 from stream.core.standing import (
     BACK,
@@ -30,6 +31,7 @@ from stream.core.standing import (
     GONE,
     LATER,
     PAID,
+    PARTLY,
     PLACED,
     REFUNDED,
     STANDINGS,
@@ -78,6 +80,12 @@ def fold_orders(  # noqa: C901, PLR0912, PLR0915 — as `seen`
     sold: list[tuple[Order, int]] = []
     for event, when_ms, is_new in zip(events, at_ms, new):  # noqa: B905 — `new` may have no end
         bit, order_id = bits_of(event, second_signals=second_signals), event.order_id
+        if bit == PARTLY:
+            has_counted, moved = fold_part(room, event, when_ms // BUCKET_MS)
+            counted.append(has_counted)
+            if moved:
+                units[when_ms // BUCKET_MS] += moved
+            continue
         order = orders.get(order_id)
         if not is_new:
             counted.append(False)
@@ -87,7 +95,7 @@ def fold_orders(  # noqa: C901, PLR0912, PLR0915 — as `seen`
         if order is None:
             order = OrderState.of(event)
         else:
-            if second_edition and has_other_lines(order, event):
+            if second_edition and has_other_lines(room, order, event):
                 room.shared.other_lines.append(event)
             bit &= ~order.mask
             if not bit:
@@ -98,6 +106,8 @@ def fold_orders(  # noqa: C901, PLR0912, PLR0915 — as `seen`
             del orders[order_id]  # last again
             if not order.has_lines and event.lines:
                 order.learn(event)
+                if order.mask & PARTLY:
+                    room.parts[order_id].learn(order)
         order_id = order.order_id  # of equal ones, the one that is remembered: no other stays in memory
         counted.append(True)
         orders[order_id] = order
@@ -196,6 +206,8 @@ def forget_orders(memory: Memory, older_than_ms: int) -> int:
     for order_id in forgotten:
         order = memory.orders.pop(order_id)
         memory.changed_orders.pop(order_id, None)
+        if order.mask & PARTLY:
+            memory.parts.pop(order_id, None)
         standing = STANDINGS[order.mask & STANDS_BY]
         if order.user_id in memory.strangers:
             pass
@@ -271,6 +283,8 @@ def _take_in(room: Room, order: OrderState, bit: int, second: int) -> int:
     amount = order.amount_minor
     money[0] += amount * placed
     money[1] += amount * paid
+    if after & PARTLY:
+        return move(room, order, room.parts[order_id].stand(order, before), second, ran_out=bit == EXPIRED)
     money[2] += amount * sold
     if unpaid and room.suspects is None and user_id not in room.strangers:
         room.count_unpaid(user_id, unpaid)

@@ -37,6 +37,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     remember_ids_max: int = 1_000_000
     remember_orders_ms: int = 24 * 3_600_000
     remember_orders_max: int = 500_000
+    order_parts_max: int = 20  # of an order, parts that are cancelled or refunded by themselves
     rooms_max: int = 50_000
     sales_per_room_max: int = 500
     feed_items: int = 8

@@ -19,7 +19,7 @@ from stream.core.claims import ClaimBook
 from stream.core.rates import all_rates, rates_json
 from stream.core.sale import level_now, read_sale, sale_of
 from stream.core.sale_json import SaleJson, encode, gap_values
-from stream.core.standing import COMPLETED, DELIVERED, PAYMENT_FAILED, SHIPPED
+from stream.core.standing import COMPLETED, DELIVERED, PARTLY, PAYMENT_FAILED, SHIPPED
 from stream.core.traffic import sources_of
 from stream.core.urgency import UrgencyState, leading
 
@@ -156,7 +156,7 @@ def _assembled(
             room.orders_paid,
             room.orders_cancelled,
             room.orders_refunded,
-            *[room.orders_later.get(bit, 0) for bit in (SHIPPED, DELIVERED, COMPLETED, PAYMENT_FAILED)],
+            *[room.orders_later.get(bit, 0) for bit in (SHIPPED, DELIVERED, COMPLETED, PAYMENT_FAILED, PARTLY)],
         ),
         [Money(currency, *amounts) for currency, amounts in sorted(room.money.items())],
     )

@@ -18,6 +18,8 @@ GONE, BACK = 32, 64
 # What moves neither money nor stock, from the second edition of signals on.
 SHIPPED, DELIVERED, COMPLETED, PAYMENT_FAILED = 128, 256, 512, 1_024
 LATER = SHIPPED | DELIVERED | COMPLETED | PAYMENT_FAILED
+# Something was said of a part of it: what, is in `parts.py`. From the second edition of signals on.
+PARTLY = 2_048
 STATUS_BIT = {
     OrderStatus.PLACED: PLACED,
     OrderStatus.PAID: PAID,
@@ -37,8 +39,10 @@ STANDS_BY = STATUS_SETS - 1
 def bits_of(event: Order, *, second_signals: bool) -> int:
     """What a record says of its order: a status, and perhaps whether the units of one that is undone come back.
 
-    Under the first edition of signals nobody asked the latter.
+    Or that something is said of a part of it. Under the first edition of signals nobody asked but for the status.
     """
+    if event.part_id is not None and second_signals:
+        return PARTLY
     bit = STATUS_BIT[event.status]
     if event.restock is not None and second_signals and bit & UNDONE:
         bit |= BACK if event.restock else GONE

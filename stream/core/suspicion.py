@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from stream.core.ledger import oldest_buckets
 from stream.core.rounds import is_former
-from stream.core.standing import STANDINGS, STANDS_BY
+from stream.core.standing import PARTLY, STANDINGS, STANDS_BY
 from stream.core.suspects import NEVER_SEEN, facts_of, moves_of_session
 from stream.core.time import BUCKET_MS
 
@@ -50,12 +50,15 @@ def count_suspect(memory: Memory, order: OrderState, sign: int) -> None:
     place = (order.suspicion & -order.suspicion).bit_length() - 1
     for sale_id, sku_id, quantity in order.lines:
         ledger = memory.find((sale_id, sku_id))
-        if ledger is not None:
+        if ledger is not None and quantity:
             ledger.count_suspect(place, sign, sign * quantity)
 
 
 def _count_pace(memory: Memory, order: OrderState, sign: int) -> None:
     oldest = oldest_buckets(memory.shared.clock_ms // BUCKET_MS, memory.rules.bought_window_ms)
+    if order.mask & PARTLY:
+        _count_pace_in_parts(memory, order, sign, oldest)
+        return
     for second, net, sold in moves_of_session(order, memory.born_ms):
         for sale_id, sku_id, quantity in order.lines:
             ledger = memory.find((sale_id, sku_id))
@@ -63,6 +66,15 @@ def _count_pace(memory: Memory, order: OrderState, sign: int) -> None:
                 of_round = 0 if is_former(ledger, order, memory.rules) else net
                 units = sign * of_round * quantity, sign * sold * quantity
                 ledger.count_pace(units, sign * sold, second, oldest, returned=of_round < 0)
+
+
+def _count_pace_in_parts(memory: Memory, order: OrderState, sign: int, oldest: tuple[int, int]) -> None:
+    parts = memory.parts[order.order_id]
+    for place, second, net, sold, orders in parts.moves_of(memory.born_ms):
+        ledger = memory.find(parts.whole[place][:2])
+        if ledger is not None:
+            of_round = 0 if is_former(ledger, order, memory.rules) else net
+            ledger.count_pace((sign * of_round, sign * sold), sign * orders, second, oldest, returned=of_round < 0)
 
 
 def look_again(memory: Memory, suspects: Suspects, order: OrderState, before: Facts | None) -> None:

@@ -17,6 +17,8 @@ class Assumptions(Thresholds, frozen=True, kw_only=True):
     # The worker may have forgotten an id that repeats later than this. Such cases are counted apart.
     remember_ids_ms: int = 1_800_000
     remember_orders_ms: int = 24 * 3_600_000
+    # The number of parts of an order that are kept.
+    order_parts_max: int = 20
     # 0: a room's knowledge ends with its session. So older journals, which lack this rule, were written.
     remember_sales_ms: int = 0
     show_idle_ms: int = 24 * 3_600_000

@@ -27,15 +27,16 @@ from stream.contract.events import (
 from stream.contract.overlay import FIRST_SIGNALS
 from stream.contract.people import UNKNOWN_PEOPLE
 from stream.verify.figures import SaleKey
-from stream.verify.order_along import OrderSeen
+from stream.verify.order_along import Move, OrderSeen
 from stream.verify.order_facts import UNDOINGS, words_of
+from stream.verify.parts_said import PartsSaid, is_of_part
 from stream.verify.suspects_along import SuspectsAlong
 from stream.verify.suspicion import OrderSeen as JudgedOrder
 from stream.verify.suspicion import People
 from stream.verify.visits_seen import VisitsSeen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from stream.contract.events import RoomEvent
     from stream.verify.claim_parts import ClaimSettings
@@ -118,16 +119,17 @@ class SaleSeen(Struct):
             if user_id in self.carted_ms:
                 self.waiting.add(user_id)
 
-    def pace(self, second: int, units: int, net: int, sold: int) -> None:
-        """Note units of one order in a second: `net` and `sold` are 1 for taken or sold, −1 for the reverse, else 0."""
+    def pace(self, move: Move, sign: int = 1) -> None:
+        """Note what an order did in a second, or, with −1, that it did not."""
+        second, net, sold, orders = move
         if net:
-            self.seconds[second] = self.seconds.get(second, 0) + net * units
+            self.seconds[second] = self.seconds.get(second, 0) + sign * net
             gross = self.taken if net > 0 else self.returned
-            gross[second] = gross.get(second, 0) + units
+            gross[second] = gross.get(second, 0) + sign * abs(net)
         if sold:
             hop = self.hops.setdefault(second * SECOND_MS // HOP_MS, [0, 0])
-            hop[0] += sold * units
-            hop[1] += sold if units > 0 else -sold
+            hop[0] += sign * sold
+            hop[1] += sign * orders
 
     def last_seconds(self, as_of_ms: int, count: int) -> list[int]:
         """Net units of each of the last seconds, the present one last."""
@@ -217,7 +219,7 @@ class RoomSeen:
         found.update({"held": sale.held, "sold": sale.sold, "gone": sale.gone})
         for order in self._orders.values():
             if key in order.units and order.is_of_round(round_from_ms):
-                found[order.standing()] -= order.units[key]
+                found.subtract(order.stands()[key])
         return found
 
     def seen(self, key: SaleKey) -> SaleSeen:
@@ -308,7 +310,13 @@ class RoomSeen:
     # -- orders --------------------------------------------------------------------------------------------------------
     def _heard_again(self, event: Order, clock_ms: int) -> None:
         order = self._orders.get(event.order_id)
-        if order is not None and event.status in order.statuses and self._settings.contract_edition > FIRST_EDITION:
+        if order is None or self._settings.contract_edition <= FIRST_EDITION:
+            return
+        if is_of_part(event, self._settings.signals_edition):
+            known = order.parts is not None and order.parts.has_heard(event, self._settings.order_parts_max)
+        else:
+            known = event.status in order.statuses
+        if known:
             self._changed(event.order_id, order, clock_ms)
 
     def _changed(self, order_id: str, order: OrderSeen, clock_ms: int) -> None:
@@ -322,7 +330,12 @@ class RoomSeen:
             order = OrderSeen(event.user_id, {}, device_id=event.device_id)
         order.learn(event)
         self._changed(event.order_id, order, clock_ms)
-        before, was_unpaid = order.standing(), order.is_unpaid()
+        before, was_unpaid = order.stands(), order.is_unpaid()
+        if is_of_part(event, self._settings.signals_edition):
+            order.parts = order.parts or PartsSaid()
+            order.parts.take(event, self._settings.order_parts_max)
+            self._move(order, before, at_ms // SECOND_MS)
+            return
         order.statuses.add(event.status)
         order.said_ms.setdefault(event.status, at_ms)
         order.of_units |= words_of(event, self._settings.signals_edition) - {event.status.value}
@@ -372,14 +385,11 @@ class RoomSeen:
         """Mark an order as fake or genuine, and move its units and its part of the pace accordingly."""
         order = self._orders[order_id]
         order.looks_fake = looks_fake
-        stands = order.standing() in ("held", "sold")
-        moves = order.moves if order.moved_in == self._sessions else []
-        for key, units in order.units.items():
-            sale = self._sale(key)
-            sale.held_by_suspects += units * stands * (1 if looks_fake else -1)
-            for second, net, sold in moves:
-                paced = net if order.is_of_round(self.room.round_from_ms(key)) else 0
-                sale.pace(second, -units if looks_fake else units, paced, sold)
+        for key, units in order.stands().items():
+            self._sale(key).held_by_suspects += (units["held"] + units["sold"]) * (1 if looks_fake else -1)
+        for key, move in order.moves if order.moved_in == self._sessions else []:
+            paced = move if order.is_of_round(self.room.round_from_ms(key)) else move._replace(net=0)
+            self._sale(key).pace(paced, -1 if looks_fake else 1)
 
     def _count_unpaid(self, user_id: str, change: int) -> None:
         """Count a user's unpaid orders. A user who becomes a suspect, or none again, takes all held units along."""
@@ -392,36 +402,34 @@ class RoomSeen:
     def _is_suspect(self, user_id: str) -> bool:
         return self._unpaid[user_id] >= self._settings.suspect_unpaid_orders
 
-    def _move(self, order: OrderSeen, before: str, second: int) -> None:
-        """Move the units of an order from one standing to another."""
-        after = order.standing()
-        held = (after == "held") - (before == "held")
-        sold = (after == "sold") - (before == "sold")
-        gone = (after == "gone") - (before == "gone")
-        net = held + sold + gone
-        for key, units in order.units.items():
-            sale = self._sale(key)
-            sale.released += units * ((after == "released") - (before == "released"))
-            sale.gone += units * gone
+    def _move(self, order: OrderSeen, before: Mapping[SaleKey, Counter[str]], second: int) -> None:
+        """Move the units of an order from where they stood before to where they stand."""
+        second_edition, nothing = self._suspects is not None, Counter[str]()
+        suspect = order.looks_fake if second_edition else self._is_suspect(order.user_id)
+        for key, after in order.stands().items():
+            sale, was = self._sale(key), before.get(key, nothing)
+            held, sold, gone = (after[name] - was[name] for name in ("held", "sold", "gone"))
+            sale.released += after["released"] - was["released"]
+            sale.gone += gone
             if not held and not sold and not gone:
                 continue
             if held:
-                sale.due[order.hold_until_ms // SECOND_MS] += held * units
-            second_edition = self._suspects is not None
-            suspect = order.looks_fake if second_edition else self._is_suspect(order.user_id)
-            sale.held += held * units
-            sale.sold += sold * units
-            sale.held_by_suspects += (held + sold * second_edition) * units * suspect
+                sale.due[order.hold_until_ms // SECOND_MS] += held
+            sale.held += held
+            sale.sold += sold
+            sale.held_by_suspects += (held + sold * second_edition) * suspect
             if not self._is_no_one(order.user_id):
-                sale.units_of(order.user_id, held * units, sold * units)
+                sale.units_of(order.user_id, held, sold)
+            move = Move(second, held + sold + gone, sold, (after["sold"] > 0) - (was["sold"] > 0))
+            paced = move if order.is_of_round(self.room.round_from_ms(key)) else move._replace(net=0)
             if not suspect:
-                sale.pace(second, units, net if order.is_of_round(self.room.round_from_ms(key)) else 0, sold)
+                sale.pace(paced)
             elif not second_edition:
-                sale.pace(second, units, 0, sold)
-        if self._suspects is not None and (net or sold):
-            if order.moved_in != self._sessions:
-                order.moved_in, order.moves = self._sessions, []
-            order.moves.append((second, net, sold))
+                sale.pace(move._replace(net=0))
+            if second_edition and (move.net or move.sold):
+                if order.moved_in != self._sessions:
+                    order.moved_in, order.moves = self._sessions, []
+                order.moves.append((key, move))
 
     # -- time ----------------------------------------------------------------------------------------------------------
     def advance(self, clock_ms: int) -> None:
@@ -433,10 +441,10 @@ class RoomSeen:
             order = self._orders.get(order_id)
             if order is None or order.hold_until_ms != until_ms or order.standing() != "held":
                 continue
-            order.ran_out = True
+            before, order.ran_out = order.stands(), True
             # For the memory of orders, the change counts at the clock's moment at which the hold ran out.
             self._changed(order_id, order, until_ms)
-            self._move(order, "held", until_ms // SECOND_MS)
+            self._move(order, before, until_ms // SECOND_MS)
         while self._watches_until and self._watches_until[0][0] <= clock_ms:
             until_ms, name = heappop(self._watches_until)
             if self._is_there(name) and self._came_ms[name] + self._settings.presence_timeout_ms == until_ms:
@@ -455,11 +463,10 @@ class RoomSeen:
                 continue
             if self._suspects is None:
                 self._count_unpaid(order.user_id, -order.is_unpaid())
-            standing = order.standing()
-            for key, units in order.units.items():
+            for key, units in order.stands().items():
                 sale = self.sales[key]
-                if order.user_id in sale.of_user and standing in ("held", "sold"):
-                    sale.units_of(order.user_id, -units * (standing == "held"), -units * (standing == "sold"))
+                if order.user_id in sale.of_user and (units["held"] or units["sold"]):
+                    sale.units_of(order.user_id, -units["held"], -units["sold"])
 
     def _oldest(self, before_ms: int) -> list[tuple[str, OrderSeen]]:
         def old() -> Iterator[tuple[str, OrderSeen]]:

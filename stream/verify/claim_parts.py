@@ -23,6 +23,7 @@ class ClaimSettings(Thresholds, frozen=True, kw_only=True):
     hold_ms: int = 60_000
     presence_timeout_ms: int = 4 * 3_600_000
     remember_orders_ms: int = 24 * 3_600_000
+    order_parts_max: int = 20
     velocity_window_ms: int = 10_000
     stale_lag_ms: int = 3_000
     claim_valid_ms: int = 3_000

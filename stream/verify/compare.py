@@ -125,10 +125,10 @@ def _totals(recounted: RoomFigures, overlay: Overlay) -> Iterator[Figure]:
     yield _count("viewers", recounted.viewers, totals.viewers)
     for name in _TOTALS:
         yield Figure(name, getattr(recounted, name), getattr(totals, name))
-    for status in OrderStatus:
-        counted, published = recounted.orders.get(status.value), getattr(totals.orders, status.value)
+    for name in (*[status.value for status in OrderStatus], "partly_undone"):
+        counted, published = recounted.orders.get(name), getattr(totals.orders, name)
         if counted is not None or published:
-            yield Figure(f"orders.{status.value}", counted or 0, published)
+            yield Figure(f"orders.{name}", counted or 0, published)
 
 
 def _sources(recounted: RoomFigures, overlay: Overlay) -> Iterator[Figure]:

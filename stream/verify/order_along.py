@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import NamedTuple
+
 from msgspec import Struct, field
 
 from stream.contract.events import Order, OrderStatus
 from stream.verify.figures import SaleKey
 from stream.verify.order_facts import UNDOINGS
+from stream.verify.parts_said import PartsSaid
+
+
+class Move(NamedTuple):
+    """What an order did to the pace of a sale: in a second, net units, of these sold, and orders paid."""
+
+    second: int
+    net: int
+    sold: int
+    orders: int
 
 
 class OrderSeen(Struct):
     """One order: its user, its units by sale, its statuses, the end of its hold, and its last change.
 
-    From the second edition on also the times of its statuses, whether it looks fake, and its moves in the pace of its
-    sales in a session: (second, net, sold) of a unit. `of_units`: what was said of its units after it was undone.
+    From the second edition on also the times of its statuses, whether it looks fake, its moves in the pace of its sales
+    in a session, and what was said of parts of it. `of_units`: what was said of its units after it was undone.
     """
 
     user_id: str
@@ -27,10 +40,11 @@ class OrderSeen(Struct):
     said_ms: dict[OrderStatus, int] = field(default_factory=dict)
     reached_ms: dict[OrderStatus, int] = field(default_factory=dict)
     looks_fake: bool = False
-    moves: list[tuple[int, int, int]] = field(default_factory=list)
+    moves: list[tuple[SaleKey, Move]] = field(default_factory=list)
     moved_in: int = -1
     placed_in: int = -1
     has_lines: bool = False
+    parts: PartsSaid | None = None
 
     def learn(self, event: Order) -> None:
         """Take the units and the device from the first record of the order that has lines."""
@@ -54,6 +68,19 @@ class OrderSeen(Struct):
         if undone and (placed or paid) and self.of_units == {"gone"}:
             return "gone"
         return "released" if placed or paid else ""
+
+    def stands(self) -> dict[SaleKey, Counter[str]]:
+        """Of each sale, its units by standing."""
+        standing = self.standing()
+        if self.parts is None:
+            return {key: Counter({standing: units}) for key, units in self.units.items()}
+        there = bool(self.statuses & {OrderStatus.PLACED, OrderStatus.PAID})
+        found = {}
+        for key, split in self.parts.split(self.units).items():
+            lost = "released" if "back" in self.of_units else "gone"
+            found[key] = Counter({standing: split["left"]})
+            found[key].update({"released": split["back"] * there, lost: split["gone"] * there})
+        return found
 
     def is_of_round(self, from_ms: int) -> bool:
         """Whether it was placed, or else paid, in the round that begins at `from_ms`; −1: the first, which has all."""

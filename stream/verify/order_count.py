@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from stream.contract.events import FIRST_EDITION
 from stream.contract.people import UNKNOWN_PEOPLE
-from stream.verify.figures import SaleKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
 
+    from stream.verify.figures import SaleKey
     from stream.verify.order_facts import OrderFacts
     from stream.verify.suspicion import OrderSeen
 
@@ -48,13 +47,8 @@ def count_suspects(
     found: dict[tuple[SaleKey, str], tuple[int, int]] = {}
     for order_id, rule in rules.items():
         order = orders[order_id]
-        if not (order.is_sold() or order.is_held(as_of_ms)):
-            continue
-        units = Counter[SaleKey]()
-        for line in order.lines:
-            if line.sale_id is not None:
-                units[SaleKey(line.sale_id, line.sku_id)] += line.quantity
-        for key, quantity in units.items():
-            counted = found.get((key, rule), (0, 0))
-            found[key, rule] = counted[0] + 1, counted[1] + quantity
+        for key, standing, quantity in order.units(as_of_ms):
+            if quantity and standing in ("sold", "held"):
+                counted = found.get((key, rule), (0, 0))
+                found[key, rule] = counted[0] + 1, counted[1] + quantity
     return found

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct, field
 
 from stream.contract.events import Order, OrderLine, OrderStatus, SaleRestocked
 from stream.contract.overlay import FIRST_SIGNALS, Restock
+from stream.verify.figures import SaleKey
+from stream.verify.parts_said import Named, PartsSaid
 from stream.verify.suspicion import OrderSeen
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
 
@@ -25,6 +28,14 @@ def words_of(event: Order, signals_edition: int) -> set[str]:
     if event.restock is not None and event.status in UNDOINGS and signals_edition > FIRST_SIGNALS:
         said.add("back" if event.restock else "gone")
     return said
+
+
+class Net(NamedTuple):
+    """What is left of an order: its amount, and by product units and amount, which is negative where more came back."""
+
+    minor: int
+    units_of: Counter[Named]
+    minor_of: Counter[Named]
 
 
 class OrderFacts(Struct):
@@ -43,6 +54,9 @@ class OrderFacts(Struct):
     is_new_status: bool = False  # whether the latest record that counted had a new status
     told_late: bool = False  # whether the latest record that counted was the first with lines, and not the first
     of_units: set[str] = field(default_factory=set)  # "gone", "back": what was said of the units
+    parts: PartsSaid | None = None  # of an order of which a part was cancelled or refunded
+    parts_before: PartsSaid | None = None  # as they were before the latest record that counted and was about a part
+    is_new_part: bool = False  # whether the latest record that counted was about a part
 
     def reach(self, status: OrderStatus, effective_ms: int, signals_edition: int, hold_ms: int) -> None:
         """Note a status that the order had not reached before."""
@@ -101,6 +115,45 @@ class OrderFacts(Struct):
     def amount_minor(self) -> int:
         """The amount of the whole order, in minor units."""
         return sum(line.amount_minor for line in self.lines)
+
+    def net_minor(self) -> int:
+        """What is left of the amount in net revenue, in minor units."""
+        if not self.is_sold():
+            return 0
+        return self.amount_minor() if self.parts is None else self.net(self.parts).minor
+
+    def net(self, parts: PartsSaid) -> Net:
+        """What is left of the order without these parts, once it is sold."""
+        units, minor = Counter[Named](), Counter[Named]()
+        for line in self.lines:
+            units[line.sale_id, line.sku_id] += line.quantity
+            minor[line.sale_id, line.sku_id] += line.amount_minor
+        whole_minor = minor.total()
+        for event in parts.of_id.values():
+            for part_line in event.part_lines:
+                minor[part_line.sale_id, part_line.sku_id] -= part_line.amount_minor
+        left = Counter({named: split["left"] for named, split in parts.split(units).items()})
+        return Net(max(0, whole_minor - parts.amount_minor()), left, minor)
+
+    def units(self, as_of_ms: int) -> Iterator[tuple[SaleKey, str, int]]:
+        """The units of each sale at a moment, by standing; an empty one if only an undoing was seen."""
+        standing = self.standing(as_of_ms)
+        ordered: dict[SaleKey, int] = {}
+        for line in self.lines:
+            if line.sale_id is not None:
+                key = SaleKey(line.sale_id, line.sku_id)
+                ordered[key] = ordered.get(key, 0) + line.quantity
+        if self.parts is None:
+            for key, units in ordered.items():
+                yield key, standing, units
+            return
+        of_parts = {"left": standing, "back": "", "gone": ""}
+        if self.is_placed():
+            # A word about the whole order brings back what a part took for ever.
+            of_parts |= {"back": "released", "gone": "released" if "back" in self.of_units else "gone"}
+        for key, split in self.parts.split(ordered).items():
+            for name, units in split.items():
+                yield key, of_parts[name], units
 
     def seen(self, order_id: str, placed_orders: AbstractSet[str]) -> OrderSeen | None:
         """The order as the rules of suspicion see it; None: they do not consider it.

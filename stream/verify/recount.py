@@ -223,11 +223,11 @@ class Recount:
                 self._tell(event, -1)
                 return None
         room = self._room(room_id, rules)
-        if rules.contract_edition > FIRST_EDITION and room.contradicts(event):
+        if rules.contract_edition > FIRST_EDITION and isinstance(event, Order) and room.met.contradicts(event):
             self._tell(event, -1)
             return "order_conflict"
-        self.last_is_news = room.is_news(event, rules.signals_edition)
-        room.meet(event, rules.signals_edition)
+        self.last_is_news = room.is_news(event, rules)
+        room.meet(event, rules)
         self._seen.see(room_id, event_id, topic, timestamp_ms)
         if rules.ids_by_topic:
             self.accounts.in_two_topics += self._seen.is_elsewhere(room_id, event_id, topic)
@@ -292,7 +292,7 @@ class Recount:
         if not isinstance(event, Order):
             return False
         room = self._rooms.get(event.room_id)
-        return room is None or not room.has_heard(event, found.rules.signals_edition)
+        return room is None or not room.met.has_heard(event, found.rules)
 
     def forget(self, clock_ms: int) -> list[str]:
         """The rooms that have ended by silence. Drops what no figure from `clock_ms` on depends on.

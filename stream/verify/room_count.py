@@ -31,7 +31,6 @@ from stream.contract.events import (
     SaleRestocked,
 )
 from stream.contract.overlay import FIRST_SIGNALS, FormerRounds
-from stream.contract.people import UNKNOWN_PEOPLE
 from stream.verify.assumptions import Assumptions
 from stream.verify.figures import (
     WINDOWS_MS,
@@ -44,6 +43,8 @@ from stream.verify.figures import (
 from stream.verify.host_words import HostWords
 from stream.verify.order_count import count_suspects, is_no_one, orders_seen
 from stream.verify.order_facts import OrderFacts, SaleFacts, words_of
+from stream.verify.orders_met import OrdersMet
+from stream.verify.parts_said import PartsSaid, is_of_part
 from stream.verify.recounted import NO_MECHANICS, figures_as_of
 from stream.verify.session_count import Facts, SessionCount
 from stream.verify.stock_count import Units, count_units
@@ -71,14 +72,15 @@ class RoomCount:
         self._mechanics = mechanics
         self._assumptions = assumptions
         self._edition = assumptions.contract_edition
-        self._signals, self._hold_ms = FIRST_SIGNALS, assumptions.hold_ms  # for the record that is applied
+        # For the record that is applied.
+        self._signals, self._hold_ms, self._parts_max = FIRST_SIGNALS, assumptions.hold_ms, assumptions.order_parts_max
         # By the time of beginning. The first is the session of documents that name none.
         self._sessions = {NEVER_MS: SessionCount({})}
         self._session = self._sessions[NEVER_MS]  # the session of the applied record, or of the document asked for
         self._between = SessionCount({})  # takes records that belong to no session
         self._in_order = False  # whether records come without offsets
         self._orders: dict[str, OrderFacts] = {}
-        self._met: dict[str, tuple[str, str, set[str]]] = {}  # orders, including those not yet applied
+        self.met = OrdersMet()
         self._sales: dict[SaleKey, SaleFacts] = defaultdict(SaleFacts)
         self._words = HostWords()
 
@@ -93,6 +95,7 @@ class RoomCount:
         Returns False if it says nothing new (a status that the order had already reached).
         """
         self._edition, self._signals, self._hold_ms = rules.contract_edition, rules.signals_edition, rules.hold_ms
+        self._parts_max = rules.order_parts_max
         session = self._session
         if isinstance(event, RoomOpened | RoomClosed):
             return self._apply_word(event)
@@ -135,28 +138,14 @@ class RoomCount:
                 self._apply_sale(event, effective_ms)
         return True
 
-    def contradicts(self, event: RoomEvent) -> bool:
-        """Whether an order event names another known person or another currency than the order's first record."""
-        met = self._met.get(event.order_id) if isinstance(event, Order) else None
-        if met is None or not isinstance(event, Order):
-            return False
-        people = {event.user_id, met[0]}
-        return event.currency != met[1] or (len(people) > 1 and not people & UNKNOWN_PEOPLE)
-
-    def has_heard(self, event: Order, signals_edition: int) -> bool:
-        """Whether the order is known to have this status, with everything else that the record says."""
-        met = self._met.get(event.order_id)
-        return met is not None and words_of(event, signals_edition) <= met[2]
-
-    def is_news(self, event: RoomEvent, signals_edition: int) -> bool:
+    def is_news(self, event: RoomEvent, rules: Assumptions) -> bool:
         """Whether a session may begin with the event. A known word about an order and a leave begin none."""
-        return not self.has_heard(event, signals_edition) if isinstance(event, Order) else not isinstance(event, Leave)
+        return not self.met.has_heard(event, rules) if isinstance(event, Order) else not isinstance(event, Leave)
 
-    def meet(self, event: RoomEvent, signals_edition: int) -> None:
+    def meet(self, event: RoomEvent, rules: Assumptions) -> None:
         """Note a record that will be applied, now or later."""
         if isinstance(event, Order):
-            met = self._met.setdefault(event.order_id, (event.user_id, event.currency, set()))
-            met[2].update(words_of(event, signals_edition))
+            self.met.meet(event, rules)
 
     def _apply_word(self, event: RoomOpened | RoomClosed) -> bool:
         """Apply a host's word on the show. Words without news belong to no session: documents' offsets exclude them."""
@@ -172,24 +161,22 @@ class RoomCount:
             order = self._orders[event.order_id] = OrderFacts(
                 event.user_id, event.currency, event.lines, event.device_id
             )
+        if is_of_part(event, self._signals):
+            return self._apply_part(event, order, effective_ms)
         of_units = words_of(event, self._signals) - {event.status.value}
         if event.status in order.statuses and of_units <= order.of_units:
             return False
-        session, was_placed, was_sold = self._session, order.is_placed(), order.is_sold()
-        order.told_late = order.learn(event)
+        session, was_placed, was_net_minor = self._session, order.is_placed(), order.net_minor()
+        self._hear_of_order(order, event, effective_ms)
         order.of_units |= of_units
-        order.changed_ms = max(order.changed_ms, effective_ms)
-        for line in order.lines:
-            if line.sale_id is not None:
-                self._hear_of(line.sale_id, line.sku_id)
-        order.is_new_status = event.status not in order.statuses
+        order.is_new_status, order.is_new_part = event.status not in order.statuses, False
         if not order.is_new_status:
             return True
         order.reach(event.status, effective_ms, self._signals, self._hold_ms)
         amount_minor = order.amount_minor()
         if event.status is not OrderStatus.PLACED:
             session.reached[event.status] += 1
-        session.net_minor[order.currency] += amount_minor * (order.is_sold() - was_sold)
+        session.net_minor[order.currency] += order.net_minor() - was_net_minor
         if order.is_placed() and not was_placed:
             second.placed += 1
             session.placed_orders.add(event.order_id)
@@ -201,6 +188,26 @@ class RoomCount:
             self._meet(second.payers, order.user_id)
             second.paid_minor[order.currency] += amount_minor
             session.paid_minor[order.currency] += amount_minor
+        return True
+
+    def _hear_of_order(self, order: OrderFacts, event: Order, effective_ms: int) -> None:
+        """Note a record that says something new of an order."""
+        order.told_late = order.learn(event)
+        order.changed_ms = max(order.changed_ms, effective_ms)
+        for line in order.lines:
+            if line.sale_id is not None:
+                self._hear_of(line.sale_id, line.sku_id)
+
+    def _apply_part(self, event: Order, order: OrderFacts, effective_ms: int) -> bool:
+        was_net_minor, is_first = order.net_minor(), order.parts is None
+        before = PartsSaid() if order.parts is None else order.parts
+        order.parts = PartsSaid(before.of_id)
+        if not order.parts.take(event, self._parts_max):
+            return False
+        order.parts_before, order.is_new_status, order.is_new_part = before, False, True
+        self._hear_of_order(order, event, effective_ms)
+        self._session.partly_undone += is_first
+        self._session.net_minor[order.currency] += order.net_minor() - was_net_minor
         return True
 
     def _apply_carts(self, event: CartAdd | CartRemove | Enter | Leave, at_ms: int) -> None:
@@ -373,11 +380,10 @@ class RoomCount:
         before_ms = clock_ms - rules.remember_orders_ms - FORGET_LATER_MS
         for order_id in [name for name, order in self._orders.items() if order.changed_ms < before_ms]:
             order = self._orders.pop(order_id)
-            self._met.pop(order_id, None)
-            standing = order.standing(clock_ms)
-            for line in order.lines:
-                if line.sale_id is not None and standing:
-                    self._sales[SaleKey(line.sale_id, line.sku_id)].forgotten[standing] += line.quantity
+            self.met.forget(order_id)
+            for key, standing, quantity in order.units(clock_ms):
+                if standing:
+                    self._sales[key].forgotten[standing] += quantity
 
     def is_forgotten(self, clock_ms: int) -> bool:
         """Whether the room has no more effect on any figure."""
@@ -407,7 +413,8 @@ class RoomCount:
                 status.value: session.reached[status]
                 for status in OrderStatus
                 if status not in LATER_STATUSES or session.reached[status]
-            },
+            }
+            | ({"partly_undone": session.partly_undone} if session.partly_undone else {}),
             money=session.money(),
             rates={
                 RateKey(name, window_ms, currency): fraction

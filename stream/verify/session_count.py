@@ -79,6 +79,7 @@ class SessionCount:
         carters: by sale, the people who put it into a cart.
         carts: the carts, from the second edition of signals on.
         heard_of: the sales with a record in it.
+        partly_undone: orders of which in it for the first time a part was cancelled or refunded.
         placed_orders: orders that became placed in it.
         sources: the views by source; `views_beyond`: those of the sources beyond the bound.
         entered_ms: by name, the latest coming; `left_ms`: the latest going.
@@ -92,6 +93,7 @@ class SessionCount:
         self.show_id: str | None = None
         self.likes = self.comments = self.cart_adds = 0
         self.reached: Counter[OrderStatus] = Counter()
+        self.partly_undone = 0
         self.placed_minor: Counter[str] = Counter()
         self.paid_minor: Counter[str] = Counter()
         self.net_minor: Counter[str] = Counter()

@@ -191,7 +191,14 @@ class SessionReport:
             if order.is_new_status:
                 before = order.statuses - {event.status}
                 untold = before if order.told_late else set()
-                tally.add_order(event, order.lines, before, heard.counts_ms, order.currency, untold)
+                left = None if order.parts is None else order.net(order.parts)
+                tally.add_order(event, order.lines, before, heard.counts_ms, order.currency, untold, left)
+            elif order.is_new_part and order.parts is not None and order.parts_before is not None:
+                if order.told_late:
+                    tally.add_units(order.lines, order.statuses)
+                if order.is_sold():
+                    was, now = order.net(order.parts_before), order.net(order.parts)
+                    tally.add_part(was, now, heard.counts_ms, order.currency)
         else:
             rules = self._asked.rulebook.at(self._asked.partition, self._topic, self._offset)
             tally.add(event, heard.counts_ms, rules, (self._asked.partition, self._offset))

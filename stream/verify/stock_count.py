@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from stream.verify.figures import SaleKey
 from stream.verify.order_count import is_no_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from stream.verify.figures import SaleKey
     from stream.verify.order_facts import OrderFacts, SaleFacts
 
 
@@ -59,19 +59,15 @@ def count_units(
     counted: defaultdict[SaleKey, Units] = defaultdict(Units)
     began_ms: dict[SaleKey, int] = {}
     for order in orders.values():
-        standing = order.standing(as_of_ms)
-        for line in order.lines:
-            if line.sale_id is None:
-                continue
-            key = SaleKey(line.sale_id, line.sku_id)
+        for key, standing, quantity in order.units(as_of_ms):
             units = counted[key]
             if key not in began_ms:
                 began_ms[key] = round_from_ms(key)
-            if not standing:
+            if not standing or not quantity:
                 continue
-            units.add(standing, line.quantity)
+            units.add(standing, quantity)
             if not order.is_of_round(began_ms[key]):
-                units.former[standing] += line.quantity
+                units.former[standing] += quantity
             if standing in ("held", "sold") and not is_no_one(order.user_id, edition):
-                units.of_user[order.user_id] += line.quantity
+                units.of_user[order.user_id] += quantity
     return counted

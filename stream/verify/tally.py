@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from stream.contract.events import OrderLine, RoomEvent
     from stream.verify.figures import SaleFigures
+    from stream.verify.order_facts import Net
     from stream.verify.room_count import Assumptions
 
 MINUTE_MS = 60_000
@@ -165,6 +166,7 @@ class Tally:
         effective_ms: int,
         currency: str,
         untold: AbstractSet[OrderStatus] = frozenset(),
+        left: Net | None = None,
     ) -> None:
         """Take a status that an order reached.
 
@@ -175,6 +177,7 @@ class Tally:
             effective_ms: the event's effective time.
             currency: the currency of the order.
             untold: statuses of which records told without lines, before this first one with lines.
+            left: of an order of which a part was cancelled or refunded, what is left; None: all of it.
         """
         step = OrderStep.of(before, event.status)
         cell = self._steps[effective_ms // self._step_ms]
@@ -186,14 +189,34 @@ class Tally:
                 money = each.money[currency]
                 money.placed_minor += line.amount_minor * step.placed
                 money.paid_minor += line.amount_minor * step.paid
-                money.net_minor += line.amount_minor * step.net
+                money.net_minor += line.amount_minor * step.net if left is None else 0
             product.counts["units_placed"] += line.quantity * step.placed
-            product.counts["units_net"] += line.quantity * step.net
-            for status in {event.status, *untold} & _OF_UNITS:
-                product.counts[f"units_{status.value}"] += line.quantity
+            product.counts["units_net"] += line.quantity * step.net if left is None else 0
+        self.add_units(lines, {event.status, *untold})
+        if left is not None and step.net:
+            self._add_net(cell, currency, left, step.net)
         if step.paid:
             for sku_id, sale_id in {(line.sku_id, line.sale_id) for line in lines}:
                 self._product(sku_id, sale_id).counts["orders_paid"] += 1
+
+    def add_units(self, lines: Sequence[OrderLine], statuses: AbstractSet[OrderStatus]) -> None:
+        """Count the units of an order under the statuses that it reached."""
+        for line in lines:
+            for status in statuses & _OF_UNITS:
+                self._product(line.sku_id, line.sale_id).counts[f"units_{status.value}"] += line.quantity
+
+    def add_part(self, was: Net, now: Net, effective_ms: int, currency: str) -> None:
+        """Take a cancel or refund of a part of a sold order: what was left of the order before, and is left now."""
+        cell = self._steps[effective_ms // self._step_ms]
+        self._add_net(cell, currency, was, -1)
+        self._add_net(cell, currency, now, 1)
+
+    def _add_net(self, cell: _Cell, currency: str, net: Net, sign: int) -> None:
+        cell.money[currency].net_minor += sign * net.minor
+        for (sale_id, sku_id), minor in net.minor_of.items():
+            self._product(sku_id, sale_id).money[currency].net_minor += sign * minor
+        for (sale_id, sku_id), units in net.units_of.items():
+            self._product(sku_id, sale_id).counts["units_net"] += sign * units
 
     # -- what came of it -----------------------------------------------------------------------------------------------
     def steps(self, as_of_ms: int, watching_now: int) -> list[Step]:

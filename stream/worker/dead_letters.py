@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from stream.contract.kept import KEPT_KEY_BYTES, cut, whole_bytes
-from stream.core.conflicts import OTHER_LINES, USED_TWICE
+from stream.core.conflicts import OTHER_LINES, PARTS_BEYOND, USED_TWICE
 from stream.worker.checkpoint import BATCH_BYTES, Message
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 # Conflict of a record that was taken all the same → the sentence, and the kind of thing that it names.
 _SAID_OF = {
+    PARTS_BEYOND: ("an order has more parts than are kept", "order"),
     OTHER_LINES: ("an order has other lines than in its first record", "order"),
     USED_TWICE: ("an order and a record of another topic have the same event_id; both count", "event_id"),
 }

@@ -46,6 +46,7 @@ COUNTED = (
     ("paid", "live.orders"),
     ("cancelled", "live.orders"),
     ("refunded", "live.orders"),
+    ("partly_undone", "live.orders"),
     *((f"views from {source}", "live.visits") for source in NAMED_SOURCES),
 )
 
@@ -55,6 +56,7 @@ class _Orders(Struct):
     paid: int
     cancelled: int
     refunded: int
+    partly_undone: int = 0
 
 
 class _Totals(Struct):
@@ -75,6 +77,7 @@ class _Totals(Struct):
             orders.paid,
             orders.cancelled,
             orders.refunded,
+            orders.partly_undone,
         )
 
 
@@ -429,6 +432,11 @@ def _goes_back(old: _Shown, new: _Shown) -> bool:
     )
 
 
+def _said_of_order(event: dict[str, Any]) -> str:
+    """What a record says of its order: a status, or something of a part."""
+    return json.dumps([event["part_id"], event["part_lines"]]) if "part_id" in event else str(event["status"])
+
+
 class _PlainCounts:
     """Each accepted record counts once, by plain addition; what it adds is kept by its offset."""
 
@@ -462,11 +470,11 @@ class _PlainCounts:
         """Whether an order is refused: its id was another order's event's, or it is known as another user's."""
         user, order_id = event["user_id"], event["order_id"]
         if (room, topic, event["event_id"]) in self._once:
-            return (room, order_id, "is", event["status"]) not in self._once
+            return (room, order_id, "is", _said_of_order(event)) not in self._once
         owner = self._users.setdefault((room, order_id), user)
         if user != owner and "-" not in (user, owner):
             return True
-        self._once.add((room, order_id, "is", event["status"]))
+        self._once.add((room, order_id, "is", _said_of_order(event)))
         return False
 
     def _first(self, *names: str) -> bool:
@@ -490,6 +498,8 @@ class _PlainCounts:
                     amounts[f"views from {source}"] = 1
             case "order":
                 status, order_id = event["status"], event["order_id"]
+                if "part_id" in event:
+                    status = "partly_undone"
                 if status in ("placed", "paid") and self._first(room, order_id, "was placed"):
                     amounts["placed"] = 1
                 if status != "placed" and self._first(room, order_id, status):

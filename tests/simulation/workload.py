@@ -142,6 +142,7 @@ def _event(random: Random, number: int, at_ms: int) -> tuple[int, dict[str, obje
             "lines": [line],
             # Of some orders the units do not come back, or do after all.
             "restock": {"cancelled": False, "refunded": order % 2 == 0}.get(status) if order % 3 == 0 else None,
+            **(_part(number, line) if order % 4 == 3 and status in ("cancelled", "refunded") else {}),
         }
     if chance < 0.93:
         if chance >= 0.89:
@@ -150,6 +151,12 @@ def _event(random: Random, number: int, at_ms: int) -> tuple[int, dict[str, obje
     if chance < 0.94:
         return VISITS, {"type": "product_click", "user_id": user, "sku_id": "k1"}
     return SALES, _word(number, at_ms)
+
+
+def _part(number: int, line: dict[str, object]) -> dict[str, object]:
+    """What makes a cancel or refund one of a part; of some parts two things are said."""
+    taken = {**line, "quantity": number % 3, "amount_minor": 10 * (number % 7)}
+    return {"part_id": f"p{number % 5}", "part_lines": [taken]}
 
 
 def _word(number: int, at_ms: int) -> dict[str, object]:

@@ -249,7 +249,8 @@ def figures_of(overlay: Overlay) -> RoomFigures:
             status.value: count
             for status in OrderStatus
             if (count := getattr(totals.orders, status.value)) or status not in LATER_STATUSES
-        },
+        }
+        | ({"partly_undone": count} if (count := totals.orders.partly_undone) else {}),
         money={
             money.currency: MoneyFigures(money.gmv_placed_minor, money.gmv_paid_minor, money.gmv_net_minor)
             for money in totals.money

@@ -48,6 +48,16 @@ class IdsEntry(msgspec.Struct, array_like=True):
     counts: list[int] = []
 
 
+class PartsEntry(msgspec.Struct, array_like=True):
+    """What was said of the parts of an order: by part a `parts.Word`; and its moves in the pace of a session."""
+
+    fields_1: ClassVar[int] = 1
+
+    said: dict[str, tuple[int, int, tuple[SaleLine, ...], int]]
+    moved_in: int = -1
+    moves: list[tuple[int, int, int, int, int]] = []
+
+
 class OrderEntry(msgspec.Struct, array_like=True):
     """One order as it is now."""
 
@@ -68,6 +78,7 @@ class OrderEntry(msgspec.Struct, array_like=True):
     moves_before: int = 0
     device_id: str | None = None
     hold_ms: int = -1
+    parts: PartsEntry | None = None
 
 
 class PresenceEntry(msgspec.Struct, array_like=True):

@@ -6,8 +6,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from stream.core.order_state import OrderState, one_of_equal
-from stream.core.saved.entries import ENTRY_ITEMS, CartEntry, OrderEntry, PresenceEntry, WindowEntry
+from stream.core.parts import Parts, Word
+from stream.core.saved.entries import ENTRY_ITEMS, CartEntry, OrderEntry, PartsEntry, PresenceEntry, WindowEntry
 from stream.core.saved.growth import AUDIENCES_1, TALLIES_1, grown
+from stream.core.standing import PARTLY
 from stream.core.windows import Tally
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ def order_entries(room: Memory) -> Iterator[OrderEntry]:
     changed, room.changed_orders = room.changed_orders, {}
     for order_id in changed:
         order = room.orders[order_id]
+        parts = room.parts[order_id] if order.mask & PARTLY else None
         yield OrderEntry(
             room.room_id,
             room.known_ms,
@@ -80,7 +83,7 @@ def order_entries(room: Memory) -> Iterator[OrderEntry]:
             order.user_id,
             order.currency,
             order.amount_minor,
-            order.lines,
+            order.lines if parts is None else parts.whole,
             order.mask,
             order.hold_until_ms,
             order.changed_ms,
@@ -89,6 +92,7 @@ def order_entries(room: Memory) -> Iterator[OrderEntry]:
             order.moves_before,
             order.device_id,
             order.hold_ms,
+            None if parts is None else PartsEntry(parts.said, parts.moved_in, parts.moves),  # type: ignore[arg-type] # words are tuples
         )
 
 
@@ -127,7 +131,7 @@ def restore_order(room: Memory, entry: OrderEntry) -> None:
     """One order as it last was."""
     orders = room.orders
     orders.pop(entry.order_id, None)
-    orders[entry.order_id] = OrderState(
+    order = orders[entry.order_id] = OrderState(
         entry.order_id,
         entry.user_id,
         one_of_equal(entry.currency),
@@ -142,6 +146,11 @@ def restore_order(room: Memory, entry: OrderEntry) -> None:
         entry.moves_before,
         hold_ms=entry.hold_ms,
     )
+    room.parts.pop(entry.order_id, None)
+    if entry.parts is not None:
+        parts = room.parts[entry.order_id] = Parts(order.lines, entry.parts.moved_in, entry.parts.moves)
+        parts.said = {part_id: Word(*word) for part_id, word in entry.parts.said.items()}
+        parts.cut(order)
 
 
 def restore_carts(room: Room, entry: CartEntry) -> None:

@@ -61,6 +61,9 @@ def test_what_several_fields_refer_to_is_followed_in_each() -> None:
         "/lines/*/sale_id",
         "/lines/*/sku_id",
         "/order_id",
+        "/part_id",
+        "/part_lines/*/sale_id",
+        "/part_lines/*/sku_id",
         "/room_id",
         "/user_id",
     ]

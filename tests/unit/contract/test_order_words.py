@@ -76,3 +76,42 @@ def test_lines_that_are_said_to_be_none_are_left_out() -> None:
     assert told(read(2, lines=[], status="paid")) == refused
     assert told(read(1, lines=[], status="paid")) == refused
     assert told(read(1, lines=[], status="cancelled")) == refused
+
+
+# -- parts ------------------------------------------------------------------------------------------------------------
+PART = {"part_id": "p1", "part_lines": [{"sku_id": "sku-881", "quantity": 0, "amount_minor": 5}]}
+
+
+@pytest.mark.parametrize("status", [each.value for each in OrderStatus])
+def test_only_a_cancel_or_refund_may_be_about_a_part(status: str) -> None:
+    answer = read(2, "lines", status=status, **PART)
+    if status in ("cancelled", "refunded"):
+        assert isinstance(answer, Order)
+        assert (answer.part_id, answer.part_lines[0].quantity, answer.part_lines[0].sale_id) == ("p1", 0, None)
+    else:
+        assert told(answer) == (
+            "schema_violation",
+            "/status",
+            f"a part of an order is cancelled or refunded, and this is {status}",
+        )
+
+
+@pytest.mark.parametrize(
+    ("left_out", "pointer", "detail"),
+    [
+        ("part_id", "/part_id", "Object missing required field `part_id`"),
+        ("part_lines", "/part_lines", "Expected `array` of length >= 1"),
+    ],
+)
+def test_a_part_needs_its_id_and_its_lines(left_out: str, pointer: str, detail: str) -> None:
+    assert told(read(2, left_out, status="refunded", **PART)) == ("schema_violation", pointer, detail)
+
+
+def test_the_first_edition_does_not_ask_for_parts() -> None:
+    answer = read(1, "part_lines", status="paid", **PART)
+    assert isinstance(answer, Order)
+
+
+def test_an_order_without_a_part_is_written_without_the_fields_of_one() -> None:
+    event = read(2)
+    assert b"part" not in msgspec.json.encode(event)

@@ -19,7 +19,18 @@ from stream.mechanics.kinds import CATALOGUE
 KEY = b"k" * 16
 # Ids of things: shops and sales, not of people.
 IMPERSONAL = {
-    *("event_id", "room_id", "sku_id", "sale_id", "order_id", "show_id", "source", "topic", "linked_room_id"),
+    *(
+        "event_id",
+        "room_id",
+        "sku_id",
+        "sale_id",
+        "order_id",
+        "part_id",
+        "show_id",
+        "source",
+        "topic",
+        "linked_room_id",
+    ),
     *("coupon_id", "take_id", "gift_id", "streak_id", "poll_id", "option_id", "channel"),
 }
 

@@ -127,6 +127,34 @@ def test_the_products_are_those_counted_by_hand(tmp_path: Path) -> None:
     assert other.money == [Amounts("CNY", 300, 300, 300)]
 
 
+def test_a_part_counts_with_its_product_and_in_the_minute_in_which_it_came(tmp_path: Path) -> None:
+    days, lines = Days(), [("k1", "s1", 3, 2_700), ("k2", None, 2, 600)]
+    days.add(0, "room_opened", show_id="first")
+    days.sale(1, offered=10)
+    days.order(5, "paid", "o1", lines=lines)
+
+    def part(at_s: float, part_id: str, sku: str, sale: str | None, units: int, minor: int, **fields: Any) -> None:
+        taken = {"sku_id": sku, "sale_id": sale, "quantity": units, "amount_minor": minor}
+        of = {"part_id": part_id, "part_lines": [taken], "user_id": "u-o1", "order_id": "o1", "currency": "CNY"}
+        days.add(at_s, "order", **(of | {"status": "refunded"} | fields))
+
+    part(70, "p1", "k1", "s1", 1, 900)
+    part(75, "p1", "k1", "s1", 1, 1_000)
+    part(80, "p2", "k2", None, 0, 50, status="cancelled")
+    days.order(130, "paid", "o2", lines=lines)
+    days.order(140, "refunded", "o1", lines=lines)
+    days.add(150, "room_closed", show_id="first")
+    made = reported(days, tmp_path)
+    assert made.check.differences == []
+    assert made.totals.orders["partly_undone"] == 1
+    assert made.totals.money == [Amounts("CNY", 6_600, 6_600, 3_300)]
+    assert [[each.net_minor for each in minute.money] for minute in made.minutes] == [[3_300], [-1_050], [1_050]]
+    sold, other = made.products
+    assert units(sold) == {"placed": 6, "paid": 6, "cancelled": 0, "refunded": 3, "net": 3}
+    assert units(other) == {"placed": 4, "paid": 4, "cancelled": 0, "refunded": 2, "net": 2}
+    assert (sold.money, other.money) == ([Amounts("CNY", 5_400, 5_400, 2_700)], [Amounts("CNY", 1_200, 1_200, 600)])
+
+
 def units(product: Product) -> dict[str, int]:
     return {name: getattr(product, f"units_{name}") for name in ("placed", "paid", "cancelled", "refunded", "net")}
 
