@@ -73,7 +73,7 @@ REASON_WORDS: dict[Reason, str] = {
     Reason.OTHER_ROOM: "sent from a linked room, where it counts",
     Reason.NO_LINES: "an order of nothing",
     Reason.AMOUNT_UNKNOWN: "an amount that is no whole number of minor units, or unclear",
-    Reason.PARTIAL_REFUND: "a refund of a part of the order",
+    Reason.PARTIAL_REFUND: "a refund of no line of the order, or of a part of one that is cut into several",
     Reason.UNKNOWN_ORDER: "a refund of an order that this bridge has not seen",
     Reason.REFUSED: "made into an event that the contract refuses",
 }

@@ -13,7 +13,15 @@ from msgspec import Struct
 from stream.bridge.money import currency_of, line_amount, minor_units
 from stream.bridge.nodes import Node, at, id_text, is_true, items_of, text_of, whole
 from stream.bridge.reasons import NoEventError, Note, Reason
-from stream.contract.events import MAX_ORDER_LINES, MAX_QUANTITY, MAX_RECORD_BYTES, Order, OrderLine, OrderStatus
+from stream.contract.events import (
+    MAX_ORDER_LINES,
+    MAX_QUANTITY,
+    MAX_RECORD_BYTES,
+    Order,
+    OrderLine,
+    OrderStatus,
+    PartLine,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +29,7 @@ if TYPE_CHECKING:
     from stream.bridge.draft import Draft
     from stream.bridge.messages import Message
 
-# Orders whose lines are remembered, to tell a refund of all from a refund of a part: about 1 KB each.
+# Orders whose lines are remembered, to say what a refund takes out of them: about 1 KB each.
 MAX_ORDERS = 20_000
 # What an order's record has beside its lines: seven ids of 64 characters at most, and names.
 HEAD_BYTES = 1_024
@@ -37,13 +45,17 @@ _REFUNDS = "refunds/create"
 
 
 class _Known(Struct):
-    """An order as it was first told. `units`: line item → units; `refunded`: refund → line item → units."""
+    """An order as it was first told. `units`: line item → units; `refunded`: refund → line item → units.
+
+    `named`: line item → SKU and sale.
+    """
 
     room_id: str
     user_id: str
     currency: str
     parts: tuple[tuple[OrderLine, ...], ...]
     units: dict[str, int]
+    named: dict[str, tuple[str, str | None]]
     refunded: dict[str, dict[str, int]]
     back: bool = False  # whether any refunded unit came back into stock
 
@@ -109,7 +121,7 @@ class Shopify:
             )
 
     def _refund(self, body: Node, draft: Draft, triggered: Node) -> None:
-        """All refunds together cover every unit → refunded; else nothing yet."""
+        """Each refund is a part of its order; all refunds together cover every unit → refunded."""
         order_id = id_text(at(body, "order_id")) or ""
         known = self._orders.get(order_id)
         if known is None:
@@ -118,17 +130,43 @@ class Shopify:
         if refund is None:
             raise NoEventError(Reason.NO_ID)
         units: dict[str, int] = {}
+        taken: dict[bool, list[PartLine]] = {True: [], False: []}  # whether it is back in stock → what
         for item in items_of(at(body, "refund_line_items")):
             line = id_text(at(item, "line_item_id", "line_item.id")) or ""
             units[line] = units.get(line, 0) + whole(at(item, "quantity"))
-            known.back = known.back or text_of(at(item, "restock_type")) != "no_restock"
+            back = text_of(at(item, "restock_type")) != "no_restock"
+            known.back = known.back or back
+            if line in known.named and len(known.parts) == 1:
+                taken[back] += _taken(item, known.named[line], known.currency)
         known.refunded[refund] = units  # told again, it is the same refund
-        together = {line: sum(each.get(line, 0) for each in known.refunded.values()) for line in known.units}
-        if any(together[line] < count for line, count in known.units.items()):
-            raise NoEventError(Reason.PARTIAL_REFUND)
         draft.room_id = known.room_id
         draft.at(triggered, at(body, "processed_at", "created_at"))
-        self._emit(draft, order_id, known, OrderStatus.REFUNDED, None if known.back else False)
+        for back, lines in taken.items():
+            if lines:
+                self._emit_part(draft, order_id, known, refund if back else f"{refund}.kept", lines, back=back)
+        together = {line: sum(each.get(line, 0) for each in known.refunded.values()) for line in known.units}
+        if all(together[line] >= count for line, count in known.units.items()):
+            self._emit(draft, order_id, known, OrderStatus.REFUNDED, None if known.back else False)
+        elif not any(taken.values()):
+            raise NoEventError(Reason.PARTIAL_REFUND)
+
+    def _emit_part(
+        self, draft: Draft, order_id: str, known: _Known, part_id: str, lines: list[PartLine], *, back: bool
+    ) -> None:
+        draft.events.append(
+            Order(
+                event_id=draft.id(order_id, "part", part_id),
+                room_id=known.room_id,
+                event_time_ms=draft.time_ms,
+                user_id=known.user_id,
+                order_id=draft.plain_id(order_id),
+                status=OrderStatus.REFUNDED,
+                currency=known.currency,
+                restock=None if back else False,
+                part_id=draft.plain_id(part_id),
+                part_lines=tuple(lines),
+            )
+        )
 
     # -- what an order says --------------------------------------------------------------------------------------------
     def _read(self, body: Node, draft: Draft, order_id: str) -> _Known:
@@ -143,6 +181,7 @@ class Shopify:
         currency = currency_of(at(body, "currency"))
         lines: list[OrderLine] = []
         units: dict[str, int] = {}
+        named: dict[str, tuple[str, str | None]] = {}
         order_sale = self._named(body, self._sale_attribute) or self._sale
         for number, item in enumerate(items):
             count = whole(at(item, "quantity"))
@@ -154,12 +193,11 @@ class Shopify:
             units[line_id] = units.get(line_id, 0) + count
             sku = id_text(at(item, "variant_id")) or id_text(at(item, "product_id")) or "custom"
             sale = self._named(item, self._sale_attribute) or order_sale
-            lines += _pieces(
-                draft.plain_id(sku), count, _amount(item, count, currency), draft.plain_id(sale) if sale else None
-            )
+            named[line_id] = draft.plain_id(sku), draft.plain_id(sale) if sale else None
+            lines += _pieces(*named[line_id], count, _amount(item, count, currency))
         if not lines:
             raise NoEventError(Reason.NO_LINES)
-        known = _Known(draft.room_id, user_id, currency, tuple(_cut(lines)), units, {})
+        known = _Known(draft.room_id, user_id, currency, tuple(_cut(lines)), units, named, {})
         if len(self._orders) >= MAX_ORDERS:
             del self._orders[next(iter(self._orders))]
         self._orders[order_id] = known
@@ -195,7 +233,22 @@ def _amount(item: Node, count: int, currency: str) -> int:
     return line_amount(minor_units(at(item, "price"), currency) * count - discounts)
 
 
-def _pieces(sku_id: str, count: int, amount: int, sale_id: str | None) -> Iterator[OrderLine]:
+def _taken(item: Node, named: tuple[str, str | None], currency: str) -> Iterator[PartLine]:
+    """What one line of a refund takes out, in pieces that the contract takes. Its `subtotal` is a double: no amount."""
+    told = at(item, "subtotal_set.shop_money.amount")
+    if told is None:
+        raise NoEventError(Reason.AMOUNT_UNKNOWN)
+    count, amount = whole(at(item, "quantity")), line_amount(minor_units(told, currency))
+    if not 0 <= count <= MAX_LINE_UNITS:
+        raise NoEventError(Reason.OUT_OF_RANGE)
+    sku_id, sale_id = named
+    if not count:
+        yield PartLine(sku_id=sku_id, sale_id=sale_id, quantity=0, amount_minor=amount)
+    for piece in _pieces(sku_id, sale_id, count, amount):
+        yield PartLine(sku_id=sku_id, sale_id=sale_id, quantity=piece.quantity, amount_minor=piece.amount_minor)
+
+
+def _pieces(sku_id: str, sale_id: str | None, count: int, amount: int) -> Iterator[OrderLine]:
     """The line in pieces that the contract takes; their amounts add up to the line's."""
     done, told = 0, 0
     while done < count:

@@ -36,7 +36,13 @@ def refund(number: int, *items: tuple[int, int], restock: str = "return") -> dic
         "order_id": 6_200_000_000_001,
         "processed_at": "2026-09-21T09:16:00-05:00",
         "refund_line_items": [
-            {"line_item_id": 9_000 + item, "quantity": units, "restock_type": restock, "subtotal": 10.0}
+            {
+                "line_item_id": 9_000 + item,
+                "quantity": units,
+                "restock_type": restock,
+                "subtotal": 10.0 * units,
+                "subtotal_set": {"shop_money": {"amount": f"{10 * units}.00", "currency_code": "USD"}},
+            }
             for item, units in items
         ],
     }
@@ -101,13 +107,28 @@ def test_lines_never_change_and_statuses_come_in_any_order() -> None:
     assert reasons(made) == {"ignored_kind": 1}
 
 
-def test_only_refunds_that_together_cover_every_unit_refund_the_order() -> None:
+def test_a_refund_is_a_part_of_its_order_and_all_of_them_refund_it() -> None:
     made = bridge("shopify", "room")
     events(made, order("orders/paid", line(1), line(2)))
-    assert events(made, refund(1, (1, 2)), refund(2, (2, 1)), refund(2, (2, 1))) == []
-    assert reasons(made) == {"partial_refund": 3}
-    (event,) = events(made, refund(3, (2, 1)))
+    first, second, again = events(made, refund(1, (1, 2)), refund(2, (2, 1)), refund(2, (2, 1)))
+    assert first == {
+        "type": "order",
+        "event_id": "sh:6200000000001:part:1",
+        "room_id": "room",
+        "event_time_ms": 1_790_000_160_000,
+        "user_id": "77",
+        "order_id": "6200000000001",
+        "status": "refunded",
+        "currency": "USD",
+        "part_id": "1",
+        "part_lines": [{"sku_id": "44000000000001", "quantity": 2, "amount_minor": 2_000, "sale_id": None}],
+    }
+    assert second == again
+    part, event = events(made, refund(3, (2, 1)))
+    assert (part["part_id"], part["part_lines"][0]["quantity"]) == ("3", 1)
     assert (event["status"], event["user_id"], len(event["lines"])) == ("refunded", "77", 2)
+    assert "part_id" not in event
+    assert reasons(made) == {}
     assert "restock" not in event
     assert events(bridge("shopify", "room"), refund(1, (1, 2))) == []
 
@@ -115,7 +136,24 @@ def test_only_refunds_that_together_cover_every_unit_refund_the_order() -> None:
 def test_a_refund_that_restocks_nothing_says_so() -> None:
     made = bridge("shopify", "room")
     events(made, order("orders/paid"))
-    assert events(made, refund(1, (1, 2), restock="no_restock"))[0]["restock"] is False
+    part, whole = events(made, refund(1, (1, 2), restock="no_restock"))
+    assert (part["part_id"], part["restock"], whole["restock"]) == ("1.kept", False, False)
+
+
+def test_a_refund_of_no_line_or_of_an_amount_that_is_a_double_gives_nothing() -> None:
+    made = bridge("shopify", "room")
+    events(made, order("orders/paid", line(1), line(2)))
+    double = refund(2, (1, 1))
+    del double["body"]["refund_line_items"][0]["subtotal_set"]
+    assert events(made, refund(1), refund(3, (8, 1)), double) == []
+    assert reasons(made) == {"partial_refund": 2, "amount_unknown": 1}
+
+
+def test_a_part_of_an_order_that_is_cut_is_not_told() -> None:
+    made = bridge("shopify", "room")
+    events(made, order("orders/paid", *[line(number) for number in range(250)]))
+    assert events(made, refund(1, (1, 1))) == []
+    assert reasons(made) == {"partial_refund": 1}
 
 
 @pytest.mark.parametrize(
