@@ -62,7 +62,7 @@ def _room_table(room: ExpectedRoom) -> Table:
     table = Table("figure", Column("at the end", justify="right"), title=f"Room {room.room_id}")
     for name in ("viewers", "views", "watching_now", "likes", "comments", "cart_adds"):
         table.add_row(name, _number(getattr(room, name)))
-    for status in STATUSES:
+    for status in (*STATUSES, *(["partly_undone"] if room.orders_partly_undone else [])):
         table.add_row(f"orders {status}", _number(getattr(room, f"orders_{status}")))
     for money in room.money:
         table.add_section()

@@ -11,7 +11,8 @@ and take back, and everything that can become of a unit. All figures are assumpt
     48 s  all coats are taken, some not paid for       109 s  it was not
     56 s  150 more                                     116 s  all coats of the second round are taken
     66 s  these are taken too; carts are emptied       136 s  both sales end
-    78 s  the first round is over                      147 s  the show is over; some coats are still not paid for
+    78 s  the first round is over                      137 s  one coat of some pairs is sent back, or some money
+                                                      147 s  the show is over; some coats are still not paid for
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from stream.contract.events import Event, OrderLine
 from stream.shows.delivery import Disturbance
 from stream.shows.lines import line
 from stream.shows.one_room import show_of_room
-from stream.shows.plan import RoomPlan
+from stream.shows.plan import PartTaken, RoomPlan
 
 if TYPE_CHECKING:
     from stream.shows.show import Show
@@ -47,7 +48,9 @@ PUT_OFF_MS, CORRECTED_MS, CLOSED_MS, UNCLOSED_MS = 86_000, 94_000, 104_000, 109_
 
 PAIRS_SHARE = 0.2
 # What becomes of the coats' orders, by turns.
-UNPAID_EACH, CANCELLED_EACH, REFUNDED_EACH = 12, 40, 30
+UNPAID_EACH, CANCELLED_EACH, REFUNDED_EACH, PART_OF_EACH = 12, 40, 30, 7
+# After both sales, so that what can be bought in them stays as it was.
+PARTS_MS, BUTTON_MINOR = (136_500, 139_500), 2_000
 # An order of the first round is undone before the second begins, or refunded in it.
 REFUNDS_MS = {FIRST_OPENS_MS: (92_000, 130_000), SECOND_OPENS_MS: (126_000, 136_000)}
 # Nobody cancels until all are taken.
@@ -195,7 +198,8 @@ def _order(plan: RoomPlan, buyers: _Buyers, purchase: _Purchase, number: int, ro
         plan.order(person.user_id, lines, "CNY", placed_ms=placed_ms, paid_ms=paid_ms, cancelled_ms=cancelled_ms)
         return
     if number % REFUNDED_EACH != 2:
-        plan.order(person.user_id, lines, "CNY", placed_ms=placed_ms, paid_ms=paid_ms)
+        part = None if number % PART_OF_EACH else _part(number, quantity)
+        plan.order(person.user_id, lines, "CNY", placed_ms=placed_ms, paid_ms=paid_ms, part=part)
         return
     refunded_ms = rng.randrange(*REFUNDS_MS[round_ms])
     turn = number // REFUNDED_EACH % 3
@@ -210,6 +214,14 @@ def _order(plan: RoomPlan, buyers: _Buyers, purchase: _Purchase, number: int, ro
         comes_back=None if turn == 2 else False,
         back_after_all_ms=refunded_ms + 3_000 if turn == 1 else None,
     )
+
+
+def _part(number: int, quantity: int) -> PartTaken:
+    """One coat of a pair is sent back, or lost on its way; a single coat lacks a button, and gets cheaper."""
+    at_ms = PARTS_MS[0] + number * 37 % (PARTS_MS[1] - PARTS_MS[0])
+    if quantity == 1:
+        return PartTaken(at_ms, 0, BUTTON_MINOR, comes_back=True)
+    return PartTaken(at_ms, 1, COAT_MINOR, comes_back=number // PART_OF_EACH % 2 == 0)
 
 
 def _scarves(plan: RoomPlan, buyers: _Buyers) -> None:

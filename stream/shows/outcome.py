@@ -47,6 +47,8 @@ def _planned(expected: ExpectedRoom) -> Iterator[tuple[str, Value]]:
         yield name, getattr(expected, name)
     for status in _STATUSES:
         yield f"orders {status}", getattr(expected, f"orders_{status}")
+    if expected.orders_partly_undone:
+        yield "orders partly_undone", expected.orders_partly_undone
     for money in expected.money:
         for name in _MONEY:
             yield f"{name} {money.currency}", getattr(money, name)
@@ -76,6 +78,7 @@ def _shown(overlay: Overlay) -> Iterator[tuple[str, Value]]:
         yield name, getattr(totals, name)
     for status in _STATUSES:
         yield f"orders {status}", getattr(totals.orders, status)
+    yield "orders partly_undone", totals.orders.partly_undone
     for money in totals.money:
         for name in _MONEY:
             yield f"{name} {money.currency}", getattr(money, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import structs
 
@@ -19,6 +19,7 @@ from stream.contract.events import (
     Order,
     OrderLine,
     OrderStatus,
+    PartLine,
     ProductClick,
     RoomClosed,
     RoomOpened,
@@ -41,6 +42,15 @@ HOLD_MS = 60_000
 CORRECTIONS_SHOWN = 3
 # One SKU of one sale.
 Key = tuple[str, str]
+
+
+class PartTaken(NamedTuple):
+    """What is refunded of an order's first line, and when. `comes_back`: whether the units are for sale again."""
+
+    at_ms: int
+    units: int
+    amount_minor: int
+    comes_back: bool
 
 
 class RoomPlan:
@@ -226,12 +236,14 @@ class RoomPlan:
         repeat_paid_ms: int | None = None,
         comes_back: bool | None = None,
         back_after_all_ms: int | None = None,
+        part: PartTaken | None = None,
     ) -> str:
         """The id of an order that is written with all its statuses.
 
         `placed_held_back_ms` delivers its first record that much later than the rest. `repeat_paid_ms` repeats "paid"
         under another event id. `comes_back`: the `restock` of its cancel or refund; None: absent, so the units return.
-        `back_after_all_ms` repeats the cancel or refund with `restock: true`.
+        `back_after_all_ms` repeats the cancel or refund with `restock: true`. `part`: of an order that is paid and not
+        undone, what is refunded of its first line.
         """
         moments = (
             (OrderStatus.PLACED, placed_ms),
@@ -257,6 +269,8 @@ class RoomPlan:
             status = OrderStatus.CANCELLED if refunded_ms is None else OrderStatus.REFUNDED
             self._write(Order, back_after_all_ms, status=status, restock=True, **told)
         self._note_money(user_id, lines, currency, paid=paid_ms is not None, undone=undone)
+        if part is not None:
+            lines = self._take_part(part, told, placed_ms)
         if undone:
             fate = "gone" if comes_back is False and back_after_all_ms is None else "released"
         elif paid_ms is not None:
@@ -265,6 +279,20 @@ class RoomPlan:
             fate = "held" if placed_ms + HOLD_MS > self.duration_ms else "released"
         self._note_stock(user_id, lines, fate, placed_ms)
         return str(told["order_id"])
+
+    def _take_part(self, part: PartTaken, told: dict[str, Any], placed_ms: int) -> list[OrderLine]:
+        """What is left of the lines of a paid order of which a part is refunded; the refund is written."""
+        line, *others = told["lines"]
+        taken = PartLine(sku_id=line.sku_id, quantity=part.units, amount_minor=part.amount_minor, sale_id=line.sale_id)
+        restock = None if part.comes_back else False
+        said = {"status": OrderStatus.REFUNDED, "part_id": f"{told['order_id']}:1", "part_lines": (taken,)}
+        self._write(Order, part.at_ms, restock=restock, **told, **said)
+        self._counts["partly_undone"] += 1
+        self._money["net"][told["currency"]] -= part.amount_minor
+        if line.sale_id is not None:
+            fate = "released" if part.comes_back else "gone"
+            self._moves[line.sale_id, line.sku_id].append((placed_ms, fate, part.units))
+        return [structs.replace(line, quantity=line.quantity - part.units), *others]
 
     def cancel_of_unknown_order(
         self, user_id: str, lines: Sequence[OrderLine], currency: str, cancelled_ms: int
@@ -311,6 +339,7 @@ class RoomPlan:
             orders_paid=self._counts["paid"],
             orders_cancelled=self._counts["cancelled"],
             orders_refunded=self._counts["refunded"],
+            orders_partly_undone=self._counts["partly_undone"],
             money=[
                 ExpectedMoney(
                     currency=currency,

@@ -87,6 +87,7 @@ class ExpectedRoom(Struct, frozen=True, kw_only=True, omit_defaults=True):
     rates: list[ExpectedRate]
     sales: list[ExpectedSale]
     mechanics: dict[str, dict[str, Plain]] = {}
+    orders_partly_undone: int = 0
 
 
 class Expected(Struct, frozen=True, kw_only=True):

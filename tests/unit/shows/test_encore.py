@@ -141,6 +141,13 @@ def test_every_word_that_a_host_can_say_and_all_that_can_become_of_a_unit_is_in_
         event.restock for record in records(seed) if isinstance(event := decode(record.value or b""), Order)
     )
     assert restock[False] > restock[True] > 0
+    parts = [
+        (event.part_lines[0].quantity, event.restock)
+        for record in records(seed)
+        if isinstance(event := decode(record.value or b""), Order) and event.part_id
+    ]
+    assert {*parts} == {(0, None), (1, None), (1, False)}
+    assert len({*parts}) < built(seed).expected.rooms[0].orders_partly_undone <= len(parts)
 
 
 def test_another_seed_is_another_show_with_ids_of_its_own() -> None:
