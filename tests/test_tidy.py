@@ -21,11 +21,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"commands", *BASE},
     "commands": {
         *("worker", "serve", "ingest", "bridge", "sources", "replay", "overlays", "shows", "verify", "local", "view"),
-        *("mechanics", "records", "core", "contract", "settings", "topics", *KAFKA, *REDIS, *BASE),
+        *("mechanics", "kernel", "records", "core", "contract", "settings", "topics", *KAFKA, *REDIS, *BASE),
     },
     "view": {"core", "contract", *BASE},
     "mechanics": {"core", "verify", "shows", "contract", *BASE},  # which of them: see `OF_A_MECHANIC`
-    "worker": {"records", "core", "contract", "settings", "topics", "topic_settings", *PROCESS, *KAFKA, *REDIS, *BASE},
+    "worker": {"kernel", "records", "core", "contract", "settings", "topics", "topic_settings", *PROCESS, *KAFKA, *REDIS, *BASE},
     "serve": {"contract", "settings", "topics", *PROCESS, *REDIS, *BASE},
     "ingest": {"serve", "records", "contract", "settings", "topics", *PROCESS, *KAFKA, *BASE},  # `serve`: its HTTP
     "bridge": {"sources", "mechanics", "contract", *KAFKA, *BASE},
@@ -34,8 +34,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "overlays": {"contract", *REDIS, *BASE},
     "shows": {"contract", "topics", *KAFKA, *BASE},
     "verify": {"records", "contract", "topics", *KAFKA, *REDIS, *BASE},  # an independent recount: never core or worker
-    "local": {"topics", *KAFKA, *REDIS, *BASE},
+    "local": {"kernel", "topics", *KAFKA, *REDIS, *BASE},
     "records": {"contract", *BASE},  # what lies in a log, for worker and recount alike
+    "kernel": {"records", "contract", *BASE},  # what is native; those who run it hand it on
     "settings": {"core", "contract", "kafka_clients", "redis_address", *BASE},
     "redis_clients": {"redis_address", "redis_words", *BASE},
     "redis_words": {"redis_address", *BASE},
@@ -234,7 +235,7 @@ def test_the_recount_shares_nothing_with_what_it_recounts() -> None:
     recounts = [path for path in modules(PACKAGE / "mechanics") if path.stem in ("recount", "recounts")]
     for path in [*modules(PACKAGE / "verify"), *recounts]:
         for reached in closure(name_of(path)):
-            assert part_of(name_of(reached)) not in {"core", "worker"}, f"{name_of(path)} reaches {name_of(reached)}"
+            assert part_of(name_of(reached)) not in {"core", "worker", "kernel"}, f"{name_of(path)} reaches {name_of(reached)}"
 
 
 def test_a_mechanic_imports_what_its_file_is_for_and_no_other_mechanic() -> None:

@@ -27,6 +27,7 @@ from stream.contract.events import (
     CartRemove,
     Order,
 )
+from stream.contract.forms import Scanning, form_of
 from stream.contract.ids import are_id_chars, id_check, ids_check, pointer_to_bad_id
 from stream.contract.kept import Unreadable, whole_bytes
 from stream.contract.order_words import is_odd, odd_order
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from stream.contract.events import RoomEvent
+    from stream.contract.forms import Columns, Scannable
 
 __all__ = ["DeadLetter", "Decoded", "Decoder", "Limits", "Reason", "Record"]
 
@@ -49,6 +51,9 @@ CANNOT_BE_DEEP_BYTES = 2 * MAX_DEPTH + 72
 
 # Bound on the rooms whose key has been checked. A full table is emptied: each room then costs one slower check again.
 MAX_KNOWN_ROOMS = 4_096
+
+# Topics whose records may be had in columns, because their folds take columns: nearly all records are on these.
+IN_COLUMNS = frozenset(("comments", "likes", "cart-adds"))
 
 # Types of the second edition of signals: unknown to the first.
 _SECOND_SIGNALS = frozenset((CartRemove,))
@@ -138,6 +143,7 @@ class Decoder:
 
     __slots__ = (
         "_event_of",
+        "_form",
         "_id_checks",
         "_ids_checks",
         "_looks_at_orders",
@@ -174,6 +180,7 @@ class Decoder:
         self._partition = limits.partition
         self._partitions = limits.partitions
         self._rooms: dict[bytes | None, str] = {}
+        self._form = form_of(kinds) if self._topic in IN_COLUMNS else None
 
     def decode(  # noqa: PLR0911 — one for each kind of refusal
         self,
@@ -254,6 +261,44 @@ class Decoder:
             return None
         return Decoded(events, room_ids, event_time_ms, append_time_ms, (least_ms, most_ms))  # type: ignore[arg-type]
 
+    def in_columns(self, records: Scannable, lateness_ms: int) -> Columns | None:
+        """The columns of many records; None if any of them needs a look by itself, or their topic has no columns.
+
+        As strict as `decode_all`: what is not checked by the scan, the partition of each room, is checked here.
+        `lateness_ms`: see `stream.core.time.effective_time_ms`.
+        """
+        if self._form is None:
+            return None
+        how = Scanning(self._form, self._max_record_bytes, self._max_age_ms, self._max_ahead_ms, lateness_ms)
+        columns = records.columns(how)
+        if columns is None or not all([self._is_at_home(part.room_id) for part in columns.rooms]):
+            return None
+        return columns
+
+    @property
+    def kinds_in_columns(self) -> Sequence[type]:
+        """What the kinds of the columns are."""
+        return () if self._form is None else [kind.event for kind in self._form.kinds]
+
+    def event_in_columns(self, value: bytes) -> RoomEvent:
+        """The event of a record that columns hold, which is good."""
+        return self._event_of(value)
+
+    def _is_at_home(self, room_id: str) -> bool:
+        """Whether a room whose records have the right key belongs in this partition. Remembers that it does."""
+        key = room_id.encode()
+        if key in self._rooms:
+            return True
+        if self._partitions and partition_of(key, self._partitions) != self._partition:
+            return False
+        self._remember(key, room_id)
+        return True
+
+    def _remember(self, key: bytes, room_id: str) -> None:
+        if len(self._rooms) >= MAX_KNOWN_ROOMS:
+            self._rooms.clear()
+        self._rooms[key] = room_id
+
     def _is_odd(self, event: RoomEvent) -> bool:
         return isinstance(event, Order) and is_odd(event, second_signals=self._second_signals)
 
@@ -306,9 +351,7 @@ class Decoder:
                 f"the key {event.room_id!r} belongs in partition {home} of {self._partitions} (murmur2), the record is "
                 f"in partition {self._partition}",
             )
-        if len(self._rooms) >= MAX_KNOWN_ROOMS:
-            self._rooms.clear()
-        self._rooms[key] = event.room_id
+        self._remember(key, event.room_id)
         return None
 
     def _untimely(self, ahead_ms: int) -> DeadLetter:

@@ -103,21 +103,21 @@ def _id_fields(struct: type[Struct]) -> tuple[tuple[str, ...], tuple[tuple[str, 
     """The struct's id fields, and its fields that are arrays of structs together with those structs."""
     shape = inspect.type_info(struct)
     assert isinstance(shape, inspect.StructType)  # noqa: S101 - ours to guarantee
-    ids = tuple(field.encode_name for field in shape.fields if _is_id_type(field.type))
+    ids = tuple(field.encode_name for field in shape.fields if is_id_type(field.type))
     nested = tuple(
         (field.encode_name, items)
         for field in shape.fields
-        if (items := _struct_of_items(_without_metadata(field.type))) is not None
+        if (items := _struct_of_items(without_metadata(field.type))) is not None
     )
     return ids, nested
 
 
-def _is_id_type(shape: inspect.Type) -> bool:
+def is_id_type(shape: inspect.Type) -> bool:
     """Whether a field is an `Id` or a nullable `Id`."""
     if isinstance(shape, inspect.Metadata) and (shape.extra_json_schema or {}).get("pattern") == ID_PATTERN:
         return True
-    bare = _without_metadata(shape)
-    return isinstance(bare, inspect.UnionType) and any(_is_id_type(member) for member in bare.types)
+    bare = without_metadata(shape)
+    return isinstance(bare, inspect.UnionType) and any(is_id_type(member) for member in bare.types)
 
 
 def _struct_of_items(shape: inspect.Type) -> type[Struct] | None:
@@ -127,5 +127,5 @@ def _struct_of_items(shape: inspect.Type) -> type[Struct] | None:
     return None
 
 
-def _without_metadata(shape: inspect.Type) -> inspect.Type:
+def without_metadata(shape: inspect.Type) -> inspect.Type:
     return shape.type if isinstance(shape, inspect.Metadata) else shape

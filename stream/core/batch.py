@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import cached_property
 from itertools import compress
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from stream.core.time import BUCKET_MS
+
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
+
+    from stream.contract.forms import Columns, RoomPart
 
     Seconds = int | Sequence[int]
 
@@ -28,10 +34,131 @@ class Batch(NamedTuple):
     at_ms: Sequence[int]
     seconds: Seconds
 
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return len(self.events)
+
+    def column(self, name: str) -> list[Any]:
+        """One field of each event."""
+        return [*map(attrgetter(name), self.events)]
+
+    def are(self, kind: type) -> list[bool]:
+        """Of each whether it is of this kind."""
+        return [type(event) is kind for event in self.events]
+
+    def retimed(self) -> int:
+        """How many have another effective time than their own."""
+        return sum(event.event_time_ms != at_ms for event, at_ms in zip(self.events, self.at_ms, strict=True))
+
     def those(self, chosen: Sequence[bool]) -> Batch:
         """Returns the events that are chosen. `chosen` holds one answer for each event."""
         seconds = self.seconds if isinstance(self.seconds, int) else list(compress(self.seconds, chosen))
         return Batch(list(compress(self.events, chosen)), list(compress(self.at_ms, chosen)), seconds)
+
+
+class ColumnBatch:
+    """The same of records that were scanned into columns: it makes an event only for whoever asks for events.
+
+    Args:
+        columns: of the whole piece.
+        part: the room's part of them.
+        event_at: the event of the record at a place in the piece.
+        kinds: what the columns' kinds are.
+    """
+
+    def __init__(self, columns: Columns, part: RoomPart, event_at: Callable[[int], Any], kinds: Sequence[type]) -> None:
+        self._columns, self._part, self._event_at, self._kinds = columns, part, event_at, kinds
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return self._part.end - self._part.begin
+
+    @cached_property
+    def places(self) -> Sequence[int]:
+        """The place of each record in the piece."""
+        return self._columns.places(self._part)
+
+    @cached_property
+    def events(self) -> Sequence[Any]:
+        """The events."""
+        return [*map(self._event_at, self.places)]
+
+    @cached_property
+    def at_ms(self) -> Sequence[int]:
+        """The effective time of each, in ms."""
+        return self._columns.at_ms(self._part)
+
+    @cached_property
+    def seconds(self) -> Seconds:
+        """The second of each; one number if all of them have the same."""
+        second = self._part.least_ms // BUCKET_MS
+        if self._part.most_ms // BUCKET_MS == second:
+            return second
+        return [at_ms // BUCKET_MS for at_ms in self.at_ms]
+
+    def column(self, name: str) -> Sequence[Any]:
+        """One field of each event."""
+        return self._columns.column(self._part, name)
+
+    def are(self, kind: type) -> list[bool]:
+        """Of each whether it is of this kind."""
+        if len(self._kinds) == 1:
+            return [self._kinds[0] is kind] * self.size
+        return [self._kinds[number] is kind for number in self._columns.kinds(self._part)]
+
+    def retimed(self) -> int:
+        """How many have another effective time than their own."""
+        return self._part.retimed
+
+    def those(self, chosen: Sequence[bool]) -> ChosenBatch:
+        """Returns the events that are chosen. `chosen` holds one answer for each event."""
+        return ChosenBatch(self, chosen)
+
+
+class ChosenBatch:
+    """Some events of a `ColumnBatch`."""
+
+    def __init__(self, whole: ColumnBatch | ChosenBatch, chosen: Sequence[bool]) -> None:
+        self._whole, self._chosen = whole, chosen
+        self.size = sum(chosen)
+
+    @property
+    def events(self) -> list[Any]:
+        """The events."""
+        return list(compress(self._whole.events, self._chosen))
+
+    @cached_property
+    def at_ms(self) -> list[int]:
+        """The effective time of each, in ms."""
+        return list(compress(self._whole.at_ms, self._chosen))
+
+    @property
+    def seconds(self) -> Seconds:
+        """The second of each; one number if all of them have the same."""
+        seconds = self._whole.seconds
+        return seconds if isinstance(seconds, int) else list(compress(seconds, self._chosen))
+
+    def column(self, name: str) -> list[Any]:
+        """One field of each event."""
+        return list(compress(self._whole.column(name), self._chosen))
+
+    def are(self, kind: type) -> list[bool]:
+        """Of each whether it is of this kind."""
+        return list(compress(self._whole.are(kind), self._chosen))
+
+    def retimed(self) -> int:
+        """How many have another effective time than their own."""
+        own_ms = self.column("event_time_ms")
+        return sum(own != at_ms for own, at_ms in zip(own_ms, self.at_ms, strict=True))
+
+    def those(self, chosen: Sequence[bool]) -> ChosenBatch:
+        """Returns the events that are chosen of these."""
+        return ChosenBatch(self, chosen)
+
+
+AnyBatch = Batch | ColumnBatch | ChosenBatch
 
 
 def by_room(room_ids: Sequence[K], items: Sequence[T]) -> dict[K, list[T]]:

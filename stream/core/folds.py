@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from stream.contract.events import Event, PersonEvent, RoomEvent
-    from stream.core.batch import Seconds
+    from stream.core.batch import AnyBatch, Seconds
     from stream.core.cart_people import CartPeople
     from stream.core.ledger import Ledger
     from stream.core.room import Room
@@ -92,16 +92,16 @@ def fold_one(room: Room, event: RoomEvent, at_ms: int) -> Outcome:
     return FOLDS[type(event)](room, event, at_ms)
 
 
-def fold_many(room: Room, topic_index: int, batch: Batch) -> Batch | None:
+def fold_many(room: Room, topic_index: int, batch: AnyBatch) -> AnyBatch | None:
     """Fold a batch together. Returns the events that counted, which duplicates do not.
 
     Returns None, and changes nothing, if the batch cannot be folded together or is too small to pay: the caller then
     folds it one at a time.
     """
     fold = _FOLDS_OF_MANY.get(topic_index)
-    if fold is None or len(batch.events) < FEW:
+    if fold is None or batch.size < FEW:
         return None
-    event_ids = [event.event_id for event in batch.events]
+    event_ids = batch.column("event_id")
     if topic_index == ORDERS and room.second_edition:
         return _fold_orders_in_order(room, batch, event_ids)
     new = room.ids.remember_all(topic_index, event_ids)
@@ -116,14 +116,14 @@ def _with_pairs(events: Iterable[Any], pairs: Mapping[str, int]) -> list[tuple[A
     return [(event, pairs[event.event_id]) for event in events if event.event_id in pairs]
 
 
-def _seen(room: Room, audiences: Sequence[int], events: Sequence[PersonEvent], seconds: Seconds) -> None:
-    """Put the people of these events into audiences, second by second."""
+def _seen(room: Room, audiences: Sequence[int], user_ids: Sequence[str], seconds: Seconds) -> None:
+    """Put these people into audiences, second by second."""
     if isinstance(seconds, int):
-        people_by_second = {seconds: dict.fromkeys([event.user_id for event in events], seconds)}
+        people_by_second = {seconds: dict.fromkeys(user_ids, seconds)}
     else:
         people_by_second = defaultdict(dict)
-        for event, second in zip(events, seconds, strict=True):
-            people_by_second[second][event.user_id] = second
+        for user_id, second in zip(user_ids, seconds, strict=True):
+            people_by_second[second][user_id] = second
     strangers = room.strangers
     for second, people in people_by_second.items():
         if not people.keys().isdisjoint(strangers):
@@ -141,10 +141,9 @@ def _fold_like(room: Room, event: Like, at_ms: int) -> Outcome:
     return Outcome.APPLIED
 
 
-def _fold_likes(room: Room, batch: Batch) -> None:
-    likes: Sequence[Like] = batch.events
-    room.likes += sum([like.count for like in likes])
-    _seen(room, (ENGAGED,), likes, batch.seconds)
+def _fold_likes(room: Room, batch: AnyBatch) -> None:
+    room.likes += sum(batch.column("count"))
+    _seen(room, (ENGAGED,), batch.column("user_id"), batch.seconds)
 
 
 def _fold_comment(room: Room, event: Comment, at_ms: int) -> Outcome:
@@ -154,10 +153,9 @@ def _fold_comment(room: Room, event: Comment, at_ms: int) -> Outcome:
     return Outcome.APPLIED
 
 
-def _fold_comments(room: Room, batch: Batch) -> None:
-    comments: Sequence[Comment] = batch.events
-    room.comments += len(comments)
-    _seen(room, (ENGAGED,), comments, batch.seconds)
+def _fold_comments(room: Room, batch: AnyBatch) -> None:
+    room.comments += batch.size
+    _seen(room, (ENGAGED,), batch.column("user_id"), batch.seconds)
 
 
 # -- carts -------------------------------------------------------------------------------------------------------------
@@ -196,15 +194,15 @@ def _fold_cart_remove(room: Room, event: CartRemove, at_ms: int) -> Outcome:
     return Outcome.APPLIED
 
 
-def _fold_carts(room: Room, batch: Batch) -> None:
+def _fold_carts(room: Room, batch: AnyBatch) -> None:
     """Additions and removals: people's carts see both in the order of the log."""
-    is_added = [type(event) is CartAdd for event in batch.events]
-    added = batch if all(is_added) else batch.those(is_added)
-    if added.events:
-        _count_cart_adds(room, added)
-    if added is batch:
+    is_added = batch.are(CartAdd)
+    if all(is_added):
+        _count_cart_adds(room, batch)
         _fold_into_carts(room, batch)
         return
+    if any(is_added):
+        _count_cart_adds(room, batch.those(is_added))
     for event, at_ms in zip(batch.events, batch.at_ms, strict=True):
         if type(event) is CartAdd:
             _fold_into_carts(room, Batch((event,), (at_ms,), at_ms // BUCKET_MS))
@@ -212,11 +210,11 @@ def _fold_carts(room: Room, batch: Batch) -> None:
             _fold_cart_remove(room, event, at_ms)
 
 
-def _fold_into_carts(room: Room, batch: Batch) -> None:
-    cart_adds: Sequence[CartAdd] = batch.events
+def _fold_into_carts(room: Room, batch: AnyBatch) -> None:
     strangers, people = room.strangers, room.cart_people
-    adds = [(added.user_id, added.quantity, at_ms) for added, at_ms in zip(cart_adds, batch.at_ms, strict=True)]
-    for (sale_id, sku_id), of_sku in by_room([(added.sale_id, added.sku_id) for added in cart_adds], adds).items():
+    adds = [*zip(batch.column("user_id"), batch.column("quantity"), batch.at_ms, strict=True)]
+    skus = [*zip(batch.column("sale_id"), batch.column("sku_id"), strict=True)]
+    for (sale_id, sku_id), of_sku in by_room(skus, adds).items():
         if sale_id is None:
             continue
         ledger = room.ledger(sale_id, sku_id)
@@ -237,18 +235,18 @@ def _put_into_carts(room: Room, ledger: Ledger, people: CartPeople, added: Seque
         people.carted(ledger, new)
 
 
-def _count_cart_adds(room: Room, batch: Batch) -> None:
-    cart_adds: Sequence[CartAdd] = batch.events
-    room.cart_adds += len(cart_adds)
-    if room.audiences[CARTERS].is_exact_with(len(cart_adds)):
-        _seen(room, (ENGAGED, CARTERS), cart_adds, batch.seconds)
+def _count_cart_adds(room: Room, batch: AnyBatch) -> None:
+    user_ids: Sequence[str] = batch.column("user_id")
+    room.cart_adds += batch.size
+    if room.audiences[CARTERS].is_exact_with(batch.size):
+        _seen(room, (ENGAGED, CARTERS), user_ids, batch.seconds)
         bought = room.audiences[BUYERS].session
-        for added in cart_adds:
-            if bought.may_contain(added.user_id):
-                count_carted_buyer(room.audiences, added.user_id)
+        for user_id in user_ids:
+            if bought.may_contain(user_id):
+                count_carted_buyer(room.audiences, user_id)
     else:
-        _seen(room, (ENGAGED,), cart_adds, batch.seconds)
-        people = [(added.user_id, at_ms // BUCKET_MS) for added, at_ms in zip(cart_adds, batch.at_ms, strict=True)]
+        _seen(room, (ENGAGED,), user_ids, batch.seconds)
+        people = [(user_id, at_ms // BUCKET_MS) for user_id, at_ms in zip(user_ids, batch.at_ms, strict=True)]
         people = [each for each in people if each[0] not in room.strangers]
         count_buyers_or_carters(room.audiences, CARTERS, people)
 
@@ -291,7 +289,7 @@ def _fold_click(room: Room, event: ProductClick, at_ms: int) -> Outcome:
     return Outcome.APPLIED
 
 
-def _fold_visits(room: Room, batch: Batch) -> None:
+def _fold_visits(room: Room, batch: AnyBatch) -> None:
     visits: Sequence[Enter | Leave | ProductClick] = batch.events
     enter, leave = room.presence.enter, room.presence.leave
     places: dict[type, list[int]] = {Enter: [], Leave: [], ProductClick: []}
@@ -310,7 +308,7 @@ def _fold_visits(room: Room, batch: Batch) -> None:
     for kind, audience in ((Enter, VIEWERS), (ProductClick, CLICKERS)):
         of_kind = places[kind]
         when = seconds if isinstance(seconds, int) else [seconds[place] for place in of_kind]
-        _seen(room, (audience,), [visits[place] for place in of_kind], when)
+        _seen(room, (audience,), [visits[place].user_id for place in of_kind], when)
         if kind is Enter:
             room.views += len(of_kind)
             if named := [source for place in of_kind if (source := visits[place].source) is not None]:  # type: ignore[union-attr] # of enters only
@@ -319,7 +317,7 @@ def _fold_visits(room: Room, batch: Batch) -> None:
                 room.view_tally.add(second, views)
 
 
-def _go_and_come_back(room: Room, people: CartPeople, batch: Batch) -> None:
+def _go_and_come_back(room: Room, people: CartPeople, batch: AnyBatch) -> None:
     for visit, at_ms in zip(batch.events, batch.at_ms, strict=True):
         if isinstance(visit, Enter):
             if visit.user_id in people.left:
@@ -333,12 +331,12 @@ def _fold_order(room: Room, event: Order, at_ms: int) -> Outcome:
     return Outcome.APPLIED if fold_orders(room, (event,), (at_ms,))[0] else Outcome.DUPLICATE
 
 
-def _fold_orders(room: Room, batch: Batch) -> Batch | None:
+def _fold_orders(room: Room, batch: AnyBatch) -> AnyBatch | None:
     counted = fold_orders(room, batch.events, batch.at_ms)
     return None if all(counted) else batch.those(counted)
 
 
-def _fold_orders_in_order(room: Room, batch: Batch, event_ids: list[str]) -> Batch | None:
+def _fold_orders_in_order(room: Room, batch: AnyBatch, event_ids: Sequence[str]) -> AnyBatch | None:
     """Fold orders of the second edition. Returns those that counted; None if one of them may be in conflict.
 
     Duplicates have their turn too: what they repeat must be known, and is remembered for longer.
@@ -434,7 +432,7 @@ def _fold_interaction(room: Room, event: Event, at_ms: int) -> Outcome:
     return Outcome.APPLIED if counted is None or counted[0] else Outcome.DUPLICATE
 
 
-def _fold_interactions(room: Room, batch: Batch) -> Batch | None:
+def _fold_interactions(room: Room, batch: AnyBatch) -> AnyBatch | None:
     counted = _engaged(room).fold(batch) if batch.events else None
     return None if counted is None else batch.those(counted)
 
@@ -473,7 +471,7 @@ FOLDS: Mapping[type, Callable[[Room, Any, int], Outcome]] = _Folds(
     }
 )
 # Topic index → how a batch of its events is folded. Each returns the events that counted; None: all did.
-_FOLDS_OF_MANY: Mapping[int, Callable[[Room, Batch], Batch | None]] = {
+_FOLDS_OF_MANY: Mapping[int, Callable[[Room, Any], AnyBatch | None]] = {
     TOPIC_NAMES.index("likes"): _fold_likes,
     TOPIC_NAMES.index("comments"): _fold_comments,
     TOPIC_NAMES.index("cart-adds"): _fold_carts,

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from stream.contract.decode import DeadLetter, Decoder, ahead_of_clock
 from stream.contract.events import MAX_AHEAD_MS, TOPIC_NAMES, Order, RoomClosed, RoomOpened
-from stream.core.batch import Batch, by_room, newest_by_room
+from stream.core.batch import Batch, ColumnBatch, by_room, newest_by_room
 from stream.core.conflicts import REASON_OF, Outcome, letter_of, note_conflicts, record_of
 from stream.core.folds import fold_many, fold_one
 from stream.core.misplaced import Misplaced, limits_of
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
     from stream.contract.decode import Decoded, Limits, Record
     from stream.contract.events import RoomEvent
+    from stream.contract.forms import Columns, Scannable
+    from stream.core.batch import AnyBatch
     from stream.core.conflicts import Noted
     from stream.core.counters import Counters
     from stream.core.lifecycle import Lifecycle
     from stream.core.memory import Memory, Shared
+    from stream.core.room import Room
     from stream.core.rules import Rules
 
 INTERACTIONS = TOPIC_NAMES.index("interactions")
@@ -77,20 +80,33 @@ class Intake:
 
         Total: bad records wait in `refused`, nothing raises. Afterwards `life.touched` holds the rooms that changed.
         """
-        decoded = self._decoders[topic_index].decode_all(records)
-        times = [record.timestamp for record in records] if decoded is None else decoded.append_time_ms
-        is_ahead = latest_ms is not None and max(times) > latest_ms
+        columns = self._in_columns(topic_index, records)
+        decoded = None if columns is not None else self._decoders[topic_index].decode_all(records)
+        if columns is not None:
+            first_ms, newest_ms = records[0].timestamp, max([part.newest_ms for part in columns.rooms])
+        else:
+            times = [record.timestamp for record in records] if decoded is None else decoded.append_time_ms
+            first_ms, newest_ms = times[0], max(times)
+        is_ahead = latest_ms is not None and newest_ms > latest_ms
         if self._shared.clock_ms < 0:
             # Before anything is known the first record says what time it is: rooms and orders must not be born at −1.
-            most_ms = latest_ms - MAX_AHEAD_MS if is_ahead and latest_ms is not None else times[0]
-            self._shared.clock_ms = max(min(times[0], most_ms), 0)
+            most_ms = latest_ms - MAX_AHEAD_MS if is_ahead and latest_ms is not None else first_ms
+            self._shared.clock_ms = max(min(first_ms, most_ms), 0)
         self._life.touched.clear()
-        if decoded is None or is_ahead or (topic_index == INTERACTIONS and self._has_words(decoded.events)):
+        if columns is not None and not is_ahead:
+            self._fold_columns(topic_index, records, columns)
+        elif decoded is None or is_ahead or (topic_index == INTERACTIONS and self._has_words(decoded.events)):
             self._fold_each(topic_index, records, latest_ms if is_ahead else None)
         else:
             self._fold_good(topic_index, records, decoded)
         self._counters.received[topic_index] += len(records)
         return is_ahead
+
+    def _in_columns(self, topic_index: int, records: Sequence[Record]) -> Columns | None:
+        """The columns of records that can be had so, and are good without a further look."""
+        if not hasattr(records, "columns"):
+            return None
+        return self._decoders[topic_index].in_columns(cast("Scannable", records), self._rules.allowed_lateness_ms)
 
     def take_refused(self) -> list[Refused]:
         """Returns the refused records and lets go of them."""
@@ -142,23 +158,63 @@ class Intake:
             room = self._life.touch(room_id, self._positions)
             if room.first_offsets[topic_index] < 0:
                 room.first_offsets[topic_index] = records[room_ids.index(room_id)].offset
-            room.last_append_ms = max(room.last_append_ms, newest_ms[room_id])
-            room.records_since += len(events)
             at_ms = times[room_id] if retimed else [event.event_time_ms for event in events]
             seconds = second if in_one_second else [each_ms // BUCKET_MS for each_ms in at_ms]
-            folded = fold_many(room, topic_index, Batch(events, at_ms, seconds))
-            if folded is not None:
-                self._counters.applied[topic_index] += len(folded.events)
-                self._counters.duplicate[topic_index] += len(events) - len(folded.events)
-                if retimed:
-                    at_own_times = zip(folded.events, folded.at_ms, strict=True)
-                    self._counters.retimed += sum(event.event_time_ms != at for event, at in at_own_times)
-                continue
-            for event, each_ms in zip(events, at_ms, strict=True):
-                outcome = fold_one(room, event, each_ms)
-                self._account(topic_index, room, outcome, event, each_ms, records, decoded.events)
+            batch = Batch(events, at_ms, seconds)
+            self._fold_room(topic_index, room, batch, newest_ms[room_id], records, decoded.events, retimed=retimed)
         note_conflicts(self._shared, self._counters, self.noted, topic_index, records, decoded.events)
         self._life.generations.ids += len(records)
+
+    def _fold_columns(self, topic_index: int, records: Sequence[Record], columns: Columns) -> None:
+        """The same of columns, which hold all that the folds of their topics ask for."""
+        dormant = self._life.dormant.rooms
+        if dormant and not dormant.keys().isdisjoint([part.room_id for part in columns.rooms]):
+            self._fold_each(topic_index, records, None)
+            return
+        decoder = self._decoders[topic_index]
+
+        def event_at(place: int) -> RoomEvent:
+            return decoder.event_in_columns(records[place].value or b"")
+
+        batches = [ColumnBatch(columns, part, event_at, decoder.kinds_in_columns) for part in columns.rooms]
+        for part, batch in zip(columns.rooms, batches, strict=True):
+            room = self._life.touch(part.room_id, self._positions)
+            if room.first_offsets[topic_index] < 0:
+                room.first_offsets[topic_index] = records[part.first_place].offset
+            self._fold_room(topic_index, room, batch, part.newest_ms, records, (), retimed=part.retimed > 0)
+        if self._shared.used_twice:
+            event_of = {
+                place: event for batch in batches for place, event in zip(batch.places, batch.events, strict=True)
+            }
+            events = [event_of[place] for place in range(len(records))]
+            note_conflicts(self._shared, self._counters, self.noted, topic_index, records, events)
+        self._life.generations.ids += len(records)
+
+    def _fold_room(
+        self,
+        topic_index: int,
+        room: Room,
+        batch: AnyBatch,
+        newest_ms: int,
+        records: Sequence[Record],
+        events: Sequence[RoomEvent],
+        *,
+        retimed: bool,
+    ) -> None:
+        """One room's events of a piece, whose records and events are all given: together, or else one at a time."""
+        counters = self._counters
+        room.last_append_ms = max(room.last_append_ms, newest_ms)
+        room.records_since += batch.size
+        folded = fold_many(room, topic_index, batch)
+        if folded is not None:
+            counters.applied[topic_index] += folded.size
+            counters.duplicate[topic_index] += batch.size - folded.size
+            if retimed:
+                counters.retimed += folded.retimed()
+            return
+        for event, at_ms in zip(batch.events, batch.at_ms, strict=True):
+            outcome = fold_one(room, event, at_ms)
+            self._account(topic_index, room, outcome, event, at_ms, records, events)
 
     def _account(
         self,

@@ -17,10 +17,11 @@ from __future__ import annotations
 import logging
 import struct
 import sys
+from bisect import bisect_left
 from collections import Counter
 from itertools import chain, islice
 from operator import attrgetter, lt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
@@ -57,8 +58,9 @@ PIECE_RECORDS = 500
 # For records read by `read_batch`, which may be large.
 CAREFUL_PIECE_RECORDS = 16
 
-_LENGTH = struct.Struct(">i")
+_LENGTH = _COUNT = struct.Struct(">i")
 _LENGTH_AT = 8
+_COUNT_AT = 57
 _NEW_FORMAT = 2
 _offset_of = attrgetter("offset")
 _MemoryRecords: Any = MemoryRecords
@@ -69,6 +71,32 @@ class Taken(list[Any]):
     """The records of one look. `heavy_bytes`: the size of those in batches with large records."""
 
     heavy_bytes: int = 0
+
+
+class BatchHead(NamedTuple):
+    """What a batch says of its records. `stamp_ms`: the time of all of them; −1: each has its own."""
+
+    first_offset: int
+    last_offset: int
+    first_ms: int
+    stamp_ms: int
+    count: int
+
+
+class Packer(Protocol):
+    """Reads usual batches without an object for each record."""
+
+    def pack(self, plain: bytes, head: BatchHead) -> Sequence[Any] | None:
+        """The records of an unpacked batch; None: some are unusual, or not as the head says."""
+        ...
+
+    def join(self, pieces: Sequence[Sequence[Any]]) -> Sequence[Any] | None:
+        """Pieces as one; None: it did not make all of them, or they come to too much."""
+        ...
+
+
+# For `_take_pieces`; None: aiokafka's compiled parser reads all good batches.
+_packer: Packer | None = None
 
 
 class FetchedRecords(_MemoryRecords):  # type: ignore[misc] # the compiled one
@@ -97,6 +125,16 @@ class FetchedRecords(_MemoryRecords):  # type: ignore[misc] # the compiled one
         """The length of those bytes."""
         return -self._locate() + self._end
 
+    def records_raw(self) -> bytes:
+        """Those bytes without the batch's head."""
+        at = self._locate()
+        return self._data[at + HEAD_BYTES : self._end]
+
+    def count(self) -> int:
+        """How many records the head of that batch says it has; 0: less than none."""
+        (count,) = _COUNT.unpack_from(self._data, self._locate() + _COUNT_AT)
+        return max(int(count), 0)
+
     def _locate(self) -> int:
         """The position of that batch. It is worked out on demand: most batches are never located."""
         while self._located < self._batches:
@@ -113,8 +151,13 @@ def read_tolerantly() -> None:
         _replace(_unpack_records, _take_records)
 
 
-def take_whole_batches() -> None:
-    """Patch aiokafka: every consumer of this process then reads here, in lists of records. `getone` stops working."""
+def take_whole_batches(packer: Packer | None = None) -> None:
+    """Patch aiokafka: every consumer of this process then reads here, in lists of records. `getone` stops working.
+
+    `packer`: leaves the records of usual batches packed; None: an object is made for each.
+    """
+    global _packer  # noqa: PLW0603 — as the patch itself: of the process
+    _packer = packer
     _replace(_unpack_pieces, _take_pieces)
 
 
@@ -198,12 +241,16 @@ def _unpack_batch(self: Any, batch: Any, answer: FetchedRecords) -> Iterator[Seq
     try:
         if batch.max_timestamp > LAST_TIMESTAMP_MS:
             raise BrokenError("no date")  # noqa: TRY301 — every fault takes the same way out
+        codec = batch.compression_type
+        plain = decompress(codec, memoryview(answer.raw())[HEAD_BYTES:]) if codec else None
+        if (packed := _packed(batch, answer, plain)) is not None:
+            yield from _packed_pieces(self, packed)
+            self.next_fetch_offset = batch.next_offset
+            return
         size = 0
-        if codec := batch.compression_type:
-            raw = answer.raw()
-            plain = decompress(codec, memoryview(raw)[HEAD_BYTES:])
+        if plain is not None:
             size = len(plain)
-            rest = chain(DefaultRecordBatch(_unpacked_head(raw) + plain))
+            rest = chain(DefaultRecordBatch(_unpacked_head(answer.raw()) + plain))
         else:
             rest = chain(batch)
             if answer.size_in_bytes() > MEAN_MAX_BYTES:
@@ -227,6 +274,30 @@ def _unpack_batch(self: Any, batch: Any, answer: FetchedRecords) -> Iterator[Seq
     # The position after the batch, not after its last record: compaction may have removed the batch's end, and the same
     # batch would then be fetched for ever.
     self.next_fetch_offset = batch.next_offset
+
+
+def _packed(batch: Any, answer: FetchedRecords, plain: bytes | None) -> Sequence[Any] | None:
+    """The records of a batch, left packed; None: they are unusual, or there is no packer. `plain`: unpacked ones."""
+    if _packer is None or batch.max_timestamp < 0:
+        return None
+    if plain is None:
+        plain = answer.records_raw()
+    count = answer.count()
+    if len(plain) > MEAN_MAX_BYTES * count:
+        return None
+    stamp_ms = batch.max_timestamp if batch.timestamp_type else -1
+    head = BatchHead(batch.base_offset, batch.next_offset - 1, batch.first_timestamp, stamp_ms, count)
+    return _packer.pack(plain, head)
+
+
+def _packed_pieces(self: Any, packed: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Pieces of a packed batch, without the records before the position: a batch comes whole."""
+    at = bisect_left(packed, self.next_fetch_offset, key=_offset_of)
+    while at < len(packed):
+        piece = packed[at : at + self.most_records]
+        at += len(piece)
+        self.next_fetch_offset = piece[-1].offset + 1
+        yield piece
 
 
 def _check_offsets(piece: Sequence[Any], batch: Any) -> None:
@@ -283,25 +354,28 @@ def _is_abort_marker(batch: Any) -> bool:
         return False
 
 
-def _take_pieces(self: Any, max_records: int | None = None) -> list[Any]:
+def _take_pieces(self: Any, max_records: int | None = None) -> Sequence[Any]:
     """Up to `max_records` of a fetch answer. The consumer's position moves to their end."""
     if not self.check_assignment(self._topic_partition) or not self.has_more():
         return []
     answer = self._partition_records
-    taken = Taken()
+    pieces: list[Sequence[Any]] = []
     left = sys.maxsize if max_records is None else max_records
     heavy_before = answer.heavy_bytes
-    while left and taken.heavy_bytes < HEAVY_MAX_BYTES:
+    while left and answer.heavy_bytes - heavy_before < HEAVY_MAX_BYTES:
         answer.most_records = left
         records = next(answer, None)
         if records is None:
             self._partition_records = None
             break
         left -= len(records)
-        taken += records
-        taken.heavy_bytes = answer.heavy_bytes - heavy_before
+        pieces.append(records)
     # Not `_update_position`: it reads an answer that may just have been dropped.
     self._assignment.state_value(self._topic_partition).consumed_to(answer.next_fetch_offset)
+    if _packer is not None and pieces and (packed := _packer.join(pieces)) is not None:
+        return packed
+    taken = Taken(chain.from_iterable(pieces))
+    taken.heavy_bytes = answer.heavy_bytes - heavy_before
     return taken
 
 
