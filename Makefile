@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.set-up
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# When the native kernel was built last, or found to have no compiler.
+KERNEL := $(VENV)/.kernel
 CODE   := $(wildcard stream tests bench)
 
 .DEFAULT_GOAL := help
@@ -12,7 +14,7 @@ CODE   := $(wildcard stream tests bench)
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(STAMP) ## make .venv with the pinned libraries (instant when nothing changed)
+setup: $(STAMP) $(KERNEL) ## make .venv with the pinned libraries and the native kernel (instant when nothing changed)
 
 $(STAMP): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make setup PYTHON=python3.11" >&2; exit 1; }
@@ -23,6 +25,13 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt \
 		|| $(PIP) --require-hashes -r requirements-dev.txt
 	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+# A machine without a C compiler gets one as a wheel (100 MB, once). Without that too Snapup runs in Python, and says so.
+$(KERNEL): $(STAMP) $(wildcard stream/kernel/src/*) stream/kernel/building.py requirements-kernel.txt
+	@$(BIN)/python -m stream.kernel.building --have-compiler || $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-kernel.txt \
+		|| echo "native kernel: the compiler wheel could not be fetched" >&2
+	@$(BIN)/python -m stream.kernel.building
 	@touch $@
 
 system: setup ## fetch what the machine lacks: Kafka's jars, redis-server, promtool (into the cache, no service is started)
@@ -127,7 +136,8 @@ screenshots: system ## take the README's pictures again (needs Chromium; a minut
 lock: $(STAMP) ## pin the libraries again, with hashes and without download addresses
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml --extra dev -o requirements-dev.txt
-	@! grep -nE '^(-i|--index-url|--extra-index-url|-f|--find-links|--trusted-host)|https?://|@ file:' requirements.txt requirements-dev.txt
+	$(BIN)/uv pip compile $(LOCK) --no-deps requirements-kernel.in -o requirements-kernel.txt
+	@! grep -nE '^(-i|--index-url|--extra-index-url|-f|--find-links|--trusted-host)|https?://|@ file:' requirements.txt requirements-dev.txt requirements-kernel.txt
 
 lock-peers: $(STAMP) ## pin what the bench's peers need, in an environment of their own
 	$(BIN)/uv pip compile $(subst make lock,make lock-peers,$(LOCK)) bench/peers/requirements.in -o bench/peers/requirements.txt
@@ -146,5 +156,5 @@ PARALLEL = -n $(PROCESSES) --max-worker-restart 0 --dist loadfile --no-loadscope
 LOCK = --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
 clean: ## remove what is made here (not the cache of jars)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) stream/kernel/_kernel.* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

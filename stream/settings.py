@@ -21,6 +21,7 @@ from stream.core.mechanic import NO_MECHANICS, Installed
 from stream.core.rules import Rules
 from stream.errors import SnapupError, bad_settings
 from stream.kafka_clients import Brokers, Mechanism, Protocol, Security
+from stream.kernel.choice import Choice
 from stream.redis_address import AddressSettings, RedisAddress, address_of
 
 if TYPE_CHECKING:
@@ -146,6 +147,10 @@ class Settings(BaseSettings):
     )
 
     # Pace
+    kernel: Choice = Field(
+        "auto",
+        description="what reads records and flat events in bulk: `native`, `python`; auto: native where it is built",
+    )
     fetch_collect_ms: int = Field(25, ge=1, le=1_000, description="while records come, the broker collects this long")
     publish_interval_ms: int = Field(100, ge=20, le=5_000, description="at most one document per room in this time")
     checkpoint_interval_ms: int = Field(1_000, ge=100, le=60_000, description="between two checkpoints of a partition")

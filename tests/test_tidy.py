@@ -25,7 +25,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "view": {"core", "contract", *BASE},
     "mechanics": {"core", "verify", "shows", "contract", *BASE},  # which of them: see `OF_A_MECHANIC`
-    "worker": {"kernel", "records", "core", "contract", "settings", "topics", "topic_settings", *PROCESS, *KAFKA, *REDIS, *BASE},
+    "worker": {
+        "kernel",
+        "records",
+        "core",
+        "contract",
+        "settings",
+        "topics",
+        "topic_settings",
+        *PROCESS,
+        *KAFKA,
+        *REDIS,
+        *BASE,
+    },
     "serve": {"contract", "settings", "topics", *PROCESS, *REDIS, *BASE},
     "ingest": {"serve", "records", "contract", "settings", "topics", *PROCESS, *KAFKA, *BASE},  # `serve`: its HTTP
     "bridge": {"sources", "mechanics", "contract", *KAFKA, *BASE},
@@ -37,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "local": {"kernel", "topics", *KAFKA, *REDIS, *BASE},
     "records": {"contract", *BASE},  # what lies in a log, for worker and recount alike
     "kernel": {"records", "contract", *BASE},  # what is native; those who run it hand it on
-    "settings": {"core", "contract", "kafka_clients", "redis_address", *BASE},
+    "settings": {"kernel", "core", "contract", "kafka_clients", "redis_address", *BASE},
     "redis_clients": {"redis_address", "redis_words", *BASE},
     "redis_words": {"redis_address", *BASE},
     "redis_address": BASE,
@@ -235,7 +247,9 @@ def test_the_recount_shares_nothing_with_what_it_recounts() -> None:
     recounts = [path for path in modules(PACKAGE / "mechanics") if path.stem in ("recount", "recounts")]
     for path in [*modules(PACKAGE / "verify"), *recounts]:
         for reached in closure(name_of(path)):
-            assert part_of(name_of(reached)) not in {"core", "worker", "kernel"}, f"{name_of(path)} reaches {name_of(reached)}"
+            assert part_of(name_of(reached)) not in {"core", "worker", "kernel"}, (
+                f"{name_of(path)} reaches {name_of(reached)}"
+            )
 
 
 def test_a_mechanic_imports_what_its_file_is_for_and_no_other_mechanic() -> None:

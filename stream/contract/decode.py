@@ -271,9 +271,8 @@ class Decoder:
             return None
         how = Scanning(self._form, self._max_record_bytes, self._max_age_ms, self._max_ahead_ms, lateness_ms)
         columns = records.columns(how)
-        if columns is None or not all([self._is_at_home(part.room_id) for part in columns.rooms]):
-            return None
-        return columns
+        are_at_home = columns is not None and all(self._is_at_home(part.room_id) for part in columns.rooms)
+        return columns if are_at_home else None
 
     @property
     def kinds_in_columns(self) -> Sequence[type]:

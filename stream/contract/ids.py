@@ -128,4 +128,5 @@ def _struct_of_items(shape: inspect.Type) -> type[Struct] | None:
 
 
 def without_metadata(shape: inspect.Type) -> inspect.Type:
+    """The type alone, without its limits' annotations."""
     return shape.type if isinstance(shape, inspect.Metadata) else shape

@@ -51,7 +51,7 @@ from stream.core.words import drops
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from stream.contract.events import Event, PersonEvent, RoomEvent
+    from stream.contract.events import Event, RoomEvent
     from stream.core.batch import AnyBatch, Seconds
     from stream.core.cart_people import CartPeople
     from stream.core.ledger import Ledger
@@ -432,7 +432,7 @@ def _fold_interaction(room: Room, event: Event, at_ms: int) -> Outcome:
     return Outcome.APPLIED if counted is None or counted[0] else Outcome.DUPLICATE
 
 
-def _fold_interactions(room: Room, batch: AnyBatch) -> AnyBatch | None:
+def _fold_interactions(room: Room, batch: Batch) -> Batch | None:
     counted = _engaged(room).fold(batch) if batch.events else None
     return None if counted is None else batch.those(counted)
 

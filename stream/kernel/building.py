@@ -1,6 +1,6 @@
 """Compiles the native kernel: with the machine's C compiler, else with the `ziglang` wheel if it is installed.
 
-    python -m stream.kernel.building [--into FOLDER] [--sanitized]
+    python -m stream.kernel.building [--into FOLDER] [--sanitized] [--required]
 
 Needs no Python headers: the library is called through ctypes. Without any compiler Snapup runs in Python alone, and
 says so.
@@ -96,7 +96,10 @@ def main() -> None:
     parser.add_argument("--into", type=Path)
     parser.add_argument("--sanitized", action="store_true")
     parser.add_argument("--required", action="store_true", help="fail where it cannot be built")
+    parser.add_argument("--have-compiler", action="store_true", help="only say, by the exit code, whether one is here")
     flags = parser.parse_args()
+    if flags.have_compiler:
+        sys.exit(not compilers())
     try:
         line = f"native kernel: built with {build(flags.into, sanitized=flags.sanitized)}"
     except NotBuiltError as error:

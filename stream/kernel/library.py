@@ -11,18 +11,19 @@ from array import array
 from ctypes import POINTER, Structure, byref, c_char_p, c_int32, c_int64, c_uint8, c_uint32, c_uint64, c_void_p
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stream.contract.events import MAX_ID_CHARS
 from stream.contract.forms import ID, NUMBER, TEXT, TYPE_FIELD, Form, RoomPart, Scanning
-from stream.contract.ids import ID_CHARS, MAX_ID_CHARS
+from stream.contract.ids import ID_CHARS
 from stream.errors import SnapupError
 from stream.kernel.building import NAME, checksum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Choice = Literal["auto", "python", "native"]
-CHOICES: tuple[Choice, ...] = get_args(Choice)
+    from stream.kernel.choice import Choice
+
 ABI = 1
 NAME_BYTES, FIELDS_MAX, KINDS_MAX, ID_COLUMNS_MAX, NUMBER_COLUMNS_MAX = 32, 16, 8, 8, 4
 RECORDS_MAX = 1 << 20
@@ -124,7 +125,7 @@ class Kernel:
         library.snapup_abi.restype = c_uint32
         library.snapup_sources.restype = c_char_p
         if library.snapup_abi() != ABI or library.snapup_sources().decode() != checksum():
-            raise SnapupError(f"{path.name} was built from other sources: make setup")
+            raise SnapupError(f"{path.name} was built from other sources: make setup.")
         library.snapup_crc32c.argtypes = (c_char_p, c_uint64)
         library.snapup_crc32c.restype = c_uint32
         library.snapup_index.argtypes = (c_char_p, c_uint64, POINTER(Batch), c_void_p)
@@ -161,12 +162,12 @@ class Kernel:
         count = end - begin
         if form is None or not 0 < count <= RECORDS_MAX:
             return None
-        times = [array("q", bytes(8 * count)) for _ in range(2)]
+        event_time_ms, at_ms = array("q", bytes(8 * count)), array("q", bytes(8 * count))
         places, kinds, parts = array("I", bytes(4 * count)), bytearray(count), (_Part * count)()
         numbers = {name: array("q", bytes(8 * count)) for name in _number_columns(how.form)}
         ids = {name: bytearray((MAX_ID_CHARS + 1) * count) for name in _id_columns(how.form)}
         out = _Columns(
-            *map(_address, (parts, *times, places, kinds)),
+            *map(_address, (parts, event_time_ms, at_ms, places, kinds)),
             (c_void_p * NUMBER_COLUMNS_MAX)(*map(_address, numbers.values())),
             (c_void_p * ID_COLUMNS_MAX)(*map(_address, ids.values())),
         )
@@ -188,7 +189,7 @@ class Kernel:
             for part in parts[:found]
         ]
         texts = {name: memoryview(text)[: out.ids_bytes[at]] for at, (name, text) in enumerate(ids.items())}
-        return Scanned(rooms, *times, places, kinds, numbers, texts)
+        return Scanned(rooms, event_time_ms, at_ms, places, kinds, numbers, texts)
 
     def _form(self, how: Scanning) -> _Form | None:
         if how not in self._forms:
@@ -197,11 +198,7 @@ class Kernel:
 
 
 def _address(buffer: Any) -> int:
-    return ctypes.addressof(buffer) if isinstance(buffer, ctypes.Array) else _address_of(buffer)
-
-
-def _address_of(buffer: Any) -> int:
-    return ctypes.addressof(c_uint8.from_buffer(buffer))
+    return ctypes.addressof(buffer if isinstance(buffer, ctypes.Array) else c_uint8.from_buffer(buffer))
 
 
 def _id_columns(form: Form) -> list[str]:
@@ -264,13 +261,13 @@ def load(path: Path | None = None) -> Kernel:
     Raises:
         SnapupError: it is not built, or not for this code, or does not load.
     """
-    chosen = path or Path(os.environ.get(LIBRARY_VARIABLE) or Path(__file__).parent / NAME)
-    if not chosen.exists():
-        raise SnapupError("The native kernel is not built: make setup (with a C compiler)")
+    library = path or Path(os.environ.get(LIBRARY_VARIABLE) or Path(__file__).parent / NAME)
+    if not library.exists():
+        raise SnapupError("The native kernel is not built: make setup, where there is a C compiler.")
     try:
-        return Kernel(chosen)
+        return Kernel(library)
     except (OSError, AttributeError) as error:
-        raise SnapupError(f"The native kernel does not load: {error}. Build it again: make setup") from error
+        raise SnapupError(f"The native kernel does not load: {error}. Build it again: make setup.") from error
 
 
 def chosen(choice: Choice) -> tuple[Kernel | None, str]:

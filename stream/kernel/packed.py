@@ -1,3 +1,4 @@
+# ruff: noqa: SLF001 — pieces are of the same class
 """Records that stay bytes until somebody asks for one: a text, and rows that say where each record lies in it.
 
 Only what is usual is packed: a key, a value, a time, no headers. Packed records are a sequence of `ReadRecord`s, and
@@ -72,7 +73,7 @@ class PackedRecords(Sequence[ReadRecord]):
     def of_batch(cls, kernel: Kernel, plain: bytes, head: BatchHead) -> Self | None:
         """The records of an unpacked batch; None: some are unusual, or not as the head says."""
         rows = kernel.index(plain, Batch(*head, LAST_TIMESTAMP_MS, KEPT_KEY_BYTES, KEPT_VALUE_BYTES))
-        return None if rows is None else cls(kernel, plain, rows, 0, head.count)
+        return None if rows is None else cls(kernel, plain, rows, 0, head.records)
 
     @classmethod
     def of(cls, kernel: Kernel, records: Sequence[Record]) -> Self | None:
@@ -96,7 +97,7 @@ class PackedRecords(Sequence[ReadRecord]):
         count, texts, at = sum(map(len, pieces)), list[bytes](), 0
         if not 0 < count <= RECORDS_MAX:
             return None
-        if len(pieces) == 1 and len(pieces[0]) == len(pieces[0]._rows):
+        if len(pieces) == 1 and count == len(pieces[0]._rows):
             return pieces[0]
         rows, to = (Row * count)(), 0
         for piece in pieces:

@@ -21,6 +21,8 @@ from aiokafka import codec
 
 from stream.errors import SnapupError
 from stream.kafka_refusals import unreachable
+from stream.kernel.choice import CHOICES
+from stream.kernel.library import chosen
 from stream.local import jars, kafka
 from stream.local.browser import find_chromium, has_chinese_font, install_browser
 from stream.local.java import find_java, java_version
@@ -65,6 +67,7 @@ def examine(settings: LocalSettings, brokers: Brokers | None = None) -> list[Fin
         _python,
         _faust,
         _codecs,
+        _kernel,
         _java,
         _maven,
         _cache,
@@ -142,6 +145,19 @@ def _codecs(_: LocalSettings) -> Finding:
         detail=f"cannot read {', '.join(missing)}: cramjam is missing" if missing else "gzip, snappy, lz4, zstd",
         remedy="Install the pinned libraries again: make clean setup",
     )
+
+
+def _kernel(_: LocalSettings) -> Finding:
+    choice = os.environ.get("SNAPUP_KERNEL", "auto")
+    if choice not in CHOICES:
+        return Finding("Kernel", ok=False, detail=choice, remedy=f"SNAPUP_KERNEL is one of {', '.join(CHOICES)}")
+    try:
+        kernel, why = chosen(choice)
+    except SnapupError as error:
+        return Finding("Kernel", ok=False, detail="python", remedy=error.message)
+    if kernel is None and choice == "auto":
+        return Finding("Kernel", ok=False, detail="python, at about half the speed", remedy=why, required=False)
+    return Finding("Kernel", ok=True, detail=f"{'python' if kernel is None else 'native'}, {why}")
 
 
 def _java(settings: LocalSettings) -> Finding:

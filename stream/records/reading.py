@@ -80,7 +80,7 @@ class BatchHead(NamedTuple):
     last_offset: int
     first_ms: int
     stamp_ms: int
-    count: int
+    records: int
 
 
 class Packer(Protocol):
@@ -247,14 +247,7 @@ def _unpack_batch(self: Any, batch: Any, answer: FetchedRecords) -> Iterator[Seq
             yield from _packed_pieces(self, packed)
             self.next_fetch_offset = batch.next_offset
             return
-        size = 0
-        if plain is not None:
-            size = len(plain)
-            rest = chain(DefaultRecordBatch(_unpacked_head(answer.raw()) + plain))
-        else:
-            rest = chain(batch)
-            if answer.size_in_bytes() > MEAN_MAX_BYTES:
-                size = answer.raw_bytes()
+        size, rest = _parsed(batch, answer, plain)
         # `chain` spares the compiled iterator a new start for each piece and a call after its end.
         while piece := [*islice(rest, self.most_records)]:
             _check_offsets(piece, batch)
@@ -274,6 +267,13 @@ def _unpack_batch(self: Any, batch: Any, answer: FetchedRecords) -> Iterator[Seq
     # The position after the batch, not after its last record: compaction may have removed the batch's end, and the same
     # batch would then be fetched for ever.
     self.next_fetch_offset = batch.next_offset
+
+
+def _parsed(batch: Any, answer: FetchedRecords, plain: bytes | None) -> tuple[int, Iterator[Any]]:
+    """The records of a batch by the compiled parser, and their size if they may be large. `plain`: unpacked ones."""
+    if plain is not None:
+        return len(plain), chain(DefaultRecordBatch(_unpacked_head(answer.raw()) + plain))
+    return answer.raw_bytes() if answer.size_in_bytes() > MEAN_MAX_BYTES else 0, chain(batch)
 
 
 def _packed(batch: Any, answer: FetchedRecords, plain: bytes | None) -> Sequence[Any] | None:

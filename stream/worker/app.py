@@ -30,6 +30,8 @@ from stream.core.partition import PartitionFold
 from stream.exits import Exit, end_process, leave
 from stream.kafka_clients import tls_context
 from stream.kafka_refusals import refused_permission
+from stream.kernel.library import chosen
+from stream.kernel.packed import Packer
 from stream.records.reading import take_whole_batches
 from stream.worker import health, preflight
 from stream.worker.assignment import Owners
@@ -389,15 +391,19 @@ async def run_worker(settings: Settings, *, accept_data_loss: bool = False, mech
         SnapupError: something is not as it must be before the start.
     """
     check_versions()
-    take_whole_batches()
+    kernel, why = chosen(settings.kernel)
+    take_whole_batches(None if kernel is None else Packer(kernel))
     gc.set_threshold(*GC_THRESHOLDS)
     gc.freeze()  # imported modules stay: no collection need look at them
     gc.enable()
     prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
     configure_logging(settings.log_level, group=settings.group, member=settings.member_name or str(os.getpid()))
+    kernel_name = "python" if kernel is None else "native"
+    log.info("worker starts", kernel=kernel_name, kernel_because=why)
     async with stop_signals(settings.stop_timeout_ms) as stop:
         partitions = await check_kafka(settings)
         worker = Worker(settings, partitions, accept_data_loss=accept_data_loss, mechanics=mechanics)
+        worker.metrics.kernel.labels(kernel_name).set(1)
         served = await health.serve(worker.health, settings.metrics_host, settings.metrics_port)
         try:
             log.info("worker started", partitions=partitions, metrics=[str(site.name) for site in served.sites])

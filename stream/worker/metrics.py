@@ -57,6 +57,10 @@ class Metrics:
 
         counter, gauge, histogram = registry.counter, registry.gauge, registry.histogram
 
+        self.kernel = gauge(
+            "stream_kernel_info", "What reads records and flat events in bulk: native or python.", "kernel"
+        )
+
         # -- the fold
         self._received = counter("stream_received_total", "Records read from the input topics.", "topic")
         self._events = counter("stream_events_total", "What became of them.", "topic", "outcome")
