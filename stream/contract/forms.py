@@ -99,10 +99,6 @@ class Columns(Protocol):
         """Their effective times."""
         ...
 
-    def event_time_ms(self, part: RoomPart) -> list[int]:
-        """Their own times."""
-        ...
-
     def column(self, part: RoomPart, name: str) -> Sequence[str | int | None]:
         """An id or number of each; None: left out. Numbers that a kind does not have are 0."""
         ...

@@ -104,7 +104,6 @@ class Scanned(NamedTuple):
     """What a scan gave, in the order of `RoomPart`s. `ids`: joined by line breaks, one behind each."""
 
     rooms: list[RoomPart]
-    event_time_ms: array[int]
     at_ms: array[int]
     places: array[int]
     kinds: bytearray
@@ -189,7 +188,7 @@ class Kernel:
             for part in parts[:found]
         ]
         texts = {name: memoryview(text)[: out.ids_bytes[at]] for at, (name, text) in enumerate(ids.items())}
-        return Scanned(rooms, event_time_ms, at_ms, places, kinds, numbers, texts)
+        return Scanned(rooms, at_ms, places, kinds, {"event_time_ms": event_time_ms, **numbers}, texts)
 
     def _form(self, how: Scanning) -> _Form | None:
         if how not in self._forms:

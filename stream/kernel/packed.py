@@ -31,6 +31,7 @@ class PackedRecords(Sequence[ReadRecord]):
     """Some records of a text. A slice shares text and rows with the whole."""
 
     __slots__ = ("_begin", "_end", "_kernel", "_rows", "_text")
+    heavy_bytes = 0  # see `stream.records.reading.Taken`: batches with large records are never packed
 
     def __init__(self, kernel: Kernel, text: bytes, rows: ctypes.Array[Row], begin: int, end: int) -> None:
         self._kernel, self._text, self._rows, self._begin, self._end = kernel, text, rows, begin, end
@@ -153,10 +154,6 @@ class ScannedColumns:
     def at_ms(self, part: RoomPart) -> list[int]:
         """Their effective times."""
         return self._scanned.at_ms[part.begin : part.end].tolist()
-
-    def event_time_ms(self, part: RoomPart) -> list[int]:
-        """Their own times."""
-        return self._scanned.event_time_ms[part.begin : part.end].tolist()
 
     def column(self, part: RoomPart, name: str) -> Sequence[str | int | None]:
         """An id or number of each; None: left out. Numbers that a kind does not have are 0."""

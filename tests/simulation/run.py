@@ -10,12 +10,14 @@ import argparse
 import gc
 import logging
 import multiprocessing
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import structlog
 
+from stream.kernel.choice import CHOICES
 from tests.simulation.world import World
 
 if TYPE_CHECKING:
@@ -73,7 +75,10 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--seeds", type=int, default=1_000, help="how many")
     parser.add_argument("--processes", type=int, default=None, help="how many at once (default: all cores)")
+    parser.add_argument("--kernel", choices=CHOICES, help="of all runs (default: every second has the native one)")
     arguments = parser.parse_args()
+    if arguments.kernel is not None:
+        os.environ["SNAPUP_KERNEL"] = arguments.kernel  # for the processes too
     if arguments.seed is not None:
         # What workers log bears the time of day: the same seed says the same on standard output.
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))

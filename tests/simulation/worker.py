@@ -12,6 +12,7 @@ from stream.contract.overlay import SIGNALS_EDITION
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
 from stream.exits import Exit
+from stream.kernel.packed import PackedRecords
 from stream.worker.assignment import Owners
 from stream.worker.checkpoint import OutputTopics
 from stream.worker.fold_loop import FoldLoop
@@ -81,6 +82,8 @@ class WatchedFold(PartitionFold):
         if records:
             log = self._world.cluster.log(TOPICS[topic_index], self.partition)
             self._world.oracle.folds(log, self.positions[topic_index], records)
+        if records and self._world.kernel is not None:
+            records = PackedRecords.of(self._world.kernel, records) or records
         super().fold(topic_index, records, latest_ms)
 
     def advance(self, clock_ms: int, source: Any, most_ends: int | None = None) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
 
+from stream.kernel.library import chosen
 from tests.simulation.faults import Faults
 from tests.simulation.group import Coordinator, GroupMember
 from tests.simulation.kafka_clients import ProducerTwin
@@ -25,6 +27,8 @@ from tests.simulation.workload import EVENTS_MAX, EVENTS_MIN, T0_MS, TOPICS, wit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stream.kernel.library import Kernel
+
 # By then everything must have come to rest: the longest time-outs and pauses of the worker, one after the other.
 REST_S = 60.0
 LOOK_S = 0.4
@@ -35,6 +39,12 @@ STATIC_SHARE = 0.4
 # Of the runs, in which hosts speak and a room that is silent for so long has ended its session.
 SESSIONS_SHARE = 0.35
 IDLE_LEAST_MS, IDLE_MORE_MS = 200, 400
+
+
+def kernel_of(seed: int) -> Kernel | None:
+    """The kernel of a run; None: Python. Where SNAPUP_KERNEL leaves it open, every second run has the native one."""
+    choice: Any = os.environ.get("SNAPUP_KERNEL", "auto")
+    return None if choice == "auto" and seed % 2 == 0 else chosen(choice)[0]
 
 
 class Result(Struct):
@@ -61,6 +71,7 @@ class World:
 
     def __init__(self, seed: int, say: Callable[[str], None] | None = None) -> None:
         self.seed = seed
+        self.kernel = kernel_of(seed)
         self.random = Random(seed * 2 + 1)  # what happens; the plan below has its own
         plan = Random(seed * 2)
         self._say = say

@@ -14,8 +14,10 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 
 from stream.contract.kept import Unreadable
+from stream.kernel.packed import Packer
 from stream.records import reading
 from tests.support import raw_batches
+from tests.support.kernels import KERNELS, kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +26,13 @@ TP = TopicPartition("live.likes", 0)
 PRODUCER = 7
 
 
-@pytest.fixture(autouse=True)
-def _whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, params=KERNELS)
+def _whole_batches(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_damaged", Counter())
     for owner, name in ((PartitionRecords, "_unpack_records"), (FetchResult, "getall"), (fetcher, "MemoryRecords")):
         monkeypatch.setattr(owner, name, getattr(owner, name))  # put back what the next line replaces
-    reading.take_whole_batches()
+    monkeypatch.setattr(reading, "_packer", None)
+    reading.take_whole_batches(Packer(kernel()) if request.param == "native" else None)
 
 
 def batch(
