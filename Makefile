@@ -9,7 +9,7 @@ KERNEL := $(VENV)/.kernel
 CODE   := $(wildcard stream tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system browser demo test soak test-redis test-browser test-foreign test-ingest fuzz-ingest pictures unit bench bench-ingest bench-peers bench-scenarios bench-latency bench-overload bench-results claims lock-peers lock-openapi chaos chaos-long simulate-faults lint format stack-up stack-down schemas screenshots lock clean
+.PHONY: help setup system browser demo test soak test-redis test-sanitized fuzz test-browser test-foreign test-ingest fuzz-ingest pictures unit bench bench-ingest bench-peers bench-scenarios bench-latency bench-overload bench-results claims lock-peers lock-openapi chaos chaos-long simulate-faults lint format stack-up stack-down schemas screenshots lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,15 @@ pictures: system ## every scene over every picture, to look through: tests/out/s
 soak: system ## six hours of a show on one page, a document a second (two minutes; make test plays one for two seconds)
 	SNAPUP_SOAK=1 $(BIN)/python -m pytest tests/browser/test_soak.py
 
+test-sanitized: setup ## what touches the native kernel, with it under the sanitizers for addresses and undefined behaviour (some minutes)
+	@mkdir -p build/sanitized
+	$(BIN)/python -m stream.kernel.building --required --sanitized --into build/sanitized
+	SNAPUP_KERNEL=native SNAPUP_KERNEL_LIBRARY=build/sanitized/_kernel.so LD_PRELOAD="$$($${CC:-cc} -print-file-name=libasan.so) $$($${CC:-cc} -print-file-name=libubsan.so)" \
+		ASAN_OPTIONS=detect_leaks=0 $(BIN)/python -m pytest tests/unit/kernel/test_packed.py tests/unit/records tests/property/test_kernels.py tests/property/test_packed_batches.py -p no:cacheprovider
+
+fuzz: setup ## SECONDS=600 SEED=1: the native kernel under the sanitizers, guided by what its inputs reach
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
+
 test-redis: system ## Redis as it is run, with every redis-server that can be had (6.2, 7, 8, Valkey 8); some minutes
 	$(BIN)/python -m tests.support.redis_matrix
 	SNAPUP_REDIS_MATRIX=1 $(BIN)/python -m pytest tests/redis $(PARALLEL)
@@ -74,6 +83,7 @@ unit: setup ## the fast tests only
 bench: system ## what it costs: decode, fold, checkpoint, the whole job of a worker, and 2 000 streams (some minutes; leave the machine alone)
 	$(BIN)/python -m bench.decode
 	$(BIN)/python -m bench.fold
+	$(BIN)/python -m bench.kernel
 	$(BIN)/python -m bench.gifts
 	$(BIN)/python -m bench.checkpoint
 	$(BIN)/python -m bench.worker

@@ -208,6 +208,14 @@ def _number_columns(form: Form) -> list[str]:
     return [name for name in form.names(NUMBER) if name != "event_time_ms"]
 
 
+def form_bytes(how: Scanning) -> bytes:
+    """A form as the library reads it. Raises ValueError if it does not fit."""
+    form = _form_of(how)
+    if form is None:
+        raise ValueError("the form has too many or too long names")
+    return bytes(form)
+
+
 def _form_of(how: Scanning) -> _Form | None:
     """The form as the library reads it; None: it does not fit."""
     form = how.form

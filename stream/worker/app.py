@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 
     from stream.core.mechanic import Installed
     from stream.kafka_clients import Security
+    from stream.kernel.choice import Choice
     from stream.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -384,6 +385,19 @@ async def stop_signals(stop_timeout_ms: int) -> AsyncIterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
+def read_by(choice: Choice) -> Choice:
+    """Let every consumer of this process read by the chosen kernel. Returns which that is; the log's first line tells.
+
+    Raises:
+        SnapupError: the native kernel was asked for and cannot be had.
+    """
+    kernel, why = chosen(choice)
+    take_whole_batches(None if kernel is None else Packer(kernel))
+    name: Choice = "python" if kernel is None else "native"
+    log.info("worker starts", kernel=name, kernel_because=why)
+    return name
+
+
 async def run_worker(settings: Settings, *, accept_data_loss: bool = False, mechanics: Installed = NO_MECHANICS) -> int:
     """The exit code. Checks, wires, works, stops.
 
@@ -391,19 +405,16 @@ async def run_worker(settings: Settings, *, accept_data_loss: bool = False, mech
         SnapupError: something is not as it must be before the start.
     """
     check_versions()
-    kernel, why = chosen(settings.kernel)
-    take_whole_batches(None if kernel is None else Packer(kernel))
     gc.set_threshold(*GC_THRESHOLDS)
     gc.freeze()  # imported modules stay: no collection need look at them
     gc.enable()
     prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
     configure_logging(settings.log_level, group=settings.group, member=settings.member_name or str(os.getpid()))
-    kernel_name = "python" if kernel is None else "native"
-    log.info("worker starts", kernel=kernel_name, kernel_because=why)
+    kernel = read_by(settings.kernel)
     async with stop_signals(settings.stop_timeout_ms) as stop:
         partitions = await check_kafka(settings)
         worker = Worker(settings, partitions, accept_data_loss=accept_data_loss, mechanics=mechanics)
-        worker.metrics.kernel.labels(kernel_name).set(1)
+        worker.metrics.kernel.labels(kernel).set(1)
         served = await health.serve(worker.health, settings.metrics_host, settings.metrics_port)
         try:
             log.info("worker started", partitions=partitions, metrics=[str(site.name) for site in served.sites])

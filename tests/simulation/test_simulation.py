@@ -45,7 +45,7 @@ def test_whatever_goes_wrong_everything_accepted_is_counted_once(pool: Pool, fir
 
 
 def test_both_kernels_give_the_same_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To the byte of each document and checkpoint: the digest holds all that was sent."""
+    """The same digest of all that happened."""
     kernel()
     runs = []
     for name in KERNELS:

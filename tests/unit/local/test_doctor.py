@@ -10,6 +10,7 @@ from aiokafka import codec
 from redis.exceptions import NoPermissionError
 
 from stream.kafka_clients import Brokers, Security
+from stream.kernel.library import LIBRARY_VARIABLE, load
 from stream.local import doctor
 from stream.local.ports import LOOPBACK, free_ports
 from stream.local.settings import LocalSettings
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalSettings:
     """A machine with Python and nothing else."""
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("SNAPUP_KERNEL", "python")
     for variable in ("JAVA_HOME", "SNAPUP_BOOTSTRAP_SERVERS", "SNAPUP_REDIS_URL"):
         monkeypatch.delenv(variable, raising=False)
     return LocalSettings(cache_dir=tmp_path / "cache", java=None, redis_server=None)
@@ -41,6 +43,19 @@ def test_on_a_bare_machine_everything_missing_is_named_with_a_remedy(bare: Local
     assert missing == {"Java", "Maven", "Kafka jars", "redis-server", "promtool", "Chromium", "Docker"}
     assert all(findings[name].remedy for name in missing)
     assert {name for name in missing if not findings[name].required} == {"promtool", "Chromium", "Docker"}
+
+
+def test_the_kernel_is_named_with_what_to_do_where_there_is_none(
+    bare: LocalSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _findings(bare)["Kernel"].detail == "python, chosen"
+    monkeypatch.setenv(LIBRARY_VARIABLE, "/nowhere.so")
+    load.cache_clear()
+    for choice, required in (("auto", False), ("native", True), ("rust", True)):
+        monkeypatch.setenv("SNAPUP_KERNEL", choice)
+        finding = _findings(bare)["Kernel"]
+        assert (finding.ok, finding.required) == (False, required)
+        assert finding.remedy
 
 
 def test_codecs_that_could_not_be_read_are_named(bare: LocalSettings, monkeypatch: pytest.MonkeyPatch) -> None:
