@@ -61,7 +61,7 @@ def read(raw: bytes, at: int) -> Any:
     state = SimpleNamespace(paused=False, position=at, consumed_to=lambda _: None)
     records = PartitionRecords(tp, reading.FetchedRecords(raw), None, at, None, None, True, READ_UNCOMMITTED)
     assignment = SimpleNamespace(active=True, state_value=lambda _: state)
-    return FetchResult(tp, assignment=assignment, partition_records=records, backoff=0).getall(None)  # type: ignore[no-untyped-call]
+    return FetchResult(tp, assignment=assignment, partition_records=records, backoff=0).getall(None)
 
 
 def run_once(answers: list[tuple[int, int, bytes]], packer: Packer | None) -> tuple[dict[str, float], Any]:
@@ -108,7 +108,7 @@ def main() -> None:
         ratios = [old / new for old, new in zip(us["python"], us["native"], strict=True)]
         figures = [*(median(of) / events * 1e6 for of in us.values()), median(ratios), min(ratios), max(ratios)]
         rows.append((part, *figures))
-        report[part] = dict(zip(("python_us", "native_us", "ratio", "least", "most"), figures, strict=True))  # type: ignore[assignment]
+        report[part] = dict(zip(("python_us", "native_us", "ratio", "least", "most"), figures, strict=True))
     measuring.show("µs an event", ("part", "python", "native", "ratio", "least", "most"), rows)
     measuring.write_report("kernel", report)
 
