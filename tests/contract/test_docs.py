@@ -21,6 +21,7 @@ from stream.core.room import Room
 from stream.core.rules import Rules
 from stream.core.urgency import DEMAND_BANDS, ETA_BANDS_S, VELOCITY_BANDS
 from stream.exits import Exit
+from stream.kernel.library import LIBRARY_VARIABLE
 from stream.local.settings import LocalSettings
 from stream.settings import Settings, load_settings
 from stream.shows import build_show
@@ -274,6 +275,7 @@ def _anchors(text: str) -> set[str]:
 def test_variables_that_are_named_exist() -> None:
     known = {f"SNAPUP_{field.upper()}" for kind in (Settings, LocalSettings) for field in kind.model_fields}
     known |= {variable for parameter in _parameters(ROOT) for variable in _variables(parameter)}
+    known.add(LIBRARY_VARIABLE)  # no setting: read before there are any
     # Long tests are told how long and with which seed.
     tests = "".join(path.read_text("utf-8") for path in (TOP / "tests").rglob("*.py"))
     known |= set(re.findall(r"environ(?:\.get\(|\[)\"(SNAPUP_[A-Z_]+)\"", tests))
