@@ -66,6 +66,7 @@ class Note(StrEnum):
     QUANTITY_SPLIT = "quantity_split_over_several_lines"
     GUEST = "customer_missing_guest_of_the_invoice"
     ID_ENCODED = "id_encoded"
+    PART_OF = "taken_for_a_part_of_the_newest_order_that_has_it"
 
 
 REFUSED_WORDS: dict[RefusedRow, str] = {
@@ -97,6 +98,7 @@ NOTE_WORDS: dict[Note, str] = {
     Note.AMOUNT_ROUNDED: "quantity × price had a fraction of a minor unit: rounded half to even",
     Note.QUANTITY_SPLIT: "more than 10 000 units: several lines of one order",
     Note.GUEST: "no customer: a guest of that invoice",
+    Note.PART_OF: "taken back: a part of the newest earlier order of the customer that has as much, at that price",
     Note.ID_ENCODED: "an id held characters that ids may not: written as `:` and their bytes in hex",
 }
 

@@ -5,8 +5,10 @@ Neighbouring rows of one invoice and customer are one `order` event with a line 
 - an invoice of digits was sold at the till: status `paid`; its order id is the invoice number. More than 100 lines do
   not fit into an event: the rest is a further order, `536544.2`, `536544.3`. So there are more orders than invoices,
   but money and units are exact. The suffix goes on when an invoice comes back later in the file;
-- a C-invoice takes goods back: status `refunded` under its own number, for the data never say which sale it undoes. So
-  it counts in refunds, and moves no money and no stock;
+- a C-invoice takes goods back, and never says of which sale. A row of it is a part of the newest earlier order of its
+  customer that has as many units of the stock code left, at the same price: `refunded`, with the C-invoice as
+  `part_id`. A row for which the file has no such order is `refunded` under the C-invoice's own number: it counts in
+  refunds, and moves no money and no stock. The books end with how much of the money could be told;
 - an A-invoice corrects the books: refused. Refused too: quantities below zero outside C-invoices (write-offs), and 0.
 
 A row's amount is quantity × price, computed in decimals and rounded half to even when it has a fraction of a penny. A
@@ -23,7 +25,15 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from stream.contract.events import MAX_AMOUNT_MINOR, MAX_ORDER_LINES, MAX_QUANTITY, Order, OrderLine, OrderStatus
+from stream.contract.events import (
+    MAX_AMOUNT_MINOR,
+    MAX_ORDER_LINES,
+    MAX_QUANTITY,
+    Order,
+    OrderLine,
+    OrderStatus,
+    PartLine,
+)
 from stream.contract.foreign_ids import encode_id, fits
 from stream.errors import SnapupError
 from stream.sources.accounts import Accounts, Note, RefusedRow, RefusedRowError
@@ -41,6 +51,8 @@ if TYPE_CHECKING:
 
 SOURCE = "uci"
 CURRENCY = "GBP"
+# Customers' stock codes and prices of which what was sold is remembered: the whole data set has about 500 000 lines.
+MAX_SOLD = 600_000
 # One row of more units becomes more lines than an order may have.
 MAX_ROW_QUANTITY = MAX_QUANTITY * MAX_ORDER_LINES
 
@@ -127,6 +139,7 @@ def uci_events(
         else:
             yield from orders.add(line)
     yield from orders.finish()
+    orders.told()
 
 
 def uci_times(rows: Iterable[Row], latest_ms: int | None, zone: ZoneInfo, dates: DateOrder) -> Iterator[int]:
@@ -236,6 +249,40 @@ def _time(text: str, latest_ms: int | None, zone: ZoneInfo, dates: DateOrder) ->
     return time
 
 
+class _Sold(Struct):
+    """What an order has of one stock code, and when it was sold."""
+
+    at_ms: int
+    units: int = 0
+
+
+class SoldLines:
+    """What was sold and not taken back: by customer, stock code and price the orders, the newest last, and their units.
+
+    Beyond `most` of these the oldest are forgotten.
+    """
+
+    def __init__(self, most: int = MAX_SOLD) -> None:
+        self._most = most
+        self._left: dict[tuple[str, str, Decimal], dict[str, _Sold]] = {}
+
+    def add(self, order_id: str, line: _Line, units: int) -> None:
+        """Note units of a line of an order."""
+        orders = self._left.setdefault((line.user_id, line.sku_id, line.price), {})
+        orders.setdefault(order_id, _Sold(line.time.epoch_ms)).units += units
+        if len(self._left) > self._most:
+            del self._left[next(iter(self._left))]
+
+    def take(self, line: _Line) -> str | None:
+        """Take the units of a row out of the newest earlier order that has so many. Returns its id; None: none has."""
+        orders = self._left.get((line.user_id, line.sku_id, line.price), {})
+        for order_id, sold in reversed(orders.items()):
+            if sold.units >= line.quantity and sold.at_ms <= line.time.epoch_ms:
+                sold.units -= line.quantity
+                return order_id
+        return None
+
+
 class _Orders:
     """Gathers the lines of neighbouring rows into orders. Holds one order's lines, and which invoices came before."""
 
@@ -244,8 +291,11 @@ class _Orders:
         self._accounts = accounts
         self._first: _Line | None = None
         self._lines: list[OrderLine] = []
+        self._taken: dict[str, list[tuple[_Line, Sequence[OrderLine]]]] = {}
         self._rows = 0
         self._parts: dict[str, int] = {}
+        self._sold = SoldLines()
+        self._back_minor = self._told_minor = 0
 
     def add(self, line: _Line) -> Iterator[Order]:
         """The orders that this row completes; takes the row."""
@@ -253,18 +303,70 @@ class _Orders:
         if first is None or (line.invoice, line.user_id) != (first.invoice, first.user_id):
             yield from self.finish()
             self._begin(line)
+        if line.status is OrderStatus.REFUNDED:
+            amount = _pence(line.price * line.quantity)
+            self._back_minor += amount
+            if (order_id := self._sold.take(line)) is not None:
+                self._told_minor += amount
+                self._accounts.note(line.row.line, Note.PART_OF, order_id)
+                self._taken.setdefault(order_id, []).append((line, self._order_lines(line)))
+                return
         self._rows += 1
         for order_line in self._order_lines(line):
             if len(self._lines) == MAX_ORDER_LINES:
                 yield self._order()
                 self._accounts.remark("Invoices of more than 100 lines go on as further orders (suffix .2, .3, ...).")
             self._lines.append(order_line)
+            if line.status is OrderStatus.PAID:
+                self._sold.add(self._order_id(self._parts.get(line.invoice, 0) + 1), line, order_line.quantity)
 
     def finish(self) -> Iterator[Order]:
-        """The last order, if any."""
+        """The last order, if any, and what the last invoice took back."""
         if self._lines:
             yield self._order()
+        for order_id, rows in self._taken.items():
+            yield from self._part(order_id, rows)
+        self._taken = {}
         self._first = None
+
+    def told(self) -> None:
+        """Say how much of what was taken back could be told, once the file is read."""
+        if self._back_minor:
+            self._accounts.remark(
+                f"C-invoices took back £{self._back_minor / 100:,.2f}: £{self._told_minor / 100:,.2f} as parts of "
+                "orders, the rest of sales that the file does not show."
+            )
+
+    def _part(self, order_id: str, rows: Sequence[tuple[_Line, Sequence[OrderLine]]]) -> Iterator[Order]:
+        """What an invoice took back of one order; more than 100 lines go on as further parts."""
+        number, told, lines = 1, 0, list[PartLine]()
+        first = rows[0][0]
+        for line, order_lines in rows:
+            if lines and len(lines) + len(order_lines) > MAX_ORDER_LINES:
+                yield self._part_event(order_id, first, number, lines, told)
+                first, number, told, lines = line, number + 1, 0, []
+            told += 1
+            lines += [
+                PartLine(sku_id=each.sku_id, quantity=each.quantity, amount_minor=each.amount_minor)
+                for each in order_lines
+            ]
+        yield self._part_event(order_id, first, number, lines, told)
+
+    def _part_event(self, order_id: str, line: _Line, number: int, lines: Sequence[PartLine], rows: int) -> Order:
+        part_id = line.invoice if number == 1 else f"{line.invoice}.{number}"
+        order = Order(
+            event_id=row_id(SOURCE, line.row.line, [order_id, part_id, *line.row.fields]),
+            room_id=self._room_id,
+            event_time_ms=line.time.epoch_ms,
+            user_id=line.user_id,
+            order_id=order_id,
+            status=OrderStatus.REFUNDED,
+            currency=CURRENCY,
+            part_id=part_id,
+            part_lines=tuple(lines),
+        )
+        self._accounts.emitted("order", order.event_time_ms, rows)
+        return order
 
     def _begin(self, line: _Line) -> None:
         self._first = line
@@ -295,11 +397,16 @@ class _Orders:
             before = upto
         return lines
 
+    def _order_id(self, part: int) -> str:
+        """The id of a further order of the present invoice, from 1 on."""
+        assert self._first is not None  # noqa: S101 - as in `_order`
+        return self._first.invoice if part == 1 else f"{self._first.invoice}.{part}"
+
     def _order(self) -> Order:
         first = self._first
         assert first is not None  # noqa: S101 - lines are gathered after a row began the order
         part = self._parts[first.invoice] = self._parts.get(first.invoice, 0) + 1
-        order_id = first.invoice if part == 1 else f"{first.invoice}.{part}"
+        order_id = self._order_id(part)
         order = Order(
             event_id=row_id(SOURCE, first.row.line, [order_id, *first.row.fields]),
             room_id=self._room_id,

@@ -71,6 +71,54 @@ def test_a_c_invoice_is_a_refund_under_its_own_number() -> None:
     assert (found[0].lines[0].quantity, found[0].lines[0].amount_minor) == (2, 510)
 
 
+def test_what_a_c_invoice_takes_back_is_a_part_of_the_newest_order_that_has_it() -> None:
+    found, accounts = orders(
+        line("1", quantity=6),
+        line("1", "71053", 2, "3.39"),
+        line("2", quantity=4),
+        line("C3", quantity=-3),
+        line("C3", "71053", -2, "3.39"),
+        line("C4", quantity=-2),
+        line("C5", quantity=-9),
+        line("C5", quantity=-1, price="2.50"),
+        line("C5", quantity=-1, customer="17851"),
+        line("C6", quantity=-1, time="2010-12-01 08:25:00"),
+    )
+    told = [
+        (order.order_id, order.part_id, [(each.quantity, each.amount_minor) for each in order.part_lines])
+        for order in found
+    ]
+    assert told == [
+        ("1", None, []),
+        ("2", None, []),
+        ("2", "C3", [(3, 765)]),
+        ("1", "C3", [(2, 678)]),
+        ("1", "C4", [(2, 510)]),
+        ("C5", None, []),
+        ("C5.2", None, []),
+        ("C6", None, []),
+    ]
+    assert {order.status for order in found[2:]} == {OrderStatus.REFUNDED}
+    assert [len(order.lines) for order in found[2:]] == [0, 0, 0, 2, 1, 1]
+    assert accounts.notes[Note.PART_OF] == 3
+    assert (
+        "C-invoices took back £50.08: £19.53 as parts of orders, the rest of sales that the file does not show."
+        in accounts.remarks
+    )
+
+
+def test_a_part_of_more_than_100_lines_goes_on_as_further_parts() -> None:
+    rows = [line("1", f"sku{number}", 1, "1.00") for number in range(100)]
+    back = [line("C2", f"sku{number}", -1, "1.00") for number in range(100)]
+    found, _ = orders(*rows, line("1", "more", 20_001, "1.00"), *back, line("C2", "more", -20_001, "1.00"))
+    told = [(order.order_id, order.part_id, len(order.part_lines)) for order in found]
+    assert told == [("1", None, 0), ("1.2", None, 0), ("1", "C2", 100), ("1.2", "C2", 3)]
+    assert sum(each.amount_minor for each in found[3].part_lines) == 2_000_100
+    many = [line("C3", f"sku{number % 3}", -1, "1.00") for number in range(150)]
+    found, _ = orders(*[line("1", f"sku{number}", 50, "1.00") for number in range(3)], *many)
+    assert [(order.part_id, len(order.part_lines)) for order in found[1:]] == [("C3", 100), ("C3.2", 50)]
+
+
 def test_a_missing_customer_is_a_guest_of_the_invoice() -> None:
     found, accounts = orders(line(customer=""), line(customer=""), line(invoice="536367", customer=""))
     assert [order.user_id for order in found] == ["guest:536365", "guest:536367"]
