@@ -122,7 +122,9 @@ class _Page:
             placed = words.placed.format(amount=money(each.placed_minor, each.currency))
             tiles.append((words.paid, money(each.paid_minor, each.currency), (net, placed)))
         told = words.orders_of.format(**{name: grouped(orders[name]) for name in ("placed", "cancelled", "refunded")})
-        tiles.append((words.orders, grouped(orders["paid"]), (told,)))
+        in_part = orders.get("partly_undone", 0)
+        more = (words.orders_in_part.format(count=grouped(in_part)),) if in_part else ()
+        tiles.append((words.orders, grouped(orders["paid"]), (told, *more)))
         if totals.peak is not None:
             at = words.peak_at.format(time=_clock(min(totals.peak.at_ms, self._made.session.as_of_ms)))
             tiles.append((words.peak, grouped(totals.peak.watching), (at,)))

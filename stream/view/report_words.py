@@ -33,6 +33,7 @@ class ReportWords:
     placed: str
     orders: str
     orders_of: str
+    orders_in_part: str
     peak: str
     peak_at: str
     viewers: str
@@ -154,6 +155,7 @@ EN = ReportWords(
     placed="placed {amount}",
     orders="Orders paid",
     orders_of="{placed} placed, {cancelled} cancelled, {refunded} refunded",
+    orders_in_part="{count} cancelled or refunded in part",
     peak="Most watching",
     peak_at="at {time}",
     viewers="Viewers",
@@ -282,6 +284,7 @@ ZH_CN = ReportWords(
     placed="下单 {amount}",
     orders="支付订单",
     orders_of="下单 {placed}，取消 {cancelled}，退款 {refunded}",
+    orders_in_part="部分取消或退款 {count}",
     peak="最高在看人数",
     peak_at="{time}",
     viewers="观众",

@@ -156,3 +156,11 @@ def test_a_curve_of_any_length_is_drawn_small(count: int) -> None:
 def test_a_strip_shows_even_the_shortest_stretch() -> None:
     assert "h0.50v8" in strip([(T0_MS, T0_MS + 1)], T0_MS, T0_MS + 3_600_000)
     assert strip([], T0_MS, T0_MS).startswith("<svg")
+
+
+@pytest.mark.parametrize(("lang", "told"), [("en", "2 cancelled or refunded in part"), ("zh-CN", "部分取消或退款 2")])
+def test_orders_of_which_a_part_was_undone_are_told_where_there_are_any(lang: str, told: str) -> None:
+    made = report()
+    assert told[2:] not in report_page(made, lang)
+    made.totals.orders["partly_undone"] = 2
+    assert told in report_page(made, lang)
