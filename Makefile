@@ -52,8 +52,8 @@ test-browser: system ## the pages in a real Chromium alone (some minutes; says l
 test-foreign: system ## other people's clients (librdkafka, Java, franz-go) with every codec (two minutes; says what the machine lacks)
 	SNAPUP_FOREIGN=all $(BIN)/python -m pytest tests/foreign $(PARALLEL)
 
-test-ingest: system ## the gateway: a broker that is stopped and killed, and a minute of bodies of all sorts (some minutes)
-	SNAPUP_INGEST=all INGEST_FUZZ_S=60 $(BIN)/python -m pytest tests/unit/ingest tests/property/test_ingest_bodies.py tests/integration/test_ingest.py
+test-ingest: system ## the gateway: gateway, worker and broker killed under load, a broker that hangs, and a minute of bodies of all sorts (some minutes)
+	SNAPUP_INGEST=all INGEST_FUZZ_S=60 $(BIN)/python -m pytest tests/unit/ingest tests/property/test_ingest_bodies.py tests/integration/test_ingest.py tests/integration/test_ingest_kills.py
 
 fuzz-ingest: system ## ten minutes of bodies for the gateway: five by Schemathesis from its OpenAPI document, five by our own
 	INGEST_FUZZ_S=300 $(BIN)/python -m pytest tests/openapi tests/property/test_ingest_bodies.py
