@@ -14,6 +14,7 @@ from stream.local.packages import Program, find_program
 from stream.local.settings import LocalSettings
 from stream.local.stack import Stack, local_stack
 from tests.support.durations import Durations
+from tests.support.kernels import KERNELS, fold_packed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -33,6 +34,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Note what the tests take; a process of pytest-xdist leaves that to its controller."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Durations(config.rootpath, len(config.getoption("tx", None) or [1])), "durations")
+
+
+@pytest.fixture(params=KERNELS)
+def on_both_kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test runs twice: with its folds given records as they are, and packed for the native kernel."""
+    if request.param == "native":
+        fold_packed(monkeypatch)
 
 
 @pytest.fixture(scope="session")

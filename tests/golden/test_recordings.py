@@ -191,6 +191,7 @@ def test_what_was_done_then_gives_the_same_bytes_now(name: str) -> None:
     assert rerun.redis.versions == found.versions
 
 
+@pytest.mark.usefixtures("on_both_kernels")
 @pytest.mark.parametrize("name", NAMES)
 def test_the_journal_of_then_replays_to_the_signals_of_then(name: str) -> None:
     found = recording(name)

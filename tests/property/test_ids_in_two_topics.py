@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
     from stream.core.partition import PartitionFold
 
-SEEDS = range(20)
+pytestmark = pytest.mark.usefixtures("on_both_kernels")
+
+SEEDS = range(10)
 END_MS = T0_MS + 200_000
 RULES = Rules(contract_edition=2, ids_by_topic=True)
 ASSUMPTIONS = Assumptions(contract_edition=2, ids_by_topic=True)

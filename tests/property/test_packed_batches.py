@@ -96,6 +96,14 @@ def test_the_same_records_come_of_any_batch(
     assert native[:2] == python[:2]
 
 
+@pytest.mark.parametrize("lie", [{"header_count": 1}, {"header_count": -1}, {"tail": b"\0"}, {"length": 3}])
+def test_a_record_that_lies_is_left_to_python(lie: dict[str, Any]) -> None:
+    raw = raw_batches.batch([raw_batches.record(0, b"v", **lie), raw_batches.record(1, b"v")])
+    python, native = (read(raw, packer, 0, 10) for packer in (None, Packer(kernel())))
+    assert native == python
+    assert not native[2]
+
+
 def test_a_good_batch_is_packed_whatever_its_codec() -> None:
     for codec in sorted(raw_batches.CODECS):
         raw = raw_batches.batch(raw_batches.records([b"value %d" % place for place in range(50)]), codec=codec)

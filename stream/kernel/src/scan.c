@@ -235,10 +235,10 @@ static int scan_record(const uint8_t *text, uint64_t text_bytes, const struct ro
     if ((uint64_t)row->key_at + row->key_bytes > text_bytes) return 0;
     if ((uint64_t)row->value_at + row->value_bytes > text_bytes || row->value_bytes > form->record_most_bytes) return 0;
     struct cursor cursor = {text, text + row->value_at, text + row->value_at + row->value_bytes};
-    if (!scan_value(cursor, form, seen)) return 0;
+    if (row->timestamp_ms < 0 || !scan_value(cursor, form, seen)) return 0;
     if (seen->room.bytes != row->key_bytes || memcmp(text + seen->room.at, text + row->key_at, row->key_bytes) != 0) return 0;
     int64_t ahead_ms = seen->event_time_ms - row->timestamp_ms;
-    return row->timestamp_ms >= 0 && ahead_ms >= -form->most_age_ms && ahead_ms <= form->most_ahead_ms;
+    return ahead_ms >= -form->most_age_ms && ahead_ms <= form->most_ahead_ms;
 }
 
 /* -- rooms ---------------------------------------------------------------------------------------------------------- */

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from stream.contract.events import TOPIC_NAMES
 from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
 from tests.support.events import at
 from tests.support.rooms import LIKES, TOPICS, Rec
+
+pytestmark = pytest.mark.usefixtures("on_both_kernels")
 
 
 def new_fold() -> PartitionFold:

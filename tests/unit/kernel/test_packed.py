@@ -133,6 +133,7 @@ ODD = [
     USUAL[0].replace(b"1700000000000", b"1700000000000000000"),
     USUAL[0].replace(b'""', rb'"\ud83d"'),
     USUAL[0].replace(b'""', rb'"\ude00\ud83d"'),
+    USUAL[0].replace(b'""', rb'"\ud83d\ue000"'),
     USUAL[0].replace(b'""', rb'"\x"'),
     USUAL[0].replace(b'""', b'"\n"'),
     USUAL[0].replace(b'""', b'"\xed\xa0\x80"'),
