@@ -156,7 +156,7 @@ def _kernel(_: LocalSettings) -> Finding:
     except SnapupError as error:
         return Finding("Kernel", ok=False, detail="python", remedy=error.message)
     if kernel is None and choice == "auto":
-        return Finding("Kernel", ok=False, detail="python, at about half the speed", remedy=why, required=False)
+        return Finding("Kernel", ok=False, detail="python", remedy=why, required=False)
     return Finding("Kernel", ok=True, detail=f"{'python' if kernel is None else 'native'}, {why}")
 
 
