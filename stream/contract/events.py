@@ -8,7 +8,7 @@ Within a major version only optional fields are added. Unknown fields are ignore
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -29,6 +29,7 @@ MAX_SAFE_INTEGER = 2**53 - 1
 # 100 lines of this still fit in MAX_SAFE_INTEGER: 9e13 minor units a line.
 MAX_AMOUNT_MINOR = 90_000_000_000_000
 MAX_OFFERED = 1_000_000_000
+MIN_HOLD_MS, MAX_HOLD_MS = 1_000, 86_400_000
 
 MAX_ID_CHARS = 64
 
@@ -68,6 +69,13 @@ PartId = Annotated[
     Meta(
         description="of a cancel or refund of a part of the order, which part: a second record with it says the same; "
         "default: it is about the whole order"
+    ),
+]
+PaymentTerms = Annotated[
+    Literal["cash_on_delivery", "deposit"],
+    Meta(
+        description="how the order is paid, if not at once: its units stay held until it is paid, cancelled or "
+        "refunded; default: until its hold runs out"
     ),
 ]
 DeviceId = Annotated[Id, Meta(description="the device that it was placed from: a pseudonym, the same in every account")]
@@ -180,6 +188,7 @@ class Order(PersonEvent, frozen=True, gc=False, kw_only=True, omit_defaults=True
 
     `restock`: a cancel or refund that says false took the units out of the sale; true, said then or later, puts them
     back whatever else was said. With `part_id` a cancel or refund is about `part_lines` alone.
+    `payment_terms` in any of its records but those: its hold does not run out.
     """
 
     order_id: OrderId
@@ -203,6 +212,7 @@ class Order(PersonEvent, frozen=True, gc=False, kw_only=True, omit_defaults=True
             description="of a record with `part_id`, what that part takes out of the order, at least one line",
         ),
     ] = ()
+    payment_terms: PaymentTerms | None = None
 
 
 class Enter(PersonEvent, frozen=True, gc=False, kw_only=True, tag="enter"):
@@ -239,6 +249,17 @@ class SaleOpened(Event, frozen=True, gc=False, kw_only=True, tag="sale_opened"):
     per_user_limit: Annotated[Quantity, Meta(description="units that one user may order in this sale")] | None = None
     restock_planned_at_ms: RestockPlannedAtMs | None = None
     prior_price_minor: PriorPriceMinor | None = None
+    hold_ms: (
+        Annotated[
+            int,
+            Meta(
+                ge=MIN_HOLD_MS,
+                le=MAX_HOLD_MS,
+                description="how long an unpaid order holds its units; default: as the workers are told",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class SaleRestocked(Event, frozen=True, gc=False, kw_only=True, tag="sale_restocked"):

@@ -42,7 +42,7 @@ from stream.core.audiences import (
 from stream.core.batch import Batch, by_room
 from stream.core.conflicts import Outcome, may_be_among, said_before
 from stream.core.engaged import Engaged
-from stream.core.orders import fold_orders, forget_orders
+from stream.core.orders import fold_orders, forget_orders, hold_by_sale
 from stream.core.rounds import begin_round
 from stream.core.time import BUCKET_MS
 from stream.core.traffic import count_sources
@@ -352,16 +352,18 @@ def _fold_orders_in_order(room: Room, batch: AnyBatch, event_ids: Sequence[str])
 
 
 # -- sales: one at a time, for hosts say little ------------------------------------------------------------------------
-def _fold_sale_opened(room: Room, event: SaleOpened, at_ms: int) -> Outcome:  # noqa: ARG001 — all folds take the same
+def _fold_sale_opened(room: Room, event: SaleOpened, at_ms: int) -> Outcome:
     ledger = room.ledger(event.sale_id, event.sku_id)
     if ledger is not None:
-        round_from_ms, words = ledger.round_from_ms, ledger.words
+        round_from_ms, words, hold_ms = ledger.round_from_ms, ledger.words, ledger.hold_ms
         ledger.open(event, in_rounds=room.rules.second_signals)
         _count_dropped(room, words, ledger.words)
         if ledger.round_from_ms != round_from_ms:
             begin_round(room, ledger)
+        if ledger.hold_ms != hold_ms and room.rules.second_signals:
+            hold_by_sale(room, event.sale_id, event.sku_id, at_ms)
         ledger.said_ms = room.shared.clock_ms
-        is_new = len(ledger.words) > 1 or event.prior_price_minor is not None
+        is_new = len(ledger.words) > 1 or event.prior_price_minor is not None or event.hold_ms is not None
         room.shared.uses_second |= room.rules.second_signals and is_new
     return Outcome.APPLIED
 

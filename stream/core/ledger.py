@@ -336,6 +336,11 @@ class Ledger:
         return None if self.opened is None else self.opened.offered
 
     @property
+    def hold_ms(self) -> int | None:
+        """How long an unpaid order holds its units, as the host says; None: as the rules say."""
+        return None if self.opened is None else self.opened.hold_ms
+
+    @property
     def available(self) -> int | None:
         """Units left by the ledger; negative when more was committed than there is; None before the sale was opened."""
         if self.opened is None:

@@ -65,6 +65,8 @@ class OrderState(Struct, gc=False):
     suspicion: int = 0
     # From the second edition of signals on: how long it holds, by the rules when it was placed; −1: as long as all.
     hold_ms: int = -1
+    # The same by what was said of its sales and of how it is paid (`holds.py`); −1: nothing was.
+    own_hold_ms: int = -1
 
     @classmethod
     def of(cls, event: Order) -> OrderState:
@@ -99,7 +101,11 @@ class OrderState(Struct, gc=False):
 
     def placed_ms(self, rules: Rules) -> int:
         """When it was placed, or else paid, of one that may hold units."""
-        return self.hold_until_ms - (rules.hold_ms if self.hold_ms < 0 else self.hold_ms)
+        return self.hold_until_ms - (self.ruled_hold_ms(rules) if self.own_hold_ms < 0 else self.own_hold_ms)
+
+    def ruled_hold_ms(self, rules: Rules) -> int:
+        """How long it holds where nobody says anything else."""
+        return rules.hold_ms if self.hold_ms < 0 else self.hold_ms
 
     @property
     def has_hold(self) -> bool:

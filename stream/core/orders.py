@@ -7,7 +7,6 @@ with the set. Sums and people of many orders go into windows together, which is 
 from __future__ import annotations
 
 from collections import defaultdict
-from heapq import heappush
 from itertools import repeat
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from stream.core.audiences import (
     count_carted_buyer,
 )
 from stream.core.conflicts import has_other_lines
+from stream.core.holds import hold_longer_or_shorter, is_open, orders_of_sale, own_hold_ms, wait_for_end
 from stream.core.order_state import OrderState
 from stream.core.part_folds import fold_part, move
 from stream.core.rounds import is_former, place_again
@@ -29,6 +29,8 @@ from stream.core.standing import (
     CANCELLED,
     EXPIRED,
     GONE,
+    HELD_AGAIN,
+    KEPT,
     LATER,
     PAID,
     PARTLY,
@@ -56,6 +58,10 @@ if TYPE_CHECKING:
     Seen = list[tuple[str, int]]  # (user, second), in the order of the log
 
 
+# What is no word about an order, but follows from the clock and from how long it holds.
+_BY_THE_CLOCK = (EXPIRED, HELD_AGAIN)
+
+
 def fold_orders(  # noqa: C901, PLR0912, PLR0915 — as `seen`
     room: Room, events: Sequence[Order], at_ms: Sequence[int], new: Iterable[bool] = repeat(True)
 ) -> list[bool]:
@@ -70,7 +76,7 @@ def fold_orders(  # noqa: C901, PLR0912, PLR0915 — as `seen`
     Returns of each record whether it counted; it does not when its order already had the status, and nothing new is
     said of the units.
     """
-    orders, holds, hold_ms = room.orders, room.shared.holds, room.rules.hold_ms
+    orders, hold_ms = room.orders, room.rules.hold_ms
     second_edition, second_signals = room.second_edition, room.rules.second_signals
     counted: list[bool] = []
     placed: Seen = []
@@ -112,13 +118,21 @@ def fold_orders(  # noqa: C901, PLR0912, PLR0915 — as `seen`
         counted.append(True)
         orders[order_id] = order
         before, second = order.mask, when_ms // BUCKET_MS
+        if bit & KEPT:
+            bit ^= KEPT
+            if moved := _keep(room, order, second):
+                units[second] += moved
+            if not bit:
+                continue
         if bit == PLACED and order.lines:
             if before & PAID and second_signals:
                 place_again(room, order, when_ms + hold_ms)
             order.hold_until_ms = when_ms + hold_ms
             if second_signals:
                 order.hold_ms = hold_ms
-            heappush(holds, (order.hold_until_ms, room.room_id, order_id))
+                if not before & PAID and (own_ms := own_hold_ms(room, order)) >= 0:
+                    order.own_hold_ms, order.hold_until_ms = own_ms, when_ms + own_ms
+            wait_for_end(room, order)
         elif bit == PAID and second_signals and order.lines and not order.hold_until_ms:
             # It holds nothing, but this says of which round of its sale it is.
             order.hold_until_ms, order.hold_ms = when_ms + hold_ms, hold_ms
@@ -140,6 +154,33 @@ def fold_orders(  # noqa: C901, PLR0912, PLR0915 — as `seen`
     return counted
 
 
+def hold_by_sale(room: Room, sale_id: str, sku_id: str, at_ms: int) -> None:
+    """The newest word about a sale says how long orders hold its units: also those that are known."""
+    second = at_ms // BUCKET_MS
+    for order in [*orders_of_sale(room, sale_id, sku_id)]:
+        hold_ms = own_hold_ms(room, order)
+        if hold_ms != order.own_hold_ms:
+            room.renew_order(order)
+            if moved := _hold(room, order, hold_ms, second):
+                _count_units(room, {second: moved})
+
+
+def _keep(room: Room, order: OrderState, second: int) -> int:
+    """An order is said to hold its units until something comes of it. Returns how many units are held again."""
+    order.mask |= KEPT
+    _take_in(room, order, 0, second)
+    room.shared.uses_second = True
+    return _hold(room, order, own_hold_ms(room, order), second) if is_open(order) else 0
+
+
+def _hold(room: Room, order: OrderState, hold_ms: int, second: int) -> int:
+    if not hold_longer_or_shorter(room, order, hold_ms):
+        return 0
+    moved = _change(room, order, HELD_AGAIN, second)
+    wait_for_end(room, order)
+    return moved
+
+
 def expire_hold(room: Room, order_id: str, hold_until_ms: int) -> bool:
     """The hold of an order has run out in a session. Returns whether anything changed: not if it was paid or undone."""
     order = _order_to_expire(room, order_id, hold_until_ms)
@@ -156,11 +197,16 @@ def release_hold(memory: Memory, order_id: str, hold_until_ms: int) -> bool:
     order = _order_to_expire(memory, order_id, hold_until_ms)
     if order is None:
         return False
-    before = order.mask
-    order.mask = after = before | EXPIRED
     order.changed_ms = memory.shared.clock_ms
     memory.changed_orders[order.order_id] = None
-    step, second = TRANSITIONS[before & STANDS_BY][after & STANDS_BY], order.hold_until_ms // BUCKET_MS
+    _release(memory, order, order.hold_until_ms // BUCKET_MS)
+    return True
+
+
+def _release(memory: Memory, order: OrderState, second: int) -> None:
+    before = order.mask
+    order.mask = after = before | EXPIRED
+    step = TRANSITIONS[before & STANDS_BY][after & STANDS_BY]
     person = None if order.user_id in memory.strangers else order.user_id
     suspect = is_suspect(memory, order)
     if order.suspicion:
@@ -180,7 +226,6 @@ def release_hold(memory: Memory, order_id: str, hold_until_ms: int) -> bool:
                 held, sold = step.held * quantity, step.sold * quantity
                 ledger.move(person, held, sold, second, suspect=suspect, paced=not former)
             ledger.owe(step.held * quantity, order.hold_until_ms)
-    return True
 
 
 def _order_to_expire(memory: Memory, order_id: str, hold_until_ms: int) -> OrderState | None:
@@ -206,8 +251,9 @@ def forget_orders(memory: Memory, older_than_ms: int) -> int:
     for order_id in forgotten:
         order = memory.orders.pop(order_id)
         memory.changed_orders.pop(order_id, None)
-        if order.mask & PARTLY:
-            memory.parts.pop(order_id, None)
+        if order.has_hold and order.mask & KEPT:  # for want of room: nobody would give its units back
+            _release(memory, order, memory.shared.clock_ms // BUCKET_MS)
+        memory.parts.pop(order_id, None)
         standing = STANDINGS[order.mask & STANDS_BY]
         if order.user_id in memory.strangers:
             pass
@@ -244,7 +290,7 @@ def _change(room: Room, order: OrderState, bit: int, second: int) -> int:
 def _change_watched(room: Room, suspects: Suspects, order: OrderState, bit: int, second: int) -> int:
     """The same of an order that may be suspected: from the second edition on, one of a sale by somebody known."""
     # Nearly all orders are the only ones of their accounts: nothing is to be asked of them.
-    is_alone = bit == EXPIRED or suspects.is_alone(order)
+    is_alone = bit in _BY_THE_CLOCK or suspects.is_alone(order)
     known = None if is_alone else facts_of(order, room.rules)
     if order.suspicion:
         count_suspect(room, order, -1)
@@ -262,7 +308,7 @@ def _change_watched(room: Room, suspects: Suspects, order: OrderState, bit: int,
 
 def _take_in(room: Room, order: OrderState, bit: int, second: int) -> int:
     before = order.mask
-    order.mask = after = before | bit
+    order.mask = after = before & ~EXPIRED if bit == HELD_AGAIN else before | bit
     order.changed_ms = room.shared.clock_ms
     changed, order_id, user_id = room.changed_orders, order.order_id, order.user_id
     if order_id in changed:
@@ -284,7 +330,7 @@ def _take_in(room: Room, order: OrderState, bit: int, second: int) -> int:
     money[0] += amount * placed
     money[1] += amount * paid
     if after & PARTLY:
-        return move(room, order, room.parts[order_id].stand(order, before), second, ran_out=bit == EXPIRED)
+        return move(room, order, room.parts[order_id].stand(order, before), second, ran_out=bit in _BY_THE_CLOCK)
     money[2] += amount * sold
     if unpaid and room.suspects is None and user_id not in room.strangers:
         room.count_unpaid(user_id, unpaid)
@@ -302,7 +348,7 @@ def _move_stock(room: Room, order: OrderState, bit: int, second: int, step: tupl
         moved += quantity
         ledger = room.ledgers.get((sale_id, sku_id))
         if ledger is None:  # a hold that runs out is no news of a past sale
-            ledger = (bit == EXPIRED and room.past.get((sale_id, sku_id))) or room.ledger(sale_id, sku_id)
+            ledger = (bit in _BY_THE_CLOCK and room.past.get((sale_id, sku_id))) or room.ledger(sale_id, sku_id)
         if ledger is not None:
             ledger.released += released * quantity
             units = held * quantity, sold * quantity

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from stream.contract.overlay import FIRST_SIGNALS
 
+HOUR_MS = 3_600_000
 WINDOWS_MS: tuple[int, ...] = (60_000, 300_000, 1_800_000)
 
 
@@ -129,6 +130,11 @@ class Rules(Struct, frozen=True, kw_only=True):
     def second_signals(self) -> bool:
         """Whether the rules of the second edition hold: see docs/signals.md, Editions."""
         return self.signals_edition > FIRST_SIGNALS
+
+    @property
+    def kept_hold_ms(self) -> int:
+        """How long an order holds that is paid on delivery or after a deposit: until it is nearly forgotten."""
+        return self.remember_orders_ms - min(HOUR_MS, self.remember_orders_ms // 2)
 
     @property
     def remembers_rooms(self) -> bool:

@@ -20,6 +20,10 @@ SHIPPED, DELIVERED, COMPLETED, PAYMENT_FAILED = 128, 256, 512, 1_024
 LATER = SHIPPED | DELIVERED | COMPLETED | PAYMENT_FAILED
 # Something was said of a part of it: what, is in `parts.py`. From the second edition of signals on.
 PARTLY = 2_048
+# It is paid on delivery or after a deposit, so its hold does not run out. From the second edition of signals on.
+KEPT = 4_096
+# In no set: its hold, which had run out, is longer than was known.
+HELD_AGAIN = 8_192
 STATUS_BIT = {
     OrderStatus.PLACED: PLACED,
     OrderStatus.PAID: PAID,
@@ -37,13 +41,15 @@ STANDS_BY = STATUS_SETS - 1
 
 
 def bits_of(event: Order, *, second_signals: bool) -> int:
-    """What a record says of its order: a status, and perhaps whether the units of one that is undone come back.
+    """What a record says of its order: a status, whether the units of one that is undone come back, how it is paid.
 
     Or that something is said of a part of it. Under the first edition of signals nobody asked but for the status.
     """
     if event.part_id is not None and second_signals:
         return PARTLY
     bit = STATUS_BIT[event.status]
+    if event.payment_terms is not None and second_signals:
+        bit |= KEPT
     if event.restock is not None and second_signals and bit & UNDONE:
         bit |= BACK if event.restock else GONE
     return bit
@@ -108,10 +114,11 @@ def _steps_from(before: int) -> dict[int, Standing]:
     was = STANDINGS[before]
     return {
         after: Standing(*[now - then for then, now in zip(was, STANDINGS[after], strict=True)])
-        for after in range(before, STATUS_SETS)
-        if after & before == before
+        for after in range(STATUS_SETS)
+        if (after | EXPIRED) & before == before
     }
 
 
-# What changes, by the set of statuses before, and by the one after, which holds it.
+# What changes, by the set of statuses before, and by the one after, which holds it. That a hold has run out is no word
+# of anybody, and may prove wrong.
 TRANSITIONS = tuple(_steps_from(before) for before in range(STATUS_SETS))

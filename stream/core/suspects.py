@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from stream.contract.overlay import SuspicionRule
 from stream.core.order_state import one_of_equal
-from stream.core.standing import BACK, CANCELLED, EXPIRED, GONE, PAID, PLACED, REFUNDED, STANDS_BY, TRANSITIONS, UNDONE
+from stream.core.standing import (
+    BACK,
+    CANCELLED,
+    EXPIRED,
+    GONE,
+    HELD_AGAIN,
+    PAID,
+    PLACED,
+    REFUNDED,
+    STANDS_BY,
+    TRANSITIONS,
+    UNDONE,
+)
 from stream.core.time import BUCKET_MS
 
 if TYPE_CHECKING:
@@ -37,6 +49,8 @@ _UNITS = {GONE: PLACED, BACK: PAID}
 _CODE_OF = {
     status | said: (status or EXPIRED) | bit for said, bit in _UNITS.items() for status in (0, CANCELLED, REFUNDED)
 }
+# The same of a hold that is longer than was known.
+_CODE_OF[HELD_AGAIN] = EXPIRED | PLACED | PAID
 _BITS_OF = {code: bits for bits, code in _CODE_OF.items()}
 # Of one product by one account: with fewer there is one distance, to which none is equal.
 REGULAR_ORDERS = 3
@@ -291,8 +305,12 @@ def moves_of_session(order: OrderState, born_ms: int) -> Iterator[tuple[int, int
         mask &= ~bits_of_move(move)
     for number, move in enumerate(order.moves):
         bits = bits_of_move(move)
-        step = TRANSITIONS[mask][mask | bits]
-        mask |= bits
+        if bits == HELD_AGAIN:
+            mask &= ~EXPIRED
+            step = TRANSITIONS[mask | EXPIRED][mask]
+        else:
+            step = TRANSITIONS[mask][mask | bits]
+            mask |= bits
         if number >= order.moves_before and (step.held or step.sold or step.gone):
             yield move >> STATUS_BITS, step.held + step.sold + step.gone, step.sold
 

@@ -8,7 +8,8 @@ and take back, and everything that can become of a unit. All figures are assumpt
     18 s  600 coats are on sale                        90 s   240 coats; the first refunds say "not coming back"
     24 s  2 000 scarves are announced, by mistake      94 s   the scarf's end is corrected
     30 s  there are 200                                104 s  its sale is closed by mistake
-    48 s  all coats are taken, some not paid for       109 s  it was not
+    48 s  all coats are taken, some not paid for, or   109 s  it was not
+          on delivery; the coat's holds last 80 s
     56 s  150 more                                     116 s  all coats of the second round are taken
     66 s  these are taken too; carts are emptied       136 s  both sales end
     78 s  the first round is over                      137 s  one coat of some pairs is sent back, or some money
@@ -51,6 +52,8 @@ PAIRS_SHARE = 0.2
 UNPAID_EACH, CANCELLED_EACH, REFUNDED_EACH, PART_OF_EACH = 12, 40, 30, 7
 # After both sales, so that what can be bought in them stays as it was.
 PARTS_MS, BUTTON_MINOR = (136_500, 139_500), 2_000
+# Who has not paid by then may: half of those have until the end of the coat's own hold, the others pay on delivery.
+COAT_HOLD_MS, ON_DELIVERY_EACH = 80_000, 24
 # An order of the first round is undone before the second begins, or refunded in it.
 REFUNDS_MS = {FIRST_OPENS_MS: (92_000, 130_000), SECOND_OPENS_MS: (126_000, 136_000)}
 # Nobody cancels until all are taken.
@@ -111,7 +114,7 @@ def _rehearsal(room_id: str, seed: int) -> list[Event]:
 def _host(plan: RoomPlan) -> None:
     """Everything that the host says, in order of time."""
     price = {"price_minor": COAT_MINOR, "list_price_minor": COAT_LIST_MINOR, "currency": "CNY"}
-    coat = {**price, "per_user_limit": PER_USER_LIMIT}
+    coat = {**price, "per_user_limit": PER_USER_LIMIT, "hold_ms": COAT_HOLD_MS}
     first = {"offered": FIRST_ROUND, "starts_at_ms": FIRST_OPENS_MS, "ends_at_ms": FIRST_ENDS_MS}
     second = {"offered": SECOND_ROUND, "starts_at_ms": SECOND_OPENS_MS, "ends_at_ms": SECOND_ENDS_MS}
     plan.open_sale(COAT_SALE, COAT, FIRST_SAID_MS, **first, **coat)
@@ -191,7 +194,8 @@ def _order(plan: RoomPlan, buyers: _Buyers, purchase: _Purchase, number: int, ro
     lines = [OrderLine(sku_id=COAT, quantity=quantity, amount_minor=quantity * COAT_MINOR, sale_id=COAT_SALE)]
     paid_ms = placed_ms + 900 + min(9_000, int(rng.expovariate(1 / 3_000)))
     if number % UNPAID_EACH == 0:
-        plan.order(person.user_id, lines, "CNY", placed_ms=placed_ms)
+        terms = "cash_on_delivery" if number % ON_DELIVERY_EACH == 0 else None
+        plan.order(person.user_id, lines, "CNY", placed_ms=placed_ms, payment_terms=terms)
         return
     if number % CANCELLED_EACH == 1:
         cancelled_ms = max(paid_ms, regret_ms) + rng.randrange(6_000)

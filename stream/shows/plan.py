@@ -237,13 +237,14 @@ class RoomPlan:
         comes_back: bool | None = None,
         back_after_all_ms: int | None = None,
         part: PartTaken | None = None,
+        payment_terms: str | None = None,
     ) -> str:
         """The id of an order that is written with all its statuses.
 
         `placed_held_back_ms` delivers its first record that much later than the rest. `repeat_paid_ms` repeats "paid"
         under another event id. `comes_back`: the `restock` of its cancel or refund; None: absent, so the units return.
         `back_after_all_ms` repeats the cancel or refund with `restock: true`. `part`: of an order that is paid and not
-        undone, what is refunded of its first line.
+        undone, what is refunded of its first line. `payment_terms`: of its first record.
         """
         moments = (
             (OrderStatus.PLACED, placed_ms),
@@ -258,7 +259,8 @@ class RoomPlan:
             if at_ms is None:
                 continue
             restock = comes_back if status in {OrderStatus.CANCELLED, OrderStatus.REFUNDED} else None
-            event_id = self._write(Order, at_ms, status=status, restock=restock, **told)
+            terms = payment_terms if status is OrderStatus.PLACED else None
+            event_id = self._write(Order, at_ms, status=status, restock=restock, payment_terms=terms, **told)
             if status is OrderStatus.PLACED and placed_held_back_ms:
                 self.held_back_ms[event_id] = placed_held_back_ms
             self._counts[status] += 1
@@ -276,7 +278,8 @@ class RoomPlan:
         elif paid_ms is not None:
             fate = "sold"
         else:
-            fate = "held" if placed_ms + HOLD_MS > self.duration_ms else "released"
+            is_held = payment_terms is not None or placed_ms + self._hold_ms(lines) > self.duration_ms
+            fate = "held" if is_held else "released"
         self._note_stock(user_id, lines, fate, placed_ms)
         return str(told["order_id"])
 
@@ -293,6 +296,11 @@ class RoomPlan:
             fate = "released" if part.comes_back else "gone"
             self._moves[line.sale_id, line.sku_id].append((placed_ms, fate, part.units))
         return [structs.replace(line, quantity=line.quantity - part.units), *others]
+
+    def _hold_ms(self, lines: Sequence[OrderLine]) -> int:
+        """How long an order of these lines holds its units, by the newest word about each of its sales."""
+        words = [self._rounds.get((line.sale_id or "", line.sku_id), ()) for line in lines]
+        return max(HOLD_MS if not said or said[-1].hold_ms is None else said[-1].hold_ms for said in words)
 
     def cancel_of_unknown_order(
         self, user_id: str, lines: Sequence[OrderLine], currency: str, cancelled_ms: int

@@ -253,7 +253,9 @@ class RoomSeen:
                 self._order(event, at_ms, clock_ms)
             case SaleOpened() | SaleRestocked():
                 self._plan(event)
-                if isinstance(event, SaleRestocked):
+                if isinstance(event, SaleOpened):
+                    self._hold_by_sale(SaleKey(event.sale_id, event.sku_id), at_ms, clock_ms)
+                else:
                     sale = self._sale(SaleKey(event.sale_id, event.sku_id))
                     sale.restocked_s = max(sale.restocked_s, at_ms // SECOND_MS)
             case RecordsMisplaced():
@@ -336,16 +338,37 @@ class RoomSeen:
             order.parts.take(event, self._settings.order_parts_max)
             self._move(order, before, at_ms // SECOND_MS)
             return
+        is_placed_now = event.status is OrderStatus.PLACED and event.status not in order.statuses
         order.statuses.add(event.status)
         order.said_ms.setdefault(event.status, at_ms)
         order.of_units |= words_of(event, self._settings.signals_edition) - {event.status.value}
-        if event.status is OrderStatus.PLACED and order.units:
-            order.hold_until_ms = at_ms + self._settings.hold_ms
+        if is_placed_now and order.units:
+            order.hold_until_ms, order.ruled_hold_ms = at_ms + self._settings.hold_ms, self._settings.hold_ms
             heappush(self._holds, (order.hold_until_ms, event.order_id))
+        self._hold(event.order_id, order, before, clock_ms)
         if not self._is_no_one(order.user_id) and self._suspects is None:
             self._count_unpaid(order.user_id, order.is_unpaid() - was_unpaid)
         self._move(order, before, at_ms // SECOND_MS)
         self._look_at(event, order, at_ms)
+
+    def _hold(self, order_id: str, order: OrderSeen, before: Mapping[SaleKey, Counter[str]], clock_ms: int) -> bool:
+        """Set the hold of an order, which stood as `before`, by what is known. Returns whether it is another one."""
+        due_ms, own_ms = order.hold_until_ms, self.room.hold_ms(order_id)
+        if self._suspects is None or not order.hold_for(own_ms, clock_ms):
+            return False
+        for key, units in before.items():
+            self._sale(key).due[due_ms // SECOND_MS] -= units["held"]
+            self._sale(key).due[order.hold_until_ms // SECOND_MS] += units["held"]
+        heappush(self._holds, (order.hold_until_ms, order_id))
+        return True
+
+    def _hold_by_sale(self, key: SaleKey, at_ms: int, clock_ms: int) -> None:
+        """The newest word about a sale may change how long the known orders hold its units."""
+        for order_id, order in [*self._orders.items()]:
+            before = order.stands()
+            if key in order.units and "kept" not in order.of_units and self._hold(order_id, order, before, clock_ms):
+                self._changed(order_id, order, clock_ms)
+                self._move(order, before, at_ms // SECOND_MS)
 
     def _look_at(self, event: Order, order: OrderSeen, at_ms: int) -> None:
         """From the second edition on: judge whether the order looks fake, and whether it makes others look so."""

@@ -48,6 +48,11 @@ class HostWords:
         """The opening in force; None: there was none."""
         return max(self._openings.get(key, ()), key=_when, default=None)
 
+    def hold_ms(self, key: SaleKey) -> int | None:
+        """How long an unpaid order holds units of a sale; None: nobody said."""
+        opened = self.opening(key)
+        return None if opened is None else opened.hold_ms
+
     def status(self, key: SaleKey, as_of_ms: int, signals_edition: int) -> Status:
         """The status, the end, and whether the end is later than the opening says."""
         opened = self.opening(key)

@@ -26,7 +26,8 @@ class OrderSeen(Struct):
     """One order: its user, its units by sale, its statuses, the end of its hold, and its last change.
 
     From the second edition on also the times of its statuses, whether it looks fake, its moves in the pace of its sales
-    in a session, and what was said of parts of it. `of_units`: what was said of its units after it was undone.
+    in a session, and what was said of parts of it. `of_units`: what was said of its units. `own_hold_ms`: how long it
+    holds them by what was said of it or its sales; `ruled_hold_ms`: by the rules when it was placed.
     """
 
     user_id: str
@@ -45,6 +46,8 @@ class OrderSeen(Struct):
     placed_in: int = -1
     has_lines: bool = False
     parts: PartsSaid | None = None
+    ruled_hold_ms: int = -1
+    own_hold_ms: int | None = None
 
     def learn(self, event: Order) -> None:
         """Take the units and the device from the first record of the order that has lines."""
@@ -65,7 +68,7 @@ class OrderSeen(Struct):
             return "sold"
         if placed and not paid and not undone and not self.ran_out:
             return "held"
-        if undone and (placed or paid) and self.of_units == {"gone"}:
+        if undone and (placed or paid) and self.of_units - {"kept"} == {"gone"}:
             return "gone"
         return "released" if placed or paid else ""
 
@@ -86,6 +89,19 @@ class OrderSeen(Struct):
         """Whether it was placed, or else paid, in the round that begins at `from_ms`; −1: the first, which has all."""
         paid_ms = self.said_ms.get(OrderStatus.PAID, -1)
         return from_ms < 0 or self.said_ms.get(OrderStatus.PLACED, paid_ms) >= from_ms
+
+    def is_open(self) -> bool:
+        """Whether it was placed, and neither paid nor undone."""
+        return self.is_unpaid() and not self.statuses & UNDOINGS
+
+    def hold_for(self, own_hold_ms: int | None, clock_ms: int) -> bool:
+        """Set how long an open order holds its units; None: as the rules say. Returns whether that is new."""
+        if not self.is_open() or not self.units or own_hold_ms == self.own_hold_ms:
+            return False
+        hold_ms = self.ruled_hold_ms if own_hold_ms is None else own_hold_ms
+        self.own_hold_ms, self.hold_until_ms = own_hold_ms, self.said_ms[OrderStatus.PLACED] + hold_ms
+        self.ran_out = self.ran_out and self.hold_until_ms <= clock_ms
+        return True
 
     def is_unpaid(self) -> bool:
         """Whether it was placed and never paid."""

@@ -22,20 +22,21 @@ def is_no_one(user_id: str, edition: int) -> bool:
 
 
 def orders_seen(
-    orders: Mapping[str, OrderFacts], placed_orders: AbstractSet[str], since_ms: int, edition: int
+    orders: Mapping[str, OrderFacts], placed_orders: AbstractSet[str], as_of_ms: int, since_ms: int, edition: int
 ) -> list[OrderSeen]:
     """The orders that the rules of suspicion consider.
 
     Args:
         orders: all orders of a room.
         placed_orders: orders placed in the session in question.
+        as_of_ms: the moment.
         since_ms: orders without a change since then are not remembered.
         edition: the edition of the contract.
     """
     known = (
         order.seen(order_id, placed_orders)
         for order_id, order in orders.items()
-        if order.changed_ms >= since_ms and not is_no_one(order.user_id, edition)
+        if order.known_ms(as_of_ms) >= since_ms and not is_no_one(order.user_id, edition)
     )
     return [seen for seen in known if seen is not None]
 

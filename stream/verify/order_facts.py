@@ -23,10 +23,15 @@ UNDOINGS = frozenset({OrderStatus.CANCELLED, OrderStatus.REFUNDED})
 
 
 def words_of(event: Order, signals_edition: int) -> set[str]:
-    """What a record says of its order: a status, and from the second edition on whether the units come back."""
+    """What a record says of its order: a status, and from the second edition on more.
+
+    That is whether the units come back, and whether it keeps them until it is paid.
+    """
     said = {event.status.value}
     if event.restock is not None and event.status in UNDOINGS and signals_edition > FIRST_SIGNALS:
         said.add("back" if event.restock else "gone")
+    if event.payment_terms is not None and signals_edition > FIRST_SIGNALS:
+        said.add("kept")
     return said
 
 
@@ -49,11 +54,12 @@ class OrderFacts(Struct):
     reached_ms: dict[OrderStatus, int] = field(default_factory=dict)
     statuses: set[OrderStatus] = field(default_factory=set)
     placed_record_ms: int | None = None  # effective time of the record with status "placed"
-    hold_until_ms: int = -1  # by the rules of the owner that folded that record
+    hold_until_ms: int = -1
+    ruled_hold_ms: int = -1  # by the rules of the owner that folded that record
     changed_ms: int = -1
     is_new_status: bool = False  # whether the latest record that counted had a new status
     told_late: bool = False  # whether the latest record that counted was the first with lines, and not the first
-    of_units: set[str] = field(default_factory=set)  # "gone", "back": what was said of the units
+    of_units: set[str] = field(default_factory=set)  # "gone", "back", "kept": what was said of the units
     parts: PartsSaid | None = None  # of an order of which a part was cancelled or refunded
     parts_before: PartsSaid | None = None  # as they were before the latest record that counted and was about a part
     is_new_part: bool = False  # whether the latest record that counted was about a part
@@ -63,9 +69,17 @@ class OrderFacts(Struct):
         self.statuses.add(status)
         if status is OrderStatus.PLACED:
             self.placed_record_ms = effective_ms
-            self.hold_until_ms = effective_ms + hold_ms
+            self.hold_until_ms, self.ruled_hold_ms = effective_ms + hold_ms, hold_ms
         if signals_edition > FIRST_SIGNALS:
             self.reached_ms[status] = effective_ms
+
+    def hold_for(self, hold_ms: int | None, effective_ms: int) -> None:
+        """Note how long it holds by what is known at a moment; None: as the rules say."""
+        if self.placed_record_ms is None or not self.is_open():
+            return
+        until_ms = self.placed_record_ms + (self.ruled_hold_ms if hold_ms is None else hold_ms)
+        if until_ms != self.hold_until_ms:
+            self.hold_until_ms, self.changed_ms = until_ms, max(self.changed_ms, effective_ms)
 
     def learn(self, event: Order) -> bool:
         """Take the lines and the device of the first record with lines. Returns whether this record is it."""
@@ -83,6 +97,10 @@ class OrderFacts(Struct):
         """Whether the order was cancelled or refunded."""
         return bool(self.statuses & UNDOINGS)
 
+    def is_open(self) -> bool:
+        """Whether it was placed, and neither paid nor undone."""
+        return self.placed_record_ms is not None and OrderStatus.PAID not in self.statuses and not self.is_undone()
+
     def is_sold(self) -> bool:
         """Whether the order's units are sold."""
         return OrderStatus.PAID in self.statuses and not self.is_undone()
@@ -94,7 +112,7 @@ class OrderFacts(Struct):
 
     def is_gone(self) -> bool:
         """Whether its units are lost: the order was undone, and everything said of them is that they are gone."""
-        return self.is_placed() and self.is_undone() and self.of_units == {"gone"}
+        return self.is_placed() and self.is_undone() and self.of_units - {"kept"} == {"gone"}
 
     def standing(self, as_of_ms: int) -> str:
         """`sold`, `held`, `gone` or `released`; empty if only its undoing was seen."""
@@ -108,9 +126,16 @@ class OrderFacts(Struct):
 
     def is_held(self, as_of_ms: int) -> bool:
         """Whether its units are held at a moment."""
-        if self.is_undone() or OrderStatus.PAID in self.statuses or self.placed_record_ms is None:
-            return False
-        return self.hold_until_ms > as_of_ms
+        return self.is_open() and self.hold_until_ms > as_of_ms
+
+    def known_ms(self, as_of_ms: int) -> int:
+        """When it last changed: by a record, or because its hold ran out."""
+        ran_out = self.is_open() and self.hold_until_ms <= as_of_ms
+        return max(self.changed_ms, self.hold_until_ms) if ran_out else self.changed_ms
+
+    def sales(self) -> set[SaleKey]:
+        """The sales of which it has units."""
+        return {SaleKey(line.sale_id, line.sku_id) for line in self.lines if line.sale_id is not None}
 
     def amount_minor(self) -> int:
         """The amount of the whole order, in minor units."""

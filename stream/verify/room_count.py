@@ -40,6 +40,7 @@ from stream.verify.figures import (
     SaleKey,
     Terms,
 )
+from stream.verify.holds_said import hold_by_opening, own_hold_ms, reach
 from stream.verify.host_words import HostWords
 from stream.verify.order_count import count_suspects, is_no_one, orders_seen
 from stream.verify.order_facts import OrderFacts, SaleFacts, words_of
@@ -73,7 +74,7 @@ class RoomCount:
         self._assumptions = assumptions
         self._edition = assumptions.contract_edition
         # For the record that is applied.
-        self._signals, self._hold_ms, self._parts_max = FIRST_SIGNALS, assumptions.hold_ms, assumptions.order_parts_max
+        self._signals, self._rules = FIRST_SIGNALS, assumptions
         # By the time of beginning. The first is the session of documents that name none.
         self._sessions = {NEVER_MS: SessionCount({})}
         self._session = self._sessions[NEVER_MS]  # the session of the applied record, or of the document asked for
@@ -94,8 +95,7 @@ class RoomCount:
 
         Returns False if it says nothing new (a status that the order had already reached).
         """
-        self._edition, self._signals, self._hold_ms = rules.contract_edition, rules.signals_edition, rules.hold_ms
-        self._parts_max = rules.order_parts_max
+        self._edition, self._signals, self._rules = rules.contract_edition, rules.signals_edition, rules
         session = self._session
         if isinstance(event, RoomOpened | RoomClosed):
             return self._apply_word(event)
@@ -170,9 +170,9 @@ class RoomCount:
         self._hear_of_order(order, event, effective_ms)
         order.of_units |= of_units
         order.is_new_status, order.is_new_part = event.status not in order.statuses, False
+        reach(order, event, self._words, effective_ms, self._rules)
         if not order.is_new_status:
             return True
-        order.reach(event.status, effective_ms, self._signals, self._hold_ms)
         amount_minor = order.amount_minor()
         if event.status is not OrderStatus.PLACED:
             session.reached[event.status] += 1
@@ -202,7 +202,7 @@ class RoomCount:
         was_net_minor, is_first = order.net_minor(), order.parts is None
         before = PartsSaid() if order.parts is None else order.parts
         order.parts = PartsSaid(before.of_id)
-        if not order.parts.take(event, self._parts_max):
+        if not order.parts.take(event, self._rules.order_parts_max):
             return False
         order.parts_before, order.is_new_status, order.is_new_part = before, False, True
         self._hear_of_order(order, event, effective_ms)
@@ -229,7 +229,7 @@ class RoomCount:
             case SaleOpened():
                 key = self._hear_of(event.sale_id, event.sku_id)
                 self._sales[key]  # makes the sale known
-                self._words.opened(key, event)
+                hold_by_opening(self._orders.values(), key, event, self._words, effective_ms, self._rules)
             case SaleRestocked():
                 self._sales[self._hear_of(event.sale_id, event.sku_id)].restocks.append(event)
             case SaleExtended() | SaleClosed():
@@ -237,6 +237,10 @@ class RoomCount:
                 # The first edition of the contract had words about whole sales only.
                 sku_id = event.sku_id if self._edition > FIRST_EDITION else None
                 self._words.said(event.sale_id, sku_id, event, effective_ms)
+
+    def hold_ms(self, order_id: str) -> int | None:
+        """How long a known order holds its units by what was said; None: as the rules say."""
+        return own_hold_ms(self._orders.get(order_id), self._words, self._rules.remember_orders_ms)
 
     def _hear_of_all(self, sale_id: str) -> None:
         self._session.heard_of.update(key for key in self._sales if key.sale_id == sale_id)
@@ -378,7 +382,7 @@ class RoomCount:
             session.settle(clock_ms - 2 * rules.allowed_lateness_ms)
         # An hour more: a worker forgets by its own clock.
         before_ms = clock_ms - rules.remember_orders_ms - FORGET_LATER_MS
-        for order_id in [name for name, order in self._orders.items() if order.changed_ms < before_ms]:
+        for order_id in [name for name, order in self._orders.items() if order.known_ms(clock_ms) < before_ms]:
             order = self._orders.pop(order_id)
             self.met.forget(order_id)
             for key, standing, quantity in order.units(clock_ms):
@@ -457,7 +461,7 @@ class RoomCount:
         whole = session.window(None, as_of_ms)
         people = People(whole.payers, whole.viewers, whole.clickers, whole.engaged)
         since_ms = as_of_ms - rules.remember_orders_ms
-        seen = orders_seen(self._orders, session.placed_orders, since_ms, rules.contract_edition)
+        seen = orders_seen(self._orders, session.placed_orders, as_of_ms, since_ms, rules.contract_edition)
         return suspected(seen, people, rules)
 
     def _ledger(self, key: SaleKey, units: Units, as_of_ms: int) -> SaleFigures:

@@ -150,7 +150,8 @@ class Shop:
         if chance.random() < 0.5:
             self._orders += 1
         line = {"sku_id": "coat", "quantity": 1, "amount_minor": chance.randint(1, 90_000), "sale_id": "drop"}
-        order_id = f"o-{self._run}-{max(0, self._orders - chance.randrange(50))}"
+        number = max(0, self._orders - chance.randrange(50))
+        order_id = f"o-{self._run}-{number}"
         status = chance.choice(("placed", "placed", "paid", "cancelled"))
         made: dict[str, Any] = user | {
             "type": "order",
@@ -161,6 +162,8 @@ class Shop:
         }
         if self.says_all and status == "cancelled" and (back := chance.choice((None, False, True))) is not None:
             made["restock"] = back
+        if self.says_all and number % 7 == 0 and status == "placed":
+            made["payment_terms"] = "cash_on_delivery"
         return made
 
 

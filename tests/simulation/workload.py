@@ -143,6 +143,8 @@ def _event(random: Random, number: int, at_ms: int) -> tuple[int, dict[str, obje
             # Of some orders the units do not come back, or do after all.
             "restock": {"cancelled": False, "refunded": order % 2 == 0}.get(status) if order % 3 == 0 else None,
             **(_part(number, line) if order % 4 == 3 and status in ("cancelled", "refunded") else {}),
+            # Some are paid on delivery, as any of their records may say.
+            "payment_terms": "cash_on_delivery" if order % 4 == 1 and number % 2 else None,
         }
     if chance < 0.93:
         if chance >= 0.89:
@@ -182,4 +184,5 @@ def _word(number: int, at_ms: int) -> dict[str, object]:
         "currency": "CNY",
         "per_user_limit": None,
         "restock_planned_at_ms": None,
+        "hold_ms": (None, 1_000, 3_000)[number % 3],
     }

@@ -79,6 +79,7 @@ class OrderEntry(msgspec.Struct, array_like=True):
     device_id: str | None = None
     hold_ms: int = -1
     parts: PartsEntry | None = None
+    own_hold_ms: int = -1
 
 
 class PresenceEntry(msgspec.Struct, array_like=True):

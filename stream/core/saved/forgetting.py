@@ -13,6 +13,7 @@ import msgspec
 
 from stream.core.orders import forget_orders
 from stream.core.saved.frames import frame, unframe
+from stream.core.standing import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -66,12 +67,13 @@ class Forgetting:
 def _oldest_kept_ms(rooms: Collection[Memory], count: int, clock_ms: int) -> int:
     """When the first order changed that stays if the `count` oldest go, and with them those of one moment.
 
-    One that holds units stays, and so does what changed after it: somebody has to give them back.
+    One that holds units stays, and so does what changed after it: somebody has to give them back. But not one that may
+    hold for days: its units are free when it goes.
     """
     last_ms = -1
     by_age = merge(*[room.orders.values() for room in rooms if room.orders], key=attrgetter("changed_ms"))
     for number, order in enumerate(by_age):
-        if order.has_hold or (number >= count and order.changed_ms > last_ms):
+        if (order.has_hold and not order.mask & KEPT) or (number >= count and order.changed_ms > last_ms):
             return order.changed_ms
         last_ms = order.changed_ms
     return clock_ms

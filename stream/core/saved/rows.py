@@ -93,6 +93,7 @@ def order_entries(room: Memory) -> Iterator[OrderEntry]:
             order.device_id,
             order.hold_ms,
             None if parts is None else PartsEntry(parts.said, parts.moved_in, parts.moves),  # type: ignore[arg-type] # words are tuples
+            order.own_hold_ms,
         )
 
 
@@ -145,6 +146,7 @@ def restore_order(room: Memory, entry: OrderEntry) -> None:
         entry.moved_in,
         entry.moves_before,
         hold_ms=entry.hold_ms,
+        own_hold_ms=entry.own_hold_ms,
     )
     room.parts.pop(entry.order_id, None)
     if entry.parts is not None:

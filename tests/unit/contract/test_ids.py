@@ -62,6 +62,7 @@ def _filled(kind: type[msgspec.Struct]) -> dict[str, Any]:
     values: dict[str, Any] = {"status": "paid", "currency": "CNY", "text": "x", "restock": False}
     values["lines"] = [{"sku_id": "a", "quantity": 1, "amount_minor": 1, "sale_id": "a"} for _ in range(2)]
     values["part_lines"] = [{**line} for line in values["lines"]]
+    values |= {"payment_terms": "deposit", "hold_ms": 60_000}
     record = {}
     for name in kind.__struct_fields__:
         default = "a" if name.endswith("_id") or name in ("source", "topic") else 1

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from stream.core.order_state import OrderState
-from stream.core.suspects import moves_of_session, note_move, was_placed_in
+from stream.core.rules import Rules
+from stream.core.standing import EXPIRED, HELD_AGAIN, KEPT, PAID, PLACED
+from stream.core.suspects import Facts, facts_of, moves_of_session, note_move, was_placed_in
 from tests.support.events import T0_S
 
 
@@ -40,3 +42,20 @@ def test_moves_of_an_earlier_session_are_not_those_of_this_one() -> None:
     note_move(state, 2, T0_S + 9, 8)
     assert list(moves_of_session(state, 8)) == [(T0_S + 9, 0, 1)]
     assert not was_placed_in(state, 8)
+
+
+@pytest.mark.parametrize("here", [7, 8])
+def test_a_hold_that_goes_on_after_it_ran_out_is_a_move_also_where_it_ran_out_between_sessions(here: int) -> None:
+    state = OrderState("o1", "u1", "CNY", 1, (("s1", "k1", 1),))
+    state.mask = PLACED
+    note_move(state, PLACED, 1, 7)
+    if here == 7:
+        state.mask |= EXPIRED
+        note_move(state, EXPIRED, 2, 7)
+    state.mask = PLACED | KEPT
+    note_move(state, HELD_AGAIN, 3, here)
+    state.mask |= PAID
+    note_move(state, PAID, 4, here)
+    before = [(1, 1, 0), (2, -1, 0)] if here == 7 else []
+    assert list(moves_of_session(state, here)) == [*before, (3, 1, 0), (4, 0, 1)]
+    assert facts_of(state, Rules()) == Facts(1, unpaid=False, undone=False)

@@ -1,0 +1,148 @@
+"""How long orders hold: on delivery, after a deposit, and as their sales say.
+
+The fold is the recount; a restart changes nothing; what is held is a function of the set of what was said and of the
+clock, also where a hold had run out by what was known then.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from stream.commands.replay_claims import check_recording
+from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG
+from stream.verify.rulebook import assumptions_of_rules
+from tests.property.test_order_words_laws import as_shops_send, expected_of
+from tests.property.test_suspicion_laws import END_MS, RULES, Saved, records_of
+from tests.support.rooms import (
+    ORDERS,
+    SALES,
+    T0_MS,
+    Log,
+    Rec,
+    all_figures,
+    fold_merged,
+    fold_plainly,
+    new_fold,
+    recording_of,
+    recounted,
+    restarted,
+    slices,
+)
+
+if TYPE_CHECKING:
+    from stream.verify.figures import RoomFigures
+
+SHORT = msgspec.structs.replace(RULES, hold_ms=5_000)
+# So that the effective time of every record is its event time, in whatever order it comes.
+LATE = msgspec.structs.replace(SHORT, allowed_lateness_ms=3_600_000)
+# So long after the log holds of days have run out as well, and orders are still known.
+DAY_MS = 86_400_000
+
+
+def with_holds(seed: int) -> Log:
+    """`as_shops_send`, with orders that are paid later, said in any of their records, and sales with holds."""
+    log = as_shops_send(seed)
+    for place, record in enumerate(log[ORDERS]):
+        event = msgspec.json.decode(record.value or b"")
+        random = Random(f"{seed} holds {event['event_id']}")  # the same when it is sent again
+        if int(event["order_id"][1:]) % 3 == 0 and random.random() < 0.6:
+            event["payment_terms"] = random.choice(["cash_on_delivery", "deposit"])
+        log[ORDERS][place] = record._replace(value=msgspec.json.encode(event))
+    for place, record in enumerate(log[SALES]):
+        event = msgspec.json.decode(record.value or b"")
+        hold_ms = Random(f"{seed} holds {event['event_id']}").choice([None, 1_000, 12_000, 40_000])
+        log[SALES][place] = record._replace(value=msgspec.json.encode({**event, "hold_ms": hold_ms}))
+    return log
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_fold_is_the_recount(seed: int) -> None:
+    log = with_holds(seed)
+    expected = expected_of(log, SHORT)
+    assert all_figures(fold_plainly(slices(log, Random(seed)), END_MS, SHORT)) == expected
+    assert all_figures(fold_merged(log, Random(seed + 1), END_MS, SHORT)) == expected
+    assert sum(sale.held for figures in expected.values() for sale in figures.sales.values())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_holds_end_before_orders_are_forgotten(seed: int) -> None:
+    log, rules = with_holds(seed), msgspec.structs.replace(SHORT, room_idle_ms=30 * DAY_MS)
+    recount = recounted(log, assumptions_of_rules(msgspec.structs.asdict(rules)))
+    fold = fold_merged(log, Random(seed), END_MS, rules)
+    for days in range(1, 4):
+        fold.advance(END_MS + days * DAY_MS, "tick")
+        expected = {room_id: recount.room(room_id, END_MS + days * DAY_MS) for room_id in recount.room_ids()}
+        assert {room: _stock(each) for room, each in all_figures(fold).items()} == {
+            room: _stock(each) for room, each in expected.items()
+        }
+    assert not any(sale.held for figures in all_figures(fold).values() for sale in figures.sales.values())
+
+
+def _stock(figures: RoomFigures) -> Any:
+    return {key: (sale.held, sale.sold, sale.released, sale.gone) for key, sale in figures.sales.items()}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_restarts_change_nothing(seed: int) -> None:
+    random, log = Random(seed), with_holds(seed)
+    straight, fold, saved = new_fold(SHORT), new_fold(SHORT), Saved()
+    in_order = sorted(
+        ((topic, record) for topic, records in enumerate(log) for record in records), key=lambda each: each[1].timestamp
+    )
+    for topic, record in in_order:
+        for each in (straight, fold):
+            each.fold(topic, [record])
+            each.advance(record.timestamp, "tick")
+        if random.random() < 0.08:
+            fold = restarted(fold, saved, SHORT)
+    for each in (straight, fold):
+        each.advance(END_MS, "tick")
+        for room_id, room in each.rooms.items():
+            room.rev = straight.rooms[room_id].rev
+    assert {room_id: fold.overlay(room_id) for room_id in fold.rooms} == {
+        room_id: straight.overlay(room_id) for room_id in straight.rooms
+    }
+    assert records_of(fold) == records_of(straight)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_held_is_a_function_of_the_set_of_what_was_said(seed: int) -> None:
+    """The records in any order, some of them again, while the clock ends holds in between."""
+    random, log = Random(seed), with_holds(seed)
+    records = [(ORDERS, _of_its_time(record)) for record in log[ORDERS]] + [(SALES, record) for record in log[SALES]]
+    found = []
+    for _ in range(3):
+        fold, clock_ms = new_fold(LATE), T0_MS
+        for topic, record in random.sample(records, len(records)) + random.sample(records, 20):
+            clock_ms += 250
+            fold.fold(topic, [record._replace(timestamp=clock_ms, offset=fold.positions[topic])])
+            fold.advance(clock_ms, "tick")
+        fold.advance(END_MS + 120_000, "tick")
+        found.append(
+            {
+                room_id: (figures.orders, figures.money, _stock(figures))
+                for room_id, figures in all_figures(fold).items()
+            }
+        )
+    assert found[0] == found[1] == found[2]
+
+
+def _of_its_time(record: Rec) -> Rec:
+    """All records that say the same of an order say when it was so."""
+    event = msgspec.json.decode(record.value or b"")
+    random = Random(f"{event['room_id']} {event['order_id']} {event['status']}")
+    return record._replace(value=msgspec.json.encode({**event, "event_time_ms": T0_MS + random.randrange(60_000)}))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_claims_follow_from_the_log(seed: int) -> None:
+    easy = {"watching_min": 2, "in_carts_min": 1, "bought_min_orders": 1, "stock_left_share_max": 0.6}
+    rules = msgspec.structs.replace(SHORT, **easy)
+    tally = check_recording(recording_of(with_holds(seed)), rules, "live", every_ms=370)
+    assert tally.told == []
+    assert (tally.of(WRONG), tally.of(NOT_RECOUNTED)) == (0, 0)
+    assert tally.of(RIGHT) > 1_000
