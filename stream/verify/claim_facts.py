@@ -338,11 +338,10 @@ class RoomSeen:
             order.parts.take(event, self._settings.order_parts_max)
             self._move(order, before, at_ms // SECOND_MS)
             return
-        is_placed_now = event.status is OrderStatus.PLACED and event.status not in order.statuses
         order.statuses.add(event.status)
         order.said_ms.setdefault(event.status, at_ms)
         order.of_units |= words_of(event, self._settings.signals_edition) - {event.status.value}
-        if is_placed_now and order.units:
+        if event.status is OrderStatus.PLACED and order.units and order.ruled_hold_ms < 0:
             order.hold_until_ms, order.ruled_hold_ms = at_ms + self._settings.hold_ms, self._settings.hold_ms
             heappush(self._holds, (order.hold_until_ms, event.order_id))
         self._hold(event.order_id, order, before, clock_ms)

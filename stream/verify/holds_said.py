@@ -35,7 +35,7 @@ def own_hold_ms(order: OrderFacts | None, words: HostWords, remember_orders_ms: 
 
 
 def reach(order: OrderFacts, event: Order, words: HostWords, effective_ms: int, rules: Assumptions) -> None:
-    """Note the status in a record of an order, and how long the order holds its units, where the record may change it."""
+    """Note the status in a record of an order, and how long the order holds its units, where that may change."""
     if event.status not in order.statuses:
         order.reach(event.status, effective_ms, rules.signals_edition, rules.hold_ms)
     says_so = event.payment_terms is not None or event.status is OrderStatus.PLACED
