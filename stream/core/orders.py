@@ -253,7 +253,6 @@ def forget_orders(memory: Memory, older_than_ms: int) -> int:
         memory.changed_orders.pop(order_id, None)
         if order.has_hold and order.mask & KEPT:  # for want of room: nobody would give its units back
             _release(memory, order, memory.shared.clock_ms // BUCKET_MS)
-        memory.parts.pop(order_id, None)
         standing = STANDINGS[order.mask & STANDS_BY]
         if order.user_id in memory.strangers:
             pass
@@ -265,6 +264,7 @@ def forget_orders(memory: Memory, older_than_ms: int) -> int:
             ledger = memory.find((sale_id, sku_id))
             if ledger is not None:
                 ledger.forget(order.user_id, quantity * standing.held, quantity * standing.sold)
+        memory.parts.pop(order_id, None)
     return len(forgotten)
 
 

@@ -15,7 +15,8 @@ import pytest
 from stream.commands.replay_claims import check_recording
 from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG
 from stream.verify.rulebook import assumptions_of_rules
-from tests.property.test_order_words_laws import as_shops_send, expected_of
+from tests.property.test_order_words_laws import expected_of
+from tests.property.test_part_laws import with_parts
 from tests.property.test_suspicion_laws import END_MS, RULES, Saved, records_of
 from tests.support.rooms import (
     ORDERS,
@@ -44,8 +45,8 @@ DAY_MS = 86_400_000
 
 
 def with_holds(seed: int) -> Log:
-    """`as_shops_send`, with orders that are paid later, said in any of their records, and sales with holds."""
-    log = as_shops_send(seed)
+    """`with_parts`, with orders that are paid later, said in any of their records, and sales with holds."""
+    log = with_parts(seed, 0.3)
     for place, record in enumerate(log[ORDERS]):
         event = msgspec.json.decode(record.value or b"")
         random = Random(f"{seed} holds {event['event_id']}")  # the same when it is sent again
