@@ -109,6 +109,12 @@ _GOOD: dict[str, dict[str, Json]] = {
         "cash-on-delivery": {"payment_terms": "cash_on_delivery"},
         "deposit": {"payment_terms": "deposit"},
         "not-come-back": {"event_id": "01JD8Q7K2D5S8A1P4H7B0N3M6Q", "status": "refunded", "restock": False},
+        "most-part-lines": {
+            "event_id": "01JD8Q7R8U1I4O7P0A3S6D9F2G",
+            "status": "refunded",
+            "part_id": "rf-4",
+            "part_lines": [_LINES[1]] * MAX_ORDER_LINES,
+        },
         "part-returned": {
             "event_id": "01JD8Q7M4F7G0H3J6K9L2Z5X8C",
             "status": "refunded",
@@ -197,8 +203,8 @@ _BAD: dict[str, dict[str, tuple[str, Any]]] = {
         "line-amount-fraction": ("/lines/0/amount_minor", 398.5),
         "payment-terms-unknown": ("/payment_terms", "invoice"),
         "line-amount-too-great": ("/lines/1/amount_minor", MAX_AMOUNT_MINOR + 1),
-        "part-with-slash": ("/part_id", "rf/1"),
-        "part-quantity-negative": ("/part_lines", [{"sku_id": "sku-881", "quantity": -1, "amount_minor": 0}]),
+        "part-number": ("/part_id", 7),
+        "part-lines-too-many": ("/part_lines", [_LINES[1]] * (MAX_ORDER_LINES + 1)),
     },
     "enter": {"source-with-space": ("/source", "the feed"), "session-number": ("/session_id", 77)},
     "leave": {"user-missing": ("/user_id", ABSENT)},
