@@ -94,6 +94,15 @@ def test_the_first_edition_of_signals_does_not_know_of_it() -> None:
     assert stock(sale_at(500, held_for(1_000), kept(), rules=first)) == (10, 0, 0, 2)
 
 
+def test_an_order_that_is_paid_in_another_room_is_another_order() -> None:
+    log = Log(SECOND)
+    log.add(opened(10), order(units=2, s=1), order("paid", units=2, s=2, room="r2"))
+    log.tick(100)
+    here, there = log.overlay("r1"), log.overlay("r2")
+    assert [(each.totals.orders.placed, each.totals.orders.paid) for each in (here, there)] == [(1, 0), (1, 1)]
+    assert [stock(sale) for sale in here.sales] == [(10, 0, 0, 2)]
+
+
 # -- a sale's own hold ----------------------------------------------------------------------------------------------
 def test_a_sale_says_how_long_its_orders_hold() -> None:
     for hold_s in (20, 300):
