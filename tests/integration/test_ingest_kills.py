@@ -161,7 +161,7 @@ async def carry(stack: Stack, prefix: str, folder: Path, *, kill_broker: bool) -
         bridges = [await Bridge.start(platform, address) for platform in ("shopify", "tiktok")]
         for bridge in bridges:
             ending.callback(bridge.kill)
-        turns = [parts(said, 2 * ROUNDS + 2) for said in (shop, live)]
+        turns = [parts(said, (3 if kill_broker else 2) * ROUNDS + 2) for said in (shop, live)]
 
         async def hear() -> None:
             await asyncio.gather(*(bridge.hear(next(turn)) for bridge, turn in zip(bridges, turns, strict=True)))
@@ -172,13 +172,15 @@ async def carry(stack: Stack, prefix: str, folder: Path, *, kill_broker: bool) -
             await hear()
             first.kill()
             first = gateway()
-            await eventually(answered(first, 202), "the next gateway acknowledges")
+            await first.top()
             await hear()
             folding.kill()
             if kill_broker:
                 await asyncio.to_thread(stack.kafka.kill)
+                heard = asyncio.create_task(hear())
                 await eventually(answered(first, 503), "the gateway says that Kafka is away")
                 await asyncio.to_thread(stack.kafka.start)
+                await heard
             folding = worker()
         await hear()
         accounts = [await bridge.account() for bridge in bridges]
