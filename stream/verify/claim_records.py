@@ -116,6 +116,9 @@ def _subjects(event: RoomEvent, lines: Sequence[OrderLine]) -> list[SaleKey | st
 
 def _says(event: RoomEvent) -> str:  # noqa: PLR0911 — as above
     match event:
+        case Order() if event.part_id is not None:
+            units = sum(part_line.quantity for part_line in event.part_lines)
+            return f"order {event.order_id} part {event.part_id} {event.status.value}, {units} units"
         case Order():
             units = sum(line.quantity for line in event.lines)
             return f"order {event.order_id} {event.status.value}, {units} units"
