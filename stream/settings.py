@@ -42,6 +42,8 @@ SUSPECT_REGULAR_GAP_MS, SUSPECT_REGULAR_WITHIN_MS = 10_000, 2_000
 HISTORY_STEP_MS = 10_000
 # How many sources of views a session keeps apart. The views of all others are one row.
 SOURCES_MAX = 32
+# Of how many products a session keeps figures. How often others are named is one number.
+PRODUCTS_MAX = 200
 # How many people must have paid before a payer whom the room never saw is suspected. Where three in ten buy from
 # elsewhere, 90 % of twenty payers are seen by chance now and then, and honest orders would raise an alarm.
 SUSPECT_SEEN_PAYERS = 100
@@ -343,6 +345,7 @@ class Settings(BaseSettings):
             signal_max_bytes=self.signal_max_bytes,
             history_step_ms=HISTORY_STEP_MS,
             sources_max=SOURCES_MAX,
+            products_max=PRODUCTS_MAX,
             keep_claims=self.keep_claims,
             contract_edition=EDITION,
             ids_by_topic=True,

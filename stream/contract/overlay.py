@@ -290,6 +290,20 @@ class SourceViews(Struct, frozen=True, gc=False, omit_defaults=True):
     other: bool = False
 
 
+class ProductTotals(Struct, gc=False):
+    """What the session came to for one product, in whichever sales it is, or in none.
+
+    The distinct people who clicked it, who put it into a cart, and who paid an order with it; and what its lines of the
+    session's orders cost, by currency.
+    """
+
+    sku_id: str
+    clickers: Count
+    carters: Count
+    payers: Count
+    money: list[Money]
+
+
 EndedBy = Literal["word", "silence", "bound"]
 
 
@@ -315,6 +329,8 @@ class Overlay(Struct, omit_defaults=True):
     document that would have been too large for it: how many items each list lacks.
     `sources`: where the session's views came from, the most first, those not named and those beyond the bound last;
     they add up to `totals.views`; absent: no source was named.
+    `products`: what the session came to per product, in the order of ASCII of their SKU ids; absent: it was not counted
+    from the session's beginning on. `products_beyond`: how often products beyond the bound were named; absent: never.
     """
 
     schema: str
@@ -335,3 +351,5 @@ class Overlay(Struct, omit_defaults=True):
     sales_refused: int | None = None
     left_out: dict[str, int] | None = None
     sources: list[SourceViews] = []
+    products: list[ProductTotals] | None = None
+    products_beyond: int = 0

@@ -163,7 +163,10 @@ def _fold_cart_add(room: Room, event: CartAdd, at_ms: int) -> Outcome:
     bucket = at_ms // BUCKET_MS
     room.cart_adds += 1
     ledger = None if event.sale_id is None else room.ledger(event.sale_id, event.sku_id)
-    if event.user_id in room.strangers:
+    is_stranger = event.user_id in room.strangers
+    if room.products is not None:
+        room.products.carted(event.sku_id, () if is_stranger else (event.user_id,), 1)
+    if is_stranger:
         return Outcome.APPLIED
     audiences = room.audiences
     audiences[ENGAGED].seen(event.user_id, bucket)
@@ -211,10 +214,14 @@ def _fold_carts(room: Room, batch: AnyBatch) -> None:
 
 
 def _fold_into_carts(room: Room, batch: AnyBatch) -> None:
-    strangers, people = room.strangers, room.cart_people
+    strangers, people, products = room.strangers, room.cart_people, room.products
     adds = [*zip(batch.column("user_id"), batch.column("quantity"), batch.at_ms, strict=True)]
     skus = [*zip(batch.column("sale_id"), batch.column("sku_id"), strict=True)]
     for (sale_id, sku_id), of_sku in by_room(skus, adds).items():
+        known = [each for each in of_sku if each[0] not in strangers]
+        carters = [user_id for user_id, _, _ in known]
+        if products is not None:
+            products.carted(sku_id, carters, len(of_sku))
         if sale_id is None:
             continue
         ledger = room.ledger(sale_id, sku_id)
@@ -222,8 +229,7 @@ def _fold_into_carts(room: Room, batch: AnyBatch) -> None:
             for _ in of_sku[1:]:
                 room.refuse_sale()  # each of them is refused
             continue
-        known = [each for each in of_sku if each[0] not in strangers]
-        ledger.add_carters([user_id for user_id, _, _ in known])
+        ledger.add_carters(carters)
         if people is not None and known:
             _put_into_carts(room, ledger, people, known)
 
@@ -286,6 +292,8 @@ def _fold_leave(room: Room, event: Leave, at_ms: int) -> Outcome:
 def _fold_click(room: Room, event: ProductClick, at_ms: int) -> Outcome:
     if event.user_id not in room.strangers:
         room.audiences[CLICKERS].seen(event.user_id, at_ms // BUCKET_MS)
+    if room.products is not None:
+        room.products.clicked((event,), room.strangers)
     return Outcome.APPLIED
 
 
@@ -309,6 +317,8 @@ def _fold_visits(room: Room, batch: AnyBatch) -> None:
         of_kind = places[kind]
         when = seconds if isinstance(seconds, int) else [seconds[place] for place in of_kind]
         _seen(room, (audience,), [visits[place].user_id for place in of_kind], when)
+        if kind is ProductClick and of_kind and room.products is not None:
+            room.products.clicked([visits[place] for place in of_kind], room.strangers)  # type: ignore[misc] # of clicks only
         if kind is Enter:
             room.views += len(of_kind)
             if named := [source for place in of_kind if (source := visits[place].source) is not None]:  # type: ignore[union-attr] # of enters only

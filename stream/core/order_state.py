@@ -16,7 +16,7 @@ from stream.core.standing import EXPIRED, PAID, UNDONE
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from stream.contract.events import Order
+    from stream.contract.events import Order, OrderLine
     from stream.core.rules import Rules
 
 SHARED_MAX = 10_000
@@ -29,12 +29,24 @@ T = TypeVar("T", bound="Hashable")
 SaleLine = tuple[str, str, int]
 
 
+# What an order costs by product: SKU → minor units.
+Amounts = tuple[tuple[str, int], ...]
+
+
 def merged(lines: tuple[SaleLine, ...]) -> tuple[SaleLine, ...]:
     """One line for each SKU of each sale: a ledger must see an order once, however it is written down."""
     units: dict[tuple[str, str], int] = {}
     for sale_id, sku_id, quantity in lines:
         units[sale_id, sku_id] = units.get((sale_id, sku_id), 0) + quantity
     return tuple([(*key, quantity) for key, quantity in units.items()])
+
+
+def _by_product(lines: tuple[OrderLine, ...]) -> Amounts:
+    of_sku: dict[str, int] = {}
+    for line in lines:
+        of_sku[line.sku_id] = of_sku.get(line.sku_id, 0) + line.amount_minor
+    amounts: Amounts = one_of_equal(tuple(of_sku.items()))
+    return amounts
 
 
 @lru_cache(maxsize=SHARED_MAX)
@@ -67,6 +79,7 @@ class OrderState(Struct, gc=False):
     hold_ms: int = -1
     # The same by what was said of its sales and of how it is paid (`holds.py`); −1: nothing was.
     own_hold_ms: int = -1
+    amounts: Amounts | None = None  # None: nobody asked, or its lines are not known
 
     @classmethod
     def of(cls, event: Order) -> OrderState:
@@ -96,6 +109,7 @@ class OrderState(Struct, gc=False):
         if len(lines) > 1:
             lines = merged(lines)
         self.amount_minor, self.lines = amount_minor, one_of_equal(lines)
+        self.amounts = _by_product(event.lines)
         if event.device_id is not None:
             self.device_id = event.device_id
 

@@ -23,6 +23,7 @@ from stream.core.conflicts import has_other_lines
 from stream.core.holds import hold_longer_or_shorter, is_open, orders_of_sale, own_hold_ms, wait_for_end
 from stream.core.order_state import OrderState
 from stream.core.part_folds import fold_part, move
+from stream.core.products import NOTHING_OFF
 from stream.core.rounds import is_former, place_again
 from stream.core.standing import (
     BACK,
@@ -329,6 +330,7 @@ def _take_in(room: Room, order: OrderState, bit: int, second: int) -> int:
     amount = order.amount_minor
     money[0] += amount * placed
     money[1] += amount * paid
+    _move_products(room, order, placed, paid, sold)
     if after & PARTLY:
         return move(room, order, room.parts[order_id].stand(order, before), second, ran_out=bit in _BY_THE_CLOCK)
     money[2] += amount * sold
@@ -337,6 +339,13 @@ def _take_in(room: Room, order: OrderState, bit: int, second: int) -> int:
     if not order.lines:
         return 0
     return _move_stock(room, order, bit, second, (held, sold, released, gone))
+
+
+def _move_products(room: Room, order: OrderState, placed: int, paid: int, sold: int) -> None:
+    if room.products is not None and (placed or paid or sold):
+        off = room.parts[order.order_id].off if order.mask & PARTLY else NOTHING_OFF
+        person = None if order.user_id in room.strangers else order.user_id
+        room.products.ordered(order, person, (placed, paid, sold), off)
 
 
 def _move_stock(room: Room, order: OrderState, bit: int, second: int, step: tuple[int, int, int, int]) -> int:

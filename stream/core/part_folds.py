@@ -12,7 +12,7 @@ from stream.core.conflicts import has_other_lines
 from stream.core.order_state import OrderState
 from stream.core.parts import Parts, word_of
 from stream.core.rounds import is_former
-from stream.core.standing import PARTLY
+from stream.core.standing import PARTLY, STANDINGS, STANDS_BY
 from stream.core.suspects import moves_of_session
 from stream.core.suspicion import count_suspect
 
@@ -41,7 +41,7 @@ def fold_part(room: Room, event: Order, second: int) -> tuple[bool, int]:
     if not order.has_lines and event.lines:
         order.learn(event)
         parts.learn(order)
-    was = parts.stand(order, order.mask)
+    was, off = parts.stand(order, order.mask), parts.off
     if order.suspicion:
         count_suspect(room, order, -1)
     if parts.take(part_id, word, parts_max):
@@ -50,6 +50,7 @@ def fold_part(room: Room, event: Order, second: int) -> tuple[bool, int]:
     if order.suspicion:
         count_suspect(room, order, 1)
     _note(room, order)
+    _move_products(room, order, off, parts.off)
     return True, move(room, order, was, second)
 
 
@@ -60,6 +61,11 @@ def _note(room: Room, order: OrderState) -> None:
         room.orders_later[PARTLY] = room.orders_later.get(PARTLY, 0) + 1
     room.shared.uses_second = True
     room.renew_order(order)
+
+
+def _move_products(room: Room, order: OrderState, before: dict[str, int], after: dict[str, int]) -> None:
+    if room.products is not None and STANDINGS[order.mask & STANDS_BY].sold:
+        room.products.part_taken(order, before, after)
 
 
 def _moves_so_far(room: Room, order: OrderState) -> list[Move]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from stream.contract.events import Order
-    from stream.core.order_state import OrderState, SaleLine
+    from stream.core.order_state import Amounts, OrderState, SaleLine
 
 # What a word says of its units: nothing, so that they come back; that they are gone; that they are back after all.
 _UNTOLD, _GONE, _BACK = range(3)
@@ -33,6 +33,7 @@ class Word(NamedTuple):
     units: int
     lines: tuple[SaleLine, ...]
     of_units: int
+    amounts: Amounts = ()  # by product
 
 
 class Stand(NamedTuple):
@@ -46,28 +47,32 @@ def word_of(event: Order) -> Word:
     """What a record with a part says of it."""
     amount_minor = units = 0
     lines: tuple[SaleLine, ...] = ()
+    amounts: dict[str, int] = {}
     for line in event.part_lines:
         amount_minor += line.amount_minor
+        amounts[line.sku_id] = amounts.get(line.sku_id, 0) + line.amount_minor
         units += line.quantity
         if line.sale_id is not None and line.quantity:
             lines += ((line.sale_id, line.sku_id, line.quantity),)
     of_units = _UNTOLD if event.restock is None else _BACK if event.restock else _GONE
-    return Word(amount_minor, units, tuple(sorted(merged(lines))), of_units)
+    return Word(amount_minor, units, tuple(sorted(merged(lines))), of_units, tuple(sorted(amounts.items())))
 
 
 class Parts:
     """All that was said of the parts of one order, and what follows for its lines.
 
     `whole`: the order's lines as they were ordered; what is left of them are the lines of its `OrderState`. `moves`:
-    what the order did to the pace of its sales in the session that was born at `moved_in`.
+    what the order did to the pace of its sales in the session that was born at `moved_in`. `off`: what all parts take
+    off, by product.
     """
 
-    __slots__ = ("_back", "_gone", "amount_minor", "moved_in", "moves", "said", "whole")
+    __slots__ = ("_back", "_gone", "amount_minor", "moved_in", "moves", "off", "said", "whole")
 
     def __init__(self, whole: tuple[SaleLine, ...], moved_in: int = -1, moves: Sequence[Move] = ()) -> None:
         self.whole = whole
         self.said: dict[str, Word] = {}
         self.amount_minor = 0
+        self.off: dict[str, int] = {}
         self.moved_in = moved_in
         self.moves = [*moves]
         self._back: list[int] = [0] * len(whole)
@@ -95,9 +100,11 @@ class Parts:
         """Work out anew what is left of the lines of the order: of no line are more units taken than it has."""
         back: dict[tuple[str, str], int] = {}
         gone: dict[tuple[str, str], int] = {}
-        self.amount_minor = 0
+        self.amount_minor, self.off = 0, {}
         for word in self.said.values():
             self.amount_minor += word.amount_minor
+            for sku_id, amount_minor in word.amounts:
+                self.off[sku_id] = self.off.get(sku_id, 0) + amount_minor
             taken = gone if word.of_units == _GONE else back
             for sale_id, sku_id, quantity in word.lines:
                 taken[sale_id, sku_id] = taken.get((sale_id, sku_id), 0) + quantity

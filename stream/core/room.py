@@ -15,6 +15,7 @@ from stream.core.carts import Carts
 from stream.core.distinct import Distinct
 from stream.core.memory import Memory
 from stream.core.presence import Presence
+from stream.core.products import Products
 from stream.core.time import BUCKET_MS
 from stream.core.unseen import Unseen
 from stream.core.windows import Audience, Tally, advance_all
@@ -66,6 +67,7 @@ class Room(Memory):
         "paid_tally",
         "point_due_ms",
         "presence",
+        "products",
         "published_ms",
         "records_since",
         "rev",
@@ -87,6 +89,7 @@ class Room(Memory):
         self.orders_placed = self.orders_paid = self.orders_cancelled = self.orders_refunded = 0
         self.sources: dict[str, int] = {}  # source → views, of the first `sources_max` that were named
         self.views_beyond = 0  # of all other sources
+        self.products = Products(rules) if rules.products_max else None
         self.orders_later: dict[int, int] = {}  # bit of a status that moves nothing → orders
         self.money: dict[str, list[int]] = {}  # currency → [placed, paid, net] minor units
         self.audiences = [Audience(rules.distinct_exact_max, Distinct(rules.distinct_exact_max)) for _ in AUDIENCES]

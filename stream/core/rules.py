@@ -56,6 +56,11 @@ class Rules(Struct, frozen=True, kw_only=True):
     # How many sources of views a session keeps apart; 0: none is counted, as none was before there was this rule.
     sources_max: int = 0
 
+    # Of how many products a session keeps figures (0: of none, as none was before there was this rule), and how many
+    # people of each kind one of them counts exactly.
+    products_max: int = 0
+    product_people_max: int = 4_096
+
     # Whether what is claimed and withheld is written to `live.claims` too: workers before 0.2 did not.
     keep_claims: bool = False
 

@@ -60,7 +60,8 @@ def overlay_of(room: Room, moment: Moment) -> Overlay:
         book.sale(sale, *bought, misplaced=room.misplaced, basis=reading.basis())
     lead, urgency = leading(urgencies)
     published = urgency.published(None if lead is None else lead[0])
-    return _with_sections(room, _assembled(room, moment, all_rates(room, moment.as_of_ms), sales, published, book))
+    overlay = _assembled(room, moment, all_rates(room, moment.as_of_ms), sales, published, book)
+    return _with_sections(room, _with_products(room, overlay))
 
 
 def last_of(room: Room, moment: Moment, ended_by: EndedBy) -> Overlay:
@@ -77,7 +78,7 @@ def last_of(room: Room, moment: Moment, ended_by: EndedBy) -> Overlay:
     overlay = _assembled(room, moment, all_rates(room, moment.as_of_ms), sales, over, book)
     overlay.session = _session(room, moment)
     overlay.session.ended_at_ms, overlay.session.ended_by = moment.as_of_ms, ended_by
-    return _with_sections(room, overlay)
+    return _with_sections(room, _with_products(room, overlay))
 
 
 def document_of(room: Room, moment: Moment, withheld: Counter[Reason] | None) -> bytes:
@@ -106,8 +107,17 @@ def document_of(room: Room, moment: Moment, withheld: Counter[Reason] | None) ->
             withheld[reason] += 1
     urgency = UrgencyState().published() if first is None else first.lead()
     rates: Any = rates_json(room, moment.as_of_ms)
-    document = encode(_assembled(room, moment, rates, sales, urgency, book))
+    overlay: Any = _assembled(room, moment, rates, sales, urgency, book)
+    if room.products is not None:
+        overlay.products, overlay.products_beyond = room.products.json(), room.products.beyond
+    document = encode(overlay)
     return document if room.engaged is None else room.engaged.add_to(document, moment.as_of_ms)
+
+
+def _with_products(room: Room, overlay: Overlay) -> Overlay:
+    if room.products is not None:
+        overlay.products, overlay.products_beyond = room.products.published(), room.products.beyond
+    return overlay
 
 
 def _with_sections(room: Room, overlay: Overlay) -> Overlay:

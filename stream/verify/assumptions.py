@@ -36,3 +36,5 @@ class Assumptions(Thresholds, frozen=True, kw_only=True):
     murmur2_partitions: int = 0
     # The number of sources of views that are kept apart; 0: sources were not counted.
     sources_max: int = 0
+    # The number of products with figures of their own; 0: products were not counted.
+    products_max: int = 0

@@ -18,7 +18,7 @@ from stream.verify.recounted import NO_MECHANICS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stream.contract.overlay import Claim, Overlay, Restock, Sale, SaleCorrection
+    from stream.contract.overlay import Claim, Overlay, ProductTotals, Restock, Sale, SaleCorrection
     from stream.verify.figures import DepartureFigures
     from stream.verify.recounted import Mechanics
 
@@ -107,6 +107,8 @@ def compare(
     figures = list(_totals(recounted, overlay))
     if "sources" not in left_out:
         figures += _sources(recounted, overlay)
+    if overlay.products is not None and "products" not in left_out:
+        figures += _products(recounted, overlay.products, overlay.products_beyond)
     figures += _money(recounted, overlay, left_out.get("money", 0))
     figures += _rates(recounted, overlay, left_out.get("rates", 0))
     figures += _sales(recounted, overlay, left_out.get("sales", 0))
@@ -141,6 +143,25 @@ def _sources(recounted: RoomFigures, overlay: Overlay) -> Iterator[Figure]:
         beyond = sum(each.views for each in overlay.sources if each.other)
         yield Figure("sources not named", unnamed, published.get(None, 0))
         yield Figure("sources beyond the bound", recounted.views_beyond, beyond)
+
+
+def _products(recounted: RoomFigures, products: list[ProductTotals], beyond: int) -> Iterator[Figure]:
+    """The figures by product. One without figures is not known."""
+    published = {product.sku_id: product for product in products}
+    for sku_id in sorted(recounted.products.kept.keys() | published.keys()):
+        where, ours, theirs = f"product {sku_id}", recounted.products.kept.get(sku_id), published.get(sku_id)
+        if ours is None or theirs is None:
+            yield Figure(where, "known" if ours else "unknown", "known" if theirs else "unknown")
+            continue
+        for name in ("clickers", "carters", "payers"):
+            yield _count(f"{where} {name}", getattr(ours, name), getattr(theirs, name))
+        money = {each.currency: each for each in theirs.money}
+        for currency in sorted(ours.money.keys() | money.keys()):
+            amounts, shown = ours.money.get(currency, MoneyFigures()), money.get(currency)
+            for name in MoneyFigures.__struct_fields__:
+                yield Figure(f"{where} {name}.{currency}", getattr(amounts, name), getattr(shown, name, 0))
+    if recounted.products.beyond or beyond:
+        yield Figure("products beyond the bound", recounted.products.beyond, beyond)
 
 
 def _money(recounted: RoomFigures, overlay: Overlay, lacks: int) -> Iterator[Figure]:

@@ -111,6 +111,22 @@ class DepartureFigures(NamedTuple):
     silent_ms: int
 
 
+class ProductFigures(Struct, frozen=True):
+    """What a session came to for one product. `money`: by currency."""
+
+    clickers: int = 0
+    carters: int = 0
+    payers: int = 0
+    money: dict[str, MoneyFigures] = field(default_factory=dict)
+
+
+class ProductsFigures(NamedTuple):
+    """By SKU id the products within the bound; and how often others were named."""
+
+    kept: dict[str, ProductFigures]
+    beyond: int
+
+
 class RoomFigures(Struct, frozen=True, kw_only=True):
     """One room at one moment. `mechanics`: by name, those with a section to show.
 
@@ -132,3 +148,4 @@ class RoomFigures(Struct, frozen=True, kw_only=True):
     mechanics: MechanicFigures = field(default_factory=dict)
     sources: dict[str, int] = field(default_factory=dict)
     views_beyond: int = 0
+    products: ProductsFigures = field(default_factory=lambda: ProductsFigures({}, 0))

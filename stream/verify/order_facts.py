@@ -43,6 +43,17 @@ class Net(NamedTuple):
     minor_of: Counter[Named]
 
 
+class OfProduct(NamedTuple):
+    """What an order contributes to one of its products: which steps it has taken, and minor units."""
+
+    is_placed: bool = False
+    is_paid: bool = False
+    is_sold: bool = False
+    placed: int = 0
+    paid: int = 0
+    net: int = 0
+
+
 class OrderFacts(Struct):
     """One order: what follows from the set of statuses seen, whatever their order."""
 
@@ -159,6 +170,22 @@ class OrderFacts(Struct):
                 minor[part_line.sale_id, part_line.sku_id] -= part_line.amount_minor
         left = Counter({named: split["left"] for named, split in parts.split(units).items()})
         return Net(max(0, whole_minor - parts.amount_minor()), left, minor)
+
+    def by_product(self) -> dict[str, OfProduct]:
+        """What it contributes to each product. A part takes off the product that it names, whatever that cost."""
+        minor, net = Counter[str](), Counter[str]()
+        for line in self.lines:
+            minor[line.sku_id] += line.amount_minor
+        if self.is_sold():
+            net.update(minor)
+            for event in self.parts.of_id.values() if self.parts is not None else ():
+                for part_line in event.part_lines:
+                    net[part_line.sku_id] -= part_line.amount_minor
+        placed, paid, sold = self.is_placed(), OrderStatus.PAID in self.statuses, self.is_sold()
+        found = {sku_id: OfProduct(net=minor_left) for sku_id, minor_left in net.items()}
+        for sku_id, amount in minor.items():
+            found[sku_id] = OfProduct(placed, paid, sold, amount * placed, amount * paid, net[sku_id])
+        return found
 
     def units(self, as_of_ms: int) -> Iterator[tuple[SaleKey, str, int]]:
         """The units of each sale at a moment, by standing; an empty one if only an undoing was seen."""

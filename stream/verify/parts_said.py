@@ -84,7 +84,10 @@ def _units(event: Order) -> Counter[Named]:
     return units
 
 
-def _weight(event: Order) -> tuple[int, int, list[tuple[Any, int]], int]:
+def _weight(event: Order) -> tuple[int, int, list[tuple[Any, int]], int, list[tuple[str, int]]]:
     units = _units(event)
     of_sales = sorted((named, count) for named, count in units.items() if count and named[0] is not None)
-    return given_back_minor(event), units.total(), of_sales, _RANKS.index(event.restock)
+    minor = Counter[str]()
+    for line in event.part_lines:
+        minor[line.sku_id] += line.amount_minor
+    return given_back_minor(event), units.total(), of_sales, _RANKS.index(event.restock), sorted(minor.items())

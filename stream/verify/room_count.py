@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stream.contract.events import (
     FIRST_EDITION,
-    LATER_STATUSES,
     CartAdd,
     CartRemove,
     Comment,
@@ -113,6 +112,7 @@ class RoomCount:
                 session.cart_adds += 1
                 self._meet(second.engaged, event.user_id)
                 self._meet(second.carters, event.user_id)
+                self._meet(session.products.carted(event.sku_id), event.user_id)
                 if event.sale_id is not None:
                     sale = self._hear_of(event.sale_id, event.sku_id)
                     self._meet(session.carters.setdefault(sale, set()), event.user_id)
@@ -130,6 +130,7 @@ class RoomCount:
                 self._apply_carts(event, effective_ms)
             case ProductClick():
                 self._meet(second.clickers, event.user_id)
+                self._meet(session.products.clicked(event.sku_id), event.user_id)
             case Order():
                 return self._apply_order(event, effective_ms, second)
             case RecordsMisplaced():
@@ -167,6 +168,7 @@ class RoomCount:
         if event.status in order.statuses and of_units <= order.of_units:
             return False
         session, was_placed, was_net_minor = self._session, order.is_placed(), order.net_minor()
+        were = order.by_product()
         self._hear_of_order(order, event, effective_ms)
         order.of_units |= of_units
         order.is_new_status, order.is_new_part = event.status not in order.statuses, False
@@ -177,6 +179,7 @@ class RoomCount:
         if event.status is not OrderStatus.PLACED:
             session.reached[event.status] += 1
         session.net_minor[order.currency] += order.net_minor() - was_net_minor
+        session.products.move(order, were, self._edition)
         if order.is_placed() and not was_placed:
             second.placed += 1
             session.placed_orders.add(event.order_id)
@@ -199,7 +202,7 @@ class RoomCount:
                 self._hear_of(line.sale_id, line.sku_id)
 
     def _apply_part(self, event: Order, order: OrderFacts, effective_ms: int) -> bool:
-        was_net_minor, is_first = order.net_minor(), order.parts is None
+        was_net_minor, were, is_first = order.net_minor(), order.by_product(), order.parts is None
         before = PartsSaid() if order.parts is None else order.parts
         order.parts = PartsSaid(before.of_id)
         if not order.parts.take(event, self._rules.order_parts_max):
@@ -207,6 +210,7 @@ class RoomCount:
         order.parts_before, order.is_new_status, order.is_new_part = before, False, True
         self._hear_of_order(order, event, effective_ms)
         self._session.partly_undone += is_first
+        self._session.products.move(order, were, self._edition)
         self._session.net_minor[order.currency] += order.net_minor() - was_net_minor
         return True
 
@@ -412,13 +416,7 @@ class RoomCount:
             likes=session.likes,
             comments=session.comments,
             cart_adds=session.cart_adds,
-            # As in the document: a later status stands there once an order has reached it.
-            orders={
-                status.value: session.reached[status]
-                for status in OrderStatus
-                if status not in LATER_STATUSES or session.reached[status]
-            }
-            | ({"partly_undone": session.partly_undone} if session.partly_undone else {}),
+            orders=session.orders(),
             money=session.money(),
             rates={
                 RateKey(name, window_ms, currency): fraction
@@ -429,6 +427,7 @@ class RoomCount:
             mechanics=figures_as_of(session.mechanics, as_of_ms),
             sources=dict(session.sources),
             views_beyond=session.views_beyond,
+            products=session.products.figures(self._assumptions.products_max),
         )
 
     def _ledgers(self, as_of_ms: int) -> dict[SaleKey, SaleFigures]:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from stream.contract.events import MAX_AHEAD_MS
+from stream.contract.events import LATER_STATUSES, MAX_AHEAD_MS, OrderStatus
 from stream.verify.cart_count import CartCount
 from stream.verify.figures import WINDOWS_MS, DepartureFigures, Fraction, MoneyFigures
+from stream.verify.product_count import ProductCount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from stream.contract.events import OrderStatus
     from stream.verify.figures import SaleKey
     from stream.verify.recounted import Recounted
 
@@ -82,6 +82,7 @@ class SessionCount:
         partly_undone: orders of which in it for the first time a part was cancelled or refunded.
         placed_orders: orders that became placed in it.
         sources: the views by source; `views_beyond`: those of the sources beyond the bound.
+        products: the facts by product.
         entered_ms: by name, the latest coming; `left_ms`: the latest going.
         mechanics: by name, the mechanics with an event in it.
     """
@@ -103,6 +104,7 @@ class SessionCount:
         self.placed_orders: set[str] = set()
         self.sources: Counter[str] = Counter()
         self.views_beyond = 0
+        self.products = ProductCount()
         self.entered_ms: dict[str, int] = {}
         self.left_ms: dict[str, int] = {}
         self.mechanics: dict[str, Recounted] = {}
@@ -212,6 +214,15 @@ class SessionCount:
         )
         silent_ms = as_of_ms - max(self.left_ms.values()) if self.left_ms else -1
         return DepartureFigures(left, not_left, left_long, not_left_long, silent_ms)
+
+    def orders(self) -> dict[str, int]:
+        """The orders by status. As in the document, a later status stands there once an order has reached it."""
+        found = {
+            status.value: self.reached[status]
+            for status in OrderStatus
+            if status not in LATER_STATUSES or self.reached[status]
+        }
+        return found | ({"partly_undone": self.partly_undone} if self.partly_undone else {})
 
     def money(self) -> dict[str, MoneyFigures]:
         """The money by currency."""

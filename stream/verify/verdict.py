@@ -23,6 +23,7 @@ _SOURCES = (
     (("click_to_buy_uv",), ("visits", "orders")),
     (("cart_to_order_uv", "claim in_carts"), ("cart-adds", "orders")),
     (("engaged_uv_rate",), ("visits", "likes", "comments", "cart-adds")),
+    (("product",), ("visits", "cart-adds", "orders")),
     (("document",), TOPIC_NAMES),
 )
 

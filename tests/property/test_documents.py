@@ -39,6 +39,7 @@ TIGHT = Rules(
     ends_in_max_ms=15_000,
     suspect_unpaid_orders=4,
     urgency_fall_after_ms=2_000,
+    products_max=2,
 )
 
 SECOND = msgspec.structs.replace(TIGHT, signals_edition=2, leaves_min=1, leaves_share_min=0.1, leaves_missing_max=1_000)

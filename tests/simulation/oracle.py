@@ -263,6 +263,7 @@ class Oracle:
             signals_edition=rules.signals_edition,
             ids_by_topic=rules.ids_by_topic,
             sources_max=rules.sources_max,
+            products_max=rules.products_max,
             mechanics=assumptions_of_rules(msgspec.to_builtins(rules)).mechanics,
         )
         recount = self._recounted = Recount(rulebook=Rulebook(assumptions, AGAIN))

@@ -49,6 +49,7 @@ RULES = Rules(
     remember_sales_ms=7 * 24 * 3_600_000,
     keep_claims=True,
     sources_max=len(NAMED_SOURCES),
+    products_max=3,
     mechanics=FOLDS.limits({}),
 )
 # Rows of mechanics are written again and again within a run.

@@ -151,7 +151,7 @@ def _event(random: Random, number: int, at_ms: int) -> tuple[int, dict[str, obje
             return VISITS, {"type": "leave", "user_id": user}
         return VISITS, {"type": "enter", "user_id": user, "source": (None, *NAMED_SOURCES)[number % 3]}
     if chance < 0.94:
-        return VISITS, {"type": "product_click", "user_id": user, "sku_id": "k1"}
+        return VISITS, {"type": "product_click", "user_id": user, "sku_id": f"k{number % 5}"}
     return SALES, _word(number, at_ms)
 
 

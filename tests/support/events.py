@@ -119,8 +119,10 @@ def leave(user: str = "u1", session: str | None = None, *, room: str = "r1", s: 
     return Leave(event_id=event_id or new_id(), room_id=room, event_time_ms=at(s), user_id=user, session_id=session)
 
 
-def click(user: str = "u1", *, room: str = "r1", s: float = 0, event_id: str = "") -> ProductClick:
-    return ProductClick(event_id=event_id or new_id(), room_id=room, event_time_ms=at(s), user_id=user, sku_id="k1")
+def click(
+    user: str = "u1", sku: str | None = "k1", *, room: str = "r1", s: float = 0, event_id: str = ""
+) -> ProductClick:
+    return ProductClick(event_id=event_id or new_id(), room_id=room, event_time_ms=at(s), user_id=user, sku_id=sku)
 
 
 def line(units: int = 1, sale: str | None = "s1", sku: str = "k1", amount: int = 100) -> OrderLine:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import msgspec
 
-from stream.core.order_state import SaleLine
+from stream.core.order_state import Amounts, SaleLine
 from stream.core.saved.changelog import ChangeLog
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class PartsEntry(msgspec.Struct, array_like=True):
 
     fields_1: ClassVar[int] = 1
 
-    said: dict[str, tuple[int, int, tuple[SaleLine, ...], int]]
+    said: dict[str, tuple[int, int, tuple[SaleLine, ...], int, Amounts]]
     moved_in: int = -1
     moves: list[tuple[int, int, int, int, int]] = []
 
@@ -80,6 +80,7 @@ class OrderEntry(msgspec.Struct, array_like=True):
     hold_ms: int = -1
     parts: PartsEntry | None = None
     own_hold_ms: int = -1
+    amounts: Amounts | None = None  # by product, where products are counted
 
 
 class PresenceEntry(msgspec.Struct, array_like=True):

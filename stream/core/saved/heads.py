@@ -31,6 +31,14 @@ if TYPE_CHECKING:
 VISITS = TOPIC_NAMES.index("visits")
 
 
+class ProductHead(msgspec.Struct, array_like=True):
+    """One product of a room but for its people."""
+
+    sku_id: str
+    named: int
+    money: dict[str, list[int]]
+
+
 class Head(msgspec.Struct, array_like=True):
     """A room's small, absolute part.
 
@@ -71,6 +79,8 @@ class Head(msgspec.Struct, array_like=True):
     sources: dict[str, int] = {}
     views_beyond: int = 0
     orders_later: dict[int, int] = {}  # bit of a status → orders
+    products: list[ProductHead] | None = None  # None: nobody counts them, or somebody did not since the beginning
+    products_beyond: int = 0
 
 
 class MemoryHead(msgspec.Struct, array_like=True):
@@ -178,6 +188,9 @@ def head_record(room: Room) -> tuple[bytes, bytes]:
     if room.rules.history_step_ms:
         head.point_due_ms = room.point_due_ms
     head.sources, head.views_beyond = room.sources, room.views_beyond
+    if (products := room.products) is not None and products.counted:
+        head.products = [ProductHead(each.sku_id, each.named, each.money) for each in products.kept.values()]
+        head.products_beyond = products.beyond
     return head_key(room.room_id), frame(grown_row(head))
 
 
@@ -227,6 +240,9 @@ def room_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Room:
     room.misplaced = head.misplaced
     room.point_due_ms = head.point_due_ms
     room.sources, room.views_beyond = head.sources, head.views_beyond
+    if room.products is not None:
+        saved = None if head.products is None else [(each.sku_id, each.named, each.money) for each in head.products]
+        room.products.restore(saved, head.products_beyond)
     has_visits = rules.second_signals and room.first_offsets[VISITS] >= 0
     room.presence.restore_departures(head.departures, shared.clock_ms if has_visits else -1)
     _restore_past(room, head.past)

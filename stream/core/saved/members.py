@@ -10,9 +10,10 @@ import msgspec
 from stream.core.saved.frames import frame, unframe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from stream.core.distinct import Distinct
+    from stream.core.products import Product
     from stream.core.room import Room
 
 BLOCK_MEMBERS = 64
@@ -27,6 +28,15 @@ def _distincts(room: Room) -> Iterator[tuple[bytes, Distinct]]:
         yield b"%b|a%d|" % (room_key, index), audience.session
     for ledger in room.ledgers.values():
         yield b"%b|c,%b,%b|" % (room_key, ledger.sale_id.encode(), ledger.sku_id.encode()), ledger.carters
+    if room.products is not None:
+        for product in room.products.kept.values():
+            yield from _distincts_of(room, product)
+
+
+def _distincts_of(room: Room, product: Product) -> Iterator[tuple[bytes, Distinct]]:
+    """Under keys that an older Snapup passes over."""
+    for place, people in enumerate(product.people()):
+        yield b"q|%b|%d,%b|" % (room.room_id.encode(), place, product.sku_id.encode()), people
 
 
 def member_records(room: Room) -> Iterator[tuple[bytes, bytes | None]]:
@@ -45,6 +55,8 @@ def member_records(room: Room) -> Iterator[tuple[bytes, bytes | None]]:
         for start in range(0, len(members), BLOCK_MEMBERS):
             yield prefix + b"%d" % (first + start // BLOCK_MEMBERS), frame(members[start : start + BLOCK_MEMBERS])
         distinct.saved = len(distinct.members)
+    if room.products is not None:
+        yield from _tombstones_of(room, room.products.take_dropped())
 
 
 def _members_from(distinct: Distinct, start: int) -> list[str]:
@@ -65,12 +77,27 @@ def member_tombstones(room: Room) -> Iterator[tuple[bytes, None]]:
         yield from _block_tombstones(prefix, distinct)
         if distinct.sketch is not None:
             yield prefix + SKETCH, None
+    if room.products is not None:
+        yield from _tombstones_of(room, room.products.take_dropped())
+
+
+def _tombstones_of(room: Room, products: Iterable[Product]) -> Iterator[tuple[bytes, None]]:
+    for product in products:
+        for prefix, people in _distincts_of(room, product):
+            yield from _block_tombstones(prefix, people)
+            if people.sketch is not None:
+                yield prefix + SKETCH, None
 
 
 def restore_members(room: Room, key: bytes, value: bytes) -> None:
     """One block of members, or a sketch. Blocks must come in order of their number."""
-    _, _, kind, block = key.split(b"|")
-    if kind.startswith(b"a"):
+    log, _, kind, block = key.split(b"|")
+    if log == b"q":
+        if room.products is None:
+            return
+        place, _, sku = kind.decode().partition(",")
+        distinct = room.products.restored(sku).people()[int(place)]
+    elif kind.startswith(b"a"):
         audience_index = int(kind[1:])
         if audience_index >= len(room.audiences):
             return

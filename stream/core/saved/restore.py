@@ -52,7 +52,7 @@ class SavedRooms:
             _put(self._heads, key, value)
         elif kind == b"k|":
             _put(self._memories, key, value)
-        elif kind == b"b|":
+        elif kind in (b"b|", b"q|"):
             _put(self._blocks, key, value)
         elif (log := self._change_logs.get(kind)) is not None:
             log.load(key, value)

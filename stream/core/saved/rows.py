@@ -94,6 +94,7 @@ def order_entries(room: Memory) -> Iterator[OrderEntry]:
             order.hold_ms,
             None if parts is None else PartsEntry(parts.said, parts.moved_in, parts.moves),  # type: ignore[arg-type] # words are tuples
             order.own_hold_ms,
+            order.amounts if room.rules.products_max else None,
         )
 
 
@@ -147,6 +148,7 @@ def restore_order(room: Memory, entry: OrderEntry) -> None:
         entry.moves_before,
         hold_ms=entry.hold_ms,
         own_hold_ms=entry.own_hold_ms,
+        amounts=None if entry.amounts is None else one_of_equal(entry.amounts),
     )
     room.parts.pop(entry.order_id, None)
     if entry.parts is not None:

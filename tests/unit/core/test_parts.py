@@ -21,8 +21,8 @@ def word(units: int, amount: int = 0, of_units: int = 0, sku: str = "k1") -> Wor
 
 
 def test_a_word_has_what_touches_stock_and_the_money_of_all_lines() -> None:
-    assert word_of(part(units=2, amount=50)) == Word(50, 2, (("s1", "k1", 2),), 0)
-    assert word_of(part(units=0, amount=50, restock=False)) == Word(50, 0, (), 1)
+    assert word_of(part(units=2, amount=50)) == Word(50, 2, (("s1", "k1", 2),), 0, (("k1", 50),))
+    assert word_of(part(units=0, amount=50, restock=False)) == Word(50, 0, (), 1, (("k1", 50),))
     assert word_of(part(restock=True)) > word_of(part(restock=False)) > word_of(part())
 
 

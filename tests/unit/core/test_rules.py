@@ -23,6 +23,7 @@ def test_every_bound_is_positive(name: str) -> None:
         "remember_sales_ms",
         "history_step_ms",
         "sources_max",
+        "products_max",
         "signal_max_bytes",
         "suspect_regular_gap_ms",
         "suspect_regular_within_ms",

@@ -74,6 +74,7 @@ def recounted(seed: int, session: Session) -> Recount:
             signals_edition=rules.signals_edition,
             ids_by_topic=rules.ids_by_topic,
             sources_max=rules.sources_max,
+            products_max=rules.products_max,
         )
     )
     firsts = dict(zip(TOPIC_NAMES, session.first_offsets, strict=True))
