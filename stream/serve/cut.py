@@ -24,9 +24,15 @@ ALWAYS = (
 )
 # Lists that a document always has. One that was not asked for is empty.
 LISTS = ("rates", "sales", "claims", "withheld", "feed")
-PARTS = ("totals", "urgency", "session", *LISTS)
+# Sections that a document may have. One that was not asked for is absent.
+SECTIONS = ("sources", "products")
+PARTS = ("totals", "urgency", "session", *LISTS, *SECTIONS)
 # Of each claim: the stock that it speaks of, and the claims that are held back.
 WITH_CLAIMS = ("sales", "withheld")
+# Of products: how often those without figures were named.
+WITH_PRODUCTS = ("products_beyond",)
+# Lists of which each item is of a sale, of a product, or of the room.
+_OF_A_SUBJECT = ("sales", "claims", "withheld", "feed", "products")
 # These move with each publication. They are told by a `fresh` event while nothing else changes.
 COUNTDOWN = Raw(b'"ends_in"')
 TIMES = frozenset({"rev", "as_of_ms", "stale_after_ms", "clock"})
@@ -93,24 +99,25 @@ class Pieces:
 
     def __init__(self, document: Document) -> None:
         self._top = _decode_top(document.raw)
-        self._items = {name: _decode_items(self._top[name]) for name in LISTS if name in self._top}
-        self._of = {name: _decode_of(self._top[name]) for name in LISTS if name in self._top and name != "rates"}
+        self._items = {name: _decode_items(self._top[name]) for name in (*LISTS, "products") if name in self._top}
+        self._of = {name: _decode_of(self._top[name]) for name in _OF_A_SUBJECT if name in self._top}
         self._claims = _decode_claims(self._top["claims"])
 
     def reduced(self, cut: Cut) -> Reduced:
         """The document cut to what is asked for."""
         kept = {name: self._kept(name, cut) for name in self._of}
-        wanted = None if cut.parts is None else _with_what_claims_rest_on(cut.parts)
+        wanted = None if cut.parts is None else _with_what_belongs_to_them(cut.parts)
         fields: list[tuple[str, bytes]] = []
         content: list[bytes] = []
         for name, value in self._top.items():
             raw = bytes(value)
-            if name in LISTS and wanted is not None and name not in wanted:
+            is_wanted = wanted is None or name in wanted
+            if name in LISTS and not is_wanted:
                 raw = b"[]"
+            elif name not in LISTS and name not in ALWAYS and not is_wanted:
+                continue
             elif name in kept:
                 raw = b"[%b]" % b",".join(bytes(self._items[name][place]) for place in kept[name])
-            elif name not in ALWAYS and wanted is not None and name not in wanted:
-                continue
             fields.append((name, raw))
             if name == "claims" and raw != b"[]":
                 content += [_without_times(self._items[name][place]) for place in kept[name]]
@@ -132,7 +139,7 @@ class Pieces:
         """The places in a list of what belongs to the subject, or to the room as a whole."""
         if not cut.sale and not cut.sku:
             return list(range(len(self._of[name])))
-        if name == "feed":
+        if name in ("feed", "products"):
             skus = {cut.sku} if cut.sku else {sale.sku_id for sale in self._of["sales"] if sale.sale_id == cut.sale}
             return _places(self._of[name], lambda each: each.sku_id in skus)
         return _places(self._of[name], lambda each: _is_of(each, cut))
@@ -148,8 +155,10 @@ def _is_of(each: _Of, cut: Cut) -> bool:
     return (not cut.sale or each.sale_id == cut.sale) and (not cut.sku or each.sku_id in (None, cut.sku))
 
 
-def _with_what_claims_rest_on(parts: Collection[str]) -> frozenset[str]:
-    return frozenset(parts) | (frozenset(WITH_CLAIMS) if "claims" in parts else frozenset())
+def _with_what_belongs_to_them(parts: Collection[str]) -> frozenset[str]:
+    with_claims = WITH_CLAIMS if "claims" in parts else ()
+    with_products = WITH_PRODUCTS if "products" in parts else ()
+    return frozenset((*parts, *with_claims, *with_products))
 
 
 def _without_times(claim: Raw) -> bytes:

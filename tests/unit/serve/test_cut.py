@@ -126,3 +126,34 @@ def test_whatever_else_changes_is_another_content(raws: list[bytes], change: Any
     made = msgspec.json.decode(before.raw)
     change(made)
     assert Pieces(document(msgspec.json.encode(made))).reduced(asked).content != before.content
+
+
+PRODUCTS = [{"sku_id": sku_id, "clickers": {"value": 3, "method": "exact"}} for sku_id in ("sku-007", "sku-008")]
+SOURCES = [{"source": "feed", "views": 7}]
+
+
+@pytest.fixture(scope="module")
+def with_sections(raws: list[bytes]) -> Document:
+    return document(raws[0], products=PRODUCTS, products_beyond=4, sources=SOURCES)
+
+
+@pytest.mark.parametrize("asked", [{"sku": "sku-007"}, {"sale": "s7"}, {"sku": "sku-007", "parts": ("products",)}])
+def test_a_subject_keeps_the_figures_of_its_product_only(with_sections: Document, asked: dict[str, Any]) -> None:
+    assert cut(with_sections, **asked)["products"] == PRODUCTS[:1]
+
+
+@pytest.mark.parametrize(("parts", "kept"), [(("sources",), {"sources"}), (("products",), {"products"}), ((), set())])
+def test_sources_and_products_are_there_when_they_are_asked_for(
+    with_sections: Document, parts: tuple[str, ...], kept: set[str]
+) -> None:
+    made = cut(with_sections, parts=parts)
+    assert made.keys() & {"sources", "products"} == kept
+    assert made.get("products_beyond") == (4 if "products" in kept else None)
+
+
+def test_figures_of_products_that_were_not_asked_for_make_no_other_content(
+    raws: list[bytes], with_sections: Document
+) -> None:
+    later = document(raws[0], products=PRODUCTS[:1], products_beyond=5, sources=[])
+    asked = Cut("s7", "", ("claims",))
+    assert Pieces(later).reduced(asked).content == Pieces(with_sections).reduced(asked).content
