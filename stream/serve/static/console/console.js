@@ -26,6 +26,7 @@ import { Products } from "./products.js";
 import { Rover } from "./rove.js";
 import { Search } from "./search.js";
 import { ShowHistory, thenValue } from "./show-history.js";
+import { Sources } from "./sources.js";
 import { TokenBox } from "./token-box.js";
 import { RANGES, View, WINDOWS } from "./view.js";
 
@@ -59,6 +60,8 @@ const desk = new Desk(context);
 const episodes = new Episodes((episode) => desk.begun(episode));
 const headline = new Headline(context);
 const products = new Products(context);
+const sources = new Sources(context);
+funnel.root.append(sources.root);
 const claims = new Claims(context);
 const search = new Search(context);
 const tokenBox = new TokenBox({
@@ -147,6 +150,7 @@ function draw({ charted = false } = {}) {
   funnel.render(overlay);
   sales.render(overlay, chosen, now);
   products.render(overlay, chosen);
+  sources.render(overlay);
   mechanics.render(overlay);
   claims.render(overlay, isLive ? now : Infinity);
   desk.render(episodes.list);

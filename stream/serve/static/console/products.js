@@ -15,7 +15,7 @@ const MINUTE_MS = 60_000;
 const ROWS_MAX = 200;
 /** Column → its figure; null: nothing is known. The first that has figures is sorted by, unless the host chose another. */
 const COLUMNS = {
-  gmv: (row) => row.product?.gmv_minor ?? null,
+  gmv: (row) => row.purses?.[0].gmv_paid_minor ?? null,
   clicks: (row) => countOf(row.product?.clickers),
   carts: (row) => countOf(row.product?.carters),
   paid: (row) => row.sale?.sold ?? countOf(row.product?.payers),
@@ -24,6 +24,7 @@ const COLUMNS = {
   left: (row) => row.sale?.available ?? null,
   pace: (row) => (row.sale ? (row.sale.velocity.units * MINUTE_MS) / row.sale.velocity.window_ms : null),
 };
+const MAX_SUMS = 2;
 const SHOWN = ["clicks", "carts", "paid", "conversion", "gmv", "waiting", "left", "pace"];
 
 export class Products {
@@ -76,7 +77,7 @@ export class Products {
       (row) => this.#create(row),
       (element, row) => this.#update(element, row, there, row.sale !== undefined && row.sale === chosen),
     );
-    this.#writeNote(overlay.sales);
+    this.#writeNote(overlay);
   }
 
   #create(row) {
@@ -126,26 +127,36 @@ export class Products {
     const value = COLUMNS[column](row);
     if (value === null) return ["–", "–"];
     if (column === "gmv") {
-      const { currency } = row.product;
-      return [hostMoney(value, currency, view.lang, strings), money(value, currency, view.lang, { cents: true })];
+      const sums = (write) => row.purses.slice(0, MAX_SUMS).map(({ gmv_paid_minor: minor, currency }) => write(minor, currency)).join(" + ");
+      const full = (minor, currency) => money(minor, currency, view.lang, { cents: true });
+      return [sums((minor, currency) => hostMoney(minor, currency, view.lang, strings)), sums(full)];
     }
-    if (column === "conversion") return both(share(row.product.payers.value, row.product.clickers.value));
+    if (column === "conversion") {
+      const { payers, clickers } = row.product;
+      return both(`${aboutOf(payers) || aboutOf(clickers)}${share(payers.value, clickers.value)}`);
+    }
     if (column === "pace") {
       const perMinute = Math.round(Math.abs(value));
       return both(fill(strings.console.products.pace, { n: `${value < 0 ? "−" : ""}${grouped(perMinute)}` }));
     }
     if (column === "left" && row.sale.oversold > 0) return both(fill(strings.console.products.oversold, { n: grouped(row.sale.oversold) }));
-    const count = { clicks: row.product?.clickers, carts: row.product?.carters, waiting: row.sale?.carters_without_order }[column];
+    const count = {
+      clicks: row.product?.clickers,
+      carts: row.product?.carters,
+      paid: row.sale ? undefined : row.product?.payers,
+      waiting: row.sale?.carters_without_order,
+    }[column];
     return both(`${count ? aboutOf(count) : ""}${grouped(value)}`);
   }
 
   /** Of what a figure is. */
   #of(column, row) {
+    if (column === "paid" && !row.sale && row.product) return this.#context.strings.console.products.people;
     if (column !== "conversion" || COLUMNS.conversion(row) === null) return null;
     return `${grouped(row.product.payers.value)} ÷ ${grouped(row.product.clickers.value)}`;
   }
 
-  #writeNote(sales) {
+  #writeNote({ sales, products_beyond: beyond }) {
     const { strings } = this.#context;
     const is = (status, level) => sales.filter((sale) => sale.status === status && (!level || sale.urgency.level === level)).length;
     const parts = [
@@ -153,8 +164,10 @@ export class Products {
       [is("scheduled"), strings.statuses.scheduled],
       [is("ended"), strings.statuses.ended],
     ].filter(([n]) => n > 0);
-    this.#note.hidden = parts.length === 0;
-    setText(this.#note, parts.map(([n, word]) => `${word} ${grouped(n)}`).join(" · "));
+    const said = parts.map(([n, word]) => `${word} ${grouped(n)}`);
+    if (beyond > 0) said.push(fill(strings.console.products.beyond, { n: grouped(beyond) }));
+    this.#note.hidden = said.length === 0;
+    setText(this.#note, said.join(" · "));
   }
 }
 
@@ -172,15 +185,21 @@ function conversionOf(product) {
 function rowsOf(overlay) {
   const products = new Map((overlay?.products ?? []).map((product) => [product.sku_id, product]));
   const told = new Set();
+  const first = overlay?.totals.money[0]?.currency;
+  // In the room's first currency before others: rows are sorted by it.
+  const pursesOf = (product) => {
+    const purses = [...(product?.money ?? [])].sort((one, other) => (other.currency === first) - (one.currency === first));
+    return purses.length ? purses : null;
+  };
   const sales = (overlay?.sales ?? []).map((sale) => {
     const sku = sale.sku_id;
     // Figures of a product stand once, however many sales it is in.
     const product = told.has(sku) ? undefined : products.get(sku);
     told.add(sku);
-    return { key: saleKey(sale), sku, sale, product };
+    return { key: saleKey(sale), sku, sale, product, purses: pursesOf(product) };
   });
   const others = [...products.values()]
     .filter(({ sku_id }) => !told.has(sku_id))
-    .map((product) => ({ key: `/${product.sku_id}`, sku: product.sku_id, sale: undefined, product }));
+    .map((product) => ({ key: `/${product.sku_id}`, sku: product.sku_id, sale: undefined, product, purses: pursesOf(product) }));
   return [...sales, ...others];
 }

@@ -116,8 +116,7 @@ export function productsTable({ products }, strings, lang) {
 export function sourcesTable({ sources }, strings) {
   const words = strings.report;
   const all = sources.reduce((sum, each) => sum + each.views, 0);
-  const nameOfSource = (each) => (each.other ? words.rest : each.source === null ? strings.wall.noSource : (strings.wall.sourceNames[each.source] ?? clean(each.source, 40)));
-  const rows = sources.map((each) => [nameOfSource(each), grouped(each.views), share(each.views, all), grouped(each.clicks)]);
+  const rows = sources.map((each) => [each.other ? words.rest : nameOfSource(each, strings), grouped(each.views), share(each.views, all), grouped(each.clicks)]);
   return table(words.sources, [text(words.source), number(words.views), number("%"), number(words.clicks)], rows, strings);
 }
 

@@ -70,6 +70,12 @@ export const CONSOLE_EN = {
     },
     pace: "{n}/min",
     oversold: "−{n}",
+    people: "In no sale: distinct people who paid for it.",
+    beyond: "others named {n} times",
+  },
+  sources: {
+    title: "Where views came from",
+    help: "Views that named this source ÷ all views of this session.",
   },
   desk: {
     title: "Events",

@@ -70,6 +70,12 @@ export const CONSOLE_ZH_CN = {
     },
     pace: "{n}/分钟",
     oversold: "−{n}",
+    people: "不在抢购中：支付该商品的去重人数。",
+    beyond: "其余商品被提及 {n} 次",
+  },
+  sources: {
+    title: "观看来源",
+    help: "进入时标明该来源的观看次数 ÷ 整场观看次数。",
   },
   desk: {
     title: "事件",

@@ -67,17 +67,6 @@ export function roomName(overlay, roomId) {
   return clean(overlay.card?.title || overlay.card?.host_name || roomId, 64);
 }
 
-/** Where people came from: `[{ source, other, num, den }]`, the most first; empty: the document does not say. */
-export function sourcesOf(overlay, most) {
-  const listed = Array.isArray(overlay.sources) ? overlay.sources : [];
-  const known = listed.filter((each) => Number.isSafeInteger(each?.views) && each.views > 0);
-  const den = known.reduce((sum, each) => sum + each.views, 0);
-  return known
-    .sort((one, other) => other.views - one.views)
-    .slice(0, most)
-    .map((each) => ({ source: typeof each.source === "string" ? each.source : null, other: each.other === true, num: each.views, den }));
-}
-
 /**
  * "live", "old" (the figures are too old), "ended" (the show is over, its figures are final), or "none" (nothing is known).
  */

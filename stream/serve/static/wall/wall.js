@@ -15,7 +15,8 @@ import { Subject } from "../overlay/subject.js";
 import { SnapupRoom } from "../snapup-room.js";
 import { clean, compact, duration, fill, grouped, share, timeOfDay, windowOf } from "../text.js";
 import { Track } from "../track.js";
-import { axisEnd, comparedGmv, changeOf, endedMs, gmvOf, leaderOf, paidLately, productName, roomName, saleIn, sourcesOf, stateOf, stepOf, watchingUnknown } from "./figures.js";
+import { nameOfSource, sourcesOf } from "../sources.js";
+import { axisEnd, comparedGmv, changeOf, endedMs, gmvOf, leaderOf, paidLately, productName, roomName, saleIn, stateOf, stepOf, watchingUnknown } from "./figures.js";
 import { marksOf } from "./marks.js";
 
 const DRAW_MS = 500;
@@ -253,16 +254,11 @@ function drawLeader(state) {
   setText(leader.of, fill(words.ofSupply, { sold: grouped(sale.sold), held: grouped(sale.held), supply: grouped(supply) }));
 }
 
-function nameOfSource({ source, other }) {
-  if (source === null) return other ? words.otherSources : words.noSource;
-  return Object.hasOwn(words.sourceNames, source) ? words.sourceNames[source] : clean(source, 20);
-}
-
 function drawSources() {
   const found = sourcesOf(last, MAX_SOURCES);
   sourcesRoot.hidden = found.length === 0;
   sources.replaceChildren(
-    ...found.map((each) => h("li", {}, foreign(nameOfSource(each)), " ", h("b", {}, share(each.num, each.den)))),
+    ...found.map((each) => h("li", {}, foreign(nameOfSource(each, strings, 20)), " ", h("b", {}, share(each.num, each.den)))),
   );
 }
 
