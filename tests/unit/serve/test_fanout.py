@@ -21,7 +21,7 @@ from tests.support.sixty import documents
 from tests.unit.serve.twins import FollowerTwin, TransportTwin
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from stream.serve.room_follower import FollowedRoom
 
@@ -326,6 +326,54 @@ async def test_a_cut_document_that_says_the_same_is_freshened_and_whoever_comes_
     follower.on_news(room)
     await eventually(lambda: b'"redis_away"' in sent(first))
     assert sent(first).count(b"event: snapshot") == 3
+
+
+class NewsOnWrite(TransportTwin):
+    """A connection in whose midst, time and again, something newer becomes known."""
+
+    def __init__(self, say: Callable[[], None]) -> None:
+        super().__init__()
+        self._say = say
+
+    def write(self, data: Any) -> None:
+        super().write(data)
+        self._say()
+
+
+async def test_all_streams_of_a_channel_get_the_same_small_frames_however_long_a_pass_takes(
+    fanout: Fanout, follower: FollowerTwin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One room with thousands of streams: a pass takes longer than a frame is young, and documents come meanwhile."""
+    room, cut, last = follower.room("room-1"), Cut(sale="s0", parts=("claims",)), 12
+    follower.say(room, 1, as_of_ms=1_000)
+    monkeypatch.setattr(module, "TURN_STREAMS", 1)
+    now, rev = [module._now_ms()], [1]
+
+    def tick() -> int:
+        now[0] += 13
+        return now[0]
+
+    monkeypatch.setattr(module, "_now_ms", tick)
+
+    def say_another() -> None:
+        if rev[0] < last:
+            rev[0] += 1
+            follower.say(room, rev[0], as_of_ms=1_000 + 100 * rev[0], totals=totals)
+
+    streams = [packed_stream(fanout, room, cut)[1] for _ in range(6)]
+    totals = document("x")["totals"] | {"likes": 10**6}
+    say_another()
+    await eventually(lambda: all(b"event: snapshot\nid: 1-2\n" in sent(transport) for transport in streams))
+    begun = len(streams[0].written)
+    teller = Stream(NewsOnWrite(say_another), room, chunked=False, expires_s=None, cut=cut, packed=True)
+    fanout.open(teller, "")
+    final = b"event: fresh\nid: 1-%d\n" % last
+    await eventually(lambda: all(final in sent(transport) for transport in streams))
+    told = [transport.written[begun:] for transport in streams]
+    assert all(each == told[0] for each in told)
+    assert len(told[0]) >= 3
+    assert max(map(len, told[0])) < 100  # 150 if each is packed for itself
+    assert all(sent(transport).count(b"event: snapshot") == 2 for transport in streams)
 
 
 async def test_the_subjects_of_one_room_are_bounded(
