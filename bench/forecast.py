@@ -29,7 +29,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from bench import forecast_fit, measuring
-from bench.selling import CONSTANTS_FROM, HOLD_S, KEPT_ASIDE, OPENS_MS, sale_of
+from bench.selling import (
+    BURST_SEEDS,
+    BURSTS_KEPT_ASIDE,
+    CONSTANTS_FROM,
+    HOLD_S,
+    KEPT_ASIDE,
+    OPENS_MS,
+    PRECEDENTS_FROM,
+    sale_of,
+)
 from stream.contract.overlay import EtaSellout, SaleStatus, Velocity
 from stream.contract.recording import RecordedRecord
 from stream.replay.recording import Replay
@@ -300,11 +309,13 @@ def tasks_of(seeds: int, only: Sequence[str]) -> list[Task]:
         for name in SHOWS
         for seed in range(1, 1 + (max(1, seeds // 4) if name == LONG else seeds))
     ]
-    for kinds, part in (
-        (CONSTANTS_FROM, "kinds that the constants were set on, other seeds"),
-        (KEPT_ASIDE, "kinds kept aside"),
+    for kinds, part, first in (
+        (CONSTANTS_FROM, "kinds that the constants were set on, other seeds", 0),
+        (KEPT_ASIDE, "kinds kept aside", 0),
+        (PRECEDENTS_FROM, "bursts and lulls that precedents were set on, other seeds", BURST_SEEDS),
+        (BURSTS_KEPT_ASIDE, "bursts and lulls kept aside", BURST_SEEDS),
     ):
-        tasks += [Task(part, kind.__name__, seed) for kind in kinds for seed in range(seeds)]
+        tasks += [Task(part, kind.__name__, first + seed) for kind in kinds for seed in range(seeds)]
     return [task for task in tasks if not only or task.kind in only]
 
 

@@ -22,7 +22,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bench.selling import CONSTANTS_FROM, HOLD_S, OPENS_MS, sale_of
-from stream.core.forecast import HIGH, LOW, MAX_DUE, MAX_RETURNING, MEMORY_S, is_just_restocked, outlook
+from stream.core.forecast import (
+    BLOCK_S,
+    HIGH,
+    LOW,
+    MAX_DUE,
+    MAX_RETURNING,
+    MEMORY_S,
+    PAST_S,
+    is_just_restocked,
+    outlook,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -54,7 +64,7 @@ class Second(NamedTuple):
     """What is known at the beginning of a second, and `wait_s` until nothing is left, None if that never comes.
 
     `due`: units whose holds run out in each second from here to half of a hold. `back`: share of all taken that came
-    back. `restocked`: whether it was restocked just before.
+    back. `restocked`: whether it was restocked just before. `past`: units taken in each whole block before.
     """
 
     second: int
@@ -64,6 +74,7 @@ class Second(NamedTuple):
     due: list[int]
     back: float
     restocked: bool
+    past: list[int]
     wait_s: float | None
 
 
@@ -135,6 +146,7 @@ class _Books:
     def at(self, second: int) -> Second:
         """What is known at its beginning."""
         seen = range(max(self.since, second - MEMORY_S), second)
+        past = range(max(self.since, second - PAST_S) // -BLOCK_S * -BLOCK_S, second - BLOCK_S + 1, BLOCK_S)
         return Second(
             second,
             self.left,
@@ -143,6 +155,7 @@ class _Books:
             [self.due[second + ahead] for ahead in range(HOLD_S // 2)],
             self.released / max(1, self.committed + self.released),
             is_just_restocked(second, OPENS_MS // SECOND_MS, self.since),
+            [sum(self.taken[each] for each in range(begin, begin + BLOCK_S)) for begin in past],
             None,
         )
 

@@ -2,13 +2,14 @@
 
 A sale is a list of moves; the platform keeps its stock right and takes an order only for units that are there. Rates
 are per second. `CONSTANTS_FROM` are the kinds that the constants of `stream/core/forecast.py` were set on, `KEPT_ASIDE`
-those that they were not.
+those that they were not; the bounds of those that sell in bursts come from precedents.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
+from bisect import bisect_right
 from random import Random
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -382,7 +383,73 @@ CONSTANTS_FROM = (
     slow,
 )
 KEPT_ASIDE = (wholesale, cut_short, rival, rush_restocked, two_waves, word_of_mouth, paused, cheaper)
-KINDS: dict[str, Callable[[Random], Sale]] = {kind.__name__: kind for kind in (*CONSTANTS_FROM, *KEPT_ASIDE)}
+
+
+# -- kinds that sell in bursts, or stand still for a while -------------------------------------------------------------
+def _phased(rng: Random, seconds: float, pace: Callable[[float], float]) -> Sale:
+    """A sale whose units would last for `seconds` at this pace, a share of its rate."""
+    rate = log_uniform(rng, 2, 40)
+    offered = int(rate * sum(pace(second) for second in range(int(seconds))))
+    return Selling(rng, offered).play(lambda now, _: rate * pace(now), seconds * 1.6 + 60)
+
+
+def _in_turn(quick: float, quick_s: float, slow: float, slow_s: float, phase_s: float) -> Callable[[float], float]:
+    return lambda now: quick if (now + phase_s) % (quick_s + slow_s) < quick_s else slow
+
+
+def bursts(rng: Random) -> Sale:
+    """Four times the rate for 30 s, then three tenths of it for 90 s, and so on."""
+    return _phased(rng, rng.uniform(180, 600), _in_turn(4, 30, 0.3, 90, 0))
+
+
+def short_bursts(rng: Random) -> Sale:
+    """Three times the rate for 20 s, then a fifth of it for 60 s, begun anywhere in between."""
+    return _phased(rng, rng.uniform(180, 600), _in_turn(3, 20, 0.2, 60, rng.uniform(0, 80)))
+
+
+def lulls(rng: Random) -> Sale:
+    """It sells, and stands nearly still, for as long as chance will have it."""
+    still, sells_s, stands_s = rng.uniform(0.05, 0.4), rng.uniform(20, 60), rng.uniform(15, 60)
+    ends, until = list[float](), 0.0
+    while until < 1_200:
+        until += rng.expovariate(1 / (stands_s if len(ends) % 2 else sells_s))
+        ends.append(until)
+    return _phased(rng, rng.uniform(120, 500), lambda now: still if bisect_right(ends, now) % 2 else 1.0)
+
+
+def one_lull(rng: Random) -> Sale:
+    """Steady, but for 20 s to 60 s."""
+    seconds, still, lasts = rng.uniform(90, 300), rng.uniform(0.05, 0.4), rng.uniform(20, 60)
+    begins = rng.uniform(0.2, 0.8) * seconds
+    return _phased(rng, seconds, lambda now: still if begins < now < begins + lasts else 1.0)
+
+
+def called(rng: Random) -> Sale:
+    """The host calls now and then: twice to six times the rate at once, which fades in half a minute or so."""
+    found, at = list[tuple[float, float, float]](), rng.uniform(0, 40)
+    while at < 1_200:
+        found.append((at, rng.uniform(1, 5), rng.uniform(10, 30)))
+        at += rng.uniform(40, 120)
+
+    def pace(now: float) -> float:
+        return 1 + sum(more * math.exp((at - now) / fades) for at, more, fades in found if at <= now)
+
+    return _phased(rng, rng.uniform(120, 500), pace)
+
+
+def tides(rng: Random) -> Sale:
+    """It swells to many times its ebb and falls again, smoothly, every one to three minutes."""
+    swings, period, phase = rng.uniform(0.5, 1.5), rng.uniform(50, 180), rng.uniform(0, math.tau)
+    return _phased(rng, rng.uniform(180, 600), lambda now: math.exp(swings * math.sin(phase + math.tau * now / period)))
+
+
+# Precedents were set on the first three; all but `tides` were looked at meanwhile, with seeds below `BURST_SEEDS`.
+PRECEDENTS_FROM = (bursts, short_bursts, lulls)
+BURSTS_KEPT_ASIDE = (one_lull, called, tides)
+BURST_SEEDS = 100
+KINDS: dict[str, Callable[[Random], Sale]] = {
+    kind.__name__: kind for kind in (*CONSTANTS_FROM, *KEPT_ASIDE, *PRECEDENTS_FROM, *BURSTS_KEPT_ASIDE)
+}
 
 
 def sale_of(kind: str, seed: int) -> Sale:

@@ -24,6 +24,8 @@ seconds, from the first second in which anything was taken.
    linear regression (Koenker & Bassett 1978), fitted to simulated sales of thirteen kinds; kinds count alike, and more
    the more of them were missed: `bench/forecast_fit.py` does it, and says whether it comes to the same as stands here.
    `bench/forecast.py` counts how often they hold, also for kinds that were kept aside.
+7. Precedents: how long as many units took in the last `PAST_S` of this sale, from each moment at which it sold nearly
+   as fast as it does now. The interval holds them all: a sale that sells in bursts is not foreseen by a burst alone.
 
 Where no regression helps nothing is said: demand that falls with most of the wait ahead, that was just missed by much
 with most of the wait ahead, or that turns up again; units that come back nearly as fast as they go, or are due to; and
@@ -32,8 +34,10 @@ the first `MEMORY_S` after a restock (`is_just_restocked`). Else the last unit w
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from itertools import accumulate, pairwise
 from math import ceil, copysign, exp, log, sqrt
+from operator import add
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec import Struct
@@ -43,6 +47,10 @@ if TYPE_CHECKING:
 
 COVERAGE = 0.9
 MEMORY_S = 120
+# Precedents reach further back, in blocks of some seconds: a lull of a minute and a half and the bursts around it.
+PAST_S = 600
+BLOCK_S = 5
+BLOCK_MS = BLOCK_S * 1_000
 
 # Below these minimums there is no forecast.
 MIN_SEEN_S = 10
@@ -115,6 +123,12 @@ HIGH = (
     -0.225,
 )
 
+# A precedent begins after this many blocks, in which at least five eighths of the pace of the near past were sold.
+PRECEDENT_BLOCKS, PRECEDENT_PACE = 2, (5, 8)
+# The slowest precedent counts beyond 12 tenths of the upper bound, for nearer it is noise. The next one may be slower
+# yet: 11 tenths of it.
+SLOWEST_BEYOND, SLOWEST_STRETCH = 12, 11
+
 # Mean position of the units in the window: −1 all in its first moment, 1 all in its last. Beyond, the Padé form fails.
 _POSITION_MAX = 0.95
 _NO_TREND = 1e-6
@@ -147,16 +161,6 @@ class Forecast(Struct, frozen=True, gc=False):
         return (max(0, self.low_ms - gone_ms), high_ms) if high_ms > 0 else None
 
 
-class Outlook(NamedTuple):
-    """The plain wait in seconds, the features `x` behind the bounds, and the counts that `Forecast` has."""
-
-    wait_s: float
-    features: tuple[float, ...]
-    seconds: int
-    taken: int
-    returned: int
-
-
 class _Near(NamedTuple):
     """The near past: `seconds`, and the units `taken` in them."""
 
@@ -164,7 +168,20 @@ class _Near(NamedTuple):
     taken: int
 
 
-def forecast(available: int, taken: Sequence[int], returned: Sequence[int], made_ms: int) -> Forecast | Silence:
+class Outlook(NamedTuple):
+    """The plain wait in seconds, the features `x` behind the bounds, and what was seen: the near past, all in all."""
+
+    wait_s: float
+    features: tuple[float, ...]
+    near: _Near
+    seconds: int
+    taken: int
+    returned: int
+
+
+def forecast(
+    available: int, taken: Sequence[int], returned: Sequence[int], made_ms: int, past: Sequence[int] = ()
+) -> Forecast | Silence:
     """Return the interval in which the last unit goes with probability `COVERAGE`, or why there is none.
 
     Args:
@@ -172,6 +189,7 @@ def forecast(available: int, taken: Sequence[int], returned: Sequence[int], made
         taken: units ordered in each of the seconds before it, oldest first, at most `MEMORY_S` of them.
         returned: units that came back in the same seconds.
         made_ms: when the forecast is made.
+        past: units ordered in each whole block of `BLOCK_S` before it, oldest first, at most `PAST_S` in all.
     """
     seen = outlook(available, taken, returned)
     if isinstance(seen, str):
@@ -180,7 +198,12 @@ def forecast(available: int, taken: Sequence[int], returned: Sequence[int], made
     high = seen.wait_s * exp(sum([x * weight for x, weight in zip(seen.features, HIGH, strict=True)]))
     if not low < high:
         return "forecast_not_calibrated"
-    return Forecast(made_ms, int(low * 1_000), ceil(high * 1_000), available, seen.seconds, seen.taken, seen.returned)
+    low_ms, high_ms = int(low * 1_000), ceil(high * 1_000)
+    quickest_ms, slowest_ms = _precedents(available, seen.near, past)
+    low_ms = low_ms if quickest_ms is None else min(low_ms, quickest_ms)
+    if 10 * slowest_ms > SLOWEST_BEYOND * high_ms:
+        high_ms = -(-slowest_ms * SLOWEST_STRETCH // 10)
+    return Forecast(made_ms, low_ms, high_ms, available, seen.seconds, seen.taken, seen.returned)
 
 
 def is_just_restocked(second: int, starts: int, restocked: int) -> bool:
@@ -208,7 +231,7 @@ def outlook(available: int, taken: Sequence[int], returned: Sequence[int]) -> Ou
     features = None if wait > MAX_AHEAD * seconds else _features(available, taken, returned, phi, near, wait)
     if features is None:
         return "forecast_not_calibrated"
-    return Outlook(wait, features, seconds, total, sum(returned))
+    return Outlook(wait, features, near, seconds, total, sum(returned))
 
 
 def _dispersion(taken: Sequence[int], total: int) -> float:
@@ -272,6 +295,25 @@ def _features(
         abs(hindsight),
         log(wait),
     )
+
+
+def _precedents(available: int, near: _Near, past: Sequence[int]) -> tuple[int | None, int]:
+    """Step 7: the shortest and the longest time that as many units took, in ms; None and 0 when nothing is known.
+
+    Units that still go have taken at least the time until now. Whole numbers, so that everybody comes to the same ms.
+    """
+    sums, found = [0, *accumulate(past)], list[int]()
+    share, of = PRECEDENT_PACE
+    least = -(-share * near.taken * PRECEDENT_BLOCKS * BLOCK_S // (of * near.seconds))
+    end, now = 0, len(past)
+    for begin in [PRECEDENT_BLOCKS + place for place, units in enumerate(map(add, past, past[1:])) if units >= least]:
+        gone = sums[begin] + available
+        end = bisect_left(sums, gone, end)
+        if end > now:
+            return min(found, default=None), max([BLOCK_MS * (now - begin), *found])
+        of_last = sums[end] - sums[end - 1]
+        found.append(BLOCK_MS * ((end - begin) * of_last - (sums[end] - gone)) // of_last)
+    return (min(found), max(found)) if found else (None, 0)
 
 
 def _trend(taken: Sequence[int], total: int, phi: float) -> float:

@@ -10,7 +10,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING
 
 from stream.core.distinct import Distinct
-from stream.core.forecast import MEMORY_S
+from stream.core.forecast import BLOCK_S, MEMORY_S, PAST_S
 from stream.core.order_state import one_of_equal
 from stream.core.terms import SaleTerms, own_terms_key
 from stream.core.words import FIRST_ROUND, Told, Words, opening, rounds_of, told, with_word
@@ -40,6 +40,7 @@ class Ledger:
 
     __slots__ = (
         "_told",
+        "blocks",
         "bought",
         "carters",
         "carters_with_order",
@@ -100,6 +101,7 @@ class Ledger:
         # What the forecast looks at: 1 s bucket → gross units taken, units that came back.
         self.taken: dict[int, int] = {}
         self.returned: dict[int, int] = {}
+        self.blocks: dict[int, int] = {}  # 5 s bucket → gross units taken, for longer
         self.restocked_ms = -1  # when it was last restocked
         self.due: dict[int, int] = {}  # second in which their holds run out → units held
         self.forecast: tuple[int, Forecast | Silence] | None = None  # of a second, until what it saw changes
@@ -183,8 +185,10 @@ class Ledger:
         net = held + sold + gone if paced else 0
         if net and not suspect:
             self.recent[bucket] = self.recent.get(bucket, 0) + net
-            units, net = (self.taken, net) if net > 0 else (self.returned, -net)
-            units[bucket] = units.get(bucket, 0) + net
+            if net > 0:
+                self._take(bucket, net)
+            else:
+                self.returned[bucket] = self.returned.get(bucket, 0) - net
         # A forecast saw the seconds before its own, and what was left when that began: so nothing of this.
         if kept is not None and (not net or (not suspect and bucket >= kept[0])):
             self.forecast = kept
@@ -194,6 +198,11 @@ class Ledger:
             bought[1] += (1 if sold > 0 else -1) if orders is None else orders
             if sold > 0 and bucket > self.paid_second:
                 self.paid_second = bucket
+
+    def _take(self, second: int, units: int) -> None:
+        self.taken[second] = self.taken.get(second, 0) + units
+        block = second // BLOCK_S
+        self.blocks[block] = self.blocks.get(block, 0) + units
 
     def commit(self, user_id: str | None, held: int, sold: int, gone: int = 0) -> None:
         """Change one user's held and sold units; what is said of the pace does not change."""
@@ -227,9 +236,10 @@ class Ledger:
         self.version += 1
         self.forecast = None
         net, sold = units
-        if net:
-            gross, more = (self.returned, -net) if returned else (self.taken, net)
-            gross[bucket] = gross.get(bucket, 0) + more
+        if net and returned:
+            self.returned[bucket] = self.returned.get(bucket, 0) - net
+        elif net:
+            self._take(bucket, net)
         if net and bucket >= oldest[0]:
             self.recent[bucket] = self.recent.get(bucket, 0) + net
         bought_bucket = bucket * 1_000 // BOUGHT_BUCKET_MS
@@ -316,6 +326,9 @@ class Ledger:
             self.taken = {bucket: units for bucket, units in self.taken.items() if bucket >= oldest}
         if self.returned and min(self.returned) < oldest:
             self.returned = {bucket: units for bucket, units in self.returned.items() if bucket >= oldest}
+        oldest = (as_of_bucket - PAST_S) // BLOCK_S
+        if self.blocks and min(self.blocks) < oldest:
+            self.blocks = {block: units for block, units in self.blocks.items() if block >= oldest}
         oldest = oldest_bought
         if self.bought and min(self.bought) < oldest:
             self.bought = {bucket: pair for bucket, pair in self.bought.items() if bucket >= oldest}
@@ -323,7 +336,7 @@ class Ledger:
     def rest(self, exact_max: int) -> None:
         """A session has ended: carts, pace and what was bought lately are its own; stock and holds are the sale's."""
         self.recent, self.bought = {}, {}
-        self.taken, self.returned, self.forecast = {}, {}, None
+        self.taken, self.returned, self.blocks, self.forecast = {}, {}, {}, None
         self.carters, self.carters_with_order = Distinct(exact_max), 0
         self.carts = None
         self.paid_second = -1

@@ -27,7 +27,17 @@ from stream.contract.overlay import (
 )
 from stream.core.distinct import ERROR_95
 from stream.core.eta import COVERAGE, Pace, pace_of
-from stream.core.forecast import MAX_DUE, MAX_RETURNING, MEMORY_S, Forecast, Silence, forecast, is_just_restocked
+from stream.core.forecast import (
+    BLOCK_S,
+    MAX_DUE,
+    MAX_RETURNING,
+    MEMORY_S,
+    PAST_S,
+    Forecast,
+    Silence,
+    forecast,
+    is_just_restocked,
+)
 from stream.core.ledger import RECENT_BUCKETS
 from stream.core.purchases import is_bought, is_doubtful
 from stream.core.suspects import SUSPICION_RULES
@@ -207,7 +217,8 @@ def forecast_at(ledger: Ledger, now_ms: int, rules: Rules) -> Forecast | Silence
         found = kept[1]
     else:
         since = max(ledger.opened.starts_at_ms, ledger.restocked_ms) // BUCKET_MS
-        found = forecast(_available_at(ledger, second), *_seen(ledger, since, second), second * BUCKET_MS)
+        left, made_ms = _available_at(ledger, second), second * BUCKET_MS
+        found = forecast(left, *_seen(ledger, since, second), made_ms, _past(ledger, since, second))
         ledger.forecast = second, found
     if not isinstance(found, Forecast):
         return found
@@ -235,6 +246,15 @@ def _seen(ledger: Ledger, since: int, second: int) -> tuple[list[int], list[int]
     seconds = range(max(since, second - MEMORY_S), second)
     taken = [*map(ledger.taken.get, seconds, repeat(0))]
     return taken, [*map(ledger.returned.get, seconds, repeat(0))] if ledger.returned else [0] * len(taken)
+
+
+def _past(ledger: Ledger, since: int, second: int) -> list[int]:
+    """Units taken in each whole block of seconds from `since` on to before `second`, oldest first.
+
+    Never below 0: what older workers counted is not there, and may be taken away when it looks fake.
+    """
+    blocks = range(-(-max(since, second - PAST_S) // BLOCK_S), second // BLOCK_S)
+    return [max(0, units) for units in map(ledger.blocks.get, blocks, repeat(0))]
 
 
 def _available_at(ledger: Ledger, second: int) -> int:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 SECOND_MS = 1_000
 HOP_MS = 10_000
 # Longer than a forecast's memory and the time in which a second may still change.
-GROSS_KEPT_S = 240
+GROSS_KEPT_S = 720
 
 
 class SaleSeen(Struct):
@@ -130,6 +130,11 @@ class SaleSeen(Struct):
             hop = self.hops.setdefault(second * SECOND_MS // HOP_MS, [0, 0])
             hop[0] += sign * sold
             hop[1] += sign * orders
+
+    def pieces(self, first: int, end: int, length: int) -> list[int]:
+        """Units taken in each whole piece of `length` seconds, counted from 1970, between two seconds; at least 0."""
+        starts = range(first + -first % length, end - length + 1, length)
+        return [max(0, sum(self.taken.get(start + each, 0) for each in range(length))) for start in starts]
 
     def last_seconds(self, as_of_ms: int, count: int) -> list[int]:
         """Net units of each of the last seconds, the present one last."""

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stream.verify.claim_parts import ClaimSettings, Condition, Figures, Number
 from stream.verify.forecast_again import SECONDS_SEEN, sellout_1
-from stream.verify.forecast_second import MOST_BACK, MOST_DUE, SECONDS_KEPT, Sellout, sellout_2, waits_for_whole_memory
+from stream.verify.forecast_second import (
+    LONG_KEPT,
+    MOST_BACK,
+    MOST_DUE,
+    PIECE,
+    SECONDS_KEPT,
+    Sellout,
+    sellout_2,
+    waits_for_whole_memory,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -183,11 +192,10 @@ def _eta_2(sale: SaleNow) -> tuple[Sellout, int] | str:
     later = sum(units for each, units in seen.taken.items() if each >= second)
     later -= sum(units for each, units in seen.returned.items() if each >= second)
     left = (sale.left or 0) + later
-    since = max(opened.starts_at_ms // SECOND_MS, seen.restocked_s, second - SECONDS_KEPT)
-    seconds = range(since, second)
-    found = sellout_2(
-        left, [seen.taken.get(each, 0) for each in seconds], [seen.returned.get(each, 0) for each in seconds]
-    )
+    since = max(opened.starts_at_ms // SECOND_MS, seen.restocked_s)
+    seconds = range(max(since, second - SECONDS_KEPT), second)
+    taken, returned = ([units.get(each, 0) for each in seconds] for units in (seen.taken, seen.returned))
+    found = sellout_2(left, taken, returned, seen.pieces(max(since, second - LONG_KEPT), second, PIECE))
     if isinstance(found, str):
         return found
     if waits_for_whole_memory(second, opened.starts_at_ms // SECOND_MS, seen.restocked_s):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from stream.verify.forecast_again import dispersion
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 Why = Literal["sample_too_small", "forecast_not_calibrated"]
 
@@ -24,6 +24,8 @@ OVER, FALLS, RISES, ROSE = -1.0, -0.4, 0.4, 0.5
 # The units before took longer than promised, with more than half of what was seen still ahead.
 MISSED, MISSED_UNITS, MISSED_MOST = 0.3, 6, 2.0
 FLAT = 1e-6
+# How many seconds are looked at for times in which as many units went, and in pieces of how many.
+LONG_KEPT, PIECE = 600, 5
 # Bounds on units due, as a share of those left then, and on units that came back, as a share of those that go.
 MOST_DUE, MOST_BACK = 0.1, 0.25
 
@@ -60,13 +62,14 @@ class Sellout(NamedTuple):
     returned: int
 
 
-def sellout_2(left: int, taken: Sequence[int], returned: Sequence[int]) -> Sellout | Why:
+def sellout_2(left: int, taken: Sequence[int], returned: Sequence[int], pieces: Sequence[int]) -> Sellout | Why:
     """The interval in which the last of `left` units goes, or the reason why there is none.
 
     Args:
         left: available units at the beginning of a second.
         taken: units ordered in each second before it, oldest first.
         returned: units that came back in the same seconds.
+        pieces: units ordered in each whole piece of `PIECE` seconds before it, oldest first.
     """
     first = next((place for place, units in enumerate(taken) if units > 0), len(taken))
     seen, back = list(taken[first:]), list(returned[first:])
@@ -115,7 +118,28 @@ def sellout_2(left: int, taken: Sequence[int], returned: Sequence[int]) -> Sello
     low, high = (wait * exp(sum(WEIGHTS[name][side] * x for name, x in features.items())) for side in (0, 1))
     if low >= high:
         return "forecast_not_calibrated"
-    return Sellout(int(1_000 * low), ceil(1_000 * high), len(seen), units, sum(back))
+    times = [*_times_ms(left, near, of_near, pieces)]
+    low_ms, high_ms = min([int(1_000 * low), *(took for took, over in times if over)]), ceil(1_000 * high)
+    longest = max((took for took, _ in times), default=0)
+    if 10 * longest > 12 * high_ms:
+        high_ms = (11 * longest + 9) // 10
+    return Sellout(low_ms, high_ms, len(seen), units, sum(back))
+
+
+def _times_ms(left: int, near: int, of_near: int, pieces: Sequence[int]) -> Iterator[tuple[int, bool]]:
+    """How long `left` units took whenever the two pieces before sold nearly at the near pace, and whether all went."""
+    for start in range(2, len(pieces)):
+        before = pieces[start - 2] + pieces[start - 1]
+        if 8 * before * near < 5 * 2 * PIECE * of_near:
+            continue
+        missing, place = left, start
+        while place < len(pieces) and pieces[place] < missing:
+            missing -= pieces[place]
+            place += 1
+        if place == len(pieces):
+            yield 1_000 * PIECE * (len(pieces) - start), False
+            return
+        yield 1_000 * PIECE * ((place - start) * pieces[place] + missing) // pieces[place], True
 
 
 def waits_for_whole_memory(second: int, starts_s: int, restocked_s: int) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from stream.contract.events import SaleOpened
-from stream.core.forecast import MEMORY_S
+from stream.core.forecast import BLOCK_S, MEMORY_S, PAST_S
 from stream.core.ledger import Ledger
 from stream.core.saved.growth import grown_object, grown_row
 from stream.core.words import Word, opening, rounds_of
@@ -55,21 +55,22 @@ class LedgerHead(msgspec.Struct, array_like=True):
     openings: list[SavedWord] = []  # where there is more than the one that holds
     restocks: list[tuple[int, str, int]] = []
     former: list[int] = []
+    blocks: list[int] = []  # the first five seconds, then units taken in them and in those after them
 
 
-def in_a_row(units: dict[int, int]) -> list[int]:
-    """The first second, then the units of it and of those after it: a quarter of what the pairs take."""
-    units = {second: each for second, each in units.items() if each}
+def in_a_row(units: dict[int, int], most: int = 2 * MEMORY_S) -> list[int]:
+    """The first bucket, then the units of it and of those after it: a quarter of what the pairs take."""
+    units = {bucket: each for bucket, each in units.items() if each}
     if not units:
         return []
     last = max(units)
-    first = max(min(units), last - 2 * MEMORY_S)  # what is older than that is of another session
+    first = max(min(units), last - most)  # what is older than that is of another session
     return [first, *map(units.get, range(first, last + 1), repeat(0))]
 
 
-def by_second(row: list[int]) -> dict[int, int]:
+def by_bucket(row: list[int]) -> dict[int, int]:
     """The other way round."""
-    return {second: units for second, units in enumerate(row[1:], row[0]) if units} if row else {}
+    return {bucket: units for bucket, units in enumerate(row[1:], row[0]) if units} if row else {}
 
 
 def _pace(ledger: Ledger, *, ordered: bool) -> tuple[dict[int, int], dict[int, list[int]]]:
@@ -89,6 +90,7 @@ def _second(ledger: Ledger) -> Iterator[Any]:
     yield [*ledger.words] if len(ledger.words) > 1 else []
     yield [*ledger.restocks]
     yield ledger.former if ledger.round_from_ms >= 0 else []
+    yield in_a_row(ledger.blocks, 2 * PAST_S // BLOCK_S)
 
 
 def ledger_head(ledger: Ledger, rules: Rules) -> Any:
@@ -120,7 +122,8 @@ def ledger_of(head: LedgerHead, rules: Rules) -> Ledger:
     ledger.restocked, ledger.restock_planned = head.restocked, head.restock_planned
     ledger.held, ledger.sold, ledger.released, ledger.over_limit = head.held, head.sold, head.released, head.over_limit
     ledger.recent, ledger.bought = head.recent, head.bought
-    ledger.taken, ledger.returned = by_second(head.taken), by_second(head.returned)
+    ledger.taken, ledger.returned = by_bucket(head.taken), by_bucket(head.returned)
+    ledger.blocks = by_bucket(head.blocks)
     ledger.restocked_ms, ledger.said_ms, ledger.paid_second = head.restocked_ms, head.said_ms, head.paid_second
     ledger.gone = head.gone
     if ledger.opened is not None:

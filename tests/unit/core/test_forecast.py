@@ -113,6 +113,42 @@ def test_after_a_restock_a_whole_memory_is_waited_for(second: int, starts: int, 
     assert is_just_restocked(second, starts, restocked) == just
 
 
+# A sale of ten a second with a lull of a minute, then ten a second again; in blocks of five seconds.
+LULL = [50] * 12 + [5] * 12 + [50] * 6
+
+
+@pytest.mark.parametrize("past", [[50] * 30, [5] * 24 + [50] * 6, []], ids=["steady", "it was slow at first", "none"])
+def test_a_past_that_promises_no_lull_changes_nothing(past: list[int]) -> None:
+    assert forecast(200, [10] * 30, [0] * 30, T0_MS, past) == made(200, [10] * 30)
+
+
+def test_a_lull_in_its_own_past_is_within_the_interval() -> None:
+    """Of 200 units from its beginning on, 60 went in it and 140 in the 14 s after it; and a tenth more."""
+    alone, found = made(200, [10] * 30), forecast(200, [10] * 30, [0] * 30, T0_MS, LULL)
+    assert isinstance(alone, Forecast)
+    assert isinstance(found, Forecast)
+    assert alone.high_ms < 60_000
+    assert found.high_ms == 1_100 * 74
+    assert found.low_ms == alone.low_ms
+
+
+def test_units_that_still_go_have_taken_their_time_until_now() -> None:
+    alone = made(1_000, [10] * 120)
+    found = forecast(1_000, [10] * 120, [0] * 120, T0_MS, [50] * 2 + [0] * 90 + [50] * 6)
+    assert isinstance(alone, Forecast)
+    assert isinstance(found, Forecast)
+    assert (found.low_ms, found.high_ms) == (alone.low_ms, 1_100 * 480)
+
+
+def test_a_burst_in_its_own_past_is_within_the_interval() -> None:
+    alone = made(200, [10] * 30)
+    found = forecast(200, [10] * 30, [0] * 30, T0_MS, [50] * 6 + [300] * 2 + [50] * 22)
+    assert isinstance(alone, Forecast)
+    assert isinstance(found, Forecast)
+    assert found.low_ms < alone.low_ms
+    assert found.high_ms == alone.high_ms
+
+
 def test_a_burstier_sale_is_less_certain() -> None:
     calm, bursty = made(300, [10] * 100), made(300, [0, 20] * 50)
     assert isinstance(calm, Forecast)

@@ -20,7 +20,8 @@ def test_both_say_the_same_and_are_silent_for_the_same_reason(seed: int) -> None
         taken = [max(0, round(random.gauss(each, each**0.5))) for each in means]
         returned = [random.randint(0, 3) if random.random() < 0.1 else 0 for _ in taken]
         left = random.randint(-1, sum(taken) + 3)
-        published, again = forecast(left, taken, returned, 0), sellout_2(left, taken, returned)
+        past = [random.randint(0, round(8 * each)) for each in means] if random.random() < 0.5 else []
+        published, again = forecast(left, taken, returned, 0, past), sellout_2(left, taken, returned, past)
         if isinstance(published, Forecast):
             said += 1
             figures = published.low_ms, published.high_ms, published.seconds, published.taken, published.returned
@@ -40,7 +41,8 @@ def test_both_say_the_same_of_a_pace_that_has_just_changed(seed: int) -> None:
         taken = [random.randint(before // 2, before * 3 // 2) for _ in range(random.randint(10, 60))]
         taken += [random.randint(after // 2, after * 3 // 2) for _ in range(random.randint(1, 40))]
         left = random.randint(1, sum(taken))
-        published, again = forecast(left, taken, [0] * len(taken), 0), sellout_2(left, taken, [0] * len(taken))
+        none = [0] * len(taken)
+        published, again = forecast(left, taken, none, 0), sellout_2(left, taken, none, [])
         if isinstance(published, Forecast):
             said += 1
             assert isinstance(again, Sellout)
