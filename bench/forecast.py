@@ -7,8 +7,8 @@ Each show, or simulated sale (`bench/selling.py`), is folded as a worker folds i
 leaves a document every second of its own time: a forecast holds for a second, so there is nothing new between. Records
 that touch no stock are left out. Of each document with a forecast the truth is the first later one in which `available`
 is 0, or that there is none. Not counted are documents whose sale is restocked before it is sold out (nobody said so
-before), and those whose interval ends after the show: both are told apart. Beside it what a plain rate gives: available
-÷ the velocity, with the counting error of both.
+before), and those whose interval ends after the show: both are told apart. Beside it what the same code gives without
+precedents, and a plain rate: available ÷ the velocity, with the counting error of both.
 
 `--write-docs` puts the table into docs/signals.md. `--fit` sets the constants anew (`bench/forecast_fit.py`), from
 seeds that no table counts, prints them, and exits with 1 when those of the core are others.
@@ -25,6 +25,7 @@ from itertools import groupby
 from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from unittest import mock
 
 import msgspec
 
@@ -41,6 +42,8 @@ from bench.selling import (
 )
 from stream.contract.overlay import EtaSellout, SaleStatus, Velocity
 from stream.contract.recording import RecordedRecord
+from stream.core import sale as core_sale
+from stream.core.forecast import Forecast, forecast
 from stream.replay.recording import Replay
 from stream.settings import load_settings
 from stream.shows import build_show
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from bench.selling import Sale
+    from stream.core.forecast import Silence
     from stream.core.publishing import Published
 
 PAGE = Path(__file__).parents[1] / "docs" / "signals.md"
@@ -166,6 +170,31 @@ def looks_of(records: Iterable[RecordedRecord], edition: int) -> dict[tuple[str,
     return found
 
 
+class Memoryless:
+    """Each forecast is made once more without the sale's own past: the bounds of the regression alone."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, int, int], tuple[int, int]] = {}
+
+    def __call__(
+        self, available: int, taken: Sequence[int], returned: Sequence[int], made_ms: int, past: Sequence[int]
+    ) -> Forecast | Silence:
+        """The forecast as it is."""
+        found, alone = (forecast(available, taken, returned, made_ms, each) for each in (past, ()))
+        if isinstance(found, Forecast) and isinstance(alone, Forecast):
+            self._found[made_ms, found.low_ms, found.high_ms] = alone.low_ms, alone.high_ms
+        return found
+
+    def beside(self, look: Look) -> tuple[int, int] | None:
+        """What would have been said in a document in place of its interval."""
+        if look.eta is None:
+            return None
+        gone_ms = look.as_of_ms % EVERY_MS
+        low_ms, high_ms = look.eta[0] + gone_ms, look.eta[1] + gone_ms
+        low_ms, high_ms = self._found.get((look.as_of_ms - gone_ms, low_ms, high_ms), (low_ms, high_ms))
+        return max(0, low_ms - gone_ms), high_ms - gone_ms
+
+
 def plain(look: Look) -> tuple[int, int] | None:
     """What the velocity alone gives."""
     if look.units < 1 or not look.available:
@@ -246,13 +275,16 @@ def count(task: Task) -> dict[str, Counted]:
     """All ways to forecast, over the documents of one show."""
     source = records_of_show if task.kind in SHOWS else records_of_sale
     records = list(source(task.kind, task.seed))
-    now, before = looks_of(records, 2), looks_of(records, 1)
-    found = {way: Counted() for way in ("now", "before", "before, same", "plain", "plain, same")}
+    with mock.patch.object(core_sale, "forecast", memoryless := Memoryless()):
+        now = looks_of(records, 2)
+    before = looks_of(records, 1)
+    found = {way: Counted() for way in ("now", "alone", "before", "before, same", "plain", "plain, same")}
     for key, looks in now.items():
         older = {look.as_of_ms: look.eta for look in before.get(key, ())}
         eta_1 = [older.get(look.as_of_ms) for look in looks]
         rates = [plain(look) for look in looks]
-        for way, said in (("now", [look.eta for look in looks]), ("before", eta_1), ("plain", rates)):
+        alone = [memoryless.beside(look) for look in looks]
+        for way, said in (("now", [look.eta for look in looks]), ("alone", alone), ("before", eta_1), ("plain", rates)):
             for verdict in judged(looks, said):
                 found[way].add(verdict)
         for way, said in (("before, same", eta_1), ("plain, same", rates)):
@@ -265,7 +297,7 @@ def count(task: Task) -> dict[str, Counted]:
 # -- the table ---------------------------------------------------------------------------------------------------------
 HEAD = (
     *("kind", "documents", "inside", "early : late", "width ÷ wait", "last 15 s", "after a restock", "speaks"),
-    *("overtaken, undecided", "edition 1: inside", "width ÷ wait", "plain rate: inside"),
+    *("overtaken, undecided", "without its past: inside", "edition 1: inside", "width ÷ wait", "plain rate: inside"),
 )
 SAID = ("inside", "early", "late")
 
@@ -296,6 +328,7 @@ def row(kind: str, ways: dict[str, Counted]) -> tuple[str, ...]:
         f"{_share(now.restocked)} of {after:,}" if after else "–",
         f"{100 * spoken / whole:.0f} %" if whole else "–",
         f"{found['overtaken']}, {found['undecided']}",
+        _share(ways["alone"].verdicts),
         _share(ways["before"].verdicts),
         _width(ways["before, same"].widths),
         _share(ways["plain"].verdicts),
