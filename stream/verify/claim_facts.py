@@ -131,11 +131,6 @@ class SaleSeen(Struct):
             hop[0] += sign * sold
             hop[1] += sign * orders
 
-    def pieces(self, first: int, end: int, length: int) -> list[int]:
-        """Units taken in each whole piece of `length` seconds, counted from 1970, between two seconds; at least 0."""
-        starts = range(first + -first % length, end - length + 1, length)
-        return [max(0, sum(self.taken.get(start + each, 0) for each in range(length))) for start in starts]
-
     def last_seconds(self, as_of_ms: int, count: int) -> list[int]:
         """Net units of each of the last seconds, the present one last."""
         now = as_of_ms // SECOND_MS

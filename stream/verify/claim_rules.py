@@ -15,9 +15,9 @@ from stream.verify.forecast_second import (
     LONG_KEPT,
     MOST_BACK,
     MOST_DUE,
-    PIECE,
     SECONDS_KEPT,
     Sellout,
+    pieces_of,
     sellout_2,
     waits_for_whole_memory,
 )
@@ -195,7 +195,7 @@ def _eta_2(sale: SaleNow) -> tuple[Sellout, int] | str:
     since = max(opened.starts_at_ms // SECOND_MS, seen.restocked_s)
     seconds = range(max(since, second - SECONDS_KEPT), second)
     taken, returned = ([units.get(each, 0) for each in seconds] for units in (seen.taken, seen.returned))
-    found = sellout_2(left, taken, returned, seen.pieces(max(since, second - LONG_KEPT), second, PIECE))
+    found = sellout_2(left, taken, returned, pieces_of(seen.taken, max(since, second - LONG_KEPT), second))
     if isinstance(found, str):
         return found
     if waits_for_whole_memory(second, opened.starts_at_ms // SECOND_MS, seen.restocked_s):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from stream.verify.forecast_again import dispersion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 Why = Literal["sample_too_small", "forecast_not_calibrated"]
 
@@ -140,6 +140,12 @@ def _times_ms(left: int, near: int, of_near: int, pieces: Sequence[int]) -> Iter
             yield 1_000 * PIECE * (len(pieces) - start), False
             return
         yield 1_000 * PIECE * ((place - start) * pieces[place] + missing) // pieces[place], True
+
+
+def pieces_of(taken: Mapping[int, int], first: int, end: int) -> list[int]:
+    """Units `taken`, by second, in each whole piece between two seconds; at least 0."""
+    starts = range(first + -first % PIECE, end - PIECE + 1, PIECE)
+    return [max(0, sum(taken.get(start + each, 0) for each in range(PIECE))) for start in starts]
 
 
 def waits_for_whole_memory(second: int, starts_s: int, restocked_s: int) -> bool:
