@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from stream.core.distinct import Distinct
 from stream.core.forecast import BLOCK_S, MEMORY_S, PAST_S
 from stream.core.order_state import one_of_equal
+from stream.core.suspects import counts_under
 from stream.core.terms import SaleTerms, own_terms_key
 from stream.core.words import FIRST_ROUND, Told, Words, opening, rounds_of, told, with_word
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from stream.contract.events import SaleOpened
     from stream.core.carts import Carts
     from stream.core.forecast import Forecast, Silence
+    from stream.core.order_state import OrderState
 
 BOUGHT_BUCKET_MS = 10_000
 RECENT_BUCKETS = 30
@@ -220,6 +222,18 @@ class Ledger:
                     self.carters_with_order += 1 if after > 0 else -1
                 if self.carts is not None:
                     self.carts.ordered(user_id)
+
+    def take_in(self, order: OrderState, units: tuple[int, int, int, int], *, known: bool) -> None:
+        """Count what an order did until here, which is no news of this session's pace.
+
+        `units`: held, sold, released and gone. `known`: whose it is.
+        """
+        held, sold, released, gone = units
+        self.commit(order.user_id if known else None, held, sold, gone)
+        self.released += released
+        self.owe(held, order.hold_until_ms)
+        if order.suspicion and (held or sold):
+            self.count_suspect(counts_under(order.suspicion), 1, held + sold)
 
     def count_pace(
         self, units: tuple[int, int], orders: int, bucket: int, oldest: tuple[int, int], *, returned: bool = False

@@ -15,18 +15,18 @@ from stream.contract.people import UNKNOWN_PEOPLE
 from stream.core.ids import EventIds
 from stream.core.ledger import Ledger
 from stream.core.mechanic import NO_MECHANICS
-from stream.core.parts import word_of
+from stream.core.parts import units_of, word_of
 from stream.core.standing import PARTLY, bits_of
 from stream.core.suspects import Suspects
 from stream.core.terms import SaleTerms, own_terms_key, sale_of_terms, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from stream.contract.events import Order, RoomEvent
     from stream.contract.overlay import SaleStatus
     from stream.core.mechanic import Installed
-    from stream.core.order_state import OrderState
+    from stream.core.order_state import OrderState, SaleLine
     from stream.core.parts import Parts
     from stream.core.rules import Rules
     from stream.core.words import Told
@@ -173,7 +173,31 @@ class Memory:
                 self.refuse_sale()
                 return None
             ledger = self.ledgers[key] = Ledger(sale_id, sku_id, self.rules.distinct_exact_max)
+            if self.sales_refused and self.rules.second_signals:
+                self._take_in_orders(ledger)
         return ledger
+
+    def make_ledgers(self, lines: Sequence[SaleLine]) -> None:
+        """Make the ledgers of an order that is about to change, where there is a place for them now.
+
+        So what the order holds and bought until here is counted before the change is.
+        """
+        if not self.sales_refused or not self.rules.second_signals:
+            return
+        for sale_id, sku_id, _ in lines:
+            if self.find((sale_id, sku_id)) is None and len(self.ledgers) < self.rules.sales_per_room_max:
+                self.ledger(sale_id, sku_id)
+
+    def _take_in_orders(self, ledger: Ledger) -> None:
+        """Count what remembered orders hold and bought of a sale that may have found no place until now.
+
+        A new owner's memory is made of the same orders, which do not tell whether there was a place then.
+        """
+        key = ledger.sale_id, ledger.sku_id
+        for order in self.orders.values():
+            if key in [line[:2] for line in order.lines]:
+                units = dict(units_of(order, self.parts.get(order.order_id)))[key]
+                ledger.take_in(order, units, known=order.user_id not in self.strangers)
 
     def refuse_sale(self) -> None:
         """A record of a sale finds no place: it touches no stock."""
@@ -247,6 +271,8 @@ class Memory:
         self.orders, self.changed_orders, self.unpaid = other.orders, other.changed_orders, other.unpaid
         self.parts, self.suspects = other.parts, other.suspects
         self.past, self.terms = other.past | other.ledgers, other.terms
+        if self.rules.second_signals:
+            self.sales_refused = other.sales_refused
         self.ids = other.ids
         for ledger in self.past.values():
             ledger.rest(self.rules.distinct_exact_max)

@@ -277,6 +277,8 @@ def is_suspect(memory: Memory, order: OrderState) -> bool:
 def _change(room: Room, order: OrderState, bit: int, second: int) -> int:
     """One more status: old contribution out, new contribution in. Returns by how many the units of sales changed."""
     suspects = room.suspects
+    if room.sales_refused:
+        room.make_ledgers(order.lines)
     if suspects is None or order.user_id in room.strangers:
         return _take_in(room, order, bit, second)
     if bit == PAID:

@@ -41,6 +41,7 @@ def fold_part(room: Room, event: Order, second: int) -> tuple[bool, int]:
     if not order.has_lines and event.lines:
         order.learn(event)
         parts.learn(order)
+    room.make_ledgers(parts.whole)
     was, off = parts.stand(order, order.mask), parts.off
     if order.suspicion:
         count_suspect(room, order, -1)

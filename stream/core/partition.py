@@ -296,6 +296,8 @@ class PartitionFold:
         signals: list[Published] = []
         published: list[int] = []
         clock_ms = self.clock_ms
+        # What a forgotten order had done to others is undone first, for heads must say so: the order will be gone.
+        forgotten = [*self._forget_orders(clock_ms)] if self.rules.second_signals else None
         records.extend(self._life.ended.tombstones())
         signals += [self._publishing.for_log(last, epoch) for last in self._life.ended.cut(epoch, published, revisions)]
         for room_id in sorted(self._life.unsaved):
@@ -321,8 +323,7 @@ class PartitionFold:
             records.extend(self._life.generations.record())
         self._life.unsaved.clear()
         self._since_early = 0
-        with_orders: list[Memory] = [*self.rooms.values(), *self._life.dormant.with_orders()]
-        records.extend(self._forgetting.forget(with_orders, clock_ms, self.counters))
+        records.extend(self._forget_orders(clock_ms) if forgotten is None else forgotten)
         self.shared.orders_bound_ms = self._forgetting.bound_ms
         records += self._logs.windows.cut(clock_ms - 1_800_000 - 2 * self.rules.allowed_lateness_ms)
         records += self._logs.ids.cut(self._life.generations.present - 1)
@@ -339,6 +340,15 @@ class PartitionFold:
             self._note_base()
         notices = self._intake.misplaced.take(clock_ms, steps)
         return Cut(records, positions, clock_ms, refused, signals, steps, self.version, notices)
+
+    def _forget_orders(self, clock_ms: int) -> Iterator[tuple[bytes, bytes]]:
+        def changed(memory: Memory) -> None:
+            room = self.rooms.get(memory.room_id)
+            if room is memory and self.rules.second_signals:
+                self._life.unsaved[room.room_id] = room
+
+        with_orders: list[Memory] = [*self.rooms.values(), *self._life.dormant.with_orders()]
+        return self._forgetting.forget(with_orders, clock_ms, self.counters, changed)
 
     # -- restore ----------------------------------------------------------------------------------------------------
     def load(self, key: bytes, value: bytes | None) -> None:

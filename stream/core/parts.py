@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from stream.core.order_state import merged, one_of_equal
-from stream.core.standing import BACK, GONE, REFUNDED, STANDINGS, STANDS_BY
+from stream.core.standing import BACK, GONE, PARTLY, REFUNDED, STANDINGS, STANDS_BY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,6 +56,17 @@ def word_of(event: Order) -> Word:
             lines += ((line.sale_id, line.sku_id, line.quantity),)
     of_units = _UNTOLD if event.restock is None else _BACK if event.restock else _GONE
     return Word(amount_minor, units, tuple(sorted(merged(lines))), of_units, tuple(sorted(amounts.items())))
+
+
+def units_of(order: OrderState, parts: Parts | None) -> Iterator[tuple[tuple[str, str], tuple[int, int, int, int]]]:
+    """Of each line of an order its sale and SKU, and how many of its units are held, sold, released and gone."""
+    if parts is not None and order.mask & PARTLY:
+        for line, of_line in zip(parts.whole, parts.stand(order, order.mask).units, strict=True):
+            yield line[:2], of_line
+        return
+    left = STANDINGS[order.mask & STANDS_BY]
+    for sale_id, sku_id, units in order.lines:
+        yield (sale_id, sku_id), (left.held * units, left.sold * units, left.released * units, left.gone * units)
 
 
 class Parts:

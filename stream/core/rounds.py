@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stream.core.standing import PARTLY, STANDINGS, STANDS_BY
+from stream.core.parts import units_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from stream.core.ledger import Ledger
     from stream.core.memory import Memory
     from stream.core.order_state import OrderState
@@ -40,30 +38,19 @@ def begin_round(memory: Memory, ledger: Ledger) -> None:
     for order in memory.orders.values():
         if is_former(ledger, order, rules):
             continue
-        for (sale_id, sku_id), of_line in _units_of(memory, order):
-            if (sale_id, sku_id) == key:
-                former = [units - each for units, each in zip(former, of_line, strict=True)]
+        for of_key, (held, sold, _, gone) in units_of(order, memory.parts.get(order.order_id)):
+            if of_key == key:
+                former = [units - each for units, each in zip(former, (held, sold, gone), strict=True)]
     ledger.former = former
 
 
 def place_again(memory: Memory, order: OrderState, hold_until_ms: int) -> None:
     """A paid order is said to have been placed, so it may be one of another round than was thought."""
     rules = memory.rules
-    ledgers = [(memory.find(key), of_line) for key, of_line in _units_of(memory, order)]
+    units = units_of(order, memory.parts.get(order.order_id))
+    ledgers = [(memory.find(key), (held, sold, gone)) for key, (held, sold, _, gone) in units]
     was = [ledger is not None and is_former(ledger, order, rules) for ledger, _ in ledgers]
     order.hold_until_ms, order.hold_ms = hold_until_ms, rules.hold_ms
     for (ledger, of_line), was_former in zip(ledgers, was, strict=True):
         if ledger is not None and (moved := is_former(ledger, order, rules) - was_former):
             ledger.move_former(of_line, moved)
-
-
-def _units_of(memory: Memory, order: OrderState) -> Iterator[tuple[tuple[str, str], tuple[int, int, int]]]:
-    """Of each line of an order its sale and SKU, and how many of its units are held, sold and gone."""
-    if order.mask & PARTLY:
-        parts = memory.parts[order.order_id]
-        for line, (held, sold, _, gone) in zip(parts.whole, parts.stand(order, order.mask).units, strict=True):
-            yield line[:2], (held, sold, gone)
-        return
-    standing = STANDINGS[order.mask & STANDS_BY]
-    for sale_id, sku_id, quantity in order.lines:
-        yield (sale_id, sku_id), (standing.held * quantity, standing.sold * quantity, standing.gone * quantity)

@@ -16,7 +16,7 @@ from stream.core.saved.frames import frame, unframe
 from stream.core.standing import KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from stream.core.counters import Counters
     from stream.core.memory import Memory
@@ -40,17 +40,30 @@ class Forgetting:
         """Orders that have not changed since this moment are forgotten."""
         return max(clock_ms - self._remember_ms, self._bound_ms)
 
-    def forget(self, rooms: Collection[Memory], clock_ms: int, counters: Counters) -> Iterator[tuple[bytes, bytes]]:
-        """Forget orders. Yields the records that save the cut-off time."""
+    def forget(
+        self,
+        rooms: Collection[Memory],
+        clock_ms: int,
+        counters: Counters,
+        changed: Callable[[Memory], None] = lambda _: None,
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Forget orders. Yields the records that save the cut-off time.
+
+        `changed`: called with each room of which orders were forgotten.
+        """
         orders, by_age_ms = 0, clock_ms - self._remember_ms
         for room in rooms:
             if room.orders:
-                counters.orders_forgotten += forget_orders(room, by_age_ms)
+                if count := forget_orders(room, by_age_ms):
+                    counters.orders_forgotten += count
+                    changed(room)
                 orders += len(room.orders)
         if orders > self._most:
             self._bound_ms = _oldest_kept_ms(rooms, orders - self._most + int(self._most * MORE), clock_ms)
             for room in rooms:
-                counters.orders_displaced += forget_orders(room, self._bound_ms)
+                if count := forget_orders(room, self._bound_ms):
+                    counters.orders_displaced += count
+                    changed(room)
             yield FORGETTING_KEY, frame(self._bound_ms)
 
     @property

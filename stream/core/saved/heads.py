@@ -94,6 +94,7 @@ class MemoryHead(msgspec.Struct, array_like=True):
     past: list[LedgerHead]
     terms: dict[str, tuple[int, int, int]]
     words: dict[str, list[SavedWord]] = {}
+    sales_refused: int = 0
 
 
 _memory_decoder = msgspec.msgpack.Decoder(MemoryHead)
@@ -119,6 +120,7 @@ def memory_record(memory: Memory) -> tuple[bytes, bytes]:
         [ledger_head(ledger, memory.rules) for ledger in memory.past.values()],
         _saved_terms(memory),
         _saved_words(memory),
+        memory.sales_refused if memory.rules.second_signals else 0,
     )
     return memory_key(memory.room_id), frame(grown_row(head))
 
@@ -260,6 +262,7 @@ def memory_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Memory:
     head = unframe(key, value, _memory_decoder)
     memory = Memory(key[2:].decode(), rules, shared, head.born_ms)
     memory.known_ms, memory.touched_ms = head.known_ms, head.touched_ms
+    memory.sales_refused = head.sales_refused
     memory.terms = {key_of: _terms_of(terms, head.words.get(key_of, [])) for key_of, terms in head.terms.items()}
     _restore_past(memory, head.past)
     return memory
