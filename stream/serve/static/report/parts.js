@@ -4,6 +4,7 @@ import { stepOf } from "../wall/figures.js";
 import { marksOf } from "../wall/marks.js";
 import { foreign, h } from "../dom.js";
 import { money, shortMoney } from "../money.js";
+import { nameOfSource } from "../sources.js";
 import { clean, duration, fill, grouped, share, timeOfDay } from "../text.js";
 
 const MAX_ROWS = 2_000;
