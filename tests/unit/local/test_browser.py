@@ -12,6 +12,8 @@ import pytest
 from stream.errors import SnapupError
 from stream.local import browser
 
+INSTALL = "apt-get install --no-install-recommends chromium-headless-shell fonts-noto-cjk"
+
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -51,7 +53,9 @@ def test_nothing_is_installed_where_both_are_there(programs: Path) -> None:
 def test_whoever_is_not_root_is_told_what_to_type(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(programs, "apt-get", f"echo called > {programs}/called")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(SnapupError, match=r"root.*apt-get install --no-install-recommends chromium fonts-noto-cjk"):
+    with pytest.raises(
+        SnapupError, match=r"root.*apt-get install --no-install-recommends chromium-headless-shell fonts-noto-cjk"
+    ):
         browser.install_browser()
     assert not (programs / "called").exists()
 
@@ -62,6 +66,23 @@ def test_package_lists_are_fetched_when_the_first_try_fails(programs: Path, monk
     put(programs, "apt-get", f'echo "$1" >> {said}; [ "$1" = update ] && : > {programs}/lists; [ -e {programs}/lists ]')
     browser.install_browser()
     assert said.read_text().split() == ["install", "update", "install"]
+
+
+def test_a_debian_without_the_engine_alone_gets_the_whole_browser(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    said = programs / "said"
+    put(programs, "apt-get", f'echo "$@" >> {said}; case "$*" in *headless*) exit 100;; esac')
+    browser.install_browser()
+    assert said.read_text().splitlines()[-1] == "install --yes --no-install-recommends chromium fonts-noto-cjk"
+
+
+def test_the_engine_alone_is_preferred(programs: Path) -> None:
+    put(programs, "chromium", "exit 1")
+    assert browser.find_chromium() == programs / "chromium"
+    put(programs, "chromium-headless-shell", "exit 1")
+    assert browser.find_chromium() == programs / "chromium-headless-shell"
 
 
 def test_a_failed_installation_and_a_machine_without_apt_are_told(
@@ -82,7 +103,10 @@ def test_root_gets_the_packages_of_the_browser_and_the_font_and_nothing_that_is_
     said = programs / "said"
     put(programs, "apt-get", f'echo "$DEBIAN_FRONTEND $@" >> {said}')
     browser.install_browser()
-    assert said.read_text() == "noninteractive install --yes --no-install-recommends chromium fonts-noto-cjk\n"
+    assert (
+        said.read_text()
+        == "noninteractive install --yes --no-install-recommends chromium-headless-shell fonts-noto-cjk\n"
+    )
 
 
 def test_the_packages_are_debian_s_and_bring_what_is_looked_for() -> None:
@@ -102,8 +126,9 @@ def test_the_packages_are_debian_s_and_bring_what_is_looked_for() -> None:
     assert plan.returncode == 0, plan.stderr
     for name in browser.PACKAGES:
         assert f"Inst {name} " in plan.stdout or f"{name} is already the newest version" in plan.stdout, plan.stdout
-    if browser.find_chromium() == Path("/usr/bin/chromium"):
-        assert _says("dpkg", "-S", "/usr/bin/chromium").startswith("chromium:")
+    found = browser.find_chromium()
+    if found is not None and found.parent == Path("/usr/bin"):
+        assert _says("dpkg", "-S", str(found)).startswith(f"{found.name}:")
 
 
 def _says(*command: str) -> str:
