@@ -25,12 +25,15 @@ def own_hold_ms(memory: Memory, order: OrderState) -> int:
     """
     if order.mask & KEPT:
         return memory.rules.kept_hold_ms
-    ledgers = [memory.find((sale_id, sku_id)) for sale_id, sku_id, _ in order.lines]
-    said = [None if ledger is None else ledger.hold_ms for ledger in ledgers]
-    if said == [None] * len(said):
-        return -1
-    ruled_ms = order.ruled_hold_ms(memory.rules)
-    return max([ruled_ms if hold_ms is None else hold_ms for hold_ms in said])
+    longest_ms, is_ruled = -1, False
+    for sale_id, sku_id, _ in order.lines:
+        ledger = memory.find((sale_id, sku_id))
+        hold_ms = None if ledger is None else ledger.hold_ms
+        if hold_ms is None:
+            is_ruled = True
+        elif hold_ms > longest_ms:
+            longest_ms = hold_ms
+    return max(longest_ms, order.ruled_hold_ms(memory.rules)) if is_ruled and longest_ms >= 0 else longest_ms
 
 
 def orders_of_sale(memory: Memory, sale_id: str, sku_id: str) -> Iterator[OrderState]:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FONT_PACKAGE = "fonts-noto-cjk"
-# The same engine without windows: with a window around each page the tests took twice the processor's time. Where it is
-# no package, the whole browser serves.
+# The same engine without windows: with a window around each page a file of tests took twice the processor's time.
+# Where it is no package, the whole browser serves.
 PROGRAMS = ("chromium-headless-shell", "chromium")
 PACKAGES = (PROGRAMS[0], FONT_PACKAGE)
 FONT_FOLDER = Path("/usr/share/fonts")

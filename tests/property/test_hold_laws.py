@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from stream.commands.replay_claims import check_recording
-from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG
 from stream.verify.rulebook import assumptions_of_rules
 from tests.property.test_order_words_laws import expected_of
 from tests.property.test_part_laws import with_parts
-from tests.property.test_suspicion_laws import END_MS, RULES, Saved, records_of
+from tests.property.test_suspicion_laws import END_MS, RULES
+from tests.support.order_laws import EASY, claims_follow, restarts_change_nothing
 from tests.support.rooms import (
     ORDERS,
     SALES,
@@ -28,9 +27,7 @@ from tests.support.rooms import (
     fold_merged,
     fold_plainly,
     new_fold,
-    recording_of,
     recounted,
-    restarted,
     slices,
 )
 
@@ -89,25 +86,7 @@ def _stock(figures: RoomFigures) -> Any:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_restarts_change_nothing(seed: int) -> None:
-    random, log = Random(seed), with_holds(seed)
-    straight, fold, saved = new_fold(SHORT), new_fold(SHORT), Saved()
-    in_order = sorted(
-        ((topic, record) for topic, records in enumerate(log) for record in records), key=lambda each: each[1].timestamp
-    )
-    for topic, record in in_order:
-        for each in (straight, fold):
-            each.fold(topic, [record])
-            each.advance(record.timestamp, "tick")
-        if random.random() < 0.08:
-            fold = restarted(fold, saved, SHORT)
-    for each in (straight, fold):
-        each.advance(END_MS, "tick")
-        for room_id, room in each.rooms.items():
-            room.rev = straight.rooms[room_id].rev
-    assert {room_id: fold.overlay(room_id) for room_id in fold.rooms} == {
-        room_id: straight.overlay(room_id) for room_id in straight.rooms
-    }
-    assert records_of(fold) == records_of(straight)
+    restarts_change_nothing(with_holds(seed), SHORT, seed, END_MS)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -141,9 +120,4 @@ def _of_its_time(record: Rec) -> Rec:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_claims_follow_from_the_log(seed: int) -> None:
-    easy = {"watching_min": 2, "in_carts_min": 1, "bought_min_orders": 1, "stock_left_share_max": 0.6}
-    rules = msgspec.structs.replace(SHORT, **easy)
-    tally = check_recording(recording_of(with_holds(seed)), rules, "live", every_ms=370)
-    assert tally.told == []
-    assert (tally.of(WRONG), tally.of(NOT_RECOUNTED)) == (0, 0)
-    assert tally.of(RIGHT) > 1_000
+    claims_follow(with_holds(seed), msgspec.structs.replace(SHORT, **EASY))

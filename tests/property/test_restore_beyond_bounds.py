@@ -15,7 +15,8 @@ from stream.contract.reading import read_overlay
 from stream.contract.recording import RecordedRecord
 from stream.core.rules import Rules
 from stream.verify.claim_check import BEYOND_BOUND, RIGHT
-from tests.property.test_restore_laws import EPOCH, Saved, documents, in_append_order
+from tests.property.test_restore_laws import EPOCH, Saved, documents
+from tests.support.order_laws import in_append_order
 from tests.support.rooms import INTERACTIONS, ORDERS, SALES, T0_MS, TOPICS, Log, Rec, new_fold, restarted
 
 if TYPE_CHECKING:

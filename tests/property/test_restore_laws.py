@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stream.core.rules import Rules
+from tests.support.order_laws import in_append_order
 from tests.support.rooms import T0_MS, new_fold, random_log, restarted
 
 if TYPE_CHECKING:
     from stream.core.partition import PartitionFold
-    from tests.support.rooms import Log, Rec
 
 Saved = dict[bytes, bytes | None]  # the compacted topic
 EPOCH = 4
@@ -28,13 +28,6 @@ TIGHT = Rules(
     sales_per_room_max=3,
     ids_by_topic=True,
 )
-
-
-def in_append_order(log: Log) -> list[tuple[int, Rec]]:
-    return sorted(
-        ((topic, record) for topic, records in enumerate(log) for record in records),
-        key=lambda item: (item[1].timestamp, item[0]),
-    )
 
 
 def documents(fold: PartitionFold, wall_ms: int) -> list[tuple[str, int, bytes]]:

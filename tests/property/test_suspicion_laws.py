@@ -8,11 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from stream.commands.replay_claims import check_recording
 from stream.contract.overlay import SIGNALS_EDITION
 from stream.core.rules import Rules
-from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG
 from stream.verify.rulebook import assumptions_of_rules
+from tests.support.order_laws import EASY, claims_follow, heads_of, in_append_order
 from tests.support.rooms import (
     CART_ADDS,
     COMMENTS,
@@ -27,7 +26,6 @@ from tests.support.rooms import (
     fold_merged,
     fold_plainly,
     new_fold,
-    recording_of,
     recounted,
     restarted,
     slices,
@@ -140,10 +138,7 @@ def test_every_rule_has_something_to_find_in_these_logs() -> None:
 def test_it_is_the_same_over_restarts_and_however_often_documents_are_made(seed: int, rules: Rules) -> None:
     random, log = Random(seed), attacked(seed)
     straight, often, fold, saved = new_fold(rules), new_fold(rules), new_fold(rules), Saved()
-    in_order = sorted(
-        ((topic, record) for topic, records in enumerate(log) for record in records), key=lambda each: each[1].timestamp
-    )
-    for topic, record in in_order:
+    for topic, record in in_append_order(log):
         for each in (straight, often, fold):
             each.fold(topic, [record])
             each.advance(record.timestamp, "tick")
@@ -157,22 +152,11 @@ def test_it_is_the_same_over_restarts_and_however_often_documents_are_made(seed:
     expected = {room_id: straight.overlay(room_id) for room_id in straight.rooms}
     assert {room_id: often.overlay(room_id) for room_id in often.rooms} == expected
     assert {room_id: fold.overlay(room_id) for room_id in fold.rooms} == expected
-    assert [records_of(each) for each in (often, fold)] == [records_of(straight)] * 2
-
-
-def records_of(fold: Any) -> list[tuple[bytes, bytes | None]]:
-    for room in fold.rooms.values():
-        room.rev = room.rev_saved = 0
-    fold._life.unsaved.update(fold.rooms)
-    return [record for record in fold.cut(4).records if record[0].startswith(b"r|")]
+    assert [heads_of(each) for each in (often, fold)] == [heads_of(straight)] * 2
 
 
 @pytest.mark.parametrize("rules", [RULES, SMALL], ids=["exact", "sketched"])
 @pytest.mark.parametrize("seed", range(3))
 def test_claims_of_attacked_rooms_follow_from_the_log(seed: int, rules: Rules) -> None:
-    easy = {"watching_min": 2, "in_carts_min": 1, "bought_min_orders": 1, "stock_left_share_max": 0.6}
-    rules = msgspec.structs.replace(rules, hold_ms=20_000, **easy)
-    tally = check_recording(recording_of(attacked(seed)), rules, "live", every_ms=370)
-    assert tally.told == []
-    assert (tally.of(WRONG), tally.of(NOT_RECOUNTED)) == (0, 0)
-    assert tally.of(RIGHT) > 1_000
+    rules = msgspec.structs.replace(rules, hold_ms=20_000, **EASY)
+    claims_follow(attacked(seed), rules)
