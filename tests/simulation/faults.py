@@ -68,6 +68,11 @@ class Faults:
             self._plan.append((0.2 + plan.random() * world.seconds, self._leaderless))
         self._ends_s = 0.0
 
+    def add_namesakes(self, times: int) -> None:
+        """So many processes more that come under a name that another one has, evenly over the run."""
+        apart_s = self._world.seconds / (times + 1)
+        self._plan += [(apart_s * (number + 1), self._namesake) for number in range(times)]
+
     def begin(self) -> None:
         """Plan them."""
         for at_s, fault in self._plan:

@@ -19,7 +19,7 @@ def test_a_broken_rule_is_noticed(mutant: Mutant) -> None:
     caught = mutant.first_caught(mutant.seed, MOST_SEEDS)
     assert caught is not None, f"no seed from {mutant.seed} to {mutant.seed + MOST_SEEDS} notices: {mutant.name}"
     print(f"{mutant.name}: seed {caught.seed}: {caught.problems[0]}")  # noqa: T201 — shown with -s
-    unbroken = run_seed(caught.seed)
+    unbroken = run_seed(caught.seed, mutant.unbroken)
     assert not unbroken.problems, report(unbroken)
 
 
