@@ -8,6 +8,9 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 KERNEL := $(VENV)/.kernel
 CODE   := $(wildcard stream tests bench)
 
+# Without kept bytecode each process that a test or the demo starts compiles all libraries anew: a second of its time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup system browser demo test soak test-redis test-sanitized fuzz test-browser test-foreign test-ingest fuzz-ingest pictures unit bench bench-ingest bench-peers bench-scenarios bench-latency bench-overload bench-results claims lock-peers lock-openapi chaos chaos-long simulate-faults lint format stack-up stack-down schemas screenshots lock clean
 
@@ -22,7 +25,7 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	@# uv is ten times as quick; pip alone knows a machine's own pip configuration, so it gets the last word.
 	@awk '/^uv==/ {on = 1} on {print} on && !/\\$$/ {exit}' requirements-dev.txt > $(VENV)/uv.txt
 	$(PIP) --require-hashes -r $(VENV)/uv.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt \
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.txt \
 		|| $(PIP) --require-hashes -r requirements-dev.txt
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
