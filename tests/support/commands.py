@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import typer
@@ -11,6 +12,7 @@ from stream import cli
 ROOT: Any = typer.main.get_command(cli.app)
 
 
+@cache
 def subcommands(command: Any) -> dict[str, Any]:
     """The commands below this one, by name; none below one that does something itself."""
     if not hasattr(command, "list_commands"):
