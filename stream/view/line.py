@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stream.view.levels import level_word
 from stream.view.mechanics import sections_in_line
+from stream.view.order_words import orders_told
 from stream.view.sale_view import utc_time
 from stream.view.strings import EN, LANGUAGES
 from stream.view.words import clean, duration, grouped
@@ -21,12 +22,7 @@ def overlay_line(overlay: Overlay, *, lang: str = "en", now_ms: int | None = Non
     parts = [
         f"{utc_time(overlay.as_of_ms, millis=True)} UTC {clean(overlay.room_id, 64)} rev {overlay.epoch}.{overlay.rev}",
         f"{grouped(totals.watching_now)} {strings.watching}",
-        strings.orders.format(
-            placed=grouped(totals.orders.placed),
-            paid=grouped(totals.orders.paid),
-            cancelled=grouped(totals.orders.cancelled),
-            refunded=grouped(totals.orders.refunded),
-        ),
+        orders_told(totals.orders, strings),
         *(_sale(sale, lang) for sale in overlay.sales),
         *sections_in_line(overlay),
     ]

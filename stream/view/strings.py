@@ -55,6 +55,7 @@ class Strings:
     comments: str
     cart_adds: str
     orders: str
+    orders_later: dict[str, str]
     gmv: str
     more_sales: str
     between: str
@@ -171,6 +172,13 @@ EN = Strings(
     comments="comments",
     cart_adds="cart-adds",
     orders="orders: {placed} placed, {paid} paid, {cancelled} cancelled, {refunded} refunded",
+    orders_later={
+        "partly_undone": "{n} undone in part",
+        "shipped": "{n} shipped",
+        "delivered": "{n} delivered",
+        "completed": "{n} completed",
+        "payment_failed": "{n} payments failed",
+    },
     gmv="{currency}: placed {placed}, paid {paid}, net {net}",
     more_sales="and {n} more sales: {kinds}",
     between=", ",
@@ -292,6 +300,13 @@ ZH_CN = Strings(
     comments="评论",
     cart_adds="加购",
     orders="订单:{placed} 下单,{paid} 支付,{cancelled} 取消,{refunded} 退款",
+    orders_later={
+        "partly_undone": "{n} 部分取消或退款",
+        "shipped": "{n} 已发货",
+        "delivered": "{n} 已送达",
+        "completed": "{n} 已完成",
+        "payment_failed": "{n} 支付失败",
+    },
     gmv="{currency}:下单 {placed},支付 {paid},净额 {net}",
     more_sales="另有 {n} 个活动:{kinds}",
     between="、",

@@ -20,6 +20,7 @@ from stream.contract.overlay import Withheld
 from stream.view.levels import WORD_CHARS, level_text
 from stream.view.mechanics import section_figures
 from stream.view.names import with_names
+from stream.view.order_words import orders_told
 from stream.view.sale_view import counted_sales, sale_view, utc_time
 from stream.view.strings import EN, LANGUAGES, Strings
 from stream.view.words import MINUTE_MS, clean, compact, duration, grouped, money, share, span
@@ -111,18 +112,7 @@ def totals_of(overlay: Overlay, strings: Strings, width: int) -> RenderableType:
         (grouped(totals.comments), strings.comments),
         (grouped(totals.cart_adds), strings.cart_adds),
     ]
-    orders = totals.orders
-    lines: list[RenderableType] = [
-        *_filled(figures, width),
-        Text(
-            strings.orders.format(
-                placed=grouped(orders.placed),
-                paid=grouped(orders.paid),
-                cancelled=grouped(orders.cancelled),
-                refunded=grouped(orders.refunded),
-            )
-        ),
-    ]
+    lines: list[RenderableType] = [*_filled(figures, width), Text(orders_told(totals.orders, strings))]
     for purse in totals.money:
         said = strings.gmv.format(
             currency=clean(purse.currency, 8),

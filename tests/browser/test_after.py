@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from stream.commands.report import report_json, report_name
 from stream.contract.overlay import Evidence, Money, Orders
@@ -265,6 +266,7 @@ async def test_the_big_screen_says_nothing_that_it_does_not_know_and_keeps_what_
 async def test_after_the_show_the_big_screen_says_so_and_stays(pages: Pages, room: Room) -> None:
     began, ended = now_ms() - 90 * MINUTE_MS, now_ms() - 10 * MINUTE_MS
     room.fresh_ms = LONG_MS
+    room.orders = replace(room.orders, partly_undone=2)
     document = msgspec.to_builtins(room.put())
     session = {"show_id": "s", "began_at_ms": began, "ended_at_ms": ended, "ended_by": "word"}
     document["session"] = session | {"first_offsets": [], "next_offsets": []}
@@ -279,7 +281,9 @@ async def test_after_the_show_the_big_screen_says_so_and_stays(pages: Pages, roo
     page = await pages.open(f"/wall/{room.room_id}?lang=en")
     note = text_of(page, ".note:not([hidden])")
     assert "after 1:20:00" in await eventually(note, lambda text: "The show ended at" in text, "it is over")
-    assert "4,700" in await text_of(page, "[data-tile=paid]")()
+    paid = await text_of(page, "[data-tile=paid]")()
+    assert "4,700" in paid
+    assert "12 cancelled, 3 refunded, 2 in part" in paid
     sources = await page.locator(".sources li").all_inner_texts()
     assert sources == ["search 50.0 %", "constructor 30.0 %", "not named 10.0 %", "all others 10.0 %"]
     assert await page.evaluate("document.documentElement.dataset.fresh") == "new"  # final, not old
@@ -317,7 +321,7 @@ def counted(room: Room, began_ms: int) -> Report:
         likes=5,
         comments=6,
         cart_adds=7,
-        orders={"placed": 12, "paid": 10, "cancelled": 1, "refunded": 1},
+        orders={"placed": 12, "paid": 10, "cancelled": 1, "refunded": 1, "partly_undone": 3},
         money=money,
     )
     session = ReportedSession(
@@ -434,6 +438,7 @@ async def test_the_report_says_what_is_not_kept_and_shows_what_was_counted(
     await eventually(text_of(page, ".verdict"), lambda text: "70 of 70 figures" in text, "the verdict")
     assert await trouble() == ""
     assert "CN¥4,000.00" in await text_of(page, ".tile")()
+    assert "1 cancelled, 1 refunded, 3 in part" in await text_of(page, ".tile")()
 
     def under(heading: str) -> Locator:
         return page.locator("section", has=page.get_by_role("heading", name=heading, exact=True))

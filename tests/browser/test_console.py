@@ -60,6 +60,7 @@ async def _explained(page: Page, selector: str) -> str:
 
 
 async def test_every_figure_of_the_page_is_explained_and_reachable(pages: Pages, room: Room) -> None:
+    room.orders = Orders(9, 8, 7, 6, 5, 4, 3, 2, 1)  # some are shown only where there are any
     room.put()
     page = await console(pages, room)
     for selector in (
@@ -282,9 +283,12 @@ async def test_gmv_three_ways_and_orders(pages: Pages, room: Room) -> None:
         "1,875,300.00",
         "1,869,315.00",
     ]
-    orders = await page.locator(".figures.orders").inner_text()
-    for figure in ("31,544", "29,810", "611", "97"):
-        assert figure in orders
+    orders = page.locator(".figures.orders").inner_text
+    assert (await orders()).split() == ["placed", "31,544", "paid", "29,810", "cancelled", "611", "refunded", "97"]
+    room.orders = replace(room.orders, partly_undone=12, payment_failed=1_003)
+    room.put()
+    told = await eventually(orders, lambda text: "1,003" in text, "what else became of orders")
+    assert told.split()[8:] == ["in", "part", "12", "not", "paid", "1,003"]
 
 
 async def test_slash_finds_a_room_and_question_mark_explains(pages: Pages, new_room: Callable[[], Room]) -> None:

@@ -70,7 +70,13 @@ export const isOverlay = shape({
     likes: int,
     comments: int,
     cart_adds: int,
-    orders: shape({ placed: int, paid: int, cancelled: int, refunded: int }),
+    orders: shape({
+      placed: int,
+      paid: int,
+      cancelled: int,
+      refunded: int,
+      ...Object.fromEntries(["shipped", "delivered", "completed", "payment_failed", "partly_undone"].map((name) => [name, maybe(int)])),
+    }),
     money: list(shape({ currency: str, gmv_placed_minor: int, gmv_paid_minor: int, gmv_net_minor: int })),
   }),
   rates: list(

@@ -217,3 +217,9 @@ export function pieces(text, values) {
     .filter(Boolean)
     .map((piece) => values[/^\{(\w+)\}$/.exec(piece)?.[1]] ?? piece);
 }
+
+/** How many orders of a session were cancelled and refunded, and of how many a part was, where there are any. */
+export function undoneText({ cancelled, refunded, partly_undone: inPart = 0 }, strings) {
+  const whole = fill(strings.report.undoneOf, { cancelled: grouped(cancelled), refunded: grouped(refunded) });
+  return inPart > 0 ? whole + fill(strings.report.undoneInPart, { n: grouped(inPart) }) : whole;
+}

@@ -73,6 +73,23 @@ def test_money_per_1000_views_is_money(overlay: Overlay) -> None:
     assert "5,962,000.00/1,530,000" in text
 
 
+@pytest.mark.parametrize(
+    ("lang", "told"), [("en", "97 refunded · 12 undone in part · 3 shipped"), ("zh-CN", "12 部分取消或退款 · 3 已发货")]
+)
+def test_what_else_became_of_orders_is_told_where_there_are_any(overlay: Overlay, lang: str, told: str) -> None:
+    for text in (shown(overlay, width=120, lang=lang), overlay_line(overlay, lang=lang)):
+        assert not any(words.format(n=0) in text for words in LANGUAGES[lang].orders_later.values())
+    overlay.totals.orders.partly_undone, overlay.totals.orders.shipped = 12, 3
+    for text in (shown(overlay, width=120, lang=lang), overlay_line(overlay, lang=lang)):
+        assert told in text
+
+
+def test_every_count_of_orders_has_words() -> None:
+    for strings in LANGUAGES.values():
+        always = [name for name in contract.Orders.__struct_fields__ if f"{{{name}}}" in strings.orders]
+        assert {*always, *strings.orders_later} == {*contract.Orders.__struct_fields__}
+
+
 def test_an_estimate_says_how_sure_it_is(overlay: Overlay) -> None:
     assert "1,204,118 ±1.6 % viewers" in shown(overlay)
     overlay.totals.viewers = Count(12, "exact")

@@ -25,6 +25,7 @@ const KINDS = {
   suspects: ["fraud", "warn"],
   cancelled: ["money", "info"],
   refunded: ["money", "warn"],
+  partly_undone: ["money", "info"],
   misplaced: ["pipeline", "alert"],
   away: ["pipeline", "alert"],
   gap: ["pipeline", "warn"],
@@ -32,7 +33,7 @@ const KINDS = {
 /** Counts of a sale: an episode lasts while the count is above 0. */
 const COUNTS = { oversold: "oversold", over_limit: "over_limit", suspects: "suspect_units" };
 /** Kinds whose values add up within an episode. */
-const SUMS = new Set(["restock", "cancelled", "refunded"]);
+const SUMS = new Set(["restock", "cancelled", "refunded", "partly_undone"]);
 /** Kinds that are one episode while they come again soon. */
 const REPEATS = new Set(["extended", "available"]);
 const GRAVE_LEVELS = new Set(["last_call", "all_taken", "sold_out"]);
@@ -182,9 +183,10 @@ export class Episodes {
   }
 
   #watchOrders(old, now, atMs) {
-    for (const kind of ["cancelled", "refunded"]) {
+    for (const kind of ["cancelled", "refunded", "partly_undone"]) {
+      const more = (now[kind] ?? 0) - (old[kind] ?? 0);
       // Fewer than before: a new session began.
-      if (now[kind] > old[kind]) this.add({ kind, key: "", sku: null, atMs, value: now[kind] - old[kind], isFirst: false });
+      if (more > 0) this.add({ kind, key: "", sku: null, atMs, value: more, isFirst: false });
     }
   }
 }

@@ -18,6 +18,8 @@ const STAGES = [
 ];
 const FIGURES = ["views", "likes", "comments", "cart_adds"];
 const ORDERS = ["placed", "paid", "cancelled", "refunded"];
+/** Shown where there are any. */
+const ORDERS_LATER = ["partly_undone", "shipped", "delivered", "completed", "payment_failed"];
 const GMVS = ["placed", "paid", "net"];
 
 export class Funnel {
@@ -53,7 +55,7 @@ export class Funnel {
       this.#stages,
       this.#rates,
       h("header.bar-head", {}, h("h2", {}, words.totals)),
-      h("dl.figures.orders", {}, ...ORDERS.map((name) => this.#figure(name))),
+      h("dl.figures.orders", {}, ...[...ORDERS, ...ORDERS_LATER].map((name) => this.#figure(name))),
       this.#moneyTable(),
       h("dl.figures", {}, ...FIGURES.map((name) => this.#figure(name))),
     );
@@ -92,6 +94,11 @@ export class Funnel {
       this.#figures[name].dataset.full = value === undefined ? "–" : grouped(value);
     }
     for (const name of ORDERS) setText(this.#figures[name], totals ? grouped(totals.orders[name]) : "–");
+    for (const name of ORDERS_LATER) {
+      const orders = totals?.orders[name] ?? 0;
+      setText(this.#figures[name], grouped(orders));
+      this.#figures[name].parentElement.hidden = orders === 0;
+    }
     this.#renderMoney(totals?.money ?? []);
   }
 

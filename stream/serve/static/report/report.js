@@ -11,7 +11,7 @@ import { LANGUAGES } from "../language.js";
 import { money } from "../money.js";
 import { askForHistory } from "../room-history.js";
 import { save } from "../saving.js";
-import { clean, duration, fill, grouped, pieces } from "../text.js";
+import { clean, duration, fill, grouped, pieces, undoneText } from "../text.js";
 import { Track } from "../track.js";
 import { changeOf } from "../wall/figures.js";
 import { claimsTable, curveTable, logTable, modelOfReport, modelOfTrack, momentOf, productsTable, sourcesTable, tile, withheldTable, zoneOf } from "./parts.js";
@@ -129,7 +129,7 @@ function drawCounted() {
     return tile(words.paid, money(each.paid_minor, each.currency, view.lang, { cents: true }), compared, `${words.net} ${money(each.net_minor, each.currency, view.lang, { cents: true })}`);
   });
   const { orders, peak } = totals;
-  parts.push(tile(words.orders, grouped(orders.paid), fill(strings.rooms.ofPlaced, { n: grouped(orders.placed) }), fill(words.undoneOf, { cancelled: grouped(orders.cancelled), refunded: grouped(orders.refunded) })));
+  parts.push(tile(words.orders, grouped(orders.paid), fill(strings.rooms.ofPlaced, { n: grouped(orders.placed) }), undoneText(orders, strings)));
   if (peak) parts.push(tile(words.peak, grouped(peak.watching), momentOf(peak.at_ms)));
   parts.push(tile(words.viewers, grouped(totals.viewers), fill(words.viewsOf, { n: grouped(totals.views) })));
   parts.push(tile(strings.console.figures.likes, grouped(totals.likes), `${strings.console.figures.comments} ${grouped(totals.comments)}`, `${strings.console.figures.cart_adds} ${grouped(totals.cart_adds)}`));

@@ -13,7 +13,7 @@ const totals = shape({
   likes: int,
   comments: int,
   cart_adds: int,
-  orders: shape({ placed: int, paid: int, cancelled: int, refunded: int }),
+  orders: shape({ placed: int, paid: int, cancelled: int, refunded: int, partly_undone: maybe(int) }),
   money: amounts,
 });
 const many = (test) => (value) => Array.isArray(value) && value.every(test);

@@ -93,6 +93,7 @@ export const CONSOLE_EN = {
       suspects: "{n} units look fake",
       cancelled: "{n} cancelled",
       refunded: "{n} refunded",
+      partly_undone: "{n} undone in part",
       misplaced: "records lie where nobody counts them",
       away: "the figures are too old",
       gap: "a stretch without history",

@@ -93,6 +93,7 @@ export const CONSOLE_ZH_CN = {
       suspects: "{n} 件疑似刷单",
       cancelled: "取消 {n} 笔",
       refunded: "退款 {n} 笔",
+      partly_undone: "部分取消或退款 {n} 笔",
       misplaced: "部分记录写错了分区，未计入",
       away: "数据已过时",
       gap: "有一段没有历史数据",

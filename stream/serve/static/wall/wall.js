@@ -13,7 +13,7 @@ import { RAMP } from "../levels.js";
 import { money, shortMoney } from "../money.js";
 import { Subject } from "../overlay/subject.js";
 import { SnapupRoom } from "../snapup-room.js";
-import { clean, compact, duration, fill, grouped, share, timeOfDay, windowOf } from "../text.js";
+import { clean, compact, duration, fill, grouped, share, timeOfDay, undoneText, windowOf } from "../text.js";
 import { Track } from "../track.js";
 import { nameOfSource, sourcesOf } from "../sources.js";
 import { axisEnd, comparedGmv, changeOf, endedMs, gmvOf, leaderOf, paidLately, productName, roomName, saleIn, stateOf, stepOf, watchingUnknown } from "./figures.js";
@@ -189,7 +189,7 @@ function drawPaid(atMs, state) {
   if (state === "ended") {
     const orders = last?.totals.orders.paid ?? track.at("orders_paid", atMs);
     setText(tiles.paid.root.firstElementChild, words.paidInAll);
-    write(tiles.paid, orders === null ? "–" : grouped(orders), last === null ? "" : fill(strings.rooms.ofPlaced, { n: grouped(last.totals.orders.placed) }));
+    write(tiles.paid, orders === null ? "–" : grouped(orders), last === null ? "" : fill(strings.rooms.ofPlaced, { n: grouped(last.totals.orders.placed) }), last === null ? "" : undoneText(last.totals.orders, strings));
     return;
   }
   setText(tiles.paid.root.firstElementChild, words.tiles.paid);
