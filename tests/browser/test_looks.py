@@ -62,6 +62,8 @@ SIZES = {
 async def test_words_are_large_enough_and_nothing_leaves_the_frame(lang: str, pages: Pages, room: Room) -> None:
     room.watching = 88_210
     full(room)
+    room.sales = [coat(extended=True), coat(sku_id="sku-412", level="calm")]  # the one of the long name leads
+    room.put()
     page = await pages.open(f"/overlay?room={room.room_id}&lang={lang}&names={COAT}:一件很长很长名字的羊毛大衣")
     await until_says(page, "stock", "42")
     for (width, height), (least_px, least_figure_px) in SIZES.items():

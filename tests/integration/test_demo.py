@@ -113,7 +113,7 @@ def test_the_demo_ends_with_every_figure_as_recounted_and_its_pages_stay_up(star
         with urllib.request.urlopen(address, timeout=STOP_DEADLINE_S) as answer:  # noqa: S310 -- its own pages
             assert answer.headers.get("Snapup-State", "live") == "live"
     assert len(demo.children()) == 4  # Kafka, Redis, worker, pages
-    demo.process.send_signal(signal.SIGINT)
+    demo.process.send_signal(signal.SIGTERM)
     assert wait_for(lambda: demo.process.poll() is not None, STOP_DEADLINE_S), demo.said()
     said = demo.said()
     assert demo.process.returncode == 0, said
@@ -138,20 +138,16 @@ def test_the_demo_ends_with_every_figure_as_recounted_and_its_pages_stay_up(star
     assert made.rules[0].source == "journal"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demo_leaves_nothing_running_and_no_files(
-    start: Callable[..., Demo], number: signal.Signals
-) -> None:
+def test_an_interrupted_demo_leaves_nothing_running_and_no_files(start: Callable[..., Demo]) -> None:
     demo = start()
     assert wait_for(lambda: "sent to visible" in demo.said(), DEADLINE_S), demo.said()
     assert len(demo.children()) == 6  # Kafka, Redis, worker, pages, two shows
-    if number is signal.SIGINT:  # once is enough
-        addresses = re.findall(r"(?:overlay|builder|console|widget) +http://127\.0\.0\.1:(\d+/\S+)", demo.said())
-        assert len(addresses) == 5, demo.said()
-        for address in addresses:
-            with urllib.request.urlopen(f"http://127.0.0.1:{address}", timeout=STOP_DEADLINE_S) as answer:
-                assert answer.headers["Content-Type"].startswith("text/html")
-    demo.process.send_signal(number)
+    addresses = re.findall(r"(?:overlay|builder|console|widget) +http://127\.0\.0\.1:(\d+/\S+)", demo.said())
+    assert len(addresses) == 5, demo.said()
+    for address in addresses:
+        with urllib.request.urlopen(f"http://127.0.0.1:{address}", timeout=STOP_DEADLINE_S) as answer:
+            assert answer.headers["Content-Type"].startswith("text/html")
+    demo.process.send_signal(signal.SIGINT)
     assert wait_for(lambda: demo.process.poll() is not None, STOP_DEADLINE_S), demo.said()
     assert demo.process.returncode != 0
     assert "REPORT-HOLDS: room snap-up" in demo.said()
