@@ -53,6 +53,9 @@ SOURCE = "uci"
 CURRENCY = "GBP"
 # Customers' stock codes and prices of which what was sold is remembered: the whole data set has about 500 000 lines.
 MAX_SOLD = 600_000
+DAY_MS = 86_400_000
+# A fold remembers orders for so long, if nothing else was set.
+REMEMBERED_DAYS = 7
 # One row of more units becomes more lines than an order may have.
 MAX_ROW_QUANTITY = MAX_QUANTITY * MAX_ORDER_LINES
 
@@ -259,12 +262,13 @@ class _Sold(Struct):
 class SoldLines:
     """What was sold and not taken back: by customer, stock code and price the orders, the newest last, and their units.
 
-    Beyond `most` of these the oldest are forgotten.
+    Beyond `most` of these the oldest are forgotten. `longest_ms` is the longest time from a sale to its return.
     """
 
     def __init__(self, most: int = MAX_SOLD) -> None:
         self._most = most
         self._left: dict[tuple[str, str, Decimal], dict[str, _Sold]] = {}
+        self.longest_ms = 0
 
     def add(self, order_id: str, line: _Line, units: int) -> None:
         """Note units of a line of an order."""
@@ -279,6 +283,7 @@ class SoldLines:
         for order_id, sold in reversed(orders.items()):
             if sold.units >= line.quantity and sold.at_ms <= line.time.epoch_ms:
                 sold.units -= line.quantity
+                self.longest_ms = max(self.longest_ms, line.time.epoch_ms - sold.at_ms)
                 return order_id
         return None
 
@@ -335,6 +340,12 @@ class _Orders:
             self._accounts.remark(
                 f"C-invoices took back £{self._back_minor / 100:,.2f}: £{self._told_minor / 100:,.2f} as parts of "
                 "orders, the rest of sales that the file does not show."
+            )
+        days = self._sold.longest_ms // DAY_MS
+        if days >= REMEMBERED_DAYS:
+            self._accounts.remark(
+                f"A part came back up to {days} days after its sale. A fold deducts it only from an order that it "
+                f"remembers: replay, or run workers, with SNAPUP_REMEMBER_ORDERS_MS={(days + 1) * DAY_MS} or more."
             )
 
     def _part(self, order_id: str, rows: Sequence[tuple[_Line, Sequence[OrderLine]]]) -> Iterator[Order]:

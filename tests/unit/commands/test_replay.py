@@ -199,3 +199,19 @@ def test_one_row_of_another_century_is_named_and_is_not_the_end_of_the_session(t
     assert said.startswith(f"{with_it}: record 2001 has timestamp_ms 2114380800000, 2037-01-01T00:00:00Z")
     assert "--any-time" in said
     run("replay", with_it, "--any-time")
+
+
+@pytest.mark.parametrize(("days", "net"), [("7", "GBP 2.50"), ("90", "GBP -7.50")])
+def test_what_came_back_after_months_is_deducted_from_an_order_that_is_remembered(
+    days: str, net: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        "540001,85123A,HEART,10,2011-01-04 10:00:00,2.50,17850.0,United Kingdom",
+        "C548000,85123A,HEART,-4,2011-03-29 10:00:00,2.50,17850.0,United Kingdom",
+        "548001,85123A,HEART,1,2011-03-29 11:00:00,2.50,12345.0,United Kingdom",
+    ]
+    months = tmp_path / "months.csv"
+    months.write_text("\n".join([ROWS[0], *rows, ""]))
+    run("import", "uci", months, "--room", "shop", "--to", tmp_path / "months.ndjson")
+    monkeypatch.setenv("SNAPUP_REMEMBER_ORDERS_MS", str(int(days) * 86_400_000))
+    assert net in run("replay", tmp_path / "months.ndjson").output

@@ -107,6 +107,16 @@ def test_what_a_c_invoice_takes_back_is_a_part_of_the_newest_order_that_has_it()
     )
 
 
+def test_books_say_how_long_a_fold_must_remember_where_goods_came_back_after_more_than_a_week() -> None:
+    week = [line("1", quantity=3), line("C2", quantity=-1, time="2010-12-08 08:25:00")]
+    _, accounts = orders(*week)
+    assert not any("SNAPUP_REMEMBER_ORDERS_MS" in remark for remark in accounts.remarks)
+    _, accounts = orders(*week, line("C3", quantity=-1, time="2011-03-01 08:26:00"))
+    (said,) = [remark for remark in accounts.remarks if "SNAPUP_REMEMBER_ORDERS_MS" in remark]
+    assert "up to 90 days" in said
+    assert f"={91 * 86_400_000} " in said
+
+
 def test_a_part_of_more_than_100_lines_goes_on_as_further_parts() -> None:
     rows = [line("1", f"sku{number}", 1, "1.00") for number in range(100)]
     back = [line("C2", f"sku{number}", -1, "1.00") for number in range(100)]
