@@ -21,7 +21,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"commands", *BASE},
     "commands": {
         *("worker", "serve", "ingest", "bridge", "sources", "replay", "overlays", "shows", "verify", "local", "view"),
-        *("mechanics", "kernel", "records", "core", "contract", "settings", "topics", *KAFKA, *REDIS, *BASE),
+        *("mechanics", "kernel", "records", "core", "contract", "settings", "topics", "metrics_http"),
+        *(*KAFKA, *REDIS, *BASE),
     },
     "view": {"core", "contract", *BASE},
     "mechanics": {"core", "verify", "shows", "contract", *BASE},  # which of them: see `OF_A_MECHANIC`
@@ -40,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "serve": {"contract", "settings", "topics", *PROCESS, *REDIS, *BASE},
     "ingest": {"serve", "records", "contract", "settings", "topics", *PROCESS, *KAFKA, *BASE},  # `serve`: its HTTP
-    "bridge": {"sources", "mechanics", "contract", *KAFKA, *BASE},
+    "bridge": {"sources", "mechanics", "contract", "metrics_registry", *KAFKA, *BASE},
     "sources": {"contract", "topics", *KAFKA, *BASE},
     "replay": {"sources", "records", "core", "contract", "topics", *KAFKA, *BASE},
     "overlays": {"contract", *REDIS, *BASE},
@@ -62,6 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "exits": set(),
     "metrics_registry": set(),
+    "metrics_http": BASE,
 }
 # File of a mechanic's folder → what it may import beside its own `events` and `section`. Any other file belongs to
 # the fold.

@@ -56,6 +56,12 @@ class Bridge:
         """Whoever sends the lines connected, for the first time or again."""
         self.rooms.connect(arrived_ms)
 
+    def refuse(self, reason: Reason, line: bytes) -> None:
+        """Account for a line that its source did not hand over. `line`: its beginning, as far as it is known."""
+        self.books.lines += 1
+        self.books.messages += 1
+        self.books.note_reason(reason, line)
+
     def take(self, line: bytes, arrived_ms: int | None) -> list[RecordedRecord]:
         """The records of one line, in the order of its messages; the room is their key.
 

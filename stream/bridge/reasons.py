@@ -9,6 +9,7 @@ class Reason(StrEnum):
     """Why a message gave no event."""
 
     NOT_JSON = "not_json"
+    NOT_TEXT = "not_text"
     TOO_LARGE = "too_large"
     TOO_DEEP = "nested_too_deep"
     NOT_A_MESSAGE = "not_a_message"
@@ -53,6 +54,7 @@ class Note(StrEnum):
 
 REASON_WORDS: dict[Reason, str] = {
     Reason.NOT_JSON: "the line is no JSON",
+    Reason.NOT_TEXT: "a message of a WebSocket that is no text",
     Reason.TOO_LARGE: "the line is longer than any message",
     Reason.TOO_DEEP: "arrays and objects nest deeper than 64 levels",
     Reason.NOT_A_MESSAGE: "no object, or an empty one",

@@ -85,7 +85,8 @@ def audit(
 async def _watch(settings: Settings, interval_s: float, deadline_s: float, *, as_json: bool) -> None:
     """Watch until SIGINT or SIGTERM."""
     # The HTTP server takes a moment to import: one audit does without it.
-    from stream.verify.watch import AuditMetrics, serving, watch  # noqa: PLC0415
+    from stream.metrics_http import serving_metrics  # noqa: PLC0415
+    from stream.verify.watch import AuditMetrics, watch  # noqa: PLC0415
 
     def audited(verdict: Verdict) -> None:
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -101,7 +102,7 @@ async def _watch(settings: Settings, interval_s: float, deadline_s: float, *, as
         typer.echo(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} NOT AUDITED: {text}", err=True)
 
     metrics = AuditMetrics()
-    async with serving(metrics, settings.metrics_host, settings.metrics_port) as port:
+    async with serving_metrics(metrics.registry, settings.metrics_host, settings.metrics_port) as port:
         typer.echo(f"metrics http://{settings.metrics_host}:{port}/metrics", err=True)
         watching = asyncio.ensure_future(
             watch(

@@ -9,9 +9,9 @@ import sys
 import threading
 import time
 from collections import Counter
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NamedTuple, cast
 
 import msgspec
 import typer
@@ -19,27 +19,28 @@ from rich.console import Console
 
 from stream import topics
 from stream.bridge.bridge import Bridge
+from stream.bridge.carrier import Carrier
 from stream.bridge.delivery import Delivered, Delivery, to_kafka, to_recording
 from stream.bridge.gateway import to_gateway
+from stream.bridge.inbox import Inbox
+from stream.bridge.metrics import bridge_registry
 from stream.bridge.platforms import PLATFORMS, Platform, shopify
 from stream.bridge.reading import line_batches
+from stream.bridge.websocket import Address, Connections, address_of, listening, origins_of
 from stream.commands.whole_file import check_target, written_whole
 from stream.contract.events import TOPIC_NAMES
 from stream.contract.ids import is_id
 from stream.errors import EXIT_FAILURE, NoSuchError, SnapupError, UsageError, did_you_mean
+from stream.metrics_http import serving_metrics
 from stream.settings import load_settings
 from stream.view.bridge import bridge_view
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from stream.contract.recording import RecordedRecord
-
 KAFKA = "kafka"
 STDIN = Path("-")
 RECORDING_SUFFIXES = (".ndjson", ".ndjson.gz")
-# Batches of lines read and not yet taken: a source that is faster than Kafka waits in its pipe.
-MAX_BATCHES = 16
 
 _talk = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -48,6 +49,12 @@ def bridge(
     platform: Annotated[str, typer.Argument(help=f"{', '.join(PLATFORMS)}.")],
     file: Annotated[Path, typer.Argument(help="NDJSON, also packed as .gz; `-`: standard input, heard now.")] = STDIN,
     *,
+    listen: Annotated[
+        str | None, typer.Option(help="ws://127.0.0.1:PORT: hear a WebSocket in the place of FILE; port 0: a free one.")
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None, typer.Option(help="With --listen: an Origin that may connect, such as chrome-extension://ID.")
+    ] = None,
     to: Annotated[str, typer.Option(help="`kafka`, http://HOST:PORT of `snapup ingest`, or FILE.ndjson(.gz).")] = KAFKA,
     room: Annotated[str | None, typer.Option(help="The room of all events; default: the platform's own.")] = None,
     dry_run: Annotated[int, typer.Option(help="Print what so many lines become, and send nothing.", min=0)] = 0,
@@ -63,14 +70,19 @@ def bridge(
         str | None,
         typer.Option(envvar="SNAPUP_BRIDGE_KEY", help="Of the gateway; the variable shows it to no list of processes."),
     ] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="Serve /metrics on this port; 0: a free one.")
+    ] = None,
+    metrics_host: Annotated[str | None, typer.Option(help="Where /metrics listens; SNAPUP_METRICS_HOST.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The account as one JSON object.")] = False,
 ) -> None:
     """JSON of a platform's library or webhooks, one message a line → events, each message accounted for.
 
-    The bridge connects to no platform: pipe into it what your own process hears. It ends at the end of its input, at
-    Ctrl-C or at SIGTERM, with everything acknowledged and an account by reason. docs/platforms.md has the rest.
+    The bridge connects to no platform: pipe into it what your own process hears, or send it there with --listen. It
+    ends at the end of its input, at Ctrl-C or at SIGTERM, with everything acknowledged and an account by reason.
+    docs/platforms.md has the rest.
     """
-    began_ms = _now_ms(file)
+    source = _source(file, listen, allow_origin or [], dry_run=dry_run)
     for name, value in (("--room", room), ("--sale", sale)):
         if value is not None and not is_id(value):
             raise UsageError(f"{name} {value!r} is no id: 1 to 64 letters, digits and . _ : - are.")
@@ -81,17 +93,18 @@ def bridge(
     told = Delivered()
     target = _target(to, file, bootstrap_servers, prefix, key, overwrite=overwrite)
     if dry_run:
-        _show(made, file, dry_run)
+        _show(made, source, dry_run)
         target_name = "nothing sent (--dry-run)"
     else:
+        metrics = None if metrics_port is None else _metrics_at(metrics_host, metrics_port)
         target_name = target.check()
-        asyncio.run(_carry(made, file, target, told, began_ms))
+        asyncio.run(_carry(made, source, target, told, metrics))
     books = made.books
     assert not books.unaccounted(), "a message is in no account"  # noqa: S101 - the invariant of this package
     if as_json:
         sys.stdout.write(msgspec.json.encode(_account(made, told)).decode() + "\n")
     else:
-        _talk.print(bridge_view(books, f"{chosen.name} {file}", target_name))
+        _talk.print(bridge_view(books, f"{chosen.name} {source.name}", target_name))
         if not dry_run:
             _talk.print(f"{told.acknowledged:,} of {told.sent:,} events acknowledged.")
     if made.last_refusal:
@@ -189,18 +202,52 @@ def _opened(file: Path) -> BinaryIO:
         raise UsageError(f"{file} is a folder, a file is needed.") from None
 
 
+class _Source(NamedTuple):
+    """Where lines come from: a file, standard input, or the clients of a WebSocket.
+
+    `began_ms`: since when standard input is heard; None: of the others nobody knows.
+    """
+
+    file: Path
+    at: Address | None
+    origins: frozenset[str]
+    began_ms: int | None
+
+    @property
+    def name(self) -> str:
+        return str(self.file) if self.at is None else self.at.url(self.at.port)
+
+    def now_ms(self) -> int | None:
+        """The time of arrival. A file was heard at some other time, and only its lines may know when."""
+        return _now_ms(self.file)
+
+
 def _now_ms(file: Path) -> int | None:
-    """The time of arrival. A file was heard at some other time, and only its lines may know when."""
     return time.time_ns() // 1_000_000 if file == STDIN else None
 
 
-def _show(made: Bridge, file: Path, lines: int) -> None:
+def _source(file: Path, listen: str | None, allow_origin: list[str], *, dry_run: int) -> _Source:
+    origins = origins_of(allow_origin)
+    if listen is None:
+        if origins:
+            raise UsageError("--allow-origin is for a WebSocket: say --listen.")
+        return _Source(file, None, origins, _now_ms(file))
+    if file != STDIN or dry_run:
+        raise UsageError("--listen takes the place of FILE, and --dry-run reads a file or a pipe.")
+    return _Source(file, address_of(listen), origins, None)
+
+
+def _metrics_at(host: str | None, port: int) -> tuple[str, int]:
+    return load_settings(metrics_host=host).metrics_host, port
+
+
+def _show(made: Bridge, source: _Source, lines: int) -> None:
     """Print what the first lines become."""
     left, reasons = lines, Counter(made.books.reasons)
-    with _opened(file) as source:
-        for batch in line_batches(cast("Any", source)):
+    with _opened(source.file) as opened:
+        for batch in line_batches(cast("Any", opened)):
             for line in batch[:left]:
-                records = made.take(line, _now_ms(file))
+                records = made.take(line, source.now_ms())
                 gave_none = made.books.reasons - reasons
                 reasons = Counter(made.books.reasons)
                 said = ", ".join(gave_none)
@@ -212,49 +259,50 @@ def _show(made: Bridge, file: Path, lines: int) -> None:
                 return
 
 
-async def _carry(made: Bridge, file: Path, target: _Target, told: Delivered, began_ms: int | None) -> None:
+async def _carry(
+    made: Bridge, source: _Source, target: _Target, told: Delivered, metrics: tuple[str, int] | None
+) -> None:
     """Carry lines until the input ends or a signal says so; then everything is acknowledged or refused."""
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    loop, inbox, connections = asyncio.get_running_loop(), Inbox(), Connections()
     for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, stop.set)
-    batches: asyncio.Queue[list[bytes] | BaseException | None] = asyncio.Queue(MAX_BATCHES)
-    source = _opened(file)
-    # A daemon: a read from a pipe that says nothing cannot be called back.
-    threading.Thread(target=_read, args=(source, batches, loop), daemon=True).start()
-    async with target.open(told) as delivery:
-        made.connected(began_ms)
-        while (batch := await _next(batches, stop)) is not None:
-            if isinstance(batch, BaseException):
-                raise SnapupError(f"{file} cannot be read: {batch}.")
-            records: list[RecordedRecord] = []
-            for line in batch:
-                records += made.take(line, _now_ms(file))
-            await delivery.send(records)
-            if batches.empty():
-                await delivery.settle()  # nobody waits for a full batch in a quiet room
+        loop.add_signal_handler(each, inbox.end)
+    carrier = Carrier(made, inbox, source.now_ms)
+    lines = _opened(source.file) if source.at is None else None
+    async with AsyncExitStack() as until_the_end:
+        if metrics is not None:
+            registry = bridge_registry(made, told, inbox, connections, carrier.lag_s)
+            port = await until_the_end.enter_async_context(serving_metrics(registry, *metrics))
+            typer.echo(f"metrics http://{metrics[0]}:{port}/metrics", err=True)
+        delivery = await until_the_end.enter_async_context(target.open(told))
+        if lines is not None:
+            made.connected(source.began_ms)
+            # A daemon: a read from a pipe that says nothing cannot be called back.
+            threading.Thread(target=_read, args=(lines, inbox, loop), daemon=True).start()
+        elif source.at is not None:
+            heard = listening(
+                source.at, made, inbox, origins=source.origins, connections=connections, tell=_tell_on_stderr
+            )
+            typer.echo(f"listening {(await until_the_end.enter_async_context(heard)).url}", err=True)
+        await carrier.run(delivery)
+        if inbox.error is not None:
+            raise SnapupError(f"{source.name} cannot be read: {inbox.error}.")
 
 
-async def _next(batches: asyncio.Queue[Any], stop: asyncio.Event) -> Any:
-    """The next batch; None at the end, or when it is time to stop."""
-    getting, stopping = asyncio.ensure_future(batches.get()), asyncio.ensure_future(stop.wait())
-    await asyncio.wait((getting, stopping), return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if getting.done():
-        return getting.result()
-    getting.cancel()
-    return None if batches.empty() else batches.get_nowait()
+def _tell_on_stderr(text: str) -> None:
+    typer.echo(text, err=True)
 
 
-def _read(source: BinaryIO, batches: asyncio.Queue[Any], loop: asyncio.AbstractEventLoop) -> None:
-    """Put the lines of a source into the queue, then None, or what went wrong."""
+def _read(source: BinaryIO, inbox: Inbox, loop: asyncio.AbstractEventLoop) -> None:
+    """Put the lines of a source into the inbox, and end it."""
     end: BaseException | None = None
     try:
         for batch in line_batches(cast("Any", source)):
-            asyncio.run_coroutine_threadsafe(batches.put(batch), loop).result()
+            if not asyncio.run_coroutine_threadsafe(inbox.put(batch), loop).result():
+                return
     except (OSError, EOFError) as error:
         end = error
     except RuntimeError:
         return  # the loop has ended
     finally:
         source.close()
-    asyncio.run_coroutine_threadsafe(batches.put(end), loop)
+    loop.call_soon_threadsafe(inbox.end, end)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
 import time
 from typing import TYPE_CHECKING
 
-from aiohttp import web
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
-from prometheus_client.exposition import choose_encoder
 from prometheus_client.gc_collector import GCCollector
 
 from stream.errors import SnapupError
@@ -20,7 +16,7 @@ from stream.verify.log import CutOffError
 from stream.verify.recounted import NO_MECHANICS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from stream.verify.audit import Auditor, Where
     from stream.verify.recounted import Mechanics
@@ -127,32 +123,3 @@ async def _watch_on(
             metrics.audited(verdict, auditor.remembered())
             audited(verdict)
         await asyncio.sleep(max(0.0, began + interval_s - time.monotonic()))
-
-
-@contextlib.asynccontextmanager
-async def serving(metrics: AuditMetrics, host: str, port: int) -> AsyncIterator[int]:
-    """Serve /metrics for as long as the block lasts. Gives the port.
-
-    Raises:
-        SnapupError: the server cannot listen on the address.
-    """
-
-    async def answer(request: web.Request) -> web.Response:
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(body=encode(metrics.registry), headers={"Content-Type": content_type})
-
-    app = web.Application()
-    app.router.add_get("/metrics", answer)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-        yield int(runner.addresses[0][1])
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise SnapupError(
-                f"Port {port} on {host} is in use: choose another with --metrics-port or SNAPUP_METRICS_PORT."
-            ) from None
-        raise
-    finally:
-        await runner.cleanup()

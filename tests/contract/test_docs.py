@@ -30,7 +30,7 @@ from tests.support.commands import ROOT, subcommands
 from tests.support.doc_tables import OPERATIONS, marked, rows_of, tables
 from tests.support.rooms import TOPICS
 from tests.support.worker_metrics import declared as declared_metrics
-from tests.support.worker_metrics import declared_by_audit, declared_by_ingest, declared_by_server
+from tests.support.worker_metrics import declared_by_audit, declared_by_bridge, declared_by_ingest, declared_by_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -297,7 +297,8 @@ def _variables(parameter: Any) -> list[str]:
 
 
 def test_metrics_that_are_named_exist() -> None:
-    families = [*declared_metrics(), *declared_by_server(), *declared_by_ingest(), *declared_by_audit()]
+    families = [*declared_metrics(), *declared_by_server(), *declared_by_ingest(), *declared_by_bridge()]
+    families += declared_by_audit()
     known = {name for family in families for name in (family.name, *family.series())}
     named = {
         (name, metric)

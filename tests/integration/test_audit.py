@@ -15,13 +15,14 @@ from stream.core.partition import PartitionFold
 from stream.core.rules import Rules
 from stream.core.saved.journal import Segment, Steps, encode_segment
 from stream.errors import NoSuchError, SnapupError
+from stream.metrics_http import serving_metrics
 from stream.shows.player import play_to_kafka
 from stream.shows.show import Delivery, Expected, Show
 from stream.verify.audit import Where, audit, auditing
 from stream.verify.redis_check import NOT_SAID
 from stream.verify.room_count import Assumptions
 from stream.verify.verdict import PASSED, Verdict
-from stream.verify.watch import AuditMetrics, serving, watch
+from stream.verify.watch import AuditMetrics, watch
 from stream.worker.dead_letters import dead_letter
 
 if TYPE_CHECKING:
@@ -410,7 +411,7 @@ async def test_a_watch_counts_on_and_says_so_in_its_metrics(log: Log) -> None:
             lines = (await answer.text()).splitlines()
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
 
-    async with serving(metrics, "127.0.0.1", 0) as port:
+    async with serving_metrics(metrics.registry, "127.0.0.1", 0) as port:
         watching = asyncio.create_task(
             watch(
                 log.where,

@@ -16,7 +16,14 @@ from pydantic_core import PydanticUndefined
 
 from stream.local.settings import LocalSettings
 from stream.settings import Settings
-from tests.support.worker_metrics import Family, declared, declared_by_audit, declared_by_ingest, declared_by_server
+from tests.support.worker_metrics import (
+    Family,
+    declared,
+    declared_by_audit,
+    declared_by_bridge,
+    declared_by_ingest,
+    declared_by_server,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,6 +45,7 @@ def tables() -> dict[str, str]:
         "metrics": metrics_table(declared()),
         "server metrics": metrics_table(declared_by_server()),
         "ingest metrics": metrics_table(declared_by_ingest()),
+        "bridge metrics": metrics_table(declared_by_bridge()),
         "audit metrics": metrics_table(declared_by_audit()),
     }
 

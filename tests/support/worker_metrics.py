@@ -1,4 +1,4 @@
-"""The metrics that the registries of worker, read server, gateway and auditor declare, counted yet or not."""
+"""The metrics that the registries of worker, read server, gateway, bridge and auditor declare, counted yet or not."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prometheus_client.metrics import MetricWrapperBase
 
+from stream.bridge.bridge import Bridge
+from stream.bridge.delivery import Delivered
+from stream.bridge.inbox import Inbox
+from stream.bridge.metrics import bridge_registry
+from stream.bridge.platforms import PLATFORMS
+from stream.bridge.websocket import Connections
 from stream.ingest.metrics import Metrics as IngestMetrics
 from stream.serve.metrics import Metrics as ServerMetrics
 from stream.verify.watch import AuditMetrics
@@ -43,6 +49,12 @@ def declared_by_server() -> list[Family]:
 def declared_by_ingest() -> list[Family]:
     """The gateway's metrics."""
     return _of(IngestMetrics().registry)
+
+
+def declared_by_bridge() -> list[Family]:
+    """A bridge's metrics."""
+    made = Bridge(PLATFORMS["tiktok"])
+    return _of(bridge_registry(made, Delivered(), Inbox(), Connections(), lambda: 0.0))
 
 
 def declared_by_audit() -> list[Family]:
