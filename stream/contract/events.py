@@ -78,6 +78,15 @@ PaymentTerms = Annotated[
         "refunded; default: until its hold runs out"
     ),
 ]
+Revision = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=MAX_SAFE_INTEGER,
+        description="of which revision of the order the lines are, if it may be edited before it is paid: a number "
+        "that only grows; default: 0",
+    ),
+]
 DeviceId = Annotated[Id, Meta(description="the device that it was placed from: a pseudonym, the same in every account")]
 Source = Annotated[Id, Meta(description="where the visitor came from, in the platform's own words")]
 EpochMs = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="UTC epoch milliseconds")]
@@ -184,7 +193,10 @@ class PartLine(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Order(PersonEvent, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag="order"):
-    """A whole order reached a status. Repeats of (order_id, status) count once; the first record with lines fixes them.
+    """A whole order reached a status. Repeats of (order_id, status) count once.
+
+    Its lines are those of its first record with lines, or, where records say a `revision`, of the greatest one; once it
+    is paid, of the one that was paid.
 
     `restock`: a cancel or refund that says false took the units out of the sale; true, said then or later, puts them
     back whatever else was said. With `part_id` a cancel or refund is about `part_lines` alone.
@@ -197,8 +209,8 @@ class Order(PersonEvent, frozen=True, gc=False, kw_only=True, omit_defaults=True
         tuple[OrderLine, ...],
         Meta(
             max_length=MAX_ORDER_LINES,
-            description="what was ordered, at least one line; the same in each of its records, or none and left out "
-            "beside another status than `placed` and `paid`",
+            description="what was ordered, at least one line; the same in each record of one revision, or "
+            "none and left out beside another status than `placed` and `paid`",
         ),
     ] = ()
     currency: Currency
@@ -213,6 +225,7 @@ class Order(PersonEvent, frozen=True, gc=False, kw_only=True, omit_defaults=True
         ),
     ] = ()
     payment_terms: PaymentTerms | None = None
+    revision: Revision | None = None
 
 
 class Enter(PersonEvent, frozen=True, gc=False, kw_only=True, tag="enter"):

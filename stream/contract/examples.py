@@ -108,6 +108,7 @@ _GOOD: dict[str, dict[str, Json]] = {
         "device-known": {"device_id": "d-7c1f"},
         "cash-on-delivery": {"payment_terms": "cash_on_delivery"},
         "deposit": {"payment_terms": "deposit"},
+        "edited": {"event_id": "01JD8Q5Y3H6J9L2P5S8V1Y4B7E", "status": "placed", "revision": 2},
         "not-come-back": {"event_id": "01JD8Q7K2D5S8A1P4H7B0N3M6Q", "status": "refunded", "restock": False},
         "most-part-lines": {
             "event_id": "01JD8Q7R8U1I4O7P0A3S6D9F2G",
@@ -202,6 +203,8 @@ _BAD: dict[str, dict[str, tuple[str, Any]]] = {
         "line-amount-negative": ("/lines/0/amount_minor", -1),
         "line-amount-fraction": ("/lines/0/amount_minor", 398.5),
         "payment-terms-unknown": ("/payment_terms", "invoice"),
+        "revision-text": ("/revision", "2"),
+        "revision-negative": ("/revision", -1),
         "line-amount-too-great": ("/lines/1/amount_minor", MAX_AMOUNT_MINOR + 1),
         "part-number": ("/part_id", 7),
         "part-lines-too-many": ("/part_lines", [_LINES[1]] * (MAX_ORDER_LINES + 1)),

@@ -1,9 +1,9 @@
 """Records that contradict what their room knows: an order of two users, one event id for two things, other lines.
 
 The first two are refused whole: one of the two records is wrong, and the log does not say which. If a record has other
-lines than the first record of its order, the lines of the first record hold, as the contract says, and the record is
-noted. Only orders are checked, because an order must never vanish as a duplicate. The first record in the log counts as
-right, so every reader agrees.
+lines than the first record of its order and revision, or edits an order that is paid, the lines that are known hold, as
+the contract says, and the record is noted. Only orders are checked, because an order must never vanish as a duplicate.
+The first record in the log counts as right, so every reader agrees.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from stream.contract.events import Leave, Order
+from stream.contract.events import Leave, Order, OrderStatus
 from stream.contract.refusal import Reason, refuse
 from stream.core.order_state import OrderState
-from stream.core.standing import PARTLY
+from stream.core.standing import APART, PAID, PARTLY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from stream.core.counters import Counters
     from stream.core.memory import Memory, Shared
 
-# A record that was taken although its order began with other lines.
+# A record that was taken although its order, or the order's revision, began with other lines.
 OTHER_LINES = "other_lines"
+# A record that was taken although it edits an order that is paid.
+EDITED_LATE = "edited_after_payment"
 # A record that was taken although its event id names an event of another topic too; one of the two is an order.
 USED_TWICE = "event_id_in_two_topics"
 # A record that was taken although its order has more parts than are kept.
@@ -96,8 +98,7 @@ def said_between(memory: Memory, event: RoomEvent) -> Outcome | None:
             return None
         if memory.second_edition:
             memory.renew_order(order)
-            if has_other_lines(memory, order, event):
-                memory.shared.other_lines.append(event)
+            note_lines(memory, order, event)
         outcome = Outcome.DUPLICATE
     if outcome is not None:
         memory.remember(event)
@@ -168,7 +169,7 @@ def may_be_among(memory: Memory, events: Sequence[Order], new: Sequence[bool] | 
         order = known.get(order_id)
         mask = masks.get(order_id, 0 if order is None else order.mask)
         if not is_new:
-            if bit & ~mask:
+            if bit & ~mask or event.revision:
                 return True
             continue
         other = said.setdefault(order_id, order or event)
@@ -178,11 +179,24 @@ def may_be_among(memory: Memory, events: Sequence[Order], new: Sequence[bool] | 
     return False
 
 
+def note_lines(memory: Memory, order: OrderState, event: Order) -> None:
+    """Note a record of a known order whose lines do not count and should be the same: see the contract."""
+    revision = event.revision or 0
+    if not memory.rules.second_signals or revision == order.revision:
+        noted = memory.shared.other_lines
+    elif order.mask & PAID and (revision > order.revision or event.status is OrderStatus.PAID):
+        noted = memory.shared.edited_late
+    else:
+        return  # the lines of another revision, before it was paid
+    if has_other_lines(memory, order, event):
+        noted.append(event)
+
+
 def has_other_lines(memory: Memory, order: OrderState, event: Order) -> bool:
-    """Whether a record of a known order has other lines than its first one, as far as these are remembered."""
+    """Whether a record of a known order has other lines than those that hold, as far as these are remembered."""
     if not event.lines or not order.has_lines:
         return False
-    whole = memory.parts[order.order_id].whole if order.mask & PARTLY else order.lines
+    whole = memory.parts[order.order_id].whole if order.mask & APART else order.lines
     if len(event.lines) == 1:
         (line,) = event.lines
         if line.amount_minor != order.amount_minor:
@@ -201,15 +215,22 @@ def note_conflicts(
     events: Sequence[RoomEvent],
 ) -> None:
     """Count what `shared` holds of these records that were taken all the same, and note where the first ones are."""
-    if not (shared.other_lines or shared.parts_beyond or shared.used_twice):
+    if not (shared.other_lines or shared.edited_late or shared.parts_beyond or shared.used_twice):
         return
     lines, shared.other_lines = shared.other_lines, []
+    late, shared.edited_late = shared.edited_late, []
     beyond, shared.parts_beyond = shared.parts_beyond, []
     twice, shared.used_twice = shared.used_twice, []
     found: list[tuple[str, RoomEvent, str]] = [(OTHER_LINES, event, event.order_id) for event in lines]
+    found += [(EDITED_LATE, event, event.order_id) for event in late]
     found += [(PARTS_BEYOND, event, event.order_id) for event in beyond]
     found += [(USED_TWICE, event, event.event_id) for event, _ in twice]
-    counts = {OTHER_LINES: len(lines), PARTS_BEYOND: len(beyond), USED_TWICE: sum(pairs for _, pairs in twice)}
+    counts = {
+        OTHER_LINES: len(lines),
+        EDITED_LATE: len(late),
+        PARTS_BEYOND: len(beyond),
+        USED_TWICE: sum(pairs for _, pairs in twice),
+    }
     counters.conflicts.update({conflict: count for conflict, count in counts.items() if count})
     for conflict, event, name in found[: NOTED_MAX - len(noted)]:
         noted.append(Noted(conflict, topic_index, record_of(event, records, events).offset, name))

@@ -41,8 +41,16 @@ class Shared:
     """What the rooms of one partition share: the clock, the heap of holds that will run out, what is to be noted."""
 
     __slots__ = (
-        *("cart_removed", "clock_ms", "dues", "holds", "installed", "mechanics_beyond", "orders_bound_ms"),
-        *("other_lines", "parts_beyond", "sales_refused", "sources_named", "used_twice", "uses_second"),
+        *("cart_removed", "clock_ms", "dues", "edited_late", "holds", "installed", "mechanics_beyond"),
+        *(
+            "orders_bound_ms",
+            "other_lines",
+            "parts_beyond",
+            "sales_refused",
+            "sources_named",
+            "used_twice",
+            "uses_second",
+        ),
         "words_dropped",
     )
 
@@ -59,6 +67,7 @@ class Shared:
         self.sources_named = False  # a view's source was counted, which an older Snapup would lose
         self.cart_removed = False  # a `cart_remove` was folded, which an older Snapup refuses
         self.other_lines: list[Order] = []  # records whose orders began with other lines, until they are noted
+        self.edited_late: list[Order] = []  # the same of records that edit orders that are paid
         self.parts_beyond: list[Order] = []  # the same of those by which a part found no place, or another lost its own
         # The same of events of which the id names another topic's too, and in how many topics.
         self.used_twice: list[tuple[RoomEvent, int]] = []
@@ -102,7 +111,7 @@ class Memory:
         self.touched_ms = born_ms  # by the partition's clock, so that imported history does not end at once
         self.orders: dict[str, OrderState] = {}  # by time of the last change, oldest first
         self.changed_orders: dict[str, None] = {}
-        self.parts: dict[str, Parts] = {}  # of the few orders of which a part was cancelled or refunded
+        self.parts: dict[str, Parts] = {}  # of the few orders that were edited, cancelled in part or refunded in part
         self.unpaid: dict[str, int] = {}  # user → orders placed and never paid
         # From the second edition on in place of `unpaid`.
         self.suspects = Suspects(rules) if rules.second_signals else None
@@ -129,6 +138,8 @@ class Memory:
         if order is None:
             return True
         bits = self.bits_of(event)
+        if self.rules.second_signals and order.revises(event):
+            return True
         if bits != PARTLY:
             return bool(bits & ~order.mask)
         parts = self.parts.get(event.order_id)

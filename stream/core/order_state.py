@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
+from stream.contract.events import OrderStatus
 from stream.core.standing import EXPIRED, PAID, UNDONE
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class OrderState(Struct, gc=False):
     # The same by what was said of its sales and of how it is paid (`holds.py`); −1: nothing was.
     own_hold_ms: int = -1
     amounts: Amounts | None = None  # None: nobody asked, or its lines are not known
+    revision: int = 0  # of its lines
 
     @classmethod
     def of(cls, event: Order) -> OrderState:
@@ -100,6 +102,27 @@ class OrderState(Struct, gc=False):
 
     def learn(self, event: Order) -> None:
         """Take the lines of an order, and its device, from the first record of it that has lines."""
+        self.revise(event)
+        if event.device_id is not None:
+            self.device_id = event.device_id
+
+    def revises(self, event: Order) -> bool:
+        """Whether a record says lines of another revision that count: a later one, or the one that was paid.
+
+        Once the order is paid, its lines stand.
+        """
+        revision = event.revision or 0
+        if revision == self.revision or not event.lines or self.mask & PAID:
+            return False
+        return revision > self.revision or event.status is OrderStatus.PAID
+
+    def is_as_in(self, event: Order, whole: tuple[SaleLine, ...]) -> bool:
+        """Whether its lines are those of a record. `whole`: its lines of sales, with what parts took out of them."""
+        other = OrderState.of(event)
+        return (other.amount_minor, other.lines, other.amounts) == (self.amount_minor, whole, self.amounts)
+
+    def revise(self, event: Order) -> None:
+        """Take the lines of a record, whichever were known."""
         amount_minor = 0
         lines: tuple[SaleLine, ...] = ()
         for line in event.lines:
@@ -110,8 +133,7 @@ class OrderState(Struct, gc=False):
             lines = merged(lines)
         self.amount_minor, self.lines = amount_minor, one_of_equal(lines)
         self.amounts = _by_product(event.lines)
-        if event.device_id is not None:
-            self.device_id = event.device_id
+        self.revision = event.revision or 0
 
     def placed_ms(self, rules: Rules) -> int:
         """When it was placed, or else paid, of one that may hold units."""
@@ -124,4 +146,4 @@ class OrderState(Struct, gc=False):
     @property
     def has_hold(self) -> bool:
         """Whether it holds units, which are yet to be sold or released."""
-        return self.hold_until_ms > 0 and not self.mask & (EXPIRED | PAID | UNDONE)
+        return self.hold_until_ms > 0 and not self.mask & (EXPIRED | PAID | UNDONE) and bool(self.lines)

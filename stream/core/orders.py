@@ -1,7 +1,7 @@
 """What orders do to their room: totals, money, stock, people.
 
 An order is the set of statuses that were seen of it (`order_state.py`). A table of all transitions says what changes
-with the set. Sums and people of many orders go into windows together, which is half the cost of one at a time.
+with the set. Sums and people of many orders go into windows together (`order_sums.py`).
 """
 
 from __future__ import annotations
@@ -10,22 +10,16 @@ from collections import defaultdict
 from itertools import repeat
 from typing import TYPE_CHECKING
 
-from stream.contract.overlay import FeedItem
-from stream.core.audiences import (
-    BUYERS,
-    CARTED_BUYERS,
-    CARTERS,
-    PAYERS,
-    count_buyers_or_carters,
-    count_carted_buyer,
-)
-from stream.core.conflicts import has_other_lines
+from stream.core.conflicts import note_lines
+from stream.core.edits import revise
 from stream.core.holds import hold_longer_or_shorter, is_open, orders_of_sale, own_hold_ms, wait_for_end
 from stream.core.order_state import OrderState
+from stream.core.order_sums import count_paid, count_placed, count_units, feed
 from stream.core.part_folds import fold_part, move
 from stream.core.products import NOTHING_OFF
 from stream.core.rounds import is_former, place_again
 from stream.core.standing import (
+    APART,
     BACK,
     CANCELLED,
     EXPIRED,
@@ -40,23 +34,20 @@ from stream.core.standing import (
     STANDINGS,
     STANDS_BY,
     TRANSITIONS,
-    UNDONE,
     bits_of,
 )
 from stream.core.suspects import facts_of, note_move
 from stream.core.suspicion import count_suspect, forget, look_again
 from stream.core.time import BUCKET_MS
-from stream.core.windows import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from stream.contract.events import Order
     from stream.core.memory import Memory
+    from stream.core.order_sums import Seen
     from stream.core.room import Room
     from stream.core.suspects import Suspects
-
-    Seen = list[tuple[str, int]]  # (user, second), in the order of the log
 
 
 # What is no word about an order, but follows from the clock and from how long it holds.
@@ -75,7 +66,7 @@ def fold_orders(  # noqa: C901, PLR0912, PLR0915 — as `seen`
         new: of each whether its event id is new.
 
     Returns of each record whether it counted; it does not when its order already had the status, and nothing new is
-    said of the units.
+    said of the lines or the units.
     """
     orders, hold_ms = room.orders, room.rules.hold_ms
     second_edition, second_signals = room.second_edition, room.rules.second_signals
@@ -87,13 +78,18 @@ def fold_orders(  # noqa: C901, PLR0912, PLR0915 — as `seen`
     sold: list[tuple[Order, int]] = []
     for event, when_ms, is_new in zip(events, at_ms, new):  # noqa: B905 — `new` may have no end
         bit, order_id = bits_of(event, second_signals=second_signals), event.order_id
+        order, second = orders.get(order_id), when_ms // BUCKET_MS
+        if event.revision and second_signals:
+            room.shared.uses_second = True
+        revised = order is not None and is_new and second_signals and order.revises(event)
+        if order is not None and revised and (moved := _revise(room, order, event, second)):
+            units[second] += moved
         if bit == PARTLY:
-            has_counted, moved = fold_part(room, event, when_ms // BUCKET_MS)
-            counted.append(has_counted)
+            has_counted, moved = fold_part(room, event, second)
+            counted.append(has_counted or revised)
             if moved:
-                units[when_ms // BUCKET_MS] += moved
+                units[second] += moved
             continue
-        order = orders.get(order_id)
         if not is_new:
             counted.append(False)
             if order is not None and not bit & ~order.mask:
@@ -102,23 +98,21 @@ def fold_orders(  # noqa: C901, PLR0912, PLR0915 — as `seen`
         if order is None:
             order = OrderState.of(event)
         else:
-            if second_edition and has_other_lines(room, order, event):
-                room.shared.other_lines.append(event)
+            if second_edition:
+                note_lines(room, order, event)
             bit &= ~order.mask
             if not bit:
-                counted.append(False)
+                counted.append(revised)
                 if second_edition:
                     room.renew_order(order)
                 continue
             del orders[order_id]  # last again
             if not order.has_lines and event.lines:
-                order.learn(event)
-                if order.mask & PARTLY:
-                    room.parts[order_id].learn(order)
+                _learn(room, order, event)
         order_id = order.order_id  # of equal ones, the one that is remembered: no other stays in memory
         counted.append(True)
         orders[order_id] = order
-        before, second = order.mask, when_ms // BUCKET_MS
+        before = order.mask
         if bit & KEPT:
             bit ^= KEPT
             if moved := _keep(room, order, second):
@@ -134,6 +128,9 @@ def fold_orders(  # noqa: C901, PLR0912, PLR0915 — as `seen`
                 if not before & PAID and (own_ms := own_hold_ms(room, order)) >= 0:
                     order.own_hold_ms, order.hold_until_ms = own_ms, when_ms + own_ms
             wait_for_end(room, order)
+        elif bit == PLACED and second_signals and not before & PAID:
+            # It holds nothing, but another revision may.
+            order.hold_until_ms, order.hold_ms = when_ms + hold_ms, hold_ms
         elif bit == PAID and second_signals and order.lines and not order.hold_until_ms:
             # It holds nothing, but this says of which round of its sale it is.
             order.hold_until_ms, order.hold_ms = when_ms + hold_ms, hold_ms
@@ -146,12 +143,12 @@ def fold_orders(  # noqa: C901, PLR0912, PLR0915 — as `seen`
             income[order.currency, second] += order.amount_minor
             sold.append((event, when_ms))
     if units:
-        _count_units(room, units)
+        count_units(room, units)
     if placed:
-        _count_placed(room, placed)
+        count_placed(room, placed)
     if paid:
-        _count_paid(room, paid, income)
-        _feed(room, sold)
+        count_paid(room, paid, income)
+        feed(room, sold)
     return counted
 
 
@@ -163,7 +160,29 @@ def hold_by_sale(room: Room, sale_id: str, sku_id: str, at_ms: int) -> None:
         if hold_ms != order.own_hold_ms:
             room.renew_order(order)
             if moved := _hold(room, order, hold_ms, second):
-                _count_units(room, {second: moved})
+                count_units(room, {second: moved})
+
+
+def _learn(room: Room, order: OrderState, event: Order) -> None:
+    """The lines of an order, of which only records without lines were known."""
+    order.learn(event)
+    if order.mask & PARTLY:
+        room.parts[order.order_id].learn(order)
+
+
+def _revise(room: Room, order: OrderState, event: Order, second: int) -> int:
+    """An order has another revision than was known. Returns by how many the units of sales changed."""
+    if not order.has_lines:
+        _learn(room, order, event)
+        return _take_in(room, order, 0, second)
+    parts = room.parts.get(order.order_id)
+    if order.is_as_in(event, order.lines if parts is None else parts.whole):
+        order.revision = event.revision or 0
+        return _take_in(room, order, 0, second)
+    moved = revise(room, order, event, second)
+    if is_open(order) and (hold_ms := own_hold_ms(room, order)) != order.own_hold_ms:
+        moved += _hold(room, order, hold_ms, second)
+    return moved
 
 
 def _keep(room: Room, order: OrderState, second: int) -> int:
@@ -189,7 +208,7 @@ def expire_hold(room: Room, order_id: str, hold_until_ms: int) -> bool:
         return False
     second = order.hold_until_ms // BUCKET_MS
     if moved := _change(room, order, EXPIRED, second):
-        _count_units(room, {second: moved})
+        count_units(room, {second: moved})
     return True
 
 
@@ -235,7 +254,7 @@ def _order_to_expire(memory: Memory, order_id: str, hold_until_ms: int) -> Order
     Orders lie in the order of their last change, here and in the checkpoint.
     """
     order = memory.orders.get(order_id)
-    if order is None or order.hold_until_ms != hold_until_ms or order.mask & (EXPIRED | PAID | UNDONE):
+    if order is None or order.hold_until_ms != hold_until_ms or not order.has_hold:
         return None
     del memory.orders[order_id]
     memory.orders[order.order_id] = order
@@ -285,8 +304,8 @@ def _change(room: Room, order: OrderState, bit: int, second: int) -> int:
         room.unseen.paid(order)
     if order.lines and not bit & LATER:
         return _change_watched(room, suspects, order, bit, second)
-    if not order.has_lines and not bit & LATER:
-        note_move(order, bit, second, room.born_ms)  # its lines may come, and then it is watched
+    if not bit & LATER:
+        note_move(order, bit, second, room.born_ms)  # it may come to have lines of a sale, and then it is watched
     return _take_in(room, order, bit, second)
 
 
@@ -333,7 +352,7 @@ def _take_in(room: Room, order: OrderState, bit: int, second: int) -> int:
     money[0] += amount * placed
     money[1] += amount * paid
     _move_products(room, order, placed, paid, sold)
-    if after & PARTLY:
+    if after & APART:
         return move(room, order, room.parts[order_id].stand(order, before), second, ran_out=bit in _BY_THE_CLOCK)
     money[2] += amount * sold
     if unpaid and room.suspects is None and user_id not in room.strangers:
@@ -372,66 +391,3 @@ def _move_stock(room: Room, order: OrderState, bit: int, second: int, step: tupl
                 ledger.move(person, *units, second, suspect=suspect, gone=gone * quantity, paced=not former)
             ledger.owe(held * quantity, order.hold_until_ms)
     return moved * (held + sold + gone)
-
-
-def _count_units(room: Room, units: dict[int, int]) -> None:
-    for second, moved in units.items():
-        room.unit_tally.add(second, moved)
-    first_ms = min(units) * BUCKET_MS
-    if room.first_unit_ms < 0 or first_ms < room.first_unit_ms:
-        room.first_unit_ms = first_ms
-
-
-def _count_placed(room: Room, placed: Seen) -> None:
-    """So many orders became placed: at the moment of the record that made it so."""
-    room.orders_placed += len(placed)
-    by_second = _by_second(placed)
-    for second, users in by_second.items():
-        room.order_tally.add(second, len(users))
-    if not room.strangers.isdisjoint([user_id for user_id, _ in placed]):
-        placed = [each for each in placed if each[0] not in room.strangers]
-        by_second = _by_second(placed)
-    buyers, carters, both = (room.audiences[index] for index in (BUYERS, CARTERS, CARTED_BUYERS))
-    if both.bits or not (buyers.is_exact_with(len(placed)) and carters.is_exact_with(0)):
-        count_buyers_or_carters(room.audiences, BUYERS, placed)
-        return
-    carted = carters.session.members
-    for second, users in by_second.items():
-        people = dict.fromkeys(users, second)
-        buyers.seen_all(people, second)
-        for user_id in people:
-            if user_id in carted:
-                count_carted_buyer(room.audiences, user_id)
-
-
-def _count_paid(room: Room, paid: Seen, income: dict[tuple[str, int], int]) -> None:
-    room.orders_paid += len(paid)
-    for second, users in _by_second(paid).items():
-        room.paid_tally.add(second, len(users))
-        people = dict.fromkeys(users, second)
-        if not people.keys().isdisjoint(room.strangers):
-            people = {user_id: second for user_id in people if user_id not in room.strangers}
-        room.audiences[PAYERS].seen_all(people, second)
-    for (currency, second), amount_minor in income.items():
-        tally = room.paid_minor_tallies.get(currency)
-        if tally is None:
-            tally = room.paid_minor_tallies[currency] = Tally()
-            tally.advance(room.view_tally.as_of)
-        tally.add(second, amount_minor)
-
-
-def _by_second(seen: Seen) -> dict[int, list[str]]:
-    users: defaultdict[int, list[str]] = defaultdict(list)
-    for user_id, second in seen:
-        users[second].append(user_id)
-    return users
-
-
-def _feed(room: Room, sold: list[tuple[Order, int]]) -> None:
-    """The last orders that were paid, for all to see: the first letter of a name, no more."""
-    keep = room.rules.feed_items
-    for event, at_ms in sold[-keep:]:
-        line = event.lines[0]
-        initial = "" if event.user_id in room.strangers else event.user_id[:1]
-        room.feed.append(FeedItem("order", at_ms, initial + "***", line.sku_id, line.quantity))
-    del room.feed[: max(0, len(room.feed) - keep)]

@@ -1,14 +1,14 @@
 """What orders do to their room of which parts were cancelled or refunded: rare, so apart from `orders.py`.
 
-A whole status and a part are folded alike: what the order contributed before is taken out, what it contributes now is
-put in.
+A whole status, a part and another revision (`edits.py`) are folded alike: what the order contributed before is taken
+out, what it contributes now is put in.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stream.core.conflicts import has_other_lines
+from stream.core.conflicts import note_lines
 from stream.core.order_state import OrderState
 from stream.core.parts import Parts, word_of
 from stream.core.rounds import is_former
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from stream.core.parts import Move, Stand
     from stream.core.room import Room
 
+_NOTHING = (0, 0, 0, 0)
+
 
 def fold_part(room: Room, event: Order, second: int) -> tuple[bool, int]:
     """Fold a cancel or refund of a part. Returns whether it counted, and by how many the units of sales changed."""
@@ -28,10 +30,10 @@ def fold_part(room: Room, event: Order, second: int) -> tuple[bool, int]:
     order, parts = room.orders.get(event.order_id), room.parts.get(event.order_id)
     if order is None:
         order = OrderState.of(event)
-    elif has_other_lines(room, order, event):
-        room.shared.other_lines.append(event)
+    else:
+        note_lines(room, order, event)
     if parts is None:
-        parts = Parts(order.lines, room.born_ms, _moves_so_far(room, order))
+        parts = Parts(order.lines, room.born_ms, moves_so_far(room, order))
     if not parts.is_news(part_id, word, parts_max):
         if parts.is_beyond(part_id, parts_max):
             room.shared.parts_beyond.append(event)
@@ -69,17 +71,17 @@ def _move_products(room: Room, order: OrderState, before: dict[str, int], after:
         room.products.part_taken(order, before, after)
 
 
-def _moves_so_far(room: Room, order: OrderState) -> list[Move]:
+def moves_so_far(room: Room, order: OrderState) -> list[Move]:
     """What a whole order did to the pace of its sales in this session."""
     return [
-        (place, second, net * quantity, sold * quantity, sold)
+        ((sale_id, sku_id), second, net * quantity, sold * quantity, sold)
         for second, net, sold in moves_of_session(order, room.born_ms)
-        for place, (_, _, quantity) in enumerate(order.lines)
+        for sale_id, sku_id, quantity in order.lines
     ]
 
 
 def move(room: Room, order: OrderState, was: Stand, second: int, *, ran_out: bool = False) -> int:
-    """Put in what an order with parts contributes now, instead of what it did before.
+    """Put in what an order with parts or revisions contributes now, instead of what it did before.
 
     Args:
         room: its room.
@@ -95,17 +97,17 @@ def move(room: Room, order: OrderState, was: Stand, second: int, *, ran_out: boo
     room.money.setdefault(order.currency, [0, 0, 0])[2] += now.net_minor - was.net_minor
     person = None if order.user_id in room.strangers else order.user_id
     moved = 0
-    for place, (sale_id, sku_id, _) in enumerate(parts.whole):
-        after, before = now.units[place], was.units[place]
+    for key in {**was.units, **now.units}:
+        after, before = now.units.get(key, _NOTHING), was.units.get(key, _NOTHING)
         held, sold, released, gone = (after[at] - before[at] for at in range(len(after)))
         orders = (after[1] > 0) - (before[1] > 0)
         net = held + sold + gone
         moved += net
         if net or sold:
-            parts.note_move((place, second, net, sold, orders), room.born_ms)
-        ledger = room.ledgers.get((sale_id, sku_id))
+            parts.note_move((key, second, net, sold, orders), room.born_ms)
+        ledger = room.ledgers.get(key)
         if ledger is None:
-            ledger = (ran_out and room.past.get((sale_id, sku_id))) or room.ledger(sale_id, sku_id)
+            ledger = (ran_out and room.past.get(key)) or room.ledger(*key)
         if ledger is None:
             continue
         ledger.released += released

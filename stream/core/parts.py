@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from stream.core.order_state import merged, one_of_equal
-from stream.core.standing import BACK, GONE, PARTLY, REFUNDED, STANDINGS, STANDS_BY
+from stream.core.standing import APART, BACK, GONE, REFUNDED, STANDINGS, STANDS_BY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,8 +22,10 @@ _UNTOLD, _GONE, _BACK = range(3)
 # More than any window reaches in an order that is not made up.
 MOVES_MAX = 200
 
-# Place of the line, second, net units, units sold, orders paid: what an order did to the pace of a sale.
-Move = tuple[int, int, int, int, int]
+# Sale and SKU, second, net units, units sold, orders paid: what an order did to the pace of a sale.
+Move = tuple[tuple[str, str], int, int, int, int]
+# Units held, sold, released and gone.
+Units = tuple[int, int, int, int]
 
 
 class Word(NamedTuple):
@@ -37,10 +39,10 @@ class Word(NamedTuple):
 
 
 class Stand(NamedTuple):
-    """What an order with parts contributes: net money, and of each of its lines units held, sold, released and gone."""
+    """What an order with parts or revisions contributes: net money, and units of each SKU of each sale."""
 
     net_minor: int
-    units: list[tuple[int, int, int, int]]
+    units: dict[tuple[str, str], Units]
 
 
 def word_of(event: Order) -> Word:
@@ -58,11 +60,10 @@ def word_of(event: Order) -> Word:
     return Word(amount_minor, units, tuple(sorted(merged(lines))), of_units, tuple(sorted(amounts.items())))
 
 
-def units_of(order: OrderState, parts: Parts | None) -> Iterator[tuple[tuple[str, str], tuple[int, int, int, int]]]:
+def units_of(order: OrderState, parts: Parts | None) -> Iterator[tuple[tuple[str, str], Units]]:
     """Of each line of an order its sale and SKU, and how many of its units are held, sold, released and gone."""
-    if parts is not None and order.mask & PARTLY:
-        for line, of_line in zip(parts.whole, parts.stand(order, order.mask).units, strict=True):
-            yield line[:2], of_line
+    if parts is not None and order.mask & APART:
+        yield from parts.stand(order, order.mask).units.items()
         return
     left = STANDINGS[order.mask & STANDS_BY]
     for sale_id, sku_id, units in order.lines:
@@ -70,11 +71,11 @@ def units_of(order: OrderState, parts: Parts | None) -> Iterator[tuple[tuple[str
 
 
 class Parts:
-    """All that was said of the parts of one order, and what follows for its lines.
+    """All that was said of the parts of one order, and what follows for its lines; also of one that was edited.
 
     `whole`: the order's lines as they were ordered; what is left of them are the lines of its `OrderState`. `moves`:
-    what the order did to the pace of its sales in the session that was born at `moved_in`. `off`: what all parts take
-    off, by product.
+    what the order did to the pace of its sales in the session that was born at `moved_in`, also by lines that it has no
+    more. `off`: what all parts take off, by product.
     """
 
     __slots__ = ("_back", "_gone", "amount_minor", "moved_in", "moves", "off", "said", "whole")
@@ -127,7 +128,7 @@ class Parts:
         order.lines = one_of_equal(tuple(left))
 
     def learn(self, order: OrderState) -> None:
-        """The lines of the order are known from now on."""
+        """The lines of the order are known from now on, or are others."""
         self.whole = order.lines
         self._back, self._gone = [0] * len(self.whole), [0] * len(self.whole)
         self.cut(order)
@@ -141,15 +142,15 @@ class Parts:
         left = STANDINGS[mask & STANDS_BY]
         back = STANDINGS[(mask | REFUNDED | BACK) & STANDS_BY]
         lost = STANDINGS[(mask | REFUNDED | GONE) & STANDS_BY]
-        units = [
-            (
+        units = {
+            (sale_id, sku_id): (
                 left.held * quantity,
                 left.sold * quantity,
                 left.released * quantity + back.released * returned + lost.released * gone,
                 left.gone * quantity + lost.gone * gone,
             )
-            for (_, _, quantity), returned, gone in zip(order.lines, self._back, self._gone, strict=True)
-        ]
+            for (sale_id, sku_id, quantity), returned, gone in zip(order.lines, self._back, self._gone, strict=True)
+        }
         return Stand(left.sold * max(0, order.amount_minor - self.amount_minor), units)
 
     # -- pace ---------------------------------------------------------------------------------------------------------

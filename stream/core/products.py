@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
     from stream.contract.events import ProductClick
-    from stream.core.order_state import OrderState
+    from stream.core.order_state import Amounts, OrderState
     from stream.core.rules import Rules
 
 # No part of an order takes anything off.
@@ -113,6 +113,16 @@ class Products:
             for sku_id in off.keys() - dict(order.amounts):
                 if off[sku_id]:
                     self._moved(sku_id, order.currency, 0, 0, -off[sku_id] * net)
+
+    def revised(self, order: OrderState, before: Amounts | None) -> None:
+        """An order that is placed and not paid has other lines now. `before`: what it cost by product."""
+        if before is None or order.amounts is None:
+            self._stop()
+            return
+        was, now = dict(before), dict(order.amounts)
+        for sku_id in {**was, **now}:
+            if was.get(sku_id) != now.get(sku_id):
+                self._moved(sku_id, order.currency, now.get(sku_id, 0) - was.get(sku_id, 0), 0, 0)
 
     def part_taken(self, order: OrderState, before: Mapping[str, int], after: Mapping[str, int]) -> None:
         """What the parts of a sold order take off has changed; by product, minor units."""

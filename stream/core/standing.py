@@ -22,6 +22,10 @@ LATER = SHIPPED | DELIVERED | COMPLETED | PAYMENT_FAILED
 PARTLY = 2_048
 # It is paid on delivery or after a deposit, so its hold does not run out. From the second edition of signals on.
 KEPT = 4_096
+# It was edited before it was paid, so its lines are others than at first. From the second edition of signals on.
+REVISED = 16_384
+# What it did to the pace of its sales is kept apart, in `parts.py`.
+APART = PARTLY | REVISED
 # In no set: its hold, which had run out, is longer than was known.
 HELD_AGAIN = 8_192
 STATUS_BIT = {

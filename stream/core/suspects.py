@@ -157,6 +157,10 @@ class Suspects:
             found[order.order_id] = order
         return found
 
+    def take_out(self, order: OrderState) -> dict[str, OrderState]:
+        """An order leaves its windows. Returns all others of which that may change whether they are suspected."""
+        return self.update(order, facts_of(order, self._rules), None) or {}
+
     def _move(
         self,
         windows: Windows,

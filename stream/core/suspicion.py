@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 
 from stream.core.ledger import oldest_buckets
 from stream.core.rounds import is_former
-from stream.core.standing import PARTLY, STANDINGS, STANDS_BY
+from stream.core.standing import APART, STANDINGS, STANDS_BY
 from stream.core.suspects import NEVER_SEEN, facts_of, moves_of_session
 from stream.core.time import BUCKET_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from stream.core.memory import Memory
     from stream.core.order_state import OrderState
     from stream.core.suspects import Facts, Suspects
 
+NO_OTHERS: Mapping[str, OrderState] = {}
 # Some milliseconds of a restore.
 ORDERS_IN_A_STEP = 5_000
 
@@ -56,8 +57,8 @@ def count_suspect(memory: Memory, order: OrderState, sign: int) -> None:
 
 def _count_pace(memory: Memory, order: OrderState, sign: int) -> None:
     oldest = oldest_buckets(memory.shared.clock_ms // BUCKET_MS, memory.rules.bought_window_ms)
-    if order.mask & PARTLY:
-        _count_pace_in_parts(memory, order, sign, oldest)
+    if order.mask & APART:
+        _count_pace_apart(memory, order, sign, oldest)
         return
     for second, net, sold in moves_of_session(order, memory.born_ms):
         for sale_id, sku_id, quantity in order.lines:
@@ -68,27 +69,34 @@ def _count_pace(memory: Memory, order: OrderState, sign: int) -> None:
                 ledger.count_pace(units, sign * sold, second, oldest, returned=of_round < 0)
 
 
-def _count_pace_in_parts(memory: Memory, order: OrderState, sign: int, oldest: tuple[int, int]) -> None:
+def _count_pace_apart(memory: Memory, order: OrderState, sign: int, oldest: tuple[int, int]) -> None:
     parts = memory.parts[order.order_id]
-    for place, second, net, sold, orders in parts.moves_of(memory.born_ms):
-        ledger = memory.find(parts.whole[place][:2])
+    for key, second, net, sold, orders in parts.moves_of(memory.born_ms):
+        ledger = memory.find(key)
         if ledger is not None:
             of_round = 0 if is_former(ledger, order, memory.rules) else net
             ledger.count_pace((sign * of_round, sign * sold), sign * orders, second, oldest, returned=of_round < 0)
 
 
-def look_again(memory: Memory, suspects: Suspects, order: OrderState, before: Facts | None) -> None:
-    """An order has changed since: who is suspected now?"""
+def look_again(
+    memory: Memory,
+    suspects: Suspects,
+    order: OrderState,
+    before: Facts | None,
+    others: Mapping[str, OrderState] = NO_OTHERS,
+) -> None:
+    """An order has changed since: who is suspected now? `others`: orders that are to be looked at as well."""
     if order.device_id is not None:
         memory.shared.uses_second = True
-    for each in (suspects.update(order, before, facts_of(order, memory.rules)) or {}).values():
+    found = suspects.update(order, before, facts_of(order, memory.rules)) or {}
+    for each in {**others, **found}.values():
         suspect(memory, each, suspects.judge(each) | each.suspicion & NEVER_SEEN)
 
 
 def forget(memory: Memory, suspects: Suspects, order: OrderState) -> None:
     """An order is not remembered any more, and speaks against no other."""
     suspect(memory, order, 0)
-    for each in (suspects.update(order, facts_of(order, memory.rules), None) or {}).values():
+    for each in suspects.take_out(order).values():
         suspect(memory, each, suspects.judge(each) | each.suspicion & NEVER_SEEN)
 
 

@@ -86,6 +86,11 @@ class Unseen:
         if not self._is_seen(user_id):
             self._payers[user_id] = None
             self._changed = True
+        self.drop(order)
+
+    def drop(self, order: OrderState) -> None:
+        """An order is none that the rule looks at any more."""
+        user_id = order.user_id
         orders = self._orders.get(user_id)
         if isinstance(orders, dict):
             orders.pop(order.order_id, None)

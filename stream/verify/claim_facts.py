@@ -11,8 +11,6 @@ from collections import Counter
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, field
-
 from stream.contract.events import (
     FIRST_EDITION,
     CartAdd,
@@ -30,6 +28,7 @@ from stream.verify.figures import SaleKey
 from stream.verify.order_along import Move, OrderSeen
 from stream.verify.order_facts import UNDOINGS, words_of
 from stream.verify.parts_said import PartsSaid, is_of_part
+from stream.verify.sale_along import SECOND_MS, SaleSeen
 from stream.verify.suspects_along import SuspectsAlong
 from stream.verify.suspicion import OrderSeen as JudgedOrder
 from stream.verify.suspicion import People
@@ -43,118 +42,6 @@ if TYPE_CHECKING:
     from stream.verify.recount import Heard
     from stream.verify.room_count import RoomCount
     from stream.verify.session_count import SessionCount
-
-SECOND_MS = 1_000
-HOP_MS = 10_000
-# Longer than a forecast's memory and the time in which a second may still change.
-GROSS_KEPT_S = 720
-
-
-class SaleSeen(Struct):
-    """One SKU of one sale.
-
-    Attributes:
-        held: units held; `sold`: units sold.
-        of_user: by user, units held and units sold.
-        held_by_suspects: units held by suspects; from the second edition on also those sold to them.
-        seconds: by second of effective time, net units committed, without suspects.
-        taken: by second, units ordered, without suspects; `returned`: units that came back.
-        restocked_s: the second of the last restock.
-        due: by second, units whose holds run out in it.
-        released: units that were taken once and now are neither held nor sold nor gone.
-        gone: units of undone orders that did not come back.
-        hops: by ten seconds, net units sold and net orders paid.
-        carted_ms: by user, effective time of the last cart-add.
-        waiting: those users who neither hold nor bought any.
-        plan: the latest word about the next restock: its time, and the planned time (−1: none is planned).
-    """
-
-    held: int = 0
-    sold: int = 0
-    of_user: dict[str, list[int]] = field(default_factory=dict)
-    held_by_suspects: int = 0
-    seconds: dict[int, int] = field(default_factory=dict)
-    taken: dict[int, int] = field(default_factory=dict)
-    returned: dict[int, int] = field(default_factory=dict)
-    restocked_s: int = -1
-    due: Counter[int] = field(default_factory=Counter)
-    released: int = 0
-    gone: int = 0
-    hops: dict[int, list[int]] = field(default_factory=dict)
-    carted_ms: dict[str, int] = field(default_factory=dict)
-    waiting: set[str] = field(default_factory=set)
-    plan: tuple[int, int] = (-1, -1)
-
-    def begin_session(self) -> None:
-        """Clear what belongs to the session: pace, carts and recent purchases. Stock and holds belong to the sale."""
-        self.seconds.clear()
-        self.taken.clear()
-        self.returned.clear()
-        self.hops.clear()
-        self.carted_ms.clear()
-        self.waiting.clear()
-
-    def begin_second(self) -> None:
-        """Clear what workers of the first edition did not keep: units taken and returned, and the time of a restock."""
-        self.taken.clear()
-        self.returned.clear()
-        self.restocked_s = -1
-        self.held_by_suspects = 0
-
-    def cart(self, user_id: str, at_ms: int) -> None:
-        """Note a cart-add."""
-        self.carted_ms[user_id] = max(at_ms, self.carted_ms.get(user_id, at_ms))
-        if user_id not in self.of_user:
-            self.waiting.add(user_id)
-
-    def units_of(self, user_id: str, held: int, sold: int) -> None:
-        """Change one person's held and sold units."""
-        units = self.of_user.setdefault(user_id, [0, 0])
-        units[0] += held
-        units[1] += sold
-        if any(units):
-            self.waiting.discard(user_id)
-        else:
-            del self.of_user[user_id]
-            if user_id in self.carted_ms:
-                self.waiting.add(user_id)
-
-    def pace(self, move: Move, sign: int = 1) -> None:
-        """Note what an order did in a second, or, with −1, that it did not."""
-        second, net, sold, orders = move
-        if net:
-            self.seconds[second] = self.seconds.get(second, 0) + sign * net
-            gross = self.taken if net > 0 else self.returned
-            gross[second] = gross.get(second, 0) + sign * abs(net)
-        if sold:
-            hop = self.hops.setdefault(second * SECOND_MS // HOP_MS, [0, 0])
-            hop[0] += sign * sold
-            hop[1] += sign * orders
-
-    def last_seconds(self, as_of_ms: int, count: int) -> list[int]:
-        """Net units of each of the last seconds, the present one last."""
-        now = as_of_ms // SECOND_MS
-        return [self.seconds.get(second, 0) for second in range(now - count + 1, now + 1)]
-
-    def bought(self, as_of_ms: int, window_ms: int) -> tuple[int, int]:
-        """Net units sold and net orders paid in the last hops inside the window."""
-        first = (as_of_ms - window_ms) // HOP_MS + 1
-        inside = [pair for hop, pair in self.hops.items() if hop >= first]
-        return sum(units for units, _ in inside), sum(orders for _, orders in inside)
-
-    def forget(self, as_of_ms: int, window_ms: int) -> None:
-        """Drop seconds and hops that no window reaches any more."""
-        oldest, hop = as_of_ms // SECOND_MS - 60, (as_of_ms - window_ms) // HOP_MS - 1
-        if len(self.seconds) > 2 * 60:
-            self.seconds = {second: units for second, units in self.seconds.items() if second >= oldest}
-        for gross in (self.taken, self.returned):
-            if len(gross) > 2 * GROSS_KEPT_S:
-                for second in [each for each in gross if each < as_of_ms // SECOND_MS - GROSS_KEPT_S]:
-                    del gross[second]
-        for second in [each for each, units in self.due.items() if not units]:
-            del self.due[second]
-        if len(self.hops) > 2 * window_ms // HOP_MS:
-            self.hops = {number: pair for number, pair in self.hops.items() if number >= hop}
 
 
 class RoomSeen:
@@ -333,15 +220,23 @@ class RoomSeen:
         order.learn(event)
         self._changed(event.order_id, order, clock_ms)
         before, was_unpaid = order.stands(), order.is_unpaid()
+        is_revised = self._suspects is not None and order.revise(event, clock_ms)
+        if is_revised:
+            heappush(self._holds, (order.hold_until_ms, event.order_id))
         if is_of_part(event, self._settings.signals_edition):
             order.parts = order.parts or PartsSaid()
             order.parts.take(event, self._settings.order_parts_max)
+            if is_revised:
+                self._hold(event.order_id, order, before, clock_ms)
             self._move(order, before, at_ms // SECOND_MS)
+            if is_revised:
+                self._judge(event.order_id, order)
             return
         order.statuses.add(event.status)
         order.said_ms.setdefault(event.status, at_ms)
         order.of_units |= words_of(event, self._settings.signals_edition) - {event.status.value}
-        if event.status is OrderStatus.PLACED and order.units and order.ruled_hold_ms < 0:
+        is_known = bool(order.units) or self._suspects is not None
+        if event.status is OrderStatus.PLACED and is_known and order.ruled_hold_ms < 0:
             order.hold_until_ms, order.ruled_hold_ms = at_ms + self._settings.hold_ms, self._settings.hold_ms
             heappush(self._holds, (order.hold_until_ms, event.order_id))
         self._hold(event.order_id, order, before, clock_ms)
@@ -387,7 +282,10 @@ class RoomSeen:
         placed_ms = reached_ms.get(OrderStatus.PLACED, reached_ms.get(OrderStatus.PAID))
         if placed_ms is None and order.hold_until_ms >= 0:
             placed_ms = order.hold_until_ms - self._settings.hold_ms
-        if self._suspects is None or placed_ms is None or not order.units or self._is_no_one(order.user_id):
+        if self._suspects is None or placed_ms is None or self._is_no_one(order.user_id):
+            return
+        if not order.units:
+            self._suspects.forget(order_id)
             return
         undone_ms = [reached_ms[each] for each in UNDOINGS if each in reached_ms]
         self._suspects.change(
@@ -428,8 +326,9 @@ class RoomSeen:
         """Move the units of an order from where they stood before to where they stand."""
         second_edition, nothing = self._suspects is not None, Counter[str]()
         suspect = order.looks_fake if second_edition else self._is_suspect(order.user_id)
-        for key, after in order.stands().items():
-            sale, was = self._sale(key), before.get(key, nothing)
+        stands = order.stands()
+        for key in {**before, **stands}:
+            sale, was, after = self._sale(key), before.get(key, nothing), stands.get(key, nothing)
             held, sold, gone = (after[name] - was[name] for name in ("held", "sold", "gone"))
             sale.released += after["released"] - was["released"]
             sale.gone += gone
@@ -461,7 +360,7 @@ class RoomSeen:
         while self._holds and self._holds[0][0] <= clock_ms:
             until_ms, order_id = heappop(self._holds)
             order = self._orders.get(order_id)
-            if order is None or order.hold_until_ms != until_ms or order.standing() != "held":
+            if order is None or order.hold_until_ms != until_ms or order.standing() != "held" or not order.units:
                 continue
             before, order.ran_out = order.stands(), True
             # For the memory of orders, the change counts at the clock's moment at which the hold ran out.

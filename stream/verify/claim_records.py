@@ -95,11 +95,12 @@ def _subjects(event: RoomEvent, lines: Sequence[OrderLine]) -> list[SaleKey | st
     """The subjects of an event: one SKU of a sale, a whole sale (its id), or one SKU in all sales (`/` and its id).
 
     [None]: the room; []: no subject of any claim. `lines`: of an order, as far as they are known: a record may leave
-    them out.
+    them out, or take some away.
     """
     match event:
         case Order():
-            return [*{SaleKey(line.sale_id, line.sku_id) for line in event.lines or lines if line.sale_id is not None}]
+            named = (*event.lines, *lines)
+            return [*{SaleKey(line.sale_id, line.sku_id) for line in named if line.sale_id is not None}]
         case CartAdd() | CartRemove() if event.sale_id is not None:
             return [SaleKey(event.sale_id, event.sku_id)]
         case CartRemove():

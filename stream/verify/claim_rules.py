@@ -25,8 +25,9 @@ from stream.verify.forecast_second import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from stream.verify.claim_facts import RoomSeen, SaleSeen
+    from stream.verify.claim_facts import RoomSeen
     from stream.verify.figures import SaleKey, Terms
+    from stream.verify.sale_along import SaleSeen
     from stream.verify.session_count import SessionCount
 
 SECOND_MS = 1_000

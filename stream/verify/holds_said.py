@@ -28,7 +28,7 @@ def own_hold_ms(order: OrderFacts | None, words: HostWords, remember_orders_ms: 
         return None
     if "kept" in order.of_units:
         return remember_orders_ms - min(HOUR_MS, remember_orders_ms // 2)
-    said = [words.hold_ms(key) for key in order.sales()]
+    said = [words.hold_ms(key) for key in order.sales(order.lines)]
     if all(hold_ms is None for hold_ms in said):
         return None
     return max(order.ruled_hold_ms if hold_ms is None else hold_ms for hold_ms in said)
@@ -57,5 +57,5 @@ def hold_by_opening(
     if words.hold_ms(key) == hold_ms or rules.signals_edition <= FIRST_SIGNALS:
         return
     for order in orders:
-        if "kept" not in order.of_units and key in order.sales():
+        if "kept" not in order.of_units and key in order.sales(order.lines):
             order.hold_for(own_hold_ms(order, words, rules.remember_orders_ms), effective_ms)

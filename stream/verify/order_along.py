@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from stream.contract.events import Order, OrderStatus
 from stream.verify.figures import SaleKey
-from stream.verify.order_facts import UNDOINGS
+from stream.verify.order_facts import UNDOINGS, is_edit
 from stream.verify.parts_said import PartsSaid
 
 
@@ -48,6 +48,7 @@ class OrderSeen(Struct):
     parts: PartsSaid | None = None
     ruled_hold_ms: int = -1
     own_hold_ms: int | None = None
+    revision: int = 0
 
     def learn(self, event: Order) -> None:
         """Take the units and the device from the first record of the order that has lines."""
@@ -55,6 +56,20 @@ class OrderSeen(Struct):
             return
         self.has_lines = True
         self.device_id = self.device_id if event.device_id is None else event.device_id
+        self._take_lines(event)
+
+    def revise(self, event: Order, clock_ms: int) -> bool:
+        """Take the units of another revision, if they count. Returns whether they do."""
+        if not self.has_lines or not is_edit(event, self.revision, paid=OrderStatus.PAID in self.statuses):
+            return False
+        held_nothing, self.units = not self.units, {}
+        self._take_lines(event)
+        if held_nothing and self.units and self.is_open():
+            self.ran_out = self.hold_until_ms <= clock_ms
+        return True
+
+    def _take_lines(self, event: Order) -> None:
+        self.revision = event.revision or 0
         for line in event.lines:
             if line.sale_id is not None:
                 key = SaleKey(line.sale_id, line.sku_id)

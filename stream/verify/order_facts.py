@@ -14,7 +14,7 @@ from stream.verify.parts_said import Named, PartsSaid
 from stream.verify.suspicion import OrderSeen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from collections.abc import Set as AbstractSet
 
 
@@ -33,6 +33,17 @@ def words_of(event: Order, signals_edition: int) -> set[str]:
     if event.payment_terms is not None and signals_edition > FIRST_SIGNALS:
         said.add("kept")
     return said
+
+
+def is_edit(event: Order, known: int, *, paid: bool) -> bool:
+    """Whether a record with lines takes the place of the known revision of an order; `paid`: whether that is paid.
+
+    What was paid stands. Until then the greatest revision counts, and the payment says which one is paid.
+    """
+    revision = event.revision or 0
+    if paid or not event.lines:
+        return False
+    return revision != known if event.status is OrderStatus.PAID else revision > known
 
 
 class Net(NamedTuple):
@@ -70,6 +81,8 @@ class OrderFacts(Struct):
     changed_ms: int = -1
     is_new_status: bool = False  # whether the latest record that counted had a new status
     told_late: bool = False  # whether the latest record that counted was the first with lines, and not the first
+    revision: int = 0  # of the lines
+    lines_before: tuple[OrderLine, ...] = ()  # those before the latest record that counted, if it has others
     of_units: set[str] = field(default_factory=set)  # "gone", "back", "kept": what was said of the units
     parts: PartsSaid | None = None  # of an order of which a part was cancelled or refunded
     parts_before: PartsSaid | None = None  # as they were before the latest record that counted and was about a part
@@ -96,8 +109,16 @@ class OrderFacts(Struct):
         """Take the lines and the device of the first record with lines. Returns whether this record is it."""
         if self.lines or not event.lines:
             return False
-        self.lines = event.lines
+        self.lines, self.revision = event.lines, event.revision or 0
         self.device_id = self.device_id if event.device_id is None else event.device_id
+        return True
+
+    def revise(self, event: Order) -> bool:
+        """Take the lines of another revision, if they count. Returns whether they do."""
+        if not is_edit(event, self.revision, paid=OrderStatus.PAID in self.statuses):
+            return False
+        if self.lines:
+            self.lines_before, self.lines, self.revision = self.lines, event.lines, event.revision or 0
         return True
 
     def is_placed(self) -> bool:
@@ -144,9 +165,10 @@ class OrderFacts(Struct):
         ran_out = self.is_open() and self.hold_until_ms <= as_of_ms
         return max(self.changed_ms, self.hold_until_ms) if ran_out else self.changed_ms
 
-    def sales(self) -> set[SaleKey]:
-        """The sales of which it has units."""
-        return {SaleKey(line.sale_id, line.sku_id) for line in self.lines if line.sale_id is not None}
+    @staticmethod
+    def sales(lines: Iterable[OrderLine]) -> set[SaleKey]:
+        """The sales of which these lines have units."""
+        return {SaleKey(line.sale_id, line.sku_id) for line in lines if line.sale_id is not None}
 
     def amount_minor(self) -> int:
         """The amount of the whole order, in minor units."""

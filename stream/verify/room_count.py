@@ -6,7 +6,7 @@ The rules are those of `docs/contract.md`, written a second time on purpose. Not
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from stream.contract.events import (
     FIRST_EDITION,
@@ -29,7 +29,7 @@ from stream.contract.events import (
     SaleOpened,
     SaleRestocked,
 )
-from stream.contract.overlay import FIRST_SIGNALS, FormerRounds
+from stream.contract.overlay import FIRST_SIGNALS
 from stream.verify.assumptions import Assumptions
 from stream.verify.figures import (
     WINDOWS_MS,
@@ -47,7 +47,7 @@ from stream.verify.orders_met import OrdersMet
 from stream.verify.parts_said import PartsSaid, is_of_part
 from stream.verify.recounted import NO_MECHANICS, figures_as_of
 from stream.verify.session_count import Facts, SessionCount
-from stream.verify.stock_count import Units, count_units
+from stream.verify.stock_count import Units, count_units, sale_figures
 from stream.verify.suspicion import People, suspected
 
 if TYPE_CHECKING:
@@ -58,10 +58,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Assumptions", "RoomCount"]
 
-K = TypeVar("K")
 NEVER_MS = -1
 FORGET_LATER_MS = 3_600_000
-CORRECTIONS_SHOWN = 3
 
 
 class RoomCount:
@@ -160,18 +158,20 @@ class RoomCount:
         order = self._orders.get(event.order_id)
         if order is None:
             order = self._orders[event.order_id] = OrderFacts(
-                event.user_id, event.currency, event.lines, event.device_id
+                event.user_id, event.currency, event.lines, event.device_id, revision=event.revision or 0
             )
+        order.is_new_status = order.is_new_part = order.told_late = False
+        is_revised = self._signals > FIRST_SIGNALS and self._apply_edit(event, order, effective_ms)
         if is_of_part(event, self._signals):
-            return self._apply_part(event, order, effective_ms)
+            return self._apply_part(event, order, effective_ms) or is_revised
         of_units = words_of(event, self._signals) - {event.status.value}
         if event.status in order.statuses and of_units <= order.of_units:
-            return False
+            return is_revised
         session, was_placed, was_net_minor = self._session, order.is_placed(), order.net_minor()
         were = order.by_product()
         self._hear_of_order(order, event, effective_ms)
         order.of_units |= of_units
-        order.is_new_status, order.is_new_part = event.status not in order.statuses, False
+        order.is_new_status = event.status not in order.statuses
         reach(order, event, self._words, effective_ms, self._rules)
         if not order.is_new_status:
             return True
@@ -193,13 +193,25 @@ class RoomCount:
             session.paid_minor[order.currency] += amount_minor
         return True
 
+    def _apply_edit(self, event: Order, order: OrderFacts, effective_ms: int) -> bool:
+        """Apply another revision of an order that is not paid. Returns whether the record says one that counts."""
+        order.lines_before = ()
+        were, was_minor = order.by_product(), order.amount_minor()
+        if not order.revise(event):
+            return False
+        self._session.heard_of |= order.sales(order.lines_before)
+        self._hear_of_order(order, event, effective_ms)
+        if order.is_placed():
+            self._session.placed_minor[order.currency] += order.amount_minor() - was_minor
+        self._session.products.move(order, were, self._edition)
+        order.hold_for(own_hold_ms(order, self._words, self._rules.remember_orders_ms), effective_ms)
+        return True
+
     def _hear_of_order(self, order: OrderFacts, event: Order, effective_ms: int) -> None:
         """Note a record that says something new of an order."""
-        order.told_late = order.learn(event)
+        order.told_late = order.learn(event) or order.told_late
         order.changed_ms = max(order.changed_ms, effective_ms)
-        for line in order.lines:
-            if line.sale_id is not None:
-                self._hear_of(line.sale_id, line.sku_id)
+        self._session.heard_of |= order.sales(order.lines)
 
     def _apply_part(self, event: Order, order: OrderFacts, effective_ms: int) -> bool:
         was_net_minor, were, is_first = order.net_minor(), order.by_product(), order.parts is None
@@ -207,7 +219,7 @@ class RoomCount:
         order.parts = PartsSaid(before.of_id)
         if not order.parts.take(event, self._rules.order_parts_max):
             return False
-        order.parts_before, order.is_new_status, order.is_new_part = before, False, True
+        order.parts_before, order.is_new_part = before, True
         self._hear_of_order(order, event, effective_ms)
         self._session.partly_undone += is_first
         self._session.products.move(order, were, self._edition)
@@ -356,9 +368,9 @@ class RoomCount:
         return self._orders[order_id]
 
     def lines_of(self, order_id: str) -> tuple[OrderLine, ...]:
-        """The lines of an order; none where it or they are not known."""
+        """The lines of an order, with those that its latest record took away; none where it or they are not known."""
         order = self._orders.get(order_id)
-        return order.lines if order is not None else ()
+        return () if order is None else (*order.lines, *order.lines_before)
 
     def orders(self) -> int:
         """The number of orders in memory."""
@@ -464,36 +476,6 @@ class RoomCount:
         return suspected(seen, people, rules)
 
     def _ledger(self, key: SaleKey, units: Units, as_of_ms: int) -> SaleFigures:
-        sale = self._sales.get(key, SaleFacts())
-        words, signals_edition = self._words, self._assumptions.signals_edition
-        opened = words.opening(key)
-        number, from_ms = words.round(key, signals_edition)
-        restocked, restocked_before = sale.restocked(from_ms)
-        held, sold, gone = (units.now(standing, from_ms) for standing in ("held", "sold", "gone"))
-        left = None if opened is None else opened.offered + restocked - held - sold - gone
-        limit = None if opened is None else opened.per_user_limit
-        status, ends_at_ms, extended = words.status(key, as_of_ms, signals_edition)
-        is_first = signals_edition == FIRST_SIGNALS
-        return SaleFigures(
-            status=status,
-            offered=None if opened is None else opened.offered,
-            restocked=restocked,
-            available=None if left is None else max(0, left),
-            held=held,
-            sold=sold,
-            oversold=0 if left is None else max(0, -left),
-            released=units.released,
-            gone=gone,
-            over_limit=0 if limit is None else sum(max(0, bought - limit) for bought in units.of_user.values()),
-            carters_without_order=self._waiting(key, set(units.of_user), as_of_ms),
-            heard_of=key in self._session.heard_of,
-            ends_at_ms=ends_at_ms,
-            extended=extended,
-            corrections=words.corrections(key, signals_edition)[-CORRECTIONS_SHOWN:],
-            former=None if number == 1 else FormerRounds(number - 1, restocked_before, *units.before()),
-            price_minor=None if opened is None else opened.price_minor,
-            list_price_minor=None if opened is None else opened.list_price_minor,
-            currency=None if opened is None else opened.currency,
-            prior_price_minor=None if opened is None or is_first else opened.prior_price_minor,
-            last_restock=None if is_first else sale.last_restock(from_ms),
-        )
+        sale, waiting = self._sales.get(key, SaleFacts()), self._waiting(key, set(units.of_user), as_of_ms)
+        told = sale_figures(key, sale, units, self._words, as_of_ms, self._assumptions.signals_edition)
+        return SaleFigures(carters_without_order=waiting, heard_of=key in self._session.heard_of, **told)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from stream.contract.overlay import Overlay
     from stream.contract.report import RulesTold, Step
     from stream.verify.figures import RoomFigures
+    from stream.verify.order_facts import OrderFacts
     from stream.verify.recount import Heard
     from stream.verify.room_sessions import RoomSessions, ToldSession
     from stream.verify.rulebook import Rulebook
@@ -187,21 +188,24 @@ class SessionReport:
             if isinstance(event, SaleOpened):
                 tally.opened_before(event)
         elif isinstance(event, Order):
-            order = heard.room.order(event.order_id)
-            if order.is_new_status:
-                before = order.statuses - {event.status}
-                untold = before if order.told_late else set()
-                left = None if order.parts is None else order.net(order.parts)
-                tally.add_order(event, order.lines, before, heard.counts_ms, order.currency, untold, left)
-            elif order.is_new_part and order.parts is not None and order.parts_before is not None:
-                if order.told_late:
-                    tally.add_units(order.lines, order.statuses)
-                if order.is_sold():
-                    was, now = order.net(order.parts_before), order.net(order.parts)
-                    tally.add_part(was, now, heard.counts_ms, order.currency)
+            self._heard_of_order(event, heard.room.order(event.order_id), heard.counts_ms)
         else:
             rules = self._asked.rulebook.at(self._asked.partition, self._topic, self._offset)
             tally.add(event, heard.counts_ms, rules, (self._asked.partition, self._offset))
+
+    def _heard_of_order(self, event: Order, order: OrderFacts, counts_ms: int) -> None:
+        tally, before = self._tally, order.statuses - {event.status} if order.is_new_status else order.statuses
+        if order.lines_before:
+            tally.edit_order(order.lines_before, order.lines, before, counts_ms, order.currency)
+        if order.is_new_status:
+            untold = before if order.told_late else set()
+            left = None if order.parts is None else order.net(order.parts)
+            tally.add_order(event, order.lines, before, counts_ms, order.currency, untold, left)
+        elif order.told_late:
+            tally.add_units(order.lines, order.statuses)
+        if order.is_new_part and order.parts is not None and order.parts_before is not None and order.is_sold():
+            was, now = order.net(order.parts_before), order.net(order.parts)
+            tally.add_part(was, now, counts_ms, order.currency)
 
     # -- the report ----------------------------------------------------------------------------------------------------
     def report(self, *, documents_from: str, version: str) -> Report:

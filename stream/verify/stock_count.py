@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
+from stream.contract.overlay import FIRST_SIGNALS, FormerRounds
 from stream.verify.order_count import is_no_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from stream.verify.figures import SaleKey
+    from stream.verify.host_words import HostWords
     from stream.verify.order_facts import OrderFacts, SaleFacts
+
+CORRECTIONS_SHOWN = 3
 
 
 class Units(Struct):
@@ -71,3 +75,38 @@ def count_units(
             if standing in ("held", "sold") and not is_no_one(order.user_id, edition):
                 units.of_user[order.user_id] += quantity
     return counted
+
+
+def sale_figures(
+    key: SaleKey, sale: SaleFacts, units: Units, words: HostWords, as_of_ms: int, signals_edition: int
+) -> dict[str, Any]:
+    """The fields of a sale's figures that follow from its units and from its host's words."""
+    opened = words.opening(key)
+    number, from_ms = words.round(key, signals_edition)
+    restocked, restocked_before = sale.restocked(from_ms)
+    held, sold, gone = (units.now(standing, from_ms) for standing in ("held", "sold", "gone"))
+    left = None if opened is None else opened.offered + restocked - held - sold - gone
+    limit = None if opened is None else opened.per_user_limit
+    status, ends_at_ms, extended = words.status(key, as_of_ms, signals_edition)
+    is_first = signals_edition == FIRST_SIGNALS
+    return {
+        "status": status,
+        "offered": None if opened is None else opened.offered,
+        "restocked": restocked,
+        "available": None if left is None else max(0, left),
+        "held": held,
+        "sold": sold,
+        "oversold": 0 if left is None else max(0, -left),
+        "released": units.released,
+        "gone": gone,
+        "over_limit": 0 if limit is None else sum(max(0, bought - limit) for bought in units.of_user.values()),
+        "ends_at_ms": ends_at_ms,
+        "extended": extended,
+        "corrections": words.corrections(key, signals_edition)[-CORRECTIONS_SHOWN:],
+        "former": None if number == 1 else FormerRounds(number - 1, restocked_before, *units.before()),
+        "price_minor": None if opened is None else opened.price_minor,
+        "list_price_minor": None if opened is None else opened.list_price_minor,
+        "currency": None if opened is None else opened.currency,
+        "prior_price_minor": None if opened is None or is_first else opened.prior_price_minor,
+        "last_restock": None if is_first else sale.last_restock(from_ms),
+    }

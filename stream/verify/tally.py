@@ -205,6 +205,26 @@ class Tally:
             for status in statuses & _OF_UNITS:
                 self._product(line.sku_id, line.sale_id).counts[f"units_{status.value}"] += line.quantity
 
+    def edit_order(
+        self,
+        were: Sequence[OrderLine],
+        are: Sequence[OrderLine],
+        statuses: AbstractSet[OrderStatus],
+        effective_ms: int,
+        currency: str,
+    ) -> None:
+        """Take other lines of an order that is not paid: those before go, these come, under the statuses reached."""
+        is_placed = OrderStatus.PLACED in statuses
+        cell = self._steps[effective_ms // self._step_ms]
+        for lines, sign in ((were, -1), (are, 1)):
+            for line in lines:
+                product = self._product(line.sku_id, line.sale_id)
+                for each in (cell, product):
+                    each.money[currency].placed_minor += sign * is_placed * line.amount_minor
+                product.counts["units_placed"] += sign * is_placed * line.quantity
+                for status in statuses & _OF_UNITS:
+                    product.counts[f"units_{status.value}"] += sign * line.quantity
+
     def add_part(self, was: Net, now: Net, effective_ms: int, currency: str) -> None:
         """Take a cancel or refund of a part of a sold order: what was left of the order before, and is left now."""
         cell = self._steps[effective_ms // self._step_ms]

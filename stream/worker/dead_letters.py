@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from stream.contract.kept import KEPT_KEY_BYTES, cut, whole_bytes
-from stream.core.conflicts import OTHER_LINES, PARTS_BEYOND, USED_TWICE
+from stream.core.conflicts import EDITED_LATE, OTHER_LINES, PARTS_BEYOND, USED_TWICE
 from stream.worker.checkpoint import BATCH_BYTES, Message
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 _SAID_OF = {
     PARTS_BEYOND: ("an order has more parts than are kept", "order"),
     OTHER_LINES: ("an order has other lines than in its first record", "order"),
+    EDITED_LATE: ("an order that is paid is edited; the lines that were paid stand", "order"),
     USED_TWICE: ("an order and a record of another topic have the same event_id; both count", "event_id"),
 }
 

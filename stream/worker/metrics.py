@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from stream.contract.refusal import REASONS_OF_THE_ROOM, Reason
 from stream.core.bounds import BOUNDS
-from stream.core.conflicts import OTHER_LINES, PARTS_BEYOND, USED_TWICE
+from stream.core.conflicts import EDITED_LATE, OTHER_LINES, PARTS_BEYOND, USED_TWICE
 from stream.metrics_registry import MetricsRegistry
 from stream.worker.ownership import Phase
 from stream.worker.refusals import Refusal
@@ -165,7 +165,7 @@ class Metrics:
                 self._events.labels(topic, outcome)
         for reason in Reason:
             self._dead.labels(reason.value)
-        for conflict in (*REASONS_OF_THE_ROOM, OTHER_LINES, PARTS_BEYOND, USED_TWICE):
+        for conflict in (*REASONS_OF_THE_ROOM, OTHER_LINES, EDITED_LATE, PARTS_BEYOND, USED_TWICE):
             self._conflicts.labels(str(conflict))
         for cause in ("age", "bound"):
             self._orders_forgotten.labels(cause)

@@ -33,9 +33,9 @@ LATER = [each.value for each in LATER_STATUSES]
 SHORT = msgspec.structs.replace(RULES, hold_ms=20_000)
 
 
-def as_shops_send(seed: int) -> Log:
+def as_shops_send(seed: int, orders: int = 90) -> Log:
     """`attacked`, with later statuses among the orders, and records that leave out lines and device."""
-    log = attacked(seed, events=320)
+    log = attacked(seed, events=320, orders=orders)
     for place, record in enumerate(log[ORDERS]):
         event = msgspec.json.decode(record.value or b"")
         random = Random(f"{seed} {event['event_id']}")  # the same when it is sent again

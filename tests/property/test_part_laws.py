@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 FEW = msgspec.structs.replace(SHORT, order_parts_max=2)
 
 
-def with_parts(seed: int, share: float = 0.5) -> Log:
+def with_parts(seed: int, share: float = 0.5, orders: int = 90) -> Log:
     """`as_shops_send`, in which some records of orders are about a part: of one line, of all, of too much, of none."""
-    log = as_shops_send(seed)
+    log = as_shops_send(seed, orders)
     ordered: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for record in log[ORDERS]:
         event = msgspec.json.decode(record.value or b"")

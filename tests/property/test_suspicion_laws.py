@@ -54,13 +54,13 @@ ASSUMED = assumptions_of_rules(msgspec.structs.asdict(RULES))
 STATUSES = ("placed", "placed", "paid", "cancelled", "refunded")
 
 
-def attacked(seed: int, events: int = 220, rooms: int = 2) -> Log:
+def attacked(seed: int, events: int = 220, rooms: int = 2, orders: int = 90) -> Log:
     """Orders over and over, of few accounts and devices, some of them of people who are seen before or after."""
     random = Random(seed)
     drafts: list[tuple[int, int, str, dict[str, Any]]] = []
     for number in range(events):
         room, append_ms = f"room-{random.randrange(rooms)}", T0_MS + DURATION_MS * number // events
-        topic, event = _event(random)
+        topic, event = _event(random, orders)
         late_ms = random.choice([0, 0, 0, 0, 40, 3_000, 30_000, -900])
         event |= {"event_id": f"e{number}", "room_id": room, "event_time_ms": append_ms - late_ms}
         drafts.append((append_ms, topic, room, event))
@@ -72,7 +72,7 @@ def attacked(seed: int, events: int = 220, rooms: int = 2) -> Log:
     return log
 
 
-def _event(random: Random) -> tuple[int, dict[str, Any]]:
+def _event(random: Random, orders: int) -> tuple[int, dict[str, Any]]:
     chance, user = random.random(), f"u{random.randrange(20)}"
     if chance < 0.05:
         return SALES, {
@@ -89,7 +89,7 @@ def _event(random: Random) -> tuple[int, dict[str, Any]]:
     if chance < 0.18:
         cart = {"type": "cart_add", "user_id": user, "sku_id": "k1", "quantity": 1, "sale_id": "s1"}
         return CART_ADDS, cart
-    order_id = random.randrange(90)
+    order_id = random.randrange(orders)
     of_order = Random(order_id)
     line = {"sku_id": f"k{of_order.randrange(2)}", "quantity": of_order.randrange(1, 4), "amount_minor": 5}
     if of_order.random() < 0.9:

@@ -7,6 +7,7 @@ when everything has come to rest.
 from __future__ import annotations
 
 import json
+import sys
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -447,6 +448,7 @@ class _PlainCounts:
         self._sums: dict[tuple[str, str, str], list[int]] = defaultdict(list)
         self._once: set[tuple[str, ...]] = set()
         self._users: dict[tuple[str, str], str] = {}
+        self._revisions: dict[tuple[str, str], int] = {}  # of orders, until they are paid
         for log in logs:
             for record in log.records:
                 self._add(log.topic, record)
@@ -470,13 +472,23 @@ class _PlainCounts:
     def _contradicts(self, room: str, topic: str, event: dict[str, Any]) -> bool:
         """Whether an order is refused: its id was another order's event's, or it is known as another user's."""
         user, order_id = event["user_id"], event["order_id"]
+        edits = self._edits((room, order_id), event)
         if (room, topic, event["event_id"]) in self._once:
-            return (room, order_id, "is", _said_of_order(event)) not in self._once
+            return edits or (room, order_id, "is", _said_of_order(event)) not in self._once
         owner = self._users.setdefault((room, order_id), user)
         if user != owner and "-" not in (user, owner):
             return True
         self._once.add((room, order_id, "is", _said_of_order(event)))
+        if edits:
+            self._revisions[room, order_id] = event["revision"]
+        if event["status"] == "paid":
+            self._revisions[room, order_id] = sys.maxsize
         return False
+
+    def _edits(self, order: tuple[str, str], event: dict[str, Any]) -> bool:
+        """Whether a record says another revision of an order that is not paid."""
+        known, said = self._revisions.get(order, 0), event.get("revision") or 0
+        return said > known or (event["status"] == "paid" and known not in (said, sys.maxsize))
 
     def _first(self, *names: str) -> bool:
         if names in self._once:

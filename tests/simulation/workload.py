@@ -20,6 +20,7 @@ REPEATED_WITHIN = 20
 ROOMS_PER_PARTITION = 2
 NAMED_SOURCES = ("feed", "search")
 STRANGER, TWO_USERS, USED_ID, IN_TWO_TOPICS = 3, 5, 2, 4  # of event numbers, what is left by a divisor
+REVISED = 2  # the same of the numbers of orders
 POISON = (b"{broken", b"", b'{"type":"like"}', b"\xff\xfe")
 
 _encoder = msgspec.json.Encoder()
@@ -133,6 +134,10 @@ def _event(random: Random, number: int, at_ms: int) -> tuple[int, dict[str, obje
         statuses = ("placed", "placed", "placed", "paid", "cancelled", "refunded")
         status = statuses[int(random.random() * len(statuses))]
         line = {"sku_id": "k1", "quantity": 1 + order % 3, "amount_minor": 100 * (1 + order), "sale_id": "s1"}
+        # Some are edited before they are paid, and a few say so only when they are.
+        revision = number // 12 if order % 5 == REVISED else 0
+        if revision:
+            line["quantity"], line["amount_minor"] = 1 + (order + revision) % 3, 100 * (1 + (order + revision) % 7)
         return ORDERS, {
             "type": "order",
             "user_id": f"u{order % 12}",
@@ -145,6 +150,7 @@ def _event(random: Random, number: int, at_ms: int) -> tuple[int, dict[str, obje
             **(_part(number, line) if order % 4 == 3 and status in ("cancelled", "refunded") else {}),
             # Some are paid on delivery, as any of their records may say.
             "payment_terms": "cash_on_delivery" if order % 4 == 1 and number % 2 else None,
+            "revision": revision or None,
         }
     if chance < 0.93:
         if chance >= 0.89:

@@ -142,6 +142,7 @@ def order(
     currency: str = "CNY",
     device: str | None = None,
     restock: bool | None = None,
+    revision: int | None = None,
     room: str = "r1",
     s: float = 0,
     event_id: str = "",
@@ -158,6 +159,7 @@ def order(
         currency=currency,
         device_id=device,
         restock=restock,
+        revision=revision,
     )
 
 

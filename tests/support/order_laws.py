@@ -9,7 +9,17 @@ import msgspec
 
 from stream.commands.replay_claims import check_recording
 from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, WRONG
-from tests.support.rooms import ORDERS, Rec, all_figures, fold_plainly, new_fold, recording_of, restarted
+from tests.support.rooms import (
+    ORDERS,
+    SALES,
+    T0_MS,
+    Rec,
+    all_figures,
+    fold_plainly,
+    new_fold,
+    recording_of,
+    restarted,
+)
 
 if TYPE_CHECKING:
     from stream.core.partition import PartitionFold
@@ -77,6 +87,37 @@ def _told(figures: RoomFigures) -> Any:
         key: (sale.held, sale.sold, sale.released, sale.gone, sale.suspicions) for key, sale in figures.sales.items()
     }
     return figures.orders, figures.money, figures.rates, sales
+
+
+def holds_are_a_set(log: Log, rules: Rules, seed: int, at_ms: int) -> None:
+    """Records of orders and sales in any order, some of them again, while the clock ends holds, come to the same."""
+    random = Random(seed)
+    # So that the effective time of every record is its event time, in whatever order it comes.
+    late = msgspec.structs.replace(rules, allowed_lateness_ms=3_600_000)
+    records = [(ORDERS, _of_its_time(record)) for record in log[ORDERS]] + [(SALES, record) for record in log[SALES]]
+    found = []
+    for _ in range(3):
+        fold, clock_ms = new_fold(late), T0_MS
+        for topic, record in random.sample(records, len(records)) + random.sample(records, 20):
+            clock_ms += 250
+            fold.fold(topic, [record._replace(timestamp=clock_ms, offset=fold.positions[topic])])
+            fold.advance(clock_ms, "tick")
+        fold.advance(at_ms, "tick")
+        figures_of = all_figures(fold).items()
+        found.append({room: (figures.orders, figures.money, stock_of(figures)) for room, figures in figures_of})
+    assert found[0] == found[1] == found[2]
+
+
+def _of_its_time(record: Rec) -> Rec:
+    """All records that say the same of an order say when it was so."""
+    event = msgspec.json.decode(record.value or b"")
+    random = Random(f"{event['room_id']} {event['order_id']} {event['status']}")
+    return record._replace(value=msgspec.json.encode({**event, "event_time_ms": T0_MS + random.randrange(60_000)}))
+
+
+def stock_of(figures: RoomFigures) -> Any:
+    """Of each sale, its units by standing."""
+    return {key: (sale.held, sale.sold, sale.released, sale.gone) for key, sale in figures.sales.items()}
 
 
 def claims_follow(log: Log, rules: Rules, least: int = 1_000) -> None:

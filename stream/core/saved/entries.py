@@ -49,13 +49,17 @@ class IdsEntry(msgspec.Struct, array_like=True):
 
 
 class PartsEntry(msgspec.Struct, array_like=True):
-    """What was said of the parts of an order: by part a `parts.Word`; and its moves in the pace of a session."""
+    """What was said of the parts of an order: by part a `parts.Word`; and its moves in the pace of a session.
+
+    A move begins with the place of its line: among those of the order, then among `dropped`, which it has no more.
+    """
 
     fields_1: ClassVar[int] = 1
 
     said: dict[str, tuple[int, int, tuple[SaleLine, ...], int, Amounts]]
     moved_in: int = -1
     moves: list[tuple[int, int, int, int, int]] = []
+    dropped: list[tuple[str, str]] = []
 
 
 class OrderEntry(msgspec.Struct, array_like=True):
@@ -81,6 +85,7 @@ class OrderEntry(msgspec.Struct, array_like=True):
     parts: PartsEntry | None = None
     own_hold_ms: int = -1
     amounts: Amounts | None = None  # by product, where products are counted
+    revision: int = 0
 
 
 class PresenceEntry(msgspec.Struct, array_like=True):

@@ -9,7 +9,7 @@ from stream.core.order_state import OrderState, one_of_equal
 from stream.core.parts import Parts, Word
 from stream.core.saved.entries import ENTRY_ITEMS, CartEntry, OrderEntry, PartsEntry, PresenceEntry, WindowEntry
 from stream.core.saved.growth import AUDIENCES_1, TALLIES_1, grown
-from stream.core.standing import PARTLY
+from stream.core.standing import APART
 from stream.core.windows import Tally
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def order_entries(room: Memory) -> Iterator[OrderEntry]:
     changed, room.changed_orders = room.changed_orders, {}
     for order_id in changed:
         order = room.orders[order_id]
-        parts = room.parts[order_id] if order.mask & PARTLY else None
+        parts = room.parts[order_id] if order.mask & APART else None
         yield OrderEntry(
             room.room_id,
             room.known_ms,
@@ -92,10 +92,18 @@ def order_entries(room: Memory) -> Iterator[OrderEntry]:
             order.moves_before,
             order.device_id,
             order.hold_ms,
-            None if parts is None else PartsEntry(parts.said, parts.moved_in, parts.moves),  # type: ignore[arg-type] # words are tuples
+            None if parts is None else _parts_entry(parts),
             order.own_hold_ms,
             order.amounts if room.rules.products_max else None,
+            order.revision,
         )
+
+
+def _parts_entry(parts: Parts) -> PartsEntry:
+    keys = {line[:2]: place for place, line in enumerate(parts.whole)}
+    moves = [(keys.setdefault(key, len(keys)), *what) for key, *what in parts.moves]
+    dropped = [*keys][len(parts.whole) :]
+    return PartsEntry(parts.said, parts.moved_in, moves, dropped)  # type: ignore[arg-type] # words are tuples
 
 
 def presence_entries(room: Room) -> Iterator[PresenceEntry]:
@@ -149,10 +157,13 @@ def restore_order(room: Memory, entry: OrderEntry) -> None:
         hold_ms=entry.hold_ms,
         own_hold_ms=entry.own_hold_ms,
         amounts=None if entry.amounts is None else one_of_equal(entry.amounts),
+        revision=entry.revision,
     )
     room.parts.pop(entry.order_id, None)
     if entry.parts is not None:
-        parts = room.parts[entry.order_id] = Parts(order.lines, entry.parts.moved_in, entry.parts.moves)
+        keys = [*(line[:2] for line in order.lines), *entry.parts.dropped]
+        moves = [(keys[place], second, net, sold, orders) for place, second, net, sold, orders in entry.parts.moves]
+        parts = room.parts[entry.order_id] = Parts(order.lines, entry.parts.moved_in, moves)
         parts.said = {part_id: Word(*word) for part_id, word in entry.parts.said.items()}
         parts.cut(order)
 

@@ -44,17 +44,21 @@ def test_of_a_line_what_came_back_goes_first_and_no_more_than_there_is() -> None
         parts.take(part_id, said, 20)
     parts.cut(known)
     assert known.lines == (("s1", "k1", 0), ("s1", "k2", 1))
-    assert parts.stand(known, PAID).units == [(0, 0, 2, 1), (0, 1, 0, 0)]
-    assert parts.stand(known, PAID | REFUNDED).units == [(0, 0, 2, 1), (0, 0, 1, 0)]
-    assert parts.stand(known, PLACED).units == [(0, 0, 2, 1), (1, 0, 0, 0)]
-    assert parts.stand(known, CANCELLED).units == [(0, 0, 0, 0)] * 2
+    keys = [line[:2] for line in LINES]
+    for mask, units in (
+        (PAID, [(0, 0, 2, 1), (0, 1, 0, 0)]),
+        (PAID | REFUNDED, [(0, 0, 2, 1), (0, 0, 1, 0)]),
+        (PLACED, [(0, 0, 2, 1), (1, 0, 0, 0)]),
+        (CANCELLED, [(0, 0, 0, 0)] * 2),
+    ):
+        assert parts.stand(known, mask).units == dict(zip(keys, units, strict=True))
 
 
 def test_moves_are_of_one_session_and_bounded() -> None:
-    parts = Parts(LINES, 5, [(0, 1, 1, 1, 1)])
+    parts = Parts(LINES, 5, [(LINES[0][:2], 1, 1, 1, 1)])
     assert [*parts.moves_of(6)] == []
     for second in range(MOVES_MAX + 1):
-        parts.note_move((0, second, -1, -1, 0), 5)
+        parts.note_move((LINES[0][:2], second, -1, -1, 0), 5)
     assert len([*parts.moves_of(5)]) == MOVES_MAX
-    parts.note_move((0, 1, -1, -1, 0), 6)
-    assert [*parts.moves_of(6)] == [(0, 1, -1, -1, 0)]
+    parts.note_move((LINES[0][:2], 1, -1, -1, 0), 6)
+    assert [*parts.moves_of(6)] == [(LINES[0][:2], 1, -1, -1, 0)]

@@ -155,6 +155,26 @@ def test_a_part_counts_with_its_product_and_in_the_minute_in_which_it_came(tmp_p
     assert (sold.money, other.money) == ([Amounts("CNY", 5_400, 5_400, 2_700)], [Amounts("CNY", 1_200, 1_200, 600)])
 
 
+def test_of_an_edited_order_the_lines_count_that_it_was_paid_with(tmp_path: Path) -> None:
+    days = Days()
+    days.add(0, "room_opened", show_id="first")
+    days.sale(1, offered=10)
+    days.order(5, "placed", "o1", lines=[("k1", "s1", 3, 2_700)])
+    days.order(70, "placed", "o1", lines=[("k1", "s1", 1, 900), ("k2", None, 2, 600)], revision=1)
+    days.order(80, "paid", "o1", lines=[("k1", "s1", 1, 900), ("k2", None, 2, 600)], revision=1)
+    days.order(90, "cancelled", "o2", lines=[("k1", "s1", 2, 1_800)])
+    days.order(95, "placed", "o2", lines=[("k1", "s1", 1, 900)], revision=1)
+    days.add(150, "room_closed", show_id="first")
+    made = reported(days, tmp_path)
+    assert made.check.differences == []
+    assert made.totals.money == [Amounts("CNY", 2_400, 1_500, 1_500)]
+    assert [[each.placed_minor for each in minute.money] for minute in made.minutes] == [[2_700], [-300], []]
+    sold, other = made.products
+    assert units(sold) == {"placed": 2, "paid": 1, "cancelled": 1, "refunded": 0, "net": 1}
+    assert units(other) == {"placed": 2, "paid": 2, "cancelled": 0, "refunded": 0, "net": 2}
+    assert (sold.money, other.money) == ([Amounts("CNY", 1_800, 900, 900)], [Amounts("CNY", 600, 600, 600)])
+
+
 def units(product: Product) -> dict[str, int]:
     return {name: getattr(product, f"units_{name}") for name in ("placed", "paid", "cancelled", "refunded", "net")}
 

@@ -136,7 +136,14 @@ def test_conflicts_are_counted_by_reason_from_nought(metrics: Metrics) -> None:
         for family in metrics.registry.collect()
         for sample in family.samples
         if sample.name == "stream_conflicts_total"
-    } == {"order_conflict", "event_id_conflict", "other_lines", "event_id_in_two_topics", "parts_beyond"}
+    } == {
+        "order_conflict",
+        "event_id_conflict",
+        "other_lines",
+        "event_id_in_two_topics",
+        "parts_beyond",
+        "edited_after_payment",
+    }
     owner = live_owner()
     owner.fold.counters.conflicts.update({"other_lines": 3})
     metrics.harvest(owner)
