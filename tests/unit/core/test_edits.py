@@ -7,6 +7,8 @@ import msgspec
 import pytest
 
 from stream.core.rules import Rules
+from stream.core.saved.entries import OrderEntry
+from stream.core.saved.rows import order_entries, restore_order
 from tests.support.events import Log, fold_at_own_time, line, new_room, opened, order
 
 if TYPE_CHECKING:
@@ -107,6 +109,7 @@ def test_an_order_without_a_sale_may_come_to_have_one_and_holds_from_when_it_was
     log.add(order("placed", lines=[BAG], s=0))
     log.tick(edited_s)
     log.add(order("placed", lines=[COAT], revision=1, s=edited_s))
+    assert sum(log.fold.rooms["r1"].ledgers["s1", "k1"].taken.values()) == held
     log.tick(edited_s + 1)
     assert told(log) == (10 - held, held, 0, 2 - held, 0)
     log.tick(75)
@@ -137,6 +140,19 @@ def test_an_edit_gives_back_and_takes_units_in_its_own_second() -> None:
     assert [*coats.recent.values()] == [3, -1]
     assert [*hats.recent.values()] == [1]
     assert [*coats.recent] == [min(coats.recent), min(coats.recent) + 4]
+
+
+def test_after_a_restart_it_is_known_what_an_order_did_to_the_pace_of_lines_that_it_has_no_more() -> None:
+    log = offered()
+    log.add(order("placed", lines=[line(3)], s=1), order("placed", lines=[HAT], revision=1, s=5))
+    known = log.fold.rooms["r1"]
+    (entry,) = order_entries(known)
+    later = new_room(SECOND)
+    restore_order(later, msgspec.msgpack.decode(msgspec.msgpack.encode(entry), type=OrderEntry))
+    moves = [(key, net) for key, _, net, _, _ in later.parts["o1"].moves]
+    assert moves == [(("s1", "k1"), 3), (("s1", "k1"), -3), (("s1", "k2"), 1)]
+    assert later.parts["o1"].moves == known.parts["o1"].moves
+    assert (later.orders["o1"].revision, later.orders["o1"].lines) == (1, (("s1", "k2", 1),))
 
 
 def test_an_event_id_is_a_repetition_if_its_revision_is_known_and_a_conflict_else() -> None:
