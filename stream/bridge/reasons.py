@@ -32,6 +32,8 @@ class Reason(StrEnum):
     AMOUNT_UNKNOWN = "amount_unknown"
     PARTIAL_REFUND = "partial_refund"
     UNKNOWN_ORDER = "refund_of_unknown_order"
+    UNKNOWN_PARCEL = "parcel_of_unknown_order"
+    NOT_ALL_SENT = "not_all_sent"
     REFUSED = "refused_by_the_contract"
 
 
@@ -77,6 +79,8 @@ REASON_WORDS: dict[Reason, str] = {
     Reason.AMOUNT_UNKNOWN: "an amount that is no whole number of minor units, or unclear",
     Reason.PARTIAL_REFUND: "a refund of no line of the order, or of a part of one that is cut into several",
     Reason.UNKNOWN_ORDER: "a refund of an order that this bridge has not seen",
+    Reason.UNKNOWN_PARCEL: "a parcel of an order that this bridge has not seen",
+    Reason.NOT_ALL_SENT: "an update of an order of which not everything is sent",
     Reason.REFUSED: "made into an event that the contract refuses",
 }
 NOTE_WORDS: dict[Note, str] = {

