@@ -17,7 +17,7 @@ from stream.serve.events import Stream, retry_frame
 from stream.serve.fanout import Fanout
 from stream.serve.metrics import Metrics
 from tests.support.serve import document, eventually
-from tests.support.sixty import documents
+from tests.support.sixty import documents, with_products
 from tests.unit.serve.twins import FollowerTwin, TransportTwin
 
 if TYPE_CHECKING:
@@ -280,13 +280,14 @@ def packed_stream(fanout: Fanout, room: FollowedRoom, cut: Cut) -> tuple[Stream,
     return stream, transport
 
 
-async def test_an_overlay_of_one_product_of_sixty_takes_less_than_100_kbit_a_second(
+async def test_one_product_of_sixty_on_sale_and_of_two_hundred_takes_less_than_100_kbit_a_second(
     fanout: Fanout, follower: FollowerTwin
 ) -> None:
     """Ten documents a second are the most that a room has, so 20 of them are two seconds."""
     room = follower.room("r1")
-    cuts = (Cut("s7", "", ("claims", "feed")), Cut(sku="sku-007"), WHOLE)
-    raws = list(documents(21))
+    overlay = ("claims", "feed")
+    cuts = (Cut("s7", "", overlay), Cut(sku="sku-007"), Cut(sku="sku-150"), Cut(parts=overlay), WHOLE)
+    raws = list(with_products(documents(21), 200))
     follower.say_raw(room, raws[0])
     streams = [packed_stream(fanout, room, cut)[1] for cut in cuts]
     before = [sum(map(len, transport.written)) for transport in streams]
@@ -298,8 +299,11 @@ async def test_an_overlay_of_one_product_of_sixty_takes_less_than_100_kbit_a_sec
     kbit_s = [bytes_ * 8 / 2 / 1000 for bytes_ in took]
     assert kbit_s[0] < 25
     assert kbit_s[1] < 50
-    assert kbit_s[2] < 600  # not cut: compressed only
-    assert sum(map(len, raws[1:])) * 8 / 2 / 1000 > 7_000  # what it was
+    assert kbit_s[2] < 50  # not on sale, but sold
+    assert kbit_s[3] < 450  # an overlay that names no product has all sales, and no product beyond them
+    assert kbit_s[4] < 1_500  # not cut: compressed only
+    assert sum(map(len, raws[1:])) * 8 / 2 / 1000 > 10_000  # what it was
+    assert [b'"products":[' in sent(transport) for transport in streams] == [False, True, True, False, True]
 
 
 async def test_a_cut_document_that_says_the_same_is_freshened_and_whoever_comes_gets_it_whole(
