@@ -44,7 +44,7 @@ async def test_it_composes_a_short_address_and_copies_it(pages: Pages, room: Roo
     await page.get_by_label("Less motion").check()
     assert await asked(page) == {
         "room": [room.room_id],
-        "widgets": ["countdown,watching,pulse,goal,ticker,stock@top"],
+        "widgets": ["countdown,watching,pulse,goal,ticker,price,stock@top"],
         "names": ["sku-881:羊毛 & <大衣>"],
         "goal": ["likes:500000"],
         "lang": ["en"],

@@ -28,7 +28,7 @@ export const PLACES = ["top-start", "top", "top-end", "bottom-start", "bottom", 
 export const DEFAULTS = {
   room: "",
   token: "",
-  widgets: "badge,countdown,watching,pulse,ticker,stock",
+  widgets: "badge,countdown,watching,pulse,ticker,price,stock",
   sale: "",
   sku: "",
   names: "",
