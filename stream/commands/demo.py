@@ -34,6 +34,7 @@ from stream.redis_clients import RedisClient
 from stream.settings import PREFIX, load_settings, ways_in
 from stream.shows.outcome import figures_planned, unmet
 from stream.shows.show import Expected, ExpectedRoom
+from stream.shows.snap_up import COAT, SCARF
 from stream.verify.audit import audit
 from stream.verify.latency import LatencyProbe, quiet_room
 from stream.verify.report_log import report_from_kafka
@@ -61,12 +62,14 @@ OF_OTHER_SERVERS = (
 )
 # Bound on the report of an interrupted demo.
 HASTE_S = 30.0
-# Pages to open in a browser while the show plays.
+# Pages to open in a browser while the show plays. Nobody described the products: the addresses name them.
+NAMES = f"names={COAT}:Wool+coat,{SCARF}:Silk+scarf"
 PAGES = (
-    ("overlay", f"/overlay?room={SHOW}"),
-    ("builder", "/builder"),
-    ("console", f"/console/{SHOW}"),
-    ("console", f"/console/{BESIDE}"),
+    ("overlay", f"/overlay?room={SHOW}&{NAMES}"),
+    ("builder", f"/builder?room={SHOW}&{NAMES}"),
+    ("console", f"/console/{SHOW}?{NAMES}"),
+    ("console", f"/console/{BESIDE}?{NAMES}"),
+    ("wall", f"/wall/{SHOW}"),
     ("widget", f"/starter/{SHOW}.html"),
 )
 NO_DIGITS = dict.fromkeys(map(ord, "0123456789"))

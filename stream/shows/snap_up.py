@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 NAME = "snap-up"
 SALE, COAT, SCARF = "coat-drop", "sku-881", "sku-412"
-COAT_MINOR, COAT_LIST_MINOR, SCARF_MINOR, SCARF_USD_MINOR = 39_900, 89_900, 5_900, 1_290
+COAT_MINOR, COAT_PRIOR_MINOR, COAT_LIST_MINOR = 39_900, 59_900, 89_900
+SCARF_MINOR, SCARF_USD_MINOR = 5_900, 1_290
 OFFERED, RESTOCK, PER_USER_LIMIT = 5_000, 500, 2
 PEOPLE, CART_ADDS = 60_000, 20_000
 LIKES, COMMENTS, EXTRA_CLICKS, SCARF_ORDERS, USD_ORDERS = 60_000, 15_000, 22_000, 260, 40
@@ -73,6 +74,7 @@ def build(seed: int, room_id: str = NAME) -> Show:
         ends_at_ms=ENDS_MS,
         price_minor=COAT_MINOR,
         list_price_minor=COAT_LIST_MINOR,
+        prior_price_minor=COAT_PRIOR_MINOR,
         currency="CNY",
         per_user_limit=PER_USER_LIMIT,
     )

@@ -107,7 +107,7 @@ def test_the_demo_ends_with_every_figure_as_recounted_and_its_pages_stay_up(star
     ended = lambda: demo.process.poll() is not None or demo.said().partition(over)[2].count("http://") == 5  # noqa: E731
     assert wait_for(ended, DEADLINE_S), demo.said()
     addresses = re.findall(r"http://\S+", demo.said().partition(over)[2])
-    assert len(addresses) == 5, demo.said()
+    assert len(addresses) == 6, demo.said()
     server = addresses[0].partition("/overlay")[0]
     for address in (*addresses, f"{server}/v1/rooms/snap-up"):
         with urllib.request.urlopen(address, timeout=STOP_DEADLINE_S) as answer:  # noqa: S310 -- its own pages
@@ -142,8 +142,8 @@ def test_an_interrupted_demo_leaves_nothing_running_and_no_files(start: Callable
     demo = start()
     assert wait_for(lambda: "sent to visible" in demo.said(), DEADLINE_S), demo.said()
     assert len(demo.children()) == 6  # Kafka, Redis, worker, pages, two shows
-    addresses = re.findall(r"(?:overlay|builder|console|widget) +http://127\.0\.0\.1:(\d+/\S+)", demo.said())
-    assert len(addresses) == 5, demo.said()
+    addresses = re.findall(r"(?:overlay|builder|console|wall|widget) +http://127\.0\.0\.1:(\d+/\S+)", demo.said())
+    assert len(addresses) == 6, demo.said()
     for address in addresses:
         with urllib.request.urlopen(f"http://127.0.0.1:{address}", timeout=STOP_DEADLINE_S) as answer:
             assert answer.headers["Content-Type"].startswith("text/html")
