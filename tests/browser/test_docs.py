@@ -92,7 +92,7 @@ async def test_the_printed_widget_runs_from_another_origin_and_blanks_by_itself(
     room.put()
     await eventually(text, lambda said: said == "Only 7 left!", "the next claim")
     # A worker is shared within one origin only: the page reads by itself.
-    assert f"{served.url}/v1/rooms/{room.room_id}/events" in asked
+    assert f"{served.url}/v1/rooms/{room.room_id}/events?parts=claims" in asked
 
 
 async def test_a_widget_whose_origin_may_not_read_gets_the_printed_error_and_the_log_names_the_cure(
