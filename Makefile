@@ -62,7 +62,7 @@ fuzz-ingest: system ## ten minutes of bodies for the gateway: five by Schemathes
 	INGEST_FUZZ_S=300 $(BIN)/python -m pytest tests/openapi tests/property/test_ingest_bodies.py
 
 pictures: system ## every scene over every picture, to look through: tests/out/screens/index.html
-	SNAPUP_ALL_PICTURES=1 $(BIN)/python -m pytest tests/browser/test_screens.py
+	SNAPUP_ALL_PICTURES=1 $(BIN)/python -m pytest tests/browser/test_wide_looks.py tests/browser/test_screens.py
 
 soak: system ## six hours of a show on one page, a document a second (two minutes; make test plays one for two seconds)
 	SNAPUP_SOAK=1 $(BIN)/python -m pytest tests/browser/test_soak.py

@@ -19,6 +19,8 @@ import pytest
 from stream.contract.overlay import FeedItem, Money, Orders, Restock
 from tests.browser.looking import eventually, text_of
 from tests.browser.rooms import COAT, coat, now_ms
+from tests.browser.test_card import card
+from tests.browser.test_card import product as described
 from tests.browser.test_subject import fourteen, product
 
 if TYPE_CHECKING:
@@ -98,6 +100,13 @@ def calm(room: Room) -> None:
     room.watching, room.likes, room.comments = 38, 412, 20
 
 
+def on_show(room: Room) -> None:
+    coats = coat(prior_price_minor=59_900)
+    room.sales = [coats, coat(sku_id="sku-412", sold=2_000, level="brisk", price_minor=12_900)]
+    scarf = described("sku-412", name="Silk scarf", label="7")
+    room.sections = card(described(), scarf, shown=described())
+
+
 SCENES = [
     Scene("1 before", before),
     Scene("2 rush", rush),
@@ -110,6 +119,8 @@ SCENES = [
     Scene("9 fourteen products, all taken", all_taken_of_fourteen, f"&sku=sku-04&widgets={SUBJECT}"),
     Scene("10 fourteen products, restocked", restock_of_fourteen, f"&sku=sku-04&widgets={SUBJECT}"),
 ]
+if EVERYTHING:
+    SCENES.append(Scene("11 product on show", on_show, "&widgets=badge,watching,product,shelf"))
 
 
 async def at_rest(page: Page) -> None:

@@ -38,8 +38,10 @@ export function zoneOf(epochMs) {
   return `UTC${minutes < 0 ? "−" : "+"}${two(Math.floor(Math.abs(minutes) / 60))}:${two(Math.abs(minutes) % 60)}`;
 }
 
-export function tile(title, figure, ...lines) {
-  return h("div.tile", {}, h("dt", {}, title), h("dd", {}, figure), ...lines.filter(Boolean).map((line) => h("dd.below", {}, line)));
+export function tile(title, text, ...lines) {
+  const figure = h("dd", {}, text);
+  figure.style.setProperty("--chars", String(text.length));
+  return h("div.tile", {}, h("dt", {}, title), figure, ...lines.filter(Boolean).map((line) => h("dd.below", {}, line)));
 }
 
 /** The model of the curve of a course, the last show's behind it. */

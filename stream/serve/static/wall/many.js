@@ -18,6 +18,8 @@ import { axisEnd, endedMs, gmvOf, paidLately, roomName, stateOf, stepOf, watchin
 export const MAX_ROOMS = 12;
 const ROOM_ID = /^[A-Za-z0-9._:-]{1,64}$/;
 const MAX_MONEY_CHARS = 12;
+/** No section that a tile does not show: a document holds up to 200 products. */
+const PARTS = ["card", "sales", "withheld"];
 
 const view = new View();
 const strings = LANGUAGES[view.lang];
@@ -43,7 +45,7 @@ class Tile {
   constructor(roomId) {
     this.#id = roomId;
     this.#name = foreign(clean(roomId, 64));
-    this.#room = new SnapupRoom({ room: roomId, token: view.token });
+    this.#room = new SnapupRoom({ room: roomId, parts: PARTS, token: view.token });
     this.#track = new Track({ room: roomId, token: view.token });
     const link = h("a", { href: view.link(`wall/${encodeURIComponent(roomId)}`) }, this.#name);
     this.root = h("section.one", { "aria-label": clean(roomId, 64) }, h("div", {}, h("h2", {}, link, this.#level), this.#figure, this.#people, this.#paid, this.#trouble, this.#curve.root));
@@ -111,7 +113,7 @@ class Tile {
     const known = values.filter((value) => value !== null);
     const best = known.length ? money(Math.max(...known), currency, view.lang) : "–";
     const about = fill(words.courseAbout, { each, from: timeOfDay(fromMs, false), to: timeOfDay(atMs, false), best });
-    this.#curve.render({ fromMs, toMs: axisEnd(fromMs, atMs, stepMs), stepMs, values, behind: null, marks: [], format, timeOf: (at) => timeOfDay(at, false) }, about);
+    this.#curve.render({ fromMs, toMs: axisEnd(fromMs, atMs, stepMs), stepMs, values, behind: null, marks: [], format, timeOf: (at) => timeOfDay(at, atMs - fromMs < 600_000) }, about);
   }
 }
 

@@ -28,7 +28,9 @@ const roomId = decodeURIComponent(location.pathname.split("/").at(-1));
 const view = new View(roomId);
 const strings = LANGUAGES[view.lang];
 const words = strings.wall;
-const room = new SnapupRoom({ room: roomId, token: view.token, whenHidden: "keep" });
+/** No section that the screen does not show: a document holds up to 200 products. */
+const parts = ["card", "sales", "sources", "withheld"];
+const room = new SnapupRoom({ room: roomId, parts, token: view.token, whenHidden: "keep" });
 const track = new Track({ room: roomId, token: view.token });
 /** The last document, also after its room is gone: the screen stays. */
 let last = null;
@@ -48,7 +50,7 @@ const tiles = { gmv: tile("gmv"), watching: tile("watching"), paid: tile("paid")
 const curve = new Curve();
 const curveTitle = h("h2");
 const leader = { name: h("b.name"), level: h("span.level"), left: h("b.left"), of: h("p"), pace: h("p.soft"), bar: h("div.stockbar", { "aria-hidden": "true" }, h("i.sold"), h("i.held")) };
-const leaderRoot = h("section.leader", { "aria-label": words.leader }, h("h2", {}, words.leader), h("p", {}, leader.name, " ", leader.level), leader.left, leader.bar, leader.of, leader.pace);
+const leaderRoot = h("section.leader", { "aria-label": words.leader }, h("h2", {}, words.leader), leader.name, h("p", {}, leader.level), leader.left, leader.bar, leader.of, leader.pace);
 const sources = h("ul");
 const sourcesRoot = h("section.sources", { "aria-label": words.sources, hidden: true }, h("h2", {}, words.sources), sources);
 const nothing = h("p.nothing", { hidden: true });
@@ -218,7 +220,7 @@ function drawCurve(atMs) {
   const best = known.length ? money(Math.max(...known), track.currency, view.lang) : "–";
   const format = (value) => shortMoney(value, track.currency, view.lang, strings);
   const about = fill(words.courseAbout, { each, from: timeOfDay(fromMs, false), to: timeOfDay(atMs, false), best });
-  const marks = marksOf(track.marks, strings);
+  const marks = marksOf(track.marks, strings, (skuId) => (last === null ? skuId : productName(last, skuId)));
   curve.render({ fromMs, toMs: axisEnd(fromMs, atMs, stepMs), stepMs, values, behind, marks, format, timeOf: (at) => timeOfDay(at, atMs - fromMs < 600_000) }, about);
 }
 
@@ -246,7 +248,9 @@ function drawLeader(state) {
   setText(leader.pace, state === "live" && units > 0 ? fill(strings.console.sale.velocity, { n: grouped(units), window: windowOf(windowMs, strings) }) : "");
   const supply = sale.offered === null ? null : sale.offered + sale.restocked;
   leader.bar.hidden = leader.of.hidden = supply === null;
-  setText(leader.left, sale.available === null ? strings.console.sale.unknown : fill(words.left, { n: grouped(sale.available) }));
+  const left = sale.available === null ? strings.console.sale.unknown : fill(words.left, { n: grouped(sale.available) });
+  if (leader.left.textContent !== left) leader.left.style.setProperty("--chars", String(left.length));
+  setText(leader.left, left);
   if (supply === null) return;
   const parts = Math.max(supply, sale.sold + sale.held, 1);
   leader.bar.children[0].style.inlineSize = `${(100 * sale.sold) / parts}%`;
@@ -258,7 +262,7 @@ function drawSources() {
   const found = sourcesOf(last, MAX_SOURCES);
   sourcesRoot.hidden = found.length === 0;
   sources.replaceChildren(
-    ...found.map((each) => h("li", {}, foreign(nameOfSource(each, strings, 20)), " ", h("b", {}, share(each.num, each.den)))),
+    ...found.map((each) => h("li", {}, foreign(nameOfSource(each, strings, 16)), " ", h("b", {}, share(each.num, each.den)))),
   );
 }
 
