@@ -65,10 +65,10 @@ def with_products(documents: Iterable[bytes], rows: int = 200, seed: int = 1) ->
 def _product(number: int, random: Random) -> ProductTotals:
     clickers = random.randrange(1_000, 50_000)
     carters, payers = clickers // random.randint(2, 9), clickers // random.randint(10, 30)
-    counts = [
-        Count(value, "exact") if value <= EXACT_PEOPLE_MAX else Count(value, "sketch", 0.0165)
-        for value in (clickers, carters, payers)
-    ]
     paid_minor = payers * random.randrange(10, 900) * 100
     money = Money("CNY", paid_minor * 11 // 10, paid_minor, paid_minor * 9 // 10)
-    return ProductTotals(f"sku-{number:03d}", *counts, [money])
+    return ProductTotals(f"sku-{number:03d}", _people(clickers), _people(carters), _people(payers), [money])
+
+
+def _people(number: int) -> Count:
+    return Count(number, "exact") if number <= EXACT_PEOPLE_MAX else Count(number, "sketch", 0.0165)
