@@ -102,7 +102,8 @@ class Record(Protocol):
 class Decoded(NamedTuple):
     """Good records as columns of equal length, in log order.
 
-    `ahead_ms`: the least and the greatest of event time − append time.
+    `ahead_ms`: the least and the greatest of event time − append time. `refused`: the places of the records that are
+    not among them, each with the reason.
     """
 
     events: list[RoomEvent]
@@ -110,6 +111,7 @@ class Decoded(NamedTuple):
     event_time_ms: list[int]
     append_time_ms: list[int]
     ahead_ms: tuple[int, int]
+    refused: Sequence[tuple[int, DeadLetter]] = ()
 
 
 class Limits(Struct, frozen=True):
@@ -261,8 +263,26 @@ class Decoder:
             return None
         return Decoded(events, room_ids, event_time_ms, append_time_ms, (least_ms, most_ms))  # type: ignore[arg-type]
 
+    def decode_each(self, records: Sequence[Record]) -> Decoded | None:
+        """The same by `decode`, record by record: refused ones are apart. None: a good one has no time."""
+        events: list[RoomEvent] = []
+        times, refused = list[int](), list[tuple[int, DeadLetter]]()
+        for place, record in enumerate(records):
+            event = self.decode(record.value, record.key, record.timestamp, record.headers)
+            if isinstance(event, DeadLetter):
+                refused.append((place, event))
+            else:
+                events.append(event)
+                times.append(record.timestamp)
+        if min(times, default=0) < 0:
+            return None
+        event_time_ms = [event.event_time_ms for event in events]
+        ahead_ms = [*map(sub, event_time_ms, times)] or [0]
+        room_ids = [event.room_id for event in events]
+        return Decoded(events, room_ids, event_time_ms, times, (min(ahead_ms), max(ahead_ms)), refused)
+
     def in_columns(self, records: Scannable, lateness_ms: int) -> Columns | None:
-        """The columns of many records; None if any of them needs a look by itself, or their topic has no columns.
+        """The columns of many records; None if too many need a look by themselves, or their topic has no columns.
 
         As strict as `decode_all`: what is not checked by the scan, the partition of each room, is checked here.
         `lateness_ms`: see `stream.core.time.effective_time_ms`.

@@ -80,11 +80,19 @@ class RoomPart(NamedTuple):
 
 
 class Columns(Protocol):
-    """Good records as columns, room by room in the order of the rooms' first records, each in the order of the log."""
+    """Good records as columns, room by room in the order of the rooms' first records, each in the order of the log.
+
+    A few records of the piece may be in no column, because each of them needs a look by itself.
+    """
 
     @property
     def rooms(self) -> Sequence[RoomPart]:
         """Where each room's records are."""
+        ...
+
+    @property
+    def odd(self) -> Sequence[int]:
+        """The places of the records that are in no column, in their order."""
         ...
 
     def places(self, part: RoomPart) -> list[int]:
@@ -108,7 +116,7 @@ class Scannable(Protocol):
     """Records that can be had in columns."""
 
     def columns(self, how: Scanning) -> Columns | None:
-        """The columns of all; None if any record needs a look by itself."""
+        """The columns of nearly all; None if too many records need a look by themselves."""
         ...
 
 

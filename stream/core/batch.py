@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from bisect import bisect
 from collections import defaultdict
 from functools import cached_property
 from itertools import compress
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from stream.core.time import BUCKET_MS
+from stream.contract.forms import RoomPart
+from stream.core.time import BUCKET_MS, NEVER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-    from stream.contract.forms import Columns, RoomPart
+    from stream.contract.forms import Columns
 
     Seconds = int | Sequence[int]
 
@@ -57,6 +60,15 @@ class Batch(NamedTuple):
         return Batch(list(compress(self.events, chosen)), list(compress(self.at_ms, chosen)), seconds)
 
 
+class Apart(NamedTuple):
+    """An event of a record that is in no column; `place`: of the record in the piece; `append_ms`: its append time."""
+
+    place: int
+    event: Any
+    at_ms: int
+    append_ms: int
+
+
 class ColumnBatch:
     """The same of records that were scanned into columns: it makes an event only for whoever asks for events.
 
@@ -65,52 +77,79 @@ class ColumnBatch:
         part: the room's part of them.
         event_at: the event of the record at a place in the piece.
         kinds: what the columns' kinds are.
+        apart: the room's events that are in no column, in the order of the log.
+
+    Attributes:
+        part: what is known of all of the room's records, those apart too; `begin` and `end` are of the columns.
     """
 
-    def __init__(self, columns: Columns, part: RoomPart, event_at: Callable[[int], Any], kinds: Sequence[type]) -> None:
-        self._columns, self._part, self._event_at, self._kinds = columns, part, event_at, kinds
+    def __init__(
+        self,
+        columns: Columns,
+        part: RoomPart,
+        event_at: Callable[[int], Any],
+        kinds: Sequence[type],
+        apart: Sequence[Apart] = (),
+    ) -> None:
+        self._columns, self._event_at, self._kinds = columns, event_at, kinds
+        self._apart: Sequence[tuple[int, Apart]] = ()  # each with its place in the batch
+        if apart:
+            of_columns = columns.places(part)
+            self._apart = [(bisect(of_columns, each.place) + before, each) for before, each in enumerate(apart)]
+            part = _grown(part, apart)
+        self.part = part
+
+    def _with_apart(self, of_columns: Sequence[Any], value_of: Callable[[Apart], Any]) -> Sequence[Any]:
+        if not self._apart:
+            return of_columns
+        whole = [*of_columns]
+        for at, each in self._apart:
+            whole.insert(at, value_of(each))
+        return whole
 
     @property
     def size(self) -> int:
         """How many there are."""
-        return self._part.end - self._part.begin
+        return self.part.end - self.part.begin + len(self._apart)
 
     @cached_property
     def places(self) -> Sequence[int]:
         """The place of each record in the piece."""
-        return self._columns.places(self._part)
+        return self._with_apart(self._columns.places(self.part), attrgetter("place"))
 
     @cached_property
     def events(self) -> Sequence[Any]:
         """The events."""
-        return [*map(self._event_at, self.places)]
+        events = [*map(self._event_at, self._columns.places(self.part))]
+        return self._with_apart(events, attrgetter("event"))
 
     @cached_property
     def at_ms(self) -> Sequence[int]:
         """The effective time of each, in ms."""
-        return self._columns.at_ms(self._part)
+        return self._with_apart(self._columns.at_ms(self.part), attrgetter("at_ms"))
 
     @cached_property
     def seconds(self) -> Seconds:
         """The second of each; one number if all of them have the same."""
-        second = self._part.least_ms // BUCKET_MS
-        if self._part.most_ms // BUCKET_MS == second:
+        second = self.part.least_ms // BUCKET_MS
+        if self.part.most_ms // BUCKET_MS == second:
             return second
         return [at_ms // BUCKET_MS for at_ms in self.at_ms]
 
     def column(self, name: str) -> Sequence[Any]:
         """One field of each event."""
-        return self._columns.column(self._part, name)
+        return self._with_apart(self._columns.column(self.part, name), lambda each: getattr(each.event, name, None))
 
     def are(self, kind: type) -> list[bool]:
         """Of each whether it is of this kind."""
         if len(self._kinds) == 1:
             return [self._kinds[0] is kind] * self.size
-        return [self._kinds[number] is kind for number in self._columns.kinds(self._part)]
+        of_columns = [self._kinds[number] is kind for number in self._columns.kinds(self.part)]
+        return [*self._with_apart(of_columns, lambda each: type(each.event) is kind)]
 
     def retimed(self) -> int:
         """How many have another effective time than their own."""
-        return self._part.retimed
+        return self.part.retimed
 
     def those(self, chosen: Sequence[bool]) -> ChosenBatch:
         """Returns the events that are chosen. `chosen` holds one answer for each event."""
@@ -159,6 +198,22 @@ class ChosenBatch:
 
 
 AnyBatch = Batch | ColumnBatch | ChosenBatch
+
+
+def no_part(room_id: str) -> RoomPart:
+    """The part of a room that has no records in columns."""
+    return RoomPart(room_id, 0, 0, sys.maxsize, 0, -1, NEVER_MS, -1)
+
+
+def _grown(part: RoomPart, apart: Sequence[Apart]) -> RoomPart:
+    times = [each.at_ms for each in apart]
+    return part._replace(
+        first_place=min(part.first_place, apart[0].place),
+        retimed=part.retimed + sum(each.event.event_time_ms != each.at_ms for each in apart),
+        newest_ms=max(part.newest_ms, *(each.append_ms for each in apart)),
+        least_ms=min(part.least_ms, *times),
+        most_ms=max(part.most_ms, *times),
+    )
 
 
 def by_room(room_ids: Sequence[K], items: Sequence[T]) -> dict[K, list[T]]:

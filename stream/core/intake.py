@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, cast
 
 from stream.contract.decode import DeadLetter, Decoder, ahead_of_clock
 from stream.contract.events import MAX_AHEAD_MS, TOPIC_NAMES, Order, RoomClosed, RoomOpened
-from stream.core.batch import Batch, ColumnBatch, by_room, newest_by_room
+from stream.core.batch import Apart, Batch, ColumnBatch, by_room, newest_by_room, no_part
 from stream.core.conflicts import REASON_OF, Outcome, letter_of, note_conflicts, record_of
 from stream.core.folds import fold_many, fold_one
 from stream.core.misplaced import Misplaced, limits_of
@@ -80,16 +81,21 @@ class Intake:
 
         Total: bad records wait in `refused`, nothing raises. Afterwards `life.touched` holds the rooms that changed.
         """
-        columns = self._in_columns(topic_index, records)
-        decoded = None if columns is not None else self._decoders[topic_index].decode_all(records)
+        decoder = self._decoders[topic_index]
+        columns, records = self._in_columns(topic_index, records)
+        decoded = None if columns is not None else decoder.decode_all(records)
         if columns is not None:
-            first_ms, newest_ms = records[0].timestamp, max([part.newest_ms for part in columns.rooms])
+            newest_ms = max([part.newest_ms for part in columns.rooms])
+            if columns.odd:
+                newest_ms = max(newest_ms, *(records[place].timestamp for place in columns.odd))
+        elif decoded is not None:
+            newest_ms = max(decoded.append_time_ms)
         else:
-            times = [record.timestamp for record in records] if decoded is None else decoded.append_time_ms
-            first_ms, newest_ms = times[0], max(times)
+            decoded, newest_ms = decoder.decode_each(records), max([record.timestamp for record in records])
         is_ahead = latest_ms is not None and newest_ms > latest_ms
         if self._shared.clock_ms < 0:
             # Before anything is known the first record says what time it is: rooms and orders must not be born at −1.
+            first_ms = records[0].timestamp
             most_ms = latest_ms - MAX_AHEAD_MS if is_ahead and latest_ms is not None else first_ms
             self._shared.clock_ms = max(min(first_ms, most_ms), 0)
         self._life.touched.clear()
@@ -102,11 +108,16 @@ class Intake:
         self._counters.received[topic_index] += len(records)
         return is_ahead
 
-    def _in_columns(self, topic_index: int, records: Sequence[Record]) -> Columns | None:
-        """The columns of records that can be had so, and are good without a further look."""
+    def _in_columns(self, topic_index: int, records: Sequence[Record]) -> tuple[Columns | None, Sequence[Record]]:
+        """The columns of records that can be had so, and are good without a further look; and the records.
+
+        Without columns each record is looked at several times, and those that lie packed would be made each time.
+        """
         if not hasattr(records, "columns"):
-            return None
-        return self._decoders[topic_index].in_columns(cast("Scannable", records), self._rules.allowed_lateness_ms)
+            return None, records
+        lateness_ms = self._rules.allowed_lateness_ms
+        columns = self._decoders[topic_index].in_columns(cast("Scannable", records), lateness_ms)
+        return columns, [*records] if columns is None else records
 
     def take_refused(self) -> list[Refused]:
         """Returns the refused records and lets go of them."""
@@ -118,7 +129,7 @@ class Intake:
         return not self._name_of.keys() >= set(map(type, events))
 
     def _fold_each(self, topic_index: int, records: Sequence[Record], latest_ms: int | None) -> None:
-        """One record at a time: among these is a bad one, or one that has to be looked at by itself."""
+        """One record at a time: what becomes of one hangs on those before it, or on its own time."""
         decode, lateness_ms = self._decoders[topic_index].decode, self._rules.allowed_lateness_ms
         for record in records:
             event = decode(record.value, record.key, record.timestamp, record.headers)
@@ -142,12 +153,21 @@ class Intake:
             self._life.generations.ids += 1
 
     def _fold_good(self, topic_index: int, records: Sequence[Record], decoded: Decoded) -> None:
-        """Room by room, each in the order of the log: what one room becomes does not depend on another."""
+        """Room by room, each in the order of the log: what one room becomes does not depend on another.
+
+        What is refused changes no room, so it does not stand between the others.
+        """
         room_ids, own_ms = decoded.room_ids, decoded.event_time_ms
         events_of = by_room(room_ids, decoded.events)
         if not self._life.dormant.rooms.keys().isdisjoint(events_of):
             self._fold_each(topic_index, records, None)  # not every record begins a session
             return
+        if decoded.refused:
+            self._refuse_all(topic_index, records, decoded.refused)
+            places = {place for place, _ in decoded.refused}
+            records = [record for place, record in enumerate(records) if place not in places]
+            if not records:
+                return
         effective_ms = effective_times_ms(decoded, self._rules.allowed_lateness_ms)
         retimed = effective_ms is not own_ms
         times = by_room(room_ids, effective_ms) if retimed else {}
@@ -166,18 +186,34 @@ class Intake:
         self._life.generations.ids += len(records)
 
     def _fold_columns(self, topic_index: int, records: Sequence[Record], columns: Columns) -> None:
-        """The same of columns, which hold all that the folds of their topics ask for."""
+        """The same of columns, which hold all that the folds of their topics ask for, and of what is in no column."""
+        decoder, refused = self._decoders[topic_index], list[tuple[int, DeadLetter]]()
+        parts, apart = [*columns.rooms], defaultdict[str, list[Apart]](list)
+        for place in columns.odd:
+            record = records[place]
+            event = decoder.decode(record.value, record.key, record.timestamp, record.headers)
+            if isinstance(event, DeadLetter):
+                refused.append((place, event))
+                continue
+            at_ms = effective_time_ms(event.event_time_ms, record.timestamp, self._rules.allowed_lateness_ms)
+            apart[event.room_id].append(Apart(place, event, at_ms, record.timestamp))
+        if apart:
+            parts += map(no_part, [*apart.keys() - {part.room_id for part in parts}])
         dormant = self._life.dormant.rooms
-        if dormant and not dormant.keys().isdisjoint([part.room_id for part in columns.rooms]):
+        if dormant and not dormant.keys().isdisjoint([part.room_id for part in parts]):
             self._fold_each(topic_index, records, None)
             return
-        decoder = self._decoders[topic_index]
+        self._refuse_all(topic_index, records, refused)
 
         def event_at(place: int) -> RoomEvent:
             return decoder.event_in_columns(records[place].value or b"")
 
-        batches = [ColumnBatch(columns, part, event_at, decoder.kinds_in_columns) for part in columns.rooms]
-        for part, batch in zip(columns.rooms, batches, strict=True):
+        kinds = decoder.kinds_in_columns
+        batches = [ColumnBatch(columns, part, event_at, kinds, apart.get(part.room_id, ())) for part in parts]
+        if apart:
+            batches.sort(key=lambda batch: batch.part.first_place)
+        for batch in batches:
+            part = batch.part
             room = self._life.touch(part.room_id, self._positions)
             if room.first_offsets[topic_index] < 0:
                 room.first_offsets[topic_index] = records[part.first_place].offset
@@ -186,9 +222,16 @@ class Intake:
             event_of = {
                 place: event for batch in batches for place, event in zip(batch.places, batch.events, strict=True)
             }
-            events = [event_of[place] for place in range(len(records))]
-            note_conflicts(self._shared, self._counters, self.noted, topic_index, records, events)
-        self._life.generations.ids += len(records)
+            places = sorted(event_of)
+            events, good = [event_of[place] for place in places], [records[place] for place in places]
+            note_conflicts(self._shared, self._counters, self.noted, topic_index, good, events)
+        self._life.generations.ids += len(records) - len(refused)
+
+    def _refuse_all(
+        self, topic_index: int, records: Sequence[Record], refused: Sequence[tuple[int, DeadLetter]]
+    ) -> None:
+        for place, letter in refused:
+            self._refuse(topic_index, records[place], letter)
 
     def _fold_room(
         self,

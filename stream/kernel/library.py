@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
     from stream.kernel.choice import Choice
 
-ABI = 1
+ABI = 2
 NAME_BYTES, FIELDS_MAX, KINDS_MAX, ID_COLUMNS_MAX, NUMBER_COLUMNS_MAX = 32, 16, 8, 8, 4
 RECORDS_MAX = 1 << 20
 TEXT_MAX_BYTES = 1 << 30
+# Of so many records one may be odd: beyond that it is quicker to let Python read all of them.
+ODD_SHARE = 8
 # The library of this environment variable is loaded instead of the built one: the sanitized one, in tests.
 LIBRARY_VARIABLE = "SNAPUP_KERNEL_LIBRARY"
 
@@ -97,13 +99,19 @@ class _Columns(Structure):
         ("numbers", c_void_p * NUMBER_COLUMNS_MAX),
         ("ids", c_void_p * ID_COLUMNS_MAX),
         ("ids_bytes", c_uint64 * ID_COLUMNS_MAX),
+        ("odd", c_void_p),
+        *((name, c_uint32) for name in ("odd_most", "odds")),
     )
 
 
 class Scanned(NamedTuple):
-    """What a scan gave, in the order of `RoomPart`s. `ids`: joined by line breaks, one behind each."""
+    """What a scan gave, in the order of `RoomPart`s. `ids`: joined by line breaks, one behind each.
+
+    `odd`: the places of records that are in no column.
+    """
 
     rooms: list[RoomPart]
+    odd: list[int]
     at_ms: array[int]
     places: array[int]
     kinds: bytearray
@@ -156,7 +164,7 @@ class Kernel:
         self._library.snapup_move(byref(rows, begin * ctypes.sizeof(Row)), count, by & 0xFFFFFFFF)
 
     def scan(self, text: bytes, rows: ctypes.Array[Row], begin: int, end: int, how: Scanning) -> Scanned | None:
-        """The columns of the records from `begin` to `end`; None if one of them needs a look by itself."""
+        """The columns of the records from `begin` to `end`; None: too many of them need a look by themselves."""
         form = self._form(how)
         count = end - begin
         if form is None or not 0 < count <= RECORDS_MAX:
@@ -165,10 +173,14 @@ class Kernel:
         places, kinds, parts = array("I", bytes(4 * count)), bytearray(count), (_Part * count)()
         numbers = {name: array("q", bytes(8 * count)) for name in _number_columns(how.form)}
         ids = {name: bytearray((MAX_ID_CHARS + 1) * count) for name in _id_columns(how.form)}
+        odd_most = count // ODD_SHARE
+        odd = array("I", bytes(4 * (odd_most or 1)))
         out = _Columns(
             *map(_address, (parts, event_time_ms, at_ms, places, kinds)),
             (c_void_p * NUMBER_COLUMNS_MAX)(*map(_address, numbers.values())),
             (c_void_p * ID_COLUMNS_MAX)(*map(_address, ids.values())),
+            odd=_address(odd),
+            odd_most=odd_most,
         )
         first = byref(rows, begin * ctypes.sizeof(Row))
         found = self._library.snapup_scan(text, len(text), first, count, byref(form), self._seed, byref(out))
@@ -188,7 +200,8 @@ class Kernel:
             for part in parts[:found]
         ]
         texts = {name: memoryview(text)[: out.ids_bytes[at]] for at, (name, text) in enumerate(ids.items())}
-        return Scanned(rooms, at_ms, places, kinds, {"event_time_ms": event_time_ms, **numbers}, texts)
+        numbers["event_time_ms"] = event_time_ms
+        return Scanned(rooms, odd[: out.odds].tolist(), at_ms, places, kinds, numbers, texts)
 
     def _form(self, how: Scanning) -> _Form | None:
         if how not in self._forms:

@@ -66,7 +66,7 @@ class PackedRecords(Sequence[ReadRecord]):
         return ReadRecord(offset, timestamp, key, value, (), stamped)
 
     def columns(self, how: Scanning) -> ScannedColumns | None:
-        """The columns of all; None if any record needs a look by itself."""
+        """The columns of nearly all; None if too many records need a look by themselves."""
         scanned = self._kernel.scan(self._text, self._rows, self._begin, self._end, how)
         return None if scanned is None else ScannedColumns(scanned, how.form)
 
@@ -138,7 +138,7 @@ class ScannedColumns:
     """The columns of a scan, made into Python's lists as they are asked for; see `stream.contract.forms.Columns`."""
 
     def __init__(self, scanned: Scanned, form: Form) -> None:
-        self.rooms = scanned.rooms
+        self.rooms, self.odd = scanned.rooms, scanned.odd
         self._scanned = scanned
         self._nullable = frozenset[str]().union(*(kind.known - kind.required for kind in form.kinds))
         self._ids: dict[str, list[str]] = {}

@@ -44,10 +44,11 @@ static void scan(const uint8_t *text, uint32_t bytes, const struct row *rows, ui
     out.parts = malloc(count * sizeof *out.parts);
     out.event_time_ms = malloc(count * 8), out.at_ms = malloc(count * 8);
     out.places = malloc(count * 4), out.kinds = malloc(count);
+    out.odd_most = count / 2, out.odd = malloc(out.odd_most * 4);
     for (int column = 0; column < NUMBER_COLUMNS_MAX; column++) out.numbers[column] = malloc(count * 8);
     for (int column = 0; column < ID_COLUMNS_MAX; column++) out.ids[column] = malloc(count * 65);
     snapup_scan(text, bytes, rows, count, form, seed, &out);
-    free(out.parts), free(out.event_time_ms), free(out.at_ms), free(out.places), free(out.kinds);
+    free(out.parts), free(out.event_time_ms), free(out.at_ms), free(out.places), free(out.kinds), free(out.odd);
     for (int column = 0; column < NUMBER_COLUMNS_MAX; column++) free(out.numbers[column]);
     for (int column = 0; column < ID_COLUMNS_MAX; column++) free(out.ids[column]);
 }

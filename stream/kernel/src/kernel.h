@@ -1,6 +1,6 @@
 /* The native kernel: reads record batches and scans the contract's flat events into columns.
  *
- * The kernel answers only for what is usual in every way. For everything else it says "not mine", and the Python path
+ * The kernel answers only for what is usual in every way. Everything else is odd: "not mine", and the Python path
  * gives the answer. So a mistake here may cost time; only what is taken must be right, and tests compare that with
  * Python. No function keeps anything between two calls, allocates more than a fixed number of bytes for each record, or
  * reads outside the given bytes. All numbers are in the machine's byte order; stream/kernel/library.py has the same
@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SNAPUP_ABI 1
+#define SNAPUP_ABI 2
 
 enum {
     NAME_BYTES = 32,
@@ -74,7 +74,8 @@ struct part {
 };
 
 /* Columns, room by room in the order of the rooms' first records, each in the order of the log. Rooms are no more than
- * records. Ids are joined by line breaks: 65 bytes a record and column are enough. */
+ * records. Ids are joined by line breaks: 65 bytes a record and column are enough.
+ * `odd`: the places of records that are not mine and in no column, in their order; it has room for `odd_most`. */
 struct columns {
     struct part *parts;
     int64_t *event_time_ms, *at_ms;
@@ -83,6 +84,8 @@ struct columns {
     int64_t *numbers[NUMBER_COLUMNS_MAX];
     uint8_t *ids[ID_COLUMNS_MAX];
     uint64_t ids_bytes[ID_COLUMNS_MAX];
+    uint32_t *odd;
+    uint32_t odd_most, odds;
 };
 
 /* The version of these layouts, and the checksum of the sources. */
@@ -98,7 +101,7 @@ int32_t snapup_index(const uint8_t *bytes, uint64_t count, const struct batch *b
 /* Move where these rows point to, for a text that now stands behind another. */
 void snapup_move(struct row *rows, uint32_t count, uint32_t by);
 
-/* The columns of records. Returns the number of rooms, or -1 - the place of the first record that is not mine. */
+/* The columns of records. Returns the number of rooms, or -1: more than `odd_most` of the records are odd. */
 int32_t snapup_scan(const uint8_t *text, uint64_t text_bytes, const struct row *rows, uint32_t count,
                     const struct form *form, const uint64_t seed[2], struct columns *out);
 

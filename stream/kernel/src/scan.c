@@ -12,9 +12,11 @@ struct span {
 struct seen {
     int64_t event_time_ms, number[NUMBER_COLUMNS_MAX];
     struct span room, id[ID_COLUMNS_MAX];
-    uint32_t room_number;
+    uint32_t room_number; /* NO_ROOM: the record is odd */
     uint8_t kind;
 };
+
+#define NO_ROOM UINT32_MAX
 
 struct cursor {
     const uint8_t *start, *at, *end;
@@ -321,7 +323,8 @@ static void put_ids(const uint8_t *text, const struct seen *seen, uint32_t is_kn
 
 static void put_all(const uint8_t *text, const struct row *rows, uint32_t count, const struct form *form,
                     const struct seen *seen, uint32_t rooms, struct columns *out) {
-    for (uint32_t place = 0; place < count; place++) out->parts[seen[place].room_number].count++;
+    for (uint32_t place = 0; place < count; place++)
+        if (seen[place].room_number != NO_ROOM) out->parts[seen[place].room_number].count++;
     uint32_t begin = 0;
     for (uint32_t room = 0; room < rooms; room++) {
         out->parts[room].begin = begin;
@@ -329,12 +332,13 @@ static void put_all(const uint8_t *text, const struct row *rows, uint32_t count,
         out->parts[room].count = 0;
     }
     for (uint32_t place = 0; place < count; place++)
-        put(&rows[place], form, &seen[place], place, &out->parts[seen[place].room_number], out);
+        if (seen[place].room_number != NO_ROOM)
+            put(&rows[place], form, &seen[place], place, &out->parts[seen[place].room_number], out);
     for (uint32_t number = 0; number < form->fields; number++) {
         const struct field *field = &form->field[number];
         if (field->is != IS_ID || field->column < 0) continue;
         out->ids_bytes[field->column] = 0;
-        for (uint32_t to = 0; to < count; to++) {
+        for (uint32_t to = 0; to < begin; to++) {
             const struct seen *of = &seen[out->places[to]];
             put_ids(text, of, form->kind[of->kind].known >> number & 1, field->column, out);
         }
@@ -351,12 +355,19 @@ int32_t snapup_scan(const uint8_t *text, uint64_t text_bytes, const struct row *
     int32_t answer = -1;
     if (seen != NULL && table != NULL) {
         uint32_t rooms = 0, place = 0;
-        while (place < count && scan_record(text, text_bytes, &rows[place], form, &seen[place])) {
-            seen[place].room_number = room_of(text, &rows[place], place, seed, out->parts, &rooms, table, places - 1);
-            place++;
+        for (out->odds = 0; place < count; place++) {
+            if (scan_record(text, text_bytes, &rows[place], form, &seen[place])) {
+                seen[place].room_number = room_of(text, &rows[place], place, seed, out->parts, &rooms, table, places - 1);
+            } else {
+                if (out->odds == out->odd_most) break;
+                seen[place].room_number = NO_ROOM;
+                out->odd[out->odds++] = place;
+            }
         }
-        answer = place < count ? -1 - (int32_t)place : (int32_t)rooms;
-        if (place == count) put_all(text, rows, count, form, seen, rooms, out);
+        if (place == count) {
+            put_all(text, rows, count, form, seen, rooms, out);
+            answer = (int32_t)rooms;
+        }
     }
     free(seen);
     free(table);

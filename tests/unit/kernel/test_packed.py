@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
 from stream.contract.decode import Decoder
-from stream.contract.events import MAX_RECORD_BYTES, TOPIC_NAMES
+from stream.contract.events import MAX_RECORD_BYTES, TOPIC_NAMES, Like
+from stream.core.batch import Apart, Batch, ColumnBatch
+from stream.core.time import effective_time_ms
 from stream.kernel.packed import PackedRecords, Packer
 from stream.records.batch import ReadRecord
 from tests.support.kernels import kernel
@@ -79,6 +82,50 @@ def test_columns_are_room_by_room_in_the_order_of_the_log() -> None:
     assert [columns.column(part, "count") for part in (b, a)] == [[1, 3], [2, 4]]
     assert [columns.at_ms(part) for part in (b, a)] == [[NOW_MS, NOW_MS], [NOW_MS - LATENESS_MS, NOW_MS]]
     assert [columns.column(part, "event_time_ms") for part in (b, a)] == [[NOW_MS, early], [late, NOW_MS]]
+
+
+def test_a_few_odd_records_are_in_no_column_and_many_leave_none() -> None:
+    records = [like(number, f"r{number % 2}") for number in range(40)]
+    for number in (3, 4, 17):
+        records[number] = records[number]._replace(value=(records[number].value or b"").replace(b"e", b"\\u0065", 1))
+    records[39] = record(b"{", offset=39)
+    columns = Decoder(LIKES).in_columns(pack(*records), LATENESS_MS)
+    assert columns is not None
+    assert columns.odd == [3, 4, 17, 39]
+    places = sorted(place for part in columns.rooms for place in columns.places(part))
+    assert places == [place for place in range(40) if place not in columns.odd]
+    assert [columns.column(part, "event_id")[-1] for part in columns.rooms] == ["e38", "e37"]
+    records[20:22] = records[3:5]
+    assert Decoder(LIKES).in_columns(pack(*records), LATENESS_MS) is None
+
+
+@pytest.mark.parametrize("apart", [(0,), (3,), (5,), (0, 1, 4, 5)])
+def test_events_apart_take_their_places_among_columns(apart: tuple[int, ...]) -> None:
+    """A batch of columns and events says what a batch of events says."""
+    decoder = Decoder(LIKES)
+    times = [NOW_MS + number - 5_000 * (number == 3) for number in range(6)]
+    records = [like(number, at_ms=at_ms)._replace(timestamp=NOW_MS) for number, at_ms in enumerate(times)]
+    events: list[Any] = [decoder.event_in_columns(each.value or b"") for each in records]
+    at_ms = [effective_time_ms(each, NOW_MS, LATENESS_MS) for each in times]
+    usual = [place for place in range(6) if place not in apart]
+    columns = decoder.in_columns(pack(*(records[place] for place in usual)), LATENESS_MS)
+    assert columns is not None
+    of_usual = SimpleNamespace(
+        places=lambda part: [usual[place] for place in columns.places(part)],
+        at_ms=columns.at_ms,
+        kinds=columns.kinds,
+        column=columns.column,
+    )
+    more = [Apart(place, events[place], at_ms[place], NOW_MS) for place in apart]
+    (part,) = columns.rooms
+    part = part._replace(first_place=usual[0])
+    batch = ColumnBatch(of_usual, part, events.__getitem__, decoder.kinds_in_columns, more)  # type: ignore[arg-type]
+    whole = Batch(events, at_ms, [each // 1_000 for each in at_ms])
+    assert (batch.size, batch.places, batch.part.first_place) == (6, [*range(6)], 0)
+    assert (batch.events, batch.at_ms, batch.seconds) == (whole.events, whole.at_ms, whole.seconds)
+    assert (batch.retimed(), batch.are(Like)) == (whole.retimed(), whole.are(Like))
+    for name in ("event_id", "user_id", "count"):
+        assert batch.column(name) == whole.column(name)
 
 
 CART = {"type": "cart_add", "event_id": "e1", "room_id": "r1", "event_time_ms": NOW_MS, "user_id": "u1", "sku_id": "k"}
