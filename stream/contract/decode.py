@@ -53,7 +53,7 @@ CANNOT_BE_DEEP_BYTES = 2 * MAX_DEPTH + 72
 MAX_KNOWN_ROOMS = 4_096
 
 # Topics whose records may be had in columns, because their folds take columns: nearly all records are on these.
-IN_COLUMNS = frozenset(("comments", "likes", "cart-adds"))
+IN_COLUMNS = frozenset(("comments", "likes", "cart-adds", "visits"))
 
 # Types of the second edition of signals: unknown to the first.
 _SECOND_SIGNALS = frozenset((CartRemove,))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from itertools import compress, repeat
+from operator import not_
 from typing import TYPE_CHECKING, Any
 
 from stream.contract.catalogue import INTERACTIONS
@@ -258,12 +259,12 @@ def _count_cart_adds(room: Room, batch: AnyBatch) -> None:
 
 
 # -- visits ------------------------------------------------------------------------------------------------------------
-def _session_of(room: Room, event: Enter | Leave) -> str | None:
+def _session_of(room: Room, session_id: str | None, user_id: str) -> str | None:
     """Returns whose coming and going this is: the session's id, else the user's; None if neither is known."""
-    session_id, strangers = event.session_id, room.strangers
+    strangers = room.strangers
     if session_id is not None and session_id not in strangers:
         return session_id
-    return None if event.user_id in strangers else event.user_id
+    return None if user_id in strangers else user_id
 
 
 def _fold_enter(room: Room, event: Enter, at_ms: int) -> Outcome:
@@ -274,7 +275,7 @@ def _fold_enter(room: Room, event: Enter, at_ms: int) -> Outcome:
         count_sources(room, (event.source,))
     if event.user_id not in room.strangers:
         room.audiences[VIEWERS].seen(event.user_id, bucket)
-    if (session := _session_of(room, event)) is not None:
+    if (session := _session_of(room, event.session_id, event.user_id)) is not None:
         room.presence.enter(session, at_ms)
     if (people := room.cart_people) is not None and event.user_id in people.left:
         people.come_back(event.user_id)
@@ -282,7 +283,7 @@ def _fold_enter(room: Room, event: Enter, at_ms: int) -> Outcome:
 
 
 def _fold_leave(room: Room, event: Leave, at_ms: int) -> Outcome:
-    if (session := _session_of(room, event)) is not None:
+    if (session := _session_of(room, event.session_id, event.user_id)) is not None:
         room.presence.leave(session, at_ms)
     if (people := room.cart_people) is not None and event.user_id not in room.strangers:
         people.leave(event.user_id, at_ms)
@@ -293,47 +294,57 @@ def _fold_click(room: Room, event: ProductClick, at_ms: int) -> Outcome:
     if event.user_id not in room.strangers:
         room.audiences[CLICKERS].seen(event.user_id, at_ms // BUCKET_MS)
     if room.products is not None:
-        room.products.clicked((event,), room.strangers)
+        room.products.clicked((event.sku_id,), (event.user_id,), room.strangers)
     return Outcome.APPLIED
 
 
 def _fold_visits(room: Room, batch: AnyBatch) -> None:
-    visits: Sequence[Enter | Leave | ProductClick] = batch.events
+    are_enters, are_clicks = batch.are(Enter), batch.are(ProductClick)
+    if any(are_clicks):
+        _count_clicks(room, batch.those(are_clicks))
+        are_visits = [*map(not_, are_clicks)]
+        batch, are_enters = batch.those(are_visits), [*compress(are_enters, are_visits)]
+    _come_and_go(room, batch, are_enters)
+    if any(are_enters):
+        _count_views(room, batch if all(are_enters) else batch.those(are_enters))
+
+
+def _come_and_go(room: Room, batch: AnyBatch, are_enters: Sequence[bool]) -> None:
+    """Sessions and carts see who comes and who goes in the order of the log."""
     enter, leave = room.presence.enter, room.presence.leave
-    places: dict[type, list[int]] = {Enter: [], Leave: [], ProductClick: []}
-    for place, (visit, at_ms) in enumerate(zip(visits, batch.at_ms, strict=True)):
-        places[type(visit)].append(place)
-        if isinstance(visit, ProductClick) or (session := _session_of(room, visit)) is None:
-            continue
-        if isinstance(visit, Enter):
-            enter(session, at_ms)
-        else:
-            leave(session, at_ms)
+    session_ids, user_ids = batch.column("session_id"), batch.column("user_id")
+    for is_enter, session_id, user_id, at_ms in zip(are_enters, session_ids, user_ids, batch.at_ms, strict=True):
+        if (session := _session_of(room, session_id, user_id)) is not None:
+            if is_enter:
+                enter(session, at_ms)
+            else:
+                leave(session, at_ms)
     people = room.cart_people
-    if people is not None and (places[Leave] or people.left):
-        _go_and_come_back(room, people, batch)
+    if people is None or (not people.left and all(are_enters)):
+        return
+    for is_enter, user_id, at_ms in zip(are_enters, user_ids, batch.at_ms, strict=True):
+        if is_enter:
+            if user_id in people.left:
+                people.come_back(user_id)
+        elif user_id not in room.strangers:
+            people.leave(user_id, at_ms)
+
+
+def _count_views(room: Room, batch: AnyBatch) -> None:
     seconds = batch.seconds
-    for kind, audience in ((Enter, VIEWERS), (ProductClick, CLICKERS)):
-        of_kind = places[kind]
-        when = seconds if isinstance(seconds, int) else [seconds[place] for place in of_kind]
-        _seen(room, (audience,), [visits[place].user_id for place in of_kind], when)
-        if kind is ProductClick and of_kind and room.products is not None:
-            room.products.clicked([visits[place] for place in of_kind], room.strangers)  # type: ignore[misc] # of clicks only
-        if kind is Enter:
-            room.views += len(of_kind)
-            if named := [source for place in of_kind if (source := visits[place].source) is not None]:  # type: ignore[union-attr] # of enters only
-                count_sources(room, named)
-            for second, views in Counter([when] * len(of_kind) if isinstance(when, int) else when).items():
-                room.view_tally.add(second, views)
+    _seen(room, (VIEWERS,), batch.column("user_id"), seconds)
+    room.views += batch.size
+    if named := [source for source in batch.column("source") if source is not None]:
+        count_sources(room, named)
+    for second, views in ({seconds: batch.size} if isinstance(seconds, int) else Counter(seconds)).items():
+        room.view_tally.add(second, views)
 
 
-def _go_and_come_back(room: Room, people: CartPeople, batch: AnyBatch) -> None:
-    for visit, at_ms in zip(batch.events, batch.at_ms, strict=True):
-        if isinstance(visit, Enter):
-            if visit.user_id in people.left:
-                people.come_back(visit.user_id)
-        elif isinstance(visit, Leave) and visit.user_id not in room.strangers:
-            people.leave(visit.user_id, at_ms)
+def _count_clicks(room: Room, batch: AnyBatch) -> None:
+    user_ids = batch.column("user_id")
+    _seen(room, (CLICKERS,), user_ids, batch.seconds)
+    if room.products is not None:
+        room.products.clicked(batch.column("sku_id"), user_ids, room.strangers)
 
 
 # -- orders ------------------------------------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ from stream.core.distinct import SMALL_LG_K, Distinct
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
-    from stream.contract.events import ProductClick
     from stream.core.order_state import Amounts, OrderState
     from stream.core.rules import Rules
 
@@ -77,10 +76,9 @@ class Products:
         self._dropped: dict[str, Product] = {}  # their people still lie in the checkpoint
 
     # -- what events do ---------------------------------------------------------------------------------------------
-    def clicked(self, clicks: Sequence[ProductClick], strangers: Container[str]) -> None:
-        """Products, or none, were clicked. `strangers`: user ids that are no one's."""
-        people = [click.user_id for click in clicks]
-        for sku_id, users in by_room([click.sku_id for click in clicks], people).items():
+    def clicked(self, sku_ids: Sequence[str | None], user_ids: Sequence[str], strangers: Container[str]) -> None:
+        """Products, or none, were clicked by these people. `strangers`: user ids that are no one's."""
+        for sku_id, users in by_room(sku_ids, user_ids).items():
             if sku_id is not None and (product := self._named(sku_id, len(users))) is not None:
                 product.clickers.add_all([user_id for user_id in users if user_id not in strangers])
 

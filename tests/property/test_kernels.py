@@ -53,6 +53,7 @@ PIECES = [
         b',"m\\u0061":1',
     ),
     *(b',"count":2', b',"type":"like"', b',"user_id":null', b',"sale_id":null', b',"sale_id":"s"', b',"quantity":null'),
+    *(b',"source":"feed"', b',"session_id":"x"', b',"session_id":null', b'"enter"', b'"leave"', b'"product_click"'),
     *(b'"like"', b'"comment"', b'"cart_add"', b'"cart_remove"', b'"order"', b"a" * 70, "字".encode() * 501),
 ]
 CHANGES = st.lists(
@@ -93,7 +94,7 @@ def test_what_is_taken_is_good_and_says_the_same(
     effective_ms = effective_time_ms(event.event_time_ms, at_ms, LATENESS_MS)
     assert (columns.column(part, "event_time_ms"), columns.at_ms(part)) == ([event.event_time_ms], [effective_ms])
     assert (part.newest_ms, part.least_ms, part.most_ms) == (at_ms, effective_ms, effective_ms)
-    for name in ("event_id", "user_id", "count", "sku_id", "sale_id", "quantity"):
+    for name in ("event_id", "user_id", "count", "sku_id", "sale_id", "quantity", "source", "session_id"):
         if hasattr(event, name):
             assert columns.column(part, name) == [getattr(event, name) or (0 if name == "quantity" else None)]
 

@@ -18,7 +18,7 @@ from tests.support.kernels import kernel
 
 NOW_MS = 1_700_000_000_000
 LATENESS_MS = 60_000
-LIKES, CARTS, COMMENTS = (TOPIC_NAMES.index(name) for name in ("likes", "cart-adds", "comments"))
+LIKES, CARTS, COMMENTS, VISITS = (TOPIC_NAMES.index(name) for name in ("likes", "cart-adds", "comments", "visits"))
 
 
 def record(value: Any, *, offset: int = 0, key: bytes | None = b"r1", at_ms: int = NOW_MS) -> ReadRecord:
@@ -119,7 +119,7 @@ def test_events_apart_take_their_places_among_columns(apart: tuple[int, ...]) ->
     more = [Apart(place, events[place], at_ms[place], NOW_MS) for place in apart]
     (part,) = columns.rooms
     part = part._replace(first_place=usual[0])
-    batch = ColumnBatch(of_usual, part, events.__getitem__, decoder.kinds_in_columns, more)  # type: ignore[arg-type]
+    batch = ColumnBatch(of_usual, part, events.__getitem__, decoder.kinds_in_columns, more)
     whole = Batch(events, at_ms, [each // 1_000 for each in at_ms])
     assert (batch.size, batch.places, batch.part.first_place) == (6, [*range(6)], 0)
     assert (batch.events, batch.at_ms, batch.seconds) == (whole.events, whole.at_ms, whole.seconds)
@@ -140,6 +140,23 @@ def test_what_may_be_left_out_is_none_in_its_column() -> None:
     assert columns.column(part, "sale_id") == [None, "s", None, None]
     assert columns.column(part, "quantity") == [2, 3, 4, 0]
     assert [*columns.kinds(part)] == [0, 0, 0, 1]
+
+
+def test_of_several_kinds_each_says_what_it_knows() -> None:
+    common = {name: CART[name] for name in ("event_id", "room_id", "event_time_ms", "user_id")}
+    visits = [
+        common | {"type": "enter", "source": "feed", "session_id": "x", "sku_id": "nothing-it-knows"},
+        common | {"type": "leave", "session_id": None},
+        common | {"type": "product_click", "sku_id": "k"},
+        common | {"type": "enter"},
+    ]
+    columns = Decoder(VISITS).in_columns(pack(*map(record, visits)), LATENESS_MS)
+    assert columns is not None
+    (part,) = columns.rooms
+    assert [*columns.kinds(part)] == [0, 1, 2, 0]
+    assert columns.column(part, "source") == ["feed", None, None, None]
+    assert columns.column(part, "session_id") == ["x", None, None, None]
+    assert columns.column(part, "sku_id") == [None, None, "k", None]
 
 
 USUAL = [
