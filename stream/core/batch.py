@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from bisect import bisect
 from collections import defaultdict
 from functools import cached_property
@@ -200,9 +199,9 @@ class ChosenBatch:
 AnyBatch = Batch | ColumnBatch | ChosenBatch
 
 
-def no_part(room_id: str) -> RoomPart:
+def no_part(room_id: str, first_place: int) -> RoomPart:
     """The part of a room that has no records in columns."""
-    return RoomPart(room_id, 0, 0, sys.maxsize, 0, -1, NEVER_MS, -1)
+    return RoomPart(room_id, 0, 0, first_place, 0, -1, NEVER_MS, -1)
 
 
 def _grown(part: RoomPart, apart: Sequence[Apart]) -> RoomPart:

@@ -198,7 +198,8 @@ class Intake:
             at_ms = effective_time_ms(event.event_time_ms, record.timestamp, self._rules.allowed_lateness_ms)
             apart[event.room_id].append(Apart(place, event, at_ms, record.timestamp))
         if apart:
-            parts += map(no_part, [*apart.keys() - {part.room_id for part in parts}])
+            named = {part.room_id for part in parts}
+            parts += [no_part(room_id, each[0].place) for room_id, each in apart.items() if room_id not in named]
         dormant = self._life.dormant.rooms
         if dormant and not dormant.keys().isdisjoint([part.room_id for part in parts]):
             self._fold_each(topic_index, records, None)
