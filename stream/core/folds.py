@@ -261,10 +261,9 @@ def _count_cart_adds(room: Room, batch: AnyBatch) -> None:
 # -- visits ------------------------------------------------------------------------------------------------------------
 def _session_of(room: Room, session_id: str | None, user_id: str) -> str | None:
     """Returns whose coming and going this is: the session's id, else the user's; None if neither is known."""
-    strangers = room.strangers
-    if session_id is not None and session_id not in strangers:
+    if session_id is not None and session_id not in room.strangers:
         return session_id
-    return None if user_id in strangers else user_id
+    return None if user_id in room.strangers else user_id
 
 
 def _fold_enter(room: Room, event: Enter, at_ms: int) -> Outcome:
@@ -315,10 +314,7 @@ def _come_and_go(room: Room, batch: AnyBatch, are_enters: Sequence[bool]) -> Non
     session_ids, user_ids = batch.column("session_id"), batch.column("user_id")
     for is_enter, session_id, user_id, at_ms in zip(are_enters, session_ids, user_ids, batch.at_ms, strict=True):
         if (session := _session_of(room, session_id, user_id)) is not None:
-            if is_enter:
-                enter(session, at_ms)
-            else:
-                leave(session, at_ms)
+            (enter if is_enter else leave)(session, at_ms)
     people = room.cart_people
     if people is None or (not people.left and all(are_enters)):
         return
