@@ -304,7 +304,7 @@ def _change(room: Room, order: OrderState, bit: int, second: int) -> int:
         room.unseen.paid(order)
     if order.lines and not bit & LATER:
         return _change_watched(room, suspects, order, bit, second)
-    if not bit & LATER:
+    if not bit & LATER and not (order.has_lines and (order.mask | bit) & PAID):
         note_move(order, bit, second, room.born_ms)  # it may come to have lines of a sale, and then it is watched
     return _take_in(room, order, bit, second)
 
