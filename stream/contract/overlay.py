@@ -26,7 +26,7 @@ def room_key(prefix: str, room_id: str, what: str) -> str:
 
 Method = Literal["exact", "sketch"]
 Bound = Literal["lower"]
-RateNote = Literal["not_seen_to_enter", "not_seen_to_click", "many_orders", "placed_before"]
+RateNote = Literal["not_seen_to_enter", "not_seen_to_click", "many_orders", "placed_before", "sampled"]
 SaleStatus = Literal["unknown", "scheduled", "open", "ended"]
 Level = Literal["calm", "warming", "brisk", "rush", "snap_up", "last_call", "all_taken", "sold_out", "ended", "unknown"]
 ClaimKind = Literal[

@@ -76,6 +76,9 @@ def all_rates(room: Room, as_of_ms: int) -> list[Rate]:
         rates += of_span
     if room.rules.second_signals:
         _say_notes(rates, [rate.num > rate.den for rate in rates])
+        for rate in rates:
+            if _is_by_estimate(rate):
+                rate.note = "sampled"
     return rates
 
 
@@ -141,6 +144,13 @@ def _say_notes(rates: list[Rate], above: Sequence[bool]) -> None:
     for rate, is_above in zip(rates, above, strict=False):
         if is_above:
             rate.note = _NOTES.get(rate.name)
+
+
+def _is_by_estimate(rate: Rate) -> bool:
+    """Return whether a rate is above 1 by an estimate, so that the truth need not be."""
+    if rate.num <= rate.den or rate.error_95 is None:
+        return False
+    return rate.name not in _NOTES or rate.num * (1 - rate.error_95) <= rate.den
 
 
 def _say_errors(rates: list[Rate], people: list[Count]) -> None:

@@ -18,7 +18,7 @@ from stream.verify.recounted import NO_MECHANICS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stream.contract.overlay import Claim, Overlay, ProductTotals, Restock, Sale, SaleCorrection
+    from stream.contract.overlay import Claim, Overlay, ProductTotals, Rate, Restock, Sale, SaleCorrection
     from stream.verify.figures import DepartureFigures
     from stream.verify.recounted import Mechanics
 
@@ -197,9 +197,19 @@ def _rates(recounted: RoomFigures, overlay: Overlay, lacks: int) -> Iterator[Fig
             quotient = _quotient(Fraction(rate.num, rate.den))
             yield Figure(name, _quotient(ours), quotient, rate.error_95 or 0.0, rate.bound == "lower")
         if rate is not None and rate.note is not None:  # the first edition has no notes
-            yield Figure(f"{name} note", _NOTES.get(key.name) if rate.num > rate.den else None, rate.note)
+            yield Figure(f"{name} note", _note(rate), rate.note)
         if rate is not None and rate.as_of_ms != overlay.as_of_ms:
             yield Figure(f"{name} as_of_ms", overlay.as_of_ms, rate.as_of_ms)
+
+
+def _note(rate: Rate) -> str | None:
+    """The reason why a published rate is above 1; None: it is not."""
+    if rate.num <= rate.den:
+        return None
+    known, error = _NOTES.get(rate.name), rate.error_95
+    if error is not None and (known is None or rate.num * (1 - error) <= rate.den):
+        return "sampled"
+    return known
 
 
 def _written(fraction: Fraction | None) -> str | None:

@@ -191,6 +191,7 @@ EN = Strings(
         "not_seen_to_click": "above 1: some clicked before the window, or never",
         "many_orders": "above 1: several orders a viewer, or of people who entered earlier or unseen",
         "placed_before": "above 1: some were placed before this window or session",
+        "sampled": "above 1 by estimate: people are counted from a sample",
     },
 )
 
@@ -319,6 +320,7 @@ ZH_CN = Strings(
         "not_seen_to_click": "大于 1:部分人在窗口之前点击,或未点击",
         "many_orders": "大于 1:一位观众多笔订单,或下单者更早进入",
         "placed_before": "大于 1:部分订单在此窗口或场次之前下单",
+        "sampled": "大于 1:人数为抽样估计,超出部分是误差",
     },
 )
 

@@ -27,6 +27,8 @@ from stream.verify.room_count import Assumptions, RoomCount
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stream.contract.overlay import RateNote
+
 T = 1_700_000_000_000
 CALM = Urgency("calm", T, [])
 
@@ -124,6 +126,24 @@ def test_a_document_that_says_what_was_recounted_agrees_in_every_figure() -> Non
     figures = compare(recounted(), overlay())
     assert [figure for figure in figures if not figure.agrees] == []
     assert len(figures) == 10 + 3 + 2 + 17 + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "num", "note", "differs"),
+    [
+        ("cart_to_order_uv", 41, "sampled", False),
+        ("cart_to_order_uv", 41, "many_orders", True),
+        ("cart_to_order_uv", 39, "sampled", True),
+        ("orders_per_viewer", 41, "sampled", False),
+        ("orders_per_viewer", 80, "sampled", True),
+        ("orders_per_viewer", 80, "many_orders", False),
+    ],
+)
+def test_why_a_rate_is_above_one_is_compared(name: str, num: int, note: RateNote, differs: bool) -> None:  # noqa: FBT001 — what is expected
+    figures, document = recounted(), overlay()
+    figures.rates[RateKey(name, None)] = Fraction(num, 40)
+    document.rates.append(Rate(name, None, num, 40, T, "sketch", 0.03, note=note))
+    assert [each.name.endswith(" note") for each in compare(figures, document) if not each.agrees] == [True] * differs
 
 
 def _totals(name: str, value: Any) -> Callable[[Overlay], None]:

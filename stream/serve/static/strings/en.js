@@ -380,6 +380,7 @@ export const EN = {
       not_seen_to_click: "Above 1: some of them clicked before the window, or bought without a click.",
       many_orders: "Above 1: several orders of one viewer, or of people who entered earlier or unseen.",
       placed_before: "Above 1: some of them were placed before this window or session.",
+      sampled: "Above 1 by estimate: the people are counted from a sample, and what is above 1 is its error.",
     },
     nobody: "nobody to count yet",
 
