@@ -331,6 +331,9 @@ class Overlay(Struct, omit_defaults=True):
     they add up to `totals.views`; absent: no source was named.
     `products`: what the session came to per product, in the order of ASCII of their SKU ids; absent: it was not counted
     from the session's beginning on. `products_beyond`: how often products beyond the bound were named; absent: never.
+    `orders_displaced`: orders that were forgotten before their time, for want of room; absent: none.
+    `known_since_ms`: when the first session began that is still known of a room that may have had others before, for
+    rooms had been forgotten; absent: none had.
     """
 
     schema: str
@@ -353,3 +356,5 @@ class Overlay(Struct, omit_defaults=True):
     sources: list[SourceViews] = []
     products: list[ProductTotals] | None = None
     products_beyond: int = 0
+    orders_displaced: int | None = None
+    known_since_ms: int | None = None

@@ -82,7 +82,7 @@ class Lifecycle:
         room.touched_ms = clock_ms
         room.rev, room.rev_saved, room.later = rising.rev, rising.saved_rev, rising.lost
         if memory is None:
-            room.ids.generation = self.generations.present
+            room.ids.generation, room.lost = self.generations.present, rising.lost
         else:
             room.begin_with(memory, clock_ms)
         self._rooms[room_id] = room

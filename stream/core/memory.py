@@ -85,7 +85,9 @@ class Memory:
         "ids",
         "known_ms",
         "ledgers",
+        "lost",
         "orders",
+        "orders_displaced",
         "parts",
         "past",
         "room_id",
@@ -120,6 +122,8 @@ class Memory:
         self.past: dict[SaleKey, Ledger] = {}
         self.terms: dict[str, SaleTerms] = {}
         self.sales_refused = 0
+        self.orders_displaced = 0  # orders that were forgotten before their time, for want of room
+        self.lost = False  # rooms had been forgotten when it was met: it may know less than was said of it
         self.ids = EventIds(rules)
 
     # -- events -----------------------------------------------------------------------------------------------------
@@ -283,7 +287,8 @@ class Memory:
         self.parts, self.suspects = other.parts, other.suspects
         self.past, self.terms = other.past | other.ledgers, other.terms
         if self.rules.second_signals:
-            self.sales_refused = other.sales_refused
+            self.sales_refused, self.orders_displaced = other.sales_refused, other.orders_displaced
+        self.lost = other.lost
         self.ids = other.ids
         for ledger in self.past.values():
             ledger.rest(self.rules.distinct_exact_max)

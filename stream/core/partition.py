@@ -346,6 +346,8 @@ class PartitionFold:
             room = self.rooms.get(memory.room_id)
             if room is memory and self.rules.second_signals:
                 self._life.unsaved[room.room_id] = room
+            elif room is None and memory.orders_displaced:
+                self._life.dormant.unsaved[memory.room_id] = memory
 
         with_orders: list[Memory] = [*self.rooms.values(), *self._life.dormant.with_orders()]
         return self._forgetting.forget(with_orders, clock_ms, self.counters, changed)

@@ -190,4 +190,6 @@ def _assembled(
         (room.sales_refused or None) if room.second_edition else None,
         None,
         sources_of(room),
+        orders_displaced=(room.orders_displaced or None) if room.rules.second_signals else None,
+        known_since_ms=room.known_ms if room.lost and room.rules.second_signals else None,
     )

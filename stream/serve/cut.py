@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # In every cut: what tells one document from another, how old it is, and figures of the room as a whole.
 ALWAYS = (
     *("schema", "room_id", "epoch", "rev", "as_of_ms", "stale_after_ms", "clock"),
-    *("totals", "urgency", "session", "sales_refused", "left_out"),
+    *("totals", "urgency", "session", "sales_refused", "left_out", "orders_displaced", "known_since_ms"),
 )
 # Lists that a document always has. One that was not asked for is empty.
 LISTS = ("rates", "sales", "claims", "withheld", "feed")

@@ -42,6 +42,8 @@ SUMS_EVERY = 500
 
 # Why a claim is not recounted; of visits see `visits_seen`.
 BEYOND_BOUND = "the room had more sales than SNAPUP_SALES_PER_ROOM_MAX, so some records touched none"
+DISPLACED = "orders of the room were forgotten before their time (SNAPUP_REMEMBER_ORDERS_MAX)"
+FORGOTTEN = "the room was forgotten with all it knew (SNAPUP_ROOMS_MAX, SNAPUP_REMEMBER_SALES_MS)"
 SKETCHED = "so many people that a sketch counts them (SNAPUP_DISTINCT_EXACT_MAX)"
 
 Subject = tuple[str | None, str | None]
@@ -145,6 +147,7 @@ class ClaimChecker:
         self._recount.heard = self._hear
         self._place = ("", -1, -1)
         self._documents = 0
+        self._met_ms: dict[str, int] = {}  # by room, the clock at its first record
 
     def rules(self, assumptions: Assumptions, settings: ClaimSettings) -> None:
         """Take the settings of another owner, which may differ."""
@@ -179,6 +182,7 @@ class ClaimChecker:
         room = self.rooms.get(heard.room.room_id)
         if room is None or room.room is not heard.room:
             room = self.rooms[heard.room.room_id] = RoomSeen(heard.room, self._settings)
+            self._met_ms.setdefault(heard.room.room_id, self.clock_ms)
         room.advance(self.clock_ms)
         topic, offset, stored_at_ms = self._place
         room.hear(heard, topic, offset, self.clock_ms)
@@ -205,7 +209,11 @@ class ClaimChecker:
         if self._documents % SUMS_EVERY == 0:
             self._compare_sums(overlay)
         room = self.rooms.get(overlay.room_id)
-        unknown = _not_recounted(overlay, "" if room is None else room.visits.unknown)
+        known_ms, met_ms = overlay.known_since_ms, self._met_ms.get(overlay.room_id, -1)
+        if known_ms is not None and met_ms < known_ms:
+            unknown = _forgotten
+        else:
+            unknown = _not_recounted(overlay, "" if room is None else room.visits.unknown)
         judged = []
         for name in {*expected, *published}:
             there = published.get(name)
@@ -347,11 +355,17 @@ def _said(there: Claim | Withheld) -> str:
     return SAID if isinstance(there, Claim) else there.reason
 
 
+def _forgotten(_name: tuple[str, Subject]) -> str:
+    """Why no claim is recounted of a room that workers had forgotten: the log tells more than they knew."""
+    return FORGOTTEN
+
+
 def _not_recounted(overlay: Overlay, visits_unknown: str) -> Callable[[tuple[str, Subject]], str]:
     """A function: the reason why a claim rests on something that the log does not tell exactly; empty: there is none.
 
-    Such are a sketched distinct count; any figure of a sale in a room with more sales than its bound; and how visits
-    ended, in a session that began under workers that did not count that and may have forgotten what matters.
+    Such are a sketched distinct count; any figure of a sale in a room with more sales than its bound, or with orders
+    that were forgotten before their time; and how visits ended, in a session that began under workers that did not
+    count that and may have forgotten what matters.
     """
     sketched = {(sale.sale_id, sale.sku_id) for sale in overlay.sales if sale.carters_without_order.method == "sketch"}
 
@@ -359,6 +373,8 @@ def _not_recounted(overlay: Overlay, visits_unknown: str) -> Callable[[tuple[str
         kind, subject = name
         if overlay.sales_refused and subject[0] is not None:
             return BEYOND_BOUND
+        if overlay.orders_displaced and subject[0] is not None:
+            return DISPLACED
         if kind == "in_carts" and subject in sketched:
             return SKETCHED
         return visits_unknown if kind == "watching_now" else ""

@@ -14,10 +14,21 @@ from stream.contract.events import TOPIC_NAMES
 from stream.contract.reading import read_overlay
 from stream.contract.recording import RecordedRecord
 from stream.core.rules import Rules
-from stream.verify.claim_check import BEYOND_BOUND, RIGHT
+from stream.verify.claim_check import BEYOND_BOUND, DISPLACED, FORGOTTEN, RIGHT
 from tests.property.test_restore_laws import EPOCH, Saved, documents
 from tests.support.order_laws import in_append_order
-from tests.support.rooms import INTERACTIONS, ORDERS, SALES, T0_MS, TOPICS, Log, Rec, new_fold, restarted
+from tests.support.rooms import (
+    INTERACTIONS,
+    ORDERS,
+    SALES,
+    T0_MS,
+    TOPICS,
+    Log,
+    Rec,
+    new_fold,
+    recording_of,
+    restarted,
+)
 
 if TYPE_CHECKING:
     from stream.contract.overlay import Overlay
@@ -144,6 +155,41 @@ def test_a_sale_that_finds_a_place_in_a_later_session_counts_what_its_orders_hol
     (shown,) = overlay.sales
     assert (shown.sale_id, shown.held, shown.sold, shown.over_limit, shown.suspect_units) == ("b", 1, 7, 6, 7)
     assert overlay.sales_refused == 6, "the room's, not the session's: what was refused then is in no figure now"
+
+
+def forgotten_orders() -> Log:
+    """Eight orders are paid; when others have displaced them, their shop says of some again what became of them."""
+    draft = Draft()
+    draft.add(SALES, 0, "sale_opened", sale_id="s", sku_id="k", offered=30, starts_at_ms=T0_MS, ends_at_ms=None)
+    for number in range(8):
+        draft.order(1_000 * number, f"o{number}", f"u{number}", "paid", "s")
+    for number in range(8):
+        draft.order(9_000 + 1_000 * number, f"p{number}", f"v{number}", "paid", "s", room_id="q")
+    for number in range(4):
+        draft.order(18_000 + 1_000 * number, f"o{number}", f"u{number}", ("paid", "refunded")[number % 2], "s")
+    return draft.log
+
+
+LARGE = {"remember_orders_max": 500, "sales_per_room_max": 50, "rooms_max": 50, "stock_left_share_max": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("log", "bounds", "why"),
+    [
+        (forgotten_orders(), {"remember_orders_max": 5}, DISPLACED),
+        (dense(6), {"rooms_max": 2}, FORGOTTEN),
+    ],
+    ids=["orders", "rooms"],
+)
+def test_what_was_forgotten_makes_no_claim_wrong(log: Log, bounds: dict[str, int], why: str) -> None:
+    """The log has all of it. So each of these claims was wrong of which the workers knew less."""
+    rules = structs.replace(RULES, **LARGE | bounds)
+    tally = check_recording(recording_of(log), rules, "live", every_ms=1_000)
+    assert tally.told == []
+    assert {reason for _, reason in tally.unknown} == {why}
+    assert tally.of(RIGHT) > 0
+    within = check_recording(recording_of(log), structs.replace(rules, **LARGE), "live", every_ms=1_000)
+    assert (within.told, within.unknown) == ([], {})
 
 
 def test_claims_of_such_a_room_are_not_recounted_and_none_is_wrong() -> None:

@@ -63,6 +63,7 @@ class Forgetting:
             for room in rooms:
                 if count := forget_orders(room, self._bound_ms):
                     counters.orders_displaced += count
+                    room.orders_displaced += count
                     changed(room)
             yield FORGETTING_KEY, frame(self._bound_ms)
 

@@ -81,6 +81,8 @@ class Head(msgspec.Struct, array_like=True):
     orders_later: dict[int, int] = {}  # bit of a status → orders
     products: list[ProductHead] | None = None  # None: nobody counts them, or somebody did not since the beginning
     products_beyond: int = 0
+    orders_displaced: int = 0
+    lost: bool = False
 
 
 class MemoryHead(msgspec.Struct, array_like=True):
@@ -95,6 +97,8 @@ class MemoryHead(msgspec.Struct, array_like=True):
     terms: dict[str, tuple[int, int, int]]
     words: dict[str, list[SavedWord]] = {}
     sales_refused: int = 0
+    orders_displaced: int = 0
+    lost: bool = False
 
 
 _memory_decoder = msgspec.msgpack.Decoder(MemoryHead)
@@ -120,8 +124,10 @@ def memory_record(memory: Memory) -> tuple[bytes, bytes]:
         [ledger_head(ledger, memory.rules) for ledger in memory.past.values()],
         _saved_terms(memory),
         _saved_words(memory),
-        memory.sales_refused if memory.rules.second_signals else 0,
     )
+    if memory.rules.second_signals:
+        head.sales_refused, head.orders_displaced = memory.sales_refused, memory.orders_displaced
+        head.lost = memory.lost
     return memory_key(memory.room_id), frame(grown_row(head))
 
 
@@ -187,6 +193,7 @@ def head_record(room: Room) -> tuple[bytes, bytes]:
         head.departures = room.presence.saved_departures()
         head.words = _saved_words(room)
         head.orders_later = room.orders_later
+        head.orders_displaced, head.lost = room.orders_displaced, room.lost
     if room.rules.history_step_ms:
         head.point_due_ms = room.point_due_ms
     head.sources, head.views_beyond = room.sources, room.views_beyond
@@ -229,7 +236,7 @@ def room_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Room:
     room.first_offsets = fitted(head.first_offsets, len(TOPIC_NAMES), -1)
     room.first_unit_ms = head.first_unit_ms
     room.feed = [FeedItem("order", *item) for item in head.feed]
-    room.sales_refused = head.sales_refused
+    room.sales_refused, room.orders_displaced, room.lost = head.sales_refused, head.orders_displaced, head.lost
     for audience, bits in zip(room.audiences, head.bits, strict=False):  # of another version fewer, or more
         audience.bits = bits
     for each in head.ledgers:
@@ -262,7 +269,7 @@ def memory_of(key: bytes, value: bytes, rules: Rules, shared: Shared) -> Memory:
     head = unframe(key, value, _memory_decoder)
     memory = Memory(key[2:].decode(), rules, shared, head.born_ms)
     memory.known_ms, memory.touched_ms = head.known_ms, head.touched_ms
-    memory.sales_refused = head.sales_refused
+    memory.sales_refused, memory.orders_displaced, memory.lost = head.sales_refused, head.orders_displaced, head.lost
     memory.terms = {key_of: _terms_of(terms, head.words.get(key_of, [])) for key_of, terms in head.terms.items()}
     _restore_past(memory, head.past)
     return memory

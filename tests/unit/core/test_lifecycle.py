@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from stream.contract.events import EDITION
 from stream.contract.overlay import Overlay, Session
@@ -103,6 +104,25 @@ def test_where_rooms_were_forgotten_a_new_one_may_have_been_here_before() -> Non
     session = session_of(log, "r2")
     assert session is not None
     assert session.first_offsets == [1, 0, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_room_that_may_have_been_forgotten_says_since_when_it_is_known(restart: bool) -> None:  # noqa: FBT001 — one of two
+    rules = structs.replace(RULES, signals_edition=2, rooms_max=1)
+    log, saved = Log(rules), Saved()
+    log.add(like("u1", room="r1"))
+    assert log.overlay("r1").known_since_ms is None
+    log.tick(1)
+    log.add(like("u2", room="r2", s=1))
+    assert log.overlay("r2").known_since_ms == at(1)
+    if restart:
+        log.fold = restarted(log.fold, saved, rules)
+    log.tick(IDLE_S + 2)
+    if restart:
+        log.fold = restarted(log.fold, saved, rules)
+    log.add(like("u3", room="r2", s=IDLE_S + 2))
+    assert log.fold.rooms["r2"].born_ms == at(IDLE_S + 2)
+    assert log.overlay("r2").known_since_ms == at(1), "of the first session that is known, not of this one"
 
 
 def test_a_sale_that_is_over_is_shown_again_when_something_is_heard_of_it() -> None:

@@ -17,7 +17,18 @@ from stream.core.rules import Rules
 from stream.errors import SnapupError
 from stream.replay.recording import Replay
 from stream.settings import load_settings
-from stream.verify.claim_check import BEYOND_BOUND, NOT_RECOUNTED, RIGHT, SKETCHED, WRONG, ClaimChecker, Judged, Tally
+from stream.verify.claim_check import (
+    BEYOND_BOUND,
+    DISPLACED,
+    FORGOTTEN,
+    NOT_RECOUNTED,
+    RIGHT,
+    SKETCHED,
+    WRONG,
+    ClaimChecker,
+    Judged,
+    Tally,
+)
 from stream.verify.claim_parts import ClaimSettings, Condition, claim_settings_of
 from stream.verify.claim_rules import EDITIONS, ROOM_RULES, RULES
 from stream.verify.rulebook import assumptions_of_rules
@@ -181,6 +192,23 @@ def test_of_a_room_with_too_many_sales_no_sale_is_judged(right: tuple[Overlay, C
     assert set(verdicts.values()) == {NOT_RECOUNTED}
     whys = {each.why for each in checker.check(structs.replace(overlay, sales_refused=3)) if each.why}
     assert whys == {BEYOND_BOUND}
+
+
+def test_of_a_room_whose_orders_were_displaced_no_sale_is_judged(right: tuple[Overlay, ClaimChecker]) -> None:
+    overlay, checker = right
+    verdicts = {each.kind: each.verdict for each in checker.check(structs.replace(overlay, orders_displaced=1))}
+    assert verdicts.pop("watching_now") == RIGHT
+    assert set(verdicts.values()) == {NOT_RECOUNTED}
+    whys = {each.why for each in checker.check(structs.replace(overlay, orders_displaced=1)) if each.why}
+    assert whys == {DISPLACED}
+
+
+def test_of_a_room_that_was_forgotten_nothing_is_judged(right: tuple[Overlay, ClaimChecker]) -> None:
+    """One that is heard of first when rooms had been forgotten may have been here before. The log says whether."""
+    overlay, checker = right
+    for since_ms, found in ((overlay.as_of_ms, (NOT_RECOUNTED, FORGOTTEN)), (T0_MS, (RIGHT, ""))):
+        known = structs.replace(overlay, known_since_ms=since_ms)
+        assert {(each.verdict, each.why) for each in checker.check(known)} == {found}
 
 
 def test_a_session_that_is_over_claims_nothing(right: tuple[Overlay, ClaimChecker]) -> None:

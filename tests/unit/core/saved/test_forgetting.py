@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from stream.core.rules import Rules
-from tests.support.events import Log, opened, order
+from tests.support.events import Log, comment, opened, order
 from tests.support.rooms import restarted
 
 RULES = Rules()
@@ -24,7 +24,7 @@ def test_orders_are_forgotten_by_time_and_counted() -> None:
 
 
 def test_beyond_the_bound_the_orders_that_have_not_changed_for_longest_are_forgotten() -> None:
-    log = Log(Rules(remember_orders_max=4))
+    log = Log(Rules(remember_orders_max=4, signals_edition=2))
     log.tick(0)
     log.add(opened(100))
     for number in range(4):
@@ -38,6 +38,7 @@ def test_beyond_the_bound_the_orders_that_have_not_changed_for_longest_are_forgo
     assert [list(log.fold.rooms[room].orders) for room in ("r0", "r1")] == [["o2", "o0", "o4"], ["o3"]]
     assert (log.fold.counters.orders_forgotten, log.fold.counters.orders_displaced) == (0, 1)
     assert log.fold.remembered_orders() == 4
+    assert [log.overlay(room).orders_displaced for room in ("r0", "r1")] == [None, 1]
 
 
 def test_an_order_that_holds_units_is_not_forgotten_for_want_of_room() -> None:
@@ -82,7 +83,7 @@ def test_orders_of_one_moment_go_together_when_it_is_over() -> None:
 
 
 def test_a_restored_partition_does_not_remember_orders_that_were_forgotten_for_want_of_room() -> None:
-    rules = Rules(remember_orders_max=3)
+    rules = Rules(remember_orders_max=3, signals_edition=2)
     log, saved = Log(rules), dict[bytes, bytes | None]()
     for number in range(5):
         log.tick(number)
@@ -90,9 +91,28 @@ def test_a_restored_partition_does_not_remember_orders_that_were_forgotten_for_w
     again = restarted(log.fold, saved, rules)
     assert list(log.fold.rooms["r1"].orders) == list(again.rooms["r1"].orders) == ["o2", "o3", "o4"]
     assert again.rooms["r1"].ledgers.keys() == log.fold.rooms["r1"].ledgers.keys()
+    assert log.fold.rooms["r1"].orders_displaced == again.rooms["r1"].orders_displaced == 2
     for log_s in range(5, 900):
         log.tick(log_s)
         log.add(order("paid", f"o{log_s}-{'x' * 100}", f"u{log_s}", s=log_s))
         saved |= dict(log.fold.cut(1).records)
     in_topic = [key for key, value in saved.items() if key.startswith(b"o|") and value is not None]
     assert len(in_topic) <= 2, "segments whose orders are all forgotten go from the topic too"
+
+
+def test_how_many_orders_of_a_room_without_a_session_were_displaced_is_saved() -> None:
+    rules = Rules(signals_edition=2, remember_sales_ms=10**9, room_idle_ms=5_000, remember_orders_max=3)
+    log, saved = Log(rules), dict[bytes, bytes | None]()
+    for number in range(3):
+        log.tick(number)
+        log.add(order("paid", f"o{number}", f"u{number}", s=number))
+    log.tick(20)
+    fold = log.fold = restarted(log.fold, saved, rules)
+    assert (list(fold.rooms), fold.dormant_rooms()) == ([], 1)
+    for number in range(20, 22):
+        log.tick(number)
+        log.add(order("paid", f"o{number}", f"u{number}", room="r2", s=number))
+    log.fold = restarted(log.fold, saved, rules)
+    log.tick(23)
+    log.add(comment(s=23))
+    assert [log.overlay(room).orders_displaced for room in ("r1", "r2")] == [2, None]

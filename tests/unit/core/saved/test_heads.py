@@ -200,6 +200,15 @@ def test_everything_in_a_head_comes_back() -> None:
     assert again.urgencies == room.urgencies
 
 
+def test_what_a_room_has_lost_comes_back() -> None:
+    room = full_room(Rules(signals_edition=2))
+    saved: Saved = {}
+    room.orders_displaced, room.lost = 2, True
+    save(room, saved)
+    again = restored(room, saved)
+    assert (again.orders_displaced, again.lost) == (2, True)
+
+
 Restorable = (
     "opened",
     "limit",
