@@ -140,7 +140,8 @@ def tell(tally: Tally, *, as_json: bool, differs: bool = False) -> None:
     else:
         for line in tally_lines(tally):
             typer.echo(line)
-        verdict = "CLAIMS-WRONG" if tally.of(WRONG) else "CLAIMS-RIGHT" if tally.of() else "NO-CLAIMS"
+        unchecked = "CLAIMS-UNCHECKED" if tally.of() else "NO-CLAIMS"
+        verdict = "CLAIMS-WRONG" if tally.of(WRONG) else "CLAIMS-RIGHT" if tally.of(RIGHT) else unchecked
         typer.echo(
             f"{verdict}: {tally.of()} claims, {tally.of(RIGHT)} right, {tally.of(WRONG)} wrong, "
             f"{tally.of(NOT_RECOUNTED)} not recounted"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -30,19 +31,24 @@ def show_explanations(explanations: list[Explanation], out: Console, *, full: bo
     for each in explanations:
         out.print()
         _show(each, out, full=full)
-    wrong = sum(each.verdict == WRONG for each in explanations)
     out.print()
     if all(each.verdict == NOT_RECOUNTED and each.takes == GONE for each in explanations):
         out.print(
             f"EXPLAIN-KEPT: {len(explanations)} claims as they were kept; nothing could be recomputed", markup=False
         )
         return
-    out.print(
-        f"EXPLAIN-DIFFERS: {wrong} of {len(explanations)} claims are not what follows from the log"
-        if wrong
-        else f"EXPLAIN-HOLDS: {len(explanations)} claims recomputed from the log",
-        markup=False,
-    )
+    out.print(_verdict(explanations), markup=False)
+
+
+def _verdict(explanations: list[Explanation]) -> str:
+    """The last line. A claim that was not recounted neither holds nor differs."""
+    count = Counter(each.verdict for each in explanations)
+    if count[WRONG]:
+        return f"EXPLAIN-DIFFERS: {count[WRONG]} of {len(explanations)} claims are not what follows from the log"
+    if not count[RIGHT]:
+        return f"EXPLAIN-UNCHECKED: {len(explanations)} claims, none of which could be recounted"
+    also = f", {count[NOT_RECOUNTED]} not recounted" if count[NOT_RECOUNTED] else ""
+    return f"EXPLAIN-HOLDS: {count[RIGHT]} claims recomputed from the log{also}"
 
 
 def _show(each: Explanation, out: Console, *, full: bool) -> None:
@@ -61,13 +67,14 @@ def _show(each: Explanation, out: Console, *, full: bool) -> None:
         table.add_row("inputs", escape(", ".join(f"{name} {value}" for name, value in each.inputs.items())))
     if each.valid_until_ms is not None:
         table.add_row("said until", moment_words(each.valid_until_ms))
-    if each.takes == GONE:
-        table.add_row("recomputed", f"not, for {GONE}")
-    else:
+    if each.takes != GONE:
         table.add_row("it", escape(each.takes))
-        table.add_row("recomputed", f"{escape(_recomputed(each))}: {_VERDICTS.get(each.verdict, each.verdict)}")
-    if each.why and each.takes != GONE:
-        table.add_row("differs", escape(each.why))
+    if each.verdict == NOT_RECOUNTED:
+        table.add_row("recomputed", escape(f"not, for {each.why}"))
+    else:
+        table.add_row("recomputed", f"{escape(_recomputed(each))}: {_VERDICTS[each.verdict]}")
+        if each.why:
+            table.add_row("differs", escape(each.why))
     for records in each.records:
         table.add_row("records", escape(_where(records)))
         for proof in records.last:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec import structs
@@ -56,6 +56,34 @@ def test_a_claim_that_differs_ends_with_1(recording: str, monkeypatch: pytest.Mo
     assert told.exit_code == 1
     assert "NOT what follows from the log" in told.output
     assert "EXPLAIN-DIFFERS: 5 of 6 claims" in told.output  # the sixth is withheld, as it must be
+
+
+@pytest.mark.parametrize(
+    ("lost", "code", "line", "said"),
+    [
+        ({"known_since_ms": T0_MS + 10**9}, 0, "EXPLAIN-UNCHECKED: 6 claims", "not, for the room was forgotten"),
+        (
+            {"orders_displaced": 1},
+            0,
+            "EXPLAIN-HOLDS: 1 claims recomputed from the log, 5 not recounted",
+            "not, for orders of",
+        ),
+        ({"orders_displaced": 1, "withheld": []}, 1, "EXPLAIN-DIFFERS: 1 of 6 claims", "not, for orders of"),
+    ],
+    ids=["nothing", "the room's", "and one is wrong"],
+)
+def test_what_was_not_recounted_neither_holds_nor_differs(
+    recording: str, monkeypatch: pytest.MonkeyPatch, lost: dict[str, Any], code: int, line: str, said: str
+) -> None:
+    monkeypatch.setattr(
+        command,
+        "explain_document",
+        lambda overlay, *others: explain_document(structs.replace(overlay, **lost), *others),
+    )
+    told = CliRunner().invoke(app, ["explain", "r", "--recording", recording])
+    assert told.exit_code == code, told.output
+    assert said in told.output
+    assert told.output.splitlines()[-1].startswith(line)
 
 
 def test_of_a_session_that_has_ended_it_is_said_when_and_what_to_ask(tmp_path: Path) -> None:
