@@ -159,6 +159,13 @@ _BAD: dict[str, dict[str, tuple[str, Any]]] = {
         "type-missing": ("/type", ABSENT),
         "type-null": ("/type", None),
         "type-number": ("/type", 1),
+        "event-id-empty": ("/event_id", ""),
+        "event-id-number": ("/event_id", 7),
+        "room-missing": ("/room_id", ABSENT),
+        "room-empty": ("/room_id", ""),
+        "room-too-long": ("/room_id", "x" * (MAX_ID_CHARS + 1)),
+        "room-number": ("/room_id", 7),
+        "time-missing": ("/event_time_ms", ABSENT),
     },
     "like": {
         "count-zero": ("/count", 0),
@@ -399,15 +406,15 @@ def _changed(full: Json, change: Json) -> Json:
 
 def _violation(topic: str, good: Json, pointer: str, value: Any) -> Invalid:
     record: Json = deepcopy(good)
-    *path, last = pointer[1:].split("/")
+    *path, last = [int(step) if step.isdigit() else step for step in pointer[1:].split("/")]
     target: Any = record
     for step in path:
-        target = target[int(step) if step.isdigit() else step]
+        target = target[step]
     if value is ABSENT:
         del target[last]
     else:
         target[last] = value
-    return Invalid(Reason.SCHEMA_VIOLATION, pointer, topic, _encode(record), str(record["room_id"]))
+    return Invalid(Reason.SCHEMA_VIOLATION, pointer, topic, _encode(record), str(record.get("room_id", ROOM)))
 
 
 def _impossible(topic: str, good: Json, field: str, value: int) -> Invalid:

@@ -89,12 +89,14 @@ _BAD_TAKE = {
     "take-empty": ("/take_id", ""),
     "take-too-long": ("/take_id", "x" * (MAX_ID_CHARS + 1)),
     "take-with-a-space": ("/take_id", "a take"),
+    "take-number": ("/take_id", 88_120),
 }
 _BAD_COUPON = {
     "coupon-missing": ("/coupon_id", examples.ABSENT),
     "coupon-empty": ("/coupon_id", ""),
     "coupon-too-long": ("/coupon_id", "x" * (MAX_ID_CHARS + 1)),
     "coupon-with-a-space": ("/coupon_id", "a coupon"),
+    "coupon-number": ("/coupon_id", 20),
 }
 EXAMPLES = {
     "coupon_offered": KindExamples(
@@ -112,19 +114,24 @@ EXAMPLES = {
             "title-missing": ("/title", examples.ABSENT),
             "title-empty": ("/title", ""),
             "title-too-long": ("/title", "x" * (MAX_TITLE_CHARS + 1)),
+            "title-number": ("/title", 20),
             "offered-missing": ("/offered", examples.ABSENT),
             "offered-negative": ("/offered", -1),
             "offered-too-many": ("/offered", MAX_OFFERED + 1),
             "offered-with-a-fraction": ("/offered", 0.5),
             "limit-zero": ("/per_user_limit", 0),
             "limit-too-great": ("/per_user_limit", MAX_QUANTITY + 1),
+            "limit-a-text": ("/per_user_limit", "1"),
             "start-missing": ("/starts_at_ms", examples.ABSENT),
             "start-negative": ("/starts_at_ms", -1),
             "start-too-great": ("/starts_at_ms", MAX_SAFE_INTEGER + 1),
+            "start-at-a-written-time": ("/starts_at_ms", "2017-10-10T12:01:00Z"),
             "end-negative": ("/ends_at_ms", -1),
             "end-too-great": ("/ends_at_ms", MAX_SAFE_INTEGER + 1),
+            "end-at-a-written-time": ("/ends_at_ms", "2017-10-10T12:01:30Z"),
             "valid-zero": ("/valid_s", 0),
             "valid-too-long": ("/valid_s", MAX_VALID_S + 1),
+            "valid-with-a-fraction": ("/valid_s", 0.5),
         },
     ),
     "coupon_taken": KindExamples(
@@ -135,7 +142,12 @@ EXAMPLES = {
     "coupon_used": KindExamples(
         _USED,
         {"order-not-said": {"order_id": None}, "longest-ids": {"take_id": _LONG_ID, "order_id": _LONG_ID}},
-        {**_BAD_TAKE, "order-empty": ("/order_id", ""), "order-too-long": ("/order_id", "x" * (MAX_ID_CHARS + 1))},
+        {
+            **_BAD_TAKE,
+            "order-empty": ("/order_id", ""),
+            "order-too-long": ("/order_id", "x" * (MAX_ID_CHARS + 1)),
+            "order-number": ("/order_id", 31_544),
+        },
     ),
     "coupon_returned": KindExamples(_RETURNED, {"longest-id": {"take_id": _LONG_ID}}, _BAD_TAKE),
 }
