@@ -11,9 +11,13 @@ from typer.testing import CliRunner
 
 from stream.cli import app
 from stream.commands import explain as command
+from stream.commands import replay_claims
+from stream.commands.claims import tell
 from stream.commands.moments import moment_ms, moment_words
+from stream.contract.reading import read_overlay
 from stream.contract.recording import write_recording
 from stream.errors import NoSuchError, SnapupError
+from stream.verify.claim_check import NOT_RECOUNTED, RIGHT, SAID, Judged, Tally
 from stream.verify.explain import explain as explain_document
 from tests.support.rooms import T0_MS
 from tests.unit.verify.test_claim_check import event, show
@@ -21,11 +25,22 @@ from tests.unit.verify.test_claim_check import event, show
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stream.contract.overlay import Overlay
+
 
 @pytest.fixture
 def recording(tmp_path: Path) -> str:
     write_recording(tmp_path / "show.ndjson", show())
     return str(tmp_path / "show.ndjson")
+
+
+def falsified(document: bytes) -> Overlay:
+    """The document as it would be with one unit less left than there is."""
+    overlay = read_overlay(document)
+    for place, claim in enumerate(overlay.claims):
+        if claim.claim == "stock_left" and isinstance(claim.value, int):
+            overlay.claims[place] = structs.replace(claim, value=claim.value - 1)
+    return overlay
 
 
 def test_a_room_is_explained_from_a_recording(recording: str) -> None:
@@ -56,6 +71,23 @@ def test_a_claim_that_differs_ends_with_1(recording: str, monkeypatch: pytest.Mo
     assert told.exit_code == 1
     assert "NOT what follows from the log" in told.output
     assert "EXPLAIN-DIFFERS: 5 of 6 claims" in told.output  # the sixth is withheld, as it must be
+
+
+def test_one_published_figure_that_is_not_the_logs_ends_with_1(recording: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "read_overlay", falsified)
+    told = CliRunner().invoke(app, ["explain", "r", "--recording", recording])
+    assert told.exit_code == 1
+    assert "value 3, not 4" in told.output
+    assert told.output.splitlines()[-1].startswith("EXPLAIN-DIFFERS: 1 of 6 claims")
+
+
+def test_one_published_figure_that_is_not_the_logs_makes_claims_check_end_with_1(
+    recording: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay_claims, "read_overlay", falsified)
+    told = CliRunner().invoke(app, ["claims", "check", recording])
+    assert told.exit_code == 1
+    assert told.stdout.splitlines()[-1].startswith("CLAIMS-WRONG: ")
 
 
 @pytest.mark.parametrize(
@@ -128,6 +160,23 @@ def test_the_claims_of_a_recording_are_counted(recording: str) -> None:
     assert counted["wrong"] == []
     assert {each["verdict"] for each in counted["counted"]} == {"right"}
     assert isinstance(CliRunner().invoke(app, ["claims", "check"]).exception, SnapupError)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "line"),
+    [
+        ((), "NO-CLAIMS: 0 claims"),
+        ((NOT_RECOUNTED,), "CLAIMS-UNCHECKED: 1 claims, 0 right, 0 wrong, 1 not recounted"),
+        ((NOT_RECOUNTED, RIGHT), "CLAIMS-RIGHT: 2 claims, 1 right, 0 wrong, 1 not recounted"),
+    ],
+)
+def test_where_nothing_was_recounted_nothing_is_called_right(
+    verdicts: tuple[str, ...], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tally = Tally()
+    tally.add("here", [Judged("stock_left", ("s", "k"), SAID, verdict, "why") for verdict in verdicts])
+    tell(tally, as_json=False)
+    assert capsys.readouterr().out.splitlines()[-1].startswith(line)
 
 
 def test_moments_are_read_as_people_write_them() -> None:
