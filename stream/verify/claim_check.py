@@ -209,11 +209,10 @@ class ClaimChecker:
         if self._documents % SUMS_EVERY == 0:
             self._compare_sums(overlay)
         room = self.rooms.get(overlay.room_id)
-        known_ms, met_ms = overlay.known_since_ms, self._met_ms.get(overlay.room_id, -1)
-        if known_ms is not None and met_ms < known_ms:
-            unknown = _forgotten
-        else:
-            unknown = _not_recounted(overlay, "" if room is None else room.visits.unknown)
+        unknown = _not_recounted(overlay, "" if room is None else room.visits.unknown)
+        # Workers that had forgotten the room knew less than the log tells.
+        known_ms = overlay.known_since_ms
+        forgotten = known_ms is not None and self._met_ms.get(overlay.room_id, -1) < known_ms
         judged = []
         for name in {*expected, *published}:
             there = published.get(name)
@@ -222,7 +221,7 @@ class ClaimChecker:
             wrong = self._wrong(overlay, name, expected.get(name), there)
             said = _said(there) if there is not None else "missing"
             verdict = RIGHT if not wrong else WRONG
-            if why := unknown(name):
+            if why := FORGOTTEN if forgotten else unknown(name):
                 verdict, wrong = NOT_RECOUNTED, why
             judged.append(Judged(*name, said, verdict, wrong))
         return judged + twice
@@ -353,11 +352,6 @@ def _decided(rule: str, conditions: Iterator[Condition], said: Callable[[], Figu
 
 def _said(there: Claim | Withheld) -> str:
     return SAID if isinstance(there, Claim) else there.reason
-
-
-def _forgotten(_name: tuple[str, Subject]) -> str:
-    """Why no claim is recounted of a room that workers had forgotten: the log tells more than they knew."""
-    return FORGOTTEN
 
 
 def _not_recounted(overlay: Overlay, visits_unknown: str) -> Callable[[tuple[str, Subject]], str]:
