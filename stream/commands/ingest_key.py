@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from stream.errors import UsageError
-from stream.ingest.keys import ALL, MAX_FILE_BYTES, KeysError, entry_of, new_key, read_keys
+from stream.ingest.keys import ALL, entry_of, new_key, read_keys
+from stream.ingest.watched import MAX_FILE_BYTES, FileError
 from stream.mechanics.kinds import CATALOGUE
 
 
@@ -37,7 +38,7 @@ def ingest_key(
     after = before + gap + entry.encode()
     try:
         read_keys(after, CATALOGUE.types)
-    except KeysError as error:
+    except FileError as error:
         where = "" if append is None else f"{append}: "
         raise UsageError(f"{where}{error}.") from None
     if append is not None:

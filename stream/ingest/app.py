@@ -6,7 +6,7 @@ import asyncio
 import signal
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 from aiohttp import web
@@ -14,11 +14,15 @@ from aiohttp import web
 from stream.errors import SnapupError
 from stream.ingest.budget import Budget
 from stream.ingest.intake import Intake
-from stream.ingest.keys import Keyring, KeysError
+from stream.ingest.keys import Keyring
 from stream.ingest.metrics import Metrics
 from stream.ingest.publisher import Publisher
 from stream.ingest.quota import Quotas
-from stream.ingest.routes import PLATFORM, REQUEST_ID, TALLY, Routes, request_id_of
+from stream.ingest.receiving import PLATFORM, TALLY, Receiver
+from stream.ingest.routes import REQUEST_ID, Routes, request_id_of
+from stream.ingest.shops import Shops
+from stream.ingest.watched import FileError
+from stream.ingest.webhooks import UNTOLD, Webhooks
 from stream.serve.connection import ADDRESS, AccessLogger, Gate, log_left, request_fields
 from stream.serve.limits import Slots, parse_networks
 from stream.serve.listening import allow_files
@@ -43,14 +47,13 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-WATCH_KEYS_S = 1.0
+WATCH_FILES_S = 1.0
 # What is under way at SIGTERM may take this share of the time to stop; the rest is for Kafka's producer.
 DRAIN_SHARE = 0.6
 # Open files besides connections: Kafka, the event loop's own.
 SPARE_FILES = 64
-
-
 LEFT = web.RequestKey("left", bool)
+File = TypeVar("File")
 
 
 class _AccessLogger(AccessLogger):
@@ -66,6 +69,7 @@ class _AccessLogger(AccessLogger):
             platform=request.get(PLATFORM, ""),
             events=good,
             refused=bad,
+            **({"untold": request[UNTOLD]} if UNTOLD in request else {}),
             **request_fields(request, time),
         )
 
@@ -78,7 +82,7 @@ class Gateway:
         catalogue: the types of events.
 
     Raises:
-        SnapupError: the settings do not fit together, or the file of keys is not as it must be.
+        SnapupError: the settings do not fit together, or the file of keys or of shops is not as it must be.
     """
 
     def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
@@ -89,7 +93,13 @@ class Gateway:
                 "gateway chooses by murmur2: a room would lie in two partitions. Have all producers choose so first."
             )
         self.metrics = Metrics()
-        self._keyring = self._keys(settings.ingest_keys_file, catalogue)
+        self._quotas = Quotas()
+        self.metrics.keys_file_ok.set(1)
+        self.metrics.shops_file_ok.set(1)
+        path = settings.ingest_keys_file
+        self._keyring = _read("SNAPUP_INGEST_KEYS_FILE", path, lambda path: Keyring(path, catalogue.types))
+        self._shops = _read("SNAPUP_INGEST_SHOPS_FILE", settings.ingest_shops_file, Shops)
+        self._note_files()
         if self._keyring is None and not is_loopback(settings.ingest_host):
             raise SnapupError(
                 f"Without SNAPUP_INGEST_KEYS_FILE everybody could send events, of any room, to {settings.ingest_host}: "
@@ -103,17 +113,16 @@ class Gateway:
             settings.ingest_timeout_ms / 1000,
             self.metrics,
         )
-        self._quotas = Quotas()
-        self.routes = Routes(
+        self.receiver = Receiver(
             settings,
-            catalogue,
-            keyring=self._keyring,
             quotas=self._quotas,
             intake=Intake(catalogue, settings.ingest_timeout_ms),
             publisher=self.publisher,
             budget=self.budget,
             metrics=self.metrics,
         )
+        self._routes = Routes(settings, catalogue, keyring=self._keyring, receiver=self.receiver, metrics=self.metrics)
+        self._webhooks = Webhooks(self._shops, self.receiver, self.metrics)
         try:
             trusted = parse_networks(settings.ingest_trusted_proxies)
         except ValueError as error:
@@ -133,26 +142,16 @@ class Gateway:
         self.port = 0
         self.metrics_port = 0
 
-    def _keys(self, path: Path | None, catalogue: Catalogue) -> Keyring | None:
-        self.metrics.keys_file_ok.set(1)
-        if path is None:
-            return None
-        try:
-            keyring = Keyring(path, catalogue.types)
-        except KeysError as error:
-            raise SnapupError(f"SNAPUP_INGEST_KEYS_FILE={path}: {error}.") from None
-        self.metrics.keys.set(len(keyring.keys))
-        return keyring
-
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[self._around])
-        self.routes.add_to(app)
+        self._routes.add_to(app)
+        self._webhooks.add_to(app)
         app.on_response_prepare.append(_add_headers)
         return app
 
     def _app_for_operators(self) -> web.Application:
         app = web.Application(middlewares=[around_operators])
-        self.routes.add_operators_to(app)
+        self._routes.add_operators_to(app)
         app.on_response_prepare.append(_add_headers)
         return app
 
@@ -179,9 +178,15 @@ class Gateway:
             self._operators, settings.metrics_host, settings.ingest_metrics_port, "SNAPUP_INGEST_METRICS_PORT"
         )
         self._tasks += [loop.create_task(work) for work in (self.publisher.run(), watch_loop(self.metrics.loop_lag_s))]
-        if self._keyring is not None:
-            self._tasks.append(loop.create_task(self._watch_keys()))
-        log.info("listening", host=settings.ingest_host, port=self.port, keys=self._keyring is not None)
+        if self._keyring is not None or self._shops is not None:
+            self._tasks.append(loop.create_task(self._watch_files()))
+        log.info(
+            "listening",
+            host=settings.ingest_host,
+            port=self.port,
+            keys=self._keyring is not None,
+            shops=self._shops is not None,
+        )
 
     async def wait(self, stop: asyncio.Event) -> None:
         """Wait until `stop`. A background task that ends earlier is a bug, and its error is raised here."""
@@ -190,7 +195,7 @@ class Gateway:
     async def close(self) -> None:
         """Take no new requests, answer those under way, then end."""
         log.info("stopping", requests=self._under_way)
-        self.routes.stopping = True
+        self.receiver.stopping = True
         if self._listening is not None:
             self._listening.close()
         try:
@@ -205,27 +210,31 @@ class Gateway:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.publisher.close()
 
-    def reload_keys(self) -> None:
-        """Read the file of keys again; if it is wrong the old keys hold, and the log says why."""
-        if self._keyring is None:
-            return
-        try:
-            self._keyring.reload()
-        except KeysError as error:
-            self.metrics.keys_file_ok.set(0)
-            log.error("the keys were not read again, the old ones hold", why=str(error))  # noqa: TRY400 -- a sentence says all
-            return
-        self._quotas.keep_only(self._keyring.names)
-        self.metrics.keys_file_ok.set(1)
-        self.metrics.keys.set(len(self._keyring.keys))
-        log.info("keys read", keys=len(self._keyring.keys), names=sorted(self._keyring.names))
+    def reload_files(self, *, changed_alone: bool = False) -> None:
+        """Read the files of keys and shops again; while one is wrong what it said holds, and the log says why."""
+        for file, ok in ((self._keyring, self.metrics.keys_file_ok), (self._shops, self.metrics.shops_file_ok)):
+            if file is None or (changed_alone and not file.has_changed()):
+                continue
+            try:
+                file.reload()
+            except FileError as error:
+                ok.set(0)
+                log.error("a file was not read again, what it said holds", file=str(file.path), why=str(error))  # noqa: TRY400 -- a sentence says all
+                continue
+            ok.set(1)
+            log.info("file read", file=str(file.path), names=sorted(file.names))
+        self._note_files()
 
-    async def _watch_keys(self) -> None:
-        keyring = self._keyring
-        while keyring is not None:
-            await asyncio.sleep(WATCH_KEYS_S)
-            if keyring.has_changed():
-                self.reload_keys()
+    def _note_files(self) -> None:
+        keyring, shops = self._keyring, self._shops
+        self.metrics.keys.set(len(keyring.keys) if keyring is not None else 0)
+        self.metrics.shops.set(len(shops.names) if shops is not None else 0)
+        self._quotas.keep_only(frozenset[str]().union(*(each.names for each in (keyring, shops) if each is not None)))
+
+    async def _watch_files(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_FILES_S)
+            self.reload_files(changed_alone=True)
 
     # -- around each request -------------------------------------------------------------------------------------------
 
@@ -262,9 +271,17 @@ class Gateway:
                 log_left(request, time.monotonic() - begun_s)
             elif request.method == "POST":
                 self.metrics.answer_s.observe(time.monotonic() - begun_s)
-        if self.routes.stopping:
+        if self.receiver.stopping:
             answer.force_close()
         return answer
+
+
+def _read(variable: str, path: Path | None, read: Callable[[Path], File]) -> File | None:
+    """The file that a setting names; None where it names none. Raises SnapupError where it is not as it must be."""
+    try:
+        return None if path is None else read(path)
+    except FileError as error:
+        raise SnapupError(f"{variable}={path}: {error}.") from None
 
 
 async def _add_headers(request: web.Request, answer: web.StreamResponse) -> None:
@@ -277,7 +294,7 @@ async def _add_headers(request: web.Request, answer: web.StreamResponse) -> None
 async def run_gateway(
     settings: Settings, catalogue: Catalogue, announce: Callable[[Gateway], None] = lambda _gateway: None
 ) -> None:
-    """Serve until SIGTERM or SIGINT. SIGHUP reads the file of keys again.
+    """Serve until SIGTERM or SIGINT. SIGHUP reads the files of keys and shops again.
 
     Args:
         settings: the settings of the process.
@@ -289,5 +306,5 @@ async def run_gateway(
     """
     allow_files(settings.ingest_connections_max + SPARE_FILES)
     gateway = Gateway(settings, catalogue)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.reload_keys)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.reload_files)
     await run(gateway, announce, settings.stop_timeout_ms, "gateway")

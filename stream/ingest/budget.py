@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from prometheus_client import Gauge
 
 
@@ -38,11 +40,21 @@ class Budget:
 
 
 class Lease:
-    """What one request holds of the budget, until `release`."""
+    """What one request holds of the budget: until its `with` block ends, or longer if it is handed over."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
+        self._handed_over = False
         self.bytes = 0
+
+    def __enter__(self) -> Self:
+        """Hold nothing yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give everything back, unless somebody else was told to."""
+        if not self._handed_over:
+            self.release()
 
     def hold(self, total_bytes: int) -> None:
         """Hold so many bytes from now on.
@@ -52,6 +64,11 @@ class Lease:
         """
         self._budget.change(total_bytes - self.bytes)
         self.bytes = total_bytes
+
+    def hand_over(self) -> Callable[[], None]:
+        """What gives everything back: from now on whoever has it must call it."""
+        self._handed_over = True
+        return self.release
 
     def release(self) -> None:
         """Give everything back. A second call changes nothing."""

@@ -17,13 +17,13 @@ import hashlib
 import hmac
 import re
 import secrets
-import tomllib
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
 from stream.contract.ids import is_id
+from stream.ingest.watched import FileError, WatchedFile, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 # Each look compares with all of them.
 MAX_KEYS = 256
 KEYS_OF_A_NAME = 2
-MAX_FILE_BYTES = 1 << 20
 PREFIX = "snapup_"
 # 256 bits: nobody guesses them, so a hash without salt and repetition keeps them.
 KEY_BYTES = 32
@@ -44,10 +43,6 @@ OF_WORKERS = frozenset({"records_misplaced"})
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ROOM_PATTERN = re.compile(r"[A-Za-z0-9._:*-]{1,64}")
-
-
-class KeysError(ValueError):
-    """The file of keys is not as it must be; the text says where."""
 
 
 class _Entry(Struct, forbid_unknown_fields=True):
@@ -101,7 +96,7 @@ class Key:
 ANYBODY = Key("anybody", b"")
 
 
-class Keyring:
+class Keyring(WatchedFile):
     """The keys in use.
 
     Args:
@@ -109,16 +104,13 @@ class Keyring:
         known_types: names of all types.
 
     Raises:
-        KeysError: the file cannot be read, or is not as it must be.
+        FileError: the file cannot be read, or is not as it must be.
     """
 
     def __init__(self, path: Path, known_types: Collection[str]) -> None:
-        self._path = path
         self._known_types = known_types
-        self._seen: tuple[int, int, int] | None = None
         self.keys: tuple[Key, ...] = ()
-        self.names: frozenset[str] = frozenset()
-        self.reload()
+        super().__init__(path)
 
     def find(self, presented: str) -> Key | None:
         """The key with this text; None if there is none. Takes as long for each text of one length."""
@@ -131,61 +123,31 @@ class Keyring:
                 found = key
         return found
 
-    def has_changed(self) -> bool:
-        """Whether the file is another one than the one last read, or gone."""
-        return self._stamp() != self._seen
-
-    def reload(self) -> None:
-        """Read the file again. If that fails the old keys hold.
-
-        Raises:
-            KeysError: as the class.
-        """
-        self._seen = self._stamp()
-        try:
-            raw = self._path.read_bytes()
-        except OSError as error:
-            raise KeysError(f"{self._path} cannot be read: {error.strerror or error}") from None
+    def _take(self, raw: bytes) -> None:
         self.keys = read_keys(raw, self._known_types)
         self.names = frozenset(key.name for key in self.keys)
-
-    def _stamp(self) -> tuple[int, int, int] | None:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def read_keys(raw: bytes, known_types: Collection[str]) -> tuple[Key, ...]:
     """The keys in the bytes of a file.
 
     Raises:
-        KeysError: says which entry is wrong, and why. It repeats no hash.
+        FileError: says which entry is wrong, and why. It repeats no hash.
     """
-    if len(raw) > MAX_FILE_BYTES:
-        raise KeysError(f"the file has more than {MAX_FILE_BYTES} bytes")
-    try:
-        entries = msgspec.convert(tomllib.loads(raw.decode()), _File).key
-    except UnicodeDecodeError:
-        raise KeysError("the file is not UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise KeysError(f"the file is not TOML: {error}") from None
-    except msgspec.ValidationError as error:
-        raise KeysError(str(error)) from None
+    entries = read_toml(raw, _File).key
     if len(entries) > MAX_KEYS:
-        raise KeysError(f"there are {len(entries)} keys, the most is {MAX_KEYS}")
+        raise FileError(f"there are {len(entries)} keys, the most is {MAX_KEYS}")
     digests: set[str] = set()
     names: list[str] = []
     for number, entry in enumerate(entries, 1):
         if (problem := _problem(entry, known_types)) is not None:
-            raise KeysError(f"key {number}: {problem}")
+            raise FileError(f"key {number}: {problem}")
         names.append(entry.name)
         if entry.sha256 in digests:
-            raise KeysError(f"key {number}: the same sha256 stands there twice")
+            raise FileError(f"key {number}: the same sha256 stands there twice")
         digests.add(entry.sha256)
         if names.count(entry.name) > KEYS_OF_A_NAME:
-            raise KeysError(f"key {number}: {entry.name!r} has more than {KEYS_OF_A_NAME} keys: remove the oldest")
+            raise FileError(f"key {number}: {entry.name!r} has more than {KEYS_OF_A_NAME} keys: remove the oldest")
     return tuple(
         Key(entry.name, bytes.fromhex(entry.sha256), entry.rooms, entry.types, entry.events_per_s) for entry in entries
     )
@@ -199,17 +161,27 @@ def _problem(entry: _Entry, known_types: Collection[str]) -> str | None:  # noqa
         return "sha256 must be 64 hexadecimal digits in small letters"
     if not entry.rooms or not entry.types:
         return "rooms and types must name something; ['*'] is all"
-    for room in entry.rooms:
-        if _ROOM_PATTERN.fullmatch(room) is None:
-            return f"{room[:80]!r} is no room id, nor one with * for any characters"
+    if (problem := problem_of_rooms(entry.rooms)) is not None:
+        return problem
     for name in entry.types:
         if name != ALL and name not in known_types:
             return f"no event type is called {name[:80]!r}"
         if name in OF_WORKERS:
             return f"{name} is sent by workers only"
-    if entry.events_per_s is not None and not 0 < entry.events_per_s <= MAX_EVENTS_PER_S:
-        return f"events_per_s must be above 0 and at most {MAX_EVENTS_PER_S}"
-    return None
+    return problem_of_quota(entry.events_per_s)
+
+
+def problem_of_rooms(rooms: Sequence[str]) -> str | None:
+    """What is wrong with rooms that may be sent for; None if nothing is."""
+    wrong = next((room for room in rooms if _ROOM_PATTERN.fullmatch(room) is None), None)
+    return None if wrong is None else f"{wrong[:80]!r} is no room id, nor one with * for any characters"
+
+
+def problem_of_quota(events_per_s: float | None) -> str | None:
+    """What is wrong with a quota; None if nothing is."""
+    if events_per_s is None or 0 < events_per_s <= MAX_EVENTS_PER_S:
+        return None
+    return f"events_per_s must be above 0 and at most {MAX_EVENTS_PER_S}"
 
 
 def new_key() -> str:

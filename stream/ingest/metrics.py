@@ -35,6 +35,15 @@ class Metrics:
         )
         # Series that exist from the start at 0: `increase` misses the first count of a series that begins at 1.
         self.refused = {reason: refused.labels(reason) for reason in get_args(RefuseReason)}
+        self.webhooks = counter(
+            "stream_ingest_webhooks_total",
+            "Webhooks of known shops, by what became of each: `acknowledged`, or why it is no order of a room.",
+            "platform",
+            "outcome",
+        )
+        self.webhook_notes = counter(
+            "stream_ingest_webhook_notes_total", "What was read into webhooks that gave orders.", "note"
+        )
         self.connections = gauge("stream_ingest_connections", "TCP connections open now.")
         self.held_bytes = gauge("stream_ingest_held_bytes", "Bytes of bodies and unacknowledged events held now.")
         self.held_most_bytes = gauge("stream_ingest_held_most_bytes", "The bound on them.")
@@ -50,4 +59,8 @@ class Metrics:
         )
         self.keys = gauge("stream_ingest_keys", "Keys in use.")
         self.keys_file_ok = gauge("stream_ingest_keys_file_ok", "The file of keys was read the last time it changed.")
+        self.shops = gauge("stream_ingest_shops", "Shops in use.")
+        self.shops_file_ok = gauge(
+            "stream_ingest_shops_file_ok", "The file of shops was read the last time it changed."
+        )
         self.loop_lag_s = histogram("stream_ingest_loop_lag_seconds", "How late the event loop is.", LAG_STEPS_S)

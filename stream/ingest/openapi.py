@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from stream.bridge.reasons import Reason as WebhookReason
 from stream.contract.refusal import Reason
 from stream.contract.schema import event_schema
 from stream.ingest.bodies import ENCODINGS, PLAIN_ENCODINGS, Format
@@ -17,6 +18,8 @@ from stream.serve.openapi import Health, Readiness
 from stream.serve.problems import CONTENT_TYPE, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from stream.contract.catalogue import Catalogue
 
 VERSION = "1.0.0"
@@ -43,7 +46,26 @@ class Rejection(Problem, frozen=True, omit_defaults=True):
     errors: list[Refusal] | None = None
 
 
-_EVENTS_KINDS = tuple(kind for kind in Kind if kind is not Kind.FOREIGN_HOST)
+class Untold(Struct, frozen=True):
+    """Why a webhook is in no room: it was read, and to send it again is in vain."""
+
+    reason: str
+    detail: str
+    accepted: int = 0
+
+
+_OF_WEBHOOKS = (
+    Kind.TOPIC_MISSING,
+    Kind.SIGNATURE_MISSING,
+    Kind.SIGNATURE_REFUSED,
+    Kind.OTHER_SHOP,
+    Kind.UNKNOWN_SHOP,
+)
+_OF_BOTH = (
+    *(Kind.BAD_BODY, Kind.BODY_SLOW, Kind.BODY_TOO_LARGE, Kind.UNKNOWN_CONTENT_TYPE),
+    *(Kind.QUOTA, Kind.KAFKA_AWAY, Kind.FULL, Kind.STOPPING),
+)
+_EVENTS_KINDS = tuple(kind for kind in Kind if kind is not Kind.FOREIGN_HOST and kind not in _OF_WEBHOOKS)
 
 
 def openapi_document(catalogue: Catalogue, body_max_bytes: int, items_max: int, *, with_keys: bool) -> dict[str, Any]:
@@ -56,7 +78,7 @@ def openapi_document(catalogue: Catalogue, body_max_bytes: int, items_max: int, 
         with_keys: whether a key is needed.
     """
     _, schemas = msgspec.json.schema_components(
-        (Answer, Rejection, Health, Readiness), ref_template="#/components/schemas/{name}"
+        (Answer, Rejection, Untold, Health, Readiness), ref_template="#/components/schemas/{name}"
     )
     names = [name for name in catalogue.types if name not in OF_WORKERS]
     for name in names:
@@ -64,6 +86,7 @@ def openapi_document(catalogue: Catalogue, body_max_bytes: int, items_max: int, 
     schemas["Event"] = {"anyOf": [_ref(f"event_{name}") for name in names]}
     schemas["CloudEvent"] = _cloudevent()
     schemas["Refusal"]["properties"]["reason"]["enum"] = list(REASONS)
+    schemas["Untold"]["properties"]["reason"]["enum"] = [reason.value for reason in WebhookReason]
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -80,6 +103,7 @@ def openapi_document(catalogue: Catalogue, body_max_bytes: int, items_max: int, 
         ],
         "paths": {
             "/v1/events": {"post": _send_events(body_max_bytes, items_max, with_keys=with_keys)},
+            "/v1/webhooks/shopify/{shop}": {"post": _send_webhook(body_max_bytes)},
             "/v1/openapi.json": {
                 "get": _get(
                     "getOpenapi", "This document.", "events", {"200": _json("OpenAPI 3.1.", {"type": "object"})}
@@ -99,7 +123,13 @@ def openapi_document(catalogue: Catalogue, body_max_bytes: int, items_max: int, 
             "schemas": schemas,
             "responses": {"Problem": _problem("An error.")},
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "description": "Made by `snapup ingest-key`."}
+                "bearer": {"type": "http", "scheme": "bearer", "description": "Made by `snapup ingest-key`."},
+                "shopify": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-Shopify-Hmac-Sha256",
+                    "description": "HMAC-SHA256 of the raw body with the shop's secret, in base64.",
+                },
             },
         },
     }
@@ -128,9 +158,6 @@ def _moved(node: Any) -> Any:
 
 
 def _send_events(body_max_bytes: int, items_max: int, *, with_keys: bool) -> dict[str, Any]:
-    by_status: dict[int, list[str]] = {}
-    for kind in _EVENTS_KINDS:
-        by_status.setdefault(kind.status, []).append(f"{kind.title} (`{kind.type}`).")
     answers = {
         "202": _json("Kafka has acknowledged all events.", _ref("Answer")),
         "207": _json("Kafka has acknowledged some; `errors` names every other one.", _ref("Answer")),
@@ -171,10 +198,44 @@ def _send_events(body_max_bytes: int, items_max: int, *, with_keys: bool) -> dic
         },
         "responses": {
             **answers,
-            **{str(status): _problem(" ".join(texts)) for status, texts in sorted(by_status.items())},
-            "default": {"$ref": "#/components/responses/Problem"},
+            **_problems(_EVENTS_KINDS),
         },
     }
+
+
+def _send_webhook(body_max_bytes: int) -> dict[str, Any]:
+    text = {"type": "string"}
+    said = ("X-Shopify-Shop-Domain", "X-Shopify-Topic", "X-Shopify-Triggered-At", "X-Shopify-Webhook-Id")
+    return {
+        "operationId": "sendShopifyWebhook",
+        "summary": "Send a webhook of a shop",
+        "description": f"What a shop of Shopify sends by itself: an order, at most {body_max_bytes} bytes. If a room "
+        "takes it, Kafka has it when the answer is there. What was answered with 2xx is not to be sent again.",
+        "tags": ["events"],
+        "parameters": [
+            {"name": "shop", "in": "path", "required": True, "description": "Its name in the file.", "schema": text},
+            *({"name": name, "in": "header", "schema": text} for name in said),
+        ],
+        "security": [{"shopify": []}],
+        "requestBody": {"required": True, "content": {JSON: {"schema": {"type": "object", "minProperties": 1}}}},
+        "responses": {
+            "202": _json("Kafka has acknowledged all orders of it.", _ref("Answer")),
+            "200": _json(
+                "It is in no room, or not all of it is: `reason`, or `errors`, says why.",
+                {"anyOf": [_ref("Untold"), _ref("Answer")]},
+            ),
+            **_problems((*_OF_WEBHOOKS, *_OF_BOTH)),
+        },
+    }
+
+
+def _problems(kinds: Iterable[Kind]) -> dict[str, Any]:
+    """The answers of an operation that can have these problems."""
+    by_status: dict[int, list[str]] = {}
+    for kind in kinds:
+        by_status.setdefault(kind.status, []).append(f"{kind.title} (`{kind.type}`).")
+    answers = {str(status): _problem(" ".join(texts)) for status, texts in sorted(by_status.items())}
+    return answers | {"default": {"$ref": "#/components/responses/Problem"}}
 
 
 def _cloudevent() -> dict[str, Any]:

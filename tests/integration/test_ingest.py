@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from stream.mechanics.kinds import CATALOGUE
 from tests.integration.worker_process import add_partitions
 from tests.support.any_event import any_event
 from tests.support.ingest import DEADLINE_S, eventually, ingesting, like, now_ms
+from tests.support.shops import order_body, shop_entry, webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,6 +112,39 @@ async def test_events_of_every_type_lie_once_in_the_topic_and_partition_that_the
         assert record.topic == f"{topic_prefix}.{CATALOGUE.types[msgspec.json.decode(record.value)['type']][0]}"
         assert record.key == event.room_id.encode()
         assert record.partition == partition_of(record.key, PARTITIONS)
+
+
+async def test_a_shops_order_and_its_refund_lie_in_the_log_when_its_webhooks_are_answered(
+    stack: Stack, topic_prefix: str, apply_topics: ApplyTopics, tmp_path: Path
+) -> None:
+    await apply_topics(PARTITIONS)
+    path = tmp_path / "shops.toml"
+    path.write_text(shop_entry())
+    refund = {
+        "id": 5,
+        "processed_at": datetime.now(UTC).isoformat(),
+        "refund_line_items": [
+            {"line_item_id": 9, "quantity": 1, "subtotal_set": {"shop_money": {"amount": "10.00"}}},
+        ],
+    }
+    where = {"bootstrap_servers": stack.bootstrap_servers, "topic_prefix": topic_prefix}
+    # Two processes, as a balancer would have them: neither remembers what the other has heard.
+    async with ingesting(**where, ingest_shops_file=path) as one, ingesting(**where, ingest_shops_file=path) as other:
+        for sender in (one, other):
+            await eventually(lambda: not sender.gateway.publisher.is_away(), "Kafka is reached")  # noqa: B023 -- at once
+        for sender, topic, refunds in (
+            (one, "orders/create", []),
+            (other, "orders/paid", []),
+            (one, "orders/paid", []),  # the answer was lost, and the shop sends it again
+            (other, "orders/updated", [refund]),
+        ):
+            answer = await webhook(sender, topic, order_body(refunds=refunds))
+            assert (answer.status, await answer.json()) == (202, {"accepted": 1, "errors": []})
+    records = await stored(stack, topic_prefix, ("orders",))
+    assert ids_in(records) == {"sh:1:placed": 1, "sh:1:paid": 2, "sh:1:part:5": 1}
+    assert {(record.key, record.partition) for record in records} == {(b"room-1", partition_of(b"room-1", PARTITIONS))}
+    first, again = (record.value for record in records if b"sh:1:paid" in record.value)
+    assert msgspec.json.decode(first)["lines"] == msgspec.json.decode(again)["lines"]
 
 
 # -- processes ---------------------------------------------------------------------------------------------------------

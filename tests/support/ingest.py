@@ -127,7 +127,7 @@ async def taking(**settings: Any) -> AsyncIterator[tuple[Sender, Taking]]:
     """A gateway without Kafka: what it hands over is kept."""
     async with ingesting(**settings) as sender:
         kept: Any = Taking()
-        sender.gateway.routes._publisher = kept
+        sender.gateway.receiver.publisher = kept
         yield sender, kept
 
 

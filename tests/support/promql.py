@@ -30,7 +30,9 @@ def matched_labels(expr: str) -> dict[str, set[str]]:
     """Metric → labels that select it."""
     found: dict[str, set[str]] = {}
     for selector in _SELECTOR.finditer(_STRING.sub('""', expr)):
-        labels = {matcher.split("=")[0].strip(" !~") for matcher in selector["matchers"].split(",") if matcher.strip()}
+        labels = {
+            re.split("[=!]", matcher)[0].strip() for matcher in selector["matchers"].split(",") if matcher.strip()
+        }
         found.setdefault(selector["metric"], set()).update(labels)
     return found
 

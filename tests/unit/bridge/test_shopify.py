@@ -5,12 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from stream.bridge.bridge import Bridge
+from stream.bridge.platforms import PLATFORMS
+from stream.bridge.shopify import Places, Shopify
 from tests.support.platforms.heard import NOW_MS, bridge, distinct, events, notes, reasons
 
 GID = "gid://shopify/Order/6200000000001"
 TIME = {"X-Shopify-Triggered-At": "2026-09-21T09:15:00.123456789-05:00"}
 TIME_MS = 1_790_000_100_123
+
+
+def without_memory(**places: Any) -> Bridge:
+    """A bridge whose adapter remembers no order, as the gateway's; without places its room is `room`."""
+    shop = structs.replace(PLATFORMS["shopify"], adapter=lambda: Shopify(Places(**places), max_orders=0))
+    return Bridge(shop, None if places else "room")
 
 
 def line(number: int = 1, **more: Any) -> dict[str, Any]:
@@ -182,6 +192,59 @@ def test_an_order_that_no_record_holds_is_cut_alike_for_each_status(lines: list[
     money = sum(each["amount_minor"] for event in found[0] for each in event["lines"])
     assert money == 1_000 * units
     assert not made.last_refusal
+
+
+def test_an_updated_order_tells_its_refunds_with_and_without_a_memory() -> None:
+    """A process that heard nothing of the order makes the same events of it as one that heard all."""
+    refunds = [refund(number, (number, 2))["body"] for number in (1, 2)]
+    some, both = (order("orders/updated", line(1), line(2), refunds=refunds[:upto]) for upto in (1, 2))
+    made, fresh = bridge("shopify", "room"), without_memory()
+    heard = events(made, order("orders/paid", line(1), line(2)), refund(1, (1, 2)), refund(2, (2, 2)))[1:]
+    assert events(fresh, some) == heard[:1]
+    assert events(fresh, both) == heard
+    assert events(made, both) == heard
+    assert [event.get("part_id") for event in heard] == ["1", "2", None]
+    assert heard[2]["status"] == "refunded", "nothing was sent of what all came back"
+    assert events(fresh, order("orders/updated"), refund(1, (1, 2))) == []
+    assert reasons(fresh) == {"not_all_sent": 1, "refund_of_unknown_order": 1}
+    assert not fresh._adapter._orders  # type: ignore[attr-defined] # an adapter that is known to be Shopify's
+
+
+def test_of_an_updated_order_old_refunds_are_left_out_in_silence_and_unclear_ones_with_a_note() -> None:
+    old, double, good = (refund(number, (1, 1))["body"] for number in (1, 2, 3))
+    old["processed_at"] = "2026-09-13T00:00:00Z"
+    del double["refund_line_items"][0]["subtotal_set"]
+    fresh = without_memory()
+    assert events(fresh, order("orders/updated", refunds=[old])) == []
+    found = events(fresh, order("orders/updated", refunds=[old, good]))
+    assert [event.get("part_id") for event in found] == ["3", None], "the old one counts among those that refund it all"
+    assert notes(fresh) == {}
+    (part,) = events(fresh, order("orders/updated", refunds=[double, good]))
+    assert part["part_id"] == "3"
+    assert notes(fresh) == {"part_left_out": 1}
+    assert reasons(fresh) == {"too_old": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "room"),
+    [
+        ({"note_attributes": [{"name": "room", "value": "a b"}], "discount_codes": [{"code": "VIYA10"}]}, "a:20b"),
+        ({"discount_codes": [{"code": "OTHER"}, {"code": "viya10"}], "landing_site": "/?live=c"}, "tt:viya"),
+        ({"landing_site": "https://shop.example/p/coat?utm_source=tt&live=show%201#x"}, "show:201"),
+        ({"landing_site": "/?live="}, None),
+        ({"landing_site": "http://[?live=c"}, None),
+        ({"landing_site": "/?" + "a=1&" * 200 + "live=c"}, None),
+        ({"landing_site": None, "discount_codes": [{"code": 3}, None]}, None),
+        ({"note_attributes": [{"name": "room", "value": ""}]}, None),
+    ],
+)
+def test_a_room_is_named_by_an_attribute_else_a_discount_code_else_the_page_that_the_buyer_came_to(
+    said: dict[str, Any], room: str | None
+) -> None:
+    fresh = without_memory(room_attribute="room", room_of_code={"VIYA10": "tt:viya"}, room_parameter="live")
+    found = events(fresh, order("orders/paid", **said))
+    assert [event["room_id"] for event in found] == ([] if room is None else [room])
+    assert reasons(fresh) == ({} if room else {"no_room": 1})
 
 
 def test_room_and_sale_are_where_the_shop_writes_them() -> None:

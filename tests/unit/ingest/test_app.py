@@ -180,7 +180,7 @@ async def test_keys_change_without_a_restart(keys: tuple[Path, str, str]) -> Non
         metrics = sender.gateway.metrics
         new = new_key()
         path.write_text(entry_of(old, "all", ["*"], ["*"], None) + entry_of(new, "all", ["*"], ["*"], None))
-        sender.gateway.reload_keys()
+        sender.gateway.reload_files()
         for sender.key in (old, new):
             assert (await sender.send([like()])).status == 202
         path.write_text("[[")
@@ -308,7 +308,7 @@ async def test_who_is_under_way_at_the_end_is_answered_and_who_comes_then_is_not
         under_way = asyncio.create_task(sender.send([like()]))
         await eventually(lambda: sender.gateway._under_way, "a request waits")
         closing = asyncio.create_task(sender.gateway.close())
-        await eventually(lambda: sender.gateway.routes.stopping, "the gateway stops")
+        await eventually(lambda: sender.gateway.receiver.stopping, "the gateway stops")
         assert not closing.done()
         kept.waits.set()
         answer = await under_way

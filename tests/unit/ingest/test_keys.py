@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stream.ingest.keys import MAX_KEYS, Keyring, KeysError, entry_of, new_key, read_keys
+from stream.ingest.keys import MAX_KEYS, Keyring, entry_of, new_key, read_keys
+from stream.ingest.watched import FileError
 from stream.mechanics.kinds import CATALOGUE
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def test_two_keys_of_a_name_hold_and_three_are_an_error() -> None:
     keys = [new_key() for _ in range(3)]
     entries = [entry_of(key, "shop", ["*"], ["*"], None) for key in keys]
     assert len(read_keys("".join(entries[:2]).encode(), TYPES)) == 2
-    with pytest.raises(KeysError, match="more than 2 keys"):
+    with pytest.raises(FileError, match="more than 2 keys"):
         read_keys("".join(entries).encode(), TYPES)
 
 
@@ -78,13 +79,13 @@ def test_two_keys_of_a_name_hold_and_three_are_an_error() -> None:
     ],
 )
 def test_a_wrong_file_is_a_sentence(text: str | bytes, said: str) -> None:
-    with pytest.raises(KeysError, match=said):
+    with pytest.raises(FileError, match=said):
         read_keys(text if isinstance(text, bytes) else text.encode(), TYPES)
 
 
 def test_there_is_a_bound_on_keys() -> None:
     many = "".join(entry(name=f'"n{n}"', sha256=f'"{n:064x}"') for n in range(MAX_KEYS + 1))
-    with pytest.raises(KeysError, match="the most is"):
+    with pytest.raises(FileError, match="the most is"):
         read_keys(many.encode(), TYPES)
 
 
@@ -95,13 +96,13 @@ def test_a_file_that_goes_wrong_leaves_the_old_keys(tmp_path: Path) -> None:
     assert not ring.has_changed()
     path.write_text("[[")
     assert ring.has_changed()
-    with pytest.raises(KeysError):
+    with pytest.raises(FileError):
         ring.reload()
     assert not ring.has_changed()  # told once
     assert ring.find(key) is not None
     path.unlink()
     assert ring.has_changed()
-    with pytest.raises(KeysError, match="cannot be read"):
+    with pytest.raises(FileError, match="cannot be read"):
         ring.reload()
     path.write_text("")
     assert ring.has_changed()
