@@ -257,8 +257,6 @@ class Decoder:
             or least_ms < -self._max_age_ms
             or most_ms > self._max_ahead_ms
             or not self._are_well_formed(values, events)  # type: ignore[arg-type] # decoded: none of them is None
-            or (self._looks_at_orders and any(map(self._is_odd, events)))
-            or (self._looks_at_times and any(map(impossible_time, events)))
         ):
             return None
         return Decoded(events, room_ids, event_time_ms, append_time_ms, (least_ms, most_ms))  # type: ignore[arg-type]
@@ -280,6 +278,25 @@ class Decoder:
         ahead_ms = [*map(sub, event_time_ms, times)] or [0]
         room_ids = [event.room_id for event in events]
         return Decoded(events, room_ids, event_time_ms, times, (min(ahead_ms), max(ahead_ms)), refused)
+
+    def are_good(self, values: Sequence[bytes], events: Sequence[RoomEvent], append_time_ms: int) -> bool:
+        """Whether `decode` takes each of these values, if it is stored at that time under the room of its event.
+
+        As `decode_all`, this method may only be stricter than `decode`.
+
+        Args:
+            values: the records' values, one at least.
+            events: what the catalogue reads them as, of any types.
+            append_time_ms: the time of all records.
+        """
+        times_ms = [event.event_time_ms for event in events]
+        rooms = {event.room_id: event for event in events}
+        return (
+            append_time_ms - self._max_age_ms <= min(times_ms)
+            and max(times_ms) <= append_time_ms + self._max_ahead_ms
+            and self._are_well_formed(values, events)
+            and self._are_met([*map(str.encode, rooms)], [*rooms], [*rooms.values()])
+        )
 
     def in_columns(self, records: Scannable, lateness_ms: int) -> Columns | None:
         """The columns of many records; None if too many need a look by themselves, or their topic has no columns.
@@ -322,7 +339,7 @@ class Decoder:
         return isinstance(event, Order) and is_odd(event, second_signals=self._second_signals)
 
     def _are_well_formed(self, values: Sequence[bytes], events: Sequence[RoomEvent]) -> bool:
-        """Whether sizes, nesting, UTF-8, types and id characters of all records are right."""
+        """Whether sizes, nesting, UTF-8, types, id characters, orders and times of sales of all records are right."""
         kinds = set(map(type, events))
         for kind in kinds:
             are_ids = self._ids_checks.get(kind)
@@ -337,7 +354,11 @@ class Decoder:
         # The line break between values keeps the start of one from completing a character cut off at the end of
         # another.
         together = b"\n".join(values)
-        return together.isascii() or is_utf8(together)
+        return (
+            (together.isascii() or is_utf8(together))
+            and not (self._looks_at_orders and any(map(self._is_odd, events)))
+            and not (self._looks_at_times and any(map(impossible_time, events)))
+        )
 
     def _plain(self, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> bytes | DeadLetter:
         """The record as bare JSON: CloudEvents headers become fields, other headers are ignored."""

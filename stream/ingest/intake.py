@@ -1,4 +1,4 @@
-"""One event of a body → a record for Kafka, or why it is refused: by the decoder that the worker asks too.
+"""The events of a body → records for Kafka, or why they are refused: by the decoder that the worker asks too.
 
 What is accepted here the worker accepts: the same bytes go to the same decoder. It may still refuse what depends on
 other records (a conflict of orders) or on the clock of the broker.
@@ -6,7 +6,7 @@ other records (a conflict of orders) or on the clock of the broker.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -18,7 +18,10 @@ from stream.contract.events import MAX_AGE_MS
 from stream.contract.refusal import DeadLetter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stream.contract.catalogue import Catalogue
+    from stream.contract.events import Event
     from stream.ingest.keys import Key
 
 # Reasons of the gateway's own, beside those of the decoder.
@@ -78,7 +81,58 @@ class Intake:
     def __init__(self, catalogue: Catalogue, margin_ms: int) -> None:
         limits = Limits(max_age_ms=MAX_AGE_MS - margin_ms)
         self._decoders = [Decoder(index, limits, catalogue) for index in range(len(catalogue.topics))]
+        self._event_of = catalogue.decode
         self._topic_of_type = {name: topic_index_of(kind) for name, (_, kind) in catalogue.types.items()}
+        self._name_of: dict[type[Event], str] = {kind: name for name, (_, kind) in catalogue.types.items()}
+        self._topic_of = {kind: topic_index_of(kind) for kind in self._name_of}
+
+    def read_all(
+        self, items: Sequence[bytes], first_index: int, key: Key, now_ms: int, *, are_cloudevents: bool
+    ) -> tuple[list[Accepted], list[Refusal]]:
+        """The records of events in their order, and the refusals of those that are refused.
+
+        Args:
+            items: the events.
+            first_index: the place of the first in the body.
+            key: what their sender may send.
+            now_ms: the time at which they would be stored.
+            are_cloudevents: whether each event lies in an envelope.
+        """
+        good = None if are_cloudevents else self._all_good(items, key, now_ms)
+        if good is not None:
+            return good, []
+        accepted: list[Accepted] = []
+        refusals: list[Refusal] = []
+        for index, item in enumerate(items, first_index):
+            found = self.read(item, index, key, now_ms, is_cloudevent=are_cloudevents)
+            if isinstance(found, Accepted):
+                accepted.append(found)
+            else:
+                refusals.append(found)
+        return accepted, refusals
+
+    def _all_good(self, items: Sequence[bytes], key: Key, now_ms: int) -> list[Accepted] | None:
+        """The records of events that are all good, each read once; None if any of them needs a look by itself."""
+        try:
+            events: list[Any] = [*map(self._event_of, items)]
+        except _UNREADABLE:
+            return None
+        topics = [self._topic_of[type(event)] for event in events]
+        by_topic: dict[int, tuple[list[bytes], list[Any]]] = {}
+        for topic, item, event in zip(topics, items, events, strict=True):
+            some = by_topic.get(topic)
+            if some is None:
+                some = by_topic[topic] = [], []
+            some[0].append(item)
+            some[1].append(event)
+        room_ids = [event.room_id for event in events]
+        if (
+            not all(self._decoders[topic].are_good(*some, now_ms) for topic, some in by_topic.items())
+            or not all(key.allows_type(self._name_of[kind]) for kind in set(map(type, events)))
+            or not all(map(key.allows_room, set(room_ids)))
+        ):
+            return None
+        return [*map(Accepted, topics, map(str.encode, room_ids), items)]
 
     def read(self, item: bytes, index: int, key: Key, now_ms: int, *, is_cloudevent: bool) -> Accepted | Refusal:
         """The record of an event, or its refusal.

@@ -18,11 +18,12 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 from stream import topics
 from stream.contract.partitioner import partition_of
 from stream.errors import SnapupError
+from stream.ingest.outbox import Outbox
 from stream.kafka_clients import client_options
 from stream.kafka_refusals import AUTHORIZATION_ERRORS, quietly, refused_permission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from stream.ingest.intake import Accepted
     from stream.ingest.metrics import Metrics
@@ -35,7 +36,6 @@ AGAIN_S = 1.0
 # A producer that has owed an answer for so many time-outs is dropped: whatever holds it up, a new one may pass.
 STUCK_TIMEOUTS = 6
 STOP_S = 5.0
-LINGER_MS = 5
 MAX_BATCH_BYTES = 128 * 1024
 # Bound on the rooms whose partition is remembered. A full table is emptied.
 MAX_KNOWN_ROOMS = 65_536
@@ -61,6 +61,7 @@ class Publisher:
         self._timeout_s = timeout_s
         self._metrics = metrics
         self._producer: Any = None
+        self._outbox: Outbox | None = None
         self._partitions = 0
         self._partition_of: dict[bytes, int] = {}
         # What is under way: when it began, by what gathers its answers. In the order of beginning.
@@ -88,40 +89,21 @@ class Publisher:
         Raises:
             AwayError: some are not acknowledged, and may never be, or may already be stored.
         """
-        producer = self._producer
-        if producer is None or self.is_away():
+        outbox = self._outbox
+        if outbox is None or self.is_away():
             settled()
             raise AwayError(self.problem or "Kafka has not acknowledged what was sent before")
         begun_s = time.monotonic()
-        sent: list[asyncio.Future[Any]] = []
-        failed: BaseException | None = None
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                for event in events:
-                    sent.append(  # noqa: PERF401 -- what was sent before a failure is followed too
-                        await producer.send(
-                            self._names[event.topic_index],
-                            value=event.value,
-                            key=event.key,
-                            partition=self._home_of(event.key),
-                        )
-                    )
-        except Exception as error:  # noqa: BLE001 -- whatever it is: some are not acknowledged, and a new producer may do
-            failed = error
-        except BaseException:
-            self._follow(sent, begun_s, settled)
-            raise
-        answers = self._follow(sent, begun_s, settled)
-        left_s = max(0.0, self._timeout_s - (time.monotonic() - begun_s))
-        await asyncio.wait([answers], timeout=left_s)
-        failed = _failure_of(answers) or failed
+        answers = self._follow(outbox.put(events), begun_s, settled)
+        await asyncio.wait([answers], timeout=self._timeout_s)
+        failed = _failure_of(answers)
         if failed is not None:
-            self._note_failure(producer, failed)
+            self._note_failure(outbox, failed)
             raise AwayError(_words(failed))
         self._metrics.acknowledged_s.observe(time.monotonic() - begun_s)
 
     def _follow(
-        self, sent: Sequence[asyncio.Future[Any]], begun_s: float, settled: Callable[[], None]
+        self, sent: Collection[asyncio.Future[None]], begun_s: float, settled: Callable[[], None]
     ) -> asyncio.Future[list[Any]]:
         """What gathers the answers; `settled` is called when it is done, however late."""
         answers = asyncio.gather(*sent, return_exceptions=True)
@@ -143,12 +125,9 @@ class Publisher:
             found = self._partition_of[key] = partition_of(key, self._partitions)
         return found
 
-    def _note_failure(self, producer: Any, failed: BaseException) -> None:
+    def _note_failure(self, outbox: Outbox, failed: BaseException) -> None:
         """Drop a producer that will not get over its failure; one that waits is left to wait."""
-        if (
-            isinstance(failed, TimeoutError | KafkaTimeoutError | asyncio.CancelledError)
-            or producer is not self._producer
-        ):
+        if isinstance(failed, TimeoutError | KafkaTimeoutError | asyncio.CancelledError) or outbox is not self._outbox:
             return
         if isinstance(failed, AUTHORIZATION_ERRORS):
             why = refused_permission(failed, self._brokers, "Write") or _words(failed)
@@ -201,6 +180,7 @@ class Publisher:
             self._partition_of.clear()
             self._partitions = partitions
         self._producer, self.problem = producer, None
+        self._outbox = Outbox(producer, self._names, self._home_of)
         self._metrics.producers.inc()
         log.info("producer ready", partitions=partitions)
 
@@ -209,17 +189,24 @@ class Publisher:
             **client_options(self._brokers),
             enable_idempotence=True,
             acks="all",
-            linger_ms=LINGER_MS,
             max_batch_size=MAX_BATCH_BYTES,
         )
 
     def _drop(self, why: str) -> None:
         """Give up the producer and all that it owes: nobody waits for that any more, or is told that it failed."""
-        producer, self._producer, self.problem = self._producer, None, why
+        producer = self._leave(why)
         log.error("producer dropped", why=why, owed=len(self._owed))
         task = asyncio.get_running_loop().create_task(self._end(producer, list(self._owed)))
         self._dropping.add(task)
         task.add_done_callback(self._dropping.discard)
+
+    def _leave(self, why: str) -> Any:
+        """Hand nothing more to the producer. Returns it, or None where there is none."""
+        producer, self._producer, self.problem = self._producer, None, why
+        outbox, self._outbox = self._outbox, None
+        if outbox is not None:
+            outbox.close()
+        return producer
 
     async def _end(self, producer: Any, owed: Sequence[asyncio.Future[Any]]) -> None:
         """Stop a producer within `STOP_S`, whatever it waits for; then nothing that it owes is waited for."""
@@ -236,7 +223,7 @@ class Publisher:
 
     async def close(self) -> None:
         """End the producer. Who waits for an answer gets `AwayError`."""
-        producer, self._producer, self.problem = self._producer, None, "the gateway is stopping"
+        producer = self._leave("the gateway is stopping")
         if producer is not None:
             await self._end(producer, list(self._owed))
         if self._dropping:

@@ -12,14 +12,13 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from stream.ingest.bodies import too_large
 from stream.ingest.budget import FullError
-from stream.ingest.intake import Accepted, Refusal
 from stream.ingest.problems import AWAY_RETRY_S, STOPPING_RETRY_S, Kind, full
 from stream.ingest.publisher import AwayError
 from stream.serve.problems import ProblemError
 
 if TYPE_CHECKING:
     from stream.ingest.budget import Budget, Lease
-    from stream.ingest.intake import Intake
+    from stream.ingest.intake import Accepted, Intake, Refusal
     from stream.ingest.keys import Key
     from stream.ingest.metrics import Metrics
     from stream.ingest.publisher import Publisher
@@ -150,15 +149,14 @@ class Receiver:
         """The events to send, and what is wrong with each other one. Lets other requests pass in between."""
         accepted: list[Accepted] = []
         refusals: list[Refusal] = []
-        read, now_ms = self._intake.read, time.time_ns() // 1_000_000
-        for index, item in enumerate(items):
-            if index and index % EVENTS_AT_ONCE == 0:
+        now_ms = time.time_ns() // 1_000_000
+        for start in range(0, len(items), EVENTS_AT_ONCE):
+            if start:
                 await asyncio.sleep(0)
-            found = read(item, index, key, now_ms, is_cloudevent=are_cloudevents)
-            if isinstance(found, Accepted):
-                accepted.append(found)
-            else:
-                refusals.append(found)
+            some = items[start : start + EVENTS_AT_ONCE]
+            good, bad = self._intake.read_all(some, start, key, now_ms, are_cloudevents=are_cloudevents)
+            accepted += good
+            refusals += bad
         return accepted, refusals
 
     def _count(self, key: Key, accepted: int, refusals: list[Refusal]) -> None:

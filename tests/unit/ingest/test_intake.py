@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,52 @@ def test_bad_examples_are_refused_as_the_decoder_refuses_them() -> None:
         assert (found.reason, found.pointer) == (example["reason"], example["pointer"]), path.stem
         seen.add(found.reason)
     assert {"unknown_type", "schema_violation", "ahead_of_clock", "too_old", "impossible_time"} <= seen
+
+
+def test_a_body_is_judged_as_its_events_are_one_by_one_and_a_good_one_is_read_once() -> None:
+    at_ms, dice = now_ms(), random.Random(5)
+    good = [like(f"room-{number % 3}", event_time_ms=at_ms) for number in range(8)]
+    good += [like(type="comment", text="é", event_time_ms=at_ms), like(type="enter", event_time_ms=at_ms)]
+    wrong: list[bytes] = [
+        *(
+            b"{",
+            b"[]",
+            b"null",
+            b'{"type":"nothing"}',
+            b'{"type":"like","x":"\xff"}',
+            b'{"x":' + b"[" * 90 + b"]" * 90 + b"}",
+        ),
+        *(
+            msgspec.json.encode(each)
+            for each in (
+                *(like(count=0), like(room_id="a b"), like(user_id="a b"), like("other"), like(event_id="")),
+                *(like(event_time_ms=at_ms - MAX_AGE_MS), like(event_time_ms=at_ms + 60_001), like(x="a" * 20_000)),
+                like(type="order", order_id="o", status="paid", currency="CNY", lines=[]),
+                like(type="sale_closed", sale_id="s"),
+                {"type": "records_misplaced", "event_id": "e", "room_id": "room-1", "event_time_ms": at_ms}
+                | {"topic": "likes", "partition": 1, "offset": 1, "count": 1},
+            )
+        ),
+    ]
+    key = Key("shop", b"", rooms=("room-*",), types=("like", "comment", "enter", "order"))
+    intake = Intake(CATALOGUE, MARGIN_MS)
+
+    def one_by_one(items: list[bytes]) -> tuple[list[Accepted], list[Refusal]]:
+        found = [intake.read(item, index, key, at_ms, is_cloudevent=False) for index, item in enumerate(items, 3)]
+        return [each for each in found if isinstance(each, Accepted)], [
+            each for each in found if isinstance(each, Refusal)
+        ]
+
+    bodies = [[*map(msgspec.json.encode, good)]]
+    bodies += [dice.sample([*bodies[0], each], len(good) + 1) for each in wrong]
+    bodies += [dice.sample([*bodies[0], *wrong], 12) for _ in range(20)]
+    for body in bodies:
+        assert intake.read_all(body, 3, key, at_ms, are_cloudevents=False) == one_by_one(body)
+    wanted = one_by_one(bodies[0])
+    assert not wanted[1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(Intake, "read")
+        assert intake.read_all(bodies[0], 3, key, at_ms, are_cloudevents=False) == wanted
 
 
 @pytest.mark.parametrize(
