@@ -9,6 +9,8 @@ import pytest
 from stream.core.rules import Rules
 from stream.core.saved.entries import OrderEntry
 from stream.core.saved.rows import order_entries, restore_order
+from stream.core.suspects import NEVER_SEEN
+from stream.core.suspicion import suspect
 from tests.support.events import Log, fold_at_own_time, line, new_room, opened, order
 
 if TYPE_CHECKING:
@@ -140,6 +142,17 @@ def test_an_edit_gives_back_and_takes_units_in_its_own_second() -> None:
     assert [*coats.recent.values()] == [3, -1]
     assert [*hats.recent.values()] == [1]
     assert [*coats.recent] == [min(coats.recent), min(coats.recent) + 4]
+
+
+def test_an_order_that_an_edit_takes_out_of_every_sale_is_suspected_no_more_and_its_pace_is_known_again() -> None:
+    room = new_room(SECOND)
+    fold_at_own_time(room, opened(10), order("placed", lines=[COAT], s=1))
+    ledger, known = room.ledgers["s1", "k1"], room.orders["o1"]
+    suspect(room, known, NEVER_SEEN)
+    assert (ledger.suspect_held, sum(ledger.taken.values())) == (2, 0)
+    fold_at_own_time(room, order("placed", lines=[BAG], revision=1, s=5))
+    assert (known.suspicion, ledger.suspect_held) == (0, 0)
+    assert (sum(ledger.taken.values()), sum(ledger.returned.values())) == (2, 2)
 
 
 def test_after_a_restart_it_is_known_what_an_order_did_to_the_pace_of_lines_that_it_has_no_more() -> None:
