@@ -38,7 +38,7 @@ def test_the_line_of_each_platform_gives_an_event() -> None:
         assert len(made.take(line.encode(), time.time_ns() // 1_000_000)) == 1, made.books.reasons
 
 
-def test_the_invented_minute_is_news_once_it_has_the_present_time() -> None:
+def test_the_invented_minute_is_news_without_its_times() -> None:
     (command,) = re.findall(r"^(sed .*) \| snapup bridge tiktok --room show$", PAGE, re.MULTILINE)
     said = subprocess.run(["/bin/bash", "-c", command], capture_output=True, check=True, cwd=TOP).stdout
     made, now_ms = Bridge(PLATFORMS["tiktok"], "show"), time.time_ns() // 1_000_000
