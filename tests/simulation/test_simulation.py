@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from multiprocessing.pool import Pool
 
 ROOT = Path(__file__).parents[2]
-# In about three minutes of two cores that do nothing else; `make simulate-faults SEEDS=…` runs any number.
-SEEDS = int(os.environ.get("SNAPUP_SIMULATION_SEEDS", "6000"))
+# In about a minute and a half of two cores that do nothing else, half of them on each kernel.
+# `make simulate-faults SEEDS=…` runs any number.
+SEEDS = int(os.environ.get("SNAPUP_SIMULATION_SEEDS", "3000"))
 IN_ONE_TEST = 250
 
 
