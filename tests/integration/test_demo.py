@@ -104,7 +104,7 @@ def test_the_demo_ends_with_every_figure_as_recounted_and_its_pages_stay_up(star
     demo = start("--speed", "6", "--seed", "4", "--keep")
     over = "These pages stay up until you press Ctrl-C:"
     # The pages are named before the show, and again after it.
-    ended = lambda: demo.process.poll() is not None or demo.said().partition(over)[2].count("http://") == 5  # noqa: E731
+    ended = lambda: demo.process.poll() is not None or demo.said().partition(over)[2].count("http://") == 6  # noqa: E731
     assert wait_for(ended, DEADLINE_S), demo.said()
     addresses = re.findall(r"http://\S+", demo.said().partition(over)[2])
     assert len(addresses) == 6, demo.said()
