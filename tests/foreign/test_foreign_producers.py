@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+import pytest_asyncio
 
 from stream.contract.overlay import room_key
 from stream.verify.log import log_reader
@@ -22,7 +23,7 @@ from tests.foreign.show import PLAN, Sums, lines, rooms_of, sums_of
 from tests.integration.worker_process import DEADLINE_S, LOOK_S, WorkerProcess, assert_books_balance, assert_exact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     import redis.asyncio
@@ -44,8 +45,11 @@ def build_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def worker(tmp_path: Path, stack: Stack, topic_prefix: str) -> Iterator[WorkerProcess]:
+@pytest_asyncio.fixture
+async def worker(
+    tmp_path: Path, stack: Stack, topic_prefix: str, apply_topics: ApplyTopics
+) -> AsyncIterator[WorkerProcess]:
+    await apply_topics(3)  # before the worker starts, for it ends where its topics are missing
     with WorkerProcess(tmp_path / "worker.log", stack, topic_prefix) as started:
         yield started
 
@@ -76,7 +80,6 @@ async def sums_in(
 async def test_the_sums_are_the_plans_whatever_client_wrote_and_in_which_codec(
     stack: Stack,
     topic_prefix: str,
-    apply_topics: ApplyTopics,
     redis_client: redis.asyncio.Redis,
     worker: WorkerProcess,
     build_folder: Path,
@@ -84,7 +87,6 @@ async def test_the_sums_are_the_plans_whatever_client_wrote_and_in_which_codec(
     codecs: Sequence[str],
 ) -> None:
     client.command(build_folder)  # what is missing is said before anything is waited for
-    await apply_topics(3)
     await worker.until_ready(3)
     rooms = []
     for codec in codecs:
@@ -102,14 +104,12 @@ async def test_the_sums_are_the_plans_whatever_client_wrote_and_in_which_codec(
 async def test_a_setting_that_the_contract_asks_for_and_that_was_left_out_is_noticed(
     stack: Stack,
     topic_prefix: str,
-    apply_topics: ApplyTopics,
     worker: WorkerProcess,
     build_folder: Path,
 ) -> None:
     """Librdkafka's own partitioner is CRC32: records of a room in another partition than the room's are refused."""
     client = Librdkafka()
     client.command(build_folder)
-    await apply_topics(3)
     await worker.until_ready(3)
     text, count = text_of(client.name, topic_prefix)
     servers = stack.bootstrap_servers
