@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -19,7 +20,7 @@ class FileError(ValueError):
     """A file is not as it must be; the text says where, and repeats no secret."""
 
 
-class WatchedFile:
+class WatchedFile(ABC):
     """A file, and what it said when it was last in order.
 
     Args:
@@ -55,9 +56,9 @@ class WatchedFile:
             raise FileError(f"{self.path} cannot be read: {error.strerror or error}") from None
         self._take(raw)
 
+    @abstractmethod
     def _take(self, raw: bytes) -> None:
         """Take over what the bytes say. Raises FileError, and takes over nothing, where they are wrong."""
-        raise NotImplementedError
 
     def _stamp(self) -> tuple[int, int, int] | None:
         try:

@@ -14,7 +14,14 @@ import pytest
 from tests.property.test_hold_laws import SHORT, with_holds
 from tests.property.test_order_words_laws import expected_of
 from tests.property.test_suspicion_laws import END_MS
-from tests.support.order_laws import EASY, claims_follow, holds_are_a_set, orders_are_a_set, restarts_change_nothing
+from tests.support.order_laws import (
+    EASY,
+    claims_follow,
+    holds_are_a_set,
+    ledgers_balance,
+    orders_are_a_set,
+    restarts_change_nothing,
+)
 from tests.support.rooms import ORDERS, Log, all_figures, fold_merged, fold_plainly, slices
 
 REVISIONS = 4
@@ -57,11 +64,7 @@ def test_the_fold_is_the_recount(seed: int) -> None:
     expected = expected_of(log, SHORT)
     assert all_figures(fold_plainly(slices(log, Random(seed)), END_MS, SHORT)) == expected
     assert all_figures(fold_merged(log, Random(seed + 1), END_MS, SHORT)) == expected
-    for figures in expected.values():
-        for sale in figures.sales.values():
-            if sale.offered is not None:
-                ours = sale.offered + sale.restocked + sale.oversold
-                assert ours == (sale.available or 0) + sale.held + sale.sold + sale.gone
+    ledgers_balance(expected)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -22,6 +22,8 @@ from tests.support.rooms import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stream.core.partition import PartitionFold
     from stream.core.rules import Rules
     from stream.verify.figures import RoomFigures
@@ -118,6 +120,15 @@ def _of_its_time(record: Rec) -> Rec:
 def stock_of(figures: RoomFigures) -> Any:
     """Of each sale, its units by standing."""
     return {key: (sale.held, sale.sold, sale.released, sale.gone) for key, sale in figures.sales.items()}
+
+
+def ledgers_balance(figures_of: Mapping[str, RoomFigures]) -> None:
+    """Each unit that a sale ever had stands in one place."""
+    for figures in figures_of.values():
+        for sale in figures.sales.values():
+            if sale.offered is not None:
+                ours = sale.offered + sale.restocked + sale.oversold
+                assert ours == (sale.available or 0) + sale.held + sale.sold + sale.gone
 
 
 def claims_follow(log: Log, rules: Rules, least: int = 1_000) -> None:
